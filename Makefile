@@ -1,0 +1,49 @@
+# Every target makes the virtual environment first, if it is missing, and only then.
+PYTHON ?= python3.11
+VENV ?= .venv
+# Tried only when pip's own index lacks the pinned CPU build of torch (README, "Install").
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+BIN := $(VENV)/bin
+LOCK := .ci/requirements-cpu.lock
+READY := $(VENV)/.installed
+RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
+
+.PHONY: help quickstart test test-slow ui lint bench clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
+
+$(READY): $(LOCK) pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "prefloop needs Python 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-deps -r $(LOCK) \
+		|| $(BIN)/pip install --quiet --no-deps --extra-index-url $(TORCH_INDEX) -r $(LOCK)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about five minutes)
+	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative
+
+test: $(READY) ## lint, then run the tests that need neither a GPU nor minutes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest
+
+test-slow: $(READY) ## the tests that take minutes
+	$(BIN)/pytest -m slow
+
+ui: $(READY) ## open the Dagster page on the quickstart's lake
+	$(BIN)/prefloop ui recipes/quickstart.yaml
+
+lint: $(READY) ## style, import layers, Dagster definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(RUN) $(BIN)/dg check defs
+
+bench: $(READY) ## every benchmark against its named peer
+	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+clean: ## remove the environment (tables and runs in dagster_home stay)
+	rm -rf $(VENV)

@@ -1,0 +1,58 @@
+"""The code location: every asset of one study, read from its recipe. Loading it touches no data.
+
+`PREFLOOP_RECIPE`, `PREFLOOP_OVERRIDES` (a JSON list of key=value) and `PREFLOOP_LAKE` say which
+study and where; without them it is the quickstart, in the lake below `dagster_home`.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from assets import baselines, evaluation, iterations, jobs, models, preferences, reports, sources
+from assets.console import console_logger
+from assets.home import ROOT, default_home
+from assets.resources import LakeResource
+from assets.study import Study
+from training.recipe import Recipe, load_recipe
+
+
+def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
+    """Draw the graph of a study.
+
+    Args:
+        recipe: the study's settings; `loop.iterations` and `experiments` shape the graph.
+        lake: root of its lake.
+    """
+    study = Study(recipe)
+    assets = [
+        *sources.build(study),
+        *preferences.build(study),
+        *models.build(study),
+        *baselines.build(study),
+        *(asset for t in study.iterations for asset in iterations.build_iteration(study, t)),
+        *evaluation.build(study),
+        *reports.build(study),
+    ]
+    return dg.Definitions.merge(
+        dg.Definitions(
+            assets=assets,
+            resources={"lake": LakeResource(root=str(lake))},
+            loggers={"console": console_logger},
+        ),
+        jobs.build(study),
+    )
+
+
+def _from_environment() -> dg.Definitions:
+    recipe = load_recipe(
+        os.environ.get("PREFLOOP_RECIPE", ROOT / "recipes" / "quickstart.yaml"),
+        json.loads(os.environ.get("PREFLOOP_OVERRIDES", "[]")),
+    )
+    return build_definitions(
+        recipe, os.environ.get("PREFLOOP_LAKE", default_home(recipe.name) / "lake")
+    )
+
+
+defs = _from_environment()

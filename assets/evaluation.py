@@ -1,0 +1,135 @@
+"""Evaluation on held-out prompts, and the choice of the best iterate (Algorithm 1, last line)."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.materialize import Made, Step, declare
+from assets.metadata import table_metadata, table_preview
+from assets.study import Study
+from transforms import checkpoints, evaluation, responses, split_rows
+from transforms.sample_gold import gold_reward
+from transforms.schemas import SCHEMAS, SHARED
+
+BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the evaluation assets."""
+    recipe = study.recipe
+    iterates = {f"iteration_{t}/policy": t for t in study.iterations}
+
+    def settings(_: object) -> dict[str, object]:
+        return {
+            "evaluation": recipe.evaluation.model_dump(),
+            "max_tokens": recipe.loop.sampling.max_tokens,
+            "gold": recipe.gold,
+            **study.model_settings,
+        }
+
+    def evaluate_all(step: Step, models: Sequence[str]) -> Made:
+        """Answer, measure and summarise the models; contrast each with every baseline."""
+        from training.evaluation import evaluate
+
+        prompts = split_rows.held_out_prompts(
+            step.lake.read("prompts"), step.lake.read("prompt_splits")
+        )
+        reference = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+        reward_model = checkpoints.latest(step.lake, "reward_model", step.experiment)
+        results = []
+        for model in models:
+            policy = checkpoints.latest(step.lake, model, step.experiment)
+            step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
+            rows = evaluate(
+                policy.path,
+                reference.path,
+                reward_model.path,
+                prompts,
+                recipe.loop,
+                recipe.evaluation,
+                seed=study.seed("evaluation"),
+                dtype=recipe.model.dtype,
+                gold=gold_reward if recipe.gold else None,
+                description=model,
+            )
+            keys = {
+                "experiment": step.experiment,
+                "iteration": iterates.get(model, 0),
+                "model": model,
+                "policy_id": policy.checkpoint_id,
+            }
+            rows = responses.stamp(rows, **keys).select(list(SCHEMAS["evaluation_responses"]))
+            step.lake.overwrite(
+                "evaluation_responses", rows, experiment=step.experiment, model=model
+            )
+            summary = [evaluation.summarise(rows)]
+            for other in BASELINES:
+                if other != model and (
+                    step.experiment != SHARED or other in models[: models.index(model)]
+                ):
+                    baseline = step.lake.read(
+                        "evaluation_responses", experiment=SHARED, model=other
+                    )
+                    summary.append(evaluation.contrast(rows, baseline))
+            result = responses.stamp(
+                pl.concat(summary), experiment=step.experiment, iteration=iterates.get(model, 0)
+            ).select(list(SCHEMAS["evaluation_results"]))
+            step.lake.overwrite(
+                "evaluation_results", result, experiment=step.experiment, model=model
+            )
+            results.append(result)
+        table = pl.concat(results)
+        version = step.lake.version("evaluation_results")
+        return Made(
+            f"evaluation_results@{version}",
+            {
+                **table_metadata(table, version),
+                "evaluation": table_preview(table.filter(split="evaluation"), 40),
+            },
+        )
+
+    @declare(
+        study,
+        "baseline_evaluation",
+        group="baselines",
+        deps=("prompts", "prompt_splits", "reward_model", *BASELINES),
+        settings=settings,
+        accelerator=True,
+        kinds=("deltalake", "vllm"),
+    )
+    def baseline_evaluation(step: Step) -> Made:
+        """One row per baseline (pi_0, offline DPO, one-shot DPO), split, decoding and metric."""
+        return evaluate_all(step, BASELINES)
+
+    @declare(
+        study,
+        "evaluation",
+        group="evaluation",
+        deps=("prompts", "prompt_splits", "reward_model", "baseline_evaluation", *iterates),
+        settings=settings,
+        partitioned=True,
+        accelerator=True,
+        kinds=("deltalake", "vllm"),
+    )
+    def evaluation_(step: Step) -> Made:
+        """One row per iterate, split, decoding and metric, with standard errors clustered by prompt."""
+        return evaluate_all(step, list(iterates))
+
+    @declare(
+        study,
+        "selected_policy",
+        group="evaluation",
+        deps=("evaluation",),
+        settings=lambda _: {"metric": recipe.evaluation.selection_metric},
+        partitioned=True,
+        kinds=("deltalake", "polars"),
+    )
+    def selected_policy(step: Step) -> Made:
+        """One row per experiment: the iterate with the best validation metric of sampled responses."""
+        results = step.lake.read("evaluation_results", experiment=step.experiment)
+        row = evaluation.select_iterate(results, recipe.evaluation.selection_metric)
+        version = step.lake.overwrite("selected_policies", row, experiment=step.experiment)
+        return Made(f"selected_policies@{version}", table_metadata(row, version))
+
+    return [baseline_evaluation, evaluation_, selected_policy]

@@ -1,0 +1,37 @@
+"""Jobs: the whole loop, one iteration, from iteration t on. Each runs one experiment at a time."""
+
+import dagster as dg
+
+from assets.study import Study
+
+
+def build(study: Study) -> dg.Definitions:
+    """Build the jobs of a study."""
+    everything = dg.AssetSelection.all()
+    jobs = [
+        dg.define_asset_job(
+            "whole_loop",
+            everything,
+            partitions_def=study.experiments,
+            description="Everything, from the raw tables to the reports.",
+        )
+    ]
+    for t in study.iterations:
+        group = dg.AssetSelection.groups(f"iteration_{t}")
+        jobs.append(
+            dg.define_asset_job(
+                f"iteration_{t}",
+                group,
+                partitions_def=study.experiments,
+                description=f"Sample, score, pair and train iteration {t}.",
+            )
+        )
+        jobs.append(
+            dg.define_asset_job(
+                f"from_iteration_{t}",
+                group.downstream(),
+                partitions_def=study.experiments,
+                description=f"Iteration {t}, all after it, evaluation and reports.",
+            )
+        )
+    return dg.Definitions(jobs=jobs)

@@ -1,0 +1,175 @@
+"""How an asset of the lake is declared: its settings, its inputs' ids, its checks, its record.
+
+`declare` wraps `dagster.asset`: the body is given a `Step` and returns `Made`; the wrapper times
+it, runs the blocking SQL checks, appends a row to `materializations` and reports the output id as
+Dagster's data version. Not here: what any asset does.
+
+Checks run in the asset's own step: a process of their own each would cost seconds an iteration.
+Concept: https://docs.dagster.io/guides/build/assets
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from assets.metadata import table_preview
+from assets.resources import LakeResource
+from assets.study import Study
+from training.settings import LoopSettings
+from transforms import materializations
+from transforms.lake import Lake
+from transforms.query import check, connect, describe, within
+from transforms.schemas import SHARED
+
+SETTINGS = "settings/"
+"""Prefix of the metadata keys that hold an asset's settings, one key an experiment."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What the body of an asset is given."""
+
+    lake: Lake
+    asset: str
+    experiment: str
+    loop: LoopSettings
+    log: Any
+    inputs: Mapping[str, str]
+    settings: Mapping[str, Any]
+
+    def report(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Write a training stage's progress to the Dagster log."""
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        self.log.info(f"{self.asset}: step {step}/{total}: {figures}")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the body of an asset returns."""
+
+    output_id: str
+    """What the asset made, by content or by version: `table@version`, or a checkpoint id."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Shown on the asset's page."""
+
+
+def asset_key(name: str) -> dg.AssetKey:
+    """Asset key of a name such as `iteration_2/generations`."""
+    return dg.AssetKey(name.split("/"))
+
+
+def declare(
+    study: Study,
+    name: str,
+    *,
+    group: str,
+    deps: Sequence[str] = (),
+    settings: Callable[[LoopSettings], Mapping[str, Any]] = lambda loop: {},
+    partitioned: bool = False,
+    checks: Sequence[str] = (),
+    scope: Callable[["Step"], Mapping[str, str | int]] = lambda step: {},
+    accelerator: bool = False,
+    kinds: Sequence[str] = (),
+    description: str | None = None,
+) -> Callable[[Callable[[Step], Made]], dg.AssetsDefinition]:
+    """Declare an asset of the lake.
+
+    Args:
+        study: the study that it belongs to.
+        name: key, parts separated by `/`.
+        group: group in the lineage graph.
+        deps: names of the assets that it reads.
+        settings: the settings that its rows or weights depend on, given the loop's settings.
+        partitioned: whether every experiment has its own.
+        checks: files of `sql/checks` whose returned rows are failures; a failure stops what follows.
+        scope: the slice whose failing rows are this asset's; those of others are left out.
+        accelerator: whether it takes the one slot of the pool `gpu`.
+        kinds: labels in the graph.
+        description: text of the asset's page; the body's docstring by default.
+    """
+    experiments = list(study.recipe.experiments) if partitioned else [SHARED]
+    resolved = {experiment: settings(study.loop(experiment)) for experiment in experiments}
+
+    def decorate(body: Callable[[Step], Made]) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=asset_key(name),
+            group_name=group,
+            deps=[asset_key(dep) for dep in deps],
+            partitions_def=study.experiments if partitioned else None,
+            description=description or body.__doc__,
+            metadata={
+                SETTINGS + experiment: dg.MetadataValue.json(dict(values))
+                for experiment, values in resolved.items()
+            },
+            check_specs=[
+                dg.AssetCheckSpec(
+                    check_name,
+                    asset=asset_key(name),
+                    blocking=True,
+                    description=describe("checks", check_name),
+                )
+                for check_name in checks
+            ],
+            pool="gpu" if accelerator else None,
+            kinds=set(kinds),
+        )
+        def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
+            experiment = context.partition_key if partitioned else SHARED
+            opened = lake.open()
+            inputs = materializations.output_ids(opened, deps, experiment)
+            started = time.monotonic()
+            context.log.info(f"{name} [{experiment}] starts")
+            step = Step(
+                opened,
+                name,
+                experiment,
+                study.loop(experiment),
+                context.log,
+                inputs,
+                resolved[experiment],
+            )
+            made = body(step)
+            elapsed_s = time.monotonic() - started
+            results = [_run_check(opened, check_name, scope(step)) for check_name in checks]
+            if all(result.passed for result in results):
+                # A failed check leaves the step unrecorded, so that the next run does it again.
+                materializations.record(
+                    opened,
+                    asset=name,
+                    experiment=experiment,
+                    output_id=made.output_id,
+                    settings=json.dumps(resolved[experiment], sort_keys=True),
+                    inputs=json.dumps(inputs, sort_keys=True),
+                    run_id=context.run_id,
+                    elapsed_s=elapsed_s,
+                )
+            context.log.info(f"{name} [{experiment}] done in {elapsed_s:.1f} s: {made.output_id}")
+            return dg.MaterializeResult(
+                metadata={
+                    **made.metadata,
+                    "output_id": made.output_id,
+                    "inputs": dg.MetadataValue.json(inputs),
+                    "elapsed_s": elapsed_s,
+                },
+                data_version=dg.DataVersion(made.output_id),
+                check_results=results,
+            )
+
+        return asset
+
+    return decorate
+
+
+def _run_check(lake: Lake, name: str, scope: Mapping[str, str | int]) -> dg.AssetCheckResult:
+    """Run one SQL check over a slice."""
+    with connect(lake) as connection:
+        failures = within(check(connection, name), scope)
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=failures.is_empty(),
+        metadata={"failing_rows": failures.height, "first_failures": table_preview(failures)},
+    )

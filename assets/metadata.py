@@ -1,0 +1,41 @@
+"""Metadata as people read it on an asset's page: counts, schema, preview, pictures."""
+
+import base64
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+
+def table_metadata(frame: pl.DataFrame, version: int) -> dict[str, Any]:
+    """Describe the rows that an asset wrote: count, Delta version, columns, first rows."""
+    return {
+        "dagster/row_count": frame.height,
+        "delta_version": version,
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
+        ),
+        "preview": table_preview(frame),
+    }
+
+
+def table_preview(frame: pl.DataFrame, rows: int = 8) -> dg.MarkdownMetadataValue:
+    """Print the first rows as a markdown table."""
+    with pl.Config(
+        tbl_formatting="ASCII_MARKDOWN",
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_rows=rows,
+        tbl_cols=-1,
+        tbl_width_chars=4000,
+        fmt_str_lengths=160,
+        fmt_table_cell_list_len=4,
+    ):
+        return dg.MetadataValue.md(str(frame.head(rows)))
+
+
+def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """Show a PNG inside the page."""
+    return dg.MetadataValue.md(
+        f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    )

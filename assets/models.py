@@ -1,0 +1,95 @@
+"""Models that every experiment shares: the initial model, pi_0, the reward model."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.materialize import Made, Step, declare
+from assets.metadata import table_preview
+from assets.study import Study
+from assets.training_run import save_model, train
+from training.settings import LoopSettings
+from transforms import checkpoints, split_rows
+from transforms.reward_accuracy import reward_model_results
+from transforms.schemas import SHARED
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the assets of the shared models."""
+    recipe = study.recipe
+
+    @declare(
+        study,
+        "initial_model",
+        group="sft",
+        deps=("demonstrations",) if recipe.model.tiny else (),
+        settings=lambda _: {"model": recipe.model.model_dump(), "seed": recipe.seed},
+        kinds=("pytorch",),
+    )
+    def initial_model_(step: Step) -> Made:
+        """Model: the initial weights, tokenizer and chat template, read from a folder or hub, or made here."""
+        from training import initial_model
+
+        folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
+        if recipe.model.tiny:
+            conversations = step.lake.read("demonstrations")["messages"].to_list()
+            initial_model.make_tiny_model(
+                recipe.model.tiny, conversations, folder, seed=study.seed(step.asset)
+            )
+        else:
+            initial_model.fetch_initial_model(recipe.model, folder)
+        return save_model(step, folder, kind="causal_lm", parent_id="", reference_id="")
+
+    @declare(
+        study,
+        "sft_policy",
+        group="sft",
+        deps=("initial_model", "demonstrations"),
+        settings=lambda _: {"sft": recipe.sft.model_dump(), **study.model_settings},
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+    )
+    def sft_policy(step: Step) -> Made:
+        """Policy pi_0: trained on demonstrations from the initial model; the reference of DPO."""
+        model = checkpoints.latest(step.lake, "initial_model", step.experiment)
+        rows = step.lake.read("demonstrations").select("row_key", "messages")
+        return train(study, step, "sft", rows, recipe.sft, parent=model, model=model)
+
+    @declare(
+        study,
+        "reward_model",
+        group="reward",
+        deps=("sft_policy", "preference_pairs"),
+        settings=lambda _: {
+            "reward_model": recipe.reward_model.model_dump(),
+            **study.model_settings,
+        },
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+    )
+    def reward_model(step: Step) -> Made:
+        """Bradley-Terry reward model: trained on preference pairs from pi_0 with a scalar head.
+
+        Its accuracy is measured on pairs whose prompts are in no training table.
+        """
+        policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+        pairs = step.lake.read("preference_pairs")
+        rows = split_rows.training_pairs(pairs)
+        made = train(
+            study, step, "reward_model", rows, recipe.reward_model, parent=policy, policy=policy
+        )
+        return Made(made.output_id, {**made.metadata, **_validate(step, pairs, recipe.loop)})
+
+    def _validate(step: Step, pairs: pl.DataFrame, loop: LoopSettings) -> dict[str, Any]:
+        """Measure the reward model on the validation pairs, beside a length-only baseline."""
+        from training.scoring import score_pairs
+
+        held = split_rows.reward_validation_pairs(pairs)
+        model = checkpoints.latest(step.lake, "reward_model", step.experiment)
+        rewards = score_pairs(held, model.path, loop.scoring, dtype=recipe.model.dtype)
+        results = reward_model_results(held, rewards, policy_id=model.checkpoint_id)
+        step.lake.overwrite("evaluation_results", results, experiment=SHARED, model="reward_model")
+        return {"validation": table_preview(results)}
+
+    return [initial_model_, sft_policy, reward_model]

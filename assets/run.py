@@ -1,0 +1,128 @@
+"""`prefloop run`: plan, run in this process, show where everything lies.
+
+One process for a whole run: the import of torch, vLLM and TRL is paid once. The Dagster page, which
+starts a process a step, is the other way to run the same graph.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from assets.console import CONSOLE, print_table
+from assets.definitions import build_definitions
+from assets.home import default_home, prepare_home
+from assets.staleness import stale_assets
+from training.recipe import Recipe, load_recipe
+from transforms import plots
+from transforms.errors import InputError
+from transforms.lake import Lake
+from transforms.query import connect, report
+
+
+def run_study(
+    path: Path,
+    experiments: list[str],
+    from_iteration: int | None,
+    home: Path | None,
+    overrides: list[str],
+) -> None:
+    """Run a recipe's experiments one after the other and print their progress report.
+
+    Raises:
+        InputError: the recipe is refused, or it has no such experiment or iteration.
+    """
+    recipe = load_recipe(path, overrides)
+    experiments = _known_experiments(recipe, experiments)
+    forced = _forced(recipe, from_iteration)
+    home = prepare_home(home or default_home(recipe.name))
+    os.environ["DAGSTER_HOME"] = str(home)
+    lake = Lake(home / "lake")
+    definitions = build_definitions(recipe, lake.root)
+    started = time.monotonic()
+    with dg.DagsterInstance.get() as instance:
+        for experiment in experiments:
+            _run_experiment(definitions, instance, lake, experiment, forced)
+    CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
+    _show_results(recipe, lake, home, path)
+
+
+def _run_experiment(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    experiment: str,
+    forced: list[str],
+) -> None:
+    stale = stale_assets(definitions, lake, experiment, forced)
+    if not stale:
+        CONSOLE.print(f"{experiment}: nothing to do, every asset stands by its recorded inputs")
+        return
+    CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
+    for name, reason in stale.items():
+        CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
+    result = definitions.resolve_job_def("whole_loop").execute_in_process(
+        instance=instance,
+        partition_key=experiment,
+        run_config={"loggers": {"console": {}}},
+        asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
+        raise_on_error=True,
+    )
+    failed = [
+        evaluation.check_name
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed
+    ]
+    if failed:
+        raise InputError(
+            f"experiment {experiment} stopped at a check",
+            expected=f"no rows from sql/checks/{failed[0]}.sql",
+            found="failing rows; the run's page shows the first of them",
+            remedy="prefloop ui, then open the asset's checks",
+        )
+
+
+def _known_experiments(recipe: Recipe, wanted: list[str]) -> list[str]:
+    unknown = [name for name in wanted if name not in recipe.experiments]
+    if unknown:
+        raise InputError(
+            "no such experiment",
+            expected=f"one of {', '.join(recipe.experiments)}",
+            found=", ".join(unknown),
+            remedy="name one of them, or add it to `experiments` of the recipe",
+        )
+    return wanted or list(recipe.experiments)
+
+
+def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
+    if from_iteration is None:
+        return []
+    if not 1 <= from_iteration <= recipe.loop.iterations:
+        raise InputError(
+            "no such iteration",
+            expected=f"1 ... {recipe.loop.iterations}",
+            found=str(from_iteration),
+            remedy="name an iteration of the recipe's loop",
+        )
+    nouns = ("generations", "scores", "dpo_pairs", "policy")
+    return [
+        f"iteration_{t}/{noun}"
+        for t in range(from_iteration, recipe.loop.iterations + 1)
+        for noun in nouns
+    ]
+
+
+def _show_results(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
+    with connect(lake) as connection:
+        progress = report(connection, "iteration_progress")
+    print_table(progress)
+    picture = home / "iteration_progress.png"
+    picture.write_bytes(plots.iteration_progress(lake.read("evaluation_results")))
+    CONSOLE.print(
+        f"\nlake:  {lake.root}\nplot:  {picture}\n"
+        f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) from scores group by all order by all"\n'
+        f"page:  prefloop ui {path}   (then open http://127.0.0.1:3000)",
+        soft_wrap=True,
+        highlight=False,
+    )

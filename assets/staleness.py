@@ -1,0 +1,88 @@
+"""What a run has to do: assets whose settings or inputs differ from what the lake has on record.
+
+Not here: the record itself (`transforms.materializations`).
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets.materialize import SETTINGS
+from transforms import materializations
+from transforms.lake import Lake
+from transforms.schemas import SHARED
+
+
+def name_of(key: dg.AssetKey) -> str:
+    """Name of an asset key, parts separated by `/`."""
+    return "/".join(key.path)
+
+
+def stale_assets(
+    definitions: dg.Definitions, lake: Lake, experiment: str, forced: Iterable[str] = ()
+) -> dict[str, str]:
+    """List the assets that a run of an experiment must materialize, upstream first.
+
+    Args:
+        definitions: the study's graph.
+        lake: its lake.
+        experiment: the partition.
+        forced: assets to materialize again even though nothing changed.
+
+    Returns:
+        Name of each stale asset and why; an asset downstream of a stale one is stale.
+    """
+    graph = definitions.resolve_asset_graph()
+    made = materializations.latest(lake)
+    forced = set(forced)
+    stale: dict[str, str] = {}
+    for key in graph.toposorted_asset_keys:
+        node = graph.get(key)
+        name, scope = name_of(key), experiment if node.partitions_def else SHARED
+        upstream = [name_of(parent) for parent in sorted(node.parent_keys)]
+        reason = _reason(
+            made.get((name, scope)),
+            json.loads(json.dumps(node.metadata[SETTINGS + scope].value)),
+            {
+                parent: row["output_id"]
+                for parent in upstream
+                if (row := made.get((parent, experiment)) or made.get((parent, SHARED)))
+            },
+        )
+        changed = [parent for parent in upstream if parent in stale]
+        if name in forced:
+            stale[name] = "asked for"
+        elif reason:
+            stale[name] = reason
+        elif changed:
+            stale[name] = f"{changed[0]} comes first"
+    return stale
+
+
+def _reason(
+    row: Mapping[str, Any] | None, settings: Mapping[str, Any], inputs: Mapping[str, str]
+) -> str | None:
+    """Say why a recorded materialization no longer stands; None where it does."""
+    if row is None:
+        return "never materialized"
+    recorded = json.loads(row["settings"])
+    if recorded != settings:
+        before, after = dict(_leaves(recorded)), dict(_leaves(settings))
+        changed = sorted(key for key in before | after if before.get(key) != after.get(key))
+        return "settings changed: " + ", ".join(
+            f"{key} {before.get(key)} -> {after.get(key)}" for key in changed[:3]
+        )
+    read = json.loads(row["inputs"])
+    changed = sorted(key for key in read if inputs.get(key) != read[key])
+    return f"{changed[0]} changed" if changed else None
+
+
+def _leaves(settings: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Flatten nested settings to dotted keys."""
+    if isinstance(settings, Mapping):
+        for key, value in settings.items():
+            yield from _leaves(value, f"{prefix}.{key}" if prefix else key)
+    else:
+        yield prefix, json.dumps(settings)

@@ -1,0 +1,146 @@
+"""Generation stage, commits to Delta included, against bare vLLM on the same prompts and settings.
+
+Bare vLLM is `LLM.generate` on all prompts at once, texts kept in memory. The stage is
+`training.generation.Sampler.sample` with commits to the lake's table `generations`. Both use the
+same engine, are warmed up once, and alternate, so that a slow minute of the machine hits both.
+The last line is JSON; `ratio` is the stage's tokens/s over bare vLLM's (medians), `cpu_ratio` the
+same for tokens a second of processor time, which other programs on the machine disturb less.
+On a CPU that others use too, set OMP_WAIT_POLICY=passive: waiting threads that spin cost tenfold.
+
+    python bench/generation.py --prompts 512 --n 8 --max-tokens 64
+"""
+
+import json
+import random
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from training.generation import Sampler
+from training.initial_model import make_tiny_model
+from training.rendering import prompt_token_ids
+from training.settings import SamplingSettings, TinyModelSettings
+from transforms.identity import digest_settings, message_id
+from transforms.lake import Lake
+
+WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
+
+
+def make_prompts(count: int) -> pl.DataFrame:
+    """Draw prompts of 4 to 24 words; columns prompt_id, prompt."""
+    draw = random.Random(0)
+    texts = [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) + f" {i}" for i in range(count)]
+    prompts = pl.DataFrame({"prompt": [[{"role": "user", "content": text}] for text in texts]})
+    return prompts.select(message_id("prompt").alias("prompt_id"), "prompt")
+
+
+def run_bare(
+    sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings
+) -> tuple[int, float]:
+    """Sample with `LLM.generate` alone; return tokens and seconds."""
+    from vllm import SamplingParams, TokensPrompt
+
+    params = SamplingParams(
+        n=settings.n, temperature=settings.temperature, max_tokens=settings.max_tokens
+    )
+    started = time.perf_counter()
+    rendered = prompt_token_ids(sampler.tokenizer, prompts["prompt"].to_list())
+    requests = [TokensPrompt(prompt_token_ids=ids) for ids in rendered]
+    outputs = sampler.llm.generate(requests, params, use_tqdm=False)
+    texts = [(r.text, len(r.token_ids)) for output in outputs for r in output.outputs]
+    return sum(tokens for _, tokens in texts), time.perf_counter() - started
+
+
+def run_stage(
+    sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings, lake: Lake
+) -> tuple[int, float]:
+    """Sample with the stage into the table `generations` of a new lake; return tokens, seconds."""
+    slice_ = {
+        "experiment": pl.lit("bench"),
+        "iteration": pl.lit(1, pl.Int32),
+        "policy_id": pl.lit("bench"),
+        "sampling_id": pl.lit(digest_settings(settings.model_dump())),
+    }
+
+    def commit(chunk: pl.DataFrame) -> None:
+        lake.append("generations", chunk.with_columns(**slice_))
+
+    run = sampler.sample(prompts, settings, commit=commit)
+    assert lake.read("generations").height == prompts.height * settings.n
+    return run.response_tokens, run.elapsed_s
+
+
+def peak_mib() -> float:
+    """Largest resident memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main(
+    prompts: Annotated[int, typer.Option(help="Prompts.")] = 256,
+    n: Annotated[int, typer.Option(help="Responses a prompt.")] = 8,
+    max_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = 32,
+    repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 4,
+    policy: Annotated[
+        Path | None, typer.Option(help="Model folder; else one of 1M parameters is made.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+) -> None:
+    """Measure what the stage costs beside bare vLLM."""
+    frame = make_prompts(prompts)
+    settings = SamplingSettings(n=n, max_tokens=max_tokens, max_context_tokens=max_tokens + 64)
+    rates: dict[str, list[float]] = {"bare": [], "stage": []}
+    cpu_rates: dict[str, list[float]] = {"bare": [], "stage": []}
+    memory: dict[str, float] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as work:
+        if policy is None:
+            policy = Path(work) / "policy"
+            tiny = TinyModelSettings(context_tokens=settings.max_context_tokens)
+            make_tiny_model(tiny, frame["prompt"].to_list(), policy, seed=0)
+        with Sampler(policy, settings, seed=0, dtype=dtype) as sampler:
+            for repetition in range(-1, repetitions):
+                # Repetition -1 warms up; whoever goes first changes every time.
+                names = ["stage", "bare"] if repetition % 2 else ["bare", "stage"]
+                for name in names:
+                    cpu_started = time.process_time()
+                    if name == "bare":
+                        tokens, elapsed_s = run_bare(sampler, frame, settings)
+                    else:
+                        lake = Lake(f"{work}/lake{repetition}")
+                        tokens, elapsed_s = run_stage(sampler, frame, settings, lake)
+                    cpu_s = time.process_time() - cpu_started
+                    if repetition < 0:
+                        memory[f"peak_mib_after_{name}_warmup"] = round(peak_mib())
+                        continue
+                    rates[name].append(round(tokens / elapsed_s))
+                    cpu_rates[name].append(round(tokens / cpu_s))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    cpu_medians = {name: statistics.median(values) for name, values in cpu_rates.items()}
+    print(f"{'':13}{'median':>10}  tokens/s of each repetition")
+    for name, values in rates.items():
+        print(f"{name:13}{medians[name]:10,.0f}  {', '.join(f'{value:,}' for value in values)}")
+    result = {
+        "bench": "generation",
+        "ratio": round(medians["stage"] / medians["bare"], 4),
+        "cpu_ratio": round(cpu_medians["stage"] / cpu_medians["bare"], 4),
+        "stage_tokens_per_s": rates["stage"],
+        "bare_tokens_per_s": rates["bare"],
+        "stage_tokens_per_cpu_s": cpu_rates["stage"],
+        "bare_tokens_per_cpu_s": cpu_rates["bare"],
+        "prompts": prompts,
+        "n": n,
+        "max_tokens": max_tokens,
+        "dtype": dtype,
+        "peak_mib": round(peak_mib()),
+        **memory,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,44 @@
+-- A row is a prompt of an iteration without exactly n responses, n being the highest
+-- response_index of its slice plus one; or a response to a prompt of no such split (expected 0).
+-- The one_shot experiment samples the prompts of all iterations at once.
+with
+
+generations as (select * from generations),
+
+prompt_splits as (select * from prompt_splits),
+
+slices as (
+    select experiment, iteration, max(response_index) + 1 as n
+    from generations
+    group by experiment, iteration
+),
+
+expected as (
+    select slices.experiment, slices.iteration, prompt_splits.prompt_id, slices.n
+    from slices
+    inner join prompt_splits
+        on prompt_splits.split = 'iteration_' || slices.iteration
+        or (slices.experiment = 'one_shot' and prompt_splits.split like 'iteration\_%' escape '\')
+),
+
+found as (
+    select experiment, iteration, prompt_id, count(distinct response_index) as responses
+    from generations
+    group by experiment, iteration, prompt_id
+),
+
+compared as (
+    select
+        experiment,
+        iteration,
+        prompt_id,
+        coalesce(expected.n, 0) as responses_expected,
+        coalesce(found.responses, 0) as responses_found
+    from expected
+    full outer join found using (experiment, iteration, prompt_id)
+)
+
+select *
+from compared
+where responses_expected <> responses_found
+order by experiment, iteration, prompt_id

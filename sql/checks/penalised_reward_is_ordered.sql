@@ -1,0 +1,33 @@
+-- A row is a DPO pair whose chosen response has no higher penalised reward than the rejected one,
+-- or whose margin is not their difference. Upstream's length penalty could reverse pairs so.
+with
+
+dpo_pairs as (select * from dpo_pairs),
+
+differences as (
+    select
+        *,
+        chosen_penalised_reward - rejected_penalised_reward as difference
+    from dpo_pairs
+),
+
+-- NaN is greater than every number here, and null is no failure of a comparison
+judged as (
+    select
+        *,
+        isfinite(difference)
+            and difference > 0
+            and abs(margin - difference) <= 1e-9 * greatest(1, difference) as ordered
+    from differences
+)
+
+select
+    experiment,
+    iteration,
+    prompt_id,
+    chosen_penalised_reward,
+    rejected_penalised_reward,
+    margin
+from judged
+where not coalesce(ordered, false)
+order by experiment, iteration, prompt_id

@@ -1,0 +1,30 @@
+-- A row is a reward that is null, NaN or infinite. A gold reward may be null: only the sample
+-- task's own prompts have one.
+with
+
+scores as (select * from scores),
+
+evaluation_responses as (select * from evaluation_responses),
+
+rewards as (
+    select
+        'scores' as "table", experiment, iteration, reward_model_id as written_by, prompt_id,
+        response_index, 'reward' as metric, reward as value
+    from scores
+    union all
+    select
+        'evaluation_responses' as "table", experiment, iteration, model as written_by, prompt_id,
+        response_index, 'reward' as metric, reward as value
+    from evaluation_responses
+    union all
+    select
+        'evaluation_responses' as "table", experiment, iteration, model as written_by, prompt_id,
+        response_index, 'gold_reward' as metric, gold_reward as value
+    from evaluation_responses
+    where gold_reward is not null
+)
+
+select *
+from rewards
+where value is null or not isfinite(value)
+order by "table", experiment, iteration, prompt_id, response_index

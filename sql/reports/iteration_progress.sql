@@ -1,0 +1,81 @@
+-- One row per experiment, decoding and model on the evaluation prompts: sft_policy, the baselines,
+-- then the iterates. Models that all experiments share are repeated in each. `_se` is the standard
+-- error clustered by prompt; a win rate is against sft_policy; kl_to_sft is in nats, estimated from
+-- the samples; `selected` marks the iterate that the validation prompts chose.
+with
+
+evaluation_results as (select * from evaluation_results where split = 'evaluation'),
+
+selected_policies as (select * from selected_policies),
+
+experiments as (
+    select distinct experiment from evaluation_results where experiment <> 'shared'
+),
+
+-- before any experiment has run, the shared models are shown under their own name
+shown as (
+    select experiment from experiments
+    union all
+    select 'shared' as experiment where not exists (from experiments)
+),
+
+loop_results as (
+    select * from evaluation_results where experiment <> 'shared'
+),
+
+shared_results as (
+    select shown.experiment, evaluation_results.* exclude (experiment)
+    from evaluation_results
+    cross join shown
+    where evaluation_results.experiment = 'shared'
+),
+
+results as (
+    select * from loop_results
+    union all by name
+    select * from shared_results
+),
+
+pivoted as (
+    select
+        experiment,
+        decoding,
+        model,
+        iteration,
+        any_value(value) filter (metric = 'gold_reward' and versus is null) as gold_reward,
+        any_value(standard_error) filter (metric = 'gold_reward' and versus is null)
+            as gold_reward_se,
+        any_value(value) filter (metric = 'reward' and versus is null) as reward,
+        any_value(standard_error) filter (metric = 'reward' and versus is null) as reward_se,
+        any_value(value) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+            as win_rate_gold,
+        any_value(standard_error) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+            as win_rate_gold_se,
+        any_value(value) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+            as win_rate_reward,
+        any_value(standard_error) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+            as win_rate_reward_se,
+        any_value(value) filter (metric = 'reward_accuracy') as reward_accuracy,
+        any_value(value) filter (metric = 'response_tokens' and versus is null) as response_tokens,
+        any_value(value) filter (metric = 'response_chars' and versus is null) as response_chars,
+        any_value(value) filter (metric = 'truncated_fraction') as truncated_fraction,
+        any_value(value) filter (metric = 'kl_to_sft') as kl_to_sft,
+        max(prompts) filter (metric = 'reward' and versus is null) as prompts
+    from results
+    group by experiment, decoding, model, iteration
+)
+
+select
+    pivoted.experiment,
+    pivoted.decoding,
+    replace(pivoted.model, '/policy', '') as model,
+    selected_policies.model is not null as selected,
+    pivoted.* exclude (experiment, decoding, model, iteration)
+from pivoted
+left join selected_policies
+    on selected_policies.experiment = pivoted.experiment and selected_policies.model = pivoted.model
+order by
+    pivoted.experiment,
+    pivoted.decoding desc,
+    pivoted.iteration,
+    case pivoted.model when 'sft_policy' then 0 when 'offline_dpo' then 1 else 2 end

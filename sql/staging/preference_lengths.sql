@@ -1,0 +1,18 @@
+-- One row per kept comparison: the characters of its prompt and of its two last turns.
+with
+
+preference_pairs as (select * from preference_pairs),
+
+measured as (
+    select
+        pair_id,
+        source,
+        split,
+        margin,
+        list_sum([length(turn.content) for turn in prompt]) as prompt_chars,
+        length(chosen[1].content) as chosen_chars,
+        length(rejected[1].content) as rejected_chars
+    from preference_pairs
+)
+
+select * from measured

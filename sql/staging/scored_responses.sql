@@ -1,0 +1,25 @@
+-- One row per response and reward model: the response's facts beside its reward.
+-- Units: response_tokens, response_chars; reward is a reward model's scalar.
+with
+
+generations as (select * from generations),
+
+scores as (select * from scores),
+
+joined as (
+    select
+        generations.experiment,
+        generations.iteration,
+        generations.prompt_id,
+        generations.response_index,
+        generations.response_tokens,
+        generations.response_chars,
+        generations.finish_reason,
+        generations.policy_id,
+        scores.reward_model_id,
+        scores.reward
+    from generations
+    inner join scores using (experiment, iteration, prompt_id, response_index)
+)
+
+select * from joined

@@ -1,0 +1,89 @@
+import json
+from collections.abc import Callable
+
+import pytest
+
+from assets.definitions import build_definitions
+from assets.materialize import SETTINGS
+from assets.staleness import name_of, stale_assets
+from training.recipe import Recipe
+from transforms import materializations
+from transforms.errors import InputError
+from transforms.lake import Lake
+from transforms.schemas import SHARED
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake that records every asset of `iterative` as made with the tiny recipe's settings."""
+    lake = Lake(tmp_path_factory.mktemp("lake"))
+    graph = build_definitions(tiny_recipe, lake.root).resolve_asset_graph()
+    for key in graph.toposorted_asset_keys:
+        node = graph.get(key)
+        scope = "iterative" if node.partitions_def else SHARED
+        materializations.record(
+            lake,
+            asset=name_of(key),
+            experiment=scope,
+            output_id=f"{name_of(key)}@0",
+            settings=json.dumps(node.metadata[SETTINGS + scope].value),
+            inputs=json.dumps(
+                {name_of(parent): f"{name_of(parent)}@0" for parent in node.parent_keys}
+            ),
+            run_id="test",
+            elapsed_s=0.0,
+        )
+    return lake
+
+
+@pytest.fixture
+def stale(finished: Lake, make_tiny: Callable[..., Recipe]) -> Callable[..., dict[str, str]]:
+    """What a run must do after the tiny recipe was changed."""
+
+    def after(*overrides: str, experiment: str = "iterative") -> dict[str, str]:
+        definitions = build_definitions(make_tiny(*overrides), finished.root)
+        return stale_assets(definitions, finished, experiment)
+
+    return after
+
+
+def test_everything_is_stale_in_an_empty_lake(tiny_recipe: Recipe, tmp_path) -> None:
+    stale = stale_assets(build_definitions(tiny_recipe, tmp_path), Lake(tmp_path), "iterative")
+    assert set(stale.values()) == {"never materialized"}
+
+
+def test_a_finished_loop_has_nothing_to_do(stale) -> None:
+    assert stale() == {}
+
+
+def test_a_second_experiment_shares_what_is_shared(stale) -> None:
+    names = set(stale(experiment="concise"))
+    assert "sft_policy" not in names
+    assert "one_shot/policy" not in names
+    assert {"iteration_1/generations", "iteration_2/policy", "evaluation"} <= names
+
+
+def test_a_changed_setting_reruns_what_depends_on_it(stale) -> None:
+    after = stale("experiments.iterative.pairs.length_penalty=0.5")
+    assert "length_penalty 0.0 -> 0.5" in after["iteration_1/dpo_pairs"]
+    assert "iteration_1/generations" not in after
+    assert "iteration_1/scores" not in after
+    assert {"iteration_1/policy", "iteration_2/generations", "evaluation"} <= set(after)
+    assert "offline_dpo" not in after
+
+
+def test_speed_settings_rerun_nothing(stale) -> None:
+    assert stale("loop.scoring.batch_tokens=128") == {}
+
+
+def test_asking_again_for_an_iteration(finished: Lake, tiny_recipe: Recipe) -> None:
+    definitions = build_definitions(tiny_recipe, finished.root)
+    after = stale_assets(definitions, finished, "iterative", ["iteration_2/scores"])
+    assert after["iteration_2/scores"] == "asked for"
+    assert "iteration_2/generations" not in after
+    assert "iteration_2/policy" in after
+
+
+def test_a_missing_upstream_is_named(tmp_path) -> None:
+    with pytest.raises(InputError, match="sft_policy"):
+        materializations.output_ids(Lake(tmp_path), ["sft_policy"], "iterative")

@@ -1,0 +1,203 @@
+import re
+
+import polars as pl
+import pytest
+
+from transforms.query import SQL, check, checks, connect_frames, describe, reports
+from transforms.schemas import SCHEMAS
+
+
+def table(name, *rows):
+    """Build a table's rows; columns that a test does not name are null."""
+    return pl.DataFrame(rows, schema=SCHEMAS[name])
+
+
+def turn(content):
+    return [{"role": "assistant", "content": content}]
+
+
+def generations(*keys, experiment="e", iteration=1):
+    return table("generations", *[
+        {"experiment": experiment, "iteration": iteration, "prompt_id": prompt, "response_index": n}
+        for prompt, n in keys
+    ])  # fmt: skip
+
+
+def scores(*keys, reward=1.0, reward_model_id="rm"):
+    extra = pl.lit(reward_model_id).alias("reward_model_id")
+    rows = generations(*keys).with_columns(extra, reward=pl.lit(reward, dtype=pl.Float64))
+    return rows.select(list(SCHEMAS["scores"]))
+
+
+def splits(**prompts):
+    return table("prompt_splits", *[{"prompt_id": p, "split": s} for p, s in prompts.items()])
+
+
+def dpo_pair(**changes):
+    pair = {
+        "experiment": "e", "iteration": 1, "prompt_id": "p", "chosen": turn("a"),
+        "rejected": turn("b"), "chosen_penalised_reward": 2.0, "rejected_penalised_reward": 0.5,
+        "margin": 1.5,
+    }  # fmt: skip
+    return table("dpo_pairs", pair | changes)
+
+
+def preference_pair(**changes):
+    pair = {"prompt_id": "p", "chosen": turn("a"), "rejected": turn("b"), "split": "train"}
+    return table("preference_pairs", pair | changes)
+
+
+def failures(name, **frames):
+    with connect_frames(frames) as connection:
+        return check(connection, name)
+
+
+@pytest.mark.parametrize("name", checks())
+def test_no_rows_no_failures(name):
+    assert failures(name).is_empty()
+
+
+@pytest.mark.parametrize("name", checks())
+def test_a_sound_lake_passes(name):
+    keys = [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
+    found = failures(
+        name,
+        generations=generations(*keys),
+        scores=scores(*keys),
+        prompt_splits=splits(p="iteration_1", q="iteration_1", r="iteration_2", v="validation"),
+        dpo_pairs=dpo_pair(),
+        preference_pairs=preference_pair(),
+        demonstrations=table("demonstrations", {"prompt_id": "p"}),
+        evaluation_responses=table("evaluation_responses", {"prompt_id": "v", "reward": 1.0}),
+    )
+    assert found.is_empty(), found
+
+
+def test_chosen_differs_from_rejected():
+    found = failures(
+        "chosen_differs_from_rejected",
+        dpo_pairs=dpo_pair(rejected=turn("a")),
+        preference_pairs=preference_pair(rejected=turn("a")),
+    )
+    assert found.rows() == [
+        ("dpo_pairs", "e", 1, "p", "a"),
+        ("preference_pairs", "shared", 0, "p", "a"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rejected_penalised_reward": 3.0, "margin": -1.0},
+        {"rejected_penalised_reward": 2.0, "margin": 0.0},
+        {"margin": 1.0},
+        {"margin": None},
+        {"chosen_penalised_reward": float("nan"), "margin": float("nan")},
+    ],
+)
+def test_penalised_reward_is_ordered(changes):
+    pairs = dpo_pair(**changes)
+    assert failures("penalised_reward_is_ordered", dpo_pairs=pairs)["prompt_id"].to_list() == ["p"]
+
+
+def test_no_prompt_in_two_splits():
+    twice = pl.concat([splits(p="iteration_1", q="validation"), splits(p="iteration_2")])
+    measured = preference_pair(prompt_id="q", split="reward_validation")
+    pairs = pl.concat([measured, preference_pair(prompt_id="q"), preference_pair(prompt_id="q")])
+    found = failures("no_prompt_in_two_splits", prompt_splits=twice, preference_pairs=pairs)
+    assert found.rows() == [
+        ("preference_pairs", "q", "reward_validation, train"),
+        ("prompt_splits", "p", "iteration_1, iteration_2"),
+        ("prompt_splits", "q", "reward_validation, validation"),
+    ]
+
+
+def test_no_held_out_prompt_in_training():
+    found = failures(
+        "no_held_out_prompt_in_training",
+        prompt_splits=splits(p="validation", v="evaluation", q="iteration_1"),
+        generations=generations(("v", 0), ("v", 1), ("q", 0)),
+        dpo_pairs=dpo_pair(),
+        preference_pairs=preference_pair(),
+        demonstrations=table("demonstrations", {"prompt_id": "v"}),
+    )
+    assert found.rows() == [
+        ("demonstrations", "shared", 0, "v", "evaluation", 1),
+        ("dpo_pairs", "e", 1, "p", "validation", 1),
+        ("generations", "e", 1, "v", "evaluation", 2),
+        ("preference_pairs", "shared", 0, "p", "validation", 1),
+    ]
+
+
+def test_no_duplicate_response_key():
+    two_models = pl.concat([scores(("p", 0)), scores(("p", 0), reward_model_id="other")])
+    answer = {"model": "m", "split": "evaluation", "prompt_id": "p", "response_index": 0}
+    responses = [answer | {"decoding": decoding} for decoding in ("greedy", "sampled", "sampled")]
+    found = failures(
+        "no_duplicate_response_key",
+        generations=generations(("p", 0), ("p", 0), ("p", 1)),
+        scores=two_models,
+        evaluation_responses=table("evaluation_responses", *responses),
+    )
+    assert found.select("table", "written_by", "rows_found").rows() == [
+        ("evaluation_responses", "m/evaluation/sampled", 2),
+        ("generations", "", 2),
+    ]
+
+
+def test_every_prompt_sampled_n_times():
+    found = failures(
+        "every_prompt_sampled_n_times",
+        prompt_splits=splits(p="iteration_1", q="iteration_1", r="iteration_1", s="iteration_2"),
+        generations=pl.concat(
+            [
+                generations(("p", 0), ("p", 1), ("q", 1), ("s", 0)),
+                generations(*[(p, 0) for p in "pqrs"], experiment="one_shot"),
+            ]
+        ),
+    )
+    assert found.rows() == [("e", 1, "q", 2, 1), ("e", 1, "r", 2, 0), ("e", 1, "s", 0, 1)]
+
+
+def test_iteration_1_is_not_iteration_10():
+    found = failures(
+        "every_prompt_sampled_n_times",
+        prompt_splits=splits(p="iteration_1", q="iteration_10"),
+        generations=generations(("p", 0)),
+    )
+    assert found.is_empty()
+
+
+@pytest.mark.parametrize("reward", [None, float("nan"), float("inf")])
+def test_rewards_are_finite(reward):
+    evaluated = {"prompt_id": "v", "model": "m", "reward": reward, "gold_reward": reward}
+    found = failures(
+        "rewards_are_finite",
+        scores=scores(("p", 0), reward=reward),
+        evaluation_responses=table("evaluation_responses", evaluated),
+    )
+    # a gold reward may be absent, a reward may not
+    assert found.height == (2 if reward is None else 3)
+
+
+def test_every_response_scored():
+    unscored = generations(("p", 0), iteration=2)
+    found = failures(
+        "every_response_scored",
+        generations=pl.concat([generations(("p", 0), ("p", 1)), unscored]),
+        scores=scores(("p", 0)),
+    )
+    assert found.rows() == [("e", 1, "p", 1)]
+    paired = failures(
+        "every_response_scored", generations=unscored, dpo_pairs=dpo_pair(iteration=2)
+    )
+    assert paired.rows() == [("e", 2, "p", 0)]
+
+
+def test_every_statement_says_what_a_row_is_and_is_lower_case():
+    for folder, names in (("checks", checks()), ("reports", reports())):
+        for name in names:
+            head = describe(folder, name)
+            assert head.startswith("A row is" if folder == "checks" else "One row per")
+            text = (SQL / folder / f"{name}.sql").read_text()
+            assert not re.search(r"\b(SELECT|FROM|WHERE|JOIN|GROUP)\b", text)

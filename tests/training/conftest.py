@@ -1,0 +1,78 @@
+"""A tiny policy made once a session, and rows to train it on."""
+
+import os
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test asks the hub
+# before torch is imported: threads that spin at barriers make a busy machine ten times slower
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import polars as pl
+import pytest
+
+from training.initial_model import make_tiny_model
+from training.settings import TinyModelSettings
+from transforms.schemas import MESSAGES
+
+COLOURS = ["red", "green", "blue", "grey"]
+THINGS = ["cat", "dog", "tree"]
+
+
+def turn(role: str, content: str) -> list[dict[str, str]]:
+    return [{"role": role, "content": content}]
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> TinyModelSettings:
+    return TinyModelSettings(
+        vocab_size=64, hidden_size=64, intermediate_size=64, layers=1, heads=2, context_tokens=64
+    )
+
+
+@pytest.fixture(scope="session")
+def demonstrations() -> pl.DataFrame:
+    """Twelve conversations: row_key, messages."""
+    messages = [
+        turn("user", f"name a {colour} {thing}") + turn("assistant", f"the {thing} is {colour} .")
+        for colour in COLOURS
+        for thing in THINGS
+    ]
+    return pl.DataFrame(
+        {"row_key": [f"row-{i}" for i in range(len(messages))], "messages": messages},
+        schema={"row_key": pl.String, "messages": MESSAGES},
+    )
+
+
+@pytest.fixture(scope="session")
+def preference_pairs() -> pl.DataFrame:
+    """Eight comparisons, the short answer chosen: pair_id, prompt_id, prompt, chosen, rejected."""
+    cases = [(colour, thing) for colour in COLOURS for thing in THINGS[:2]]
+    return pl.DataFrame(
+        {
+            "pair_id": [f"pair-{i}" for i in range(len(cases))],
+            "prompt_id": [f"prompt-{i}" for i in range(len(cases))],
+            "prompt": [turn("user", f"name a {colour} {thing}") for colour, thing in cases],
+            "chosen": [turn("assistant", f"the {thing} .") for _, thing in cases],
+            "rejected": [
+                turn("assistant", f"is {colour} the {thing} {colour}") for colour, thing in cases
+            ],
+        },
+        schema={"pair_id": pl.String, "prompt_id": pl.String}
+        | dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGES),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_policy(tmp_path_factory, tiny_settings, demonstrations) -> Path:
+    """A one-layer Llama with random weights; tests read it and never write into it."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), folder, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other_policy(tmp_path_factory, tiny_settings, demonstrations) -> Path:
+    """The same model from another seed."""
+    folder = tmp_path_factory.mktemp("models") / "other"
+    make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), folder, seed=1)
+    return folder

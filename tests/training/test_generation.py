@@ -1,0 +1,177 @@
+"""Real vLLM on a tiny Llama model; one engine serves most tests, its start is most of the time."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from training.chunks import shard_of
+from training.generation import Sampler, generate, main
+from training.initial_model import make_tiny_model
+from training.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+from training.settings import SamplingSettings, TinyModelSettings
+from transforms.errors import InputError
+
+TALK = "red blue green cat dog owl runs sleeps eats the a of and then"
+WORDS = TALK.split()
+SETTINGS = SamplingSettings(
+    n=3, max_tokens=8, max_context_tokens=64, max_sequences=16, chunk_prompts=4
+)
+TINY = TinyModelSettings(
+    vocab_size=64, hidden_size=64, intermediate_size=128, layers=2, heads=2, context_tokens=64
+)
+
+
+def words(seed: int, count: int) -> str:
+    return " ".join(WORDS[(seed * 7 + i * (seed + 3)) % len(WORDS)] for i in range(count))
+
+
+@pytest.fixture(scope="module")
+def prompts() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "prompt_id": [f"p{i:02}" for i in range(10)],
+            "prompt": [[{"role": "user", "content": words(i, 2 + i)}] for i in range(10)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def policy(prompts: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("generation") / "policy"
+    talk = [[{"role": "user", "content": TALK}]]
+    make_tiny_model(TINY, talk, folder, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sampler(policy: Path):
+    with Sampler(policy, SETTINGS, seed=3, dtype="float32") as opened:
+        yield opened
+
+
+def test_every_prompt_gets_n_responses_in_complete_chunks(sampler, prompts):
+    chunks: list[pl.DataFrame] = []
+    run = sampler.sample(prompts, SETTINGS, commit=chunks.append)
+    assert [chunk["prompt_id"].n_unique() for chunk in chunks] == [4, 4, 2]
+    rows = pl.concat(chunks)
+    indices = rows.group_by("prompt_id").agg("response_index")
+    assert sorted(indices["prompt_id"]) == prompts["prompt_id"].to_list()
+    assert all(index == [0, 1, 2] for index in indices["response_index"].to_list())
+    assert (run.prompts, run.responses) == (10, 30)
+    assert run.response_tokens == rows["response_tokens"].sum()
+    assert rows["response_chars"].to_list() == rows["response"].str.len_chars().to_list()
+    assert rows.select("temperature", "top_p", "max_tokens", "seed").unique().rows() == [
+        (1.0, 1.0, 8, 3)
+    ]
+
+
+def test_greedy_tokens_are_those_of_transformers(sampler, policy, prompts):
+    greedy = SETTINGS.model_copy(update={"n": 1, "temperature": 0.0, "max_tokens": 12})
+    chunks: list[pl.DataFrame] = []
+    sampler.sample(prompts, greedy, commit=chunks.append)
+    tokenizer, model = load_tokenizer(policy), AutoModelForCausalLM.from_pretrained(policy)
+    rows = prompts.join(pl.concat(chunks), on="prompt_id", maintain_order="left")
+    for row in rows.iter_rows(named=True):
+        (ids,) = prompt_token_ids(tokenizer, [row["prompt"]])
+        best = model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12)[
+            0, len(ids) :
+        ]
+        assert row["response"] == tokenizer.decode(best, skip_special_tokens=True)
+        assert row["response_tokens"] == len(best)
+        stopped = best[-1] == end_of_turn_id(tokenizer, policy)
+        assert row["finish_reason"] == ("stop" if stopped else "length")
+
+
+def test_a_cut_response_says_so(sampler, prompts):
+    chunks: list[pl.DataFrame] = []
+    short = SETTINGS.model_copy(update={"max_tokens": 1})
+    sampler.sample(prompts, short, commit=chunks.append)
+    rows = pl.concat(chunks)
+    assert set(rows["finish_reason"]) <= {"length", "stop"}
+    assert rows.filter(finish_reason="length").height > 0
+    assert rows["response_tokens"].to_list() == [1] * 30
+
+
+def test_a_commit_error_is_raised_and_the_engine_goes_on(sampler, prompts):
+    def refuse(chunk: pl.DataFrame) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        sampler.sample(prompts, SETTINGS, commit=refuse)
+    chunks: list[pl.DataFrame] = []
+    assert sampler.sample(prompts.head(2), SETTINGS, commit=chunks.append).responses == 6
+    assert pl.concat(chunks).height == 6
+
+
+def test_a_prompt_without_room_is_named_before_anything_is_sampled(sampler, prompts):
+    long = pl.DataFrame(
+        {"prompt_id": ["long"], "prompt": [[{"role": "user", "content": words(1, 60)}]]}
+    )
+    chunks: list[pl.DataFrame] = []
+    with pytest.raises(InputError, match=r"prompt long .*\n.*at most 56 tokens.*\n.*63 tokens"):
+        sampler.sample(pl.concat([prompts, long]), SETTINGS, commit=chunks.append)
+    assert chunks == []
+
+
+def test_a_prompt_has_exactly_one_bos(policy, prompts):
+    tokenizer = load_tokenizer(policy)
+    for ids in prompt_token_ids(tokenizer, prompts["prompt"].to_list()):
+        assert [i for i, token in enumerate(ids) if token == tokenizer.bos_token_id] == [0]
+        assert tokenizer.eos_token_id not in ids
+
+
+def test_a_folder_without_chat_template_is_refused(policy, tmp_path):
+    for file in policy.iterdir():
+        if file.name != "chat_template.jinja":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(InputError, match="chat template"):
+        Sampler(tmp_path, SETTINGS, seed=0, dtype="float32").__enter__()
+
+
+def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, prompts, tmp_path):
+    """Two new engines draw for the same eight prompts; the command line already has the others."""
+    threads, set_num_threads = torch.get_num_threads(), torch.set_num_threads
+    chunks: list[pl.DataFrame] = []
+    generate(prompts[2:], policy, SETTINGS, seed=5, dtype="float32", commit=chunks.append)
+    assert (torch.get_num_threads(), torch.set_num_threads) == (threads, set_num_threads)
+
+    prompts.write_parquet(tmp_path / "prompts.parquet")
+    (tmp_path / "settings.json").write_text(SETTINGS.model_dump_json())
+    (tmp_path / "responses").mkdir()
+    prompts[:2].select("prompt_id").write_parquet(tmp_path / "responses/chunk-0-earlier.parquet")
+    command = {
+        "policy": policy,
+        "prompts": tmp_path / "prompts.parquet",
+        "output": tmp_path / "responses",
+        "settings_file": tmp_path / "settings.json",
+        "dtype": "float32",
+    }
+    main(**command, seed=5)
+    (tmp_path / "responses/chunk-0-earlier.parquet").unlink()
+    rows = pl.read_parquet(tmp_path / "responses/*.parquet").sort("prompt_id", "response_index")
+    assert rows.equals(pl.concat(chunks).sort("prompt_id", "response_index"))
+    with pytest.raises(InputError, match="responses of another run"):
+        main(**command, seed=6)
+
+
+@pytest.mark.slow
+def test_replicas_sample_every_prompt_once_and_a_dead_one_is_reported(policy, prompts, tmp_path):
+    two = SETTINGS.model_copy(update={"replicas": 2})
+    chunks: list[pl.DataFrame] = []
+    run = generate(prompts, policy, two, seed=5, dtype="float32", commit=chunks.append)
+    rows = pl.concat(chunks)
+    assert rows.select("prompt_id", "response_index").unique().height == rows.height == 30
+    assert (run.prompts, run.responses) == (10, 30)
+    assert set(rows["seed"]) == {5, 6}
+    with pytest.raises(RuntimeError, match=r"(?s)replica \d ended with status 1:.*float3"):
+        generate(prompts, policy, two, seed=5, dtype="float3", commit=chunks.append)
+
+
+def test_shards_divide_the_prompts(prompts):
+    shards = [shard_of(prompts, index, 3) for index in range(3)]
+    assert pl.concat(shards).sort("prompt_id").equals(prompts)
+    shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
+    assert set(shard_of(shuffled, 1, 3)["prompt_id"]) == set(shards[1]["prompt_id"])

@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from training.recipe import load_recipe, merge
+from transforms.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICKSTART = ROOT / "recipes" / "quickstart.yaml"
+
+
+def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
+    recipe = load_recipe(QUICKSTART)
+    assert recipe.loop_of("iterative") == recipe.loop
+    moving = recipe.loop_of("moving_reference")
+    assert moving.reference == "previous"
+    assert moving.model_copy(update={"reference": "initial"}) == recipe.loop
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("loop.dpo.betta=0.1", ["loop.dpo.betta", "beta"]),
+        ("loop.dpo.beta=-1", ["loop.dpo.beta", "-1", "greater than 0"]),
+        ("loop.sampling.n=many", ["loop.sampling.n", "many"]),
+        ("splits.evaluation_fraction=0.9", ["splits.evaluation_fraction"]),
+        ("experiments.iterative.iterations=2", ["iterative", "iterations"]),
+        ("experiments.iterative.dpo.betta=2", ["betta"]),
+        ("sft.micro_batch_size=5", ["batch_size", "multiple"]),
+        ("model.tiny.heads=8", ["head", "vLLM"]),
+        ("loop.sampling.n=1", ["n", "2"]),
+        ("evaluation.selection_metric=taste", ["selection_metric", "taste"]),
+    ],
+)
+def test_an_impossible_setting_is_named(override: str, words: list[str]) -> None:
+    with pytest.raises(InputError) as refusal:
+        load_recipe(QUICKSTART, [override])
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_every_problem_is_listed_at_once() -> None:
+    with pytest.raises(InputError) as refusal:
+        load_recipe(QUICKSTART, ["loop.dpo.beta=-1", "sft.epochs=0"])
+    assert "loop.dpo.beta" in str(refusal.value)
+    assert "sft.epochs" in str(refusal.value)
+
+
+def test_a_missing_recipe_names_those_there_are() -> None:
+    with pytest.raises(InputError, match="quickstart"):
+        load_recipe(ROOT / "recipes" / "quickstat.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", ""])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=r"broken\.yaml"):
+        load_recipe(file)
+
+
+def test_an_override_without_a_value_is_refused() -> None:
+    with pytest.raises(InputError, match="key.key=value"):
+        load_recipe(QUICKSTART, ["loop.dpo.beta"])
+
+
+def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
+    keys = yaml.safe_load((ROOT / "recipes" / "hh_rlhf_cpu.yaml").read_text())
+    for source in keys["sources"].values():
+        source["files"] = ["rows.jsonl"]
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(keys))
+    recipe = load_recipe(tmp_path / "study.yaml")
+    assert recipe.sources["hh_pairs"].files == (str(tmp_path / "rows.jsonl"),)
+
+
+def test_merge_replaces_leaves_and_keeps_the_rest() -> None:
+    assert merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}

@@ -1,0 +1,122 @@
+"""A reward model of random weights: what matters is that batches, padding and order do not."""
+
+import math
+
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from training.initial_model import make_tiny_model
+from training.rendering import conversation_token_ids, load_tokenizer
+from training.scoring import score, score_pairs
+from training.settings import ScoringSettings, TinyModelSettings
+from transforms.errors import InputError
+
+TALK = "red blue green cat dog owl runs sleeps eats the a of and then"
+WORDS = TALK.split()
+TINY = TinyModelSettings(
+    vocab_size=64, hidden_size=64, intermediate_size=128, layers=2, heads=2, context_tokens=64
+)
+
+
+@pytest.fixture(scope="module")
+def reward_model(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("scoring") / "reward_model"
+    make_tiny_model(TINY, [[{"role": "user", "content": TALK}]], folder, seed=0)
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def responses() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "prompt_id": [f"p{i // 4}" for i in range(24)],
+            "response_index": pl.Series([i % 4 for i in range(24)], dtype=pl.Int32),
+            "prompt": [
+                [{"role": "user", "content": " ".join(WORDS[: 2 + i // 4])}] for i in range(24)
+            ],
+            "response": [" ".join(WORDS[i % 5 : i % 5 + 1 + i % 9]) for i in range(24)],
+        }
+    )
+
+
+def rewards_of(responses, reward_model, **settings) -> pl.DataFrame:
+    chunks: list[pl.DataFrame] = []
+    chosen = ScoringSettings(**settings)
+    score(responses, reward_model, chosen, dtype="float32", commit=chunks.append)
+    return pl.concat(chunks)
+
+
+def test_rewards_are_those_of_single_examples(reward_model, responses):
+    tokenizer = load_tokenizer(reward_model)
+    model = AutoModelForSequenceClassification.from_pretrained(reward_model)
+    scored = rewards_of(responses, reward_model)
+    rows = scored.join(responses, on=["prompt_id", "response_index"], maintain_order="left")
+    assert scored.select("prompt_id", "response_index").equals(
+        responses.select("prompt_id", "response_index")
+    )
+    for row in rows.iter_rows(named=True):
+        (ids,) = conversation_token_ids(tokenizer, [row["prompt"]], [row["response"]])
+        assert ids.count(tokenizer.bos_token_id) == 1
+        assert ids[0] == tokenizer.bos_token_id
+        with torch.inference_mode():
+            alone = model(input_ids=torch.tensor([ids])).logits.item()
+        assert row["reward"] == pytest.approx(alone, abs=1e-5)
+
+
+def test_batches_chunks_and_order_change_no_reward(reward_model, responses):
+    large = rewards_of(responses, reward_model, batch_tokens=8192)
+    small = rewards_of(responses, reward_model, batch_tokens=64, chunk_rows=7)
+    shuffled = responses.sample(fraction=1, shuffle=True, seed=2)
+    again = rewards_of(shuffled, reward_model, batch_tokens=128)
+    key = ["prompt_id", "response_index"]
+    for other in (small, again):
+        both = large.join(other, on=key, suffix="_other")
+        assert both.height == 24
+        assert (both["reward"] - both["reward_other"]).abs().max() < 1e-5
+
+
+def test_pairs_keep_their_sides(reward_model, responses):
+    sides = [[{"role": "assistant", "content": text}] for text in responses["response"]]
+    pairs = pl.DataFrame(
+        {
+            "pair_id": ["b", "a"],
+            "prompt": responses["prompt"][:2],
+            "chosen": sides[:2],
+            "rejected": sides[2:4],
+        }
+    )
+    scored = score_pairs(pairs, reward_model, ScoringSettings(), dtype="float32")
+    single = rewards_of(responses, reward_model)["reward"]
+    assert scored["pair_id"].to_list() == ["b", "a"]
+    assert scored["chosen_reward"].to_list() == pytest.approx(single[:2].to_list(), abs=1e-5)
+    same = responses.head(1).with_columns(response=pl.lit(responses["response"][2]))
+    expected = rewards_of(same, reward_model)["reward"][0]
+    assert scored["rejected_reward"][0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_conversation_longer_than_the_context_is_named(reward_model, responses):
+    long = responses.tail(1).with_columns(response=pl.lit(" ".join(WORDS * 6)))
+    with pytest.raises(InputError, match="prompt p5, response 3 is longer"):
+        rewards_of(pl.concat([responses, long]), reward_model)
+
+
+def test_a_reward_that_is_no_number_is_refused(reward_model, responses, tmp_path):
+    for file in reward_model.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    model = AutoModelForSequenceClassification.from_pretrained(reward_model)
+    model.score.weight.data.fill_(math.nan)
+    model.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="prompt p0, response 0 is not finite"):
+        rewards_of(responses, tmp_path)
+
+
+def test_a_causal_model_is_no_reward_model(responses, tmp_path):
+    folder = tmp_path / "policy"
+    make_tiny_model(TINY, [[{"role": "user", "content": TALK}]], folder, seed=0)
+    with pytest.raises(InputError, match="is not a reward model"):
+        rewards_of(responses, folder)

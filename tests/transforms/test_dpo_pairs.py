@@ -1,0 +1,124 @@
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.dpo_pairs import best_vs_worst
+from transforms.errors import InputError
+from transforms.schemas import MESSAGES, SCHEMAS, enforce
+from transforms.settings import PairSettings
+
+
+def responses(prompts):
+    """Build responses from {prompt_id: [(text, reward) or (text, reward, finish_reason)]}."""
+    rows = [
+        (prompt_id, index, text, len(text), len(text), (*end, "stop")[0], reward)
+        for prompt_id, texts in prompts.items()
+        for index, (text, reward, *end) in enumerate(texts)
+    ]
+    names = ["prompt_id", "response_index", "response", "response_tokens", "response_chars",
+             "finish_reason", "reward"]  # fmt: skip
+    schema = {name: {**SCHEMAS["generations"], **SCHEMAS["scores"]}[name] for name in names}
+    prompt = pl.concat_list(pl.struct(role=pl.lit("user"), content="prompt_id")).cast(MESSAGES)
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(prompt=prompt)
+
+
+def test_best_against_worst():
+    frame = responses({"p": [("aa", 0.5), ("b", 2.0), ("c", -1.0)]})
+    pairs, dropped = best_vs_worst(frame, PairSettings())
+    key = {"experiment": pl.lit("e"), "iteration": pl.lit(1, dtype=pl.Int32)}
+    enforce("dpo_pairs", pairs.with_columns(**key))
+    enforce("dropped_pairs", dropped.with_columns(**key))
+    pair = pairs.row(0, named=True)
+    assert pair["chosen"] == [{"role": "assistant", "content": "b"}]
+    assert pair["rejected"] == [{"role": "assistant", "content": "c"}]
+    assert (pair["chosen_response_index"], pair["rejected_response_index"]) == (1, 2)
+    assert (pair["chosen_reward"], pair["rejected_reward"], pair["margin"]) == (2.0, -1.0, 3.0)
+
+
+def test_the_penalty_also_orients_the_pair():
+    # upstream's rule picks these two by r - 0.001 |a| and then prefers the long one for its r = 2.0
+    frame = responses({"p": [("x" * 2000, 2.0), ("y" * 300, 1.9)]})
+    pairs, _ = best_vs_worst(frame, PairSettings(length_penalty=0.001))
+    pair = pairs.row(0, named=True)
+    assert pair["chosen_response_index"] == 1
+    assert pair["chosen_penalised_reward"] == pytest.approx(1.6)
+    assert pair["rejected_penalised_reward"] == pytest.approx(0.0)
+    assert pair["margin"] == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize(
+    ("texts", "changes", "reason"),
+    [
+        ([("a", 1.0)], {}, "too_few_responses"),
+        ([("a", 1.0, "length"), ("b", 2.0)], {"drop_truncated": True}, "too_few_responses"),
+        ([("a", 1.0, "length")] * 2, {"drop_truncated": True}, "too_few_responses"),
+        ([("a", 1.0), ("a", 2.0)], {}, "equal_text"),
+        ([("a", 1.0), ("b", 1.0)], {}, "equal_reward"),
+        ([("aa", 2.0), ("b", 1.0)], {"length_penalty": 1.0}, "equal_reward"),
+        ([("a", 1.0), ("b", 1.5)], {"min_margin": 0.6}, "small_margin"),
+    ],
+)
+def test_prompts_without_a_pair_are_dropped_with_a_reason(texts, changes, reason):
+    pairs, dropped = best_vs_worst(responses({"p": texts}), PairSettings(**changes))
+    assert pairs.is_empty()
+    assert dropped.rows() == [("p", reason)]
+
+
+def test_ties_of_the_best_go_to_the_lowest_index():
+    frame = responses({"p": [("a", 0.0), ("b", 1.0), ("c", 1.0), ("d", 0.0)]})
+    pairs, _ = best_vs_worst(frame.sample(4, shuffle=True, seed=1), PairSettings())
+    assert pairs.select("chosen_response_index", "rejected_response_index").row(0) == (1, 3)
+
+
+def test_the_unit_of_length():
+    frame = responses({"p": [("aa", 2.0), ("b", 1.5)]}).with_columns(
+        response_tokens=pl.Series([1, 9], dtype=pl.Int32)
+    )
+    for unit, chosen in [("chars", 1), ("tokens", 0)]:
+        settings_ = PairSettings(length_penalty=1.0, length_unit=unit)
+        assert best_vs_worst(frame, settings_)[0]["chosen_response_index"].to_list() == [chosen]
+
+
+@pytest.mark.parametrize("reward", [None, float("nan"), float("inf")])
+def test_a_reward_that_is_not_finite_is_refused(reward):
+    with pytest.raises(InputError, match=r"1 of 2 are not, the first .* response 1 of prompt p"):
+        best_vs_worst(responses({"p": [("a", 1.0), ("b", reward)]}), PairSettings())
+
+
+# rewards and penalties in quarters: exact in binary, so that ties are real ties
+texts = st.tuples(
+    st.text("ab", min_size=1, max_size=8),
+    st.integers(-8, 8).map(lambda quarters: quarters / 4),
+    st.sampled_from(["stop", "length"]),
+)
+prompts = st.dictionaries(
+    st.sampled_from("pqrst"), st.lists(texts, min_size=1, max_size=5), min_size=1
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(prompts, st.integers(0, 4), st.sampled_from([0.0, 0.5]), st.booleans())
+def test_every_prompt_is_paired_or_dropped_and_margins_are_positive(prompts, penalty, least, drop):
+    settings_ = PairSettings(length_penalty=penalty / 4, min_margin=least, drop_truncated=drop)
+    pairs, dropped = best_vs_worst(responses(prompts), settings_)
+    assert sorted([*pairs["prompt_id"], *dropped["prompt_id"]]) == sorted(prompts)
+    assert (pairs["margin"] > 0).all()
+    assert (pairs["margin"] >= least).all()
+    assert (pairs["chosen"] != pairs["rejected"]).all()
+    assert (pairs["chosen_penalised_reward"] > pairs["rejected_penalised_reward"]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(prompts, st.integers(0, 4), st.integers(1, 4))
+def test_a_higher_penalty_never_makes_the_chosen_longer(prompts, penalty, more):
+    frame = responses(prompts)
+    low, high = (
+        best_vs_worst(frame, PairSettings(length_penalty=steps / 4))[0].select(
+            "prompt_id",
+            chosen_chars=pl.col("chosen").list.first().struct.field("content").str.len_chars(),
+        )
+        for steps in (penalty, penalty + more)
+    )
+    both = low.join(high, on="prompt_id", suffix="_high")
+    assert (both["chosen_chars_high"] <= both["chosen_chars"]).all()

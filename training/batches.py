@@ -1,0 +1,60 @@
+"""Batches of token lists for a forward pass without gradients: by length, padded on the right.
+
+Lives here: which rows go together and their tensors. Not here: what is computed from them.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from transforms.errors import InputError
+
+
+def by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+    """Group rows of similar length, longest first, into batches of row numbers.
+
+    rows x longest row <= batch_tokens, except that a single longer row is a batch of its own.
+    """
+    rows = sorted(range(len(token_ids)), key=lambda row: -len(token_ids[row]))
+    while rows:
+        size = max(1, batch_tokens // len(token_ids[rows[0]]))
+        yield rows[:size]
+        rows = rows[size:]
+
+
+def pad_right(
+    token_ids: Sequence[Sequence[int]], pad_id: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stack rows of tokens.
+
+    Returns:
+        Token ids and mask (1 = token, 0 = padding), both int64 [rows, longest row].
+    """
+    lengths = torch.tensor([len(row) for row in token_ids])
+    mask = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+    padded = torch.full_like(mask, pad_id)
+    padded[mask.bool()] = torch.tensor([token for row in token_ids for token in row])
+    return padded.to(device), mask.to(device)
+
+
+def context_tokens_of(model: torch.nn.Module) -> int:
+    """Positions of a model, tokens."""
+    return model.config.max_position_embeddings
+
+
+def require_fit(
+    token_ids: Sequence[Sequence[int]], names: Sequence[str], context_tokens: int
+) -> None:
+    """Refuse rows that are longer than the model's context.
+
+    Raises:
+        InputError: naming the first such row.
+    """
+    for name, row in zip(names, token_ids, strict=True):
+        if len(row) > context_tokens:
+            raise InputError(
+                f"prompt {name} is longer than the model's context",
+                expected=f"at most {context_tokens} tokens with its response",
+                found=f"{len(row)} tokens",
+                remedy="sample with a smaller max_context_tokens, or use a model with more context",
+            )

@@ -1,0 +1,116 @@
+"""Evaluation of one policy on held-out prompts: responses, rewards, gold rewards, log-probabilities.
+
+Lives here: how the rows of `evaluation_responses` are made. Not here: their statistics
+(`transforms.evaluation`). Sampled responses are drawn at temperature 1, so that the mean of
+log pi - log pi_0 over them estimates KL(pi || pi_0) without bias (paper, eq. 2).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from training.generation import Sampler
+from training.logps import sequence_logps
+from training.scoring import score
+from training.settings import EvaluationSettings, LoopSettings
+
+GoldReward = Callable[[str, str], float]
+"""(last user turn, response) -> gold reward."""
+
+
+def evaluate(
+    policy: Path,
+    reference: Path,
+    reward_model: Path,
+    prompts: pl.DataFrame,
+    loop: LoopSettings,
+    settings: EvaluationSettings,
+    *,
+    seed: int,
+    dtype: str,
+    gold: GoldReward | None,
+    description: str = "evaluation",
+) -> pl.DataFrame:
+    """Answer held-out prompts, sampled and greedy, and measure every answer.
+
+    Args:
+        policy: folder of the policy.
+        reference: folder of pi_0.
+        reward_model: folder of the reward model.
+        prompts: prompt_id, prompt, split; one row a prompt.
+        loop: limits of a response, batch sizes.
+        settings: number of samples, batch size of log-probabilities.
+        seed: of the sampling engine; one seed for all policies, so that they differ by weights.
+        dtype: compute type.
+        gold: the gold reward, where the prompts have one.
+        description: label of the progress bar.
+
+    Returns:
+        One row a response, sorted by decoding, prompt_id, response_index: the columns of
+        `evaluation_responses` but experiment, iteration, model and policy_id.
+    """
+    drawn: list[pl.DataFrame] = []
+    decodings = {
+        "sampled": loop.sampling.model_copy(
+            update={"n": settings.samples, "temperature": 1.0, "top_p": 1.0}
+        ),
+        "greedy": loop.sampling.model_copy(update={"n": 1, "temperature": 0.0, "top_p": 1.0}),
+    }
+    with Sampler(policy, loop.sampling, seed=seed, dtype=dtype) as sampler:
+        for decoding, sampling in decodings.items():
+            sampler.sample(
+                prompts.select("prompt_id", "prompt"),
+                sampling,
+                commit=lambda rows, decoding=decoding: drawn.append(
+                    rows.with_columns(decoding=pl.lit(decoding))
+                ),
+                description=f"{description}: {decoding}",
+            )
+    rows = (
+        pl.concat(drawn)
+        .join(prompts, on="prompt_id")
+        .sort("decoding", "prompt_id", "response_index")
+        .with_row_index("row")
+    )
+    return rows.with_columns(
+        reward=_rewards(rows, reward_model, loop, dtype),
+        gold_reward=_gold_rewards(rows, gold),
+        policy_logp=sequence_logps(
+            rows, policy, batch_tokens=settings.logps_batch_tokens, dtype=dtype
+        ),
+        reference_logp=sequence_logps(
+            rows, reference, batch_tokens=settings.logps_batch_tokens, dtype=dtype
+        ),
+    )
+
+
+def _rewards(rows: pl.DataFrame, reward_model: Path, loop: LoopSettings, dtype: str) -> pl.Series:
+    """Score the rows in their order; a row's number stands in for its key, which is not unique here."""
+    scored: list[pl.DataFrame] = []
+    score(
+        rows.select(
+            "prompt",
+            "response",
+            prompt_id=pl.col("row").cast(pl.String),
+            response_index=pl.lit(0, dtype=pl.Int32),
+        ),
+        reward_model,
+        loop.scoring,
+        dtype=dtype,
+        commit=scored.append,
+        description="evaluation: rewards",
+    )
+    rewards = pl.concat(scored).with_columns(row=pl.col("prompt_id").cast(pl.UInt32))
+    return rows.select("row").join(rewards, on="row", maintain_order="left")["reward"]
+
+
+def _gold_rewards(rows: pl.DataFrame, gold: GoldReward | None) -> pl.Series:
+    if gold is None:
+        return pl.Series([None] * rows.height, dtype=pl.Float64)
+    questions = (prompt[-1]["content"] for prompt in rows["prompt"].to_list())
+    answers = rows["response"].to_list()
+    return pl.Series(
+        [gold(question, answer) for question, answer in zip(questions, answers, strict=True)],
+        dtype=pl.Float64,
+    )

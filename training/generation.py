@@ -1,0 +1,91 @@
+"""Sampling n responses a prompt from a policy: the stage, and its command line.
+
+Lives here: one call for a policy's prompts. Not here: the engine (`training.sampler`), several of
+them (`training.replicas`), where rows are written (the caller's `commit`).
+Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses a prompt.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from training.chunks import ChunkFolder, shard_of
+from training.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.replicas import generate_with_replicas
+from training.sampler import GenerationRun, Sampler
+from training.settings import SamplingSettings
+
+__all__ = ["GenerationRun", "Sampler", "generate"]
+
+
+def generate(
+    prompts: pl.DataFrame,
+    policy: Path,
+    settings: SamplingSettings,
+    *,
+    seed: int,
+    dtype: str,
+    commit: Callable[[pl.DataFrame], None],
+    description: str = "generations",
+) -> GenerationRun:
+    """Sample from a policy once: a `Sampler`, or `settings.replicas` of them in own processes.
+
+    Arguments, rows given to `commit` and errors are those of `Sampler.sample`; with replicas the
+    seed of replica i is `seed + i`, and `commit` runs in the calling thread.
+    """
+    if prompts.is_empty():
+        return GenerationRun(0, 0, 0, 0.0, 0.0)
+    if settings.replicas > 1:
+        return generate_with_replicas(
+            prompts,
+            policy,
+            settings,
+            seed=seed,
+            dtype=dtype,
+            commit=commit,
+            description=description,
+        )
+    with Sampler(policy, settings, seed=seed, dtype=dtype) as sampler:
+        return sampler.sample(prompts, settings, commit=commit, description=description)
+
+
+def main(
+    policy: Annotated[
+        Path, typer.Option(help="Folder of the policy: weights, tokenizer, template.")
+    ],
+    prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt (messages).")],
+    output: Annotated[Path, typer.Option(help="Folder that receives parquet files, one a chunk.")],
+    settings_file: SettingsOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of the engine; shard i adds i.")] = 0,
+    dtype: DtypeOption = "bfloat16",
+    shard: Annotated[
+        str, typer.Option(help="i/N: the i-th of N parts of the prompts, from 0.")
+    ] = "0/1",
+) -> None:
+    """Draw n responses a prompt with vLLM into a folder of parquet files.
+
+    Run the same command again after a crash: prompts already in the folder are not sampled again.
+    The last line is JSON: prompts, responses, tokens, seconds. Example:
+
+    python -m training.generation --policy sft --prompts prompts.parquet --output responses
+    """
+    settings = read_settings(SamplingSettings, settings_file)
+    index, count = (int(part) for part in shard.split("/"))
+    folder = ChunkFolder(output, index)
+    folder.claim(
+        {"policy": str(policy.resolve()), "seed": seed, "dtype": dtype, **settings.model_dump()}
+    )
+    missing = shard_of(pl.read_parquet(prompts), index, count).join(
+        folder.prompt_ids(), on="prompt_id", how="anti", maintain_order="left"
+    )
+    run = generate(missing, policy, settings, seed=seed + index, dtype=dtype, commit=folder.write)
+    print(json.dumps(asdict(run)))
+
+
+if __name__ == "__main__":
+    run_command(main)

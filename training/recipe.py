@@ -1,0 +1,230 @@
+"""A recipe: one YAML file is one study, validated whole before anything runs.
+
+Lives here: the recipe's keys and its reading. Not here: single groups of settings, which lie
+beside what they set (`transforms.settings`, `training.settings`). Imports no torch.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from training.settings import (
+    EvaluationSettings,
+    LoopSettings,
+    ModelSettings,
+    RewardModelSettings,
+    SFTSettings,
+)
+from transforms.errors import InputError
+from transforms.sample_task import SampleTaskSettings
+from transforms.settings import Settings, SourceSettings, SplitSettings
+
+
+class Recipe(Settings):
+    """One study: model, data mixture, training, loop, evaluation, experiments."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    """Name of the study and of its lake's folder."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of everything random: initial weights, data order, sampling, the sample task."""
+    model: ModelSettings
+    """The initial model."""
+    sources: dict[str, SourceSettings] = Field(min_length=1)
+    """Raw datasets by name; each becomes the table `raw_<name>`."""
+    sample_task: SampleTaskSettings | None = None
+    """The sample task, where a source or the gold reward uses it."""
+    gold: bool = False
+    """Evaluate with the sample task's gold reward; only its own prompts have one."""
+    splits: SplitSettings = SplitSettings()
+    """Held-out prompts."""
+    sft: SFTSettings = SFTSettings()
+    """Supervised fine-tuning."""
+    reward_model: RewardModelSettings = RewardModelSettings()
+    """Reward model."""
+    loop: LoopSettings = LoopSettings()
+    """The iterations."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """Evaluation."""
+    experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
+    """Named overrides of `loop`; each is a partition of every asset of the loop."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        roles = {source.role for source in self.sources.values()}
+        for role in ("demonstrations", "preferences", "prompts"):
+            if role not in roles:
+                raise ValueError(f"no source has the role {role}")
+        uses_task = self.gold or any(source.sample_task for source in self.sources.values())
+        if uses_task and self.sample_task is None:
+            raise ValueError(
+                "a source or `gold` uses the sample task, but `sample_task` is not set"
+            )
+        if self.evaluation.selection_metric == "gold_reward" and not self.gold:
+            raise ValueError("selection_metric is gold_reward, but `gold` is false")
+        if self.loop.sampling.n < 2:
+            raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
+        for experiment, override in self.experiments.items():
+            if not experiment.replace("_", "").isalnum() or experiment in ("shared", "one_shot"):
+                raise ValueError(
+                    f"experiment name {experiment!r} is not allowed; use letters, digits and _"
+                )
+            if "iterations" in override:
+                raise ValueError(
+                    f"experiment {experiment} overrides iterations, which draws the graph"
+                )
+            self.loop_of(experiment)
+        return self
+
+    def loop_of(self, experiment: str) -> LoopSettings:
+        """Resolve the loop settings of an experiment.
+
+        Raises:
+            KeyError: the recipe has no such experiment.
+        """
+        return LoopSettings.model_validate(
+            merge(self.loop.model_dump(), self.experiments[experiment])
+        )
+
+
+def merge(settings: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay an override over nested settings; mappings merge, everything else is replaced."""
+    merged = dict(settings)
+    for key, value in override.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if nested else value
+    return merged
+
+
+def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and validate a recipe.
+
+    Args:
+        path: a YAML file. Relative paths in it are taken from its folder.
+        overrides: `key.key=value` settings laid over the file; values are YAML.
+
+    Raises:
+        InputError: no such file, not YAML, an unknown key, or a value out of range; all are listed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"recipe {path} cannot be read",
+            expected="a YAML file",
+            found="a folder" if path.is_dir() else "nothing there",
+            remedy="name one of " + ", ".join(sorted(map(str, path.parent.glob("*.yaml"))))
+            if path.parent.is_dir()
+            else "check the path",
+        )
+    try:
+        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for override in overrides:
+            keys = merge(keys, _parse_override(override))
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"recipe {path} is not YAML",
+            expected="YAML",
+            found=str(error),
+            remedy="mend the syntax there",
+        ) from None
+    if not isinstance(keys, dict):
+        raise InputError(
+            f"recipe {path} is not a recipe",
+            expected="a mapping of settings",
+            found=type(keys).__name__,
+            remedy="start from recipes/quickstart.yaml",
+        )
+    try:
+        recipe = Recipe.model_validate(keys)
+    except ValidationError as error:
+        raise _explain(path, error) from None
+    return _resolve_files(recipe, path.parent)
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise InputError(
+            "an override cannot be read",
+            expected="key.key=value",
+            found=override,
+            remedy="for example --set loop.dpo.beta=0.05",
+        )
+    nested: Any = yaml.safe_load(value)
+    for part in reversed(key.split(".")):
+        nested = {part: nested}
+    return nested
+
+
+def _resolve_files(recipe: Recipe, folder: Path) -> Recipe:
+    """Make the recipe's relative file names absolute."""
+    sources = {
+        name: source.model_copy(
+            update={"files": tuple(str((folder / file).resolve()) for file in source.files)}
+        )
+        for name, source in recipe.sources.items()
+    }
+
+    def beside(settings: Any) -> Any:
+        config = settings.accelerate_config
+        return settings.model_copy(
+            update={"accelerate_config": config and str((folder / config).resolve())}
+        )
+
+    loop = recipe.loop.model_copy(update={"dpo": beside(recipe.loop.dpo)})
+    return recipe.model_copy(
+        update={
+            "sources": sources,
+            "sft": beside(recipe.sft),
+            "reward_model": beside(recipe.reward_model),
+            "loop": loop,
+        }
+    )
+
+
+def _explain(path: Path, error: ValidationError) -> InputError:
+    """Turn pydantic's errors into lines that name the key, what was found and what is allowed."""
+    expected, found, remedies = [], [], []
+    for problem in error.errors():
+        key = ".".join(map(str, problem["loc"])) or "recipe"
+        if problem["type"] == "extra_forbidden":
+            allowed = _keys_beside(problem["loc"])
+            close = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+            expected.append(
+                f"{key}: one of {', '.join(allowed)}" if allowed else f"{key}: no such key"
+            )
+            found.append(f"unknown key {key}")
+            remedies.append(
+                f"write {close[0]} for {problem['loc'][-1]}" if close else f"remove {key}"
+            )
+        else:
+            expected.append(f"{key}: {problem['msg']}")
+            found.append(
+                f"{key} = {problem['input']!r}"
+                if not isinstance(problem["input"], dict)
+                else f"the keys below {key}"
+            )
+            remedies.append(f"mend {key}")
+    return InputError(
+        f"recipe {path} is refused",
+        expected="; ".join(expected),
+        found="; ".join(found),
+        remedy="; ".join(remedies),
+    )
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    """List the keys allowed where an unknown one was found; empty where it cannot be told."""
+    model: Any = Recipe
+    for part in location[:-1]:
+        field = getattr(model, "model_fields", {}).get(part)
+        if field is None:
+            return []
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next(
+            (candidate for candidate in candidates if hasattr(candidate, "model_fields")), None
+        )
+    return sorted(getattr(model, "model_fields", {}))

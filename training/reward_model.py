@@ -1,0 +1,119 @@
+"""The Bradley-Terry reward model (paper, section 2.2): a scalar head on pi_0, read at the end.
+
+Lives here: one TRL RewardTrainer run, as a function and as `python -m training.reward_model`. Not
+here: scoring with the model. The loss of a pair is -log sigmoid(r(prompt, chosen) - r(prompt,
+rejected)). Deviation 1 from the published code: the BOS that the policy sees stays in place (there
+it was deleted as text and, by a tokenizer's defect, absent in training).
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+from transformers import PreTrainedTokenizerBase
+from trl import RewardConfig, RewardTrainer
+
+from training.launch import (
+    DtypeOption,
+    OutputOption,
+    SeedOption,
+    SettingsOption,
+    print_report,
+    read_settings,
+    run_command,
+)
+from training.settings import RewardModelSettings
+from training.trainer import (
+    Report,
+    TrainingRun,
+    keep_fitting,
+    load_tokenizer,
+    token_ids,
+    train,
+    trl_arguments,
+)
+
+
+def train_reward_model(
+    pairs: pl.DataFrame,
+    policy: Path,
+    output: Path,
+    settings: RewardModelSettings,
+    *,
+    seed: int,
+    dtype: str,
+    report: Report | None = None,
+) -> TrainingRun:
+    """Train a reward model on comparisons.
+
+    Args:
+        pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two hold the last
+            turn only).
+        policy: checkpoint folder whose weights it starts from; the head is new, from the seed.
+        output: folder of the finished checkpoint.
+        settings: optimiser and length.
+        seed: seed of the head, data order and dropout.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step with step, number of steps and metrics.
+
+    Raises:
+        InputError: an incomplete model, or no pair that fits.
+    """
+    started = time.perf_counter()
+    tokenizer = load_tokenizer(policy)
+    dataset, dropped = keep_fitting(
+        tokenise_conversations(tokenizer, pairs), settings.max_tokens, "pair_id"
+    )
+
+    def build(folder: Path) -> RewardTrainer:
+        # given a path, TRL seeds before it makes the head; it also sets num_labels and pad_token_id
+        return RewardTrainer(
+            model=str(policy),
+            args=RewardConfig(
+                **trl_arguments(settings, folder, seed=seed, dtype=dtype),
+                model_init_kwargs={"dtype": "float32", "device_map": None},
+            ),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+        )
+
+    return train(build, output, settings, dropped=dropped, started=started, report=report)
+
+
+def tokenise_conversations(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Tokenise each conversation with either answer: pair_id, chosen_ids, rejected_ids, length."""
+    prompts = pairs["prompt"].to_list()
+    sides = {
+        side: token_ids(
+            tokenizer,
+            [
+                prompt + answer
+                for prompt, answer in zip(prompts, pairs[side].to_list(), strict=True)
+            ],
+        )
+        for side in ("chosen", "rejected")
+    }
+    return pairs.select(
+        "pair_id", *(pl.Series(f"{side}_ids", ids) for side, ids in sides.items())
+    ).with_columns(
+        pl.max_horizontal(pl.col("chosen_ids", "rejected_ids").list.len()).alias("length")
+    )
+
+
+def main(
+    pairs: Annotated[Path, typer.Option(help="Parquet: pair_id, prompt, chosen, rejected.")],
+    policy: Annotated[Path, typer.Option(help="Checkpoint whose weights it starts from.")],
+    output: OutputOption,
+    settings_file: SettingsOption = None,
+    seed: SeedOption = 0,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Train a Bradley-Terry reward model on comparisons."""
+    rows, settings = pl.read_parquet(pairs), read_settings(RewardModelSettings, settings_file)
+    train_reward_model(rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report)
+
+
+if __name__ == "__main__":
+    run_command(main)

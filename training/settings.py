@@ -1,0 +1,198 @@
+"""Settings of the models: how each is built, trained, sampled and evaluated. Imports no torch.
+
+A default taken from the paper (Dong et al. 2024, arXiv 2405.07863) quotes it. Settings classes
+are named apart from TRL's `SFTConfig`, `DPOConfig` and vLLM's `SamplingParams`.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from transforms.settings import PairSettings, Settings
+
+
+class TinyModelSettings(Settings):
+    """A Llama-architecture model made here from random weights, with a tokenizer trained here."""
+
+    tokenizer: Literal["word_level", "byte_bpe"] = "word_level"
+    """`word_level`: one token a whitespace-separated word; `byte_bpe`: byte-level BPE."""
+    vocab_size: int = Field(default=512, ge=16)
+    """Most tokens of the vocabulary, specials included."""
+    hidden_size: int = Field(default=128, ge=32)
+    """Width; hidden_size / heads must be a head size that vLLM runs: 32, 48, 64, 128."""
+    intermediate_size: int = Field(default=512, ge=32)
+    """Width of the MLP."""
+    layers: int = Field(default=4, ge=1)
+    """Decoder layers."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads."""
+    context_tokens: int = Field(default=128, ge=16)
+    """Positions of the model, tokens."""
+    initializer_range: float = Field(default=0.1, gt=0)
+    """Standard deviation of the initial weights; 0.02, the usual value, learns slowly at this width."""
+
+    @model_validator(mode="after")
+    def _head_size(self) -> Self:
+        size, rest = divmod(self.hidden_size, self.heads)
+        if rest or size not in (32, 48, 64, 128):
+            raise ValueError(
+                f"hidden_size / heads is {self.hidden_size / self.heads:g}; vLLM on a CPU needs 32, 48, 64 or 128"
+            )
+        return self
+
+
+class ModelSettings(Settings):
+    """The initial model: a folder or hub id, or one made here."""
+
+    path: str | None = None
+    """Local folder or hub id of a causal language model with a chat template."""
+    revision: str | None = None
+    """Git revision of the hub model."""
+    tokenizer: str | None = None
+    """Local folder or hub id to take the tokenizer and chat template from, where `path` is a base
+    model without a template; null takes them from `path`."""
+    tiny: TinyModelSettings | None = None
+    """Make the model here instead."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Weights and compute; float32 on a CPU, where bfloat16 is about a hundred times slower."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.path is None) == (self.tiny is None):
+            raise ValueError("name exactly one of path, tiny")
+        return self
+
+
+class TrainingSettings(Settings):
+    """What every training stage shares: an AdamW run of TRL."""
+
+    learning_rate: float = Field(gt=0)
+    """Peak of the schedule."""
+    epochs: float = Field(default=1.0, gt=0)
+    """Passes over the data."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Stop (and end the schedule) after this many optimiser steps; null trains `epochs`."""
+    batch_size: int = Field(default=32, ge=1)
+    """Examples an optimiser step, over all processes and accumulation."""
+    micro_batch_size: int = Field(default=32, ge=1)
+    """Examples a forward pass on one device; divides batch_size / processes."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """Learning-rate schedule. Paper, section 2.2 and appendix B: cosine."""
+    warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
+    """Share of steps with a rising rate. Paper: "a warm-up ratio of 0.03"."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    max_tokens: int = Field(default=128, ge=8)
+    """Longest example, tokens; longer preference and demonstration rows are dropped and counted."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third slower."""
+    logging_steps: int = Field(default=5, ge=1)
+    """Optimiser steps between two rows of `training_metrics`."""
+    processes: int = Field(default=1, ge=1)
+    """Training processes; more than one goes through `accelerate launch`."""
+    accelerate_config: str | None = None
+    """File given to `accelerate launch --config_file` (FSDP, DeepSpeed); relative to the recipe."""
+
+    @model_validator(mode="after")
+    def _micro_batches(self) -> Self:
+        if self.batch_size % (self.micro_batch_size * self.processes):
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size"
+                f" {self.micro_batch_size} x processes {self.processes}"
+            )
+        return self
+
+
+class SFTSettings(TrainingSettings):
+    """Supervised fine-tuning of the initial model on `demonstrations`: pi_0."""
+
+    learning_rate: float = Field(default=2e-5, gt=0)
+    """Paper, section 3.1: 2e-5."""
+    packing: bool = False
+    """Pack conversations into blocks of max_tokens. Paper: "packed into blocks of 8192"."""
+
+
+class RewardModelSettings(TrainingSettings):
+    """Bradley-Terry reward model on `preference_pairs`, from pi_0 with a scalar head."""
+
+    learning_rate: float = Field(default=2e-6, gt=0)
+    """Paper, section 2.2: 2e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
+
+
+class SamplingSettings(Settings):
+    """How responses are drawn with vLLM."""
+
+    n: int = Field(default=8, ge=1)
+    """Responses a prompt. Paper, section 3.3: 8; the loop needs at least 2."""
+    temperature: float = Field(default=1.0, ge=0)
+    """1.0 or 0.7 in the paper; 0 is greedy."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Nucleus mass; the paper samples without."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """Most tokens of a response; a longer one ends with finish_reason `length`."""
+    max_context_tokens: int = Field(default=4096, ge=16)
+    """Prompt plus response; a prompt that leaves no room for max_tokens is refused by name."""
+    max_sequences: int = Field(default=256, ge=1)
+    """Sequences that vLLM decodes at once."""
+    chunk_prompts: int = Field(default=64, ge=1)
+    """Prompts a commit: what a crash can cost."""
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of a GPU's memory that vLLM takes; unused on a CPU."""
+    cpu_kv_cache_gib: int = Field(default=1, ge=1)
+    """Key-value cache of the CPU build, GiB; unused on a GPU."""
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    """GPUs that share one copy of the model."""
+    replicas: int = Field(default=1, ge=1)
+    """Engines side by side, one process each, prompts divided by a stable hash."""
+
+
+class DPOSettings(TrainingSettings):
+    """One DPO run (Rafailov et al. 2023, arXiv 2305.18290, eq. 7)."""
+
+    learning_rate: float = Field(default=5e-7, gt=0)
+    """Paper, section 3.3: 5e-7."""
+    epochs: float = Field(default=2.0, gt=0)
+    """Paper: 2 epochs an iteration."""
+    beta: float = Field(default=0.1, gt=0)
+    """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
+
+
+class ScoringSettings(Settings):
+    """How a reward model is run over responses."""
+
+    batch_tokens: int = Field(default=8192, ge=64)
+    """Padded tokens of one forward pass; rows are grouped by length."""
+    chunk_rows: int = Field(default=4096, ge=1)
+    """Rows a commit."""
+
+
+class LoopSettings(Settings):
+    """The iterations. An experiment may override any key below `loop`, and nothing else."""
+
+    iterations: int = Field(default=3, ge=1, le=99)
+    """T. Paper: 3. Draws the graph, so no experiment overrides it."""
+    sampling: SamplingSettings = SamplingSettings()
+    """How the responses of an iteration are drawn."""
+    scoring: ScoringSettings = ScoringSettings()
+    """How they are scored."""
+    pairs: PairSettings = PairSettings()
+    """How scored responses become pairs."""
+    dpo: DPOSettings = DPOSettings()
+    """How a policy is trained on the pairs."""
+    reference: Literal["initial", "previous"] = "initial"
+    """Reference of DPO. Paper: "always pi_0"; the published scripts use the previous iterate."""
+    start: Literal["previous", "initial"] = "previous"
+    """Weights that an iteration's training starts from. Paper: the previous iterate."""
+    data: Literal["current", "accumulated"] = "current"
+    """Pairs that an iteration trains on: its own (as published), or all up to it (Figure 6)."""
+
+
+class EvaluationSettings(Settings):
+    """How models are compared on held-out prompts."""
+
+    samples: int = Field(default=4, ge=1)
+    """Sampled responses a prompt, at temperature 1; one greedy response is drawn beside them."""
+    selection_metric: Literal["gold_reward", "reward"] = "reward"
+    """Validation metric, of sampled responses, that selects the best iterate."""
+    logps_batch_tokens: int = Field(default=8192, ge=64)
+    """Padded tokens of one forward pass when log-probabilities are computed."""

@@ -1,0 +1,154 @@
+"""Supervised fine-tuning of the initial model on demonstrations: pi_0 (paper, section 3.1).
+
+Lives here: one TRL SFTTrainer run, as a function and as `python -m training.sft`. Not here: which
+rows are demonstrations. Deviation 1 from the published code, which takes the loss on all tokens:
+here it is on the assistant's turns, the token that ends each included.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import torch
+import typer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from trl import SFTConfig, SFTTrainer
+from trl.chat_template_utils import (
+    get_training_chat_template,
+    has_generation_markers,
+    is_chat_template_stop_token_trained,
+)
+
+from training.launch import (
+    DtypeOption,
+    OutputOption,
+    SeedOption,
+    SettingsOption,
+    print_report,
+    read_settings,
+    run_command,
+)
+from training.settings import SFTSettings
+from training.trainer import Report, TrainingRun, keep_fitting, load_tokenizer, train, trl_arguments
+from transforms.errors import InputError
+
+IGNORED = -100
+"""Label of a token outside the loss."""
+
+
+def train_sft(
+    demonstrations: pl.DataFrame,
+    model: Path,
+    output: Path,
+    settings: SFTSettings,
+    *,
+    seed: int,
+    dtype: str,
+    report: Report | None = None,
+) -> TrainingRun:
+    """Train a model on conversations, by the negative log-likelihood of the assistant's tokens.
+
+    Args:
+        demonstrations: columns row_key, messages.
+        model: checkpoint folder to start from.
+        output: folder of the finished checkpoint.
+        settings: optimiser, length and packing.
+        seed: seed of data order and dropout.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step with step, number of steps and metrics.
+
+    Raises:
+        InputError: an incomplete model, a chat template that hides the end of a turn from the loss,
+            a conversation without an assistant's turn, or no example that fits.
+    """
+    started = time.perf_counter()
+    tokenizer = load_tokenizer(model)
+    examples = label_assistant_tokens(tokenizer, demonstrations)
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
+
+    def build(folder: Path) -> SFTTrainer:
+        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        if settings.packing:
+            arguments |= {"packing": True, "max_length": settings.max_tokens}
+        return SFTTrainer(
+            model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+            args=SFTConfig(**arguments),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+        )
+
+    return train(build, output, settings, dropped=dropped, started=started, report=report)
+
+
+def label_assistant_tokens(
+    tokenizer: PreTrainedTokenizerBase, demonstrations: pl.DataFrame
+) -> pl.DataFrame:
+    """Tokenise conversations: row_key, input_ids, labels (-100 outside assistant turns), length.
+
+    Raises:
+        InputError: see `train_sft`.
+    """
+    rendered = tokenizer.apply_chat_template(
+        demonstrations["messages"].to_list(),
+        chat_template=_training_template(tokenizer),
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    masked = zip(rendered["input_ids"], rendered["assistant_masks"], strict=True)
+    labels = [
+        [token if assistant else IGNORED for token, assistant in zip(ids, mask, strict=True)]
+        for ids, mask in masked
+    ]
+    examples = demonstrations.select(
+        "row_key", pl.Series("input_ids", rendered["input_ids"]), pl.Series("labels", labels)
+    ).with_columns(pl.col("input_ids").list.len().alias("length"))
+    mute = examples.filter(pl.col("labels").list.max() == IGNORED)
+    if mute.height:
+        raise InputError(
+            "demonstrations teach nothing",
+            expected="an assistant turn in every conversation",
+            found=f"{mute.height} without, the first with row_key {mute['row_key'][0]}",
+            remedy="remove them from the table demonstrations",
+        )
+    return examples
+
+
+def _training_template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Find the template that marks the assistant's tokens: its own, or TRL's for its family."""
+    template = tokenizer.chat_template
+    if not has_generation_markers(template):
+        try:
+            template = get_training_chat_template(tokenizer) or template
+        except ValueError:
+            raise InputError(
+                "the chat template does not say which tokens are the assistant's",
+                expected="{% generation %} ... {% endgeneration %} around them",
+                found="neither these marks nor a family whose template TRL can mark",
+                remedy="edit chat_template.jinja in the model's folder",
+            ) from None
+    if not is_chat_template_stop_token_trained(tokenizer, chat_template=template):
+        raise InputError(
+            "the chat template leaves the end of a turn out of the loss",
+            expected="the end-of-turn token inside {% generation %} ... {% endgeneration %}",
+            found="it after them; the model would never learn to stop",
+            remedy="edit chat_template.jinja in the model's folder",
+        )
+    return template
+
+
+def main(
+    demonstrations: Annotated[Path, typer.Option(help="Parquet: row_key, messages.")],
+    model: Annotated[Path, typer.Option(help="Checkpoint to start from.")],
+    output: OutputOption,
+    settings_file: SettingsOption = None,
+    seed: SeedOption = 0,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Fine-tune a model on demonstrations."""
+    rows, settings = pl.read_parquet(demonstrations), read_settings(SFTSettings, settings_file)
+    train_sft(rows, model, output, settings, seed=seed, dtype=dtype, report=print_report)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,93 @@
+"""From n scored responses of a prompt to one preference pair: best against worst.
+
+Lives here: the choice of pairs from responses and rewards. Not here: sampling and scoring them.
+
+Source: paper, section 3.3 (best against worst of n = 8) and eq. 8 (r - lambda |a|). Deviation: the
+published script ranks by the penalised reward but then orients chosen and rejected by the raw one,
+which can undo the penalty; here one number does both, so chosen always has the higher penalised
+reward.
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.schemas import LOOP_SLICE, MESSAGES, SCHEMAS
+from transforms.settings import PairSettings
+
+
+def best_vs_worst(
+    responses: pl.DataFrame, settings: PairSettings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Pair the response of highest with the one of lowest penalised reward, prompt by prompt.
+
+    Equal penalised rewards are ordered by response_index: the best is the first of its equals, the
+    worst the last.
+
+    Args:
+        responses: prompt_id, response_index, response, response_tokens, response_chars,
+            finish_reason, reward, prompt (messages); one row a response.
+        settings: rule, length penalty, smallest margin.
+
+    Returns:
+        `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, by prompt_id; every
+        prompt is in exactly one. Reasons, the first that holds: too_few_responses, equal_text,
+        equal_reward, small_margin.
+
+    Raises:
+        InputError: a reward is null, NaN or infinite.
+    """
+    _refuse_non_finite(responses)
+    length = pl.col(f"response_{settings.length_unit}")
+    penalised = pl.col("reward") - settings.length_penalty * length
+    usable = responses.with_columns(penalised=penalised)
+    if settings.drop_truncated:
+        usable = usable.filter(pl.col("finish_reason") != "length")
+    ranked = usable.sort(
+        "prompt_id", "penalised", "response_index", descending=[False, True, False]
+    )
+    extremes = ranked.group_by("prompt_id", maintain_order=True).agg(
+        pl.len().alias("usable"),
+        pl.col("prompt").first(),
+        pl.col("response", "response_index", "reward", "penalised").first().name.prefix("chosen_"),
+        pl.col("response", "response_index", "reward", "penalised").last().name.prefix("rejected_"),
+    )
+    prompts = responses.select(pl.col("prompt_id").unique()).sort("prompt_id")
+    margin = pl.col("chosen_penalised") - pl.col("rejected_penalised")
+    judged = prompts.join(extremes, on="prompt_id", how="left", maintain_order="left").with_columns(
+        margin=margin,
+        reason=pl.when(pl.col("usable").fill_null(0) < 2).then(pl.lit("too_few_responses"))
+        .when(pl.col("chosen_response") == pl.col("rejected_response")).then(pl.lit("equal_text"))
+        .when(margin == 0).then(pl.lit("equal_reward"))
+        .when(margin < settings.min_margin).then(pl.lit("small_margin")),
+    )  # fmt: skip
+    kept = judged.filter(pl.col("reason").is_null()).with_columns(
+        chosen=_turn("chosen_response"),
+        rejected=_turn("rejected_response"),
+        chosen_penalised_reward="chosen_penalised",
+        rejected_penalised_reward="rejected_penalised",
+        rule=pl.lit(settings.rule),
+    )
+    dropped = judged.filter(pl.col("reason").is_not_null())
+    return (
+        kept.select(name for name in SCHEMAS["dpo_pairs"] if name not in LOOP_SLICE),
+        dropped.select(name for name in SCHEMAS["dropped_pairs"] if name not in LOOP_SLICE),
+    )
+
+
+def _turn(response: str) -> pl.Expr:
+    turn = pl.struct(role=pl.lit("assistant"), content=pl.col(response))
+    return pl.concat_list(turn).cast(MESSAGES)
+
+
+def _refuse_non_finite(responses: pl.DataFrame) -> None:
+    finite = pl.col("reward").is_finite().fill_null(False)
+    broken = responses.filter(~finite)
+    if broken.height:
+        first = broken.row(0, named=True)
+        raise InputError(
+            "rewards are not finite",
+            expected="a finite reward for every response",
+            found=f"{broken.height} of {responses.height} are not, the first {first['reward']} for "
+            f"response {first['response_index']} of prompt {first['prompt_id']}",
+            remedy="score the iteration again; check the reward model's precision and weights",
+        )

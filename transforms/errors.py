@@ -1,0 +1,14 @@
+"""The one error that a person is meant to read: what was expected, what was found, what to do.
+
+Everything else propagates as it is; a traceback from deep inside is for a defect, not for bad input.
+"""
+
+
+class InputError(ValueError):
+    """Bad input: a recipe, a file, a table or a model folder is not what a step needs."""
+
+    def __init__(self, what: str, *, expected: str, found: str, remedy: str) -> None:
+        """Compose the message from its four parts, each a clause without a closing full stop."""
+        super().__init__(
+            f"{what}\n  expected: {expected}\n  found:    {found}\n  to do:    {remedy}"
+        )

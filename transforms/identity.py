@@ -1,0 +1,49 @@
+"""Identifiers: content hashes of messages, settings and rows, equal on every machine.
+
+Text is hashed as UTF-8 with SHA-256; the first 32 hexadecimal digits (128 bits) are kept.
+"""
+
+import hashlib
+import json
+from typing import Any
+
+import polars as pl
+
+TURN, FIELD = "\x1e", "\x1f"
+"""ASCII record and unit separators: they end a turn and a role, so that no two prompts run together."""
+
+
+def digest(text: str) -> str:
+    """Hash a text to 32 hexadecimal digits."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
+
+
+def digest_settings(settings: Any) -> str:
+    """Hash JSON-like settings; key order does not matter."""
+    return digest(json.dumps(settings, sort_keys=True, default=str))
+
+
+def canonical_messages(column: str) -> pl.Expr:
+    """Write a message list as one string, the form that is hashed."""
+    turn = pl.concat_str(
+        pl.element().struct.field("role"),
+        pl.lit(FIELD),
+        pl.element().struct.field("content"),
+        pl.lit(TURN),
+    )
+    return pl.col(column).list.eval(turn).list.join("")
+
+
+def hashed(expression: pl.Expr) -> pl.Expr:
+    """Hash a text column row by row (`digest`); null stays null."""
+    return expression.map_elements(digest, return_dtype=pl.String)
+
+
+def message_id(column: str) -> pl.Expr:
+    """Identify a message list: `prompt_id` when the column is a prompt."""
+    return hashed(canonical_messages(column))
+
+
+def derive_seed(seed: int, *names: str) -> int:
+    """Derive an independent 31-bit seed for one named use of a study's seed."""
+    return int(digest("/".join([str(seed), *names]))[:8], 16) & 0x7FFFFFFF

@@ -1,0 +1,215 @@
+"""Schemas of every table: grain, columns with units, partition columns. Enforced on write.
+
+Lives here: names, types and grain of tables. Not here: how rows are made. Identifiers are content
+hashes (`transforms.identity`), so that tables join across runs and machines.
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+"""A conversation: turns in order, roles `system`, `user`, `assistant`."""
+
+LOOP_SLICE = {"experiment": pl.String, "iteration": pl.Int32}
+"""The slice of a loop table. Models outside the loop are experiment `shared`, iteration 0."""
+
+SHARED = "shared"
+"""`experiment` of everything that all experiments have in common."""
+
+SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
+    # one row per fine-tuning conversation
+    "demonstrations": {
+        "source": pl.String,
+        "row_key": pl.String,
+        "prompt_id": pl.String,
+        "messages": MESSAGES,
+    },
+    # one row per kept comparison; chosen and rejected hold the last turn only
+    "preference_pairs": {
+        "pair_id": pl.String,
+        "source": pl.String,
+        "row_key": pl.String,
+        "prompt_id": pl.String,
+        "prompt": MESSAGES,
+        "chosen": MESSAGES,
+        "rejected": MESSAGES,
+        "chosen_score": pl.Float64,
+        "rejected_score": pl.Float64,
+        "margin": pl.Float64,
+        "split": pl.String,  # train | reward_validation
+    },
+    # one row per row, pair or prompt that a rule removed
+    "dropped_rows": {
+        "table": pl.String,  # the table that the row would have entered
+        "source": pl.String,
+        "row_key": pl.String,
+        "reason": pl.String,
+        "evidence": pl.String,
+    },
+    # one row per distinct prompt
+    "prompts": {
+        "prompt_id": pl.String,
+        "source": pl.String,  # the first, in alphabetical order, that has it
+        "prompt": MESSAGES,
+        "prompt_chars": pl.Int64,
+    },
+    # one row per prompt that is used
+    "prompt_splits": {
+        "prompt_id": pl.String,
+        "split": pl.String,  # iteration_1 ... iteration_T | validation | evaluation
+    },
+    # one row per sampled response
+    "generations": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "response": pl.String,
+        "response_tokens": pl.Int32,
+        "response_chars": pl.Int32,
+        "finish_reason": pl.String,  # stop | length
+        "policy_id": pl.String,
+        "sampling_id": pl.String,  # hash of the sampling settings and seed
+        "temperature": pl.Float64,
+        "top_p": pl.Float64,
+        "max_tokens": pl.Int32,
+        "seed": pl.Int64,
+    },
+    # one row per response and reward model
+    "scores": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "reward_model_id": pl.String,
+        "reward": pl.Float64,
+    },
+    # one row per prompt that produced a pair
+    "dpo_pairs": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "prompt": MESSAGES,
+        "chosen": MESSAGES,
+        "rejected": MESSAGES,
+        "chosen_response_index": pl.Int32,
+        "rejected_response_index": pl.Int32,
+        "chosen_reward": pl.Float64,
+        "rejected_reward": pl.Float64,
+        "chosen_penalised_reward": pl.Float64,
+        "rejected_penalised_reward": pl.Float64,
+        "margin": pl.Float64,  # of the penalised rewards
+        "rule": pl.String,
+    },
+    # one row per prompt of an iteration that produced no pair
+    "dropped_pairs": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "reason": pl.String,
+    },
+    # one row per trained (or initial) model
+    "checkpoints": {
+        **LOOP_SLICE,
+        "asset": pl.String,
+        "checkpoint_id": pl.String,  # hash of weights, tokenizer and chat template
+        "kind": pl.String,  # causal_lm | reward_model
+        "parent_id": pl.String,
+        "reference_id": pl.String,
+        "settings": pl.String,  # JSON
+        "inputs": pl.String,  # JSON: upstream asset -> output id
+        "path": pl.String,  # relative to the lake's root
+        "created_at": pl.Datetime("us", "UTC"),
+    },
+    # one row per metric of a logged optimiser step
+    "training_metrics": {
+        **LOOP_SLICE,
+        "asset": pl.String,
+        "step": pl.Int32,
+        "epoch": pl.Float64,
+        "metric": pl.String,
+        "value": pl.Float64,
+    },
+    # one row per evaluation response
+    "evaluation_responses": {
+        **LOOP_SLICE,
+        "model": pl.String,  # asset of the policy
+        "policy_id": pl.String,
+        "split": pl.String,  # validation | evaluation
+        "decoding": pl.String,  # sampled | greedy
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "response": pl.String,
+        "response_tokens": pl.Int32,
+        "response_chars": pl.Int32,
+        "finish_reason": pl.String,
+        "reward": pl.Float64,
+        "gold_reward": pl.Float64,
+        "policy_logp": pl.Float64,  # nats, summed over the response and its end of turn
+        "reference_logp": pl.Float64,  # the same under pi_0
+    },
+    # one row per model, split, decoding and metric; `versus` names the model of a difference
+    "evaluation_results": {
+        **LOOP_SLICE,
+        "model": pl.String,
+        "policy_id": pl.String,
+        "split": pl.String,
+        "decoding": pl.String,
+        "metric": pl.String,
+        "versus": pl.String,
+        "value": pl.Float64,
+        "standard_error": pl.Float64,  # clustered by prompt
+        "prompts": pl.Int64,
+    },
+    # one row per experiment: its best iterate on the validation prompts
+    "selected_policies": {
+        **LOOP_SLICE,
+        "model": pl.String,
+        "policy_id": pl.String,
+        "metric": pl.String,
+        "value": pl.Float64,
+        "standard_error": pl.Float64,
+    },
+    # one row per materialization of an asset: what it read, with which settings, what it made
+    "materializations": {
+        "asset": pl.String,
+        "experiment": pl.String,
+        "output_id": pl.String,  # table@version, or checkpoint id
+        "settings": pl.String,  # JSON
+        "inputs": pl.String,  # JSON: upstream asset -> output id
+        "run_id": pl.String,
+        "elapsed_s": pl.Float64,
+        "created_at": pl.Datetime("us", "UTC"),
+    },
+}
+
+PARTITIONS: dict[str, list[str]] = {
+    "dropped_rows": ["table"],
+    "generations": ["experiment", "iteration"],
+    "scores": ["experiment", "iteration"],
+    "dpo_pairs": ["experiment", "iteration"],
+    "dropped_pairs": ["experiment", "iteration"],
+    "evaluation_responses": ["experiment"],
+    "evaluation_results": ["experiment"],
+}
+
+
+def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with the table's columns in order, or refuse it.
+
+    Raises:
+        InputError: a column is missing, unknown, or of another type. All differences are listed.
+    """
+    schema = SCHEMAS[table]
+    differences = [f"{name} missing" for name in schema if name not in frame.columns]
+    differences += [f"{name} unknown" for name in frame.columns if name not in schema]
+    differences += [
+        f"{name} is {frame.schema[name]}, not {dtype}"
+        for name, dtype in schema.items()
+        if name in frame.columns and frame.schema[name] != dtype
+    ]
+    if differences:
+        raise InputError(
+            f"rows do not fit table {table}",
+            expected=", ".join(f"{name}: {dtype}" for name, dtype in schema.items()),
+            found="; ".join(differences),
+            remedy="cast or rename in the function that makes the rows",
+        )
+    return frame.select(list(schema))

@@ -1,0 +1,39 @@
+"""Rows of a split: the pairs to train on, the pairs to validate on, the held-out prompts.
+
+Not here: which split a prompt belongs to (`transforms.splits`).
+"""
+
+import polars as pl
+
+PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
+
+
+def training_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
+    """Take the pairs that models are trained on, in a stable order that mixes the sources.
+
+    Returns:
+        pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash.
+    """
+    return preference_pairs.filter(split="train").sort("pair_id").select(PAIR)
+
+
+def reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
+    """Take the pairs that measure the reward model; their prompts are in no training row."""
+    return preference_pairs.filter(split="reward_validation").sort("pair_id").select(PAIR)
+
+
+def held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
+    """Take the validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
+    held = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
+    return (
+        held.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
+        .sort("prompt_id")
+        .select("prompt_id", "prompt", "split")
+    )
+
+
+def iteration_sizes(prompt_splits: pl.DataFrame) -> list[int]:
+    """Count the prompts of each iteration's split, iteration 1 first."""
+    number = pl.col("split").str.extract(r"^iteration_(\d+)$").cast(pl.Int32)
+    sizes = prompt_splits.group_by(iteration=number).agg(pl.len()).drop_nulls("iteration")
+    return sizes.sort("iteration")["len"].to_list()
