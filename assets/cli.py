@@ -68,11 +68,11 @@ def sql(
 ) -> None:
     """Query the lake with DuckDB, read only. Tables are views: `show tables` lists them."""
     from assets.console import print_table
-    from transforms.query import connect
+    from transforms import query as queries
 
-    with explained(), connect(open_lake(home)) as connection:
+    with explained(), queries.connect(open_lake(home)) as connection:
         text = Path(query).read_text(encoding="utf-8") if query.endswith(".sql") else query
-        print_table(connection.sql(text).pl())
+        print_table(queries.query(connection, text))
 
 
 @app.command()

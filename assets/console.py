@@ -3,11 +3,14 @@
 Dagster's own events stay in the run's history, where the page shows them.
 """
 
+import atexit
 import logging
+import os
 import sys
 
 import dagster as dg
 import polars as pl
+from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
@@ -43,17 +46,39 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
 
 
 def print_table(rows: pl.DataFrame) -> None:
-    """Print a frame for reading on standard output: three decimals, numbers to the right."""
-    table = Table(show_edge=False, pad_edge=False)
-    for name, dtype in rows.schema.items():
-        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in rows.iter_rows():
-        table.add_row(*(_cell(value) for value in row))
+    """Print a frame for reading on standard output.
+
+    Numbers have three decimals; a column `x_se` is printed beside its `x` as `x ± x_se`.
+    """
+    errors = {name for name in rows.columns if name.removesuffix("_se") in rows.columns}
+    errors -= {name for name in errors if not name.endswith("_se")}
+    table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
+    columns = [name for name in rows.columns if name not in errors]
+    for name in columns:
+        numeric = rows.schema[name].is_numeric()
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+    for row in rows.iter_rows(named=True):
+        table.add_row(*(_cell(row[name], row.get(f"{name}_se")) for name in columns))
     # Piped output is for programs and files: no wrapping there.
     Console(width=None if sys.stdout.isatty() else 240).print(table)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, error: float | None = None) -> str:
     if value is None:
         return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return text if error is None else f"{text} ± {error:.3f}"
+
+
+def quiet_teardown() -> None:
+    """Keep DuckDB's binding from listing its own types when the interpreter ends.
+
+    nanobind checks for leaks after Python's modules are gone, and reports types of a module that
+    another library still holds. Registered first, this runs last: all of ours is written by then.
+    """
+
+    def close_stderr() -> None:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+    atexit.register(close_stderr)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.console import CONSOLE, print_table
+from assets.console import CONSOLE, print_table, quiet_teardown
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.staleness import stale_assets
@@ -36,6 +36,7 @@ def run_study(
     recipe = load_recipe(path, overrides)
     experiments = _known_experiments(recipe, experiments)
     forced = _forced(recipe, from_iteration)
+    quiet_teardown()
     home = prepare_home(home or default_home(recipe.name))
     os.environ["DAGSTER_HOME"] = str(home)
     lake = Lake(home / "lake")
@@ -122,7 +123,7 @@ def _show_results(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
     CONSOLE.print(
         f"\nlake:  {lake.root}\nplot:  {picture}\n"
         f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) from scores group by all order by all"\n'
-        f"page:  prefloop ui {path}   (then open http://127.0.0.1:3000)",
+        f"page:  prefloop ui {path} --home {home}   (then open http://127.0.0.1:3000)",
         soft_wrap=True,
         highlight=False,
     )

@@ -43,9 +43,9 @@ from training.settings import (  # noqa: E402
 
 MIB = 1 << 20
 LEFT_MIB = 2048
-"""Most device memory, MiB, in use after a stage's call (the process's own context, about 600, included)."""
+"""Most device memory, MiB, in use after a stage's call; the process's own context is about 600."""
 AFTER_EXIT_MIB = 256
-"""Most device memory, MiB, still in use when a stage's process has ended: a process was left behind."""
+"""Most device memory, MiB, in use when a stage's process has ended; else one was left behind."""
 POLL_S = 0.05
 """Seconds between two readings of the device's memory."""
 
@@ -59,7 +59,7 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "logps/chosen": {"float32": 0.01, "bfloat16": 0.1},
     "reward": {"float32": 1e-3, "bfloat16": 0.25},
     "logp": {"float32": 0.01, "bfloat16": 0.4},
-    "greedy_gap": {"bfloat16": 0.1},
+    "greedy_gap": {"bfloat16": 0.17},
     "surprise": {"bfloat16": 0.08},
 }
 """By quantity and dtype; units in docs/gpu.md."""
@@ -305,7 +305,7 @@ def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measure
     checkpoint_id(output)
     for file in output.glob("*.safetensors"):
         with safe_open(file, framework="pt") as weights:
-            for name in weights.keys():  # noqa: SIM118: not a mapping
+            for name in weights.keys():  # noqa: SIM118 (it is no mapping)
                 weight = weights.get_tensor(name)
                 if str(weight.dtype) != "torch.float32" or not weight.isfinite().all():
                     raise ValueError(f"{file.name}: {name} is {weight.dtype}, or not finite")
@@ -371,7 +371,9 @@ def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
     logps = sequence_logps(responses, folder / "initial", batch_tokens=8192, dtype=dtype)
     elapsed_s = time.perf_counter() - started
     ids = conversation_token_ids(
-        load_tokenizer(folder / "initial"), responses["prompt"], responses["response"]
+        load_tokenizer(folder / "initial"),
+        responses["prompt"].to_list(),
+        responses["response"].to_list(),
     )
     return {"logp": logps.to_list()}, {"tokens_per_s": sum(map(len, ids)) / elapsed_s}
 
@@ -723,7 +725,9 @@ def run_check(
 
                 def measure(stage: str = stage) -> dict[str, Any]:
                     gpu = run_worker(stage, "gpu", case, large, ["bfloat16"], timeout_s)
-                    return {"outcome": "measured", **figures_of(gpu)}
+                    problems = memory_problems(gpu)
+                    outcome = "failed" if problems else "measured"
+                    return {"outcome": outcome, "problems": problems, **figures_of(gpu)}
 
                 attempt(f"{stage} (large)", measure)
     print_tables(results)

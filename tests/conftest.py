@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from assets.console import quiet_teardown
 from training.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
+
+quiet_teardown()
 
 # No test talks to a hub, and no test leaves runs in the checkout's dagster_home.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -29,6 +32,11 @@ TINY = (
     "loop.sampling.chunk_prompts=8",
     "evaluation.samples=2",
 )
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides() -> tuple[str, ...]:
+    return TINY
 
 
 @pytest.fixture(scope="session")

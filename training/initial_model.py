@@ -115,9 +115,13 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
             found="model.path is null",
             remedy="set it, or make a model with model.tiny",
         )
-    if Path(settings.path).is_dir():
+    if Path(settings.path).is_dir() and settings.tokenizer is None:
         require_model(settings.path)
-    tokenizer = AutoTokenizer.from_pretrained(settings.path, revision=settings.revision)
+    tokenizer = (
+        AutoTokenizer.from_pretrained(settings.path, revision=settings.revision)
+        if settings.tokenizer is None
+        else AutoTokenizer.from_pretrained(settings.tokenizer)
+    )
     model = AutoModelForCausalLM.from_pretrained(
         settings.path,
         revision=settings.revision,

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import polars as pl
 import typer
@@ -34,7 +34,7 @@ SettingsOption = Annotated[
     Path | None, typer.Option("--settings", help="JSON of the stage's settings; else the defaults.")
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
-DtypeOption = Annotated[str, typer.Option(help="Compute type: float32 or bfloat16.")]
+DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]
 
 
 def launch(

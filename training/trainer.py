@@ -31,6 +31,7 @@ from transformers import (
     Trainer,
     TrainerCallback,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from training.checkpoint import building, require_model, save_settings
 from training.settings import TrainingSettings
@@ -238,6 +239,8 @@ def train(
     with building(
         output, main_process=state.is_main_process, wait=state.wait_for_everyone
     ) as folder:
+        if not sys.stderr.isatty():
+            disable_progress_bar()  # of transformers, which draws one for every file
         callback = MetricsCallback(folder / "metrics.jsonl", report)
         trainer = build(folder)
         trainer.remove_callback(PrinterCallback)

@@ -9,41 +9,34 @@ from dataclasses import dataclass
 
 from transforms.errors import InputError
 
-ATTRIBUTES = ("color", "home", "food", "size")
+ATTRIBUTES = ("color", "home", "size")
 """What is asked about an animal; a prompt names its attributes in this order."""
 
 FACTS: dict[str, tuple[str, ...]] = {
-    "bear": ("brown", "forest", "honey", "large"),
-    "owl": ("brown", "forest", "mice", "small"),
-    "frog": ("green", "pond", "insects", "tiny"),
-    "swan": ("white", "pond", "grass", "medium"),
-    "shark": ("gray", "ocean", "meat", "large"),
-    "crab": ("red", "ocean", "shrimp", "small"),
-    "lion": ("yellow", "savanna", "meat", "large"),
-    "elephant": ("gray", "savanna", "leaves", "giant"),
-    "parrot": ("green", "jungle", "seeds", "small"),
-    "monkey": ("brown", "jungle", "leaves", "medium"),
-    "hen": ("red", "farm", "seeds", "small"),
-    "bat": ("black", "cave", "insects", "tiny"),
+    "bear": ("brown", "forest", "large"),
+    "owl": ("brown", "forest", "small"),
+    "frog": ("green", "pond", "tiny"),
+    "swan": ("white", "pond", "medium"),
+    "shark": ("gray", "ocean", "large"),
+    "crab": ("red", "ocean", "small"),
+    "elephant": ("gray", "savanna", "giant"),
+    "parrot": ("green", "jungle", "small"),
+    "monkey": ("brown", "jungle", "medium"),
+    "hen": ("red", "farm", "small"),
 }
 """Animal -> the value of each attribute. No word is a value of two attributes."""
 
-OPPOSITES = (
-    ("hot", "cold"), ("fast", "slow"), ("hard", "soft"), ("wet", "dry"),
-    ("loud", "quiet"), ("young", "old"), ("full", "empty"), ("strong", "weak"),
-)  # fmt: skip
+OPPOSITES = (("hot", "cold"), ("fast", "slow"), ("wet", "dry"), ("young", "old"))
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
-    "fruits": ("apple", "pear", "plum", "cherry", "mango", "grape"),
-    "vegetables": ("carrot", "onion", "leek", "cabbage", "potato", "tomato"),
-    "tools": ("hammer", "saw", "drill", "wrench", "pliers", "file"),
-    "instruments": ("violin", "flute", "piano", "drum", "harp", "horn"),
-    "drinks": ("water", "tea", "coffee", "juice", "milk", "cider"),
-    "sports": ("tennis", "soccer", "rowing", "boxing", "golf", "judo"),
+    "fruits": ("apple", "pear", "plum", "cherry", "mango"),
+    "tools": ("hammer", "saw", "drill", "wrench", "pliers"),
+    "instruments": ("violin", "flute", "piano", "drum", "harp"),
+    "drinks": ("water", "tea", "coffee", "juice", "milk"),
 }
-COUNTS = {"two": 2, "three": 3, "four": 4}
+COUNTS = {"two": 2, "three": 3}
 
-FORMATS = ("as bullets", "as numbers", "in brackets", "with arrows", "in a sentence")
+FORMATS = ("as bullets", "in brackets", "in a sentence")
 """Format requests. Items look like `- x`, `1) x`, `[ x ]`, `-> x`, and `x and y .`"""
 
 MARKERS = {

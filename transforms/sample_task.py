@@ -3,8 +3,8 @@
 Lives here: how prompts are composed, how imperfect responses are written, how labels are drawn. The
 facts and the gold reward are in `transforms.sample_gold`. Nothing here is data from a person.
 
-Demonstrations are imperfect on purpose: their most frequent answer to some questions is a popular
-mistake and their most frequent style ignores the requested format, so that fine-tuning leaves both
+Demonstrations are imperfect on purpose: their most frequent answer to many questions is a
+shrug and their most frequent style ignores the requested format, so that fine-tuning leaves both
 sampled and greedy responses something to gain. Preference pairs compare responses of other writers
 (about half of the items wrong, other styles), labelled with noise and a taste for long responses.
 """
@@ -25,7 +25,6 @@ from transforms.sample_gold import (
     FACTS,
     FORMATS,
     OPPOSITES,
-    Slot,
     gold_reward,
     read_prompt,
     render,
@@ -65,7 +64,7 @@ class Style:
     """How a group of writers responds; every field is a probability per item or per response."""
 
     right: float
-    right_where_mistaken: float  # where a popular mistake exists
+    right_where_shrugged: float  # where many writers shrug
     requested: float  # the requested format
     habit: float  # no format, only HABIT before the items; what is left uses another format
     opener: float
@@ -73,18 +72,20 @@ class Style:
 
 
 DEMONSTRATORS = Style(
-    right=0.85, right_where_mistaken=0.35, requested=0.35, habit=0.5, opener=0.35, closer=0.25
+    right=0.85, right_where_shrugged=0.35, requested=0.35, habit=0.5, opener=0.35, closer=0.25
 )
-"""Where a mistake is popular and in the choice of format, the most likely response is a bad one."""
+"""At a shrugged question and in the choice of format, the most likely response is a bad one."""
 OTHER_WRITERS = Style(
-    right=0.55, right_where_mistaken=0.45, requested=0.5, habit=0.25, opener=0.5, closer=0.5
+    right=0.55, right_where_shrugged=0.45, requested=0.5, habit=0.25, opener=0.5, closer=0.5
 )
 """Writers of the preference pairs: about half of the items wrong, more filler, more formats."""
 
-MISTAKE_SHARE = 0.4
-"""Share of questions that have a popular mistake."""
-MISTAKE_PULL = 0.8
-"""Share of the wrong items that are the popular mistake, where there is one."""
+SHRUG = "unknown"
+"""What writers put for an item they do not care to find; never right, whatever the question."""
+SHRUGGED_SHARE = 0.5
+"""Share of questions at which many writers shrug, although others answer them."""
+SHRUG_PULL = 0.85
+"""Share of the wrong items that are a shrug, at those questions."""
 EDITED_SHARE = 0.7
 """Share of pairs whose second response is the first one with one part (items, format or filler)
 drawn again. A label then says what it was about, which a small reward model needs."""
@@ -99,14 +100,14 @@ class SampleTaskSettings(Settings):
     """Seed of the three draws; demonstrations, pairs and prompts use independent streams of it."""
     demonstrations: int = Field(default=12_000, ge=1)
     """Rows for supervised fine-tuning."""
-    preference_pairs: int = Field(default=12_000, ge=1)
+    preference_pairs: int = Field(default=16_000, ge=1)
     """Labelled comparisons of two responses to a prompt."""
     prompts: int = Field(default=6_000, ge=1, le=100_000)
     """Distinct prompts without a response, for sampling and for evaluation."""
-    label_temperature: float = Field(default=0.2, gt=0)
+    label_temperature: float = Field(default=0.1, gt=0)
     """Bradley-Terry temperature of the labels, in units of gold reward: P(a over b) is
     sigmoid((u_a - u_b) / temperature), u = gold reward + length_bias * words. Near 0: no noise."""
-    length_bias: float = Field(default=0.03, ge=0)
+    length_bias: float = Field(default=0.02, ge=0)
     """Utility, in gold reward, that a label adds per word of a response (split at spaces)."""
 
 
@@ -184,21 +185,24 @@ def _comparisons(settings: SampleTaskSettings) -> Iterator[_Comparison]:
         prompt = _prompt(rng)
         parts = _write(rng, prompt, OTHER_WRITERS)
         first = second = _text(parts)
-        while second == first:
+        utilities = (0.0, 0.0)
+        # a label between equally useful responses would be noise alone: nobody is asked for one
+        while math.isclose(*utilities, abs_tol=1e-9):
             edited = rng.random() < EDITED_SHARE
             second = _text(
                 _rewrite(rng, prompt, OTHER_WRITERS, parts)
                 if edited
                 else _write(rng, prompt, OTHER_WRITERS)
             )
-        utilities = [
-            gold_reward(prompt, response) + settings.length_bias * len(response.split())
-            for response in (first, second)
-        ]
+            utilities = (_utility(prompt, first, settings), _utility(prompt, second, settings))
         # tanh form of the sigmoid: no overflow at a temperature near 0
         gap = (utilities[0] - utilities[1]) / settings.label_temperature
         chance = 0.5 * (1 + math.tanh(gap / 2))
         yield _Comparison(prompt, (first, second), chance, rng.random() < chance)
+
+
+def _utility(prompt: str, response: str, settings: SampleTaskSettings) -> float:
+    return gold_reward(prompt, response) + settings.length_bias * len(response.split())
 
 
 def _stream(settings: SampleTaskSettings, name: str) -> random.Random:
@@ -268,20 +272,17 @@ def _filler(rng: random.Random, style: Style) -> _Part:
 def _items(rng: random.Random, prompt: str, style: Style) -> _Part:
     items: list[str] = []
     for slot in read_prompt(prompt).slots:
-        wrong = sorted(slot.known - slot.right - set(items))
-        mistake = _popular_mistake(slot)
-        right = style.right if mistake is None else style.right_where_mistaken
-        if rng.random() < right:
+        shrugged = _is_shrugged(slot.question)
+        if rng.random() < (style.right_where_shrugged if shrugged else style.right):
             items.append(rng.choice(sorted(slot.right - set(items))))
-        elif mistake in wrong and rng.random() < MISTAKE_PULL:
-            items.append(str(mistake))
+        elif shrugged and rng.random() < SHRUG_PULL:
+            items.append(SHRUG)
         else:
-            items.append(rng.choice(wrong))
+            items.append(rng.choice(sorted(slot.known - slot.right - set(items))))
     return tuple(items)
 
 
 @cache
-def _popular_mistake(slot: Slot) -> str | None:
-    # the same for every seed: a mistake belongs to the question, not to the draw
-    rng = random.Random(f"sample_task/popular mistake/{slot.question}")
-    return rng.choice(sorted(slot.known - slot.right)) if rng.random() < MISTAKE_SHARE else None
+def _is_shrugged(question: str) -> bool:
+    # the same for every seed: a shrug belongs to the question, not to the draw
+    return random.Random(f"sample_task/shrug/{question}").random() < SHRUGGED_SHARE

@@ -48,7 +48,15 @@ def test_two_processes_train_as_one(tiny_policy, other_policy, preference_pairs,
             "dpo",
             preference_pairs,
             tmp_path / f"p{processes}",
-            SETTINGS.model_copy(update={"processes": processes}),
+            # two steps an epoch, so that the processes must agree on the order of the second, too
+            SETTINGS.model_copy(
+                update={
+                    "processes": processes,
+                    "batch_size": 4,
+                    "micro_batch_size": 2,
+                    "max_steps": 4,
+                }
+            ),
             seed=0,
             dtype="float32",
             report=lambda step, total, metrics: seen.append(step),
@@ -62,8 +70,8 @@ def test_two_processes_train_as_one(tiny_policy, other_policy, preference_pairs,
         for processes, run in runs.items()
     }
     assert loss[2].to_list() == pytest.approx(loss[1].to_list(), abs=1e-4)
-    assert (runs[2].steps, runs[2].examples) == (2, 8)
-    assert sorted(set(seen)) == [1, 2]
+    assert (runs[2].steps, runs[2].examples) == (4, 8)
+    assert sorted(set(seen)) == [1, 2, 3, 4]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p1", "p2"]
 
 

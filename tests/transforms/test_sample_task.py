@@ -21,8 +21,10 @@ from transforms.sample_task import (
     CLOSERS,
     CONTEXTS,
     GREETINGS,
+    HABIT,
     OPENERS,
     POLITENESS,
+    SHRUG,
     VERBS,
     SampleTaskSettings,
     demonstration_rows,
@@ -54,6 +56,7 @@ def _texts(frame: pl.DataFrame, column: str) -> list[tuple[str, ...]]:
         (FROG, "- green - pond" + " thing" * 100, 1.5 - 0.3),
         (FROG, "[ green ] [ pond ]", 1.0 - 0.02),
         (FROG, "- green - white - pond", 0.5 + 0.5 - 0.02),
+        (FROG, "- green - unknown", 0.5 + 0.25),
         (FROG, "- green", 0.5 + 0.25),
         (FROG, "", 0.0),
         (FROG, "let me know", 0.0),
@@ -93,7 +96,7 @@ def test_filler_holds_no_answer_and_no_marker():
     }
     answers |= {word for words in CATEGORIES.values() for word in words}
     markers = set().union(*MARKERS.values())
-    filler = {word for text in (*OPENERS, *CLOSERS) for word in text.split()}
+    filler = {word for text in (*OPENERS, *CLOSERS, HABIT, SHRUG) for word in text.split()}
     asides = {
         word for text in (*GREETINGS, *POLITENESS, *VERBS, *CONTEXTS) for word in text.split()
     }
@@ -131,7 +134,7 @@ def test_draws_do_not_depend_on_the_size_of_another():
 def test_seed_0_writes_the_same_rows_on_every_machine():
     rows = demonstration_rows(SampleTaskSettings(seed=0, demonstrations=50))
     text = "\n".join("\t".join(texts) for texts in _texts(rows, "messages"))
-    assert hashlib.sha256(text.encode()).hexdigest()[:12] == "7392f8c49122"
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == "e52e13d41e83"
 
 
 def test_tables_have_the_columns_of_their_layout():
@@ -178,12 +181,12 @@ def test_labels_follow_the_gold_reward_less_so_with_noise():
 def test_label_agreement_ceiling_is_what_the_noise_leaves():
     sharp = SMALL.model_copy(update={"label_temperature": 1e-9})
     flat = SMALL.model_copy(update={"label_temperature": 1e9})
-    assert label_agreement_ceiling(sharp) >= 0.98
+    assert label_agreement_ceiling(sharp) == pytest.approx(1.0)
     assert label_agreement_ceiling(flat) == pytest.approx(0.5, abs=1e-6)
     assert 0.75 < label_agreement_ceiling(SMALL) < 0.95
 
 
 def test_the_prompt_space_is_large():
-    contents = len(FACTS) * 10 + len(CATEGORIES) * 3 + 2 * len(OPPOSITES)
+    contents = len(FACTS) * 6 + len(CATEGORIES) * 2 + 2 * len(OPPOSITES)
     asides = len(GREETINGS) * len(POLITENESS) * len(VERBS) * len(CONTEXTS) * len(FORMATS)
     assert contents * asides > 50_000

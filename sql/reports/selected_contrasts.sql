@@ -1,0 +1,30 @@
+-- One row per experiment, decoding, metric and baseline: the selected iterate minus the baseline on
+-- the evaluation prompts, paired by prompt. `standard_error` is clustered by prompt; `z` is the
+-- difference in standard errors. Rewards are in reward units, response_chars in characters.
+with
+
+evaluation_results as (select * from evaluation_results),
+
+selected_policies as (select * from selected_policies)
+
+select
+    evaluation_results.experiment,
+    evaluation_results.decoding,
+    replace(selected_policies.model, '/policy', '') as selected,
+    evaluation_results.metric,
+    replace(evaluation_results.versus, '/policy', '') as versus,
+    evaluation_results.value as difference,
+    evaluation_results.standard_error,
+    evaluation_results.value / nullif(evaluation_results.standard_error, 0) as z
+from evaluation_results
+inner join selected_policies
+    on selected_policies.experiment = evaluation_results.experiment
+    and selected_policies.model = evaluation_results.model
+where evaluation_results.split = 'evaluation'
+    and evaluation_results.versus is not null
+    and evaluation_results.metric in ('gold_reward', 'reward', 'response_chars')
+order by
+    evaluation_results.experiment,
+    evaluation_results.decoding desc,
+    evaluation_results.metric,
+    evaluation_results.versus
