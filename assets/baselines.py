@@ -13,6 +13,7 @@ from transforms import checkpoints, split_rows
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the assets of both baselines."""
+
     @declare(
         study,
         "offline_dpo",

@@ -54,7 +54,7 @@ def run(
     home: Home = None,
     overrides: Overrides = None,
 ) -> None:
-    """Run what is missing or out of date: data, models, baselines, iterations, evaluation, reports."""
+    """Run what is missing or out of date: data, models, iterations, evaluation, reports."""
     from assets.run import run_study
 
     with explained():
@@ -129,18 +129,8 @@ def ui(
         "PREFLOOP_OVERRIDES": json.dumps(overrides or []),
         "PREFLOOP_LAKE": str(folder / "lake"),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "assets.definitions",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
+    dg = str(Path(sys.executable).with_name("dg"))
+    command = [dg, "dev", "--host", "127.0.0.1", "--port", str(port)]
     raise typer.Exit(subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode)
 
 

@@ -113,7 +113,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "vllm"),
     )
     def evaluation_(step: Step) -> Made:
-        """One row per iterate, split, decoding and metric, with standard errors clustered by prompt."""
+        """One row per iterate, split, decoding and metric; standard errors clustered by prompt."""
         return evaluate_all(step, list(iterates))
 
     @declare(
@@ -126,7 +126,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "polars"),
     )
     def selected_policy(step: Step) -> Made:
-        """One row per experiment: the iterate with the best validation metric of sampled responses."""
+        """One row per experiment: the iterate best by the validation metric, sampled responses."""
         results = step.lake.read("evaluation_results", experiment=step.experiment)
         row = evaluation.select_iterate(results, recipe.evaluation.selection_metric)
         version = step.lake.overwrite("selected_policies", row, experiment=step.experiment)

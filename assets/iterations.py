@@ -79,9 +79,9 @@ def _build_data(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "vllm"),
-        description=f"One row per response, n for each prompt of {', '.join(chain.splits)}, sampled "
-        f"from {chain.sampled_policy}; chunks are committed as they come, and a restart samples "
-        "only what is missing.",
+        description=f"One row per response, n for each prompt of {', '.join(chain.splits)}, "
+        f"sampled from {chain.sampled_policy}; chunks are committed as they come, and a restart "
+        "samples only what is missing.",
         **common,
     )
     def generations(step: Step) -> Made:
@@ -125,7 +125,8 @@ def _build_data(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "pytorch"),
-        description=f"One row per response of {chain.asset('generations')}: its reward under the reward model.",
+        description=f"One row per response of {chain.asset('generations')}: "
+        "its reward under the reward model.",
         **common,
     )
     def scores(step: Step) -> Made:
@@ -165,8 +166,8 @@ def _build_data(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         checks=PAIR_CHECKS,
         scope=chain.slice,
         kinds=("deltalake", "polars"),
-        description="One row per prompt that gave a pair: the responses with the highest and the lowest "
-        "penalised reward (eq. 8). Prompts without one are in `dropped_pairs`.",
+        description="One row per prompt that gave a pair: the responses with the highest and the "
+        "lowest penalised reward (eq. 8). Prompts without one are in `dropped_pairs`.",
         **common,
     )
     def pairs(step: Step) -> Made:
@@ -198,7 +199,7 @@ def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         study,
         chain.asset("policy"),
         group=chain.group,
-        # Earlier pairs are inputs only where they are replayed; the edge stands for all experiments.
+        # Earlier pairs are inputs only where they are replayed; the edge is for all experiments.
         deps=tuple(
             dict.fromkeys(
                 [

@@ -85,7 +85,7 @@ def declare(
         deps: names of the assets that it reads.
         settings: the settings that its rows or weights depend on, given the loop's settings.
         partitioned: whether every experiment has its own.
-        checks: files of `sql/checks` whose returned rows are failures; a failure stops what follows.
+        checks: files of `sql/checks` whose rows are failures; a failure stops what follows.
         scope: the slice whose failing rows are this asset's; those of others are left out.
         accelerator: whether it takes the one slot of the pool `gpu`.
         kinds: labels in the graph.

@@ -28,7 +28,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("pytorch",),
     )
     def initial_model_(step: Step) -> Made:
-        """Model: the initial weights, tokenizer and chat template, read from a folder or hub, or made here."""
+        """Model: initial weights, tokenizer, chat template; from a folder or hub, or made here."""
         from training import initial_model
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)

@@ -9,6 +9,7 @@ from assets.study import Study
 from transforms import layouts, preferences, splits
 from transforms.query import connect, report
 from transforms.schemas import SHARED
+from transforms.settings import SplitSettings
 
 Split = tuple[pl.DataFrame, pl.DataFrame]
 
@@ -26,6 +27,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
     def raw_names(role: str) -> list[str]:
         return [f"raw_{name}" for name in sources(role)]
+
+    def held_out_settings(_: object) -> dict[str, object]:
+        fractions = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
+        return {"splits": recipe.splits.model_dump(include=fractions)}
 
     def split_settings(_: object) -> dict[str, object]:
         return {"splits": recipe.splits.model_dump(), "iterations": recipe.loop.iterations}
@@ -51,7 +56,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "demonstrations",
         group="preferences",
         deps=raw_names("demonstrations"),
-        settings=split_settings,
+        settings=held_out_settings,
         kinds=("deltalake",),
     )
     def demonstrations(step: Step) -> Made:
@@ -70,7 +75,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "preference_pairs",
         group="preferences",
         deps=raw_names("preferences"),
-        settings=split_settings,
+        settings=held_out_settings,
         checks=("chosen_differs_from_rejected",),
         kinds=("deltalake",),
     )

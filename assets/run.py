@@ -122,7 +122,8 @@ def _show_results(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
     picture.write_bytes(plots.iteration_progress(lake.read("evaluation_results")))
     CONSOLE.print(
         f"\nlake:  {lake.root}\nplot:  {picture}\n"
-        f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) from scores group by all order by all"\n'
+        f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) '
+        f'from scores group by all order by all"\n'
         f"page:  prefloop ui {path} --home {home}   (then open http://127.0.0.1:3000)",
         soft_wrap=True,
         highlight=False,

@@ -1,4 +1,4 @@
-"""One training asset: run a stage, name its checkpoint by content, keep its metrics and dropped rows."""
+"""One training asset: run a stage, name its checkpoint by content, keep its metrics and drops."""
 
 import json
 from pathlib import Path

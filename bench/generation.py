@@ -5,7 +5,6 @@ Bare vLLM is `LLM.generate` on all prompts at once, texts kept in memory. The st
 same engine, are warmed up once, and alternate, so that a slow minute of the machine hits both.
 The last line is JSON; `ratio` is the stage's tokens/s over bare vLLM's (medians), `cpu_ratio` the
 same for tokens a second of processor time, which other programs on the machine disturb less.
-On a CPU that others use too, set OMP_WAIT_POLICY=passive: waiting threads that spin cost tenfold.
 
     python bench/generation.py --prompts 512 --n 8 --max-tokens 64
 """

@@ -1,4 +1,4 @@
-"""Evaluation of one policy on held-out prompts: responses, rewards, gold rewards, log-probabilities.
+"""Evaluation of one policy on held-out prompts: responses, and what is measured on each.
 
 Lives here: how the rows of `evaluation_responses` are made. Not here: their statistics
 (`transforms.evaluation`). Sampled responses are drawn at temperature 1, so that the mean of
@@ -86,7 +86,7 @@ def evaluate(
 
 
 def _rewards(rows: pl.DataFrame, reward_model: Path, loop: LoopSettings, dtype: str) -> pl.Series:
-    """Score the rows in their order; a row's number stands in for its key, which is not unique here."""
+    """Score the rows in their order; a row's number stands in for its key, not unique here."""
     scored: list[pl.DataFrame] = []
     score(
         rows.select(

@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import polars as pl
 import typer
+import yaml
+
+from transforms.errors import InputError
 
 if TYPE_CHECKING:
     from training.settings import TrainingSettings
-    from training.trainer import Report, TrainingRun
+    from training.training_run import Report, TrainingRun
 
 INPUTS = {"sft": "demonstrations", "reward_model": "pairs", "dpo": "pairs"}
 """The stages, and the option that takes the rows of each."""
@@ -54,20 +57,23 @@ def launch(
         stage: `sft`, `reward_model` or `dpo`.
         frame: the stage's rows.
         output: folder of the finished checkpoint.
-        settings: the stage's settings; `processes` above 1 launches that many.
+        settings: the stage's settings; `processes` above 1 or an `accelerate_config` launches that
+            many through `accelerate launch`.
         seed: seed of everything random.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
         models: the stage's models by parameter name: `model`; `policy`; `start` and `reference`.
 
     Raises:
+        InputError: more processes than GPUs.
         RuntimeError: a launched process failed; the message ends with the tail of its output.
     """
-    if settings.processes == 1:
+    if settings.processes == 1 and settings.accelerate_config is None:
         train = getattr(import_module(f"training.{stage}"), f"train_{stage}")
         return train(
             frame, output=output, settings=settings, seed=seed, dtype=dtype, report=report, **models
         )
+    _require_gpus(settings)
     output = Path(output)
     inputs = output.parent / f".{output.name}.inputs"
     shutil.rmtree(inputs, ignore_errors=True)
@@ -82,7 +88,7 @@ def launch(
         command += [f"--{name.replace('_', '-')}", str(value)]
     _follow(command, report)
     shutil.rmtree(inputs)
-    return import_module("training.trainer").read_run(output)
+    return import_module("training.training_run").read_run(output)
 
 
 def run_command(main: Callable[..., None]) -> None:
@@ -103,6 +109,25 @@ def print_report(step: int, total_steps: int, metrics: dict[str, float]) -> None
     print(json.dumps(line), flush=True)
 
 
+def _require_gpus(settings: "TrainingSettings") -> None:
+    """Refuse more processes than GPUs, which would fail late; a CPU takes any number."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    machines = 1
+    if settings.accelerate_config is not None:
+        config = yaml.safe_load(Path(settings.accelerate_config).read_text(encoding="utf-8"))
+        machines = config.get("num_machines", 1)
+    if torch.cuda.device_count() * machines < settings.processes:
+        raise InputError(
+            "too few GPUs for the training processes",
+            expected=f"processes: {settings.processes}, each with a GPU of its own",
+            found=f"{torch.cuda.device_count()} GPUs here, {machines} machines",
+            remedy="lower processes in the stage's settings",
+        )
+
+
 def _launcher(settings: "TrainingSettings") -> list[str]:
     """Choose what `accelerate launch` is told about devices."""
     if settings.accelerate_config is not None:
@@ -113,18 +138,26 @@ def _launcher(settings: "TrainingSettings") -> list[str]:
 
 
 def _follow(command: list[str], report: "Report | None") -> None:
-    """Run a command; pass reports on and everything else to stderr, line by line."""
+    """Run a command; pass reports on and everything else to stderr, line by line.
+
+    An interruption or an error in `report` ends the command first.
+    """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
-        for line in process.stdout:
-            tail.append(line)
-            if report is not None and line.startswith('{"step":'):
-                logged = json.loads(line)
-                report(logged["step"], logged["total_steps"], logged["metrics"])
-            else:
-                sys.stderr.write(line)
+        try:
+            for line in process.stdout:
+                tail.append(line)
+                if report is not None and line.startswith('{"step":'):
+                    logged = json.loads(line)
+                    report(logged["step"], logged["total_steps"], logged["metrics"])
+                else:
+                    sys.stderr.write(line)
+        except BaseException:
+            process.terminate()  # accelerate's launcher ends its workers when it is told to end
+            process.communicate()  # reads on: a full pipe would keep it from ending
+            raise
     if process.returncode:
         raise RuntimeError(
             f"training failed with exit status {process.returncode}: {' '.join(command)}\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import torch
+from accelerate.utils import release_memory
 from transformers import AutoModelForCausalLM
 
 from training.batches import by_length, context_tokens_of, pad_right, require_fit
@@ -58,6 +59,8 @@ def sequence_logps(
         require_fit(rows, names, context_tokens_of(policy))
         sums = dict(_sums(policy, rows, list(map(len, prompts)), batch_tokens))
         logps += [sums[row] for row in range(chunk.height)]
+    del policy
+    release_memory()  # an engine that starts next asks for nearly the whole GPU
     return pl.Series("logp", logps, dtype=pl.Float64)
 
 

@@ -5,13 +5,19 @@ models. The special tokens are the template's: rendering to text and tokenizing 
 what gives a double BOS (or none), so it is done nowhere.
 """
 
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from training.checkpoint import require_model
+from training.settings import SamplingSettings
 from transforms.errors import InputError
+
+RENDERED_AT_ONCE = 1024
+"""Prompts given to the tokenizer in one call."""
 
 Message = dict[str, str]
 """One turn: `role` (system, user, assistant) and `content`."""
@@ -32,6 +38,37 @@ def prompt_token_ids(
 ) -> list[list[int]]:
     """Render prompts up to where the assistant starts to write."""
     return _render(tokenizer, prompts, add_generation_prompt=True)
+
+
+def render_prompts(
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: pl.DataFrame,
+    settings: SamplingSettings,
+    *,
+    context_tokens: int,
+) -> list[array]:
+    """Render every prompt to token ids, 4 bytes a token, and refuse those that leave no room.
+
+    Raises:
+        InputError: a prompt and max_tokens do not fit into `context_tokens`; it is named.
+    """
+    limit = context_tokens - settings.max_tokens
+    rendered: list[array] = []
+    for chunk in prompts.iter_slices(RENDERED_AT_ONCE):
+        for prompt_id, token_ids in zip(
+            chunk["prompt_id"], prompt_token_ids(tokenizer, chunk["prompt"].to_list()), strict=True
+        ):
+            if len(token_ids) > limit:
+                raise InputError(
+                    f"prompt {prompt_id} is too long to be answered",
+                    expected=f"at most {limit} tokens (max_context_tokens {context_tokens}"
+                    f" - max_tokens {settings.max_tokens})",
+                    found=f"{len(token_ids)} tokens",
+                    remedy="raise sampling.max_context_tokens, lower sampling.max_tokens, or drop"
+                    " the prompt",
+                )
+            rendered.append(array("i", token_ids))
+    return rendered
 
 
 def conversation_token_ids(

@@ -6,11 +6,13 @@ Lives here: starting and watching the processes, and committing what they write.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -18,8 +20,9 @@ import torch
 from tqdm import tqdm
 
 from training.chunks import ChunkFolder
-from training.rendering import load_tokenizer
-from training.sampler import GenerationRun, render_prompts
+from training.engine import require_context
+from training.rendering import load_tokenizer, render_prompts
+from training.sampler import GenerationRun
 from training.settings import SamplingSettings
 from transforms.errors import InputError
 
@@ -27,6 +30,8 @@ POLL_S = 0.2
 """Seconds between two looks at the replicas' folder."""
 TAIL_CHARS = 4000
 """How much of a dead replica's output is shown."""
+END_S = 10.0
+"""Longest wait for replicas that were asked to end."""
 
 
 def device_groups(replicas: int, size: int) -> list[str | None]:
@@ -62,12 +67,14 @@ def generate_with_replicas(
     """Run `python -m training.generation` a replica and commit the chunks as they appear.
 
     Raises:
-        InputError: a prompt is too long, or there are too few GPUs; nothing has been sampled then.
+        InputError: a prompt is too long, max_context_tokens is more than the policy's context, or
+            there are too few GPUs; nothing has been sampled then.
         RuntimeError: a replica died; the others are ended and the end of its output is shown.
     """
     groups = device_groups(settings.replicas, settings.tensor_parallel_size)
-    context_tokens = settings.max_context_tokens
-    render_prompts(load_tokenizer(policy), prompts, settings, context_tokens=context_tokens)
+    tokenizer, context_tokens = load_tokenizer(policy), settings.max_context_tokens
+    require_context(policy, context_tokens)
+    render_prompts(tokenizer, prompts, settings, context_tokens=context_tokens)
     started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="replicas-") as work,
@@ -77,11 +84,11 @@ def generate_with_replicas(
         prompts.select("prompt_id", "prompt").write_parquet(Path(work) / "prompts.parquet")
         one = settings.model_copy(update={"replicas": 1})
         (Path(work) / "settings.json").write_text(one.model_dump_json())
-        processes = [
-            _start(Path(work), policy, seed, dtype, f"{index}/{settings.replicas}", group)
-            for index, group in enumerate(groups)
-        ]
+        processes: list[subprocess.Popen[bytes]] = []
         try:
+            for index, group in enumerate(groups):
+                shard = f"{index}/{settings.replicas}"
+                processes.append(_start(Path(work), policy, seed, dtype, shard, group))
             committed: set[Path] = set()
             running = True
             while running:
@@ -99,10 +106,9 @@ def generate_with_replicas(
                         committed.add(file)
                         bar.update(chunk["prompt_id"].n_unique())
                 time.sleep(POLL_S)
-        finally:
-            for process in processes:
-                process.terminate()
-                process.wait()
+        except BaseException:
+            _end(processes)
+            raise
         runs = [
             json.loads((Path(work) / f"{index}.out").read_text().splitlines()[-1])
             for index in range(settings.replicas)
@@ -137,4 +143,28 @@ def _start(
             stdout=out,
             stderr=err,
             env=os.environ | ({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}),
+            start_new_session=True,  # so that it ends together with its engine's processes
         )
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End replicas with their engines' processes, which outlive a replica and keep its GPU."""
+    _signal(processes, signal.SIGTERM)
+    deadline = time.monotonic() + END_S
+    while _signal(processes, 0) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        for process in processes:
+            process.poll()  # a dead process counts until it is reaped
+    _signal(processes, signal.SIGKILL)
+    for process in processes:
+        process.wait()
+
+
+def _signal(processes: Sequence[subprocess.Popen[bytes]], number: int) -> bool:
+    """Signal each replica's process group; return whether one of the groups still exists."""
+    exists = False
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+            exists = True
+    return exists

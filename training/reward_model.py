@@ -25,15 +25,8 @@ from training.launch import (
     run_command,
 )
 from training.settings import RewardModelSettings
-from training.trainer import (
-    Report,
-    TrainingRun,
-    keep_fitting,
-    load_tokenizer,
-    token_ids,
-    train,
-    trl_arguments,
-)
+from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
+from training.training_run import Report, TrainingRun
 
 
 def train_reward_model(

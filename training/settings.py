@@ -29,14 +29,15 @@ class TinyModelSettings(Settings):
     context_tokens: int = Field(default=128, ge=16)
     """Positions of the model, tokens."""
     initializer_range: float = Field(default=0.1, gt=0)
-    """Standard deviation of the initial weights; 0.02, the usual value, learns slowly at this width."""
+    """Standard deviation of the initial weights; the usual 0.02 learns slowly at this width."""
 
     @model_validator(mode="after")
     def _head_size(self) -> Self:
         size, rest = divmod(self.hidden_size, self.heads)
         if rest or size not in (32, 48, 64, 128):
             raise ValueError(
-                f"hidden_size / heads is {self.hidden_size / self.heads:g}; vLLM on a CPU needs 32, 48, 64 or 128"
+                f"hidden_size / heads is {self.hidden_size / self.heads:g};"
+                " vLLM on a CPU needs 32, 48, 64 or 128"
             )
         return self
 

@@ -30,7 +30,8 @@ from training.launch import (
     run_command,
 )
 from training.settings import SFTSettings
-from training.trainer import Report, TrainingRun, keep_fitting, load_tokenizer, train, trl_arguments
+from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.training_run import Report, TrainingRun
 from transforms.errors import InputError
 
 IGNORED = -100

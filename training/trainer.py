@@ -1,20 +1,18 @@
-"""What the stages that train with TRL share: arguments, token ids, metrics, the finished folder.
+"""What the stages that train with TRL share: arguments, token ids, the finished folder.
 
 Lives here: the part of a training run that is the same for fine-tuning, reward model and DPO. Not
-here: a stage's loss and its rows. Conversations are rendered by the tokenizer's chat template and
-by nothing else: the template writes the one BOS and the end of a turn, no trainer adds its own.
+here: a stage's loss and its rows; the record of a run (`training.training_run`). Conversations are
+rendered by the tokenizer's chat template and by nothing else: the template writes the one BOS and
+the end of a turn, no trainer adds its own.
 
 Deviation 1 from TRL's defaults: examples longer than `max_tokens` are dropped and named, never cut;
 a cut answer has no end of turn, and a cut prompt is another prompt. Deviation 2: batches hold
 examples of similar length (less padding), in an order that the seed fixes.
 """
 
-import json
-import math
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,43 +22,16 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import release_memory
 from huggingface_hub import constants
-from transformers import (
-    AutoTokenizer,
-    PreTrainedTokenizerBase,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-)
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PrinterCallback, Trainer
 from transformers.utils.logging import disable_progress_bar
 
 from training.checkpoint import building, require_model, save_settings
 from training.settings import TrainingSettings
+from training.training_run import DROPPED, METRICS, MetricsCallback, Report, TrainingRun, write_run
 from transforms.errors import InputError
-
-METRICS = {"step": pl.Int32, "epoch": pl.Float64, "metric": pl.String, "value": pl.Float64}
-DROPPED = {"row_key": pl.String, "reason": pl.String, "evidence": pl.String}
-
-Report = Callable[[int, int, dict[str, float]], None]
-"""Called at every logged step with the step, the number of steps and the metrics."""
 
 # TRL reports every trainer it makes to the hub; a training run here talks to nobody.
 constants.HF_HUB_DISABLE_TELEMETRY = True
-
-
-@dataclass(frozen=True)
-class TrainingRun:
-    """What a training run leaves beside its checkpoint."""
-
-    metrics: pl.DataFrame
-    """One row per metric of a logged optimiser step: step, epoch, metric, value."""
-    dropped: pl.DataFrame
-    """One row per example that was not trained on: row_key, reason, evidence."""
-    examples: int
-    """Examples trained on."""
-    steps: int
-    """Optimiser steps."""
-    elapsed_s: float
-    """Wall-clock seconds, from loading the model to the saved checkpoint."""
 
 
 def trl_arguments(
@@ -176,43 +147,6 @@ def keep_fitting(
     return datasets.Dataset(kept.to_arrow()), dropped.cast(DROPPED)
 
 
-class MetricsCallback(TrainerCallback):
-    """Collect every logged metric, write it as it comes, and pass it on; stop a diverged run."""
-
-    def __init__(self, file: Path, report: Report | None) -> None:
-        """Append rows to `file` and call `report`, both on the main process only."""
-        self.file = file
-        self.report = report
-        self.rows: list[dict[str, Any]] = []
-
-    def on_step_end(self, args, state, control, **kwargs):  # noqa: D102
-        if state.global_step >= state.max_steps:
-            control.should_log = True  # the last step, whatever logging_steps is
-        return control
-
-    def on_log(self, args, state, control, logs: Mapping[str, Any], **kwargs) -> None:  # noqa: D102
-        metrics = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
-        epoch = metrics.pop("epoch", state.epoch)
-        for name in ("loss", "grad_norm"):
-            if not math.isfinite(metrics.get(name, 0.0)):
-                raise FloatingPointError(
-                    f"{name} is {metrics[name]} at step {state.global_step}: the run diverged;"
-                    " lower learning_rate or look at the data"
-                )
-        if not state.is_world_process_zero:
-            return
-        rows = [
-            {"step": state.global_step, "epoch": epoch, "metric": name, "value": value}
-            for name, value in metrics.items()
-            if math.isfinite(value)
-        ]
-        self.rows += rows
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(row) + "\n" for row in rows)
-        if self.report is not None:
-            self.report(state.global_step, state.max_steps, metrics)
-
-
 def train(
     build: Callable[[Path], Trainer],
     output: Path,
@@ -257,27 +191,7 @@ def train(
         if state.is_main_process:
             (folder / "training_args.bin").unlink()  # a pickle; settings.json says the same
             save_settings(folder, settings.model_dump(mode="json"))
-            _write_run(run, folder)
+            write_run(run, folder)
     del trainer
     release_memory()  # collects cycles and empties the device cache
     return run
-
-
-def read_run(folder: Path) -> TrainingRun:
-    """Read back what `train` wrote beside a checkpoint."""
-    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    return TrainingRun(
-        metrics=pl.read_ndjson(folder / "metrics.jsonl", schema=METRICS),
-        dropped=pl.DataFrame(facts.pop("dropped"), schema=DROPPED),
-        **facts,
-    )
-
-
-def _write_run(run: TrainingRun, folder: Path) -> None:
-    facts = {
-        "examples": run.examples,
-        "steps": run.steps,
-        "elapsed_s": run.elapsed_s,
-        "dropped": run.dropped.to_dicts(),
-    }
-    (folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
 """The one error that a person is meant to read: what was expected, what was found, what to do.
 
-Everything else propagates as it is; a traceback from deep inside is for a defect, not for bad input.
+Everything else propagates as it is; a traceback from deep inside means a defect, not bad input.
 """
 
 

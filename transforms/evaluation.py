@@ -1,12 +1,10 @@
-"""Statistics of evaluation responses and of reward models on held-out pairs.
+"""Statistics of evaluation responses: means, differences, win rates, standard errors.
 
-Lives here: means, differences, win rates, standard errors. Not here: sampling, scoring.
+Not here: sampling, scoring; reward models on held-out pairs (`transforms.reward_accuracy`).
 
 Responses to one prompt are not independent, so every standard error is clustered by prompt: the
 unit is the prompt's mean. With one prompt there is no standard error (null).
 """
-
-import math
 
 import polars as pl
 
@@ -72,8 +70,8 @@ def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
         )
     differences = both.select(*keys, value=pl.col("value") - pl.col("value_other"))
     crossed = responses.join(other, on=[*GROUP, "prompt_id"], suffix="_other").with_columns(
-        win_rate_reward=_higher(pl.col("reward"), pl.col("reward_other")),
-        win_rate_gold=_higher(pl.col("gold_reward"), pl.col("gold_reward_other")),
+        win_rate_reward=higher(pl.col("reward"), pl.col("reward_other")),
+        win_rate_gold=higher(pl.col("gold_reward"), pl.col("gold_reward_other")),
     )
     wins = _prompt_means(crossed, ("win_rate_reward", "win_rate_gold"))
     rows = _over_prompts(pl.concat([differences, wins]))
@@ -109,32 +107,7 @@ def select_iterate(results: pl.DataFrame, metric: str) -> pl.DataFrame:
     )
 
 
-def pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float, int]:
-    """Measure a reward model on held-out pairs: share ordered right, a tie one half.
-
-    Takes prompt_id, chosen_reward, rejected_reward; gives the accuracy over pairs, its standard
-    error clustered by prompt (NaN with one prompt), and the number of pairs.
-
-    Raises:
-        InputError: no pairs.
-    """
-    return _clustered_share(rewards, pl.col("chosen_reward"), pl.col("rejected_reward"))
-
-
-def longer_wins(pairs: pl.DataFrame) -> tuple[float, float, int]:
-    """Measure length alone as a reward: share of pairs whose chosen text has more characters.
-
-    The baseline that a reward model has to beat. Takes prompt_id, chosen and rejected (message
-    lists); gives what `pair_accuracy` gives.
-    """
-    return _clustered_share(pairs, _chars("chosen"), _chars("rejected"))
-
-
-def _chars(column: str) -> pl.Expr:
-    return pl.col(column).list.last().struct.field("content").str.len_chars()
-
-
-def _higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
     """1 where first is higher, 0 where second is, one half on a tie; null where one is null."""
     return (first > second).cast(pl.Float64) + (first == second).cast(pl.Float64) / 2
 
@@ -152,7 +125,7 @@ def _reward_accuracy(sampled: pl.DataFrame) -> pl.DataFrame:
     pairs = sampled.join(sampled, on=[*GROUP, "prompt_id"], suffix="_other").filter(
         pl.col("gold_reward") > pl.col("gold_reward_other")
     )
-    right = _higher(pl.col("reward"), pl.col("reward_other"))
+    right = higher(pl.col("reward"), pl.col("reward_other"))
     return _prompt_means(pairs.with_columns(reward_accuracy=right), ["reward_accuracy"])
 
 
@@ -182,24 +155,3 @@ def _name(responses: pl.DataFrame) -> str:
             remedy="read one slice and filter it to one model",
         )
     return names[0][0]
-
-
-def _clustered_share(
-    pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr
-) -> tuple[float, float, int]:
-    """Share of pairs with the first higher, its cluster-robust standard error, pairs."""
-    if pairs.is_empty():
-        raise InputError(
-            "an accuracy cannot be computed",
-            expected="at least one pair",
-            found="none",
-            remedy="enlarge splits.reward_validation_fraction or add preference sources",
-        )
-    rows = pairs.select("prompt_id", value=_higher(first, second))
-    mean = rows["value"].mean()
-    sums = rows.group_by("prompt_id").agg((pl.col("value") - mean).sum())["value"]
-    clusters = len(sums)
-    if clusters == 1:
-        return mean, math.nan, rows.height
-    variance = (sums**2).sum() * clusters / (clusters - 1)
-    return mean, math.sqrt(variance) / rows.height, rows.height

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 TURN, FIELD = "\x1e", "\x1f"
-"""ASCII record and unit separators: they end a turn and a role, so that no two prompts run together."""
+"""ASCII record and unit separators: they end a turn and a role; no two prompts run together."""
 
 
 def digest(text: str) -> str:

@@ -63,7 +63,7 @@ class Lake:
                 f"table {table} is missing",
                 expected=f"a Delta table in {self.path(table)}",
                 found=f"tables {', '.join(self.tables()) or 'none'}",
-                remedy="materialize the asset that writes it first (prefloop run, or the Dagster page)",
+                remedy="materialize its asset first (prefloop run, or the Dagster page)",
             ) from None
 
     def version(self, table: str) -> int:
@@ -90,7 +90,7 @@ class Lake:
             rows: the slice, as column values.
 
         Raises:
-            InputError: columns or types differ from the table's schema, or a row is outside the slice.
+            InputError: columns or types differ from the schema, or a row is outside the slice.
         """
         return self._write(table, frame, "overwrite", rows)
 

@@ -17,6 +17,6 @@ MAKERS = {
 
 
 def read_sample_task(role: str, settings: SampleTaskSettings) -> pl.DataFrame:
-    """Draw the sample task's rows for a role, with a `row_key` as `transforms.reading` gives one."""
+    """Draw the rows of a role, with a `row_key` as `transforms.reading` gives one."""
     rows = MAKERS[role](settings).with_row_index("row_key")
     return rows.with_columns(pl.format("sample_task:{}", "row_key").alias("row_key"))

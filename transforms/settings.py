@@ -31,7 +31,7 @@ class SourceSettings(Settings):
     hub_split: str = "train"
     """Split of the hub dataset."""
     revision: str | None = None
-    """Git revision of the hub dataset; required with `hub_id`, so that a rerun reads the same rows."""
+    """Git revision of the hub dataset; required with `hub_id`: a rerun reads the same rows."""
     sample_task: bool = False
     """Take the rows from the sample task (recipe key `sample_task`) instead of from a file."""
     max_rows: int | None = Field(default=None, ge=1)
@@ -57,7 +57,7 @@ class SourceSettings(Settings):
 
 
 class SplitSettings(Settings):
-    """Which prompts are held out, by a stable hash of the prompt: adding a source moves no prompt."""
+    """Which prompts are held out, by a stable hash of the prompt: a new source moves no prompt."""
 
     evaluation_fraction: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of the prompt space kept for the final evaluation; in no training table."""
@@ -65,6 +65,9 @@ class SplitSettings(Settings):
     """Share kept to select the best iterate (Algorithm 1, last line); in no training table."""
     reward_validation_fraction: float = Field(default=0.05, gt=0, lt=0.5)
     """Share whose preference pairs measure the reward model; such prompts are sampled nowhere."""
+    max_prompt_chars: int | None = Field(default=None, ge=1)
+    """Longer prompts are dropped, with a row in the ledger; null keeps all. The paper's scripts cut
+    prompts at a number of tokens, which makes other prompts of them."""
     prompts_per_iteration: int = Field(default=20_000, ge=1)
     """Most prompts of one iteration. Paper, section 3.3: 60K prompts over three iterations."""
     evaluation_prompts: int = Field(default=500, ge=2)
@@ -88,7 +91,7 @@ class PairSettings(Settings):
     rule: Literal["best_vs_worst"] = "best_vs_worst"
     """Highest against lowest penalised reward. Paper, section 3.3: best against worst of n = 8."""
     length_penalty: float = Field(default=0.0, ge=0)
-    """lambda of eq. 8, reward units per unit of length: r - lambda |a|. Table 6 uses 0.001 per char."""
+    """lambda of eq. 8, reward units a unit of length: r - lambda |a|. Table 6: 0.001 per char."""
     length_unit: Literal["chars", "tokens"] = "chars"
     """Unit of |a| in eq. 8; the published code counts characters."""
     min_margin: float = Field(default=0.0, ge=0)

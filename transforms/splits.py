@@ -71,12 +71,17 @@ def split_prompts(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Give `prompts` their splits (`prompt_splits`, by split and hash) and list the unused ones.
 
-    Over a cap, the lowest hashes stay, so that a higher cap only adds prompts.
+    A prompt longer than `max_prompt_chars` is in no split. Over a cap, the lowest hashes stay, so
+    that a higher cap only adds prompts.
 
     Raises:
         InputError: a split has no prompt.
     """
-    placed = prompts.with_columns(split=assign_split("prompt_id", splits, iterations))
+    limit = splits.max_prompt_chars
+    is_long = pl.lit(False) if limit is None else pl.col("prompt_chars") > limit
+    placed = prompts.filter(~is_long).with_columns(
+        split=assign_split("prompt_id", splits, iterations)
+    )
     names = [f"iteration_{t}" for t in range(1, iterations + 1)]
     caps = dict.fromkeys(names, splits.prompts_per_iteration) | {
         "validation": splits.validation_prompts,
@@ -106,6 +111,12 @@ def split_prompts(
         .then(pl.lit("its pairs measure the reward model"))
         .otherwise(over),
     )
+    too_long = prompts.filter(is_long).with_columns(
+        row_key=pl.col("prompt_id"),
+        reason=pl.lit("too_long"),
+        evidence=pl.format("{} characters, at most {}", "prompt_chars", pl.lit(limit)),
+    )
+    unused = pl.concat([too_long, unused.select(too_long.columns)])
     return (
         ranked.filter(used).select(list(SCHEMAS["prompt_splits"])),
         unused.with_columns(table=pl.lit("prompt_splits")).select(list(SCHEMAS["dropped_rows"])),

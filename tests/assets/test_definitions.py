@@ -26,7 +26,7 @@ def graph_of(recipe: Recipe) -> dict[str, dict[str, object]]:
 
 
 def test_graph_is_the_one_on_record() -> None:
-    """A changed graph is a changed file in review: rewrite it with `python tests/assets/snapshot.py`."""
+    """A changed graph is a changed file in review; tests/assets/snapshot.py rewrites it."""
     assert graph_of(load_recipe(ROOT / "recipes" / "quickstart.yaml")) == json.loads(
         SNAPSHOT.read_text()
     )

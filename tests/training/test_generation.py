@@ -116,6 +116,13 @@ def test_a_prompt_without_room_is_named_before_anything_is_sampled(sampler, prom
     assert chunks == []
 
 
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_more_context_than_the_policy_has_is_refused(policy, prompts, replicas):
+    long = SETTINGS.model_copy(update={"max_context_tokens": 65, "replicas": replicas})
+    with pytest.raises(InputError, match=r"max_context_tokens 65\n.*64 tokens"):
+        generate(prompts, policy, long, seed=0, dtype="float32", commit=lambda rows: None)
+
+
 def test_a_prompt_has_exactly_one_bos(policy, prompts):
     tokenizer = load_tokenizer(policy)
     for ids in prompt_token_ids(tokenizer, prompts["prompt"].to_list()):
@@ -166,7 +173,7 @@ def test_replicas_sample_every_prompt_once_and_a_dead_one_is_reported(policy, pr
     assert rows.select("prompt_id", "response_index").unique().height == rows.height == 30
     assert (run.prompts, run.responses) == (10, 30)
     assert set(rows["seed"]) == {5, 6}
-    with pytest.raises(RuntimeError, match=r"(?s)replica \d ended with status 1:.*float3"):
+    with pytest.raises(RuntimeError, match=r"(?s)replica \d ended with status 2:.*float3"):
         generate(prompts, policy, two, seed=5, dtype="float3", commit=chunks.append)
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import gpu_check
+from bench.gpu.cases import SMALL, prepare
+from bench.gpu.stages import STAGES
+from bench.gpu_check import check_stage
 
 pytestmark = [
     pytest.mark.gpu,
@@ -16,14 +18,14 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpu")
-    gpu_check.prepare(gpu_check.SMALL, folder)
+    prepare(SMALL, folder)
     return folder
 
 
-@pytest.mark.parametrize("stage", gpu_check.STAGES)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_agrees_with_the_cpu_and_frees_the_gpu(stage: str, folder: Path):
-    needed = gpu_check.STAGES[stage].gpus
+    needed = STAGES[stage].gpus
     if torch.cuda.device_count() < needed:
         pytest.skip(f"needs {needed} GPUs")
-    result = gpu_check.check_stage(stage, folder, timeout_s=300)
+    result = check_stage(stage, folder, timeout_s=300)
     assert result["problems"] == []

@@ -10,11 +10,15 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from bench import gpu_check
+from bench.gpu.cases import SMALL, prepare
+from bench.gpu.compare import TOLERANCES, compare, memory_problems
+from bench.gpu.sampled import check_sampled
+from bench.gpu.stages import STAGES
+from bench.gpu_check import run_check
 from training.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
 
 CASE = replace(
-    gpu_check.SMALL,
+    SMALL,
     hidden=64,
     layers=1,
     vocabulary=48,
@@ -29,31 +33,31 @@ CASE = replace(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpu_check")
-    gpu_check.prepare(CASE, folder)
+    prepare(CASE, folder)
     return folder
 
 
 @pytest.mark.parametrize("stage", ["dpo", "scoring", "logps"])
 def test_a_stage_does_not_differ_from_itself(stage: str, folder: Path):
-    measure = gpu_check.STAGES[stage].measure
+    measure = STAGES[stage].measure
     (first, figures), (second, _) = (measure(CASE, folder, "float32") for _ in range(2))
-    differences = gpu_check.compare("float32", first, second)
+    differences = compare("float32", first, second)
     assert [d.difference for d in differences] == [0.0] * len(first)
     assert all(d.within for d in differences)
     assert figures["tokens_per_s"] > 0
 
 
 def test_differences_are_held_against_their_tolerance():
-    tolerance = gpu_check.TOLERANCES["loss"]["bfloat16"]
+    tolerance = TOLERANCES["loss"]["bfloat16"]
     near, far = [0.5, 0.5 + 0.9 * tolerance], [0.5, 0.5 - 1.1 * tolerance]
-    (within,) = gpu_check.compare("bfloat16", {"loss": near}, {"loss": [0.5, 0.5]})
-    (outside,) = gpu_check.compare("bfloat16", {"loss": far}, {"loss": [0.5, 0.5]})
-    (no_number,) = gpu_check.compare("bfloat16", {"loss": [math.nan]}, {"loss": [0.5]})
+    (within,) = compare("bfloat16", {"loss": near}, {"loss": [0.5, 0.5]})
+    (outside,) = compare("bfloat16", {"loss": far}, {"loss": [0.5, 0.5]})
+    (no_number,) = compare("bfloat16", {"loss": [math.nan]}, {"loss": [0.5]})
     assert (within.within, outside.within, no_number.within) == (True, False, False)
     assert outside.difference == pytest.approx(1.1 * tolerance)
     for measured in ({}, {"loss": []}, {"loss": [0.5]}, {"reward": [0.5, 0.5]}):
         with pytest.raises(ValueError, match="one to one"):
-            gpu_check.compare("bfloat16", measured, {"loss": [0.5, 0.5]})
+            compare("bfloat16", measured, {"loss": [0.5, 0.5]})
 
 
 def sample(folder: Path, *, samples: int, temperature: float) -> pl.DataFrame:
@@ -85,19 +89,19 @@ def test_right_samples_agree_with_the_policy_and_wrong_ones_do_not(folder: Path)
     torch.manual_seed(0)
     sample(folder, samples=1, temperature=0).write_parquet(folder / "greedy.parquet")
     sample(folder, samples=32, temperature=1).write_parquet(folder / "sampled.parquet")
-    right = gpu_check.check_sampled(folder)
+    right = check_sampled(folder)
     assert max(right["greedy_gap"]) < 1e-4
-    assert abs(right["surprise"][0]) < gpu_check.TOLERANCES["surprise"]["bfloat16"]
+    assert abs(right["surprise"][0]) < TOLERANCES["surprise"]["bfloat16"]
     sample(folder, samples=4, temperature=1).write_parquet(folder / "greedy.parquet")
     sample(folder, samples=32, temperature=0.7).write_parquet(folder / "sampled.parquet")
-    wrong = gpu_check.check_sampled(folder)
-    assert max(wrong["greedy_gap"]) > gpu_check.TOLERANCES["greedy_gap"]["bfloat16"]
-    assert wrong["surprise"][0] > 2 * gpu_check.TOLERANCES["surprise"]["bfloat16"]
+    wrong = check_sampled(folder)
+    assert max(wrong["greedy_gap"]) > TOLERANCES["greedy_gap"]["bfloat16"]
+    assert wrong["surprise"][0] > 2 * TOLERANCES["surprise"]["bfloat16"]
 
 
 def test_memory_that_stays_is_a_problem():
-    assert gpu_check.memory_problems({"left_mib": 600.0, "after_exit_mib": 0.0}) == []
-    kept = gpu_check.memory_problems({"left_mib": 9e3, "after_exit_mib": 9e3})
+    assert memory_problems({"left_mib": 600.0, "after_exit_mib": 0.0}) == []
+    kept = memory_problems({"left_mib": 9e3, "after_exit_mib": 9e3})
     assert [problem.split(" MiB in use ")[1].split(";")[0] for problem in kept] == [
         "after the call",
         "after the process ended",
@@ -106,7 +110,7 @@ def test_memory_that_stays_is_a_problem():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_without_a_gpu_the_check_says_so(tmp_path, capsys):
-    assert gpu_check.run_check(["sft"], 0, 16, tmp_path, 60) == 0
+    assert run_check(["sft"], 0, 16, tmp_path, 60) == 0
     first, last = capsys.readouterr().out.splitlines()
     assert first == "No NVIDIA GPU is visible here: nothing was checked."
     assert json.loads(last)["bench"] == "gpu_check"

@@ -1,14 +1,20 @@
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
+from training import launch as launching
 from training.checkpoint import checkpoint_id, require_model
 from training.dpo import train_dpo
 from training.launch import launch
 from training.settings import DPOSettings
+from transforms.errors import InputError
 
+FSDP = str(Path(__file__).resolve().parents[2] / "recipes/accelerate/fsdp.yaml")
 SETTINGS = DPOSettings(
     learning_rate=1e-3,
     max_steps=2,
@@ -37,6 +43,45 @@ def test_importing_the_launcher_loads_no_torch():
     code = "import sys, training.launch; print({'torch', 'trl', 'transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_an_accelerate_config_is_used_by_one_process_too(preference_pairs, tmp_path, monkeypatch):
+    commands = []
+
+    def refuse(command, report):
+        commands.append(command)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launching, "_follow", refuse)
+    settings = SETTINGS.model_copy(update={"accelerate_config": FSDP})
+    with pytest.raises(KeyboardInterrupt):
+        launch("dpo", preference_pairs, tmp_path / "a", settings, seed=0, dtype="float32")
+    (command,) = commands
+    assert command[command.index("--config_file") + 1] == FSDP
+    assert command[command.index("--num_processes") + 1] == "1"
+
+
+@pytest.mark.parametrize("config", [None, FSDP])
+def test_more_processes_than_gpus_are_refused(config, preference_pairs, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    settings = SETTINGS.model_copy(update={"processes": 2, "accelerate_config": config})
+    with pytest.raises(InputError, match=r"processes: 2.*\n.*1 GPUs"):
+        launch("dpo", preference_pairs, tmp_path / "a", settings, seed=0, dtype="float32")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_in_the_report_ends_the_launched_processes():
+    line = '{"step": 1, "total_steps": 2, "metrics": {}}'
+    code = f"import time; print({line!r}, flush=True); time.sleep(60)"
+
+    def report(step, total_steps, metrics):
+        raise OSError("disk full")
+
+    started = time.monotonic()
+    with pytest.raises(OSError, match="disk full"):
+        launching._follow([sys.executable, "-c", code], report)
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_an_override_without_a_value_is_refused() -> None:
-    with pytest.raises(InputError, match="key.key=value"):
+    with pytest.raises(InputError, match=r"key\.key=value"):
         load_recipe(QUICKSTART, ["loop.dpo.beta"])
 
 

@@ -80,6 +80,15 @@ def test_batches_chunks_and_order_change_no_reward(reward_model, responses):
         assert (both["reward"] - both["reward_other"]).abs().max() < 1e-5
 
 
+def test_the_head_is_float32_over_a_bfloat16_body(reward_model, responses):
+    chunks: list[pl.DataFrame] = []
+    score(responses, reward_model, ScoringSettings(), dtype="bfloat16", commit=chunks.append)
+    rewards = torch.tensor(pl.concat(chunks)["reward"].to_list(), dtype=torch.float64)
+    assert (rewards.bfloat16().double() != rewards).all()
+    exact = rewards_of(responses, reward_model)["reward"].to_list()
+    assert rewards.tolist() == pytest.approx(exact, abs=0.1)
+
+
 def test_pairs_keep_their_sides(reward_model, responses):
     sides = [[{"role": "assistant", "content": text}] for text in responses["response"]]
     pairs = pl.DataFrame(

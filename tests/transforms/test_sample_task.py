@@ -8,9 +8,10 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.sample_gold import (
-    ATTRIBUTES,
     CATEGORIES,
-    FACTS,
+    CORRECTNESS_WEIGHT,
+    COUNTS,
+    FORMAT_WEIGHT,
     FORMATS,
     MARKERS,
     OPPOSITES,
@@ -24,7 +25,6 @@ from transforms.sample_task import (
     HABIT,
     OPENERS,
     POLITENESS,
-    SHRUG,
     VERBS,
     SampleTaskSettings,
     demonstration_rows,
@@ -36,8 +36,10 @@ from transforms.sample_task import (
 from transforms.schemas import MESSAGES
 
 SMALL = SampleTaskSettings(seed=7, demonstrations=400, preference_pairs=400, prompts=400)
-FROG = "hello , tell me the color and home of the frog as bullets"
-FRUITS = "name two fruits in a sentence"
+BULLETS = "hello , name two fruits for a quiz as bullets"
+SENTENCE = "name two fruits in a sentence"
+C, F = CORRECTNESS_WEIGHT, FORMAT_WEIGHT
+HOT = "kindly write the opposite of hot in brackets"
 
 
 def _texts(frame: pl.DataFrame, column: str) -> list[tuple[str, ...]]:
@@ -47,26 +49,25 @@ def _texts(frame: pl.DataFrame, column: str) -> list[tuple[str, ...]]:
 @pytest.mark.parametrize(
     ("prompt", "response", "gold"),
     [
-        (FROG, "- green - pond", 1.5),
-        (FROG, "- pond - green", 1.5),
-        (FROG, "green pond", 1.0),
-        (FROG, "- green pond", 1.25),
-        (FROG, "- green - ocean", 1.0),
-        (FROG, "- green - pond let me know if you need more !", 1.5 - 0.08),
-        (FROG, "- green - pond" + " thing" * 100, 1.5 - 0.3),
-        (FROG, "[ green ] [ pond ]", 1.0 - 0.02),
-        (FROG, "- green - white - pond", 0.5 + 0.5 - 0.02),
-        (FROG, "- green - unknown", 0.5 + 0.25),
-        (FROG, "- green", 0.5 + 0.25),
-        (FROG, "", 0.0),
-        (FROG, "let me know", 0.0),
-        (FRUITS, "apple and pear .", 1.5),
-        (FRUITS, "apple and apple .", 0.5 + 0.5),
-        (FRUITS, "apple and hammer .", 0.0 + 0.5),
-        (FRUITS, "apple and pear and plum .", 0.5 + 0.5 - 0.02),
-        (FRUITS, "apple and pear", 1.0 + 0.25),
-        ("kindly write the opposite of hot in brackets", "[ cold ]", 1.5),
-        ("kindly write the opposite of hot in brackets", "[ hot ]", 0.5),
+        (BULLETS, "- apple - pear", C + F),
+        (BULLETS, "apple pear", C),
+        (BULLETS, "- apple pear", C + F / 2),
+        (BULLETS, "- apple - hammer", F),
+        (BULLETS, "- saw - hammer", F),
+        (BULLETS, "- apple - pear have fun !", C + F - 0.03),
+        (BULLETS, "- apple - pear" + " thing" * 100, C + F - 0.3),
+        (BULLETS, "[ apple ] [ pear ]", C - 0.02),
+        (BULLETS, "- apple - saw - pear", C / 2 + F - 0.02),
+        (BULLETS, "- apple", C / 2 + F / 2),
+        (BULLETS, "", 0.0),
+        (BULLETS, "let me know", 0.0),
+        (SENTENCE, "apple and pear .", C + F),
+        (SENTENCE, "apple and apple .", C / 2 + F),
+        (SENTENCE, "apple and pear and plum .", C / 2 + F - 0.02),
+        (SENTENCE, "apple and pear", C + F / 2),
+        (HOT, "[ cold ]", C + F),
+        (HOT, "[ hot ]", F),
+        (HOT, "[ cold ] [ hot ]", F - 0.03),
     ],
 )
 def test_gold_reward_follows_its_formula(prompt, response, gold):
@@ -74,49 +75,36 @@ def test_gold_reward_follows_its_formula(prompt, response, gold):
 
 
 @pytest.mark.parametrize(
-    "prompt", ["tell me a joke", "the color of the frog", "the frog as bullets"]
+    "prompt", ["tell me a joke", "name two fruits", "the opposite of hot", "fruits as bullets"]
 )
 def test_gold_reward_refuses_a_prompt_of_another_task(prompt):
     with pytest.raises(InputError, match="not a prompt of the sample task"):
-        gold_reward(prompt, "- green")
+        gold_reward(prompt, "- apple")
 
 
 def test_every_prompt_can_be_answered_perfectly():
     for (prompt,) in _texts(prompt_rows(SMALL), "context_messages"):
         request = read_prompt(prompt)
-        items = [
-            sorted(slot.right)[index % len(slot.right)] for index, slot in enumerate(request.slots)
-        ]
+        items = list(request.right[: request.count])
         assert gold_reward(prompt, " ".join(render(items, request.format))) == 1.5
 
 
 def test_filler_holds_no_answer_and_no_marker():
-    answers = {word for row in FACTS.values() for word in row} | {
-        w for pair in OPPOSITES for w in pair
-    }
-    answers |= {word for words in CATEGORIES.values() for word in words}
+    answers = {word for words in (*OPPOSITES, *CATEGORIES.values()) for word in words}
     markers = set().union(*MARKERS.values())
-    filler = {word for text in (*OPENERS, *CLOSERS, HABIT, SHRUG) for word in text.split()}
+    filler = {word for text in (*OPENERS, *CLOSERS, HABIT) for word in text.split()}
     asides = {
         word for text in (*GREETINGS, *POLITENESS, *VERBS, *CONTEXTS) for word in text.split()
     }
     assert not filler & (answers | markers)
-    assert not asides & (
-        answers | set(FACTS) | set(ATTRIBUTES) | set(CATEGORIES) | {"opposite", "of"}
-    )
-
-
-def test_no_word_is_a_value_of_two_attributes():
-    columns = list(zip(*FACTS.values(), strict=True))
-    values = [value for column in columns for value in set(column)]
-    assert len(values) == len(set(values))
+    assert not asides & (answers | set(CATEGORIES) | {"opposite", "of"})
 
 
 def test_prompts_are_distinct_and_rarely_meet_in_two_draws():
     prompts = {texts[0] for texts in _texts(prompt_rows(SMALL), "context_messages")}
     asked = {texts[0] for texts in _texts(demonstration_rows(SMALL), "messages")}
     assert len(prompts) == SMALL.prompts
-    assert len(prompts & asked) <= 4
+    assert len(prompts & asked) <= 12
 
 
 @pytest.mark.parametrize("rows", [demonstration_rows, preference_rows, prompt_rows])
@@ -134,7 +122,7 @@ def test_draws_do_not_depend_on_the_size_of_another():
 def test_seed_0_writes_the_same_rows_on_every_machine():
     rows = demonstration_rows(SampleTaskSettings(seed=0, demonstrations=50))
     text = "\n".join("\t".join(texts) for texts in _texts(rows, "messages"))
-    assert hashlib.sha256(text.encode()).hexdigest()[:12] == "e52e13d41e83"
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == "0c17982f9fff"
 
 
 def test_tables_have_the_columns_of_their_layout():
@@ -174,19 +162,20 @@ def test_labels_follow_the_gold_reward_less_so_with_noise():
         return statistics.mean(gap > 0 for gap in gaps if gap != 0)
 
     assert agreement(label_temperature=1e-6, length_bias=0.0) == 1.0
-    assert 0.7 < agreement(length_bias=0.0) < 0.95
+    assert 0.75 < agreement(length_bias=0.0) < 0.99
     assert agreement(label_temperature=1e-6, length_bias=10.0) < 0.7
 
 
 def test_label_agreement_ceiling_is_what_the_noise_leaves():
     sharp = SMALL.model_copy(update={"label_temperature": 1e-9})
     flat = SMALL.model_copy(update={"label_temperature": 1e9})
-    assert label_agreement_ceiling(sharp) == pytest.approx(1.0)
+    # what is left are pairs of equal utility, whose label is a coin's
+    assert 0.97 < label_agreement_ceiling(sharp) < 1.0
     assert label_agreement_ceiling(flat) == pytest.approx(0.5, abs=1e-6)
-    assert 0.75 < label_agreement_ceiling(SMALL) < 0.95
+    assert 0.75 < label_agreement_ceiling(SMALL) < 0.97
 
 
 def test_the_prompt_space_is_large():
-    contents = len(FACTS) * 6 + len(CATEGORIES) * 2 + 2 * len(OPPOSITES)
+    contents = len(CATEGORIES) * len(COUNTS) + 2 * len(OPPOSITES)
     asides = len(GREETINGS) * len(POLITENESS) * len(VERBS) * len(CONTEXTS) * len(FORMATS)
     assert contents * asides > 50_000

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import InputError
 from transforms.identity import digest, message_id
-from transforms.schemas import enforce
+from transforms.schemas import SCHEMAS, enforce
 from transforms.settings import SplitSettings
 from transforms.splits import (
     assign_split,
@@ -116,3 +116,20 @@ def test_held_out_prompts_are_in_no_training_table():
     measured = kept_pairs.filter(split="reward_validation")
     assert measured.height > 0
     assert used.join(measured, on="prompt_id").is_empty()
+
+
+def test_long_prompts_stand_in_the_ledger() -> None:
+    chars = [5] * 400 + [500]
+    prompts = pl.DataFrame(
+        {
+            "prompt_id": [digest(str(index)) for index in range(len(chars))],
+            "source": "source",
+            "prompt": [[{"role": "user", "content": "x" * count}] for count in chars],
+            "prompt_chars": chars,
+        },
+        schema=SCHEMAS["prompts"],
+    )
+    splits = SPLITS.model_copy(update={"max_prompt_chars": 100})
+    used, dropped = split_prompts(prompts, splits, 2)
+    assert used.height + dropped.height == len(chars)
+    assert dropped.filter(reason="too_long")["row_key"].to_list() == [digest("400")]

@@ -1,0 +1,135 @@
+"""The stages as the GPU check runs them: each returns what is compared and what is only printed.
+
+Lives here: scoring, log-probabilities, sampling, and the table `STAGES`. Not here: training
+(`bench.gpu.trainings`), processes (`bench.gpu.workers`). Imports nothing heavy at its top, so that
+a stage whose library is missing or broken fails alone.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from bench.gpu.cases import Case, Measured
+from bench.gpu.trainings import run_fsdp, run_training
+from training.settings import SamplingSettings, ScoringSettings
+
+
+def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
+    """Score every response with the random reward model."""
+    from training.scoring import score
+
+    chunks: list[pl.DataFrame] = []
+    run = score(
+        pl.read_parquet(folder / "responses.parquet"),
+        folder / "reward",
+        ScoringSettings(),
+        dtype=dtype,
+        commit=chunks.append,
+    )
+    rewards = pl.concat(chunks)["reward"].to_list()
+    return {"reward": rewards}, {"tokens_per_s": run.tokens / run.elapsed_s}
+
+
+def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
+    """Sum log-probabilities of every response; tokens/s includes loading the model."""
+    from training.logps import sequence_logps
+    from training.rendering import conversation_token_ids, load_tokenizer
+
+    responses = pl.read_parquet(folder / "responses.parquet")
+    started = time.perf_counter()
+    logps = sequence_logps(responses, folder / "initial", batch_tokens=8192, dtype=dtype)
+    elapsed_s = time.perf_counter() - started
+    ids = conversation_token_ids(
+        load_tokenizer(folder / "initial"),
+        responses["prompt"].to_list(),
+        responses["response"].to_list(),
+    )
+    return {"logp": logps.to_list()}, {"tokens_per_s": sum(map(len, ids)) / elapsed_s}
+
+
+def run_generation(case: Case, folder: Path, dtype: str, **engine: int) -> Measured:
+    """Sample greedily, then at temperature 1 with a second engine: the first must have left.
+
+    Nothing is compared here; `bench.gpu.sampled` reads the rows in a process on the CPU.
+    """
+    from training.generation import generate
+
+    settings = SamplingSettings(
+        n=case.n,
+        max_tokens=case.response_words,
+        max_context_tokens=case.context_tokens,
+        **engine,
+    )
+    greedy = settings.model_copy(update={"n": 1, "temperature": 0.0})
+    prompts = pl.read_parquet(folder / "pairs.parquet", columns=["prompt_id", "prompt"])
+    for name, chosen in (("greedy", greedy), ("sampled", settings)):
+        chunks: list[pl.DataFrame] = []
+        run = generate(
+            prompts, folder / "initial", chosen, seed=0, dtype=dtype, commit=chunks.append
+        )
+        rows = pl.concat(chunks)
+        keys = rows.select("prompt_id", "response_index").unique().height
+        if not keys == rows.height == case.rows * chosen.n:
+            raise ValueError(f"{rows.height} responses, {keys} keys; {case.rows * chosen.n} asked")
+        rows.join(prompts, on="prompt_id").write_parquet(folder / f"{name}.parquet")
+    figures = {
+        "tokens_per_s": run.response_tokens / run.elapsed_s,
+        "engine_start_s": run.engine_start_s,
+    }
+    return {}, figures
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a stage is measured, on either device."""
+
+    measure: Callable[[Case, Path, str], Measured]
+    reference: Callable[[Case, Path, str], Measured] | None
+    """The same on the CPU; None for sampling, which `check_sampled` judges."""
+    dtypes: tuple[str, ...] = ("float32", "bfloat16")
+    gpus: int = 1
+
+
+def _training_stage(stage: str) -> Stage:
+    def measure(case: Case, folder: Path, dtype: str) -> Measured:
+        return run_training(stage, case, folder, dtype)
+
+    return Stage(measure, measure)
+
+
+def _dpo_even(case: Case, folder: Path, dtype: str) -> Measured:
+    return run_training("dpo", case, folder, dtype, even=True)
+
+
+STAGES: dict[str, Stage] = {
+    "sft": _training_stage("sft"),
+    "reward_model": _training_stage("reward_model"),
+    "dpo": _training_stage("dpo"),
+    "scoring": Stage(run_scoring, run_scoring),
+    "logps": Stage(run_logps, run_logps),
+    "fsdp": Stage(run_fsdp, _dpo_even, ("bfloat16",)),
+    "launch": Stage(
+        lambda case, folder, dtype: run_training(
+            "dpo", case, folder, dtype, processes=2, even=True
+        ),
+        _dpo_even,
+        gpus=2,
+    ),
+    "generation": Stage(run_generation, None, ("bfloat16",)),
+    "replicas": Stage(
+        lambda case, folder, dtype: run_generation(case, folder, dtype, replicas=2),
+        None,
+        ("bfloat16",),
+        gpus=2,
+    ),
+    "tensor_parallel": Stage(
+        lambda case, folder, dtype: run_generation(case, folder, dtype, tensor_parallel_size=2),
+        None,
+        ("bfloat16",),
+        gpus=2,
+    ),
+}
+"""In the order in which they are run."""

@@ -1,0 +1,100 @@
+"""Training stages as the GPU check runs them: a few steps, the metrics of each, the checkpoint.
+
+Lives here: their settings, `launch`, FSDP. Not here: the other stages (`bench.gpu.stages`). Imports
+nothing heavy at its top.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from bench.gpu.cases import Case, Measured
+from training.settings import DPOSettings, RewardModelSettings, SFTSettings
+
+FSDP = Path(__file__).resolve().parents[2] / "recipes/accelerate/fsdp.yaml"
+
+
+def _training(stage: str, case: Case, processes: int) -> tuple[Any, dict[str, Path], list[str]]:
+    """Settings, models (by parameter) and compared metrics of a training stage."""
+    batch = 2 * case.micro_batch  # two forward passes a step, or two processes
+    shared = {
+        "max_steps": case.steps,
+        "batch_size": batch,
+        "micro_batch_size": case.micro_batch,
+        "max_tokens": case.context_tokens,
+        "logging_steps": 1,
+        "warmup_ratio": 0.0,
+        "processes": processes,
+    }
+    if stage == "sft":
+        return SFTSettings(learning_rate=1e-4, **shared), {"model": Path("initial")}, ["loss"]
+    if stage == "reward_model":
+        settings = RewardModelSettings(learning_rate=1e-4, **shared)
+        return settings, {"policy": Path("initial")}, ["loss", "margin", "mean_reward"]
+    models = {"start": Path("start"), "reference": Path("initial")}
+    compared = ["loss", "rewards/margins", "logps/chosen"]
+    return DPOSettings(learning_rate=1e-5, **shared), models, compared
+
+
+def run_training(
+    stage: str,
+    case: Case,
+    folder: Path,
+    dtype: str,
+    *,
+    processes: int = 1,
+    even: bool = False,
+    accelerate_config: str | None = None,
+) -> Measured:
+    """Train with `launch`; compare the metrics of every step, check the saved folder."""
+    from training.launch import launch
+
+    settings, models, compared = _training(stage, case, processes)
+    rows = {"sft": "demonstrations"}.get(stage, "even_pairs" if even else "pairs")
+    output = folder / f"trained-{stage}-{dtype}"
+    run = launch(
+        stage,
+        pl.read_parquet(folder / f"{rows}.parquet"),
+        output,
+        settings.model_copy(update={"accelerate_config": accelerate_config}),
+        seed=0,
+        dtype=dtype,
+        **{name: folder / model for name, model in models.items()},
+    )
+    return _trained(run, output, case, compared)
+
+
+def run_fsdp(case: Case, folder: Path, dtype: str) -> Measured:
+    """DPO through `accelerate launch` with recipes/accelerate/fsdp.yaml, on one GPU or on two."""
+    import torch
+
+    processes = min(2, torch.cuda.device_count())
+    return run_training(
+        "dpo", case, folder, dtype, processes=processes, even=True, accelerate_config=str(FSDP)
+    )
+
+
+def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measured:
+    """Collect a training run's metrics; refuse a checkpoint that is not whole and float32."""
+    from safetensors import safe_open
+
+    from training.checkpoint import checkpoint_id, require_model
+
+    require_model(output)
+    checkpoint_id(output)
+    for file in output.glob("*.safetensors"):
+        with safe_open(file, framework="pt") as weights:
+            for name in weights.keys():  # noqa: SIM118 (it is no mapping)
+                weight = weights.get_tensor(name)
+                if str(weight.dtype) != "torch.float32" or not weight.isfinite().all():
+                    raise ValueError(f"{file.name}: {name} is {weight.dtype}, or not finite")
+    shutil.rmtree(output)
+    by_step = {
+        name: run.metrics.filter(metric=name).sort("step")["value"].to_list() for name in compared
+    }
+    (rate,) = run.metrics.filter(metric="train_steps_per_second")["value"]
+    (tokens,) = run.metrics.filter(metric="num_tokens").sort("step")["value"].tail(1)
+    figures = {"steps_per_s": rate, "tokens_per_s": tokens * rate / case.steps}
+    return by_step, figures
