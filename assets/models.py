@@ -10,7 +10,7 @@ from assets.metadata import table_preview
 from assets.study import Study
 from assets.training_run import save_model, train
 from training.settings import LoopSettings
-from transforms import checkpoints, split_rows
+from transforms import checkpoints, split_rows, training_metrics
 from transforms.reward_accuracy import reward_model_results
 from transforms.schemas import SHARED
 
@@ -83,10 +83,15 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
     def _validate(step: Step, pairs: pl.DataFrame, loop: LoopSettings) -> dict[str, Any]:
         """Measure the reward model on the validation pairs, beside a length-only baseline."""
-        from training.scoring import score_pairs
+        from training.scoring import score_pairs, split_by_length
 
-        held = split_rows.reward_validation_pairs(pairs)
         model = checkpoints.latest(step.lake, "reward_model", step.experiment)
+        held, too_long = split_by_length(
+            split_rows.reward_validation_pairs(pairs), model.path, recipe.reward_model.max_tokens
+        )
+        training_metrics.record_dropped(
+            step.lake, too_long, asset="reward_model/validation", experiment=step.experiment
+        )
         rewards = score_pairs(held, model.path, loop.scoring, dtype=recipe.model.dtype)
         results = reward_model_results(held, rewards, policy_id=model.checkpoint_id)
         step.lake.overwrite("evaluation_results", results, experiment=SHARED, model="reward_model")

@@ -135,6 +135,36 @@ def score_pairs(
     )
 
 
+def split_by_length(
+    pairs: pl.DataFrame, reward_model: Path, max_tokens: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part comparisons that a reward model was trained to read from longer ones.
+
+    Args:
+        pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
+        reward_model: folder whose tokenizer counts.
+        max_tokens: longest conversation, prompt and response.
+
+    Returns:
+        The pairs of which both sides fit, and the others as row_key, reason, evidence.
+    """
+    tokenizer = load_tokenizer(reward_model)
+    sides = [
+        conversation_token_ids(
+            tokenizer, pairs["prompt"].to_list(), [side[-1]["content"] for side in pairs[name]]
+        )
+        for name in ("chosen", "rejected")
+    ]
+    tokens = [max(len(chosen), len(rejected)) for chosen, rejected in zip(*sides, strict=True)]
+    counted = pairs.with_columns(tokens=pl.Series(tokens, dtype=pl.Int64))
+    too_long = pl.col("tokens") > max_tokens
+    return counted.filter(~too_long).drop("tokens"), counted.filter(too_long).select(
+        row_key="pair_id",
+        reason=pl.lit("too_long"),
+        evidence=pl.format("{} tokens, at most {}", "tokens", pl.lit(max_tokens)),
+    )
+
+
 def _load(reward_model: Path, dtype: str) -> torch.nn.Module:
     model = AutoModelForSequenceClassification.from_pretrained(
         reward_model, dtype=getattr(torch, dtype)

@@ -9,7 +9,7 @@ from transformers import AutoModelForSequenceClassification
 
 from training.initial_model import make_tiny_model
 from training.rendering import conversation_token_ids, load_tokenizer
-from training.scoring import score, score_pairs
+from training.scoring import score, score_pairs, split_by_length
 from training.settings import ScoringSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -129,3 +129,21 @@ def test_a_causal_model_is_no_reward_model(responses, tmp_path):
     make_tiny_model(TINY, [[{"role": "user", "content": TALK}]], folder, seed=0)
     with pytest.raises(InputError, match="is not a reward model"):
         rewards_of(responses, folder)
+
+
+def test_pairs_too_long_to_read_are_named(reward_model):
+    def turn(words: int) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": " ".join(["cat"] * words)}]
+
+    pairs = pl.DataFrame(
+        {
+            "pair_id": ["short", "long"],
+            "prompt": [[{"role": "user", "content": "red"}]] * 2,
+            "chosen": [turn(3), turn(3)],
+            "rejected": [turn(4), turn(30)],
+        }
+    )
+    kept, dropped = split_by_length(pairs, reward_model, max_tokens=20)
+    assert kept["pair_id"].to_list() == ["short"]
+    assert dropped.select("row_key", "reason").rows() == [("long", "too_long")]
+    assert kept.columns == pairs.columns
