@@ -5,10 +5,12 @@ starts a process a step, is the other way to run the same graph.
 """
 
 import os
+import socket
 import time
 from pathlib import Path
 
 import dagster as dg
+import psutil
 
 from assets.console import CONSOLE, print_table, quiet_teardown
 from assets.definitions import build_definitions
@@ -19,6 +21,11 @@ from transforms import plots
 from transforms.errors import InputError
 from transforms.lake import Lake
 from transforms.query import connect, report
+
+
+HOST, PROCESS = "prefloop/host", "prefloop/process"
+"""Tags of a run: where it runs, so that a run that was killed can be told from one that lives."""
+UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def run_study(
@@ -43,10 +50,23 @@ def run_study(
     definitions = build_definitions(recipe, lake.root)
     started = time.monotonic()
     with dg.DagsterInstance.get() as instance:
+        release_dead_runs(instance)
         for experiment in experiments:
             _run_experiment(definitions, instance, lake, experiment, forced)
     CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
     _show_results(recipe, lake, home, path)
+
+
+def release_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Close runs of this machine whose process is gone, and free their slots of the pool.
+
+    A killed run keeps its slot in the instance's record; the next would wait for it for ever.
+    """
+    here = dg.RunsFilter(statuses=UNFINISHED, tags={HOST: socket.gethostname()})
+    for run in instance.get_runs(here):
+        if not psutil.pid_exists(int(run.tags[PROCESS])):
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            instance.report_run_failed(run, "the process that ran it is gone")
 
 
 def _run_experiment(
@@ -67,6 +87,7 @@ def _run_experiment(
         instance=instance,
         partition_key=experiment,
         run_config={"loggers": {"console": {}}},
+        tags={HOST: socket.gethostname(), PROCESS: str(os.getpid())},
         asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
         raise_on_error=True,
     )
