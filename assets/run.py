@@ -22,7 +22,6 @@ from transforms.errors import InputError
 from transforms.lake import Lake
 from transforms.query import connect, report
 
-
 HOST, PROCESS = "prefloop/host", "prefloop/process"
 """Tags of a run: where it runs, so that a run that was killed can be told from one that lives."""
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
