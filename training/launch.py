@@ -18,6 +18,7 @@ import polars as pl
 import typer
 import yaml
 
+from training.processes import end_processes
 from transforms.errors import InputError
 
 if TYPE_CHECKING:
@@ -144,7 +145,12 @@ def _follow(command: list[str], report: "Report | None") -> None:
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that it ends together with its workers
     ) as process:
         try:
             for line in process.stdout:
@@ -155,8 +161,7 @@ def _follow(command: list[str], report: "Report | None") -> None:
                 else:
                     sys.stderr.write(line)
         except BaseException:
-            process.terminate()  # accelerate's launcher ends its workers when it is told to end
-            process.communicate()  # reads on: a full pipe would keep it from ending
+            end_processes([process])
             raise
     if process.returncode:
         raise RuntimeError(

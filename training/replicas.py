@@ -6,13 +6,11 @@ Lives here: starting and watching the processes, and committing what they write.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +19,7 @@ from tqdm import tqdm
 
 from training.chunks import ChunkFolder
 from training.engine import require_context
+from training.processes import end_processes
 from training.rendering import load_tokenizer, render_prompts
 from training.sampler import GenerationRun
 from training.settings import SamplingSettings
@@ -30,8 +29,6 @@ POLL_S = 0.2
 """Seconds between two looks at the replicas' folder."""
 TAIL_CHARS = 4000
 """How much of a dead replica's output is shown."""
-END_S = 10.0
-"""Longest wait for replicas that were asked to end."""
 
 
 def device_groups(replicas: int, size: int) -> list[str | None]:
@@ -107,7 +104,7 @@ def generate_with_replicas(
                         bar.update(chunk["prompt_id"].n_unique())
                 time.sleep(POLL_S)
         except BaseException:
-            _end(processes)
+            end_processes(processes)
             raise
         runs = [
             json.loads((Path(work) / f"{index}.out").read_text().splitlines()[-1])
@@ -145,26 +142,3 @@ def _start(
             env=os.environ | ({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}),
             start_new_session=True,  # so that it ends together with its engine's processes
         )
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End replicas with their engines' processes, which outlive a replica and keep its GPU."""
-    _signal(processes, signal.SIGTERM)
-    deadline = time.monotonic() + END_S
-    while _signal(processes, 0) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
-        for process in processes:
-            process.poll()  # a dead process counts until it is reaped
-    _signal(processes, signal.SIGKILL)
-    for process in processes:
-        process.wait()
-
-
-def _signal(processes: Sequence[subprocess.Popen[bytes]], number: int) -> bool:
-    """Signal each replica's process group; return whether one of the groups still exists."""
-    exists = False
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-            exists = True
-    return exists

@@ -1,9 +1,9 @@
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 import torch
 
@@ -72,16 +72,19 @@ def test_more_processes_than_gpus_are_refused(config, preference_pairs, tmp_path
 
 
 def test_an_error_in_the_report_ends_the_launched_processes():
-    line = '{"step": 1, "total_steps": 2, "metrics": {}}'
-    code = f"import time; print({line!r}, flush=True); time.sleep(60)"
+    """Also where SIGTERM is ignored, as it is below a process that ignores it."""
+    line = '{"step": 1, "total_steps": 2, "metrics": {"process": %d}}'
+    code = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    code += f"print({line!r} % os.getpid(), flush=True); time.sleep(3600)"
+    launched = []
 
     def report(step, total_steps, metrics):
+        launched.append(metrics["process"])
         raise OSError("disk full")
 
-    started = time.monotonic()
     with pytest.raises(OSError, match="disk full"):
         launching._follow([sys.executable, "-c", code], report)
-    assert time.monotonic() - started < 30
+    assert not psutil.pid_exists(launched[0])
 
 
 @pytest.mark.slow
