@@ -8,7 +8,8 @@ from assets import iterations
 from assets.materialize import Made, Step, declare
 from assets.study import Study
 from assets.training_run import train
-from transforms import checkpoints, split_rows
+from transforms.prompts import split_rows
+from transforms.tables import checkpoints
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

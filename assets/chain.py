@@ -14,9 +14,10 @@ from assets.metadata import picture, table_metadata, table_preview
 from assets.rankers import rank, ranker_settings
 from assets.study import Study
 from training.settings import LoopSettings
-from transforms import checkpoints, dpo_pairs, responses
-from transforms.plots import reward_histogram
-from transforms.schemas import SHARED
+from transforms.plots.training import reward_histogram
+from transforms.ranking import dpo_pairs, responses
+from transforms.tables import checkpoints
+from transforms.tables.schemas import SHARED
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",

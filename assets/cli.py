@@ -74,7 +74,7 @@ def sql(
 ) -> None:
     """Query the lake with DuckDB, read only. Tables are views: `show tables` lists them."""
     from assets.console import print_table
-    from transforms import query as queries
+    from transforms.tables import query as queries
 
     with explained(), queries.connect(open_lake(home)) as connection:
         text = Path(query).read_text(encoding="utf-8") if query.endswith(".sql") else query
@@ -95,7 +95,7 @@ def report(
     import polars as pl
 
     from assets.console import print_table
-    from transforms import query
+    from transforms.tables import query
 
     with explained():
         if name not in query.reports():

@@ -8,9 +8,12 @@ import polars as pl
 from assets.materialize import Made, Step, declare
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
-from transforms import checkpoints, evaluation, responses, split_rows
-from transforms.sample_gold import gold_reward
-from transforms.schemas import SCHEMAS, SHARED
+from transforms.measures import evaluation
+from transforms.prompts import split_rows
+from transforms.ranking import responses
+from transforms.sample.gold import gold_reward
+from transforms.tables import checkpoints
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
 

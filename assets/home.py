@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from transforms.errors import InputError
-from transforms.lake import Lake
+from transforms.tables.lake import Lake
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "dagster_home" / "dagster.yaml"

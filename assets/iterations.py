@@ -12,7 +12,8 @@ from assets.materialize import Made, Step, declare
 from assets.study import Study
 from assets.training_run import train
 from training.settings import LoopSettings
-from transforms import checkpoints, responses
+from transforms.ranking import responses
+from transforms.tables import checkpoints
 
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:

@@ -11,9 +11,9 @@ from assets.chain import Chain, build_responses
 from assets.materialize import Made, Step, declare
 from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
-from transforms.length_bias import correlations, summarise
-from transforms.length_bias_plot import draw_length_bias
-from transforms.responses import with_rewards
+from transforms.measures.length_bias import correlations, summarise
+from transforms.plots.length_bias import draw_length_bias
+from transforms.ranking.responses import with_rewards
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
 """Its slice of `generations` and `scores` is experiment `length_study`, iteration 0."""

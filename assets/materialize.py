@@ -21,10 +21,10 @@ from assets.metadata import table_preview
 from assets.resources import LakeResource
 from assets.study import Study
 from training.settings import LoopSettings
-from transforms import materializations
-from transforms.lake import Lake
-from transforms.query import check, connect, describe, within
-from transforms.schemas import SHARED
+from transforms.tables import materializations
+from transforms.tables.lake import Lake
+from transforms.tables.query import check, connect, describe, within
+from transforms.tables.schemas import SHARED
 
 SETTINGS = "settings/"
 """Prefix of the metadata keys that hold an asset's settings, one key an experiment."""

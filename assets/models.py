@@ -11,9 +11,10 @@ from assets.rankers import RankerSettings, pair_rewards
 from assets.study import Study
 from assets.training_run import save_model, train
 from training.settings import PreferenceModelSettings
-from transforms import checkpoints, split_rows, training_metrics
-from transforms.reward_accuracy import reward_model_results
-from transforms.schemas import SHARED
+from transforms.measures.reward_accuracy import reward_model_results
+from transforms.prompts import split_rows
+from transforms.tables import checkpoints, training_metrics
+from transforms.tables.schemas import SHARED
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

@@ -9,13 +9,14 @@ import polars as pl
 from assets.materialize import Made, Step, declare
 from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
-from transforms import ledger, mixtures, splits
-from transforms.intake import standardise_demonstrations, standardise_pairs
-from transforms.prompt_collection import write_prompts
-from transforms.query import connect, report
-from transforms.schemas import SHARED
+from transforms.intake import ledger, mixtures
+from transforms.intake.intake import standardise_demonstrations, standardise_pairs
+from transforms.intake.standardise import refresh
+from transforms.prompts import splits
+from transforms.prompts.collection import write_prompts
 from transforms.settings import Role, SplitSettings
-from transforms.standardise import refresh
+from transforms.tables.query import connect, report
+from transforms.tables.schemas import SHARED
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
 

@@ -14,9 +14,10 @@ import polars as pl
 from assets.materialize import Step
 from assets.study import Study
 from training.settings import LoopSettings, PreferenceModelSettings, RewardModelSettings
-from transforms import checkpoints, judgments
-from transforms.preference_accuracy import as_rewards
-from transforms.responses import stamp
+from transforms.measures.preference_accuracy import as_rewards
+from transforms.ranking import judgments
+from transforms.ranking.responses import stamp
+from transforms.tables import checkpoints
 
 RankerSettings = RewardModelSettings | PreferenceModelSettings
 Commit = Callable[[pl.DataFrame], Any]

@@ -8,10 +8,11 @@ import polars as pl
 from assets.materialize import Made, Step, declare
 from assets.metadata import picture, table_preview
 from assets.study import Study
-from transforms import plots, preference_plots
 from transforms.identity import digest
-from transforms.lake import Lake
-from transforms.query import connect, describe, report
+from transforms.plots import preferences as preference_plots
+from transforms.plots import training as plots
+from transforms.tables.lake import Lake
+from transforms.tables.query import connect, describe, report
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Draws a report from its rows, or from the lake's."""

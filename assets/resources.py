@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from transforms.lake import Lake
+from transforms.tables.lake import Lake
 
 
 class LakeResource(dg.ConfigurableResource):

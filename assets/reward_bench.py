@@ -1,7 +1,7 @@
 """RewardBench and its relatives: the rankers on labelled pairs that they never saw (Table 2).
 
 Lives here: the results of every model that the recipe trains to rank, and the report over them. Not
-here: statistics (`transforms.bench_results`), the sets (`transforms.bench_sets`).
+here: statistics (`transforms.reward_bench.results`), the sets (`transforms.reward_bench.sets`).
 """
 
 import dagster as dg
@@ -14,12 +14,12 @@ from assets.reports import MOST_ROWS
 from assets.sources import origin_settings
 from assets.study import Study
 from training.settings import PreferenceModelSettings
-from transforms import checkpoints, training_metrics
-from transforms.bench_pairs import read_bench_set
-from transforms.bench_results import bench_results
-from transforms.bench_sets import BENCH_SETS
 from transforms.identity import digest
-from transforms.query import connect, describe, report
+from transforms.reward_bench.pairs import read_bench_set
+from transforms.reward_bench.results import bench_results
+from transforms.reward_bench.sets import BENCH_SETS
+from transforms.tables import checkpoints, training_metrics
+from transforms.tables.query import connect, describe, report
 
 TABLE = "reward_bench_results"
 REPORT = "reward_bench"

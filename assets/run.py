@@ -18,10 +18,10 @@ from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.staleness import name_of, stale_assets
 from training.recipe import Recipe, load_recipe
-from transforms import plots
 from transforms.errors import InputError
-from transforms.lake import Lake
-from transforms.query import connect, report, reports
+from transforms.plots import training as plots
+from transforms.tables.lake import Lake
+from transforms.tables.query import connect, report, reports
 
 HOST, PROCESS = "prefloop/host", "prefloop/process"
 """Tags of a run: where it runs, so that a run that was killed can be told from one that lives."""

@@ -9,11 +9,11 @@ import dagster as dg
 from assets.materialize import Made, Step, declare
 from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
-from transforms.evaluation_texts import read_evaluation_sets
-from transforms.intake import ingest
-from transforms.sample_source import ingest_sample_task
+from transforms.intake.intake import ingest
+from transforms.intake.sources import Source
+from transforms.prompts.evaluation_texts import read_evaluation_sets
+from transforms.sample.source import ingest_sample_task
 from transforms.settings import OriginSettings
-from transforms.sources import Source
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

@@ -1,6 +1,6 @@
 """What a run has to do: assets whose settings or inputs differ from what the lake has on record.
 
-Not here: the record itself (`transforms.materializations`).
+Not here: the record itself (`transforms.tables.materializations`).
 """
 
 import json
@@ -10,9 +10,9 @@ from typing import Any
 import dagster as dg
 
 from assets.materialize import READS, SETTINGS
-from transforms import materializations
-from transforms.lake import Lake
-from transforms.schemas import SHARED
+from transforms.tables import materializations
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SHARED
 
 
 def name_of(key: dg.AssetKey) -> str:

@@ -11,10 +11,10 @@ import polars as pl
 from assets.materialize import Made, Step, declare
 from assets.metadata import lake_metadata, picture, table_metadata
 from assets.study import Study
-from transforms import checkpoints
-from transforms.prompt_map_plot import draw_prompt_map
-from transforms.prompt_map_settings import PromptMapSettings
-from transforms.schemas import SCHEMAS
+from transforms.plots.prompt_map import draw_prompt_map
+from transforms.prompts.prompt_map_settings import PromptMapSettings
+from transforms.tables import checkpoints
+from transforms.tables.schemas import SCHEMAS
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -63,7 +63,7 @@ def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinitio
     )
     def prompt_map(step: Step) -> Made:
         """One row per prompt of the map: its place in two dimensions and its topic (Figure 7)."""
-        from transforms.prompt_map import map_prompts, prompts_to_map
+        from transforms.prompts.prompt_map import map_prompts, prompts_to_map
 
         prompts = prompts_to_map(
             step.lake.read("prompts"), step.lake.read("prompt_splits"), settings

@@ -11,9 +11,9 @@ from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from assets.study import Study
 from training.settings import TrainingSettings
-from transforms import checkpoints, training_metrics
-from transforms.checkpoints import Checkpoint
-from transforms.plots import training_curves
+from transforms.plots.training import training_curves
+from transforms.tables import checkpoints, training_metrics
+from transforms.tables.checkpoints import Checkpoint
 
 
 def train(

@@ -26,7 +26,7 @@ from training.initial_model import make_tiny_model
 from training.rendering import prompt_token_ids
 from training.settings import SamplingSettings, TinyModelSettings
 from transforms.identity import digest_settings, message_id
-from transforms.lake import Lake
+from transforms.tables.lake import Lake
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
 

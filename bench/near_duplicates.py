@@ -32,9 +32,9 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from transforms.near_duplicates import find_near_duplicates
-from transforms.prompt_settings import NearDuplicateSettings
-from transforms.shingles import folded
+from transforms.prompts.near_duplicates import find_near_duplicates
+from transforms.prompts.prompt_settings import NearDuplicateSettings
+from transforms.prompts.shingles import folded
 
 SETTINGS = NearDuplicateSettings()
 

@@ -25,11 +25,11 @@ def ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
     """Prepare with this project: a raw table, then standard pairs; both with their ledger."""
     import polars as pl
 
-    from transforms.intake import ingest, standardise_pairs
-    from transforms.lake import Lake
-    from transforms.schemas import SCHEMAS
+    from transforms.intake.intake import ingest, standardise_pairs
+    from transforms.intake.sources import resolve
     from transforms.settings import SourceSettings
-    from transforms.sources import resolve
+    from transforms.tables.lake import Lake
+    from transforms.tables.schemas import SCHEMAS
 
     lake = Lake(place)
     source = resolve("hh_rlhf", SourceSettings(files=(str(file),)))

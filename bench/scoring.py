@@ -46,8 +46,8 @@ from training.initial_model import make_tiny_model
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score
 from training.settings import ScoringSettings, TinyModelSettings
-from transforms.lake import Lake
-from transforms.responses import stamp
+from transforms.ranking.responses import stamp
+from transforms.tables.lake import Lake
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -1,7 +1,7 @@
 """Chunks of responses in a folder of parquet files, and the shards that prompts are divided into.
 
 Lives here: what the command line of sampling writes and finds again after a crash. Not here: Delta
-tables (`transforms.lake`), sampling (`training.generation`). Imports no torch.
+tables (`transforms.tables.lake`), sampling (`training.generation`). Imports no torch.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Sentence embeddings of texts, with a sentence-transformers model from a folder or the hub.
 
 Lives here: loading the model and encoding. Not here: what the vectors are used for
-(`transforms.prompt_map`). Only safetensors weights are read, and code that comes with a model is
-never run.
-Source: https://sbert.net/docs/package_reference/sentence_transformer/model.html.
+(`transforms.prompts.prompt_map`). Only safetensors weights are read, and code that comes with a
+model is never run. Source:
+https://sbert.net/docs/package_reference/sentence_transformer/model.html.
 """
 
 import sys

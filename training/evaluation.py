@@ -1,8 +1,8 @@
 """Evaluation of one policy on held-out prompts: responses, and what is measured on each.
 
 Lives here: how the rows of `evaluation_responses` are made. Not here: their statistics
-(`transforms.evaluation`). Sampled responses are drawn at temperature 1, so that the mean of
-log pi - log pi_0 over them estimates KL(pi || pi_0) without bias (paper, eq. 2).
+(`transforms.measures.evaluation`). Sampled responses are drawn at temperature 1, so that the mean
+of log pi - log pi_0 over them estimates KL(pi || pi_0) without bias (paper, eq. 2).
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 Lives here: which judge the settings name, its identity, its judgments in chunks. Not here: the two
 ways to reach a model (`training.judge_engine`, `training.judge_address`), words
 (`training.judging`), rewards (`training.judge_ranking`), what verdicts add up to
-(`transforms.judgments`). Imports no torch until a model that runs here is named.
+(`transforms.ranking.judgments`). Imports no torch until a model that runs here is named.
 Source: Dong et al. 2024 (arXiv 2405.07863), Table 2, rows "Prompting"; both orders as in Zheng et
 al. 2023 (arXiv 2306.05685), section 3.4.
 """
@@ -24,8 +24,8 @@ from training.judging import Answer, Judge, parse_verdict, read_rubric, request
 from training.settings import JudgeSettings
 from transforms.errors import InputError
 from transforms.identity import digest_settings
-from transforms.judgments import ORDERS
-from transforms.schemas import SCHEMAS
+from transforms.ranking.judgments import ORDERS
+from transforms.tables.schemas import SCHEMAS
 
 CHUNK_COMPARISONS = 64
 """Comparisons a commit: what a crash can cost."""

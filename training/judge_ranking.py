@@ -1,7 +1,7 @@
 """A judge as the loop's preference signal: AI feedback by rubric (RLAIF).
 
 Lives here: the reward that a judge's verdicts give a response, chunk by chunk. Not here: judging
-(`training.judge`), the round robin and its win shares (`transforms.judgments`).
+(`training.judge`), the round robin and its win shares (`transforms.ranking.judgments`).
 """
 
 import time
@@ -16,7 +16,7 @@ from training.judge import JudgeRun, describe_judge, judge_with, open_judge
 from training.judging import Judge
 from training.settings import JudgeSettings, RankingSettings
 from transforms.errors import InputError
-from transforms.judgments import missing_comparisons, outcomes, round_robin, win_shares
+from transforms.ranking.judgments import missing_comparisons, outcomes, round_robin, win_shares
 
 VERDICTS = ["comparison_id", "a_is", "verdict"]
 
@@ -50,8 +50,8 @@ def judge_responses(
         ranking: chunk_prompts, and method, which is `round_robin` here.
         dtype: dtype of the weights of a model that runs here.
         judged: comparison_id, a_is, verdict that this judge has given before
-            (`transforms.judgments.answered`); they are not asked for again, and no engine starts
-            where nothing else is.
+            (`transforms.ranking.judgments.answered`); they are not asked for again, and no engine
+            starts where nothing else is.
         commit_judgments: as `commit` of `judge`.
         commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The
             reward is the mean win share of the response's meetings with the prompt's others, in

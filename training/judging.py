@@ -1,7 +1,8 @@
 """Judging in words: rubrics, the request that shows a judge two responses, the verdict it gives.
 
 Lives here: texts in, texts out. Not here: who answers (`training.judge_engine`,
-`training.judge_address`), what verdicts add up to (`transforms.judgments`). Imports no torch.
+`training.judge_address`), what verdicts add up to (`transforms.ranking.judgments`). Imports no
+torch.
 
 A rubric is a text file in `training/rubrics` with the places $prompt, $response_a and $response_b;
 a dollar sign of its own is written $$ (`string.Template`).

@@ -1,7 +1,7 @@
 """Ranking: the n responses of each prompt, by something that compares two at a time.
 
 Lives here: chunks of prompts, rounds of comparisons, the rows. Not here: which comparisons are made
-and what they come to (`transforms.tournaments`), the model (`training.comparing`).
+and what they come to (`transforms.ranking.tournaments`), the model (`training.comparing`).
 The published code names a tournament for its preference model and lacks it; the paper's loop ranks
 with the Bradley-Terry model only (section 3.3).
 """
@@ -24,7 +24,7 @@ from training.comparison_prompts import Comparison
 from training.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings import RankingSettings
 from transforms.errors import InputError
-from transforms.tournaments import Outcomes, next_comparisons, rewards_of
+from transforms.ranking.tournaments import Outcomes, next_comparisons, rewards_of
 
 Compare = Callable[[Sequence[Comparison], Sequence[str]], Preferences]
 """Gives P(first over second) of comparisons; the second argument names them, for errors."""
@@ -71,8 +71,8 @@ def rank(
         settings: method, batch_tokens padded tokens a forward pass, chunk_prompts prompts a commit.
         dtype: dtype of the weights; the head computes in float32 all the same.
         commit: called with prompt_id, response_index, reward (a probability,
-            `transforms.tournaments.rewards_of`) for every chunk_prompts prompts; prompts in the
-            order of their first row, the responses of each by index.
+            `transforms.ranking.tournaments.rewards_of`) for every chunk_prompts prompts; prompts in
+            the order of their first row, the responses of each by index.
         description: what the progress bar says.
 
     Raises:

@@ -21,13 +21,14 @@ from training.settings import (
     RewardModelSettings,
     SFTSettings,
 )
-from transforms.bench_pairs import resolve_bench_set
 from transforms.errors import InputError
-from transforms.evaluation_texts import resolve_evaluation_set
-from transforms.mixtures import EVERYTHING
-from transforms.prompt_map_settings import PromptMapSettings
-from transforms.prompt_settings import PromptSettings
-from transforms.sample_task import SampleTaskSettings
+from transforms.intake.mixtures import EVERYTHING
+from transforms.intake.sources import Source, resolve
+from transforms.prompts.evaluation_texts import resolve_evaluation_set
+from transforms.prompts.prompt_map_settings import PromptMapSettings
+from transforms.prompts.prompt_settings import PromptSettings
+from transforms.reward_bench.pairs import resolve_bench_set
+from transforms.sample.task import SampleTaskSettings
 from transforms.settings import (
     MixtureSource,
     OriginSettings,
@@ -36,7 +37,6 @@ from transforms.settings import (
     SourceSettings,
     SplitSettings,
 )
-from transforms.sources import Source, resolve
 
 RESERVED = ("shared", "one_shot", "length_study")
 """Names under which tables hold rows that are no experiment's of the recipe."""
@@ -65,7 +65,7 @@ class Recipe(Settings):
     prompts: PromptSettings = PromptSettings()
     """How the prompt collection is cleaned."""
     evaluation_sets: dict[str, OriginSettings] = Field(default={})
-    """Evaluation sets by name (`transforms.evaluation_sets`) whose items no prompt may share."""
+    """Evaluation sets by name (`transforms.prompts.evaluation_sets`); prompts share no item."""
     prompt_map: PromptMapSettings | None = None
     """Map of the prompt collection (paper, Figure 7); null draws none."""
     splits: SplitSettings = SplitSettings()
@@ -84,7 +84,7 @@ class Recipe(Settings):
     loop: LoopSettings = LoopSettings()
     """The iterations."""
     reward_bench: dict[str, OriginSettings] = Field(default={})
-    """Bench sets by name (`transforms.bench_sets`) that the reward model is measured on."""
+    """Bench sets by name (`transforms.reward_bench.sets`) that the reward model is measured on."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
     experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)

@@ -9,10 +9,10 @@ from assets.materialize import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
-from transforms import materializations
-from transforms.lake import Lake
-from transforms.query import connect, report
-from transforms.schemas import SCHEMAS, SHARED
+from transforms.tables import materializations
+from transforms.tables.lake import Lake
+from transforms.tables.query import connect, report
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 PROMPTS = [f"prompt {number}" for number in range(6)]
 WITH_STUDY = ("splits.length_study_fraction=0.1", "splits.length_study_prompts=6")

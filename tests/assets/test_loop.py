@@ -10,8 +10,8 @@ from assets.cli import app
 from assets.definitions import build_definitions
 from assets.staleness import stale_assets
 from training.recipe import Recipe
-from transforms.lake import Lake
-from transforms.query import check, checks, connect, report, reports
+from transforms.tables.lake import Lake
+from transforms.tables.query import check, checks, connect, report, reports
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -20,10 +20,10 @@ from training.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.rendering import load_tokenizer
 from training.settings import TinyModelSettings
-from transforms import checkpoints, materializations
 from transforms.errors import InputError
-from transforms.lake import Lake
-from transforms.schemas import SHARED
+from transforms.tables import checkpoints, materializations
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SHARED
 
 SUBSETS = ["alpacaeval-easy", "mt-bench-hard"]
 

@@ -7,10 +7,10 @@ from assets.definitions import build_definitions
 from assets.materialize import SETTINGS
 from assets.staleness import name_of, stale_assets
 from training.recipe import Recipe
-from transforms import materializations
 from transforms.errors import InputError
-from transforms.lake import Lake
-from transforms.schemas import SHARED
+from transforms.tables import materializations
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SHARED
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from training.checkpoint import checkpoint_id
 from training.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings import TinyModelSettings
-from transforms import checkpoints, materializations
-from transforms.lake import Lake
-from transforms.schemas import SCHEMAS, SHARED
+from transforms.tables import checkpoints, materializations
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 SUBJECTS = ["bake the bread", "sort the list", "feed the cat"]
 PROMPTS = [f"{subject} {number}" for subject in SUBJECTS for number in range(4)]

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from transforms.query import check, connect_frames
-from transforms.schemas import SCHEMAS
+from transforms.tables.query import check, connect_frames
+from transforms.tables.schemas import SCHEMAS
 
 
 def table(name, *rows):

@@ -3,8 +3,8 @@ import re
 import polars as pl
 import pytest
 
-from transforms.query import SQL, check, checks, connect_frames, describe, reports
-from transforms.schemas import SCHEMAS
+from transforms.tables.query import SQL, check, checks, connect_frames, describe, reports
+from transforms.tables.schemas import SCHEMAS
 
 
 def table(name, *rows):

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.decontamination import find_contaminated
-from transforms.prompt_settings import DecontaminationSettings
-from transforms.prompts import prompt_text
-from transforms.query import check, connect_frames
-from transforms.schemas import SCHEMAS
+from transforms.prompts.decontamination import find_contaminated
+from transforms.prompts.prompt_settings import DecontaminationSettings
+from transforms.prompts.prompts import prompt_text
+from transforms.tables.query import check, connect_frames
+from transforms.tables.schemas import SCHEMAS
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
 

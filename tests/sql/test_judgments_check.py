@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from transforms.query import check, connect_frames, within
-from transforms.schemas import SCHEMAS
+from transforms.tables.query import check, connect_frames, within
+from transforms.tables.schemas import SCHEMAS
 
 
 def failures(verdicts, bound=0.25, judge_id="j", slices=()):

@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.query import connect_frames, report, reports
-from transforms.schemas import SCHEMAS
+from transforms.tables.query import connect_frames, report, reports
+from transforms.tables.schemas import SCHEMAS
 
 
 def table(name, *rows):

@@ -18,9 +18,9 @@ from training.judge import CHUNK_COMPARISONS, describe_judge, judge
 from training.judge_ranking import judge_responses
 from training.settings import JudgeSettings, RankingSettings
 from transforms.errors import InputError
-from transforms.judgments import answered
-from transforms.lake import Lake
-from transforms.schemas import MESSAGES, SCHEMAS
+from transforms.ranking.judgments import answered
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import MESSAGES, SCHEMAS
 
 KEY = "sk-secret-0123456789"
 SHOWN = re.compile(r"<response_a>\n(.*?)\n</response_a>.*<response_b>\n(.*?)\n</response_b>", re.S)

@@ -11,7 +11,7 @@ from training.judge_ranking import judge_responses
 from training.judging import read_rubric, rubrics
 from training.settings import JudgeSettings, RankingSettings, TinyModelSettings
 from transforms.errors import InputError
-from transforms.schemas import MESSAGES, SCHEMAS
+from transforms.tables.schemas import MESSAGES, SCHEMAS
 
 CONTEXT = 512
 

@@ -13,9 +13,9 @@ from training.initial_model import make_tiny_model
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score_pairs, split_by_length
 from training.settings import ScoringSettings, TinyModelSettings
-from transforms.bench_pairs import read_bench_set
-from transforms.bench_results import bench_results, judge_pairs
-from transforms.bench_sets import BENCH_SETS
+from transforms.reward_bench.pairs import read_bench_set
+from transforms.reward_bench.results import bench_results, judge_pairs
+from transforms.reward_bench.sets import BENCH_SETS
 from transforms.settings import OriginSettings
 
 REAL = Path(

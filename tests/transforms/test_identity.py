@@ -7,7 +7,7 @@ from transforms.identity import (
     digest_settings,
     message_id,
 )
-from transforms.schemas import MESSAGES
+from transforms.tables.schemas import MESSAGES
 
 
 def ids(*prompts):

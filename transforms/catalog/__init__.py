@@ -1,4 +1,4 @@
-"""The catalogue: public datasets by name. `transforms.catalog.entry` says what an entry holds."""
+"""The catalogue: public datasets by name. `transforms.layouts.entry` says what an entry holds."""
 
 from transforms.catalog import (
     distilabel_preferences,
@@ -12,7 +12,7 @@ from transforms.catalog import (
     paper_demonstrations,
     paper_prompts,
 )
-from transforms.catalog.entry import Entry
+from transforms.layouts.entry import Entry
 
 CATALOGUE: dict[str, Entry] = {
     **layouts.ENTRIES,

@@ -9,12 +9,12 @@ from typing import Literal
 
 import polars as pl
 
-from transforms.catalog.entry import Entry, SourceOptions
 from transforms.catalog.layouts import preferred, prompted
-from transforms.comparisons import responses
-from transforms.conversations import turn, with_system
-from transforms.rules import Rule
-from transforms.schemas import MESSAGES
+from transforms.layouts.comparisons import responses
+from transforms.layouts.conversations import turn, with_system
+from transforms.layouts.entry import Entry, SourceOptions
+from transforms.layouts.rules import Rule
+from transforms.tables.schemas import MESSAGES
 
 
 class KeptTies(SourceOptions):

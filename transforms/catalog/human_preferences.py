@@ -10,12 +10,12 @@ from typing import Literal, get_args
 import polars as pl
 from pydantic import Field
 
-from transforms.catalog.entry import Entry, SourceOptions
 from transforms.catalog.layouts import preferred, prompted
-from transforms.comparisons import labelled, numbered
-from transforms.conversations import marked_transcript, turn
-from transforms.rules import Rule
-from transforms.scored_responses import compared_rows
+from transforms.layouts.comparisons import labelled, numbered
+from transforms.layouts.conversations import marked_transcript, turn
+from transforms.layouts.entry import Entry, SourceOptions
+from transforms.layouts.rules import Rule
+from transforms.layouts.scored_responses import compared_rows
 
 HH_MARKERS = ("\n\nHuman:", "\n\nAssistant:")
 

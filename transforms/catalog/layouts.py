@@ -5,10 +5,10 @@ Not here: single datasets (the other files of this package).
 
 import polars as pl
 
-from transforms.catalog.entry import Entry, Layout, SourceOptions
-from transforms.comparisons import NO_VERDICT, conversations
-from transforms.conversations import all_but_last
-from transforms.schemas import MESSAGES
+from transforms.layouts.comparisons import NO_VERDICT, conversations
+from transforms.layouts.conversations import all_but_last
+from transforms.layouts.entry import Entry, Layout, SourceOptions
+from transforms.tables.schemas import MESSAGES
 
 
 def demonstrated(messages: pl.Expr) -> Layout:

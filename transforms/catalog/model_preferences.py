@@ -10,19 +10,19 @@ from typing import Literal
 import polars as pl
 from pydantic import Field
 
-from transforms.catalog.entry import Entry, SourceOptions
 from transforms.catalog.human_preferences import HH_MARKERS
 from transforms.catalog.layouts import demonstrated, prompted
-from transforms.comparisons import responses
-from transforms.conversations import (
+from transforms.layouts.comparisons import responses
+from transforms.layouts.conversations import (
     exchange,
     marked_transcript,
     sharegpt,
     turn,
     without_open_turn,
 )
-from transforms.rules import Rule
-from transforms.scored_responses import all_comparisons, best_and_worst
+from transforms.layouts.entry import Entry, SourceOptions
+from transforms.layouts.rules import Rule
+from transforms.layouts.scored_responses import all_comparisons, best_and_worst
 
 
 class UltraFeedbackOptions(SourceOptions):

@@ -6,13 +6,13 @@ Columns are those of the files, which were read. Not here: sets of more response
 
 import polars as pl
 
-from transforms.catalog.entry import Entry, Layout
 from transforms.catalog.layouts import demonstrated, judged, prompted
-from transforms.comparisons import labelled, labelled_conversations, numbered
-from transforms.conversations import exchange, instructed, json_turns, marked_text, turn
-from transforms.schemas import MESSAGES
-from transforms.scored_responses import compared_rows
+from transforms.layouts.comparisons import labelled, labelled_conversations, numbered
+from transforms.layouts.conversations import exchange, instructed, json_turns, marked_text, turn
+from transforms.layouts.entry import Entry, Layout
+from transforms.layouts.scored_responses import compared_rows
 from transforms.settings import Role
+from transforms.tables.schemas import MESSAGES
 
 HISTORY = marked_text(pl.lit("\n\n") + pl.col("history"), "\n\nHUMAN:", "\n\nASSISTANT:")
 PANDA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))

@@ -6,9 +6,8 @@ Columns are those of the files, which were read. Not here: responses that a labe
 
 import polars as pl
 
-from transforms.catalog.entry import Entry, Layout
 from transforms.catalog.layouts import judged, preferred
-from transforms.conversations import (
+from transforms.layouts.conversations import (
     SHAREGPT_ROLES,
     exchange,
     sharegpt,
@@ -16,8 +15,9 @@ from transforms.conversations import (
     typed_parts,
     with_system,
 )
-from transforms.schemas import MESSAGES
+from transforms.layouts.entry import Entry, Layout
 from transforms.settings import Role
+from transforms.tables.schemas import MESSAGES
 
 PROMPT = turn("user", pl.col("prompt"))
 PROMPTED_PAIR = [exchange(PROMPT, pl.col(side)) for side in ("chosen", "rejected")]

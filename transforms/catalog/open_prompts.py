@@ -5,9 +5,9 @@ Columns are those of the files, which were read.
 
 import polars as pl
 
-from transforms.catalog.entry import Entry, Layout, SourceOptions
 from transforms.catalog.layouts import demonstrated, prompted
-from transforms.conversations import exchange, instructed, turn
+from transforms.layouts.conversations import exchange, instructed, turn
+from transforms.layouts.entry import Entry, Layout, SourceOptions
 
 ALPACA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))
 INSTANCES = pl.List(pl.Struct({"input": pl.String, "output": pl.String}))

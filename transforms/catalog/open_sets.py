@@ -8,12 +8,12 @@ from typing import Literal
 
 import polars as pl
 
-from transforms.catalog.entry import Entry, SourceOptions
 from transforms.catalog.layouts import prompted
 from transforms.catalog.open_prompts import ALPACA_PROMPT
-from transforms.conversations import exchanges, instructed, turn, with_system
-from transforms.response_sets import labelled_pairs, preferred_sets, ranked
-from transforms.scored_responses import all_comparisons
+from transforms.layouts.conversations import exchanges, instructed, turn, with_system
+from transforms.layouts.entry import Entry, SourceOptions
+from transforms.layouts.response_sets import labelled_pairs, preferred_sets, ranked
+from transforms.layouts.scored_responses import all_comparisons
 
 
 class MathOptions(SourceOptions):

@@ -10,9 +10,9 @@ from typing import Any
 
 import polars as pl
 
-from transforms.catalog.entry import Entry
 from transforms.catalog.layouts import demonstrated
-from transforms.conversations import exchange, instructed, sharegpt, turn
+from transforms.layouts.conversations import exchange, instructed, sharegpt, turn
+from transforms.layouts.entry import Entry
 
 
 def answered(question: str, answer: str, context: str | None = None) -> dict[str, Any]:

@@ -7,9 +7,9 @@ the preference sets; the collection itself, RLHFlow/prompt-collection-v0.1, has 
 
 import polars as pl
 
-from transforms.catalog.entry import Entry
 from transforms.catalog.layouts import demonstrated, prompted
-from transforms.conversations import exchange, turn, with_system
+from transforms.layouts.conversations import exchange, turn, with_system
+from transforms.layouts.entry import Entry
 
 ORCA_PROMPT = with_system(pl.col("system_prompt"), turn("user", pl.col("question")))
 

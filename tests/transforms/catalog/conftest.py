@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from transforms.catalog import CATALOGUE
-from transforms.preferences import split_pairs
-from transforms.schemas import enforce
+from transforms.intake.preferences import split_pairs
+from transforms.tables.schemas import enforce
 
 ROOT = Path(__file__).resolve().parents[3]
 

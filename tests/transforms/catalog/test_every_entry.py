@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transforms.catalog import CATALOGUE
-from transforms.comparisons import VERDICTS
-from transforms.demonstrations import split_demonstrations
-from transforms.json_rows import arrow_schema
-from transforms.preferences import limit_pairs, split_pairs
-from transforms.prompts import split_prompt_rows
-from transforms.schemas import enforce
+from transforms.files.json_rows import arrow_schema
+from transforms.intake.demonstrations import split_demonstrations
+from transforms.intake.preferences import limit_pairs, split_pairs
+from transforms.layouts.comparisons import VERDICTS
+from transforms.prompts.prompts import split_prompt_rows
+from transforms.tables.schemas import enforce
 
 WORDS = (
     "",

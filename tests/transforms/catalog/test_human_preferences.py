@@ -3,7 +3,7 @@ import pytest
 from pydantic import ValidationError
 
 from transforms.catalog import CATALOGUE
-from transforms.preferences import limit_pairs
+from transforms.intake.preferences import limit_pairs
 
 LONG = "x" * 100_000
 

@@ -4,11 +4,11 @@ import json
 
 import polars as pl
 
-from transforms.intake import ingest, standardise_pairs
-from transforms.lake import Lake
-from transforms.schemas import SCHEMAS
+from transforms.intake.intake import ingest, standardise_pairs
+from transforms.intake.sources import resolve
 from transforms.settings import SourceSettings
-from transforms.sources import resolve
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
 
 
 def shp(history, ref, *, ratio=3.0, labels=1):

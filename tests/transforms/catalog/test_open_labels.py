@@ -3,8 +3,8 @@ import json
 import pytest
 
 from transforms.catalog import CATALOGUE
-from transforms.catalog.entry import SourceOptions
-from transforms.demonstrations import split_demonstrations
+from transforms.intake.demonstrations import split_demonstrations
+from transforms.layouts.entry import SourceOptions
 
 
 def reasons_of_demonstrations(raw, name):

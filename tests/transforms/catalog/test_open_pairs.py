@@ -2,8 +2,8 @@ import polars as pl
 import pytest
 
 from transforms.catalog import CATALOGUE
-from transforms.catalog.entry import SourceOptions
-from transforms.demonstrations import split_demonstrations
+from transforms.intake.demonstrations import split_demonstrations
+from transforms.layouts.entry import SourceOptions
 
 
 def scored(chosen, rejected, texts=("a", "b"), prompt="q"):

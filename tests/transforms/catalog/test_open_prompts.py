@@ -1,9 +1,9 @@
 import pytest
 
 from transforms.catalog import CATALOGUE
-from transforms.catalog.entry import SourceOptions
-from transforms.demonstrations import split_demonstrations
-from transforms.prompts import split_prompt_rows
+from transforms.intake.demonstrations import split_demonstrations
+from transforms.layouts.entry import SourceOptions
+from transforms.prompts.prompts import split_prompt_rows
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from transforms.catalog import CATALOGUE
-from transforms.prompts import split_prompt_rows
+from transforms.prompts.prompts import split_prompt_rows
 
 
 def contents(messages):

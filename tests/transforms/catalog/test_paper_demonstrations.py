@@ -2,10 +2,10 @@ import polars as pl
 import pytest
 
 from transforms.catalog import CATALOGUE, paper_demonstrations, paper_prompts
-from transforms.catalog.entry import SourceOptions
-from transforms.demonstrations import split_demonstrations
-from transforms.prompts import split_prompt_rows
-from transforms.tabular import conform
+from transforms.files.tabular import conform
+from transforms.intake.demonstrations import split_demonstrations
+from transforms.layouts.entry import SourceOptions
+from transforms.prompts.prompts import split_prompt_rows
 
 TEXTS = {
     "math_instruct": ("instruction", "output"),

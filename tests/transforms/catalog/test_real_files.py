@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from transforms.catalog import CATALOGUE
-from transforms.intake import ingest, standardise_demonstrations, standardise_pairs
-from transforms.lake import Lake
-from transforms.preferences import split_pairs
-from transforms.prompts import split_prompt_rows
-from transforms.schemas import SCHEMAS
+from transforms.intake.intake import ingest, standardise_demonstrations, standardise_pairs
+from transforms.intake.preferences import split_pairs
+from transforms.intake.sources import resolve
+from transforms.prompts.prompts import split_prompt_rows
 from transforms.settings import Role, SourceSettings
-from transforms.sources import resolve
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
 
 FOLDERS = (
     "hh-rlhf",

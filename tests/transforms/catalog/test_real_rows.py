@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from transforms.preferences import split_pairs
-from transforms.reading import read_batches
+from transforms.files.reading import read_batches
+from transforms.intake.preferences import split_pairs
+from transforms.intake.sources import resolve
 from transforms.settings import SourceSettings
-from transforms.sources import resolve
 
 
 @pytest.fixture

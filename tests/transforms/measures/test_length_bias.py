@@ -1,0 +1,236 @@
+import math
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.real.length_bias import (
+    RUNAWAY_CHARS,
+    SAMPLES,
+    correlations_of,
+    log_odds,
+    penalised,
+    read_samples,
+)
+from transforms.errors import InputError
+from transforms.measures.length_bias import correlations, heat_map, longer_wins, summarise
+from transforms.plots.length_bias import draw_length_bias
+from transforms.ranking.length_penalty import calibrated_penalty
+from transforms.tables.query import connect_frames, report
+from transforms.tables.schemas import SCHEMAS, enforce
+
+DATA = Path(
+    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")
+)
+SLICE = {"experiment": "e", "iteration": 0}
+
+
+def tables(prompts, **slice_):
+    """Build generations, scores, prompt_splits from {prompt_id: [(chars, tokens, reward)]}."""
+    rows = [
+        {**SLICE, **slice_, "prompt_id": prompt_id, "response_index": index,
+         "response_chars": chars, "response_tokens": tokens,
+         "ranker": "reward_model", "ranker_id": "rm", "reward": reward}
+        for prompt_id, texts in prompts.items()
+        for index, (chars, tokens, reward) in enumerate(texts)
+    ]  # fmt: skip
+    splits = [{"prompt_id": prompt_id, "split": "length_study"} for prompt_id in prompts]
+    named = {"generations": rows, "scores": rows, "prompt_splits": splits}
+    return {
+        name: pl.DataFrame(table, schema=SCHEMAS[name], strict=True)
+        for name, table in named.items()
+    }
+
+
+def responses_of(frames):
+    return frames["generations"].join(
+        frames["scores"], on=["experiment", "iteration", "prompt_id", "response_index"]
+    )
+
+
+MIXED = {
+    "both": [(1, 5, 0.0), (2, 5, 1.0), (3, 5, 2.0)],
+    "falls": [(10, 2, 1.0), (20, 4, 0.0), (30, 3, -1.0)],
+    "flat": [(1, 1, 2.0), (9, 9, 2.0)],
+    "one": [(4, 4, 1.0)],
+    "same": [(6, 6, 1.0), (6, 6, 1.0)],
+}
+
+
+def test_a_row_for_each_prompt_and_unit_says_why_there_is_no_coefficient():
+    rows = enforce("reward_length_correlation", correlations(**tables(MIXED)))
+    assert rows.filter(unit="chars").select(
+        "prompt_id", "pearson", "status", "responses", "mean_length"
+    ).rows() == [
+        ("both", pytest.approx(1), "defined", 3, 2),
+        ("falls", pytest.approx(-1), "defined", 3, 20),
+        ("flat", None, "constant_reward", 2, 5),
+        ("one", None, "one_response", 1, 4),
+        ("same", None, "constant_reward", 2, 6),
+    ]
+    assert rows.filter(unit="tokens").select("pearson", "status").rows()[:2] == [
+        (None, "constant_length"),
+        (pytest.approx(-0.5), "defined"),
+    ]
+    assert rows["split"].unique().to_list() == ["length_study"]
+
+
+def test_a_prompt_in_no_split_and_a_second_ranker_have_rows_of_their_own():
+    frames = tables({"p": [(1, 1, 0.0), (2, 2, 1.0)]})
+    judge = frames["scores"].with_columns(ranker_id=pl.lit("judge"), reward=-pl.col("reward"))
+    frames["scores"] = pl.concat([frames["scores"], judge])
+    frames["prompt_splits"] = frames["prompt_splits"].clear()
+    rows = correlations(**frames).filter(unit="chars")
+    assert rows.select("ranker_id", "split", "pearson").rows() == [
+        ("judge", None, pytest.approx(-1)),
+        ("rm", None, pytest.approx(1)),
+    ]
+
+
+def test_a_reward_that_is_not_finite_is_refused():
+    with pytest.raises(InputError, match="the first nan for response 0 of prompt p"):
+        correlations(**tables({"p": [(1, 1, math.nan)]}))
+
+
+def test_the_summary():
+    frames = tables(MIXED)
+    found = summarise(responses_of(frames), correlations(**frames)).row(0, named=True)
+    assert found == {
+        "unit": "chars", "prompts": 5, "defined": 2, "one_response": 1, "constant_reward": 2,
+        "constant_length": 0, "mean_length": pytest.approx((2 + 20 + 5 + 4 + 6) / 5),
+        "pearson": pytest.approx(0), "pearson_se": pytest.approx(1), "median": pytest.approx(0),
+        "p05": pytest.approx(-0.9), "p25": pytest.approx(-0.5),
+        "p75": pytest.approx(0.5), "p95": pytest.approx(0.9),
+        "longer_wins": 0.5, "longer_wins_all_pairs": 0.5,
+        # Sxr / Sxx: (2 - 20 + 0) / (2 + 200 + 32)
+        "calibrated_penalty": pytest.approx(-18 / 234),
+        "calibrated_penalty_se": calibrated_penalty(responses_of(frames), "chars").standard_error,
+    }  # fmt: skip
+
+
+def test_a_slice_without_any_variation_is_summarised_by_nulls():
+    frames = tables({"p": [(4, 4, 1.0)], "q": [(4, 4, 1.0)]})
+    found = summarise(responses_of(frames), correlations(**frames)).row(0, named=True)
+    assert (found["one_response"], found["mean_length"]) == (2, 4)
+    assert {name for name, value in found.items() if value is None} == {
+        "pearson", "pearson_se", "p05", "p25", "median", "p75", "p95", "longer_wins",
+        "longer_wins_all_pairs", "calibrated_penalty", "calibrated_penalty_se",
+    }  # fmt: skip
+
+
+def test_longer_wins():
+    # p: best against worst 5 > 1; of all its pairs, the longer wins 2, loses 1. q: a tie of length
+    frames = tables({"p": [(5, 1, 3.0), (9, 1, 2.0), (1, 1, 1.0)], "q": [(2, 1, 1.0), (2, 1, 0.0)]})
+    responses = responses_of(frames)
+    assert longer_wins(responses, "chars")[::2] == (0.75, 2)
+    assert longer_wins(responses, "chars", "all")[::2] == (2.5 / 4, 4)
+    assert longer_wins(responses, "tokens", "all")[::2] == (0.5, 4)
+
+
+def test_longer_wins_of_equal_rewards():
+    # the first of the best, the last of the worst, as the loop pairs them
+    rewards = [(1, 1, 2.0), (9, 9, 2.0), (7, 7, 0.0), (0, 0, 0.0)]
+    responses = responses_of(tables({"p": rewards}))
+    assert longer_wins(responses.sample(4, shuffle=True, seed=3), "chars")[0] == 1
+    with pytest.raises(InputError, match="no response wins"):
+        longer_wins(responses_of(tables({"p": [(1, 1, 2.0), (9, 9, 2.0)]})), "chars")
+
+
+def test_cells_of_the_heat_map():
+    rows = correlations(**tables(MIXED))
+    assert heat_map(rows).filter(unit="chars").rows() == [
+        ("chars", -1.0, pytest.approx(-0.9), 20, 22, 1),
+        ("chars", pytest.approx(0.9), 1.0, 2, 4, 1),
+    ]
+    assert heat_map(rows.clear()).is_empty()
+
+
+def test_the_picture_needs_a_coefficient():
+    rows = correlations(**tables(MIXED))
+    assert draw_length_bias(rows, "mixed").startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="nothing to draw"):
+        draw_length_bias(rows.filter(pl.col("status") != "defined"), "mixed")
+
+
+# rewards in quarters and few lengths: ties of both, exact in binary
+texts = st.tuples(st.integers(1, 6), st.integers(1, 4), st.integers(-8, 8).map(lambda n: n / 4))
+prompts = st.dictionaries(
+    st.sampled_from("pqrst"), st.lists(texts, min_size=1, max_size=5), min_size=1
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(prompts)
+def test_coefficients_are_within_bounds_and_every_prompt_has_a_status(prompts):
+    rows = correlations(**tables(prompts))
+    assert rows.height == 2 * len(prompts)
+    assert (rows["pearson"].is_not_null() == (rows["status"] == "defined")).all()
+    assert rows["pearson"].drop_nulls().is_between(-1, 1).all()
+    assert heat_map(rows)["prompts"].sum() == rows["pearson"].count()
+
+
+def by_sql(**frames):
+    with connect_frames(frames) as connection:
+        return report(connection, "length_bias")
+
+
+def equal(first, second):
+    """Compare two frames of figures that were computed by different programs."""
+    assert first.columns == second.columns
+    for a, b in zip(first.iter_rows(named=True), second.iter_rows(named=True), strict=True):
+        assert a == {
+            name: pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
+            for name, value in b.items()
+        }
+
+
+@settings(max_examples=40, deadline=None)
+@given(prompts)
+def test_sql_and_polars_agree(prompts):
+    frames = tables(prompts)
+    ours = summarise(responses_of(frames), correlations(**frames))
+    theirs = by_sql(**frames)
+    assert theirs.select(*SLICE, "ranker", "split", "ranker_id").unique().rows() == [
+        ("e", 0, "reward_model", "length_study", "rm")
+    ]
+    equal(theirs.select(ours.columns), ours)
+
+
+def test_sql_has_a_row_for_each_slice_split_and_unit():
+    study = tables({"p": [(1, 1, 0.0), (2, 2, 1.0)]}, experiment="length_study")
+    loop = tables({"q": [(1, 1, 1.0), (2, 2, 0.0)]}, iteration=1)
+    loop["prompt_splits"] = loop["prompt_splits"].with_columns(split=pl.lit("iteration_1"))
+    found = by_sql(**{name: pl.concat([study[name], loop[name]]) for name in study})
+    assert found.select("experiment", "iteration", "split", "unit", "pearson").rows() == [
+        ("e", 1, "iteration_1", "chars", pytest.approx(-1)),
+        ("e", 1, "iteration_1", "tokens", pytest.approx(-1)),
+        ("length_study", 0, "length_study", "chars", pytest.approx(1)),
+        ("length_study", 0, "length_study", "tokens", pytest.approx(1)),
+    ]
+
+
+@pytest.mark.skipif(not (DATA / SAMPLES).is_file(), reason=f"PREFLOOP_TEST_DATA has no {SAMPLES}")
+def test_gpt_4_prefers_the_longer_of_real_responses():
+    samples = read_samples(DATA / SAMPLES)
+    rows = correlations_of(samples)
+    assert samples.height == 400 * 11
+    found = summarise(samples, rows).row(0, named=True)
+    assert (found["defined"], found["prompts"]) == (400, 400)
+    assert found["pearson"] == pytest.approx(0.187, abs=5e-4)
+    assert found["pearson_se"] == pytest.approx(0.018, abs=5e-4)
+    assert found["longer_wins"] == pytest.approx(279.5 / 400)
+    assert found["longer_wins_all_pairs"] == pytest.approx(0.577, abs=5e-4)
+    assert heat_map(rows)["prompts"].sum() == 2 * 400
+    # one response of 30,910 characters decides the penalty; without it, it is four times as high
+    assert found["calibrated_penalty"] == pytest.approx(2.2e-5, abs=5e-7)
+    usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
+    assert usual.height == samples.height - 1
+    assert calibrated_penalty(usual, "chars").penalty == pytest.approx(9.6e-5, abs=5e-7)
+    # probabilities near 0 and 1 vary less than the penalty, which then decides; log-odds do not
+    assert longer_wins(penalised(usual, "chars"), "chars")[0] == pytest.approx(0.24)
+    odds = log_odds(usual)
+    assert longer_wins(odds, "chars")[0] == pytest.approx(0.694, abs=5e-4)
+    assert longer_wins(penalised(odds, "chars"), "chars")[0] == pytest.approx(0.5675)

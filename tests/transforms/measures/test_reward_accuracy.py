@@ -1,0 +1,35 @@
+import math
+
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.measures.reward_accuracy import longer_wins, pair_accuracy
+
+
+def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():
+    rewards = pl.DataFrame(
+        {
+            "pair_id": ["1", "2", "3", "4"],
+            "prompt_id": ["p", "p", "q", "r"],
+            "chosen_reward": [2.0, 1.0, 0.0, 1.0],
+            "rejected_reward": [1.0, 1.0, 1.0, 0.0],
+        }
+    )
+    value, error, pairs = pair_accuracy(rewards)
+    assert (value, pairs) == (0.625, 4)
+    # residual sums of the clusters: 0.25, -0.625, 0.375
+    assert error == pytest.approx(math.sqrt((0.25**2 + 0.625**2 + 0.375**2) * 3 / 2) / 4)
+    assert math.isnan(pair_accuracy(rewards.filter(prompt_id="p"))[1])
+    with pytest.raises(InputError, match="at least one pair"):
+        pair_accuracy(rewards.clear())
+
+
+def test_length_alone_as_a_reward():
+    def turns(*contents):
+        return [[{"role": "assistant", "content": content}] for content in contents]
+
+    pairs = pl.DataFrame(
+        {"prompt_id": ["p", "q"], "chosen": turns("aa", "b"), "rejected": turns("a", "c")}
+    )
+    assert longer_wins(pairs)[0] == 0.75

@@ -1,0 +1,98 @@
+"""The prompt collection on a real lake: duplicates, near duplicates, evaluation sets, accounts."""
+
+import json
+
+import polars as pl
+import pytest
+
+from transforms.intake.intake import ingest
+from transforms.intake.sources import resolve
+from transforms.prompts.collection import write_prompts
+from transforms.prompts.prompt_settings import NearDuplicateSettings, PromptSettings
+from transforms.settings import SourceSettings
+from transforms.tables.lake import Lake
+from transforms.tables.query import check, connect
+from transforms.tables.schemas import SCHEMAS
+
+QUESTION = (
+    "A train leaves the old station at nine in the morning and travels sixty miles an hour towards "
+    "the sea; when does it arrive?"
+)
+STORY = "Write a long story about a lighthouse keeper who finds a message in a green bottle"
+ALIKE = PromptSettings(near_duplicates=NearDuplicateSettings())
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def source(tmp_path, lake):
+    """Make a source of prompts with its raw table."""
+
+    def make(name, *prompts):
+        file = tmp_path / f"{name}.jsonl"
+        turns = [[{"role": "user", "content": text}] for text in prompts]
+        lines = [json.dumps({"context_messages": turn}) + "\n" for turn in turns]
+        file.write_text("".join(lines), encoding="utf-8")
+        made = resolve(name, SourceSettings(entry="context_messages", files=(str(file),)))
+        ingest(lake, made)
+        return made
+
+    return make
+
+
+def evaluation_texts(*texts):
+    rows = [{"evaluation_set": "set", "item": str(n), "text": text} for n, text in enumerate(texts)]
+    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_texts"])
+
+
+def reasons(lake):
+    rows = lake.read("dropped_rows", table="prompts")
+    return sorted(rows.select("source", "reason").rows())
+
+
+def test_a_prompt_belongs_to_the_first_source_in_the_alphabet(lake, source):
+    sources = [source("b", "hello there", ""), source("a", "hello there")]
+    write_prompts(lake, sources, PromptSettings(), screened=False)
+    assert lake.read("prompts")["source"].to_list() == ["a"]
+    assert reasons(lake) == [("b", "duplicate_prompt"), ("b", "empty_turn")]
+    with connect(lake) as connection:
+        assert check(connection, "kept_and_dropped_add_up").is_empty()
+
+
+def test_near_duplicates_go_only_where_the_recipe_asks(lake, source):
+    made = source("a", STORY, STORY + "!")
+    write_prompts(lake, [made], PromptSettings(), screened=False)
+    assert lake.height("prompts") == 2
+    write_prompts(lake, [made], ALIKE, screened=False)
+    assert lake.height("prompts") == 1
+    assert reasons(lake) == [("a", "near_duplicate")]
+
+
+def test_a_prompt_that_an_evaluation_set_has_leaves_its_words_as_evidence(lake, source):
+    lake.overwrite("evaluation_texts", evaluation_texts("something else", QUESTION))
+    made = source("a", STORY, f"Answer at once. {QUESTION.upper()} Thank you.")
+    write_prompts(lake, [made], PromptSettings(), screened=True)
+    assert lake.height("prompts") == 1
+    assert reasons(lake) == [("a", "contaminated")]
+    (span,) = lake.read("contaminated_prompts").rows(named=True)
+    assert (span["evaluation_set"], span["item"]) == ("set", "1")
+    assert "leaves the old station at nine" in span["span"]
+
+
+def test_a_recipe_without_evaluation_sets_screens_against_none(lake, source):
+    lake.overwrite("evaluation_texts", evaluation_texts(QUESTION))
+    write_prompts(lake, [source("a", QUESTION)], PromptSettings(), screened=False)
+    assert lake.height("prompts") == 1
+    assert lake.height("evaluation_texts") == 0
+
+
+def test_a_source_that_is_gone_leaves_no_account(lake, source):
+    first, second = source("a", "one"), source("b", "two")
+    write_prompts(lake, [first, second], PromptSettings(), screened=False)
+    write_prompts(lake, [first], PromptSettings(), screened=False)
+    assert lake.read("source_rows", table="prompts")["source"].to_list() == ["a"]
+    with connect(lake) as connection:
+        assert check(connection, "kept_and_dropped_add_up").is_empty()

@@ -1,0 +1,4 @@
+"""The words that describe a dataset: how native rows become messages, comparisons and rules.
+
+Not here: single datasets (`transforms.catalog`), running a description (`transforms.intake`).
+"""

@@ -1,0 +1,158 @@
+"""Statistics of evaluation responses: means, differences, win rates, standard errors.
+
+Not here: sampling, scoring; reward models on held-out pairs
+(`transforms.measures.reward_accuracy`).
+
+Responses to one prompt are not independent, so every standard error is clustered by prompt: the
+unit is the prompt's mean. With one prompt there is no standard error (null).
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.tables.schemas import LOOP_SLICE, SCHEMAS
+
+GROUP = ["split", "decoding"]
+COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")
+"""Metrics of which paired differences between two models are taken."""
+
+COLUMNS = [name for name in SCHEMAS["evaluation_results"] if name not in LOOP_SLICE]
+
+
+def summarise(responses: pl.DataFrame) -> pl.DataFrame:
+    """Summarise one model's responses: a row for each split, decoding and metric.
+
+    Metrics: reward, gold_reward, response_tokens, response_chars, truncated_fraction; where the
+    decoding is `sampled`, also kl_to_sft (nats; the mean of log pi - log pi_0 over the responses,
+    an unbiased estimate from samples) and reward_accuracy (share of a prompt's pairs of responses
+    with different gold rewards that the reward orders alike, ties of the reward one half). A metric
+    without any value has no row.
+
+    Args:
+        responses: `evaluation_responses` rows of one model.
+
+    Returns:
+        model, policy_id, split, decoding, metric, versus, value, standard_error, prompts.
+
+    Raises:
+        InputError: rows of more than one model.
+    """
+    sampled = pl.col("decoding") == "sampled"
+    metrics = responses.with_columns(
+        truncated_fraction=(pl.col("finish_reason") == "length").cast(pl.Float64),
+        kl_to_sft=pl.when(sampled).then(pl.col("policy_logp") - pl.col("reference_logp")),
+    )
+    names = [*COMPARED, "truncated_fraction", "kl_to_sft"]
+    prompt_means = pl.concat(
+        [_prompt_means(metrics, names), _reward_accuracy(responses.filter(sampled))]
+    )
+    return _labelled(_over_prompts(prompt_means), responses, versus=None)
+
+
+def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Compare one model with another on their common prompts, in the columns of `summarise`.
+
+    For reward, gold_reward, response_tokens and response_chars, the mean difference of the prompts'
+    means (first minus other). win_rate_reward and win_rate_gold: per prompt, the mean over all
+    cross pairs of responses of 1 where the first is higher, one half on a tie; then over prompts.
+
+    Raises:
+        InputError: rows of more than one model on a side, or no common prompt.
+    """
+    keys = [*GROUP, "metric", "prompt_id"]
+    mine, theirs = _prompt_means(responses, COMPARED), _prompt_means(other, COMPARED)
+    both = mine.join(theirs, on=keys, suffix="_other", maintain_order="left")
+    if both.is_empty():
+        raise InputError(
+            f"models {_name(responses)} and {_name(other)} cannot be compared",
+            expected="responses to common prompts, with the same split and decoding",
+            found="no prompt in common",
+            remedy="evaluate both models on the same prompt_splits",
+        )
+    differences = both.select(*keys, value=pl.col("value") - pl.col("value_other"))
+    crossed = responses.join(other, on=[*GROUP, "prompt_id"], suffix="_other").with_columns(
+        win_rate_reward=higher(pl.col("reward"), pl.col("reward_other")),
+        win_rate_gold=higher(pl.col("gold_reward"), pl.col("gold_reward_other")),
+    )
+    wins = _prompt_means(crossed, ("win_rate_reward", "win_rate_gold"))
+    rows = _over_prompts(pl.concat([differences, wins]))
+    return _labelled(rows, responses, versus=_name(other))
+
+
+def select_iterate(results: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Choose each experiment's best iterate: highest sampled validation value, the earlier on ties.
+
+    Algorithm 1 of the paper, last line. Takes `evaluation_results`, of which iteration 0 and
+    comparisons have no part; gives `selected_policies`.
+
+    Raises:
+        InputError: no iterate has the metric.
+    """
+    candidates = results.filter(
+        pl.col("iteration") > 0,
+        pl.col("split") == "validation",
+        pl.col("decoding") == "sampled",
+        pl.col("metric") == metric,
+        pl.col("versus").is_null(),
+    )
+    if candidates.is_empty():
+        raise InputError(
+            "no iterate can be selected",
+            expected=f"{metric} of sampled validation responses in evaluation_results",
+            found=f"metrics {', '.join(sorted(set(results['metric']))) or 'none'}",
+            remedy="evaluate the iterations first, or change evaluation.selection_metric",
+        )
+    best = candidates.sort("experiment", "value", "iteration", descending=[False, True, False])
+    return best.unique("experiment", keep="first", maintain_order=True).select(
+        list(SCHEMAS["selected_policies"])
+    )
+
+
+def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+    """1 where first is higher, 0 where second is, one half on a tie; null where one is null."""
+    return (first > second).cast(pl.Float64) + (first == second).cast(pl.Float64) / 2
+
+
+def _prompt_means(rows: pl.DataFrame, metrics: tuple[str, ...] | list[str]) -> pl.DataFrame:
+    """Average each metric within split, decoding and prompt; nulls do not count."""
+    keys = [*GROUP, "prompt_id"]
+    numbers = rows.select(*keys, pl.col(metrics).cast(pl.Float64))
+    long = numbers.unpivot(metrics, index=keys, variable_name="metric", value_name="value")
+    long = long.drop_nulls("value").group_by(*GROUP, "metric", "prompt_id", maintain_order=True)
+    return long.agg(pl.col("value").mean())
+
+
+def _reward_accuracy(sampled: pl.DataFrame) -> pl.DataFrame:
+    pairs = sampled.join(sampled, on=[*GROUP, "prompt_id"], suffix="_other").filter(
+        pl.col("gold_reward") > pl.col("gold_reward_other")
+    )
+    right = higher(pl.col("reward"), pl.col("reward_other"))
+    return _prompt_means(pairs.with_columns(reward_accuracy=right), ["reward_accuracy"])
+
+
+def _over_prompts(prompt_means: pl.DataFrame) -> pl.DataFrame:
+    return prompt_means.group_by(*GROUP, "metric", maintain_order=True).agg(
+        pl.col("value").mean(),
+        standard_error=pl.col("value").std() / pl.len().sqrt(),
+        prompts=pl.len().cast(pl.Int64),
+    )
+
+
+def _labelled(rows: pl.DataFrame, responses: pl.DataFrame, versus: str | None) -> pl.DataFrame:
+    return rows.with_columns(
+        model=pl.lit(_name(responses)),
+        policy_id=pl.lit(responses["policy_id"].first(), dtype=pl.String),
+        versus=pl.lit(versus, dtype=pl.String),
+    ).select(COLUMNS)
+
+
+def _name(responses: pl.DataFrame) -> str:
+    names = responses.select("model", "policy_id").unique(maintain_order=True).rows()
+    if len(names) != 1:
+        raise InputError(
+            "responses cannot be summarised",
+            expected="rows of one model and one policy_id",
+            found=f"{len(names)}: {', '.join(f'{model} ({policy})' for model, policy in names)}",
+            remedy="read one slice and filter it to one model",
+        )
+    return names[0][0]

@@ -1,0 +1,4 @@
+"""Figures as PNG bytes, for the asset page and for docs.
+
+Not here: the statistics that are drawn.
+"""

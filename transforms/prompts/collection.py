@@ -1,0 +1,132 @@
+"""The prompt collection: prompts of all sources, each once, none that an evaluation set has.
+
+Lives here: the order of the steps and their ledger. Not here: the steps
+(`transforms.prompts.prompts`, `transforms.prompts.near_duplicates`,
+`transforms.prompts.decontamination`), splits (`transforms.prompts.splits`).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from transforms.intake.duplicates import FirstSeen
+from transforms.intake.ledger import accounts, forget, write_account, write_ledger
+from transforms.intake.sources import Source
+from transforms.layouts.rules import Rule, apply_rules
+from transforms.prompts.decontamination import find_contaminated
+from transforms.prompts.near_duplicates import find_near_duplicates
+from transforms.prompts.prompt_settings import PromptSettings
+from transforms.prompts.prompts import prompt_text, split_prompt_rows
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
+
+
+class Collection(NamedTuple):
+    """What the sources' prompts became."""
+
+    prompts: pl.DataFrame
+    """Table `prompts`."""
+    dropped: pl.DataFrame
+    """Table `dropped_rows`, of `prompts`."""
+    contaminated: pl.DataFrame
+    """Table `contaminated_prompts`."""
+    rows_in: dict[str, int]
+    """Rows that came in, by source."""
+
+
+def write_prompts(
+    lake: Lake, sources: Sequence[Source], settings: PromptSettings, *, screened: bool
+) -> None:
+    """Collect the prompts into `prompts`, with `contaminated_prompts`, ledger and accounts.
+
+    Args:
+        lake: holds the raw tables.
+        sources: with role prompts.
+        settings: near duplicates and decontamination.
+        screened: whether there are evaluation sets; without, `evaluation_texts` is emptied.
+    """
+    if not screened:
+        lake.overwrite("evaluation_texts", pl.DataFrame(schema=SCHEMAS["evaluation_texts"]))
+    collection = collect_prompts(lake, sources, settings, lake.read("evaluation_texts"))
+    write_ledger(lake, "prompts", collection.dropped)
+    lake.overwrite("contaminated_prompts", collection.contaminated)
+    lake.overwrite("prompts", collection.prompts)
+    for source in sources:
+        write_account(lake, "prompts", source, collection.rows_in[source.name])
+    for gone in sorted(set(accounts(lake, "prompts")) - set(collection.rows_in)):
+        forget(lake, "prompts", gone)
+
+
+def collect_prompts(
+    lake: Lake, sources: Sequence[Source], settings: PromptSettings, evaluation_texts: pl.DataFrame
+) -> Collection:
+    """Collect the prompts of raw tables.
+
+    A prompt that several sources have belongs to the first in alphabetical order. Near duplicates
+    are sought among what is left, then prompts that share an n-gram with an evaluation set.
+
+    Args:
+        lake: holds the raw tables.
+        sources: with role prompts.
+        settings: near duplicates and decontamination.
+        evaluation_texts: table of that name.
+    """
+    seen = FirstSeen("prompts", "prompt")
+    kept, dropped, rows_in = [], [], {}
+    for source in sorted(sources, key=lambda source: source.name):
+        rows_in[source.name] = 0
+        for raw in lake.batches(f"raw_{source.name}"):
+            rows = source.layout(raw, source.options)
+            rows_in[source.name] += rows.height
+            sound, broken = split_prompt_rows(source.name, rows, source.options)
+            first, repeated = seen.split(sound)
+            kept.append(first)
+            dropped += [broken, repeated]
+    prompts = pl.concat(kept)
+    prompts, alike = _without_near_duplicates(prompts, settings)
+    prompts, contaminated, spans = _without_contaminated(prompts, settings, evaluation_texts)
+    return Collection(
+        prompts.select(list(SCHEMAS["prompts"])),
+        pl.concat([*dropped, alike, contaminated]),
+        spans,
+        rows_in,
+    )
+
+
+def _without_near_duplicates(
+    prompts: pl.DataFrame, settings: PromptSettings
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if settings.near_duplicates is None:
+        return prompts, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+    texts = prompts.select("prompt_id", text=prompt_text())
+    found = find_near_duplicates(texts, settings.near_duplicates)
+    judged = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
+    evidence = pl.format("like prompt {}, similarity {}", "kept_id", pl.col("similarity").round(3))
+    return apply_rules(
+        "prompts", judged, [Rule("near_duplicate", pl.col("kept_id").is_not_null(), evidence)]
+    )
+
+
+def _without_contaminated(
+    prompts: pl.DataFrame, settings: PromptSettings, evaluation_texts: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    texts = prompts.select("prompt_id", text=prompt_text())
+    spans = find_contaminated(texts, evaluation_texts, settings.decontamination)
+    spans = spans.sort("prompt_id", "evaluation_set", "item")
+    found = spans.group_by("prompt_id", maintain_order=True).agg(
+        pl.col("evaluation_set", "item", "span").first(), items=pl.len()
+    )
+    judged = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
+    others = pl.when(pl.col("items") > 1).then(pl.format(" and {} more", pl.col("items") - 1))
+    evidence = pl.format(
+        "{} {}{}: {}",
+        "evaluation_set",
+        "item",
+        others.fill_null(""),
+        pl.col("span").str.slice(0, 200),
+    )
+    clean, dropped = apply_rules(
+        "prompts", judged, [Rule("contaminated", pl.col("items").is_not_null(), evidence)]
+    )
+    return clean, dropped, spans.select(list(SCHEMAS["contaminated_prompts"]))

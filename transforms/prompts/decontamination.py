@@ -1,0 +1,152 @@
+"""Prompts that share a run of words with an item of an evaluation set, and the words they share.
+
+Lives here: the normalisation of text, the search, the evidence. Not here: which sets there are and
+their texts (`transforms.prompts.evaluation_sets`). `sql/checks/no_contaminated_prompt.sql` finds
+the same prompts by other means and states the same normalisation.
+
+The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C): lower-case words
+without punctuation, and any shared n-gram counts. Words are what stands between white space, so a
+Chinese or Japanese text is one long word or a few, and matches as a whole text only.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from transforms.prompts.ngrams import bounded_slices, hash_windows, window_starts
+from transforms.prompts.prompt_settings import DecontaminationSettings
+
+NO_WORD = r"[^\p{L}\p{M}\p{N}\p{Z}\t\n\v\f\r]+"
+"""Punctuation, symbols, control characters: deleted, so that `don't` and `don’t` are `dont`."""
+BLANK = r"[\p{Z}\t\n\v\f\r]+"
+"""What parts words. Both classes are spelt out: polars and DuckDB differ in what `\\s` is."""
+
+PART_CHARS = 8_000_000
+"""Characters of prompts that are taken apart at a time; about 500 MB at work."""
+PART_MATCHES = 2_000_000
+"""Shared n-grams that are merged at a time."""
+
+CONTAMINATED = {
+    "prompt_id": pl.String,
+    "evaluation_set": pl.String,
+    "item": pl.String,
+    "span": pl.String,
+}
+
+
+def normalised(text: pl.Expr) -> pl.Expr:
+    """Words of a text: lower case, nothing but letters, marks, digits, one space between words."""
+    words = text.str.to_lowercase().str.replace_all(NO_WORD, "")
+    return words.str.replace_all(BLANK, " ").str.strip_chars(" ")
+
+
+def find_contaminated(
+    prompts: pl.DataFrame, evaluation_texts: pl.DataFrame, settings: DecontaminationSettings
+) -> pl.DataFrame:
+    """Find the prompts that share `ngram_words` consecutive words with an evaluation item.
+
+    A prompt or item of fewer words matches only as a whole: both normalised texts are equal. A text
+    without words matches nothing.
+
+    Args:
+        prompts: prompt_id (each once) and text.
+        evaluation_texts: the table; an item is named once in its set.
+        settings: length of an n-gram.
+
+    Returns:
+        One row per prompt and matching item, in that order: prompt_id, evaluation_set, item, span
+        (the longest run of words that both have, normalised; of equally long ones the first).
+    """
+    n = settings.ngram_words
+    words = normalised(pl.col("text")).alias("words")
+    items = evaluation_texts.select("evaluation_set", "item", words)
+    items = items.filter(pl.col("words") != "")
+    dictionary = pl.Enum(items["words"].str.split(" ").explode().drop_nulls().unique().sort())
+    coded_items = _code(items["words"], dictionary)
+    item_grams = _grams(coded_items, n)
+    found = []
+    for part in bounded_slices(prompts["text"].str.len_chars().to_numpy(), PART_CHARS):
+        texts = prompts[part].select("prompt_id", words)
+        found.append(_equal_texts(texts, items, n))
+        coded = _code(texts["words"], dictionary)
+        spans = _shared_spans(_grams(coded, n), coded, item_grams, coded_items, n)
+        named = items[spans["row_item"]].select("evaluation_set", "item")
+        shared = pl.concat([texts[spans["row"]], named, spans], how="horizontal")
+        run = pl.col("words").str.split(" ").list.slice("first", "length").list.join(" ")
+        found.append(shared.with_columns(span=run).select(list(CONTAMINATED)))
+    rows = pl.concat(found) if found else pl.DataFrame(schema=CONTAMINATED)
+    return rows.sort("prompt_id", "evaluation_set", "item")
+
+
+class _Coded(NamedTuple):
+    """Texts as numbers, one text behind the other."""
+
+    codes: np.ndarray
+    """u64[words]: place of a word in the dictionary, from 1; 0 is no word of any item."""
+    lengths: np.ndarray
+    """i64[texts]: words."""
+
+
+def _code(words: pl.Series, dictionary: pl.Enum) -> _Coded:
+    split = words.str.split(" ")
+    codes = split.explode().cast(dictionary, strict=False).to_physical().cast(pl.UInt64) + 1
+    return _Coded(codes.fill_null(0).to_numpy(), split.list.len().to_numpy().astype(np.int64))
+
+
+def _grams(texts: _Coded, n: int) -> pl.DataFrame:
+    """N-grams of known words: hash, row of the text, start (words before it in all texts)."""
+    starts, counts = window_starts(texts.lengths, n)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    unknown = np.concatenate([[0], np.cumsum(texts.codes == 0)])
+    known = unknown[starts + n] == unknown[starts]
+    hashes = hash_windows(texts.codes, n)
+    return pl.DataFrame({"hash": hashes[starts[known]], "row": rows[known], "start": starts[known]})
+
+
+def _equal_texts(texts: pl.DataFrame, items: pl.DataFrame, n: int) -> pl.DataFrame:
+    short = items.filter(pl.col("words").str.count_matches(" ") < n - 1)
+    return texts.join(short, on="words").select("prompt_id", "evaluation_set", "item", span="words")
+
+
+def _shared_spans(
+    grams: pl.DataFrame, texts: _Coded, item_grams: pl.DataFrame, items: _Coded, n: int
+) -> pl.DataFrame:
+    """Longest shared run of each text and item: row, row_item, first (word of the text), length."""
+    times = item_grams.group_by("hash").agg(items=pl.len())
+    hits = grams.join(times, on="hash").sort("start")
+    matches_of_a_row = np.bincount(hits["row"], weights=hits["items"], minlength=1)
+    spans = []
+    for rows in bounded_slices(matches_of_a_row, PART_MATCHES):
+        here = hits.filter(pl.col("row").is_between(rows.start, rows.stop - 1))
+        matches = here.join(item_grams, on="hash", suffix="_item")
+        spans.append(_merge(_verified(matches, texts, items, n), n))
+    before = np.cumsum(texts.lengths) - texts.lengths
+    longest = pl.concat(spans)
+    return longest.with_columns(first=pl.col("start") - before[longest["row"].to_numpy()])
+
+
+def _verified(matches: pl.DataFrame, texts: _Coded, items: _Coded, n: int) -> pl.DataFrame:
+    """Leave out n-grams that share a hash and not the words."""
+    here, there = matches["start"].to_numpy(), matches["start_item"].to_numpy()
+    same = np.ones(matches.height, bool)
+    for offset in range(n):
+        same &= texts.codes[here + offset] == items.codes[there + offset]
+    return matches.filter(pl.Series(same, dtype=pl.Boolean))
+
+
+def _merge(matches: pl.DataFrame, n: int) -> pl.DataFrame:
+    """Join n-grams that follow one another in both texts; keep the longest run of a pair."""
+    pair = ["row", "row_item"]
+    in_order = matches.with_columns(shift=pl.col("start") - pl.col("start_item")).sort(
+        *pair, "shift", "start"
+    )
+    follows = (
+        (pl.col("start") == pl.col("start").shift() + 1)
+        & (pl.struct(*pair, "shift") == pl.struct(*pair, "shift").shift())
+    ).fill_null(False)
+    runs = in_order.group_by(*pair, run=(~follows).cum_sum()).agg(
+        pl.col("start").min(), length=pl.len().cast(pl.Int64) + n - 1
+    )
+    longest = runs.sort(*pair, "length", "start", descending=[False, False, True, False])
+    return longest.unique(pair, keep="first", maintain_order=True).drop("run")

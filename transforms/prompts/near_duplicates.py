@@ -1,0 +1,163 @@
+"""Prompts that nearly equal another one: found by MinHash LSH, judged by exact similarity.
+
+Lives here: which pairs are compared and who of a cluster stays. Not here: signatures and
+similarity (`transforms.prompts.shingles`), equal prompts (`transforms.intake.duplicates`).
+
+Two prompts are linked when their signatures share a band and the Jaccard similarity of their
+shingles, computed exactly, reaches the threshold. A cluster is what links connect, as in Lee et al.
+2022 (arXiv 2107.06499, section 4.2); the prompt with the lowest id stays. A link depends on its two
+prompts only. So the order of rows does not matter, and a further prompt can join clusters but never
+part one: what was dropped stays dropped.
+"""
+
+import numpy as np
+import polars as pl
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from transforms.prompts.ngrams import MULTIPLIER, mix
+from transforms.prompts.prompt_settings import NearDuplicateSettings
+from transforms.prompts.shingles import folded, jaccard, sign_texts
+
+RECALL = 0.99
+"""Least chance that a pair exactly at the threshold shares a band; above it, the chance is higher.
+A miss keeps a prompt too many."""
+
+DEVIATIONS = 4
+"""Standard deviations that an estimated similarity may lie below the threshold, before the pair is
+ruled out without counting shingles: one near duplicate in 30,000 at the threshold is lost."""
+
+PAIRS_AT_ONCE = 500_000
+"""Pairs that are drawn up at a time: what bounds memory where many prompts share a template."""
+
+PAIRS_IN_CACHE = 8_192
+"""Pairs whose signatures are compared at a time: a few megabytes, which a processor's cache holds.
+"""
+
+NEAR_DUPLICATES = {"prompt_id": pl.String, "kept_id": pl.String, "similarity": pl.Float64}
+
+
+def find_near_duplicates(prompts: pl.DataFrame, settings: NearDuplicateSettings) -> pl.DataFrame:
+    """Find the prompts to drop, so that one of each cluster stays.
+
+    Case and white space make no difference. A text shorter than a shingle is one shingle. Time
+    grows with the number of prompts, and with the square of the number in one bucket that are no
+    near duplicates of each other (a template with different contents).
+
+    Args:
+        prompts: prompt_id (each once) and text.
+        settings: threshold, shingles, signatures.
+
+    Returns:
+        One row per prompt to drop, by prompt_id: prompt_id, kept_id (the lowest id of its cluster),
+        similarity of the two. In a cluster of more than two the similarity may be below the
+        threshold: the prompt is then linked to the kept one through others.
+    """
+    known = prompts.select("prompt_id", text=folded(pl.col("text"))).sort("prompt_id")
+    known = known.with_columns(first=pl.col("text").is_first_distinct())
+    texts = known.filter("first").select("text", id="prompt_id")
+    lowest = _clusters(texts["text"], settings)
+    others = np.flatnonzero(lowest != np.arange(len(lowest)))
+    similarity = np.ones(len(lowest))
+    similarity[others] = jaccard(texts["text"], others, lowest[others], settings.shingle_chars)
+    judged = texts.select("text", kept_id=pl.col("id").gather(lowest), similarity=similarity)
+    found = known.join(judged, on="text", maintain_order="left")
+    return found.filter(pl.col("prompt_id") != pl.col("kept_id")).select(list(NEAR_DUPLICATES))
+
+
+def _clusters(texts: pl.Series, settings: NearDuplicateSettings) -> np.ndarray:
+    """Link texts and follow the links: lowest row of each text's cluster, i64[texts]."""
+    signatures = sign_texts(texts, settings.shingle_chars, settings.permutations, settings.seed)
+    members = _buckets(signatures, _rows_of_a_band(settings))
+    low_bytes = signatures.astype(np.uint8)
+    del signatures
+    lowest = np.arange(len(texts))
+    links = np.empty((2, 0), np.int64)
+    while True:
+        pairs, members = _next_pairs(members, lowest)
+        if not pairs.size and members.is_empty():
+            return lowest
+        pairs = pairs[:, _plausible(low_bytes, pairs, settings)]
+        similar = jaccard(texts, *pairs, settings.shingle_chars) >= settings.threshold
+        links = np.concatenate([links, pairs[:, similar]], axis=1)
+        lowest = _lowest_of_component(links, len(texts))
+
+
+def _rows_of_a_band(settings: NearDuplicateSettings) -> int:
+    """Most slots of a band, the fewest comparisons, with which `RECALL` is reached."""
+    slots = settings.permutations
+    chances = {
+        rows: 1 - (1 - settings.threshold**rows) ** (slots // rows) for rows in range(1, slots + 1)
+    }
+    return max(rows for rows, chance in chances.items() if chance >= RECALL)
+
+
+def _buckets(signatures: np.ndarray, rows: int) -> pl.DataFrame:
+    """Rows of texts (`node`) whose signatures agree in all slots of a band, by `bucket`."""
+    found = []
+    for band, start in enumerate(range(0, signatures.shape[1] - rows + 1, rows)):
+        bucket = np.full(len(signatures), band, np.uint64)
+        for slot in range(start, start + rows):
+            bucket = mix(bucket * MULTIPLIER + signatures[:, slot])
+        frame = pl.DataFrame({"bucket": bucket, "node": np.arange(len(signatures))})
+        found.append(frame.filter(pl.col("bucket").is_duplicated()))
+    return pl.concat(found)
+
+
+def _next_pairs(members: pl.DataFrame, lowest: np.ndarray) -> tuple[np.ndarray, pl.DataFrame]:
+    """Draw up pairs of different clusters to compare: some members of each bucket with all others.
+
+    Those members are done with. Where links have joined a bucket to one cluster, nothing is left to
+    find: its other pairs are never compared. Members of the smallest cluster come first, since the
+    others are the likeliest to be joined soon.
+
+    Returns:
+        i64[2, pairs], lower row first, and the members that are left.
+    """
+    cluster = pl.col("cluster")
+    open_ = members.with_columns(cluster=lowest[members["node"].to_numpy()]).filter(
+        cluster.min().over("bucket") != cluster.max().over("bucket")
+    )
+    ranked = (
+        open_.with_columns(size=pl.len().over("bucket", "cluster"))
+        .sort("bucket", "size", "node")
+        .with_columns(rank=pl.int_range(pl.len()).over("bucket"))
+    )
+    width = max(1, PAIRS_AT_ONCE // max(1, ranked.height))
+    pairs = (
+        ranked.filter(pl.col("rank") < width)
+        .join(ranked, on="bucket", suffix="_other")
+        .filter(pl.col("rank") < pl.col("rank_other"), cluster != pl.col("cluster_other"))
+        .select(
+            left=pl.min_horizontal("node", "node_other"),
+            right=pl.max_horizontal("node", "node_other"),
+        )
+        .unique()
+    )
+    left = ranked.filter(pl.col("rank") >= width).select("bucket", "node")
+    return pairs.to_numpy().T, left
+
+
+def _plausible(
+    low_bytes: np.ndarray, pairs: np.ndarray, settings: NearDuplicateSettings
+) -> np.ndarray:
+    """Tell which pairs may reach the threshold, by their signatures: bool[pairs].
+
+    The lowest byte of a slot is enough: it makes equal what is not once in 256 times, so that a
+    pair too many is compared and none too few.
+    """
+    deviation = np.sqrt(settings.threshold * (1 - settings.threshold) / settings.permutations)
+    least = (settings.threshold - DEVIATIONS * deviation) * settings.permutations
+    plausible = np.empty(pairs.shape[1], bool)
+    for start in range(0, pairs.shape[1], PAIRS_IN_CACHE):
+        left, right = pairs[:, start : start + PAIRS_IN_CACHE]
+        equal = np.count_nonzero(low_bytes[left] == low_bytes[right], axis=1)
+        plausible[start : start + PAIRS_IN_CACHE] = equal >= least
+    return plausible
+
+
+def _lowest_of_component(links: np.ndarray, nodes: int) -> np.ndarray:
+    graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(nodes, nodes))
+    _, component = connected_components(graph, directed=False)
+    _, lowest = np.unique(component, return_index=True)
+    return lowest[component]

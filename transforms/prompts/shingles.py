@@ -1,0 +1,93 @@
+"""Texts as sets of character shingles: MinHash signatures to find alike ones, Jaccard to judge.
+
+Lives here: the set of a text, its signature, the similarity of two. Not here: which texts are
+compared and what follows (`transforms.prompts.near_duplicates`). Source: Broder 1997, "On the
+resemblance and containment of documents"; signatures are rensa's R-MinHash,
+https://github.com/beowolx/rensa.
+"""
+
+import numpy as np
+import polars as pl
+from rensa import RMinHash
+from scipy.sparse import csr_array
+
+from transforms.prompts.ngrams import bounded_slices, hash_windows, window_starts
+
+PART_CHARS = 4_000_000
+"""Characters that are taken apart at a time; about 200 MB at work."""
+
+COLUMNS = 2**63 - 1
+"""Hashes of 63 bits, the widest that a sparse matrix takes."""
+
+PADDING = "\0"
+"""Fills a text that is shorter than a shingle: it then is one shingle, of the whole text."""
+
+
+def folded(text: pl.Expr) -> pl.Expr:
+    """Fold what makes no difference between two prompts: case, and the kind of white space.
+
+    Punctuation stays: `x < 3` is not `x > 3`.
+    """
+    return text.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+def sign_texts(texts: pl.Series, size: int, permutations: int, seed: int) -> np.ndarray:
+    """MinHash signatures of texts: u32[texts, permutations].
+
+    The share of equal slots of two signatures estimates the Jaccard similarity of their texts.
+    """
+    signatures = np.empty((len(texts), permutations), np.uint32)
+    for part in bounded_slices(texts.str.len_chars().to_numpy() + permutations, PART_CHARS):
+        hashes, counts = _shingles(texts[part], size)
+        offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, permutations, seed)
+        signatures[part] = matrix.to_rows()
+    return signatures
+
+
+def jaccard(texts: pl.Series, left: np.ndarray, right: np.ndarray, size: int) -> np.ndarray:
+    """Jaccard similarity of pairs of texts, exact: f64[pairs].
+
+    Args:
+        texts: folded texts.
+        left: row of each pair's one text.
+        right: row of its other text.
+        size: characters of a shingle.
+    """
+    chars = texts.str.len_chars().to_numpy().astype(np.int64)
+    block = (np.cumsum(chars) - chars) // PART_CHARS
+    order = np.lexsort((block[right], block[left]))
+    blocks = np.stack([block[left], block[right]])[:, order]
+    edges = np.flatnonzero(np.diff(blocks, axis=1).any(axis=0)) + 1
+    similarities = np.empty(len(left), np.float64)
+    for pairs in np.split(order, edges):  # the sets of two blocks of texts are made once
+        rows, which = np.unique(np.stack([left[pairs], right[pairs]]), return_inverse=True)
+        sets = _shingle_sets(texts.gather(rows), size)
+        one, other = which.reshape(2, -1)
+        for part in bounded_slices((chars[left] + chars[right])[pairs], PART_CHARS):
+            similarities[pairs[part]] = _overlap(sets[one[part]], sets[other[part]])
+    return similarities
+
+
+def _overlap(one: csr_array, other: csr_array) -> np.ndarray:
+    both = np.diff(one.multiply(other).indptr)
+    return both / (np.diff(one.indptr) + np.diff(other.indptr) - both)
+
+
+def _shingle_sets(texts: pl.Series, size: int) -> csr_array:
+    """Sets as rows of a sparse matrix, a column a hash: rows are then compared by sorted merges."""
+    hashes, counts = _shingles(texts, size)
+    columns = (hashes >> np.uint64(1)).astype(np.int64)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    sets = csr_array((np.ones(len(columns), bool), columns, ends), shape=(len(texts), COLUMNS))
+    sets.sum_duplicates()
+    return sets
+
+
+def _shingles(texts: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes of the shingles of all texts, one text behind the other, and the number of each."""
+    padded = texts.str.pad_end(size, PADDING)
+    lengths = padded.str.len_chars().to_numpy().astype(np.int64)
+    codes = np.frombuffer(padded.str.join("").item().encode("utf-32-le"), np.uint32)
+    starts, counts = window_starts(lengths, size)
+    return hash_windows(codes, size)[starts], counts

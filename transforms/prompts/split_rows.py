@@ -1,0 +1,46 @@
+"""Rows of a split: the pairs to train on, the pairs to validate on, the held-out prompts.
+
+Not here: which split a prompt belongs to (`transforms.prompts.splits`).
+"""
+
+import polars as pl
+
+PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
+
+
+def training_pairs(preference_pairs: pl.DataFrame, mixture_pairs: pl.DataFrame) -> pl.DataFrame:
+    """Take the pairs that a model is trained on, in a stable order that mixes the sources.
+
+    Args:
+        preference_pairs: table of that name.
+        mixture_pairs: rows of one mixture.
+
+    Returns:
+        pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash; a pair as often as
+        the mixture shows it.
+    """
+    drawn = mixture_pairs.select("source", "pair_id", copy=pl.int_ranges("copies"))
+    mixed = preference_pairs.join(drawn, on=["source", "pair_id"])
+    return mixed.explode("copy").sort("pair_id", "copy").select(PAIR)
+
+
+def reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
+    """Take the pairs that measure the reward model; their prompts are in no training row."""
+    return preference_pairs.filter(split="reward_validation").sort("pair_id").select(PAIR)
+
+
+def held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
+    """Take the validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
+    held = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
+    return (
+        held.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
+        .sort("prompt_id")
+        .select("prompt_id", "prompt", "split")
+    )
+
+
+def iteration_sizes(prompt_splits: pl.DataFrame) -> list[int]:
+    """Count the prompts of each iteration's split, iteration 1 first."""
+    number = pl.col("split").str.extract(r"^iteration_(\d+)$").cast(pl.Int32)
+    sizes = prompt_splits.group_by(iteration=number).agg(pl.len()).drop_nulls("iteration")
+    return sizes.sort("iteration")["len"].to_list()

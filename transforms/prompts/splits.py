@@ -1,0 +1,140 @@
+"""Which split a prompt belongs to: held out for evaluation, or sampled in iteration t.
+
+Lives here: the one function from a prompt's id to its split, applied alike to prompts, pairs and
+demonstrations. A split depends on nothing but the prompt's hash and the settings: adding a source
+moves no prompt, and a prompt that several tables have is held out in all of them.
+
+Paper, section 3.3: disjoint prompt sets for the iterations. The held-out splits are ours: upstream
+measures its reward models on rows of their own training set.
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.settings import SplitSettings
+from transforms.tables.schemas import SCHEMAS
+
+HASH_DIGITS = 13
+"""Hexadecimal digits of the hash that place a prompt: 52 bits, exact in a float."""
+
+HELD_OUT = ("evaluation", "validation")
+"""Splits whose prompts are in no training table."""
+
+
+def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: int) -> pl.Expr:
+    """Name a prompt's split: a held-out one, length_study, or iteration_<t>.
+
+    The hash, read as a number u in [0, 1), falls into consecutive intervals of the held-out
+    fractions; what is left is divided evenly among the iterations.
+    """
+    column = pl.col(prompt_id) if isinstance(prompt_id, str) else prompt_id
+    u = column.str.slice(0, HASH_DIGITS).str.to_integer(base=16) / 16**HASH_DIGITS
+    evaluation = splits.evaluation_fraction
+    validation = evaluation + splits.validation_fraction
+    measured = validation + splits.reward_validation_fraction
+    held = measured + splits.length_study_fraction
+    # u just below 1 can round up to the end of the last interval
+    iteration = ((u - held) / (1 - held) * iterations).floor().clip(0, iterations - 1)
+    return (
+        pl.when(u < evaluation).then(pl.lit("evaluation"))
+        .when(u < validation).then(pl.lit("validation"))
+        .when(u < measured).then(pl.lit("reward_validation"))
+        .when(u < held).then(pl.lit("length_study"))
+        .when(u.is_not_null()).then(pl.format("iteration_{}", iteration.cast(pl.Int32) + 1))
+    )  # fmt: skip
+
+
+def hold_out_pairs(
+    pairs: pl.DataFrame, splits: SplitSettings, iterations: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Complete `preference_pairs` with split train or reward_validation; drop held-out prompts.
+
+    Args:
+        pairs: kept pairs of any sources, without `split`.
+        splits: fractions.
+        iterations: T of the loop.
+    """
+    kept, dropped = _hold_out("preference_pairs", pairs, splits, iterations)
+    measured = pl.col("split") == "reward_validation"
+    split = pl.when(measured).then(pl.col("split")).otherwise(pl.lit("train"))
+    return kept.with_columns(split=split).select(list(SCHEMAS["preference_pairs"])), dropped
+
+
+def hold_out_demonstrations(
+    demonstrations: pl.DataFrame, splits: SplitSettings, iterations: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Drop demonstrations whose prompt is held out for evaluation or validation."""
+    kept, dropped = _hold_out("demonstrations", demonstrations, splits, iterations)
+    return kept.drop("split"), dropped
+
+
+def split_prompts(
+    prompts: pl.DataFrame, splits: SplitSettings, iterations: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give `prompts` their splits (`prompt_splits`, by split and hash) and list the unused ones.
+
+    A prompt longer than `max_prompt_chars` is in no split. Over a cap, the lowest hashes stay, so
+    that a higher cap only adds prompts.
+
+    Raises:
+        InputError: a split has no prompt.
+    """
+    limit = splits.max_prompt_chars
+    is_long = pl.lit(False) if limit is None else pl.col("prompt_chars") > limit
+    placed = prompts.filter(~is_long).with_columns(
+        split=assign_split("prompt_id", splits, iterations)
+    )
+    names = [f"iteration_{t}" for t in range(1, iterations + 1)]
+    caps = dict.fromkeys(names, splits.prompts_per_iteration) | {
+        "validation": splits.validation_prompts,
+        "evaluation": splits.evaluation_prompts,
+    }
+    if splits.length_study_fraction:
+        caps["length_study"] = splits.length_study_prompts
+    found = set(placed["split"])
+    if missing := [name for name in caps if name not in found]:
+        counts = ", ".join(
+            f"{n} {name}" for name, n in placed.group_by("split").len().sort("split").rows()
+        )
+        raise InputError(
+            f"no prompt is in split {', '.join(missing)}",
+            expected="at least one prompt in every split",
+            found=f"{prompts.height} prompts: {counts or 'none'}",
+            remedy="add prompts, enlarge the fraction in `splits`, or run fewer iterations",
+        )
+    cap = pl.col("split").replace_strict(caps, default=None, return_dtype=pl.Int64)
+    ranked = placed.sort("split", "prompt_id").with_columns(
+        cap=cap, rank=pl.int_range(1, pl.len() + 1).over("split")
+    )
+    used = pl.col("cap").is_not_null() & (pl.col("rank") <= pl.col("cap"))
+    over = pl.format("number {} of {}, at most {}", "rank", "split", "cap")
+    unused = ranked.filter(~used).with_columns(
+        row_key=pl.col("prompt_id"),
+        reason=pl.when(pl.col("cap").is_null()).then("split").otherwise(pl.lit("over_cap")),
+        evidence=pl.when(pl.col("cap").is_null())
+        .then(pl.lit("its pairs measure the reward model"))
+        .otherwise(over),
+    )
+    too_long = prompts.filter(is_long).with_columns(
+        row_key=pl.col("prompt_id"),
+        reason=pl.lit("too_long"),
+        evidence=pl.format("{} characters, at most {}", "prompt_chars", pl.lit(limit)),
+    )
+    unused = pl.concat([too_long, unused.select(too_long.columns)])
+    return (
+        ranked.filter(used).select(list(SCHEMAS["prompt_splits"])),
+        unused.with_columns(table=pl.lit("prompt_splits")).select(list(SCHEMAS["dropped_rows"])),
+    )
+
+
+def _hold_out(
+    table: str, rows: pl.DataFrame, splits: SplitSettings, iterations: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    placed = rows.with_columns(split=assign_split("prompt_id", splits, iterations))
+    held = pl.col("split").is_in(HELD_OUT)
+    dropped = placed.filter(held).with_columns(
+        table=pl.lit(table),
+        reason=pl.lit("held_out_prompt"),
+        evidence=pl.format("prompt {} is in {}", "prompt_id", "split"),
+    )
+    return placed.filter(~held), dropped.select(list(SCHEMAS["dropped_rows"]))

@@ -1,0 +1,116 @@
+"""Responses of one slice of the loop: their keys, what is still missing, their joins.
+
+Not here: drawing responses (`training.generation`), pairing them (`transforms.ranking.dpo_pairs`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from transforms.identity import digest_settings
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
+
+RESULT_KEYS = ("n", "temperature", "top_p", "max_tokens", "max_context_tokens")
+"""Sampling settings that change what is drawn; the others change only how fast."""
+
+
+def sampling_id(sampling: Mapping[str, Any], seed: int) -> str:
+    """Identify how responses are drawn: settings that matter, and the seed."""
+    return digest_settings({"seed": seed, **{key: sampling[key] for key in RESULT_KEYS}})
+
+
+def stamp(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
+    """Add constant key columns; `iteration` is Int32 everywhere."""
+    return rows.with_columns(
+        **{
+            name: pl.lit(value, dtype=pl.Int32 if isinstance(value, int) else pl.String)
+            for name, value in keys.items()
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What every response of one sampling has in common."""
+
+    experiment: str
+    iteration: int
+    policy_id: str
+    sampling_id: str
+
+    def stamp(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add the keys to sampled rows: the schema of `generations`."""
+        return stamp(rows, **asdict(self)).select(list(SCHEMAS["generations"]))
+
+
+def missing_prompts(lake: Lake, keys: Keys, splits: Sequence[str]) -> pl.DataFrame:
+    """Find the prompts that this policy has not answered with these settings.
+
+    Rows of the slice that another policy or other settings made are removed, in one commit; their
+    old version stays readable.
+
+    Returns:
+        prompt_id, prompt; sorted by prompt_id. A chunk holds whole prompts, so a prompt is either
+        answered n times or not at all.
+    """
+    wanted = (
+        lake.scan("prompt_splits")
+        .filter(pl.col("split").is_in(list(splits)))
+        .join(lake.scan("prompts"), on="prompt_id")
+        .select("prompt_id", "prompt")
+        .sort("prompt_id")
+        .collect()
+    )
+    if not lake.exists("generations"):
+        return wanted
+    in_slice = {"experiment": keys.experiment, "iteration": keys.iteration}
+    rows = lake.read("generations", **in_slice)
+    current = (pl.col("policy_id") == keys.policy_id) & (pl.col("sampling_id") == keys.sampling_id)
+    kept = rows.filter(current).join(wanted, on="prompt_id", how="semi")
+    if kept.height < rows.height:
+        lake.overwrite("generations", kept, **in_slice)
+    return wanted.join(kept, on="prompt_id", how="anti")
+
+
+def clear(lake: Lake, table: str, **rows: str | int) -> None:
+    """Empty a slice that is about to be written in chunks."""
+    if lake.exists(table):
+        lake.delete(table, **rows)
+
+
+def with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
+    """Join a slice's responses with their prompts, sorted by key."""
+    return (
+        lake.scan("generations", **rows)
+        .join(lake.scan("prompts").select("prompt_id", "prompt"), on="prompt_id")
+        .sort("prompt_id", "response_index")
+        .collect()
+    )
+
+
+def with_rewards(lake: Lake, **rows: str | int) -> pl.DataFrame:
+    """Join a slice's responses with their prompts and rewards, sorted by key."""
+    rewards = lake.read("scores", **rows).select("prompt_id", "response_index", "reward")
+    return with_prompts(lake, **rows).join(
+        rewards, on=["prompt_id", "response_index"], validate="1:1"
+    )
+
+
+def pairs_between(
+    lake: Lake, *, experiment: str, iteration: int, first_iteration: int
+) -> pl.DataFrame:
+    """Read the pairs of an experiment's iterations `first_iteration` ... `iteration`.
+
+    Returns:
+        prompt_id, prompt, chosen, rejected; sorted by iteration and prompt_id.
+    """
+    return (
+        lake.scan("dpo_pairs", experiment=experiment)
+        .filter(pl.col("iteration").is_between(first_iteration, iteration))
+        .sort("iteration", "prompt_id")
+        .select("prompt_id", "prompt", "chosen", "rejected")
+        .collect()
+    )

@@ -1,0 +1,72 @@
+"""The table `checkpoints`: every model, its parent, its reference, its settings, its inputs.
+
+A checkpoint's folder is named by its content, so two trainings that end in the same weights share
+one folder, and none ever overwrites another.
+"""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS, SHARED
+
+TABLE = "checkpoints"
+
+
+class Checkpoint(NamedTuple):
+    """A model of the lake."""
+
+    checkpoint_id: str
+    path: Path
+
+
+def workspace(lake: Lake, asset: str, experiment: str) -> Path:
+    """Folder in which a training may work before its checkpoint has a name."""
+    return lake.root / "checkpoints" / "in_progress" / f"{asset.replace('/', '__')}__{experiment}"
+
+
+def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
+    """Move a finished model folder to its content-addressed place and append its row.
+
+    Args:
+        lake: the lake.
+        folder: the finished folder, moved away.
+        row: the columns of `checkpoints` but `path` and `created_at`.
+    """
+    target = lake.root / "checkpoints" / row["checkpoint_id"]
+    if target.exists():
+        shutil.rmtree(folder)
+    else:
+        folder.rename(target)
+    row = {**row, "path": str(target.relative_to(lake.root)), "created_at": datetime.now(UTC)}
+    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+    return Checkpoint(row["checkpoint_id"], target)
+
+
+def latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
+    """Find the last checkpoint of an asset, for this experiment or for all.
+
+    Raises:
+        InputError: there is none, or its folder is gone.
+    """
+    rows = (
+        lake.scan(TABLE)
+        .filter(pl.col("asset") == asset, pl.col("experiment").is_in([experiment, SHARED]))
+        .sort("created_at")
+        .tail(1)
+        .collect()
+    )
+    path = lake.root / rows.item(0, "path") if rows.height else None
+    if path is None or not path.is_dir():
+        raise InputError(
+            f"model {asset} of experiment {experiment} is missing",
+            expected=f"a checkpoint folder under {lake.root / 'checkpoints'}",
+            found="no row in the table checkpoints" if path is None else f"no folder {path.name}",
+            remedy=f"materialize {asset} again",
+        )
+    return Checkpoint(rows.item(0, "checkpoint_id"), path)

@@ -1,0 +1,323 @@
+"""Schemas of every table: grain, columns with units, partition columns. Enforced on write.
+
+Lives here: names, types and grain of tables. Not here: how rows are made. Identifiers are content
+hashes (`transforms.identity`), so that tables join across runs and machines.
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+"""A conversation: turns in order, roles `system`, `user`, `assistant`."""
+
+LOOP_SLICE = {"experiment": pl.String, "iteration": pl.Int32}
+"""The slice of a loop table. Models outside the loop are experiment `shared`, iteration 0."""
+
+SHARED = "shared"
+"""`experiment` of everything that all experiments have in common."""
+
+SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
+    # one row per fine-tuning conversation
+    "demonstrations": {
+        "source": pl.String,
+        "row_key": pl.String,
+        "prompt_id": pl.String,
+        "messages": MESSAGES,
+    },
+    # one row per kept comparison; chosen and rejected hold the last turn only
+    "preference_pairs": {
+        "pair_id": pl.String,
+        "source": pl.String,
+        "row_key": pl.String,
+        "prompt_id": pl.String,
+        "prompt": MESSAGES,
+        "chosen": MESSAGES,
+        "rejected": MESSAGES,
+        "chosen_score": pl.Float64,
+        "rejected_score": pl.Float64,
+        "margin": pl.Float64,
+        "split": pl.String,  # train | reward_validation
+    },
+    # one row per table and source: what came in, so that kept + dropped can be checked against it
+    "source_rows": {
+        "table": pl.String,  # raw_<source> | preference_pairs | demonstrations | prompts
+        "source": pl.String,
+        "entry": pl.String,  # of the catalogue
+        "rows_in": pl.Int64,  # rows of the file, candidate pairs, conversations or prompts
+        "intake_id": pl.String,  # hash of the settings and of the input that they came from
+    },
+    # one row per pair of a mixture
+    "mixture_pairs": {
+        "mixture": pl.String,
+        "source": pl.String,
+        "pair_id": pl.String,
+        "copies": pl.Int32,  # times that an epoch shows it
+    },
+    # one row per kept comparison and tokenizer
+    "preference_tokens": {
+        "pair_id": pl.String,
+        "source": pl.String,
+        "tokenizer_id": pl.String,  # checkpoint whose tokenizer and chat template counted
+        "prompt_tokens": pl.Int32,
+        "chosen_tokens": pl.Int32,
+        "rejected_tokens": pl.Int32,
+    },
+    # one row per item of an evaluation set that prompts are screened against
+    "evaluation_texts": {
+        "evaluation_set": pl.String,
+        "item": pl.String,
+        "text": pl.String,
+    },
+    # one row per dropped prompt and item of an evaluation set that it shares words with
+    "contaminated_prompts": {
+        "prompt_id": pl.String,
+        "evaluation_set": pl.String,
+        "item": pl.String,
+        "span": pl.String,  # the words in common
+    },
+    # one row per prompt of the map
+    "prompt_map": {
+        "prompt_id": pl.String,
+        "source": pl.String,
+        "x": pl.Float64,
+        "y": pl.Float64,
+        "topic": pl.Int32,
+        "topic_terms": pl.String,  # the most telling words of the topic
+    },
+    # one row per row, pair or prompt that a rule removed
+    "dropped_rows": {
+        "table": pl.String,  # the table that the row would have entered
+        "source": pl.String,
+        "row_key": pl.String,
+        "reason": pl.String,
+        "evidence": pl.String,
+    },
+    # one row per distinct prompt
+    "prompts": {
+        "prompt_id": pl.String,
+        "source": pl.String,  # the first, in alphabetical order, that has it
+        "prompt": MESSAGES,
+        "prompt_chars": pl.Int64,
+    },
+    # one row per prompt that is used
+    "prompt_splits": {
+        "prompt_id": pl.String,
+        "split": pl.String,  # iteration_1 ... iteration_T | validation | evaluation
+    },
+    # one row per sampled response
+    "generations": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "response": pl.String,
+        "response_tokens": pl.Int32,
+        "response_chars": pl.Int32,
+        "finish_reason": pl.String,  # stop | length
+        "policy_id": pl.String,
+        "sampling_id": pl.String,  # hash of the sampling settings and seed
+        "temperature": pl.Float64,
+        "top_p": pl.Float64,
+        "max_tokens": pl.Int32,
+        "seed": pl.Int64,
+    },
+    # one row per response and ranker
+    "scores": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "ranker": pl.String,  # asset: reward_model..., preference_model, or judge
+        "ranker_id": pl.String,  # its checkpoint id; a judge's judge_id
+        "reward": pl.Float64,  # a reward model's scalar, or a mean share of comparisons won
+    },
+    # one row per prompt of a slice, ranker and unit of length
+    "reward_length_correlation": {
+        **LOOP_SLICE,
+        "ranker": pl.String,
+        "ranker_id": pl.String,
+        "split": pl.String,
+        "prompt_id": pl.String,
+        "unit": pl.String,  # chars | tokens
+        "pearson": pl.Float64,  # of reward and length over the responses; null where undefined
+        "status": pl.String,  # defined | one_response | constant_reward | constant_length
+        "responses": pl.Int32,
+        "mean_length": pl.Float64,  # in the unit
+    },
+    # one row per judge: a model, a rubric and how it is asked
+    "judges": {
+        "judge_id": pl.String,  # hash of the columns up to `settings`
+        "model": pl.String,  # checkpoint id, or the name at `address`
+        "address": pl.String,  # null for a model that runs here
+        "rubric": pl.String,
+        "rubric_text": pl.String,
+        "settings": pl.String,  # JSON
+        "max_unparsed_share": pl.Float64,  # bound of the check judgments_are_usable
+    },
+    # one row per judge, comparison and order in which its responses were shown
+    "judgments": {
+        "judge_id": pl.String,
+        "comparison_id": pl.String,
+        "a_is": pl.String,  # first | second: the response that was shown as A
+        "rubric": pl.String,
+        "verdict": pl.String,  # A | B | tie | unparseable; null without an answer
+        "raw_text": pl.String,
+        "finish_reason": pl.String,  # stop | length; null without an answer
+        "error": pl.String,  # why there is no answer
+        "elapsed_s": pl.Float64,  # retries included; null where many are answered at once
+    },
+    # one row per prompt that produced a pair
+    "dpo_pairs": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "prompt": MESSAGES,
+        "chosen": MESSAGES,
+        "rejected": MESSAGES,
+        "chosen_response_index": pl.Int32,
+        "rejected_response_index": pl.Int32,
+        "chosen_reward": pl.Float64,
+        "rejected_reward": pl.Float64,
+        "chosen_penalised_reward": pl.Float64,
+        "rejected_penalised_reward": pl.Float64,
+        "margin": pl.Float64,  # of the penalised rewards
+        "rule": pl.String,
+    },
+    # one row per prompt of an iteration that produced no pair
+    "dropped_pairs": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "reason": pl.String,
+    },
+    # one row per trained (or initial) model
+    "checkpoints": {
+        **LOOP_SLICE,
+        "asset": pl.String,
+        "checkpoint_id": pl.String,  # hash of weights, tokenizer and chat template
+        "kind": pl.String,  # causal_lm | reward_model
+        "parent_id": pl.String,
+        "reference_id": pl.String,
+        "settings": pl.String,  # JSON
+        "inputs": pl.String,  # JSON: upstream asset -> output id
+        "path": pl.String,  # relative to the lake's root
+        "created_at": pl.Datetime("us", "UTC"),
+    },
+    # one row per metric of a logged optimiser step
+    "training_metrics": {
+        **LOOP_SLICE,
+        "asset": pl.String,
+        "step": pl.Int32,
+        "epoch": pl.Float64,
+        "metric": pl.String,
+        "value": pl.Float64,
+    },
+    # one row per evaluation response
+    "evaluation_responses": {
+        **LOOP_SLICE,
+        "model": pl.String,  # asset of the policy
+        "policy_id": pl.String,
+        "split": pl.String,  # validation | evaluation
+        "decoding": pl.String,  # sampled | greedy
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "response": pl.String,
+        "response_tokens": pl.Int32,
+        "response_chars": pl.Int32,
+        "finish_reason": pl.String,
+        "reward": pl.Float64,
+        "gold_reward": pl.Float64,
+        "policy_logp": pl.Float64,  # nats, summed over the response and its end of turn
+        "reference_logp": pl.Float64,  # the same under pi_0
+    },
+    # one row per model, split, decoding and metric; `versus` names the model of a difference
+    "evaluation_results": {
+        **LOOP_SLICE,
+        "model": pl.String,
+        "policy_id": pl.String,
+        "split": pl.String,
+        "decoding": pl.String,
+        "metric": pl.String,
+        "versus": pl.String,
+        "value": pl.Float64,
+        "standard_error": pl.Float64,  # clustered by prompt
+        "prompts": pl.Int64,
+    },
+    # one row per model, data mixture, bench set, weights, section or subset, and metric
+    "reward_bench_results": {
+        "bench": pl.String,  # name in transforms.reward_bench.sets
+        "model": pl.String,  # asset
+        "model_id": pl.String,  # checkpoint
+        "kind": pl.String,  # reward_model | preference_model | judge
+        "mixture": pl.String,  # that it was trained on
+        "weights": pl.String,  # of the section's subsets, by name; null for a subset
+        "level": pl.String,  # section | subset
+        "name": pl.String,
+        "metric": pl.String,  # pair_accuracy | longer_wins (length alone, on the same pairs)
+        "value": pl.Float64,  # per cent; null where `missing` is not empty
+        "standard_error": pl.Float64,  # percentage points, clustered by prompt; null: undefined
+        "pairs": pl.Int64,
+        "unscored_pairs": pl.Int64,  # longer than the model reads; in no value
+        "missing": pl.String,  # subsets without a scored pair
+    },
+    # one row per experiment: its best iterate on the validation prompts
+    "selected_policies": {
+        **LOOP_SLICE,
+        "model": pl.String,
+        "policy_id": pl.String,
+        "metric": pl.String,
+        "value": pl.Float64,
+        "standard_error": pl.Float64,
+    },
+    # one row per materialization of an asset: what it read, with which settings, what it made
+    "materializations": {
+        "asset": pl.String,
+        "experiment": pl.String,
+        "output_id": pl.String,  # table@version, or checkpoint id
+        "settings": pl.String,  # JSON
+        "inputs": pl.String,  # JSON: upstream asset -> output id
+        "run_id": pl.String,
+        "elapsed_s": pl.Float64,
+        "created_at": pl.Datetime("us", "UTC"),
+    },
+}
+
+PARTITIONS: dict[str, list[str]] = {
+    "demonstrations": ["source"],
+    "preference_pairs": ["source"],
+    "dropped_rows": ["table", "source"],
+    "mixture_pairs": ["mixture"],
+    "generations": ["experiment", "iteration"],
+    "scores": ["experiment", "iteration"],
+    "judgments": ["judge_id"],
+    "dpo_pairs": ["experiment", "iteration"],
+    "dropped_pairs": ["experiment", "iteration"],
+    "evaluation_responses": ["experiment"],
+    "evaluation_results": ["experiment"],
+    "reward_bench_results": ["model"],
+}
+
+
+NEWEST = pl.CompatLevel.newest()
+"""Arrow layout of text that polars has itself: handed to the Delta writer without a copy."""
+
+
+def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame with the table's columns in order, or refuse it.
+
+    Raises:
+        InputError: a column is missing, unknown, or of another type. All differences are listed.
+    """
+    schema = SCHEMAS[table]
+    differences = [f"{name} missing" for name in schema if name not in frame.columns]
+    differences += [f"{name} unknown" for name in frame.columns if name not in schema]
+    differences += [
+        f"{name} is {frame.schema[name]}, not {dtype}"
+        for name, dtype in schema.items()
+        if name in frame.columns and frame.schema[name] != dtype
+    ]
+    if differences:
+        raise InputError(
+            f"rows do not fit table {table}",
+            expected=", ".join(f"{name}: {dtype}" for name, dtype in schema.items()),
+            found="; ".join(differences),
+            remedy="cast or rename in the function that makes the rows",
+        )
+    return frame.select(list(schema))
