@@ -11,20 +11,28 @@ import dagster as dg
 
 from assets.materialize import Made, Step, declare
 from assets.metadata import picture, table_metadata, table_preview
-from assets.rankers import rank, ranker_settings
+from assets.rankers import Ranker, rank, ranker_settings
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.plots.training import reward_histogram
 from transforms.ranking import dpo_pairs, responses
 from transforms.tables import checkpoints
+from transforms.tables.chunks import Chunks
 from transforms.tables.schemas import SHARED
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",
+    "sampled_from_the_expected_policy",
+    "few_empty_responses",
     "every_prompt_sampled_n_times",
     "no_held_out_prompt_in_training",
 )
-SCORE_CHECKS = ("rewards_are_finite", "every_response_scored", "judgments_are_usable")
+SCORE_CHECKS = (
+    "rewards_are_finite",
+    "every_response_scored",
+    "scored_by_the_expected_ranker",
+    "judgments_are_usable",
+)
 PAIR_CHECKS = (
     "chosen_differs_from_rejected",
     "penalised_reward_is_ordered",
@@ -91,13 +99,14 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         step.log.info(f"{step.asset}: {missing.height} prompts to sample")
         metadata = {"prompts_sampled": missing.height}
         if missing.height:
+            commit = Chunks(step.lake, "generations")
             run = generate(
                 missing,
                 policy.path,
                 step.loop.sampling,
                 seed=seed,
                 dtype=study.recipe.model.dtype,
-                commit=lambda rows: step.lake.append("generations", keys.stamp(rows)),
+                commit=lambda rows: commit(keys.stamp(rows)),
                 description=step.asset,
             )
             metadata |= {
@@ -124,16 +133,27 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         **common,
     )
     def scores(step: Step) -> Made:
-        rows = responses.with_prompts(step.lake, **chain.slice(step))
-        responses.clear(step.lake, "scores", **chain.slice(step))
-        metadata = rank(
-            study,
-            step,
-            rows,
-            lambda rewards: step.lake.append(
-                "scores", responses.stamp(rewards, **chain.slice(step))
-            ),
+        ranker = Ranker.of(study, step)
+        missing = responses.unscored(
+            step.lake, ranker.ranker_id, ranker.ranking_id, **chain.slice(step)
         )
+        step.log.info(f"{step.asset}: {missing.height} responses to score")
+        metadata = {"responses_scored": missing.height, "ranker": ranker.name}
+        if missing.height:
+            commit = Chunks(step.lake, "scores")
+            metadata |= rank(
+                study,
+                step,
+                missing,
+                ranker,
+                lambda rewards: commit(
+                    responses.stamp(
+                        responses.with_origin(rewards, missing),
+                        **ranker.columns,
+                        **chain.slice(step),
+                    )
+                ),
+            )
         scored = step.lake.read("scores", **chain.slice(step))
         version = step.lake.version("scores")
         return Made(

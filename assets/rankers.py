@@ -6,21 +6,57 @@ Not here: how any of them ranks
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 
 from assets.materialize import Step
 from assets.study import Study
 from training.settings import LoopSettings, PreferenceModelSettings, RewardModelSettings
+from transforms.identity import digest_settings
 from transforms.measures.preference_accuracy import as_rewards
 from transforms.ranking import judgments
-from transforms.ranking.responses import stamp
 from transforms.tables import checkpoints
+from transforms.tables.chunks import Chunks
 
 RankerSettings = RewardModelSettings | PreferenceModelSettings
 Commit = Callable[[pl.DataFrame], Any]
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """What ranks an experiment's responses, and how."""
+
+    name: str
+    """Asset of a model; or `judge`."""
+    ranker_id: str
+    """Checkpoint; or judge_id."""
+    ranking_id: str
+    """Hash of the settings with which it ranks."""
+
+    @classmethod
+    def of(cls, study: Study, step: Step) -> Self:
+        """Look up the ranker that the loop names.
+
+        Raises:
+            InputError: its model is missing.
+        """
+        name, settings = step.loop.ranker, ranker_settings(study, step.loop)
+        if name == "judge":
+            from training.judge import describe_judge
+
+            judge = describe_judge(study.recipe.judge, dtype=study.recipe.model.dtype)
+            ranker_id = judge["judge_id"].item()
+        else:
+            ranker_id = checkpoints.latest(step.lake, name, step.experiment).checkpoint_id
+        return cls(name, ranker_id, digest_settings(settings))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Its columns of `scores`."""
+        return {"ranker": self.name, "ranker_id": self.ranker_id, "ranking_id": self.ranking_id}
 
 
 def ranker_settings(study: Study, loop: LoopSettings) -> dict[str, Any]:
@@ -65,63 +101,59 @@ def pair_rewards(
     return score_pairs(read, folder, step.loop.scoring, dtype=dtype), too_long
 
 
-def rank(study: Study, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+def rank(
+    study: Study, step: Step, rows: pl.DataFrame, ranker: Ranker, commit: Commit
+) -> dict[str, Any]:
     """Rank responses by the ranker of the step's loop.
 
     Args:
         study: the study.
         step: the asset's step.
         rows: prompt_id, response_index, prompt, response.
-        commit: called with prompt_id, response_index, reward, ranker, ranker_id, chunk by chunk.
+        ranker: what ranks them.
+        commit: called with prompt_id, response_index, reward, chunk by chunk.
 
     Returns:
         What the asset's page shows of the run.
     """
-    ranker = step.loop.ranker
-    if ranker == "judge":
-        return _by_judge(study, step, rows, commit)
-    model = checkpoints.latest(step.lake, ranker, step.experiment)
-
-    def stamped(rewards: pl.DataFrame) -> None:
-        commit(stamp(rewards, ranker=ranker, ranker_id=model.checkpoint_id))
-
-    common = {"dtype": study.recipe.model.dtype, "commit": stamped, "description": step.asset}
-    if ranker == "preference_model":
+    if ranker.name == "judge":
+        return _by_judge(study, step, rows, ranker, commit)
+    model = checkpoints.latest(step.lake, ranker.name, step.experiment)
+    common = {"dtype": study.recipe.model.dtype, "commit": commit, "description": step.asset}
+    if ranker.name == "preference_model":
         from training.ranking import rank as rank_by_preference
 
         run = rank_by_preference(rows, model.path, step.loop.ranking, **common)
-        return {"ranker": ranker, "comparisons": run.comparisons, "ranking_s": run.elapsed_s}
+        return {"comparisons": run.comparisons, "ranking_s": run.elapsed_s}
     from training.scoring import score
 
     run = score(rows, model.path, step.loop.scoring, **common)
     return {
-        "ranker": ranker,
         "rows_per_s": run.responses / run.elapsed_s,
         "empty_responses": run.empty_responses,
     }
 
 
-def _by_judge(study: Study, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+def _by_judge(
+    study: Study, step: Step, rows: pl.DataFrame, ranker: Ranker, commit: Commit
+) -> dict[str, Any]:
     from training.judge import describe_judge
     from training.judge_ranking import judge_responses
 
     recipe, lake = study.recipe, step.lake
-    judge = describe_judge(recipe.judge, dtype=recipe.model.dtype)
-    judge_id = judge["judge_id"].item()
-    judgments.record_judge(lake, judge)
+    judgments.record_judge(lake, describe_judge(recipe.judge, dtype=recipe.model.dtype))
     run = judge_responses(
         rows,
         recipe.judge,
         step.loop.ranking,
         dtype=recipe.model.dtype,
-        judged=judgments.answered(lake, judge_id),
-        commit_judgments=lambda verdicts: lake.append("judgments", verdicts),
-        commit=lambda rewards: commit(stamp(rewards, ranker="judge", ranker_id=judge_id)),
+        judged=judgments.answered(lake, ranker.ranker_id),
+        commit_judgments=Chunks(lake, "judgments"),
+        commit=commit,
         description=step.asset,
     )
     return {
-        "ranker": "judge",
-        "judge_id": judge_id,
+        "judge_id": ranker.ranker_id,
         "comparisons_asked": run.judged.comparisons,
         "unparseable_answers": run.judged.unparseable,
         "unanswered_requests": run.judged.unanswered,

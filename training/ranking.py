@@ -77,7 +77,7 @@ def rank(
 
     Raises:
         InputError: the model is no preference model; or a comparison does not fit into its context,
-            a probability is not finite, or a response is empty or comes twice: the first such
+            a probability is not finite, or a response is null or comes twice: the first such
             prompt is named, with the number of them.
     """
     started = time.perf_counter()
@@ -187,12 +187,12 @@ def _require_rankable(prompt_id: str, answers: list[dict]) -> None:
             remedy="rank the responses of one iteration and experiment at a time",
         )
     for answer in answers:
-        if not answer["response"].strip():
+        if answer["response"] is None:
             raise InputError(
-                f"prompt {prompt_id}, response {answer['response_index']} is empty",
-                expected="a text",
-                found=repr(answer["response"]),
-                remedy="sample the prompt again, or drop it",
+                f"prompt {prompt_id}, response {answer['response_index']} has no text",
+                expected="a text, which may be empty",
+                found="null",
+                remedy="drop the row",
             )
 
 

@@ -36,6 +36,9 @@ KEYS = {
     "iteration": 0,
     "ranker": "judge",
     "ranker_id": "gpt_4_turbo",
+    "ranking_id": "preference_vs_reference",
+    "policy_id": "tulu_2_dpo_13b",
+    "sampling_id": "n_16",
 }
 TITLE = "GPT-4 turbo's preference and length, 11 responses of Tulu 2 DPO 13B a prompt"
 

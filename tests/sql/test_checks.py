@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -23,10 +24,18 @@ def generations(*keys, experiment="e", iteration=1):
     ])  # fmt: skip
 
 
-def scores(*keys, reward=1.0, ranker_id="rm"):
-    extra = [pl.lit("reward_model").alias("ranker"), pl.lit(ranker_id).alias("ranker_id")]
-    rows = generations(*keys).with_columns(*extra, reward=pl.lit(reward, dtype=pl.Float64))
+def scores(*keys, reward=1.0, ranker_id="rm", ranking_id="r", **origin):
+    extra = {"ranker": "reward_model", "ranker_id": ranker_id, "ranking_id": ranking_id, **origin}
+    rows = generations(*keys).with_columns(
+        **{name: pl.lit(value) for name, value in extra.items()},
+        reward=pl.lit(reward, dtype=pl.Float64),
+    )
     return rows.select(list(SCHEMAS["scores"]))
+
+
+def checkpoint(asset, checkpoint_id, experiment="shared", day=1):
+    made = {"asset": asset, "checkpoint_id": checkpoint_id, "experiment": experiment}
+    return made | {"created_at": datetime(2026, 1, day, tzinfo=UTC)}
 
 
 def splits(**prompts):
@@ -65,8 +74,11 @@ def test_a_sound_lake_passes(name):
     keys = [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
     found = failures(
         name,
-        generations=generations(*keys),
-        scores=scores(*keys),
+        generations=generations(*keys).with_columns(policy_id=pl.lit("pi_0")),
+        scores=scores(*keys, policy_id="pi_0"),
+        checkpoints=table(
+            "checkpoints", checkpoint("sft_policy", "pi_0"), checkpoint("reward_model", "rm")
+        ),
         prompt_splits=splits(p="iteration_1", q="iteration_1", r="iteration_2", v="validation"),
         dpo_pairs=dpo_pair(),
         preference_pairs=preference_pair(),
@@ -216,3 +228,67 @@ def test_every_statement_says_what_a_row_is_and_is_lower_case():
             assert head.startswith("A row is" if folder == "checks" else "One row per")
             text = (SQL / folder / f"{name}.sql").read_text()
             assert not re.search(r"\b(SELECT|FROM|WHERE|JOIN|GROUP)\b", text)
+
+
+def test_sampled_from_the_expected_policy():
+    first = generations(("p", 0), ("p", 1)).with_columns(policy_id=pl.lit("pi_0"))
+    second = generations(("q", 0), iteration=2).with_columns(policy_id=pl.lit("old pi_1"))
+    models = table(
+        "checkpoints",
+        checkpoint("sft_policy", "pi_0"),
+        checkpoint("iteration_1/policy", "old pi_1", experiment="e"),
+        checkpoint("iteration_1/policy", "pi_1", experiment="e", day=2),
+        checkpoint("iteration_1/policy", "another's", experiment="f", day=3),
+    )
+    found = failures(
+        "sampled_from_the_expected_policy",
+        generations=pl.concat([first, second]),
+        checkpoints=models,
+    )
+    assert found.rows() == [("e", 2, "old pi_1", 1, "iteration_1/policy", "pi_1")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"policy_id": "pi_1"}, "another policy"),
+        ({"sampling_id": "s"}, "another sampling"),
+        ({"ranking_id": "other"}, "several rankings"),
+        ({"ranker_id": "old"}, "several rankings"),
+    ],
+)
+def test_scored_by_the_expected_ranker(changes, fault):
+    found = failures(
+        "scored_by_the_expected_ranker",
+        generations=generations(("p", 0), ("p", 1)).with_columns(policy_id=pl.lit("pi_0")),
+        scores=pl.concat(
+            [
+                scores(("p", 0), policy_id="pi_0"),
+                scores(("p", 1), **{"policy_id": "pi_0", **changes}),
+            ]
+        ),
+        checkpoints=table("checkpoints", checkpoint("reward_model", "rm")),
+    )
+    assert set(found["fault"]) == ({fault} if fault else set())
+
+
+def test_scores_of_a_model_that_was_trained_again():
+    found = failures(
+        "scored_by_the_expected_ranker",
+        generations=generations(("p", 0)),
+        scores=scores(("p", 0)),
+        checkpoints=table(
+            "checkpoints",
+            checkpoint("reward_model", "rm"),
+            checkpoint("reward_model", "new", day=2),
+        ),
+    )
+    assert found["fault"].to_list() == ["not the newest reward_model"]
+
+
+@pytest.mark.parametrize(("empty", "slices"), [(1, []), (2, [("e", 1, 10, 2, "p0")])])
+def test_few_empty_responses(empty, slices):
+    lengths = pl.Series("response_chars", [0] * empty + [5] * (10 - empty), dtype=pl.Int32)
+    rows = generations(*[(f"p{n}", 0) for n in range(10)]).with_columns(lengths)
+    assert failures("few_empty_responses", generations=rows).rows() == slices

@@ -122,17 +122,27 @@ def test_a_response_that_comes_twice_is_named(responses):
     assert sorted(pl.concat(chunks)["prompt_id"].unique()) == ["p0", "p2"]
 
 
-def test_an_empty_response_is_named(responses):
+def test_an_empty_response_is_ranked_as_any_other(responses):
+    chunks = []
     empty = responses.with_columns(
-        response=pl.when(prompt_id="p0", response_index=4).then(pl.lit(" ")).otherwise("response")
+        response=pl.when(prompt_id="p0", response_index=4).then(pl.lit("")).otherwise("response")
     )
-    chunks, message = refused(empty)
-    assert "prompt p0, response 4 is empty" in message
+    rank_by(by_length, empty, RankingSettings(), commit=chunks.append)
+    assert pl.concat(chunks).height == responses.height
+
+
+def test_a_response_without_text_is_named(responses):
+    without = responses.with_columns(
+        response=pl.when(prompt_id="p0", response_index=4).then(None).otherwise("response")
+    )
+    chunks, message = refused(without)
+    assert "prompt p0, response 4 has no text" in message
     assert pl.concat(chunks).height == 10
 
 
 def test_a_chunk_without_any_reward_ends_the_run(responses):
-    chunks, message = refused(responses.with_columns(response=pl.lit("")), chunk_prompts=1)
+    none = responses.with_columns(response=pl.lit(None, pl.String))
+    chunks, message = refused(none, chunk_prompts=1)
     assert chunks == []
     assert "1 prompts could not be ranked" in message
 

@@ -75,10 +75,33 @@ def missing_prompts(lake: Lake, keys: Keys, splits: Sequence[str]) -> pl.DataFra
     return wanted.join(kept, on="prompt_id", how="anti")
 
 
-def clear(lake: Lake, table: str, **rows: str | int) -> None:
-    """Empty a slice that is about to be written in chunks."""
-    if lake.exists(table):
-        lake.delete(table, **rows)
+def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:
+    """Find the responses of a slice that a ranker has not scored with its present settings.
+
+    Scores of the slice that another ranker gave, or for responses that are there no more, are
+    removed in one commit; their old version stays readable.
+
+    Args:
+        lake: the lake.
+        ranker_id: of the ranker that is to score them.
+        ranking_id: of its settings.
+        rows: the slice.
+
+    Returns:
+        The rows of `with_prompts` without a score. A pairwise ranker scores whole prompts, so of a
+        prompt either all responses are here or none.
+    """
+    wanted = with_prompts(lake, **rows)
+    if not lake.exists("scores"):
+        return wanted
+    found = lake.read("scores", **rows)
+    key = ["prompt_id", "response_index", "policy_id", "sampling_id"]
+    kept = found.filter(pl.col("ranker_id") == ranker_id, pl.col("ranking_id") == ranking_id).join(
+        wanted.select(key), on=key, how="semi"
+    )
+    if kept.height < found.height:
+        lake.overwrite("scores", kept, **rows)
+    return wanted.join(kept, on=key, how="anti", maintain_order="left")
 
 
 def with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
@@ -89,6 +112,12 @@ def with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
         .sort("prompt_id", "response_index")
         .collect()
     )
+
+
+def with_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
+    """Add the policy and the sampling of the response to its reward."""
+    key = ["prompt_id", "response_index"]
+    return rewards.join(scored.select(*key, "policy_id", "sampling_id"), on=key, validate="1:1")
 
 
 def with_rewards(lake: Lake, **rows: str | int) -> pl.DataFrame:

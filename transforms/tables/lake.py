@@ -8,6 +8,8 @@ slice is one commit that replaces exactly those rows; the replaced ones stay rea
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,8 +18,14 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from transforms.errors import InputError
 from transforms.tables.frames import read_frames
@@ -28,6 +36,9 @@ FILE_BYTES = 32 << 20
 """Size of a table's files. The writer has one of them in memory."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16_384)
 """Level 1 takes as long as the default, Snappy, and leaves two thirds of the bytes."""
+
+COMMIT_ATTEMPTS = 20
+"""Times that a commit is tried when other writers' commits keep coming first."""
 
 Slice = Mapping[str, str | int]
 
@@ -160,9 +171,18 @@ class Lake:
         scan = self.scan(table, **rows)
         yield from read_frames(self.delta(table), scan, group_by, self.root)
 
-    def append(self, table: str, frame: pl.DataFrame) -> int:
-        """Add rows in one commit; return the new version."""
-        return self._write(table, frame, "append", {})
+    def append(
+        self, table: str, frame: pl.DataFrame, *, transaction: Transaction | None = None
+    ) -> int:
+        """Add rows in one commit; return the new version.
+
+        Args:
+            table: name in `transforms.tables.schemas.SCHEMAS`, or `raw_<source>`.
+            frame: the new rows.
+            transaction: names the commit (`transforms.tables.chunks`): where the table already
+                holds this one or a later one of its application, nothing is written.
+        """
+        return self._write(table, frame, "append", {}, transaction)
 
     def delete(self, table: str, /, **rows: str | int) -> int:
         """Remove a slice in one commit; return the version."""
@@ -170,8 +190,22 @@ class Lake:
         delta.delete(slice_predicate(rows))
         return delta.version()
 
-    def _write(self, table: str, frame: pl.DataFrame, mode: str, rows: Slice) -> int:
-        return self._commit(table, self._checked(table, frame, rows), mode, rows)
+    def _write(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        mode: str,
+        rows: Slice,
+        transaction: Transaction | None = None,
+    ) -> int:
+        checked = self._checked(table, frame, rows)
+        for attempt in range(1, COMMIT_ATTEMPTS):
+            try:
+                return self._commit(table, checked, mode, rows, transaction)
+            except CommitFailedError:
+                # Another writer's commit came between reading the table and this one.
+                time.sleep(random.uniform(0, 0.1 * attempt))
+        return self._commit(table, checked, mode, rows, transaction)
 
     def _checked(self, table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
         if table in SCHEMAS:
@@ -187,9 +221,20 @@ class Lake:
                 )
         return frame
 
-    def _commit(self, table: str, data: Any, mode: str, rows: Slice) -> int:
+    def _commit(
+        self,
+        table: str,
+        data: Any,
+        mode: str,
+        rows: Slice,
+        transaction: Transaction | None = None,
+    ) -> int:
         # a table that is open already is not read again to learn its last version
         delta = self.delta(table) if self.exists(table) else None
+        if delta and transaction:
+            committed = delta.transaction_version(transaction.app_id)
+            if committed is not None and committed >= transaction.version:
+                return delta.version()
         write_deltalake(
             delta or self.path(table),
             data,
@@ -201,7 +246,8 @@ class Lake:
             target_file_size=FILE_BYTES,
             writer_properties=WRITER,
             commit_properties=CommitProperties(
-                custom_metadata={"prefloop.slice": slice_predicate(rows)}
+                custom_metadata={"prefloop.slice": slice_predicate(rows)},
+                app_transactions=[transaction] if transaction else None,
             ),
         )
         return (delta or self.delta(table)).version()

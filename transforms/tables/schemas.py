@@ -128,6 +128,9 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "response_index": pl.Int32,
         "ranker": pl.String,  # asset: reward_model..., preference_model, or judge
         "ranker_id": pl.String,  # its checkpoint id; a judge's judge_id
+        "ranking_id": pl.String,  # hash of the settings with which it ranks
+        "policy_id": pl.String,  # of the response, as in `generations`
+        "sampling_id": pl.String,  # of the response
         "reward": pl.Float64,  # a reward model's scalar, or a mean share of comparisons won
     },
     # one row per prompt of a slice, ranker and unit of length

@@ -40,7 +40,11 @@ def test_training_and_histogram():
     )
     assert training_curves(metrics).startswith(PNG)
     scores = pl.DataFrame(
-        [("e", t, "p", n, "reward_model", "rm", 1.0) for t in (1, 2) for n in range(3)],
+        [
+            ("e", t, "p", n, "reward_model", "rm", "r", "pi", "s", 1.0)
+            for t in (1, 2)
+            for n in range(3)
+        ],
         schema=SCHEMAS["scores"],
         orient="row",
     )

@@ -12,7 +12,9 @@ def lake(tmp_path):
     lake = Lake(tmp_path)
     for version, reward in enumerate((1.0, 2.0)):
         rows = pl.DataFrame(
-            [("a", 1, "p", 0, "reward_model", "rm", reward)], schema=SCHEMAS["scores"], orient="row"
+            [("a", 1, "p", 0, "reward_model", "rm", "r", "pi", "s", reward)],
+            schema=SCHEMAS["scores"],
+            orient="row",
         )
         assert lake.overwrite("scores", rows, experiment="a", iteration=1) == version
     return lake

@@ -1,0 +1,22 @@
+-- A row is a slice in which more than a tenth of the responses are empty: a policy that has learnt
+-- to end its turn at once, or a chat template that ends it. Below that, an empty response is ranked
+-- as any other is, so that training can move away from it.
+with
+
+generations as (select * from generations),
+
+counted as (
+    select
+        experiment,
+        iteration,
+        count(*) as responses,
+        count(*) filter (response_chars = 0) as empty_responses,
+        min(prompt_id) filter (response_chars = 0) as first_prompt_id
+    from generations
+    group by experiment, iteration
+)
+
+select *
+from counted
+where empty_responses > 0.1 * responses
+order by experiment, iteration

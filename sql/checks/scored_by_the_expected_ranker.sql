@@ -1,0 +1,47 @@
+-- A row is a set of scores that do not belong to the responses and the ranker of today: another
+-- policy or sampling made the response that was scored, another model or setting than the rest of
+-- the slice scored it, or a model that is not the newest of its asset. A judge has no checkpoint.
+with
+
+scores as (select * from scores),
+
+generations as (select * from generations),
+
+checkpoints as (select * from checkpoints),
+
+newest as (
+    select asset as ranker, max_by(checkpoint_id, created_at) as newest_id
+    from checkpoints
+    group by asset
+),
+
+rankings as (
+    select experiment, iteration, count(distinct (ranker_id, ranking_id)) as rankings
+    from scores
+    group by experiment, iteration
+),
+
+compared as (
+    select
+        scores.experiment,
+        scores.iteration,
+        scores.ranker,
+        scores.ranker_id,
+        case
+            when scores.policy_id is distinct from generations.policy_id then 'another policy'
+            when scores.sampling_id is distinct from generations.sampling_id then 'another sampling'
+            when rankings.rankings > 1 then 'several rankings'
+            when scores.ranker <> 'judge' and scores.ranker_id is distinct from newest.newest_id
+                then 'not the newest ' || scores.ranker
+        end as fault
+    from scores
+    inner join rankings using (experiment, iteration)
+    left join generations using (experiment, iteration, prompt_id, response_index)
+    left join newest using (ranker)
+)
+
+select experiment, iteration, ranker, ranker_id, fault, count(*) as scores
+from compared
+where fault is not null
+group by all
+order by all
