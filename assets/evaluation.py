@@ -8,14 +8,27 @@ import polars as pl
 from assets.materialize import Made, Step, declare
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
+from transforms.identity import digest_settings
 from transforms.measures import evaluation
 from transforms.prompts import split_rows
 from transforms.ranking import responses
 from transforms.sample.gold import gold_reward
 from transforms.tables import checkpoints
+from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS, SHARED
 
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
+
+
+def evaluated(lake: Lake, **keys: str | int) -> pl.DataFrame:
+    """Read the rows of a model that an interrupted evaluation has finished; else none.
+
+    A model's rows are one commit: they are whole, or not there.
+    """
+    table = "evaluation_responses"
+    if not lake.exists(table):
+        return pl.DataFrame(schema=SCHEMAS[table])
+    return lake.read(table, **keys).sort("decoding", "split", "prompt_id", "response_index")
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -40,32 +53,42 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         )
         reference = checkpoints.latest(step.lake, "sft_policy", step.experiment)
         reward_model = checkpoints.latest(step.lake, "reward_model", step.experiment)
+        evaluation_id = digest_settings(
+            {
+                "settings": step.settings,
+                "prompts": [step.inputs["prompts"], step.inputs["prompt_splits"]],
+                "models": [reference.checkpoint_id, reward_model.checkpoint_id],
+            }
+        )
         results = []
         for model in models:
             policy = checkpoints.latest(step.lake, model, step.experiment)
-            step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
-            rows = evaluate(
-                policy.path,
-                reference.path,
-                reward_model.path,
-                prompts,
-                recipe.loop,
-                recipe.evaluation,
-                seed=study.seed("evaluation"),
-                dtype=recipe.model.dtype,
-                gold=gold_reward if recipe.gold else None,
-                description=model,
-            )
             keys = {
                 "experiment": step.experiment,
                 "iteration": iterates.get(model, 0),
                 "model": model,
                 "policy_id": policy.checkpoint_id,
+                "evaluation_id": evaluation_id,
             }
-            rows = responses.stamp(rows, **keys).select(list(SCHEMAS["evaluation_responses"]))
-            step.lake.overwrite(
-                "evaluation_responses", rows, experiment=step.experiment, model=model
-            )
+            rows = evaluated(step.lake, **keys)
+            if rows.is_empty():
+                step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
+                drawn = evaluate(
+                    policy.path,
+                    reference.path,
+                    reward_model.path,
+                    prompts,
+                    recipe.loop,
+                    recipe.evaluation,
+                    seed=study.seed("evaluation"),
+                    dtype=recipe.model.dtype,
+                    gold=gold_reward if recipe.gold else None,
+                    description=model,
+                )
+                rows = responses.stamp(drawn, **keys).select(list(SCHEMAS["evaluation_responses"]))
+                step.lake.overwrite(
+                    "evaluation_responses", rows, experiment=step.experiment, model=model
+                )
             summary = [evaluation.summarise(rows)]
             for other in BASELINES:
                 if other != model and (

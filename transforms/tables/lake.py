@@ -97,8 +97,21 @@ class Lake:
         return self.delta(table).to_pyarrow_dataset().count_rows()
 
     def scan(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.LazyFrame:
-        """Scan a table lazily, optionally one slice of it, optionally at an old version."""
-        frame = pl.scan_delta(self.delta(table, version))
+        """Scan a table lazily, optionally one slice of it, optionally at an old version.
+
+        Raises:
+            InputError: the table does not exist, or an older prefloop wrote it with other columns.
+        """
+        delta = self.delta(table, version)
+        found = [field.name for field in delta.schema().fields]
+        if missing := [name for name in SCHEMAS.get(table, {}) if name not in found]:
+            raise InputError(
+                f"table {table} was written by another version of prefloop",
+                expected=f"a column {', '.join(missing)}",
+                found=", ".join(found),
+                remedy="make the lake anew in another --home, or go back to that version",
+            )
+        frame = pl.scan_delta(delta)
         for column, value in rows.items():
             frame = frame.filter(pl.col(column) == value)
         return frame

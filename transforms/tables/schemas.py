@@ -184,6 +184,14 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "margin": pl.Float64,  # of the penalised rewards
         "rule": pl.String,
     },
+    # one row per reference, compute type and sequence (a prompt's and a completion's token ids)
+    "reference_logps": {
+        "reference_id": pl.String,  # checkpoint of the reference
+        "dtype": pl.String,  # that it computes in: float32 | bfloat16
+        "sequence_id": pl.String,  # hash of the token ids
+        "completion_tokens": pl.Int32,
+        "logp": pl.Float64,  # nats, summed over the completion and its end of turn
+    },
     # one row per prompt of an iteration that produced no pair
     "dropped_pairs": {
         **LOOP_SLICE,
@@ -217,6 +225,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         **LOOP_SLICE,
         "model": pl.String,  # asset of the policy
         "policy_id": pl.String,
+        "evaluation_id": pl.String,  # hash of settings, prompts, reference and reward model
         "split": pl.String,  # validation | evaluation
         "decoding": pl.String,  # sampled | greedy
         "prompt_id": pl.String,
@@ -291,6 +300,7 @@ PARTITIONS: dict[str, list[str]] = {
     "scores": ["experiment", "iteration"],
     "judgments": ["judge_id"],
     "dpo_pairs": ["experiment", "iteration"],
+    "reference_logps": ["reference_id"],
     "dropped_pairs": ["experiment", "iteration"],
     "evaluation_responses": ["experiment"],
     "evaluation_results": ["experiment"],
