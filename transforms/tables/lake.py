@@ -8,7 +8,9 @@ slice is one commit that replaces exactly those rows; the replaced ones stay rea
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
+import errno
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,9 +27,10 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from transforms.errors import InputError
+from transforms.tables.damage import require_whole
 from transforms.tables.frames import read_frames
 from transforms.tables.handover import Handover
 from transforms.tables.schemas import NEWEST, PARTITIONS, SCHEMAS, enforce
@@ -39,6 +42,9 @@ WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group
 
 COMMIT_ATTEMPTS = 20
 """Times that a commit is tried when other writers' commits keep coming first."""
+
+NO_SPACE = f"os error {errno.ENOSPC}"
+"""What Delta's errors say of a full disk; they have no code of their own."""
 
 Slice = Mapping[str, str | int]
 
@@ -100,7 +106,8 @@ class Lake:
         """Scan a table lazily, optionally one slice of it, optionally at an old version.
 
         Raises:
-            InputError: the table does not exist, or an older prefloop wrote it with other columns.
+            InputError: the table does not exist, an older prefloop wrote it with other columns, or
+                a file of it is gone or cut short.
         """
         delta = self.delta(table, version)
         found = [field.name for field in delta.schema().fields]
@@ -111,6 +118,7 @@ class Lake:
                 found=", ".join(found),
                 remedy="make the lake anew in another --home, or go back to that version",
             )
+        require_whole(delta, self.path(table), table)
         frame = pl.scan_delta(delta)
         for column, value in rows.items():
             frame = frame.filter(pl.col(column) == value)
@@ -248,19 +256,29 @@ class Lake:
             committed = delta.transaction_version(transaction.app_id)
             if committed is not None and committed >= transaction.version:
                 return delta.version()
-        write_deltalake(
-            delta or self.path(table),
-            data,
-            mode=mode,
-            partition_by=PARTITIONS.get(table),
-            predicate=slice_predicate(rows) if rows and delta else None,
-            # A raw table follows its source's native columns; every other schema is ours and fixed.
-            schema_mode="overwrite" if mode == "overwrite" and table not in SCHEMAS else None,
-            target_file_size=FILE_BYTES,
-            writer_properties=WRITER,
-            commit_properties=CommitProperties(
-                custom_metadata={"prefloop.slice": slice_predicate(rows)},
-                app_transactions=[transaction] if transaction else None,
-            ),
-        )
+        try:
+            write_deltalake(
+                delta or self.path(table),
+                data,
+                mode=mode,
+                partition_by=PARTITIONS.get(table),
+                predicate=slice_predicate(rows) if rows and delta else None,
+                # A raw table follows its source's native columns; every other schema is ours and fixed.
+                schema_mode="overwrite" if mode == "overwrite" and table not in SCHEMAS else None,
+                target_file_size=FILE_BYTES,
+                writer_properties=WRITER,
+                commit_properties=CommitProperties(
+                    custom_metadata={"prefloop.slice": slice_predicate(rows)},
+                    app_transactions=[transaction] if transaction else None,
+                ),
+            )
+        except DeltaError as error:
+            if NO_SPACE not in str(error):
+                raise
+            raise InputError(
+                f"the disk is full; nothing was added to table {table}",
+                expected=f"room for the rows in {self.root}",
+                found=f"{shutil.disk_usage(self.root).free} bytes free",
+                remedy="free some space, then run the same command again: it goes on from here",
+            ) from error
         return (delta or self.delta(table)).version()

@@ -1,0 +1,56 @@
+"""A disk that is really full: a small tmpfs, which only root may mount."""
+
+import random
+import string
+import subprocess
+
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.tables.chunks import Chunks
+from transforms.tables.lake import Lake
+
+TABLE = "dropped_pairs"
+ROWS = 2000
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def chunk(draw):
+    names = ["".join(draw.choices(string.ascii_letters, k=40)) for _ in range(ROWS)]
+    return pl.DataFrame({"experiment": "e", "prompt_id": names, "reason": "a tie"}).with_columns(
+        iteration=pl.lit(1, pl.Int32)
+    )
+
+
+def test_what_was_committed_stays_and_a_restart_goes_on(small_disk):
+    lake, draw = Lake(small_disk / "lake"), random.Random(0)
+    lake.append("prompt_splits", pl.DataFrame({"prompt_id": ["p"], "split": ["validation"]}))
+    filler = small_disk / "something else"
+    filler.write_bytes(b"x" * (512 << 10))
+    write, written = Chunks(lake, TABLE), 0
+    with pytest.raises(InputError, match="the disk is full; nothing was added") as error:
+        for _ in range(50):
+            write(chunk(draw))
+            written += 1
+    assert "run the same command again" in str(error.value)
+    assert 0 < written < 50
+    assert lake.read(TABLE).height == written * ROWS
+    assert lake.read("prompt_splits").height == 1
+    filler.unlink()
+    Chunks(lake, TABLE)(chunk(draw))
+    assert lake.read(TABLE)["prompt_id"].n_unique() == (written + 1) * ROWS
