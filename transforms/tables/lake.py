@@ -8,55 +8,22 @@ slice is one commit that replaces exactly those rows; the replaced ones stay rea
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
-import errno
-import random
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
-from deltalake import (
-    CommitProperties,
-    DeltaTable,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake import DeltaTable, Transaction
+from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
+from transforms.tables.commit import Slice, commit, commit_frame, slice_predicate
 from transforms.tables.damage import require_whole
 from transforms.tables.frames import read_frames
 from transforms.tables.handover import Handover
-from transforms.tables.schemas import NEWEST, PARTITIONS, SCHEMAS, enforce
-
-FILE_BYTES = 32 << 20
-"""Size of a table's files. The writer has one of them in memory."""
-WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16_384)
-"""Level 1 takes as long as the default, Snappy, and leaves two thirds of the bytes."""
-
-COMMIT_ATTEMPTS = 20
-"""Times that a commit is tried when other writers' commits keep coming first."""
-
-NO_SPACE = f"os error {errno.ENOSPC}"
-"""What Delta's errors say of a full disk; they have no code of their own."""
-
-Slice = Mapping[str, str | int]
-
-
-def slice_predicate(rows: Slice) -> str:
-    """Write a slice as a Delta predicate; text values are quoted and escaped."""
-    return " and ".join(
-        f"{column} = '{value.replace(chr(39), 2 * chr(39))}'"
-        if isinstance(value, str)
-        else f"{column} = {value}"
-        for column, value in rows.items()
-    )
+from transforms.tables.schemas import NEWEST, SCHEMAS, enforce
 
 
 class Lake:
@@ -163,18 +130,18 @@ class Lake:
         frames = Handover()
         with ThreadPoolExecutor(1) as pool:
             reader = pa.RecordBatchReader.from_batches(arrow, frames.batches())
-            commit = pool.submit(self._commit, table, reader, "overwrite", rows)
-            commit.add_done_callback(frames.abandon)
+            committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
+            committed.add_done_callback(frames.abandon)
             try:
                 yield lambda frame: frames.put(self._checked(table, frame, rows))
             except BrokenPipeError:
-                commit.result()  # the writer stopped first; its error says why
+                committed.result()  # the writer stopped first; its error says why
                 raise
             except BaseException:
                 frames.fail()
                 raise
             frames.end()
-            commit.result()
+            committed.result()
 
     def batches(
         self, table: str, /, group_by: str | None = None, **rows: str | int
@@ -220,13 +187,7 @@ class Lake:
         transaction: Transaction | None = None,
     ) -> int:
         checked = self._checked(table, frame, rows)
-        for attempt in range(1, COMMIT_ATTEMPTS):
-            try:
-                return self._commit(table, checked, mode, rows, transaction)
-            except CommitFailedError:
-                # Another writer's commit came between reading the table and this one.
-                time.sleep(random.uniform(0, 0.1 * attempt))
-        return self._commit(table, checked, mode, rows, transaction)
+        return commit_frame(self.path(table), checked, mode, rows, transaction)
 
     def _checked(self, table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
         if table in SCHEMAS:
@@ -241,44 +202,3 @@ class Lake:
                     remedy="write each slice with its own call",
                 )
         return frame
-
-    def _commit(
-        self,
-        table: str,
-        data: Any,
-        mode: str,
-        rows: Slice,
-        transaction: Transaction | None = None,
-    ) -> int:
-        # a table that is open already is not read again to learn its last version
-        delta = self.delta(table) if self.exists(table) else None
-        if delta and transaction:
-            committed = delta.transaction_version(transaction.app_id)
-            if committed is not None and committed >= transaction.version:
-                return delta.version()
-        try:
-            write_deltalake(
-                delta or self.path(table),
-                data,
-                mode=mode,
-                partition_by=PARTITIONS.get(table),
-                predicate=slice_predicate(rows) if rows and delta else None,
-                # A raw table follows its source's native columns; every other schema is ours and fixed.
-                schema_mode="overwrite" if mode == "overwrite" and table not in SCHEMAS else None,
-                target_file_size=FILE_BYTES,
-                writer_properties=WRITER,
-                commit_properties=CommitProperties(
-                    custom_metadata={"prefloop.slice": slice_predicate(rows)},
-                    app_transactions=[transaction] if transaction else None,
-                ),
-            )
-        except DeltaError as error:
-            if NO_SPACE not in str(error):
-                raise
-            raise InputError(
-                f"the disk is full; nothing was added to table {table}",
-                expected=f"room for the rows in {self.root}",
-                found=f"{shutil.disk_usage(self.root).free} bytes free",
-                remedy="free some space, then run the same command again: it goes on from here",
-            ) from error
-        return (delta or self.delta(table)).version()

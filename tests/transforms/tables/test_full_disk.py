@@ -37,18 +37,26 @@ def chunk(draw):
     )
 
 
+def fill(lake, draw):
+    """Write until the disk is full; the number of chunks."""
+    write = Chunks(lake, TABLE)
+    for written in range(50):
+        try:
+            write(chunk(draw))
+        except InputError:
+            return written
+    raise AssertionError("the disk is too large")
+
+
 def test_what_was_committed_stays_and_a_restart_goes_on(small_disk):
     lake, draw = Lake(small_disk / "lake"), random.Random(0)
     lake.append("prompt_splits", pl.DataFrame({"prompt_id": ["p"], "split": ["validation"]}))
     filler = small_disk / "something else"
     filler.write_bytes(b"x" * (512 << 10))
-    write, written = Chunks(lake, TABLE), 0
+    written = fill(lake, draw)
     with pytest.raises(InputError, match="the disk is full; nothing was added") as error:
-        for _ in range(50):
-            write(chunk(draw))
-            written += 1
+        Chunks(lake, TABLE)(chunk(draw))
     assert "run the same command again" in str(error.value)
-    assert 0 < written < 50
     assert lake.read(TABLE).height == written * ROWS
     assert lake.read("prompt_splits").height == 1
     filler.unlink()
