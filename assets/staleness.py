@@ -10,7 +10,9 @@ from typing import Any
 import dagster as dg
 
 from assets.materialize import READS, SETTINGS
-from transforms.tables import materializations
+from training.checkpoint import require_model
+from transforms.errors import InputError
+from transforms.tables import checkpoints, materializations
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SHARED
 
@@ -36,6 +38,7 @@ def stale_assets(
     """
     graph = definitions.resolve_asset_graph()
     made = materializations.latest(lake)
+    damaged = _damaged_checkpoints(lake, {row["output_id"] for row in made.values()})
     forced = set(forced)
     stale: dict[str, str] = {}
     for key in graph.toposorted_asset_keys:
@@ -52,6 +55,7 @@ def stale_assets(
                 if (row := made.get((parent, experiment)) or made.get((parent, SHARED)))
             },
         )
+        reason = reason or damaged.get(made[name, scope]["output_id"])
         changed = [parent for parent in upstream if parent in stale]
         if name in forced:
             stale[name] = "asked for"
@@ -60,6 +64,17 @@ def stale_assets(
         elif changed:
             stale[name] = f"{changed[0]} comes first"
     return stale
+
+
+def _damaged_checkpoints(lake: Lake, output_ids: set[str]) -> dict[str, str]:
+    """Say what is wrong with recorded checkpoints, those that are sound left out."""
+    damaged = {}
+    for checkpoint in checkpoints.all_of(lake, output_ids):
+        try:
+            require_model(checkpoint.path)
+        except InputError as error:
+            damaged[checkpoint.checkpoint_id] = str(error).splitlines()[0]
+    return damaged
 
 
 def _reason(

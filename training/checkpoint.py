@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from transforms.errors import InputError
 
 BLOCK_BYTES = 1 << 22
@@ -51,7 +53,8 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
         chat_template: whether conversations are rendered with it.
 
     Raises:
-        InputError: config, safetensors weights, tokenizer or chat template is missing.
+        InputError: config, safetensors weights, tokenizer or chat template is missing, or a
+            weights file is cut short.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -79,6 +82,8 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
             found=", ".join(sorted(file.name for file in path.iterdir())) or "an empty folder",
             remedy="take an instruction-tuned model saved with save_pretrained",
         )
+    for weights in sorted(path.glob("*.safetensors")):
+        _require_whole(weights)
 
 
 def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -128,6 +133,21 @@ def _weights(folder: Path) -> list[Path]:
             remedy="train or fetch the model first",
         )
     return files
+
+
+def _require_whole(weights: Path) -> None:
+    """Refuse a weights file whose length is not what its header says; the header alone is read."""
+    try:
+        with safe_open(weights, framework="numpy"):
+            pass
+    except SafetensorError as error:
+        raise InputError(
+            f"weights {weights} are damaged",
+            expected="a whole safetensors file",
+            found=f"{weights.stat().st_size} bytes: {error}",
+            remedy="run the recipe again: a damaged checkpoint is made again; a model of yours has"
+            " to be copied again",
+        ) from None
 
 
 def _inline_template(folder: Path) -> str | None:

@@ -1,6 +1,8 @@
 import json
 from collections.abc import Callable
 
+import dagster as dg
+import polars as pl
 import pytest
 
 from assets.definitions import build_definitions
@@ -10,7 +12,7 @@ from training.recipe import Recipe
 from transforms.errors import InputError
 from transforms.tables import materializations
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,35 @@ def test_asking_again_for_an_iteration(finished: Lake, tiny_recipe: Recipe) -> N
     assert after["iteration_2/scores"] == "asked for"
     assert "iteration_2/generations" not in after
     assert "iteration_2/policy" in after
+
+
+def test_a_model_whose_folder_is_gone_is_trained_again(tiny_recipe: Recipe, tmp_path) -> None:
+    lake = Lake(tmp_path)
+    definitions = build_definitions(tiny_recipe, lake.root)
+    node = definitions.resolve_asset_graph().get(dg.AssetKey(["initial_model"]))
+    inputs = {"demonstrations": "demonstrations@0"}
+    for asset, output_id, read in (
+        ("demonstrations", "demonstrations@0", {}),
+        ("initial_model", "0123456789abcdef", inputs),
+    ):
+        materializations.record(
+            lake,
+            asset=asset,
+            experiment=SHARED,
+            output_id=output_id,
+            settings=json.dumps(node.metadata[SETTINGS + SHARED].value),
+            inputs=json.dumps(read),
+            run_id="test",
+            elapsed_s=0.0,
+        )
+    row = dict.fromkeys(SCHEMAS["checkpoints"]) | {
+        "asset": "initial_model",
+        "checkpoint_id": "0123456789abcdef",
+        "path": "checkpoints/0123456789abcdef",
+    }
+    lake.append("checkpoints", pl.DataFrame([row], schema=SCHEMAS["checkpoints"]))
+    stale = stale_assets(definitions, lake, "iterative")
+    assert "checkpoints/0123456789abcdef cannot be read" in stale["initial_model"]
 
 
 def test_a_missing_upstream_is_named(tmp_path) -> None:

@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import pytest
@@ -43,6 +44,13 @@ def test_an_incomplete_model_is_refused_by_name(copy, file, missing):
     require_model(copy)
     (copy / file).unlink()
     with pytest.raises(InputError, match=missing):
+        require_model(copy)
+
+
+def test_weights_that_were_cut_short_are_refused(copy):
+    weights = copy / "model.safetensors"
+    os.truncate(weights, weights.stat().st_size // 2)
+    with pytest.raises(InputError, match=r"model.safetensors are damaged"):
         require_model(copy)
 
 

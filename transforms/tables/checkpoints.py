@@ -40,12 +40,29 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
     """
     target = lake.root / "checkpoints" / row["checkpoint_id"]
     if target.exists():
-        shutil.rmtree(folder)
+        # The same content, by its name; but what lies there may have been damaged since.
+        replaced = target.with_name(f".{target.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        target.rename(replaced)
+        folder.rename(target)
+        shutil.rmtree(replaced)
     else:
         folder.rename(target)
     row = {**row, "path": str(target.relative_to(lake.root)), "created_at": datetime.now(UTC)}
     lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
     return Checkpoint(row["checkpoint_id"], target)
+
+
+def all_of(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
+    """List those of some ids that are checkpoints; their folders may be damaged, or gone."""
+    if not lake.exists(TABLE):
+        return []
+    known = lake.read(TABLE).unique("checkpoint_id").sort("checkpoint_id")
+    return [
+        Checkpoint(checkpoint_id, lake.root / path)
+        for checkpoint_id, path in known.select("checkpoint_id", "path").iter_rows()
+        if checkpoint_id in checkpoint_ids
+    ]
 
 
 def latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
