@@ -18,6 +18,7 @@ The last line is JSON.
     python bench/crash.py --kills 100
 """
 
+import importlib
 import json
 import os
 import random
@@ -53,6 +54,14 @@ SETTINGS = (
     "evaluation.samples=2",
 )
 """The quickstart, scaled down; every table has several chunks."""
+
+PRELOADED = (
+    "assets.run",
+    "trl.trainer.dpo_trainer",
+    "trl.trainer.reward_trainer",
+    "trl.trainer.sft_trainer",
+    "vllm",
+)
 
 LOOP = ["experiment", "iteration", "prompt_id"]
 KEYS = {
@@ -199,11 +208,9 @@ def main(
     work: Annotated[Path | None, typer.Option(help="Folder to keep; a temporary one else.")] = None,
 ) -> None:
     """Kill the loop again and again, and compare what it leaves with an undisturbed run."""
-    import trl.trainer.dpo_trainer
-    import trl.trainer.reward_trainer
-    import trl.trainer.sft_trainer  # noqa: F401
-    import vllm  # noqa: F401
-
+    for module in PRELOADED:
+        importlib.import_module(module)
+    importlib.import_module("assets.console").quiet_teardown()
     os.environ["COLUMNS"] = "200"  # the log's lines are not to be wrapped
     draw, folder = random.Random(seed), work or Path(tempfile.mkdtemp(prefix="crash-"))
     folder.mkdir(parents=True, exist_ok=True)
