@@ -95,7 +95,7 @@ def pair_rewards(
 
         read, too_long = split_by_length(pairs, folder, settings.max_tokens)
         return as_rewards(compare_pairs(read, folder, step.loop.ranking, dtype=dtype)), too_long
-    from training.scoring import score_pairs, split_by_length
+    from training.pair_scoring import score_pairs, split_by_length
 
     read, too_long = split_by_length(pairs, folder, settings.max_tokens)
     return score_pairs(read, folder, step.loop.scoring, dtype=dtype), too_long

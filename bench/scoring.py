@@ -2,24 +2,28 @@
 
 The peer is what the paper's published script does: transformers' text-classification pipeline over
 the n responses of a prompt, batch size 1, no function applied to the logit. It gets the same token
-ids (the template's text, whose one BOS the tokenizer reads back; asserted), and may get a random
-part of the prompts (`--peer-prompts`): seconds a response are compared. The stage is
+ids (the template's text, whose one BOS the tokenizer reads back; asserted), and a random part of
+the prompts (`--peer-prompts`): seconds a response are compared. The stage is
 `training.scoring.score` with commits to the lake's table `scores`, over every row, read in frames.
-Both score the same random Llama in float32; their rewards must agree to 1e-4.
+Both score the same random Llama in float32; their rewards must agree to 1e-4. Loading the model is
+in neither's time.
 
-Second row, `shared`: the key-value cache of what the n token lists of a prompt begin with is
-computed once and repeated for the n continuations. It is compared with the stage's batches of whole
-conversations, on the same rows, without commits on either side: `whole`. Each side runs in a
-process of its own, in turns.
+Second row, `shared`: what the n token lists of a prompt begin with is computed once, in one packed
+row a prompt (`bench/shared_prompt.py`). It is compared with the stage's own forward pass over whole
+conversations, `whole`, on the same token ids, without commits.
+
+Memory: the stage is run once more over `--few-prompts` and `--many-prompts`.
 
 Real rows: 400 prompts with 16 samples each, taken as 800 prompts with 8, from the first one again
 when they are used up. `dialogues` are the longest of HH-RLHF, each with its own answer and those of
-the next seven.
+the next seven. Each side runs in a process of its own, in turns.
 
 The last line is JSON; `ratio` is the peer's seconds a response over the stage's (medians),
-`cpu_ratio` the same for processor time, which other programs on the machine disturb less.
+`cpu_ratio` the same for processor time, which other programs on the machine disturb less: it does
+not see that one thread waits for the other.
 
-    python bench/scoring.py --prompts 2000 --peer-prompts 50
+    python bench/scoring.py
+    python bench/scoring.py --hidden-size 128 --layers 4
 """
 
 import gzip
@@ -27,11 +31,8 @@ import json
 import multiprocessing
 import os
 import random
-import resource
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -39,27 +40,26 @@ from typing import Annotated
 import polars as pl
 import torch
 import typer
-from transformers import AutoModelForSequenceClassification, DynamicCache, pipeline
+from scoring_ways import Measured, N, run_side
+from transformers import AutoModelForSequenceClassification
 
-from training.batches import by_length, pad_right
 from training.initial_model import make_tiny_model
-from training.rendering import conversation_token_ids, load_tokenizer
-from training.scoring import score
-from training.settings import ScoringSettings, TinyModelSettings
-from transforms.ranking.responses import stamp
-from transforms.tables.lake import Lake
+from training.settings import TinyModelSettings
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
 )
 SAMPLES = "n_responses/tulu2_dpo13b_n16_alpacaeval_400.jsonl.gz"
 DIALOGUES = "hh-rlhf/helpful-base_test.jsonl.gz"
-N = 8
-FRAME_ROWS = 2048
-"""Rows that the stage is given at a time."""
-
-Measured = tuple[dict[tuple[str, int], float], int, float, float]
-"""Rewards by prompt_id and response_index; responses; seconds; seconds of processor time."""
+RUNS = [
+    ("stage", "all"),
+    ("peer", "part"),
+    ("whole", "samples"),
+    ("shared", "samples"),
+    ("whole", "dialogues"),
+    ("shared", "dialogues"),
+]
+"""Side and rows."""
 
 
 def read_lines(path: Path) -> list[dict]:
@@ -104,135 +104,53 @@ def as_rows(groups: list[tuple[str, list[str]]]) -> pl.DataFrame:
     )
 
 
-def timed(work: Callable[[], dict[tuple[str, int], float]]) -> Measured:
-    """Run and measure."""
-    started, cpu_started = time.perf_counter(), time.process_time()
-    rewards = work()
-    return rewards, len(rewards), time.perf_counter() - started, time.process_time() - cpu_started
-
-
-def run_stage(model: Path, rows: Path, folder: Path) -> Measured:
-    """Score frame by frame into the table `scores` of a new lake."""
-    lake, settings = Lake(folder / "lake"), ScoringSettings()
-    keys = {"experiment": "bench", "iteration": 1, "ranker": "reward_model", "ranker_id": "bench"}
-
-    def work() -> dict[tuple[str, int], float]:
-        score(
-            pl.scan_parquet(rows).collect_batches(chunk_size=FRAME_ROWS, maintain_order=True),
-            model,
-            settings,
-            dtype="float32",
-            commit=lambda chunk: lake.append("scores", stamp(chunk, **keys)),
-        )
-        return {}
-
-    _, _, elapsed_s, cpu_s = timed(work)
-    scores = lake.read("scores").select("prompt_id", "response_index", "reward").rows()
-    return (
-        {(prompt, index): reward for prompt, index, reward in scores},
-        len(scores),
-        elapsed_s,
-        cpu_s,
+def make_model(folder: Path, samples: pl.DataFrame, *, hidden_size: int, layers: int) -> None:
+    """Make a random Llama with a scalar head, and a byte BPE of 8,192 tokens for the rows."""
+    tiny = TinyModelSettings(
+        tokenizer="byte_bpe",
+        vocab_size=8192,
+        hidden_size=hidden_size,
+        intermediate_size=2 * hidden_size,
+        layers=layers,
+        heads=hidden_size // 64,
+        context_tokens=4096,
     )
+    texts = samples["prompt"].unique(maintain_order=True).to_list() + [
+        [{"role": "assistant", "content": text}]
+        for text in samples["response"].unique(maintain_order=True)
+    ]
+    make_tiny_model(tiny, texts, folder, seed=0)
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1).save_pretrained(folder)
 
 
-def run_peer(model: Path, rows: Path, folder: Path) -> Measured:
-    """Score prompt by prompt with the pipeline, one text at a time."""
-    tokenizer = load_tokenizer(model)
-    classify = pipeline("text-classification", model=str(model), device="cpu")
-    frame = pl.read_parquet(rows)
-
-    def work() -> dict[tuple[str, int], float]:
-        rewards = {}
-        for group in frame.iter_slices(N):
-            texts = [
-                tokenizer.apply_chat_template(
-                    [*prompt, {"role": "assistant", "content": response}], tokenize=False
-                )
-                for prompt, response in group.select("prompt", "response").iter_rows()
-            ]
-            outputs = classify(
-                texts, top_k=None, function_to_apply="none", batch_size=1, truncation=True
-            )
-            keys = group.select("prompt_id", "response_index").rows()
-            rewards |= {key: output[0]["score"] for key, output in zip(keys, outputs, strict=True)}
-        return rewards
-
-    ours = conversation_token_ids(tokenizer, frame["prompt"][:N].to_list(), frame["response"][:N])
-    texts = tokenizer.batch_decode(ours)
-    assert tokenizer(texts)["input_ids"] == ours
-    return timed(work)
+def measure(side: str, rows: str, folder: Path, threads: int) -> Measured:
+    """Run a side over the file of rows in a process of its own; print a line."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        arguments = side, folder / "reward_model", folder / f"{rows}.parquet", threads
+        found = pool.submit(run_side, *arguments).result()
+    print(f"{side + ' ' + rows:18}{ms(found.elapsed_s, found):9.3f} ms a response,"
+          f" {ms(found.cpu_s, found):.3f} of processor time, peak {found.peak_mib} MiB,"
+          f" load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+    return found
 
 
-def common_prefix(token_ids: list[list[int]]) -> int:
-    """Tokens that all lists begin with; at least one of every list is left."""
-    length = min(map(len, token_ids)) - 1
-    for position in range(length):
-        if len({row[position] for row in token_ids}) > 1:
-            return position
-    return length
+def ms(seconds: float, found: Measured) -> float:
+    """Milliseconds a response."""
+    return round(1e3 * seconds / len(found.rewards), 3)
 
 
-def run_shared(model: Path, rows: Path, folder: Path) -> Measured:
-    """Compute what the n conversations of a prompt begin with once."""
-    return _run_forward(model, rows, share=True)
-
-
-def run_whole(model: Path, rows: Path, folder: Path) -> Measured:
-    """Compute whole conversations in batches by length, as the stage does."""
-    return _run_forward(model, rows, share=False)
-
-
-def _run_forward(folder: Path, rows: Path, *, share: bool) -> Measured:
-    tokenizer = load_tokenizer(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    frame = pl.read_parquet(rows)
-    token_ids = conversation_token_ids(tokenizer, frame["prompt"].to_list(), frame["response"])
-    keys = frame.select("prompt_id", "response_index").rows()
-
-    @torch.inference_mode()
-    def work() -> dict[tuple[str, int], float]:
-        rewards = {}
-        batches = (
-            (list(range(start, start + N)) for start in range(0, len(keys), N))
-            if share
-            else by_length(token_ids, ScoringSettings().batch_tokens)
-        )
-        for batch in batches:
-            lists, cache = [token_ids[row] for row in batch], None
-            if share:
-                prefix = common_prefix(lists)
-                cache = DynamicCache(config=model.config)
-                model.base_model(input_ids=torch.tensor([lists[0][:prefix]]), past_key_values=cache)
-                cache.batch_repeat_interleave(N)
-                lists = [row[prefix:] for row in lists]
-            inputs, mask = pad_right(lists, model.config.pad_token_id, model.device)
-            hidden = model.base_model(
-                input_ids=inputs, past_key_values=cache, use_cache=share
-            ).last_hidden_state
-            last = hidden[torch.arange(len(lists)), mask.sum(dim=1) - 1]
-            found = model.score(last)[:, 0].tolist()
-            rewards |= {keys[row]: reward for row, reward in zip(batch, found, strict=True)}
-        return rewards
-
-    return timed(work)
-
-
-SIDES = {"stage": run_stage, "peer": run_peer, "shared": run_shared, "whole": run_whole}
-
-
-def run_side(side: str, model: Path, rows: Path, threads: int) -> tuple[Measured, int]:
-    """Measure a side in this process; add its largest resident memory, MiB."""
-    torch.set_num_threads(threads)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        measured = SIDES[side](model, rows, Path(folder))
-    return measured, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+def largest_difference(ours: Measured, other: Measured) -> float:
+    """Largest difference of rewards, over the rows of `other`."""
+    return max(abs(ours.rewards[key] - reward) for key, reward in other.rewards.items())
 
 
 def main(
     prompts: Annotated[int, typer.Option(help="Prompts of the stage, 8 responses each.")] = 2000,
     peer_prompts: Annotated[int, typer.Option(help="Prompts of the peer: a random part.")] = 100,
     shared_prompts: Annotated[int, typer.Option(help="Prompts of shared and whole.")] = 100,
+    few_prompts: Annotated[int, typer.Option(help="Prompts of a run for memory.")] = 400,
+    many_prompts: Annotated[int, typer.Option(help="Prompts of a run for memory.")] = 6000,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 3,
     threads: Annotated[int, typer.Option(help="Threads of torch in each process.")] = 2,
     hidden_size: Annotated[int, typer.Option(help="Width of the model.")] = 64,
@@ -240,67 +158,35 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder of the real data.")] = DATA,
 ) -> None:
     """Measure the scoring stage beside the pipeline, and what sharing a prompt would add."""
-    samples, dialogues = read_samples(data, prompts), read_dialogues(data, shared_prompts)
+    # Read when the sides import torch. Threads that spin at barriers cost the peer ten times its
+    # time on a busy machine; the stage's batches have one thread each and no barriers.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    load_before = os.getloadavg()
+    samples = read_samples(data, prompts)
     drawn = random.Random(0).sample(samples["prompt_id"].unique().sort().to_list(), peer_prompts)
     part = samples.filter(pl.col("prompt_id").is_in(drawn))
+    frames = {
+        "all": samples,
+        "part": part,
+        "samples": part.head(N * shared_prompts),
+        "dialogues": read_dialogues(data, shared_prompts),
+        "few": read_samples(data, few_prompts),
+        "many": read_samples(data, many_prompts),
+    }
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         folder = Path(work)
-        model = folder / "reward_model"
-        tiny = TinyModelSettings(
-            tokenizer="byte_bpe",
-            vocab_size=8192,
-            hidden_size=hidden_size,
-            intermediate_size=2 * hidden_size,
-            layers=layers,
-            heads=hidden_size // 64,
-            context_tokens=4096,
-        )
-        texts = samples["prompt"].to_list() + [
-            [{"role": "assistant", "content": text}] for text in samples["response"].unique()
-        ]
-        make_tiny_model(tiny, texts, model, seed=0)
-        torch.manual_seed(0)
-        AutoModelForSequenceClassification.from_pretrained(model, num_labels=1).save_pretrained(
-            model
-        )
-        frames = {
-            "all": samples,
-            "part": part,
-            "samples": part.head(N * shared_prompts),
-            "dialogues": dialogues,
-        }
+        make_model(folder / "reward_model", samples, hidden_size=hidden_size, layers=layers)
         for name, frame in frames.items():
             frame.write_parquet(folder / f"{name}.parquet")
-        runs = [
-            ("stage", "all"),
-            ("peer", "part"),
-            ("whole", "samples"),
-            ("shared", "samples"),
-            ("whole", "dialogues"),
-            ("shared", "dialogues"),
-        ]
-        ms: dict[str, list[float]] = {f"{side} {rows}": [] for side, rows in runs}
-        cpu_ms: dict[str, list[float]] = {name: [] for name in ms}
-        memory: dict[str, int] = {}
-        rewards: dict[str, dict[tuple[str, int], float]] = {}
+        found: dict[str, list[Measured]] = {f"{side} {rows}": [] for side, rows in RUNS}
         for repetition in range(repetitions):
             # whoever goes first changes every time
-            for side, rows in runs if repetition % 2 == 0 else runs[::-1]:
-                context = multiprocessing.get_context("spawn")
-                with ProcessPoolExecutor(1, mp_context=context) as pool:
-                    (found, count, elapsed_s, cpu_s), peak = pool.submit(
-                        run_side, side, model, folder / f"{rows}.parquet", threads
-                    ).result()
-                name = f"{side} {rows}"
-                ms[name].append(round(1e3 * elapsed_s / count, 3))
-                cpu_ms[name].append(round(1e3 * cpu_s / count, 3))
-                memory[name], rewards[name] = peak, found
-                print(f"{name:18}{ms[name][-1]:9.3f} ms a response, {cpu_ms[name][-1]:.3f} of"
-                      f" processor time, peak {peak} MiB", flush=True)  # fmt: skip
+            for side, rows in RUNS if repetition % 2 == 0 else RUNS[::-1]:
+                found[f"{side} {rows}"].append(measure(side, rows, folder, threads))
+        for rows in ("few", "many"):
+            found[f"stage {rows}"] = [measure("stage", rows, folder, threads)]
     difference = {
-        f"{ours} - {other}": max(
-            abs(rewards[ours][key] - reward) for key, reward in rewards[other].items()
-        )
+        f"{ours} - {other}": largest_difference(found[ours][0], found[other][0])
         for ours, other in (
             ("stage all", "peer part"),
             ("stage all", "shared samples"),
@@ -308,25 +194,31 @@ def main(
         )
     }
     assert max(difference.values()) < 1e-4, difference
-    median = {name: statistics.median(values) for name, values in ms.items()}
-    cpu_median = {name: statistics.median(values) for name, values in cpu_ms.items()}
+    elapsed = {name: [ms(run.elapsed_s, run) for run in runs] for name, runs in found.items()}
+    cpu = {name: [ms(run.cpu_s, run) for run in runs] for name, runs in found.items()}
+
+    def ratios(prefix: str, slow: str, fast: str) -> dict[str, float]:
+        return {
+            f"{prefix}{kind}": round(
+                statistics.median(figures[slow]) / statistics.median(figures[fast]), 3
+            )
+            for kind, figures in (("ratio", elapsed), ("cpu_ratio", cpu))
+        }
+
     result = {
         "bench": "scoring",
-        "ratio": round(median["peer part"] / median["stage all"], 3),
-        "cpu_ratio": round(cpu_median["peer part"] / cpu_median["stage all"], 3),
-        **{
-            f"shared_{kind}_{rows}": round(figures[f"whole {rows}"] / figures[f"shared {rows}"], 3)
-            for rows in ("samples", "dialogues")
-            for kind, figures in (("ratio", median), ("cpu_ratio", cpu_median))
-        },
-        "ms": ms,
-        "cpu_ms": cpu_ms,
-        "peak_mib": memory,
+        **ratios("", "peer part", "stage all"),
+        **ratios("shared_samples_", "whole samples", "shared samples"),
+        **ratios("shared_dialogues_", "whole dialogues", "shared dialogues"),
+        "ms": elapsed,
+        "cpu_ms": cpu,
+        "peak_mib": {name: max(run.peak_mib for run in runs) for name, runs in found.items()},
         "largest_difference": difference,
         "rows": {name: frame.height for name, frame in frames.items()},
         "model": {"hidden_size": hidden_size, "layers": layers},
         "threads": threads,
-        "load_average": os.getloadavg(),
+        "omp_wait_policy": os.environ["OMP_WAIT_POLICY"],
+        "load_average": {"before": load_before, "after": os.getloadavg()},
     }
     print(json.dumps(result))
 

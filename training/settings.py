@@ -4,7 +4,7 @@ A default taken from the paper (Dong et al. 2024, arXiv 2405.07863) quotes it. S
 are named apart from TRL's `SFTConfig`, `DPOConfig` and vLLM's `SamplingParams`.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -64,6 +64,10 @@ class ModelSettings(Settings):
         return self
 
 
+CRASH_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
+"""Settings that decide what a crash costs, and nothing that a finished run leaves."""
+
+
 class TrainingSettings(Settings):
     """What every training stage shares: an AdamW run of TRL."""
 
@@ -89,6 +93,9 @@ class TrainingSettings(Settings):
     """Recompute activations in the backward pass: less memory, about a third slower."""
     logging_steps: int = Field(default=5, ge=1)
     """Optimiser steps between two rows of `training_metrics`."""
+    checkpoint_steps: int | None = Field(default=100, ge=1)
+    """Optimiser steps between two step checkpoints, which a killed run goes on from, rounded up to
+    a logged step; null writes none. One takes 12 bytes a weight, and two or three are on disk."""
     processes: int = Field(default=1, ge=1)
     """Training processes; more than one goes through `accelerate launch`."""
     accelerate_config: str | None = None
@@ -102,6 +109,13 @@ class TrainingSettings(Settings):
                 f" {self.micro_batch_size} x processes {self.processes}"
             )
         return self
+
+    def decisive(self) -> dict[str, Any]:
+        """Dump the settings that decide the trained weights and their metrics.
+
+        The others may differ between a run and its continuation, or its record and a new request.
+        """
+        return self.model_dump(mode="json", exclude=CRASH_SETTINGS)
 
 
 class SFTSettings(TrainingSettings):
@@ -133,6 +147,9 @@ class PreferenceModelSettings(TrainingSettings):
     """Longest example, and the block that examples are packed into. Paper: "block size of 3072"."""
     packing: bool = True
     """Pack examples into blocks of `max_tokens`."""
+    both_orders: bool = False
+    """Train on each pair in both orders, two examples a pair; false draws one order a pair, by a
+    hash of its id. The paper's code draws one."""
     mixture: str = "all"
     """Mixture of the recipe that it is trained on; `all` is every source of preferences."""
 
@@ -150,10 +167,10 @@ class RankingSettings(Settings):
 
 
 class JudgeSettings(Settings):
-    """A chat model that compares two responses by a rubric."""
+    """A chat model that compares two responses by a rubric, here (`path`) or at an `address`."""
 
     path: str | None = None
-    """Folder or hub id of a model that runs here, in the generation engine."""
+    """Folder (a checkpoint, too) or hub id of a model that runs here, in the generation engine."""
     revision: str | None = None
     """Git revision of the hub model; required with a hub id."""
     address: str | None = None
@@ -166,14 +183,39 @@ class JudgeSettings(Settings):
     """Name of a file in training/rubrics, without its ending."""
     max_tokens: int = Field(default=512, ge=1)
     """Most tokens of a verdict's text."""
+    max_context_tokens: int = Field(default=8192, ge=16)
+    """Request plus verdict of a model that runs here; a comparison that leaves no room for
+    max_tokens gets a row that says so. A model with less context takes fewer."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Seconds that a request may take."""
     retries: int = Field(default=3, ge=0)
     """Times that a request that failed is sent again, after 1, 2, 4 ... seconds."""
     concurrency: int = Field(default=8, ge=1)
     """Requests at a time."""
+    chunk_comparisons: int = Field(default=64, ge=1)
+    """Comparisons a commit: what a crash can cost."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
     """Share of answers that may be unusable before the asset's check fails."""
+
+    @model_validator(mode="after")
+    def _one_judge(self) -> Self:
+        here, there = self.path is not None, self.address is not None
+        if here == there or there != (self.model is not None) or (there and self.revision):
+            raise ValueError(
+                "name exactly one judge: path (with a revision, if it is a hub id), or address and"
+                f" model; found path {self.path}, revision {self.revision}, address"
+                f" {self.address}, model {self.model}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _room(self) -> Self:
+        if self.max_tokens >= self.max_context_tokens:
+            raise ValueError(
+                f"max_tokens {self.max_tokens} leaves no room for a request in max_context_tokens"
+                f" {self.max_context_tokens}"
+            )
+        return self
 
 
 class SamplingSettings(Settings):
@@ -212,13 +254,18 @@ class DPOSettings(TrainingSettings):
     """Paper: 2 epochs an iteration."""
     beta: float = Field(default=0.1, gt=0)
     """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
+    reference_batch_tokens: int = Field(default=8192, ge=64)
+    """Padded tokens of one forward pass of the reference."""
+    reference_chunk_sequences: int = Field(default=1024, ge=1)
+    """Sequences a commit to `reference_logps`: what a crash can cost."""
 
 
 class ScoringSettings(Settings):
     """How a reward model is run over responses."""
 
-    batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens of one forward pass; rows are grouped by length."""
+    batch_tokens: int = Field(default=2048, ge=64)
+    """Padded tokens of one forward pass; rows are grouped by length. 2,048 stays in a CPU core's
+    cache; a GPU wants some ten times as many."""
     chunk_rows: int = Field(default=4096, ge=1)
     """Rows a commit."""
 

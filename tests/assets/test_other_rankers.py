@@ -73,6 +73,7 @@ def lake(
     )
     options = [word for override in overrides for word in ("--set", override)]
     options += ["--home", str(home), "--until", "iteration_2/policy"]
+    options += ["--experiment", "pairwise", "--experiment", "judged"]
     recipe = str(ROOT / "recipes" / "quickstart.yaml")
     ran = CliRunner().invoke(app, ["run", recipe, *options], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output

@@ -10,8 +10,8 @@ from transformers import AutoModelForSequenceClassification
 
 from training.batches import by_length
 from training.initial_model import make_tiny_model
+from training.pair_scoring import score_pairs, split_by_length
 from training.rendering import conversation_token_ids, load_tokenizer
-from training.scoring import score_pairs, split_by_length
 from training.settings import ScoringSettings, TinyModelSettings
 from transforms.reward_bench.pairs import read_bench_set
 from transforms.reward_bench.results import bench_results, judge_pairs

@@ -1,6 +1,7 @@
 """A reward model of random weights: what matters is that batches, padding and order do not."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import polars as pl
 import pytest
@@ -10,8 +11,9 @@ from transformers import AutoModelForSequenceClassification
 from training import scoring
 from training.batches import by_length
 from training.initial_model import make_tiny_model
+from training.pair_scoring import score_pairs, split_by_length
 from training.rendering import conversation_token_ids, load_tokenizer
-from training.scoring import score, score_pairs, split_by_length
+from training.scoring import score
 from training.settings import ScoringSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -260,3 +262,16 @@ def test_a_model_without_a_chat_template_is_refused(reward_model, responses, tmp
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(InputError, match="a chat template"):
         rewards_of(responses, tmp_path)
+
+
+def test_threads_change_no_reward_and_keep_their_number(reward_model, responses):
+    threads, rewards = torch.get_num_threads(), {}
+    try:
+        for number in (1, 3):
+            torch.set_num_threads(number)
+            rewards[number] = rewards_of(responses, reward_model, batch_tokens=64)["reward"]
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(torch.get_num_threads).result() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert rewards[1].to_list() == pytest.approx(rewards[3].to_list(), abs=1e-5)

@@ -1,0 +1,147 @@
+"""The ways that `bench/scoring.py` compares; each is run in a process of its own.
+
+Lives here: the stage, the pipeline, the forward pass alone with whole conversations and with shared
+prompts, and how they are measured. Models and tokenizers are loaded before the clocks start.
+"""
+
+import resource
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import torch
+from shared_prompt import compute_rewards_by_prompt
+from transformers import pipeline
+
+from training.rendering import conversation_token_ids, load_tokenizer
+from training.rewards import compute_rewards, load_reward_model
+from training.scoring import score
+from training.settings import ScoringSettings
+from transforms.ranking.responses import stamp
+from transforms.tables.lake import Lake
+
+N = 8
+"""Responses a prompt."""
+FRAME_ROWS = 2048
+"""Rows that the stage is given at a time."""
+
+Rewards = dict[tuple[str, int], float]
+"""By prompt_id and response_index."""
+
+
+class Took(NamedTuple):
+    """Seconds, processor seconds of all threads, and the largest resident memory until then."""
+
+    elapsed_s: float
+    cpu_s: float
+    peak_mib: int
+
+
+class Measured(NamedTuple):
+    """What a way found and took."""
+
+    rewards: Rewards
+    elapsed_s: float
+    cpu_s: float
+    peak_mib: int
+
+
+class Clocks:
+    """What this process takes from `start` on."""
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def read(self) -> Took:
+        """Read the clocks; what the process does afterwards is not in it."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Took(
+            time.perf_counter() - self._wall, time.process_time() - self._cpu, round(peak / 1024)
+        )
+
+
+def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
+    """Score frame by frame into the table `scores` of a new lake."""
+    ids = dict.fromkeys(("ranker_id", "ranking_id", "policy_id", "sampling_id"), "bench")
+    keys = {"experiment": "bench", "iteration": 1, "ranker": "reward_model"} | ids
+
+    def frames() -> Iterator[pl.DataFrame]:
+        clocks.start()  # the first frame is taken when the model is there
+        yield from pl.scan_parquet(rows).collect_batches(chunk_size=FRAME_ROWS, maintain_order=True)
+
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        lake = Lake(Path(folder) / "lake")
+        score(
+            frames(),
+            model,
+            ScoringSettings(),
+            dtype="float32",
+            commit=lambda chunk: lake.append("scores", stamp(chunk, **keys)),
+        )
+        took = clocks.read()
+        scores = lake.read("scores").select("prompt_id", "response_index", "reward").rows()
+    return {(prompt, index): reward for prompt, index, reward in scores}, took
+
+
+def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
+    """Score prompt by prompt with the pipeline, one text at a time."""
+    tokenizer = load_tokenizer(model)
+    classify = pipeline("text-classification", model=str(model), device="cpu")
+    frame = pl.read_parquet(rows)
+
+    def score_group(group: pl.DataFrame) -> list[float]:
+        texts = [
+            tokenizer.apply_chat_template(
+                [*prompt, {"role": "assistant", "content": response}], tokenize=False
+            )
+            for prompt, response in group.select("prompt", "response").iter_rows()
+        ]
+        outputs = classify(
+            texts, top_k=None, function_to_apply="none", batch_size=1, truncation=True
+        )
+        return [output[0]["score"] for output in outputs]
+
+    ours = conversation_token_ids(tokenizer, frame["prompt"][:N].to_list(), frame["response"][:N])
+    assert tokenizer(tokenizer.batch_decode(ours))["input_ids"] == ours
+    score_group(frame[:N])  # the first call prepares what later ones reuse
+    clocks.start()
+    rewards: Rewards = {}
+    for group in frame.iter_slices(N):
+        keys = group.select("prompt_id", "response_index").rows()
+        rewards |= dict(zip(keys, score_group(group), strict=True))
+    return rewards, clocks.read()
+
+
+def run_forward(model: Path, rows: Path, clocks: Clocks, *, share: bool) -> tuple[Rewards, Took]:
+    """Compute rewards of token ids that are there already, without commits."""
+    frame = pl.read_parquet(rows)
+    token_ids = conversation_token_ids(
+        load_tokenizer(model), frame["prompt"].to_list(), frame["response"].to_list()
+    )
+    loaded = load_reward_model(model, "float32")
+    clocks.start()
+    found = (
+        compute_rewards_by_prompt(loaded, token_ids, N)
+        if share
+        else compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens)
+    )
+    took = clocks.read()
+    keys = frame.select("prompt_id", "response_index").rows()
+    return dict(zip(keys, found, strict=True)), took
+
+
+def run_side(side: str, model: Path, rows: Path, threads: int) -> Measured:
+    """Measure a side in this process."""
+    torch.set_num_threads(threads)
+    clocks = Clocks()
+    if side == "stage":
+        rewards, took = run_stage(model, rows, clocks)
+    elif side == "peer":
+        rewards, took = run_peer(model, rows, clocks)
+    else:
+        rewards, took = run_forward(model, rows, clocks, share=side == "shared")
+    return Measured(rewards, *took)

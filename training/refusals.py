@@ -1,0 +1,81 @@
+"""Responses without a reward: which rows of a chunk have none, and why.
+
+Lives here: the reasons. Not here: scoring, which commits all other rows first (`training.scoring`).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from transforms.errors import InputError
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a response has no reward: the parts of an `InputError`."""
+
+    what: str
+    expected: str
+    found: str
+    remedy: str
+
+
+def name_of(chunk: pl.DataFrame, row: int) -> str:
+    """Name a response for people."""
+    return f"prompt {chunk['prompt_id'][row]}, response {chunk['response_index'][row]}"
+
+
+def refuse_texts(
+    chunk: pl.DataFrame, token_ids: Sequence[Sequence[int]], context_tokens: int
+) -> dict[int, Refusal]:
+    """Find the rows that the model cannot read; row number to reason."""
+    refusals = {}
+    for row, text in enumerate(chunk["response"]):
+        if text is None:
+            refusals[row] = Refusal(
+                f"{name_of(chunk, row)} has no text", "a text", "null", "drop the row"
+            )
+        elif len(token_ids[row]) > context_tokens:
+            refusals[row] = Refusal(
+                f"{name_of(chunk, row)} is longer than the model's context",
+                f"at most {context_tokens} tokens with its prompt",
+                f"{len(token_ids[row])} tokens",
+                "sample with a smaller max_context_tokens, or use a model with more context",
+            )
+    return refusals
+
+
+def refuse_rewards(
+    chunk: pl.DataFrame, rewards: Sequence[float], readable: Sequence[int], reward_model: Path
+) -> dict[int, Refusal]:
+    """Find the rows whose reward is NaN or infinite; row number to reason."""
+    return {
+        row: Refusal(
+            f"the reward of {name_of(chunk, row)} is not finite",
+            "a finite number",
+            str(rewards[row]),
+            f"look at the weights of {reward_model}, or score in float32",
+        )
+        for row in readable
+        if not math.isfinite(rewards[row])
+    }
+
+
+def raise_refusals(refused: Sequence[Refusal], rows: int) -> None:
+    """Name the first response that has no reward, of `rows` that were read, and count them.
+
+    Raises:
+        InputError: there is one.
+    """
+    if refused:
+        first = refused[0]
+        raise InputError(
+            f"{first.what}; {len(refused)} of {rows} responses have no reward, the others are"
+            " committed",
+            expected=first.expected,
+            found=first.found,
+            remedy=first.remedy,
+        )
