@@ -68,7 +68,14 @@ def ranker_settings(study: Study, loop: LoopSettings) -> dict[str, Any]:
         settings |= {"method": loop.ranking.method}
     if loop.ranker == "judge":
         # how it is reached changes no verdict
-        reach = {"timeout_s", "retries", "concurrency", "api_key_variable", "max_unparsed_share"}
+        reach = {
+            "timeout_s",
+            "retries",
+            "concurrency",
+            "chunk_comparisons",
+            "api_key_variable",
+            "max_unparsed_share",
+        }
         settings |= {"judge": study.recipe.judge.model_dump(exclude=reach)}
     return settings
 

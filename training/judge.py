@@ -22,13 +22,9 @@ from training.commits import BackgroundCommits
 from training.judge_address import AddressJudge
 from training.judging import Answer, Judge, parse_verdict, read_rubric, request
 from training.settings import JudgeSettings
-from transforms.errors import InputError
 from transforms.identity import digest_settings
 from transforms.ranking.judgments import ORDERS
 from transforms.tables.schemas import SCHEMAS
-
-CHUNK_COMPARISONS = 64
-"""Comparisons a commit: what a crash can cost."""
 
 PORTION = 4096
 """Comparisons whose requests are in memory at once."""
@@ -50,9 +46,8 @@ def describe_judge(settings: JudgeSettings, *, dtype: str) -> pl.DataFrame:
     `judge_id` hashes what an answer depends on: model, rubric text, settings; no key, no time-out.
 
     Raises:
-        InputError: not exactly one of path and (address, model); no such model or rubric.
+        InputError: no such model or rubric.
     """
-    _require_one(settings)
     asked: dict[str, Any] = {"max_tokens": settings.max_tokens, "temperature": 0.0}
     if settings.path is None:
         model = settings.model
@@ -92,7 +87,7 @@ def judge(
         settings: the judge, its rubric, how it is asked.
         dtype: dtype of the weights of a model that runs here.
         commit: called in one background thread with rows of `judgments`, both orders of
-            `CHUNK_COMPARISONS` comparisons at a time, in order of completion; within a chunk in
+            `chunk_comparisons` comparisons at a time, in order of completion; within a chunk in
             the order of `comparisons`, `first` shown as A before `second`. Its error is raised
             here.
         description: what the progress bar says.
@@ -108,17 +103,6 @@ def judge(
         tqdm(total=comparisons.height, desc=description, unit="comparison", disable=None) as bar,
     ):
         return judge_with(opened, named, comparisons, commit, bar)
-
-
-def _require_one(settings: JudgeSettings) -> None:
-    here, there = settings.path is not None, settings.address is not None
-    if here == there or there != (settings.model is not None):
-        raise InputError(
-            "the settings name no judge",
-            expected="either judge.path, or judge.address and judge.model",
-            found=f"path {settings.path}, address {settings.address}, model {settings.model}",
-            remedy="name exactly one",
-        )
 
 
 def open_judge(settings: JudgeSettings, *, dtype: str) -> AbstractContextManager[Judge]:
@@ -157,7 +141,7 @@ def judge_with(
                     unanswered += sum(row["verdict"] is None for row in both)
                     if bar is not None:
                         bar.update()
-                    if len(ready) == CHUNK_COMPARISONS:
+                    if len(ready) == opened.settings.chunk_comparisons:
                         put_chunk()
             finally:
                 if ready:  # what was answered before an error stays answered

@@ -44,7 +44,7 @@ class AddressJudge:
 
     def __init__(self, settings: JudgeSettings) -> None:
         """Read the key, if there is one; a server without keys needs none."""
-        self._settings = settings
+        self.settings = settings
         self._url = f"{settings.address.rstrip('/')}/chat/completions"
         self._key = os.environ.get(settings.api_key_variable, "")
 
@@ -81,7 +81,7 @@ class AddressJudge:
         try:
             while True:
                 for number, conversation in islice(
-                    numbered, self._settings.concurrency - len(running)
+                    numbered, self.settings.concurrency - len(running)
                 ):
                     running[self._portal.start_task_soon(self._ask, conversation)] = number
                 if not running:
@@ -94,7 +94,7 @@ class AddressJudge:
 
     async def _ask(self, conversation: Conversation) -> Answer:
         """Send a request until it is answered, refused for good, or out of retries."""
-        started, tries = time.perf_counter(), self._settings.retries + 1
+        started, tries = time.perf_counter(), self.settings.retries + 1
         for attempt in range(tries):
             if attempt:
                 await anyio.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
@@ -116,27 +116,27 @@ class AddressJudge:
             Text and finish_reason of the answer; or an error that a repetition would not change.
         """
         body = {
-            "model": self._settings.model,
+            "model": self.settings.model,
             "messages": conversation,
             "temperature": 0.0,
-            "max_tokens": self._settings.max_tokens,
+            "max_tokens": self.settings.max_tokens,
         }
         try:
-            with anyio.fail_after(self._settings.timeout_s):
+            with anyio.fail_after(self.settings.timeout_s):
                 response = await self._client.post(self._url, json=body)
         except TimeoutError:
-            raise _TryAgainError(f"no answer within {self._settings.timeout_s:g} s") from None
+            raise _TryAgainError(f"no answer within {self.settings.timeout_s:g} s") from None
         except httpx2.RequestError as failure:
             raise _TryAgainError(f"{type(failure).__name__}: {failure}") from None
         status = response.status_code
         said = f"HTTP {status}: {response.text[:ERROR_CHARS]}"
         if status in REFUSED:
             raise InputError(
-                f"the judge at {self._settings.address} refuses requests",
-                expected=f"a chat completions server with the model {self._settings.model}",
+                f"the judge at {self.settings.address} refuses requests",
+                expected=f"a chat completions server with the model {self.settings.model}",
                 found=said.replace(self._key, "***") if self._key else said,
                 remedy="correct judge.address or judge.model, or set the environment variable"
-                f" {self._settings.api_key_variable} to a valid key",
+                f" {self.settings.api_key_variable} to a valid key",
             )
         if status >= 500 or status in (408, 409, 429):
             raise _TryAgainError(said)

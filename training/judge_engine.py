@@ -21,9 +21,6 @@ from training.sampler import Sampler
 from training.settings import JudgeSettings, SamplingSettings
 from transforms.errors import InputError
 
-CONTEXT_TOKENS = 8192
-"""Most tokens of a request and its answer; a model with less context takes fewer."""
-
 
 def judge_folder(settings: JudgeSettings) -> Path:
     """Find the model's folder; one of the hub is fetched, at its revision.
@@ -53,8 +50,10 @@ class EngineJudge:
         Raises:
             InputError: the model is not found, or max_tokens leaves no room for a request.
         """
+        self.settings = settings
         folder = judge_folder(settings)
-        context = min(AutoConfig.from_pretrained(folder).max_position_embeddings, CONTEXT_TOKENS)
+        positions = AutoConfig.from_pretrained(folder).max_position_embeddings
+        context = min(positions, settings.max_context_tokens)
         self._longest = context - settings.max_tokens
         if self._longest < 1:
             raise InputError(

@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal, Protocol
 
+from training.settings import JudgeSettings
 from transforms.errors import InputError
 
 RUBRICS = Path(__file__).parent / "rubrics"
@@ -45,6 +46,8 @@ class Answer:
 
 class Judge(Protocol):
     """A chat model that answers requests; a context manager, open while it is asked."""
+
+    settings: JudgeSettings
 
     def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
         """Answer every request, greedily; number (from 0) and answer in order of completion."""

@@ -72,8 +72,9 @@ def train_preference_model(
     started = time.perf_counter()
     tokenizer = load_tokenizer(policy)
     add_unknown_words(tokenizer)
-    examples = label_comparisons(tokenizer, pairs)
+    examples = label_comparisons(tokenizer, pairs, both_orders=settings.both_orders)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "pair_id")
+    dropped = dropped.unique(maintain_order=True)  # a pair stands there once, in whatever orders
 
     def build(folder: Path) -> SFTTrainer:
         arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
@@ -89,32 +90,39 @@ def train_preference_model(
     return train(build, output, settings, dropped=dropped, started=started, report=report)
 
 
-def label_comparisons(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+def label_comparisons(
+    tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, *, both_orders: bool
+) -> pl.DataFrame:
     """Tokenise comparisons: pair_id, input_ids, labels (-100 but for the last token), length.
 
-    The last token is the label: A where the chosen response stands first, else B.
+    The last token is the label: A where the chosen response stands first, else B. The order of a
+    pair is drawn by its id; with `both_orders` the pairs follow once more in the other order.
+    `length` is that of the pair's longest example, so that both orders are kept or dropped.
 
     Raises:
         InputError: see `train_preference_model`.
     """
+    drawn = pairs.with_columns(
+        chosen_first=pl.Series([chosen_is_first(pair_id) for pair_id in pairs["pair_id"]])
+    )
+    if both_orders:
+        drawn = pl.concat([drawn, drawn.with_columns(~pl.col("chosen_first"))])
+    comparisons, answers = [], []
     labels = label_token_ids(tokenizer)
-    first = [chosen_is_first(pair_id) for pair_id in pairs["pair_id"]]
-    sides = [[turns[-1]["content"] for turns in pairs[name]] for name in ("chosen", "rejected")]
-    comparisons = [
-        (prompt, chosen, rejected) if chosen_first else (prompt, rejected, chosen)
-        for prompt, chosen, rejected, chosen_first in zip(
-            pairs["prompt"], *sides, first, strict=True
-        )
-    ]
-    answers = [labels[0] if chosen_first else labels[1] for chosen_first in first]
+    for prompt, chosen, rejected, chosen_first in drawn.select(
+        "prompt", "chosen", "rejected", "chosen_first"
+    ).iter_rows():
+        sides = chosen[-1]["content"], rejected[-1]["content"]
+        comparisons.append((prompt, *(sides if chosen_first else sides[::-1])))
+        answers.append(labels[0] if chosen_first else labels[1])
     questions = comparison_token_ids(tokenizer, comparisons)
-    return pairs.select(
+    return drawn.select(
         "pair_id",
         pl.Series("input_ids", [[*q, a] for q, a in zip(questions, answers, strict=True)]),
         pl.Series(
             "labels", [[IGNORED] * len(q) + [a] for q, a in zip(questions, answers, strict=True)]
         ),
-    ).with_columns(pl.col("input_ids").list.len().alias("length"))
+    ).with_columns(pl.col("input_ids").list.len().max().over("pair_id").alias("length"))
 
 
 def load_with_words(policy: Path, tokens: int, seed: int) -> torch.nn.Module:

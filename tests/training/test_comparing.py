@@ -6,6 +6,8 @@ import shutil
 import polars as pl
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
 from training.comparing import (
@@ -88,6 +90,19 @@ def test_both_directions_add_to_one_exactly(preference_model, comparisons):
     together = chances(preference_model, comparisons + turned)
     both = zip(together[: len(comparisons)], together[len(comparisons) :], strict=True)
     assert [p + q for p, q in both] == pytest.approx([1.0] * len(comparisons), abs=1e-6)
+
+
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join)
+
+
+@settings(max_examples=40, deadline=None)
+@given(TEXTS, TEXTS, TEXTS)
+def test_the_directions_of_any_two_texts_add_to_one(preference_model, asked, first, second):
+    prompt = [{"role": "user", "content": asked}]
+    (there,) = chances(preference_model, [(prompt, first, second)])
+    (back,) = chances(preference_model, [(prompt, second, first)])
+    assert there + back == 1.0
+    assert 0 <= there <= 1
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8])

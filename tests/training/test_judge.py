@@ -12,9 +12,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from training import judge_address
-from training.judge import CHUNK_COMPARISONS, describe_judge, judge
+from training.judge import describe_judge, judge
 from training.judge_ranking import judge_responses
 from training.settings import JudgeSettings, RankingSettings
 from transforms.errors import InputError
@@ -247,15 +248,15 @@ def test_the_key_comes_from_the_named_variable_and_goes_nowhere_else(server, cap
 
 
 def test_chunks_hold_whole_comparisons_and_nothing_is_lost(server):
-    count = 2 * CHUNK_COMPARISONS + 3
-    rows = comparisons(*[("a" * (1 + i % 3), f"{i}") for i in range(count)])
+    rows = comparisons(*[("a" * (1 + i % 3), f"{i}") for i in range(13)])
     chunks: list[pl.DataFrame] = []
-    judge(rows, settings_of(server), dtype="float32", commit=chunks.append)
-    assert [chunk.height for chunk in chunks] == [2 * CHUNK_COMPARISONS] * 2 + [6]
+    settings = settings_of(server, chunk_comparisons=5)
+    judge(rows, settings, dtype="float32", commit=chunks.append)
+    assert [chunk.height for chunk in chunks] == [10, 10, 6]
     for chunk in chunks:
         assert chunk.group_by("comparison_id").len()["len"].unique().to_list() == [2]
         assert chunk["comparison_id"].is_sorted()
-    assert pl.concat(chunks)["comparison_id"].n_unique() == count
+    assert pl.concat(chunks)["comparison_id"].n_unique() == 13
 
 
 def test_an_error_of_a_commit_is_raised(server):
@@ -278,7 +279,8 @@ def test_a_judge_is_identified_by_what_its_answers_depend_on(server):
     def judge_id(**changes: Any) -> str:
         return describe_judge(settings_of(server, **changes), dtype="float32").item(0, "judge_id")
 
-    same = {"timeout_s": 1.0, "retries": 0, "concurrency": 1, "max_unparsed_share": 0.5}
+    same = {"timeout_s": 1.0, "retries": 0, "concurrency": 1, "chunk_comparisons": 1}
+    same |= {"max_unparsed_share": 0.5}
     assert judge_id(**same, api_key_variable="OTHER") == judge_id()
     others = [{"model": "n"}, {"rubric": "overall"}, {"max_tokens": 65}, {"address": "http://b"}]
     assert len({judge_id(), *[judge_id(**other) for other in others]}) == 5
@@ -286,11 +288,23 @@ def test_a_judge_is_identified_by_what_its_answers_depend_on(server):
 
 @pytest.mark.parametrize(
     "named",
-    [{}, {"path": "p", "address": "http://a", "model": "m"}, {"address": "http://a"}],
+    [
+        {},
+        {"path": "p", "address": "http://a", "model": "m"},
+        {"path": "p", "model": "m"},
+        {"address": "http://a"},
+        {"model": "m"},
+        {"address": "http://a", "model": "m", "revision": "main"},
+    ],
 )
-def test_settings_that_name_no_judge_are_refused(named):
-    with pytest.raises(InputError, match="the settings name no judge"):
-        describe_judge(JudgeSettings(**named), dtype="float32")
+def test_settings_that_name_no_judge_or_two_are_refused(named):
+    with pytest.raises(ValidationError, match=r"name exactly one judge: path .*, or address and"):
+        JudgeSettings(**named)
+
+
+def test_settings_without_room_for_a_request_are_refused():
+    with pytest.raises(ValidationError, match="max_tokens 512 leaves no room"):
+        JudgeSettings(path="p", max_context_tokens=512)
 
 
 def test_no_comparisons_ask_nobody(server):

@@ -62,11 +62,14 @@ def test_nonsense_is_counted_and_a_long_response_named(model):
     assert set(answers["finish_reason"]) <= {"stop", "length"}
     assert (run.comparisons, run.unparseable, run.unanswered) == (3, 4, 2)
 
-    # decoded greedily, by a new engine: the same words
+    # decoded greedily, by a new engine with less context: the same words
     again: list[pl.DataFrame] = []
-    judge(rows.reverse(), settings, dtype="float32", commit=again.append)
+    less = settings.model_copy(update={"max_context_tokens": CONTEXT - 1})
+    judge(rows.reverse(), less, dtype="float32", commit=again.append)
     key = ["comparison_id", "a_is"]
-    assert again[0].sort(key).equals(found.sort(key))
+    assert again[0].drop("error").sort(key).equals(found.drop("error").sort(key))
+    errors = again[0].drop_nulls("error")["error"].to_list()
+    assert [error.split(", ")[1] for error in errors] == [f"at most {CONTEXT - 9}"] * 2
 
 
 def test_responses_without_a_verdict_have_no_reward(model):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 
@@ -8,8 +9,13 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from training.checkpoint import checkpoint_id, require_model
-from training.comparing import compare_pairs
-from training.comparison_prompts import add_unknown_words, chosen_is_first, label_token_ids
+from training.comparing import compare_pairs, load_preference_model
+from training.comparison_prompts import (
+    add_unknown_words,
+    chosen_is_first,
+    comparison_token_ids,
+    label_token_ids,
+)
 from training.preference_model import (
     label_comparisons,
     load_with_words,
@@ -19,6 +25,7 @@ from training.settings import PreferenceModelSettings, RankingSettings
 from training.sft import IGNORED
 from training.trainer import keep_fitting, load_tokenizer, trl_arguments
 from training.training_run import read_run
+from transforms.errors import InputError
 
 SETTINGS = PreferenceModelSettings(
     learning_rate=1e-2,
@@ -32,14 +39,14 @@ SETTINGS = PreferenceModelSettings(
 )
 
 
-def run(pairs, policy, output, settings=SETTINGS):
-    return train_preference_model(pairs, policy, output, settings, seed=0, dtype="float32")
+def run(pairs, policy, output, settings=SETTINGS, seed=0):
+    return train_preference_model(pairs, policy, output, settings, seed=seed, dtype="float32")
 
 
-def examples_of(policy, pairs):
+def examples_of(policy, pairs, *, both_orders=False):
     tokenizer = load_tokenizer(policy)
     add_unknown_words(tokenizer)
-    return tokenizer, label_comparisons(tokenizer, pairs)
+    return tokenizer, label_comparisons(tokenizer, pairs, both_orders=both_orders)
 
 
 def test_the_label_is_the_last_token_and_names_the_place_of_the_chosen(
@@ -58,6 +65,46 @@ def test_the_label_is_the_last_token_and_names_the_place_of_the_chosen(
         assert (at_a == row["chosen"][0]["content"]) == (label == a)
         seen.add(label)
     assert seen == {a, b}
+
+
+def test_both_orders_show_every_pair_twice_with_the_other_label(tiny_policy, preference_pairs):
+    tokenizer, drawn = examples_of(tiny_policy, preference_pairs)
+    _, both = examples_of(tiny_policy, preference_pairs, both_orders=True)
+    assert both.head(drawn.height).equals(drawn)
+    turned = both.tail(drawn.height)
+    assert turned["pair_id"].equals(drawn["pair_id"])
+    labels = set(label_token_ids(tokenizer))
+    for one, other in zip(drawn["input_ids"], turned["input_ids"], strict=True):
+        assert {one[-1], other[-1]} == labels
+        assert one[:-1].to_list() != other[:-1].to_list()
+        assert sorted(one[:-1]) == sorted(other[:-1])  # the same words, elsewhere
+
+
+def test_comparing_reads_the_tokens_that_were_trained_on(tiny_policy, preference_pairs, tmp_path):
+    """One BOS on both sides: what the trained folder's tokenizer renders is the training row."""
+    short = SETTINGS.model_copy(update={"max_steps": 1})
+    run(preference_pairs, tiny_policy, tmp_path / "pm", short)
+    trained, examples = examples_of(tiny_policy, preference_pairs)
+    served = load_preference_model(tmp_path / "pm", "float32").tokenizer
+    rows = examples.join(preference_pairs, on="pair_id", maintain_order="left")
+    for row in rows.iter_rows(named=True):
+        sides = [row[side][0]["content"] for side in ("chosen", "rejected")]
+        ordered = sides if chosen_is_first(row["pair_id"]) else sides[::-1]
+        (ids,) = comparison_token_ids(served, [(row["prompt"], *ordered)])
+        assert ids == row["input_ids"][:-1]
+        assert ids.count(served.bos_token_id) == 1
+        assert ids[0] == served.bos_token_id
+    assert label_token_ids(served) == label_token_ids(trained)
+    assert served.pad_token_id != served.eos_token_id
+
+
+def test_pad_equal_to_eos_is_refused(tiny_policy, preference_pairs, tmp_path):
+    model = shutil.copytree(tiny_policy, tmp_path / "model")
+    tokenizer = load_tokenizer(model)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(model)
+    with pytest.raises(InputError, match="cannot pad"):
+        run(preference_pairs, model, tmp_path / "pm")
 
 
 def batches_of(policy, pairs, folder, **settings):
@@ -142,12 +189,14 @@ def test_eight_pairs_are_learned(tiny_policy, preference_pairs, tmp_path, packin
 
 def test_training_follows_the_seed(tiny_policy, preference_pairs, tmp_path):
     short = SETTINGS.model_copy(update={"max_steps": 2})
-    for name in ("a", "b"):
-        run(preference_pairs, tiny_policy, tmp_path / name, short)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(preference_pairs, tiny_policy, tmp_path / name, short, seed)
+    a, b, c = (checkpoint_id(tmp_path / name) for name in "abc")
+    assert a == b != c
 
 
-def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):
+@pytest.mark.parametrize("both_orders", [False, True])
+def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path, both_orders):
     long = [{"role": "assistant", "content": "cat " * 60}]
     pairs = preference_pairs.with_columns(
         pl.when(pl.col("pair_id") == "pair-3")
@@ -155,9 +204,10 @@ def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):
         .otherwise("rejected")
         .alias("rejected")
     )
-    result = run(pairs, tiny_policy, tmp_path / "pm", SETTINGS.model_copy(update={"max_steps": 1}))
+    settings = SETTINGS.model_copy(update={"max_steps": 1, "both_orders": both_orders})
+    result = run(pairs, tiny_policy, tmp_path / "pm", settings)
     assert result.dropped["row_key"].to_list() == ["pair-3"]
-    assert result.examples == 7
+    assert result.examples == (14 if both_orders else 7)
 
 
 @pytest.mark.slow

@@ -1,10 +1,19 @@
+import shutil
+
 import polars as pl
+import pytest
 from transformers import AutoModelForSequenceClassification
 
+from training import rendering
 from training.checkpoint import checkpoint_id, require_model
 from training.reward_model import tokenise_conversations, train_reward_model
 from training.settings import RewardModelSettings
 from training.trainer import load_tokenizer
+from transforms.errors import InputError
+from transforms.identity import message_id
+from transforms.prompts.split_rows import reward_validation_pairs, training_pairs
+from transforms.prompts.splits import hold_out_pairs
+from transforms.settings import SplitSettings
 
 SETTINGS = RewardModelSettings(
     learning_rate=1e-2,
@@ -15,10 +24,11 @@ SETTINGS = RewardModelSettings(
     max_tokens=32,
     logging_steps=10,
 )
+FEW_STEPS = {"max_steps": 2}
 
 
-def run(pairs, policy, output, settings=SETTINGS):
-    return train_reward_model(pairs, policy, output, settings, seed=0, dtype="float32")
+def run(pairs, policy, output, settings=SETTINGS, seed=0):
+    return train_reward_model(pairs, policy, output, settings, seed=seed, dtype="float32")
 
 
 def test_conversations_have_one_bos_and_one_end(tiny_policy, preference_pairs):
@@ -29,6 +39,51 @@ def test_conversations_have_one_bos_and_one_end(tiny_policy, preference_pairs):
             assert ids.count(tokenizer.bos_token_id) == 1
             assert ids[-1] == tokenizer.eos_token_id
             assert ids.count(tokenizer.eos_token_id) == 1
+
+
+def test_scoring_reads_the_tokens_that_were_trained_on(tiny_policy, preference_pairs, tmp_path):
+    """One BOS on both sides: what the trained folder's tokenizer renders is the training row."""
+    run(preference_pairs, tiny_policy, tmp_path / "rm", SETTINGS.model_copy(update=FEW_STEPS))
+    trained = tokenise_conversations(load_tokenizer(tiny_policy), preference_pairs)
+    tokenizer = rendering.load_tokenizer(tmp_path / "rm")
+    for side in ("chosen", "rejected"):
+        texts = [turns[0]["content"] for turns in preference_pairs[side]]
+        scored = rendering.conversation_token_ids(tokenizer, preference_pairs["prompt"], texts)
+        assert scored == trained[f"{side}_ids"].to_list()
+
+
+def test_pad_equal_to_eos_is_refused(tiny_policy, preference_pairs, tmp_path):
+    model = shutil.copytree(tiny_policy, tmp_path / "model")
+    tokenizer = load_tokenizer(model)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(model)
+    with pytest.raises(InputError, match="cannot pad"):
+        run(preference_pairs, model, tmp_path / "rm")
+
+
+def test_no_prompt_is_trained_on_and_validated_on():
+    """Three pairs a prompt: a split by pair would tear them apart."""
+    sides = {
+        side: [[{"role": "assistant", "content": f"{side} {i}"}] for i in range(900)]
+        for side in ("chosen", "rejected")
+    }
+    prompts = [[{"role": "user", "content": f"prompt {i // 3}"}] for i in range(900)]
+    score = pl.lit(None, dtype=pl.Float64)
+    pairs = pl.DataFrame({"prompt": prompts, **sides}).with_columns(
+        prompt_id=message_id("prompt"),
+        pair_id=message_id("chosen"),
+        source=pl.lit("s"),
+        row_key=pl.int_range(900).cast(pl.String),
+        chosen_score=score,
+        rejected_score=score,
+        margin=score,
+    )
+    kept, _ = hold_out_pairs(pairs, SplitSettings(), 3)
+    train = kept.filter(split="train").select("source", "pair_id", copies=1)
+    trained, validated = training_pairs(kept, train), reward_validation_pairs(kept)
+    assert min(trained.height, validated.height) > 0
+    assert trained.height + validated.height == kept.height
+    assert trained.join(validated, on="prompt_id").is_empty()
 
 
 def test_eight_pairs_are_learned(tiny_policy, preference_pairs, tmp_path):
@@ -46,10 +101,17 @@ def test_eight_pairs_are_learned(tiny_policy, preference_pairs, tmp_path):
 
 
 def test_head_and_training_follow_the_seed(tiny_policy, preference_pairs, tmp_path):
-    short = SETTINGS.model_copy(update={"max_steps": 2})
-    for name in ("a", "b"):
-        run(preference_pairs, tiny_policy, tmp_path / name, short)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    short = SETTINGS.model_copy(update=FEW_STEPS)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(preference_pairs, tiny_policy, tmp_path / name, short, seed)
+    a, b, c = (checkpoint_id(tmp_path / name) for name in "abc")
+    assert a == b != c
+    heads = [
+        AutoModelForSequenceClassification.from_pretrained(tmp_path / name).score.weight
+        for name in "ac"
+    ]
+    # two steps move a weight by 0.02 at most: the heads began elsewhere
+    assert (heads[0] - heads[1]).abs().max() > 4 * SETTINGS.learning_rate
 
 
 def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):

@@ -1,0 +1,111 @@
+"""Agreement of a quickstart's reward model and preference model with labels and gold, fresh pairs.
+
+The pairs are drawn as the recipe's own from another seed (1000 + `sample_task.seed`), less those
+whose prompt is in a training pair. A tie counts one half; standard errors are clustered by prompt.
+Agreement with gold is over pairs whose gold rewards differ. `label_utility` is what the labels were
+drawn from: what the best model of the labels would reach, beside the ceiling.
+
+The last line is JSON.
+
+    prefloop run recipes/quickstart.yaml --home H --until reward_model --until preference_model ...
+    python bench/ranker_agreement.py H --seed 0
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from training.comparing import compare_pairs
+from training.pair_scoring import score_pairs
+from training.recipe import load_recipe
+from training.settings import RankingSettings, ScoringSettings
+from transforms.identity import message_id
+from transforms.measures.preference_accuracy import as_rewards
+from transforms.measures.reward_accuracy import pair_accuracy
+from transforms.sample.gold import gold_reward
+from transforms.sample.task import SampleTaskSettings, label_agreement_ceiling, preference_rows
+from transforms.tables import checkpoints
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SHARED
+
+RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "quickstart.yaml"
+SIDES = ("chosen", "rejected")
+
+
+def fresh_pairs(lake: Lake, task: SampleTaskSettings) -> pl.DataFrame:
+    """Draw labelled pairs; pair_id, prompt_id, prompt, chosen, rejected."""
+    rows = (
+        preference_rows(task)
+        .select(prompt=pl.col("chosen").list.head(1), **{s: pl.col(s).list.tail(1) for s in SIDES})
+        .with_columns(prompt_id=message_id("prompt"))
+        .with_row_index("pair_id")
+        .with_columns(pl.col("pair_id").cast(pl.String))
+    )
+    trained = lake.scan("preference_pairs").filter(split="train").select("prompt_id").collect()
+    return rows.join(trained, on="prompt_id", how="anti", maintain_order="left")
+
+
+def known_rewards(pairs: pl.DataFrame, length_bias: float) -> pl.DataFrame:
+    """Reward both sides by the gold program, plus what the labels give for a word."""
+    sides = {}
+    for side in SIDES:
+        texts = [turns[-1]["content"] for turns in pairs[side].to_list()]
+        questions = [turns[-1]["content"] for turns in pairs["prompt"].to_list()]
+        sides[f"{side}_reward"] = [
+            round(gold_reward(question, text) + length_bias * len(text.split()), 9)
+            for question, text in zip(questions, texts, strict=True)
+        ]
+    return pairs.select("pair_id").with_columns(**{k: pl.Series(v) for k, v in sides.items()})
+
+
+def agreement(pairs: pl.DataFrame, rewards: pl.DataFrame, gold: pl.DataFrame) -> dict[str, list]:
+    """Share, standard error and pairs, against the labels and against gold."""
+    scored = pairs.select("pair_id", "prompt_id").join(rewards, on="pair_id")
+    both = scored.join(gold, on="pair_id", suffix="_gold")
+    swapped = pl.col("chosen_reward_gold") < pl.col("rejected_reward_gold")
+    by_gold = both.filter(pl.col("chosen_reward_gold") != pl.col("rejected_reward_gold")).select(
+        "prompt_id",
+        chosen_reward=pl.when(swapped).then("rejected_reward").otherwise("chosen_reward"),
+        rejected_reward=pl.when(swapped).then("chosen_reward").otherwise("rejected_reward"),
+    )
+    return {
+        name: [round(figure, 4) for figure in pair_accuracy(rows)]
+        for name, rows in (("labels", scored), ("gold", by_gold))
+    }
+
+
+def main(
+    home: Annotated[Path, typer.Argument(help="Home of a quickstart with both models.")],
+    seed: Annotated[int, typer.Option(help="sample_task.seed of that run.")] = 0,
+    pairs: Annotated[int, typer.Option(help="Fresh pairs that are drawn.")] = 12_000,
+) -> None:
+    """Measure both rankers on pairs that nothing was trained on."""
+    lake = Lake(home / "lake")
+    task = load_recipe(RECIPE, []).sample_task.model_copy(
+        update={"seed": 1000 + seed, "preference_pairs": pairs}
+    )
+    drawn = fresh_pairs(lake, task)
+    models = {
+        name: checkpoints.latest(lake, name, SHARED).path
+        for name in ("reward_model", "preference_model")
+    }
+    gold = known_rewards(drawn, 0.0)
+    rewards = {
+        "reward_model": score_pairs(
+            drawn, models["reward_model"], ScoringSettings(), dtype="float32"
+        ),
+        "preference_model": as_rewards(
+            compare_pairs(drawn, models["preference_model"], RankingSettings(), dtype="float32")
+        ),
+        "label_utility": known_rewards(drawn, task.length_bias),
+    }
+    found = {name: agreement(drawn, rows, gold) for name, rows in rewards.items()}
+    ceiling = round(label_agreement_ceiling(task), 4)
+    print(json.dumps({"bench": "ranker_agreement", "seed": seed, "ceiling": ceiling, **found}))
+
+
+if __name__ == "__main__":
+    typer.run(main)
