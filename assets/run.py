@@ -16,7 +16,7 @@ import psutil
 from assets.console import CONSOLE, print_table, quiet_teardown
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
-from assets.staleness import name_of, stale_assets
+from assets.staleness import name_of, read_by, stale_assets
 from training.recipe import Recipe, load_recipe
 from transforms.errors import InputError
 from transforms.plots import training as plots
@@ -57,12 +57,12 @@ def run_study(
     os.environ["DAGSTER_HOME"] = str(home)
     lake = Lake(home / "lake")
     definitions = build_definitions(recipe, lake.root)
-    wanted = _upstream(definitions, until)
+    wanted = {experiment: _upstream(definitions, until, experiment) for experiment in experiments}
     started = time.monotonic()
     with dg.DagsterInstance.get() as instance:
         release_dead_runs(instance)
         for experiment in experiments:
-            _run_experiment(definitions, instance, lake, experiment, forced, wanted)
+            _run_experiment(definitions, instance, lake, experiment, forced, wanted[experiment])
     CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
     if until:
         _show_reports(lake, until)
@@ -120,8 +120,8 @@ def _run_experiment(
         )
 
 
-def _upstream(definitions: dg.Definitions, until: list[str]) -> set[str]:
-    """List assets and all that they need; every asset where none is named."""
+def _upstream(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:
+    """List assets and all that an experiment needs for them; every asset where none is named."""
     graph = definitions.resolve_asset_graph()
     known = {name_of(key): key for key in graph.get_all_asset_keys()}
     if unknown := [name for name in until if name not in known]:
@@ -134,8 +134,13 @@ def _upstream(definitions: dg.Definitions, until: list[str]) -> set[str]:
         )
     if not until:
         return set(known)
-    selection = dg.AssetSelection.assets(*(known[name] for name in until)).upstream()
-    return {name_of(key) for key in selection.resolve(graph)}
+    needed, due = set(), list(until)
+    while due:
+        name = due.pop()
+        if name not in needed:
+            needed.add(name)
+            due += read_by(graph.get(known[name]), experiment)
+    return needed
 
 
 def _known_experiments(recipe: Recipe, wanted: list[str]) -> list[str]:

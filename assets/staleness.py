@@ -22,6 +22,12 @@ def name_of(key: dg.AssetKey) -> str:
     return "/".join(key.path)
 
 
+def read_by(node: Any, experiment: str) -> list[str]:
+    """Name the assets that an asset of the graph reads for an experiment, sorted."""
+    reads = node.metadata.get(READS + (experiment if node.partitions_def else SHARED))
+    return sorted(reads.value if reads else map(name_of, node.parent_keys))
+
+
 def stale_assets(
     definitions: dg.Definitions, lake: Lake, experiment: str, forced: Iterable[str] = ()
 ) -> dict[str, str]:
@@ -44,8 +50,7 @@ def stale_assets(
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         name, scope = name_of(key), experiment if node.partitions_def else SHARED
-        reads = node.metadata.get(READS + scope)
-        upstream = sorted(reads.value if reads else map(name_of, node.parent_keys))
+        upstream = read_by(node, experiment)
         reason = _reason(
             made.get((name, scope)),
             json.loads(json.dumps(node.metadata[SETTINGS + scope].value)),
