@@ -12,14 +12,13 @@ from typing import Any, Self
 
 import polars as pl
 
+from assets.judges import judge_id, judge_settings, rank_by_judge
 from assets.materialize import Step
 from assets.study import Study
 from training.settings import LoopSettings, PreferenceModelSettings, RewardModelSettings
 from transforms.identity import digest_settings
 from transforms.measures.preference_accuracy import as_rewards
-from transforms.ranking import judgments
 from transforms.tables import checkpoints
-from transforms.tables.chunks import Chunks
 
 RankerSettings = RewardModelSettings | PreferenceModelSettings
 Commit = Callable[[pl.DataFrame], Any]
@@ -45,10 +44,7 @@ class Ranker:
         """
         name, settings = step.loop.ranker, ranker_settings(study, step.loop)
         if name == "judge":
-            from training.judge import describe_judge
-
-            judge = describe_judge(study.recipe.judge, dtype=study.recipe.model.dtype)
-            ranker_id = judge["judge_id"].item()
+            ranker_id = judge_id(study)
         else:
             ranker_id = checkpoints.latest(step.lake, name, step.experiment).checkpoint_id
         return cls(name, ranker_id, digest_settings(settings))
@@ -67,16 +63,7 @@ def ranker_settings(study: Study, loop: LoopSettings) -> dict[str, Any]:
     if loop.ranker in ("preference_model", "judge"):
         settings |= {"method": loop.ranking.method}
     if loop.ranker == "judge":
-        # how it is reached changes no verdict
-        reach = {
-            "timeout_s",
-            "retries",
-            "concurrency",
-            "chunk_comparisons",
-            "api_key_variable",
-            "max_unparsed_share",
-        }
-        settings |= {"judge": study.recipe.judge.model_dump(exclude=reach)}
+        settings |= {"judge": judge_settings(study.recipe.judge)}
     return settings
 
 
@@ -124,7 +111,7 @@ def rank(
         What the asset's page shows of the run.
     """
     if ranker.name == "judge":
-        return _by_judge(study, step, rows, ranker, commit)
+        return rank_by_judge(study, step, rows, commit)
     model = checkpoints.latest(step.lake, ranker.name, step.experiment)
     common = {"dtype": study.recipe.model.dtype, "commit": commit, "description": step.asset}
     if ranker.name == "preference_model":
@@ -138,32 +125,4 @@ def rank(
     return {
         "rows_per_s": run.responses / run.elapsed_s,
         "empty_responses": run.empty_responses,
-    }
-
-
-def _by_judge(
-    study: Study, step: Step, rows: pl.DataFrame, ranker: Ranker, commit: Commit
-) -> dict[str, Any]:
-    from training.judge import describe_judge
-    from training.judge_ranking import judge_responses
-
-    recipe, lake = study.recipe, step.lake
-    judgments.record_judge(lake, describe_judge(recipe.judge, dtype=recipe.model.dtype))
-    run = judge_responses(
-        rows,
-        recipe.judge,
-        step.loop.ranking,
-        dtype=recipe.model.dtype,
-        judged=judgments.answered(lake, ranker.ranker_id),
-        commit_judgments=Chunks(lake, "judgments"),
-        commit=commit,
-        description=step.asset,
-    )
-    return {
-        "judge_id": ranker.ranker_id,
-        "comparisons_asked": run.judged.comparisons,
-        "unparseable_answers": run.judged.unparseable,
-        "unanswered_requests": run.judged.unanswered,
-        "undecided_meetings": run.undecided,
-        "unranked_responses": run.unranked,
     }

@@ -1,12 +1,6 @@
 """The loop ranked by a preference model and by a judge behind an address: all parts are real."""
 
-import json
-import re
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -18,57 +12,27 @@ from transforms.tables.lake import Lake
 from transforms.tables.query import check, checks, connect
 
 ROOT = Path(__file__).resolve().parents[2]
-ASKED = re.compile(
-    r"<conversation>\n(.*?)\n</conversation>.*<response_a>\n(.*?)\n</response_a>"
-    r".*<response_b>\n(.*?)\n</response_b>",
-    re.S,
-)
 PREFERENCE_MODEL = (
     "{learning_rate: 1.0e-3, epochs: 1, batch_size: 32, micro_batch_size: 32, max_tokens: 128,"
     " packing: false}"
 )
 
 
-class GoldJudge(BaseHTTPRequestHandler):
-    """Answers an OpenAI-compatible request by the sample task's gold reward."""
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        conversation, a, b = ASKED.search(body["messages"][-1]["content"]).groups()
-        question = conversation.rpartition("user: ")[2].strip()
-        rewards = gold_reward(question, a), gold_reward(question, b)
-        mark = "C" if rewards[0] == rewards[1] else "A" if rewards[0] > rewards[1] else "B"
-        message = {"role": "assistant", "content": f"Compared.\n[[{mark}]]"}
-        answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def judge_address() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), GoldJudge) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/v1"
-        server.shutdown()
-        thread.join()
+def by_gold(conversation: str, a: str, b: str) -> float:
+    question = conversation.rpartition("user: ")[2].strip()
+    return gold_reward(question, a) - gold_reward(question, b)
 
 
 @pytest.fixture(scope="module")
 def lake(
-    judge_address: str, tiny_overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+    serve_judge, tiny_overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> Lake:
     """Both experiments, up to the second policy."""
     home = tmp_path_factory.mktemp("study")
     overrides = (
         *tiny_overrides,
         f"preference_model={PREFERENCE_MODEL}",
-        f"judge={{address: {judge_address}, model: gold}}",
+        f"judge={{address: {serve_judge(by_gold)}, model: gold}}",
         "experiments={pairwise: {ranker: preference_model}, judged: {ranker: judge}}",
     )
     options = [word for override in overrides for word in ("--set", override)]

@@ -133,6 +133,23 @@ def test_results_and_table_2(make_tiny, lake: Lake, override: str) -> None:
     assert "LLaMA-3-8B-it" in pages["reward_bench"]["report"].value
 
 
+def test_a_judges_rows_stand_beside_the_models(
+    make_tiny, lake: Lake, override: str, serve_judge
+) -> None:
+    address = serve_judge(lambda conversation, a, b: len(a) - len(b))
+    recipe = make_tiny(override, f"judge={{address: {address}, model: longer}}")
+    materialize(recipe, lake)
+    rows = lake.read("reward_bench_results").filter(model="judge")
+    assert set(rows.select("kind", "mixture").rows()) == {("judge", "")}
+    by_metric = [
+        rows.filter(metric=metric, level="subset").sort("name")["value"].to_list()
+        for metric in ("pair_accuracy", "longer_wins")
+    ]
+    assert by_metric[0] == by_metric[1]  # this judge is length alone
+    assert lake.read("judgments").height == 2 * 6  # both orders
+    assert rows["model_id"].unique().to_list() == lake.read("judges")["judge_id"].to_list()
+
+
 def test_a_second_run_replaces_the_rows(make_tiny, lake: Lake, override: str) -> None:
     recipe = make_tiny(override, "reward_model.max_tokens=32")
     materialize(recipe, lake)

@@ -1,0 +1,109 @@
+"""The recipe's judge: what its verdicts depend on, and the rewards that they give.
+
+Lives here: responses and labelled pairs ranked by it. Not here: asking it (`training.judge`), what
+its verdicts add up to (`transforms.ranking.judgments`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+
+from assets.materialize import Step
+from assets.study import Study
+from training.settings import JudgeSettings, RankingSettings
+from transforms.ranking import judgments
+from transforms.tables.chunks import Chunks
+
+
+def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
+    """Say what a judge's verdicts depend on; how it is reached changes none."""
+    return judge.model_dump(
+        exclude={
+            "timeout_s",
+            "retries",
+            "concurrency",
+            "chunk_comparisons",
+            "api_key_variable",
+            "max_unparsed_share",
+        }
+    )
+
+
+def judge_id(study: Study) -> str:
+    """Identify the recipe's judge: its model, its rubric and how it is asked."""
+    from training.judge import describe_judge
+
+    judge = describe_judge(study.recipe.judge, dtype=study.recipe.model.dtype)
+    return judge["judge_id"].item()
+
+
+def judged_pairs(
+    study: Study, step: Step, pairs: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Judge labelled pairs by the recipe's judge, each in both orders.
+
+    Args:
+        study: the study.
+        step: the asset's step.
+        pairs: pair_id, prompt, chosen, rejected, and other columns.
+
+    Returns:
+        As `assets.rankers.pair_rewards`: a side's reward is its share of the two verdicts.
+    """
+    sides = [
+        pairs.select(
+            prompt_id="pair_id",
+            response_index=pl.lit(index, pl.Int32),
+            prompt="prompt",
+            response=pl.col(side).list.last().struct.field("content"),
+        )
+        for index, side in enumerate(("chosen", "rejected"))
+    ]
+    chunks: list[pl.DataFrame] = []
+    _ask_judge(study, step, pl.concat(sides), RankingSettings(), chunks.append)
+    shares = pl.concat(chunks).pivot("response_index", index="prompt_id", values="reward")
+    rewards = shares.select(pair_id="prompt_id", chosen_reward="0", rejected_reward="1")
+    undecided = pl.any_horizontal(pl.col("chosen_reward", "rejected_reward").is_null())
+    return rewards.filter(~undecided), rewards.filter(undecided).select(
+        row_key="pair_id", reason=pl.lit("no_verdict"), evidence=pl.lit("see judgments.raw_text")
+    )
+
+
+def rank_by_judge(
+    study: Study, step: Step, rows: pl.DataFrame, commit: Callable[[pl.DataFrame], Any]
+) -> dict[str, Any]:
+    """Rank responses by the recipe's judge; as `assets.rankers.rank`."""
+    run = _ask_judge(study, step, rows, step.loop.ranking, commit)
+    return {
+        "comparisons_asked": run.judged.comparisons,
+        "unparseable_answers": run.judged.unparseable,
+        "unanswered_requests": run.judged.unanswered,
+        "undecided_meetings": run.undecided,
+        "unranked_responses": run.unranked,
+    }
+
+
+def _ask_judge(
+    study: Study,
+    step: Step,
+    rows: pl.DataFrame,
+    ranking: RankingSettings,
+    commit: Callable[[pl.DataFrame], Any],
+) -> Any:
+    """Have the judge compare the responses of every prompt; what it has said is not asked again."""
+    from training.judge import describe_judge
+    from training.judge_ranking import judge_responses
+
+    recipe, lake = study.recipe, step.lake
+    judgments.record_judge(lake, describe_judge(recipe.judge, dtype=recipe.model.dtype))
+    return judge_responses(
+        rows,
+        recipe.judge,
+        ranking,
+        dtype=recipe.model.dtype,
+        judged=judgments.answered(lake, judge_id(study)),
+        commit_judgments=Chunks(lake, "judgments"),
+        commit=commit,
+        description=step.asset,
+    )
