@@ -1,4 +1,6 @@
-"""The command line `prefloop`: run a recipe, query the lake, print reports, open the page.
+"""The command line `prefloop`: run a recipe, print reports, open the page; and the other commands.
+
+Lives here: `run`, `report`, `ui`. Not here: what asks or tends a lake (`assets.commands`).
 
 Heavy imports wait until a command needs them, so that `--help` answers at once.
 """
@@ -12,6 +14,14 @@ from typing import Annotated
 
 import typer
 
+from assets.commands import diff, lineage, maintain, plan, reproduce, sql
+from assets.commands.options import (
+    QUICKSTART_HOME,
+    Home,
+    Overrides,
+    RecipePath,
+    explained,
+)
 from assets.home import ROOT, default_home, open_lake, prepare_home
 from transforms.errors import InputError
 
@@ -21,26 +31,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RecipePath = Annotated[
-    Path, typer.Argument(help="Recipe: one YAML file, one study.", show_default=False)
-]
-Home = Annotated[
-    Path | None,
-    typer.Option(help="Folder of lake and run history; dagster_home/<recipe name> by default."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", help="Setting laid over the recipe, e.g. --set loop.dpo.beta=0.05 or --set seed=1."
-    ),
-]
-LakeHome = Annotated[
-    Path, typer.Option("--home", help="Folder that `prefloop run` named.", envvar="PREFLOOP_HOME")
-]
-QUICKSTART_HOME = default_home("quickstart")
+RUN_EXAMPLES = """
+Examples:
+
+\b
+prefloop run recipes/quickstart.yaml
+prefloop run recipes/quickstart.yaml --experiment concise --from-iteration 2
+prefloop run recipes/quickstart.yaml --set loop.dpo.beta=0.05
+prefloop run recipes/real_sources.yaml --until mixture_pairs
+"""
+REPORT_EXAMPLES = """
+Examples:
+
+\b
+prefloop report                               # iteration_progress
+prefloop report costs --home dagster_home/hh_rlhf_cpu
+prefloop report selected_contrasts --home seed_0 --home seed_1
+"""
+UI_EXAMPLES = """
+Examples:
+
+\b
+prefloop ui recipes/quickstart.yaml --port 3001
+"""
 
 
-@app.command()
+@app.command(epilog=RUN_EXAMPLES)
 def run(
     recipe: RecipePath,
     experiment: Annotated[
@@ -67,21 +83,7 @@ def run(
         run_study(recipe, experiment or [], from_iteration, until or [], home, overrides or [])
 
 
-@app.command()
-def sql(
-    query: Annotated[str, typer.Argument(help="A query, or the path of a .sql file.")],
-    home: LakeHome = QUICKSTART_HOME,
-) -> None:
-    """Query the lake with DuckDB, read only. Tables are views: `show tables` lists them."""
-    from assets.console import print_table
-    from transforms.tables import query as queries
-
-    with explained(), queries.connect(open_lake(home)) as connection:
-        text = Path(query).read_text(encoding="utf-8") if query.endswith(".sql") else query
-        print_table(queries.query(connection, text))
-
-
-@app.command()
+@app.command(epilog=REPORT_EXAMPLES)
 def report(
     name: Annotated[
         str, typer.Argument(help="A file of sql/reports, without .sql.")
@@ -116,7 +118,7 @@ def report(
         print_table(pl.concat(tables))
 
 
-@app.command()
+@app.command(epilog=UI_EXAMPLES)
 def ui(
     recipe: RecipePath = ROOT / "recipes" / "quickstart.yaml",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
@@ -140,14 +142,9 @@ def ui(
     raise typer.Exit(subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode)
 
 
-class explained:  # noqa: N801 - reads as a word where it is used
-    """Print an `InputError` as a message, without a traceback, and exit with 2."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Turn bad input into exit code 2."""
-        if isinstance(error, InputError):
-            typer.secho(f"prefloop: {error}", fg=typer.colors.RED, err=True)
-            raise typer.Exit(2) from None
+app.command(epilog=sql.EXAMPLES)(sql.sql)
+app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
+app.command(epilog=diff.EXAMPLES)(diff.diff)
+app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
+app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
+app.command(epilog=plan.EXAMPLES)(plan.plan)

@@ -1,8 +1,8 @@
 """How an asset of the lake is declared: its settings, its inputs' ids, its checks, its record.
 
 `declare` wraps `dagster.asset`: the body is given a `Step` and returns `Made`; the wrapper times
-it, runs the blocking SQL checks, appends a row to `materializations` and reports the output id as
-Dagster's data version. Not here: what any asset does.
+it, runs the blocking SQL checks, appends a row each to `materializations` and `costs`, and reports
+the output id as Dagster's data version. Not here: what any asset does.
 
 Checks run in the asset's own step: a process of their own each would cost seconds an iteration.
 Concept: https://docs.dagster.io/guides/build/assets
@@ -21,8 +21,9 @@ from assets.metadata import table_preview
 from assets.resources import LakeResource
 from assets.study import Study
 from training.settings import LoopSettings
-from transforms.tables import materializations
+from transforms.tables import costs, materializations
 from transforms.tables.lake import Lake
+from transforms.tables.locks import writing
 from transforms.tables.query import check, connect, describe, within
 from transforms.tables.schemas import SHARED
 
@@ -136,48 +137,76 @@ def declare(
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
             experiment = context.partition_key if partitioned else SHARED
             opened = lake.open()
-            inputs = materializations.output_ids(opened, read[experiment], experiment)
-            started = time.monotonic()
-            context.log.info(f"{name} [{experiment}] starts")
-            step = Step(
-                opened,
-                name,
-                experiment,
-                study.loop(experiment),
-                context.log,
-                inputs,
-                resolved[experiment],
-            )
-            made = body(step)
-            elapsed_s = time.monotonic() - started
-            results = [_run_check(opened, check_name, scope(step)) for check_name in checks]
-            if all(result.passed for result in results):
-                # A failed check leaves the step unrecorded, so that the next run does it again.
-                materializations.record(
+            with writing(opened, name, experiment, wait=context.log.warning):
+                step = Step(
                     opened,
-                    asset=name,
-                    experiment=experiment,
-                    output_id=made.output_id,
-                    settings=json.dumps(resolved[experiment], sort_keys=True),
-                    inputs=json.dumps(inputs, sort_keys=True),
-                    run_id=context.run_id,
-                    elapsed_s=elapsed_s,
+                    name,
+                    experiment,
+                    study.loop(experiment),
+                    context.log,
+                    materializations.output_ids(opened, read[experiment], experiment),
+                    resolved[experiment],
                 )
-            context.log.info(f"{name} [{experiment}] done in {elapsed_s:.1f} s: {made.output_id}")
-            return dg.MaterializeResult(
-                metadata={
-                    **made.metadata,
-                    "output_id": made.output_id,
-                    "inputs": dg.MetadataValue.json(inputs),
-                    "elapsed_s": elapsed_s,
-                },
-                data_version=dg.DataVersion(made.output_id),
-                check_results=results,
-            )
+                return _materialize(context, step, body, checks, scope)
 
         return asset
 
     return decorate
+
+
+def _materialize(
+    context: dg.AssetExecutionContext,
+    step: Step,
+    body: Callable[[Step], Made],
+    checks: Sequence[str],
+    scope: Callable[[Step], Mapping[str, str | int]],
+) -> dg.MaterializeResult:
+    """Run an asset's body and its checks, and record both; what another run has just made stands.
+
+    Two runs that were planned at the same time want the same things. The second finds that what it
+    waited for has been made since it was planned, with its settings and from its inputs.
+    """
+    record = {
+        "asset": step.asset,
+        "experiment": step.experiment,
+        "settings": json.dumps(step.settings, sort_keys=True),
+        "inputs": json.dumps(step.inputs, sort_keys=True),
+    }
+    planned = context.instance.get_run_record_by_id(context.run_id).create_timestamp
+    other = materializations.made_since(step.lake, planned, **record)
+    before, started = costs.last_commits(step.lake), time.monotonic()
+    if other:
+        made = Made(other["output_id"], {"made_by_run": other["run_id"]})
+        step.log.info(f"{step.asset} [{step.experiment}] was made by run {other['run_id']}")
+    else:
+        step.log.info(f"{step.asset} [{step.experiment}] starts")
+        made = body(step)
+    elapsed_s = time.monotonic() - started
+    results = [_run_check(step.lake, check_name, scope(step)) for check_name in checks]
+    if not other and all(result.passed for result in results):
+        # A failed check leaves the step unrecorded, so that the next run does it again.
+        facts = {"output_id": made.output_id, "run_id": context.run_id, "elapsed_s": elapsed_s}
+        materializations.record(step.lake, **record, **facts)
+        costs.record(
+            step.lake,
+            before,
+            asset=step.asset,
+            experiment=step.experiment,
+            metadata=made.metadata,
+            settings=step.settings,
+            **facts,
+        )
+    step.log.info(f"{step.asset} [{step.experiment}] done in {elapsed_s:.1f} s: {made.output_id}")
+    return dg.MaterializeResult(
+        metadata={
+            **made.metadata,
+            "output_id": made.output_id,
+            "inputs": dg.MetadataValue.json(step.inputs),
+            "elapsed_s": elapsed_s,
+        },
+        data_version=dg.DataVersion(made.output_id),
+        check_results=results,
+    )
 
 
 def _run_check(lake: Lake, name: str, scope: Mapping[str, str | int]) -> dg.AssetCheckResult:

@@ -1,50 +1,67 @@
--- One row per checkpoint: the chain of models that it was trained from, the oldest first.
--- A parent is found by its content hash, whichever experiment made it.
+-- One row per checkpoint, thing that it descends from, and relation: what it was trained from, its
+-- reference, whose responses it learned from, what ranked them, and every table's Delta version.
+-- `step` counts the assets between (1: read by the training itself; the shortest way where there
+-- are several); `relation` is the ancestor's to the asset that read it (`lineage_edges`).
 with recursive
 
 checkpoints as (select * from checkpoints),
 
--- two experiments may arrive at the same weights: one name a hash
+lineage_edges as (select * from lineage_edges),
+
+-- two experiments may arrive at the same weights: one row a model
 models as (
-    select checkpoint_id, min_by(asset, created_at) as asset, min_by(parent_id, created_at) as parent_id
+    select
+        asset,
+        checkpoint_id,
+        arg_min(experiment, created_at) as experiment,
+        arg_min(iteration, created_at) as iteration,
+        min(created_at) as created_at
     from checkpoints
-    group by checkpoint_id
+    group by asset, checkpoint_id
 ),
 
 steps as (
-    select checkpoint_id, parent_id, [checkpoint_id] as seen, asset as ancestry, 0 as ancestors
-    from models
-    union all
     select
-        steps.checkpoint_id,
-        models.parent_id,
-        list_append(steps.seen, models.checkpoint_id) as seen,
-        models.asset || ' > ' || steps.ancestry as ancestry,
-        steps.ancestors + 1 as ancestors
+        asset as of_asset,
+        output_id as of_id,
+        input_asset,
+        input_id,
+        relation,
+        1 as step
+    from lineage_edges
+    where output_id in (select checkpoint_id from models)
+    union
+    select
+        steps.of_asset,
+        steps.of_id,
+        lineage_edges.input_asset,
+        lineage_edges.input_id,
+        lineage_edges.relation,
+        steps.step + 1 as step
     from steps
-    inner join models on models.checkpoint_id = steps.parent_id
-    -- training that changed nothing makes a model its own parent
-    where not list_contains(steps.seen, models.checkpoint_id)
+    inner join lineage_edges
+        on lineage_edges.asset = steps.input_asset
+        and lineage_edges.output_id = steps.input_id
 ),
 
-longest as (
-    select checkpoint_id, max(ancestors) as ancestors, max_by(ancestry, ancestors) as ancestry
+nearest as (
+    select of_asset, of_id, input_asset, input_id, relation, min(step) as step
     from steps
-    group by checkpoint_id
+    group by all
 )
 
 select
-    checkpoints.experiment,
-    checkpoints.iteration,
-    checkpoints.asset,
-    checkpoints.kind,
-    longest.ancestors,
-    longest.ancestry,
-    "references".asset as reference,
-    checkpoints.checkpoint_id,
-    checkpoints.parent_id,
-    checkpoints.created_at
-from checkpoints
-inner join longest using (checkpoint_id)
-left join models as "references" on "references".checkpoint_id = checkpoints.reference_id
-order by checkpoints.experiment, checkpoints.iteration, checkpoints.asset, checkpoints.created_at
+    models.experiment,
+    models.iteration,
+    models.asset as checkpoint_asset,
+    models.checkpoint_id,
+    nearest.step,
+    nearest.relation,
+    nearest.input_asset as asset,
+    if(nearest.relation = 'data', null, nearest.input_id) as ancestor_id,
+    if(nearest.relation = 'data', split_part(nearest.input_id, '@', 1), null) as "table",
+    if(nearest.relation = 'data', try_cast(split_part(nearest.input_id, '@', 2) as bigint), null)
+        as version
+from models
+inner join nearest on nearest.of_asset = models.asset and nearest.of_id = models.checkpoint_id
+order by models.created_at, checkpoint_asset, nearest.step, nearest.relation, asset

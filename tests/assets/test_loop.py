@@ -107,7 +107,7 @@ def test_every_report_has_rows(lake: Lake) -> None:
     with connect(lake) as connection:
         empty = [name for name in reports() if report(connection, name).is_empty()]
     # One experiment has no other to be compared with.
-    assert empty == ["experiment_contrasts", "ranker_agreement", "reward_bench"]  # no bench is named
+    assert empty == ["experiment_contrasts", "ranker_agreement", "reward_bench"]
 
 
 def test_a_finished_loop_is_not_run_again(home: Path, lake: Lake, settings: list[str]) -> None:

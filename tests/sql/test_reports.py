@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime
 
 import polars as pl
@@ -123,37 +124,51 @@ def test_response_lengths():
 
 
 def test_policy_ancestry():
-    def checkpoint(experiment, iteration, asset, own, parent, reference=None):
+    def checkpoint(experiment, iteration, asset, own, parent, reference, inputs):
         return {
             "experiment": experiment, "iteration": iteration, "asset": asset, "checkpoint_id": own,
             "parent_id": parent, "reference_id": reference, "kind": "causal_lm",
-            "created_at": datetime(2026, 1, 1, iteration, tzinfo=UTC),
+            "inputs": json.dumps(inputs), "created_at": datetime(2026, 1, 1, iteration, tzinfo=UTC),
         }  # fmt: skip
 
-    frame = table(
+    def made(asset, output_id, inputs):
+        return {
+            "asset": asset, "experiment": "e", "output_id": output_id,
+            "inputs": json.dumps(inputs), "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        }  # fmt: skip
+
+    first = ("iteration_1/policy", "1", "s", "s")
+    checkpoints = table(
         "checkpoints",
-        checkpoint("shared", 0, "initial_model", "i", None),
-        checkpoint("shared", 0, "sft_policy", "s", "i"),
-        checkpoint("e", 1, "iteration_1/policy", "1", "s", "s"),
-        checkpoint("e", 2, "iteration_2/policy", "2", "1", "s"),
-        checkpoint("f", 1, "iteration_1/policy", "1", "s", "s"),  # the same weights as e's
-        checkpoint("f", 2, "iteration_2/policy", "self", "self"),
-        checkpoint("f", 3, "iteration_3/policy", "orphan", "gone"),
+        checkpoint("shared", 0, "sft_policy", "s", "", "", {"demonstrations": "demonstrations@0"}),
+        checkpoint("shared", 0, "reward_model", "r", "s", "", {"sft_policy": "s"}),
+        checkpoint("e", 1, *first, {"sft_policy": "s", "iteration_1/dpo_pairs": "dpo_pairs@4"}),
+        checkpoint("f", 2, *first, {"sft_policy": "s"}),  # the same weights as e's
+        checkpoint("e", 3, "iteration_2/policy", "2", "1", "s", {"iteration_1/policy": "1"}),
+        checkpoint("f", 4, "iteration_3/policy", "orphan", "gone", "", {}),
     )
-    found = rows_of("policy_ancestry", checkpoints=frame)
-    assert found.height == frame.height
-    chain = {
-        (e, t): (n, a)
-        for e, t, n, a in found.select("experiment", "iteration", "ancestors", "ancestry").rows()
-    }
-    assert chain["e", 2] == (
-        3,
-        "initial_model > sft_policy > iteration_1/policy > iteration_2/policy",
-    )
-    assert chain["f", 1] == (2, "initial_model > sft_policy > iteration_1/policy")
-    assert chain["f", 2] == (0, "iteration_2/policy")
-    assert chain["f", 3] == (0, "iteration_3/policy")
-    assert found.filter(experiment="e", iteration=2)["reference"].to_list() == ["sft_policy"]
+    materializations = table(
+        "materializations",
+        made("iteration_1/dpo_pairs", "dpo_pairs@4", {"iteration_1/scores": "scores@3"}),
+        made("iteration_1/scores", "scores@3", {"iteration_1/generations": "generations@2",
+                                                "reward_model": "r"}),
+        made("iteration_1/generations", "generations@2", {"sft_policy": "s"}),
+    )  # fmt: skip
+    found = rows_of("policy_ancestry", checkpoints=checkpoints, materializations=materializations)
+    columns = ("step", "relation", "asset", "ancestor_id", "table", "version")
+    assert found.filter(checkpoint_id="1").select(columns).rows() == [
+        (1, "data", "iteration_1/dpo_pairs", None, "dpo_pairs", 4),
+        (1, "parent", "sft_policy", "s", None, None),
+        (1, "reference", "sft_policy", "s", None, None),
+        (2, "data", "demonstrations", None, "demonstrations", 0),
+        (2, "data", "iteration_1/scores", None, "scores", 3),
+        (3, "data", "iteration_1/generations", None, "generations", 2),
+        (3, "ranker", "reward_model", "r", None, None),
+        (4, "sampler", "sft_policy", "s", None, None),
+    ]
+    assert found.filter(checkpoint_id="1")["experiment"].unique().to_list() == ["e"]
+    assert found.filter(checkpoint_id="2", step=1)["asset"].to_list() == ["iteration_1/policy"]
+    assert found.filter(checkpoint_id="orphan").is_empty()
 
 
 def test_dropped_by_reason():

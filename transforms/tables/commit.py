@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from transforms.errors import InputError
@@ -23,6 +30,10 @@ FILE_BYTES = 32 << 20
 """Size of a table's files. The writer has one of them in memory."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16_384)
 """Level 1 takes as long as the default, Snappy, and leaves two thirds of the bytes."""
+
+KEEP_LOG = PostCommitHookProperties(cleanup_expired_logs=False)
+"""A version can only be read while its commits are in the log, which Delta would cut off after a
+month: no commit here does."""
 
 ATTEMPTS = 20
 """Times that a commit is tried when other writers' commits keep coming first."""
@@ -97,6 +108,7 @@ def commit(
                 custom_metadata={"prefloop.slice": slice_predicate(rows)},
                 app_transactions=[transaction] if transaction else None,
             ),
+            post_commithook_properties=KEEP_LOG,
         )
     except DeltaError as error:
         if NO_SPACE not in str(error):

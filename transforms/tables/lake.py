@@ -19,7 +19,7 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
-from transforms.tables.commit import Slice, commit, commit_frame, slice_predicate
+from transforms.tables.commit import KEEP_LOG, Slice, commit, commit_frame, slice_predicate
 from transforms.tables.damage import require_whole
 from transforms.tables.frames import read_frames
 from transforms.tables.handover import Handover
@@ -175,7 +175,7 @@ class Lake:
     def delete(self, table: str, /, **rows: str | int) -> int:
         """Remove a slice in one commit; return the version."""
         delta = self.delta(table)
-        delta.delete(slice_predicate(rows))
+        delta.delete(slice_predicate(rows), post_commithook_properties=KEEP_LOG)
         return delta.version()
 
     def _write(

@@ -30,6 +30,19 @@ def latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["asset"], row["experiment"]): row for row in rows.iter_rows(named=True)}
 
 
+def made_since(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None:
+    """Find an asset's last materialization if it is younger than a time and of the same making.
+
+    Args:
+        lake: the lake.
+        since: the time, with a time zone.
+        row: asset, experiment, settings and inputs, as they are recorded.
+    """
+    last = latest(lake).get((row["asset"], row["experiment"]))
+    same = last is not None and all(last[name] == value for name, value in row.items())
+    return last if same and last["created_at"] > since else None
+
+
 def output_ids(lake: Lake, assets: Sequence[str], experiment: str) -> dict[str, str]:
     """Look up what upstream assets last made, for this experiment or for all.
 

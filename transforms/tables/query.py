@@ -6,6 +6,8 @@ statistics that a polars function already makes.
 Every table of `transforms.tables.schemas` can be named; one that was never written is empty. Beside
 them stands `published_statistics`, the paper's own figures (`transforms.tables.published`).
 `sql/staging` holds views, `sql/reports` statistics, `sql/checks` queries whose rows are failures.
+Two locks keep a query inside the lake: DuckDB's own (no external access, settings locked), and only
+statements that read are run at all, so that no name of a table can come to mean something else.
 DuckDB's `delta` extension would have to be downloaded; an Arrow dataset of the table gives the same
 push-down of columns, filters and partitions without it.
 """
@@ -18,21 +20,32 @@ import duckdb
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.tables.history import table_history
 from transforms.tables.lake import Lake
 from transforms.tables.published import published_statistics
 from transforms.tables.schemas import SCHEMAS
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
+READING = {
+    duckdb.StatementType.SELECT,  # show, describe, summarize and unpivot are selects, too
+    duckdb.StatementType.EXPLAIN,
+    duckdb.StatementType.MULTI,  # pivot, which first collects the names of its columns
+}
+"""Statements that are run."""
 
-def connect(lake: Lake, versions: dict[str, int] | None = None) -> duckdb.DuckDBPyConnection:
+
+def connect(
+    lake: Lake, versions: Mapping[str, int | None] | None = None
+) -> duckdb.DuckDBPyConnection:
     """Open the lake's tables for reading under their names, then lock the door.
 
     Nothing that is run on the connection can read or write a file, or lift that.
 
     Args:
         lake: the tables.
-        versions: old versions to open, by table; the others are opened at their last.
+        versions: old versions to open, by table, None for a table without rows; the others are
+            opened at their last.
 
     Raises:
         InputError: a table of `versions` does not exist.
@@ -41,8 +54,20 @@ def connect(lake: Lake, versions: dict[str, int] | None = None) -> duckdb.DuckDB
     connection = duckdb.connect()
     tables = sorted({*lake.tables(), *versions})
     for table in tables:
-        connection.register(table, lake.scan(table, versions.get(table)))
+        rows = lake.scan(table, versions.get(table))
+        connection.register(table, rows.clear() if versions.get(table, 0) is None else rows)
     return _staged(connection, tables)
+
+
+def explore(
+    lake: Lake, versions: Mapping[str, int | None] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open the lake as `connect` does, with every report and `table_history` as views beside."""
+    connection = connect(lake, versions)
+    connection.register("table_history", table_history(lake).to_arrow())
+    for name in _names("reports"):
+        connection.execute(f"create view {name} as {_statement('reports', name)}")
+    return connection
 
 
 def connect_frames(frames: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection:
@@ -54,26 +79,50 @@ def connect_frames(frames: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection
 
 
 def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
-    """Run one SQL statement.
+    """Run one SQL statement that reads.
 
     Raises:
-        InputError: DuckDB refuses it.
+        InputError: DuckDB refuses it, it is not one statement, or it would do more than read.
     """
     try:
-        result = connection.sql(statement)
+        parsed = connection.extract_statements(statement)
+        if [one.type in READING for one in parsed] != [True]:
+            kinds = [f"a statement of kind {one.type.name}" for one in parsed]
+            raise _refused(", ".join(kinds) or "no statement")
+        relation = connection.sql(parsed[0])
+        spans = [
+            name
+            for name, kind in zip(relation.columns, relation.types, strict=True)
+            if "INTERVAL" in str(kind)  # polars has no type for a difference of times
+        ]
+        if spans:
+            texts = ", ".join(f'"{name}"::varchar as "{name}"' for name in spans)
+            relation = relation.project(f"* replace ({texts})")
+        return pl.from_arrow(relation.to_arrow_table())
+    except (duckdb.Error, pl.exceptions.PolarsError) as error:
+        raise _refused(str(error)) from None
+
+
+def statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+    """Divide a text of SQL at its semicolons.
+
+    Raises:
+        InputError: it is not SQL.
+    """
+    try:
+        return [one.query for one in connection.extract_statements(text)]
     except duckdb.Error as error:
-        raise InputError(
-            "a query cannot be run",
-            expected="one DuckDB select over the lake's tables",
-            found=str(error),
-            remedy="`show tables` lists the tables, `describe <table>` a table's columns",
-        ) from None
-    return pl.from_arrow(result.to_arrow_table()) if result is not None else pl.DataFrame()
+        raise _refused(str(error)) from None
 
 
 def reports() -> list[str]:
     """Names of the reports."""
     return _names("reports")
+
+
+def views() -> list[str]:
+    """Names of the staging views."""
+    return _names("staging")
 
 
 def checks() -> list[str]:
@@ -111,6 +160,15 @@ def describe(folder: str, name: str) -> str:
     """Read the comment at the head of a statement of `sql/`: its grain, or what its rows mean."""
     head = takewhile(lambda line: line.startswith("--"), _statement(folder, name).splitlines())
     return " ".join(line.removeprefix("--").strip() for line in head)
+
+
+def _refused(found: str) -> InputError:
+    return InputError(
+        "a query cannot be run",
+        expected="one DuckDB select over the lake's tables",
+        found=found,
+        remedy="`show tables` lists the tables, `describe <table>` a table's columns",
+    )
 
 
 def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:

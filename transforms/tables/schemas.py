@@ -289,6 +289,18 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "elapsed_s": pl.Float64,
         "created_at": pl.Datetime("us", "UTC"),
     },
+    # one row per materialization: what it took
+    "costs": {
+        "asset": pl.String,
+        "experiment": pl.String,
+        "output_id": pl.String,
+        "run_id": pl.String,
+        "elapsed_s": pl.Float64,
+        "rows": pl.Int64,  # of its table; or examples over all epochs; null where neither is known
+        "tokens": pl.Int64,  # sampled or trained on; null for other work
+        "bytes": pl.Int64,  # written to the lake, checkpoints included
+        "created_at": pl.Datetime("us", "UTC"),
+    },
 }
 
 PARTITIONS: dict[str, list[str]] = {

@@ -1,3 +1,4 @@
+import duckdb
 import polars as pl
 import pytest
 
@@ -58,33 +59,128 @@ def test_tables_that_were_never_written_are_empty(lake):
         assert query.query(connection, "from checkpoints").is_empty()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "from read_csv('/etc/passwd')",
-        "from '/etc/passwd'",
-        "copy scores to '{folder}/out.csv'",
-        "attach '{folder}/other.db'",
-        "install httpfs",
-        "load httpfs",
-        "set enable_external_access = true",
-        "set threads = 1",
-        "from python_variable",
-    ],
-)
+REACHING_OUT = [
+    "from read_csv('/etc/passwd')",
+    "from read_text('/etc/passwd')",
+    "from read_blob('{folder}/tables/scores/_delta_log/00000000000000000000.json')",
+    "from read_parquet('{folder}/tables/scores/**/*.parquet')",
+    "from glob('/etc/*')",
+    "from '/etc/passwd'",
+    "from query('copy scores to ''{folder}/out.csv''')",
+    "copy scores to '{folder}/out.csv'",
+    "export database '{folder}/out'",
+    "attach '{folder}/other.db'",
+    "install httpfs",
+    "load httpfs",
+    "set enable_external_access = true",
+    "set threads = 1",
+    "reset lock_configuration",
+    "pragma enable_external_access",
+    "pragma temp_directory='{folder}/out'",
+    "call enable_logging()",
+    "from python_variable",
+]
+
+
+@pytest.mark.parametrize("statement", REACHING_OUT)
 def test_the_connection_reads_the_lake_and_nothing_else(lake, tmp_path, statement):
     python_variable = pl.DataFrame({"a": [1]})
     before = sorted(tmp_path.rglob("*"))
-    with query.connect(lake) as connection, pytest.raises(InputError, match="cannot be run"):
+    with query.explore(lake) as connection, pytest.raises(InputError, match="cannot be run"):
         query.query(connection, statement.format(folder=tmp_path))
     assert sorted(tmp_path.rglob("*")) == before
     assert python_variable.height == 1
 
 
-def test_tables_cannot_be_written(lake):
-    with query.connect(lake) as connection, pytest.raises(InputError):
-        query.query(connection, "insert into scores select * from scores")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "copy scores to '{folder}/out.csv'",
+        "from read_csv('/etc/passwd')",
+        "attach '{folder}/other.db'",
+        "load httpfs",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+        "insert into scores select * from scores",
+    ],
+)
+def test_duckdb_itself_refuses_what_reaches_out(lake, tmp_path, statement):
+    with query.connect(lake) as connection, pytest.raises(duckdb.Error):
+        connection.execute(statement.format(folder=tmp_path)).fetchall()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into scores select * from scores",
+        "create or replace table scores as select 1",
+        "create or replace view scores as select 1",
+        "create temp table scores as select 1",
+        "drop view scores",
+        "delete from scores",
+        "select 1; drop view scores",
+        "begin",
+    ],
+)
+def test_tables_cannot_be_written_nor_their_names_taken(lake, statement):
+    with query.explore(lake) as connection:
+        with pytest.raises(InputError, match="cannot be run"):
+            query.query(connection, statement)
+        assert query.query(connection, "from scores")["reward"].to_list() == [2.0]
     assert lake.version("scores") == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "show tables",
+        "describe scores",
+        "summarize scores",
+        "explain from scores",
+        "pivot scores on iteration using avg(reward) group by experiment",
+    ],
+)
+def test_what_reads_is_answered(lake, statement):
+    with query.explore(lake) as connection:
+        for _ in range(2):
+            assert query.query(connection, statement).height
+
+
+def test_a_difference_of_times_is_read_as_text(lake):
+    statement = 'select max("timestamp") - min("timestamp") as "the time" from table_history'
+    with query.explore(lake) as connection:
+        assert query.query(connection, statement)["the time"][0].startswith("00:00:0")
+        nested = query.query(connection, "select [interval 1 day] as spans")
+        assert nested["spans"].to_list() == ["[1 day]"]
+
+
+def test_two_columns_of_one_name_are_refused(lake):
+    with query.connect(lake) as connection, pytest.raises(InputError, match="must be unique"):
+        query.query(connection, "select 1 as a, 2 as a")
+
+
+def test_statements_are_divided_at_their_semicolons(lake):
+    with query.connect(lake) as connection:
+        parts = query.statements(connection, "select ';' as a; -- no ; here\nselect 2 as b")
+        assert [query.query(connection, part).columns for part in parts] == [["a"], ["b"]]
+        with pytest.raises(InputError, match="cannot be run"):
+            query.statements(connection, "selec 1")
+
+
+def test_reports_and_the_history_of_tables_are_views(lake):
+    with query.explore(lake) as connection:
+        names = set(query.query(connection, "show tables")["name"])
+        assert names >= {*query.reports(), *query.views(), "table_history"}
+        found = query.query(connection, "select version, rows_removed from table_history")
+        assert found.rows() == [(0, 0), (1, 1)]
+
+
+def test_a_table_that_did_not_exist_then_is_empty(lake):
+    lake.overwrite("raw_x", pl.DataFrame({"row_key": ["x:1"]}))
+    with query.explore(lake, {"raw_x": None, "scores": None}) as connection:
+        assert query.query(connection, "from raw_x").is_empty()
+        assert query.query(connection, "from raw_row_keys").is_empty()
+        assert query.query(connection, "from scored_responses").is_empty()
 
 
 def test_an_unknown_report_is_refused_with_the_known_ones():

@@ -1,0 +1,201 @@
+"""What a run will cost before it begins: rows, tokens, disk and seconds of each stage.
+
+Lives here: sizes that follow from a recipe, and rates that a lake has measured. Not here: measuring
+(`transforms.tables.costs`). Where nothing is measured, sizes are upper bounds: there may be fewer
+prompts, a response shorter than `max_tokens`, a prompt without a pair. Assets that load no model,
+and figures and reports, are left out but for the pairs.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from training.recipe import Recipe
+from training.settings import LoopSettings, ModelSettings, TrainingSettings
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SHARED
+
+TOKEN_BYTES = 4
+"""Of a token in a table: English has four characters a token."""
+ROW_BYTES = 64
+"""Of the keys and numbers of a row in a table."""
+WEIGHT_BYTES = 4
+"""Weights are saved in float32."""
+SIDES = 2
+"""Responses of a pair."""
+BASELINES = 3
+"""Models that every experiment is compared with: pi_0, offline DPO, one-shot."""
+
+WORK = {
+    "asset": pl.String,
+    "experiment": pl.String,
+    "rows": pl.Int64,
+    "tokens": pl.Int64,
+    "bytes": pl.Int64,
+}
+"""One row per asset and experiment; null where a size is not known before the sources are read."""
+
+
+def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None) -> pl.DataFrame:
+    """List the stages of a recipe, in the order of a run.
+
+    Args:
+        recipe: the study.
+        tables: rows of `demonstrations` and `preference_pairs`, as far as they are known.
+        weights: parameters of the model; null where they are not known.
+
+    Returns:
+        One row per asset and experiment (`WORK`). `rows` are responses, pairs, or examples over all
+        epochs; `tokens` those sampled or trained on.
+    """
+    model_bytes = weights and weights * WEIGHT_BYTES
+    pairs = tables.get("preference_pairs")
+    sft = _trained(recipe.sft, tables.get("demonstrations"), sides=1)
+    rankers = {name: _trained(one, pairs) for name, one in recipe.trained_rankers().items()}
+    iterations, prompts = recipe.loop.iterations, recipe.splits.prompts_per_iteration
+    dpo = recipe.loop.dpo
+    steps = dpo.max_steps or math.ceil(prompts * dpo.epochs / dpo.batch_size)
+    offline = iterations * steps * dpo.batch_size
+    rows = [
+        ("initial_model", SHARED, None, None, model_bytes),
+        ("sft_policy", SHARED, *sft, model_bytes),
+        *((name, SHARED, *trained, model_bytes) for name, trained in rankers.items()),
+        ("offline_dpo", SHARED, offline, offline * SIDES * dpo.max_tokens, model_bytes),
+        *_chain("one_shot", SHARED, recipe.loop, iterations * prompts, model_bytes),
+        ("baseline_evaluation", SHARED, *_evaluated(recipe, BASELINES)),
+    ]
+    for experiment in recipe.experiments:
+        loop = recipe.loop_of(experiment)
+        for t in range(1, iterations + 1):
+            rows += _chain(f"iteration_{t}", experiment, loop, prompts, model_bytes)
+        rows.append(("evaluation", experiment, *_evaluated(recipe, iterations)))
+    return pl.DataFrame(rows, schema=WORK, orient="row")
+
+
+def predict(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
+    """Put what a lake has measured in the place of bounds, and add seconds.
+
+    A stage that the lake has seen takes its seconds and tokens a row, and a table's bytes a row; an
+    asset whose rows the lake does not count takes the mean of its materializations. The start of an
+    engine is in these rates, so that a plan for far more rows than were measured is too high.
+
+    Args:
+        work: from `planned_work`.
+        costs: the table of that name; without rows where nothing is measured.
+
+    Returns:
+        The columns of `work` and elapsed_s, null where the stage was not measured.
+    """
+    stage = pl.col("asset").str.extract(r"([^/]+)$")
+    a_row = [
+        (pl.col(name).filter(pl.col("rows") > 0).sum() / pl.col("rows").sum()).alias(
+            f"{name}_a_row"
+        )
+        for name in ("elapsed_s", "tokens", "bytes")
+    ]
+    means = [pl.col(name).mean().alias(f"mean_{name}") for name in ("elapsed_s", "bytes")]
+    is_model = ~pl.col("output_id").str.contains("@").any()
+    rates = costs.group_by(stage=stage).agg(*a_row, *means, is_model=is_model)
+    # a stage whose rows the lake has not counted has no rate a row, but NaN
+    rates = rates.with_columns(pl.col("^.*_a_row$").fill_nan(None))
+    joined = work.with_columns(stage=stage).join(
+        rates, on="stage", how="left", maintain_order="left"
+    )
+    by_row = {
+        name: pl.col("rows") * pl.col(f"{name}_a_row") for name in ("elapsed_s", "tokens", "bytes")
+    }
+    no_tokens = pl.col("tokens_a_row").is_null() | (pl.col("tokens_a_row") == 0)
+    return joined.select(
+        "asset",
+        "experiment",
+        "rows",
+        tokens=pl.coalesce(pl.when(~no_tokens).then(by_row["tokens"]), "tokens").cast(pl.Int64),
+        bytes=pl.coalesce(
+            pl.when(~pl.col("is_model")).then(by_row["bytes"]), "bytes", "mean_bytes"
+        ).cast(pl.Int64),
+        elapsed_s=pl.coalesce(by_row["elapsed_s"], "mean_elapsed_s"),
+    )
+
+
+def beside_measured(predicted: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
+    """Add what each asset's last materialization took, as `actual_*`; null where there is none."""
+    last = costs.sort("created_at").unique(["asset", "experiment"], keep="last")
+    actual = last.select(
+        "asset", "experiment", pl.col("rows", "tokens", "bytes", "elapsed_s").name.prefix("actual_")
+    )
+    joined = predicted.join(actual, on=["asset", "experiment"], how="left", maintain_order="left")
+    figures = [name for name in predicted.columns if name not in ("asset", "experiment")]
+    return joined.select(
+        "asset", "experiment", *(part for name in figures for part in (name, f"actual_{name}"))
+    )
+
+
+def known_sizes(recipe: Recipe, lake: Lake) -> dict[str, int]:
+    """Count what models are trained on: the lake's rows, or those of the sample task."""
+    sources = recipe.sources.values()
+    task = recipe.sample_task if all(source.sample_task for source in sources) else None
+    sizes = (
+        {"demonstrations": task.demonstrations, "preference_pairs": task.preference_pairs}
+        if task
+        else {}
+    )
+    return sizes | {
+        table: lake.height(table)
+        for table in ("demonstrations", "preference_pairs")
+        if lake.exists(table)
+    }
+
+
+def count_weights(model: ModelSettings) -> int | None:
+    """Count a model's parameters: of one made here, or from a folder's headers; else null."""
+    if model.tiny:
+        tiny = model.tiny
+        attention, mlp = 4 * tiny.hidden_size**2, 3 * tiny.hidden_size * tiny.intermediate_size
+        norms = 2 * tiny.hidden_size
+        return (
+            tiny.layers * (attention + mlp + norms) + (2 * tiny.vocab_size + 1) * tiny.hidden_size
+        )
+    from safetensors import safe_open
+
+    files = sorted(Path(model.path).expanduser().glob("*.safetensors"))
+    total = 0
+    for file in files:
+        with safe_open(file, framework="numpy") as weights:
+            names = weights.keys()
+            total += sum(math.prod(weights.get_slice(name).get_shape()) for name in names)
+    return total if files else None
+
+
+def _chain(
+    group: str, experiment: str, loop: LoopSettings, prompts: int, model_bytes: int | None
+) -> list[tuple]:
+    """Plan the four assets of one sample-score-pair-train chain."""
+    responses, sampled = prompts * loop.sampling.n, loop.sampling.max_tokens
+    pair_bytes = ROW_BYTES + SIDES * sampled * TOKEN_BYTES
+    return [
+        (f"{group}/generations", experiment, responses, responses * sampled,
+         responses * (ROW_BYTES + sampled * TOKEN_BYTES)),
+        (f"{group}/scores", experiment, responses, None, responses * ROW_BYTES),
+        (f"{group}/dpo_pairs", experiment, prompts, None, prompts * pair_bytes),
+        (f"{group}/policy", experiment, *_trained(loop.dpo, prompts), model_bytes),
+    ]  # fmt: skip
+
+
+def _trained(
+    settings: TrainingSettings, examples: int | None, sides: int = SIDES
+) -> tuple[int | None, int | None]:
+    """Rows and tokens of a training."""
+    rows = settings.max_steps and settings.max_steps * settings.batch_size
+    if rows is None and examples is not None:
+        rows = round(examples * settings.epochs)
+    return rows, rows and rows * sides * settings.max_tokens
+
+
+def _evaluated(recipe: Recipe, models: int) -> tuple[None, int, int]:
+    """Tokens and bytes of an evaluation, which has no rows of its own in `costs`."""
+    prompts = recipe.splits.evaluation_prompts + recipe.splits.validation_prompts
+    responses = models * prompts * (recipe.evaluation.samples + 1)
+    tokens = responses * recipe.loop.sampling.max_tokens
+    return None, tokens, responses * ROW_BYTES + tokens * TOKEN_BYTES

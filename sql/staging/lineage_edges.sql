@@ -1,0 +1,68 @@
+-- One row per output of an asset, input that it was made from, and relation between the two.
+-- An output made twice is shown as it was made first. Relations: a model's `parent` (its first
+-- weights) and `reference`; the `sampler` of responses; the `ranker` of scores; another `model`;
+-- `data`.
+with
+
+materializations as (select * from materializations),
+
+checkpoints as (select * from checkpoints),
+
+outputs as (
+    select asset, output_id, inputs, created_at from materializations
+    union all
+    select asset, checkpoint_id as output_id, inputs, created_at from checkpoints
+),
+
+first_made as (
+    select asset, output_id, arg_min(inputs, created_at) as inputs
+    from outputs
+    group by asset, output_id
+),
+
+models as (
+    select
+        asset,
+        checkpoint_id,
+        arg_min(parent_id, created_at) as parent_id,
+        arg_min(reference_id, created_at) as reference_id
+    from checkpoints
+    group by asset, checkpoint_id
+),
+
+edges as (
+    select
+        first_made.asset,
+        first_made.output_id,
+        input.key as input_asset,
+        json_extract_string(input.value, '$') as input_id
+    from first_made, json_each(first_made.inputs::json) as input
+),
+
+related as (
+    select
+        edges.*,
+        case
+            when edges.input_id not in (select checkpoint_id from checkpoints) then ['data']
+            when edges.input_id in (models.parent_id, models.reference_id) then list_filter(
+                [
+                    case when edges.input_id = models.parent_id then 'parent' end,
+                    case when edges.input_id = models.reference_id then 'reference' end
+                ],
+                lambda relation: relation is not null
+            )
+            when edges.asset like '%/generations' then ['sampler']
+            when edges.asset like '%/scores' then ['ranker']
+            else ['model']
+        end as relations
+    from edges
+    left join models on models.asset = edges.asset and models.checkpoint_id = edges.output_id
+)
+
+select
+    asset,
+    output_id,
+    input_asset,
+    input_id,
+    unnest(relations) as relation
+from related

@@ -1,0 +1,158 @@
+"""What differs between two slices of the loop: pairs, scores, lengths, wins.
+
+Lives here: pure statistics of two slices. Not here: reading them (`transforms.measures.slices`).
+Differences are second minus first. Every standard error is clustered by prompt: the unit is the
+prompt's mean; with one prompt there is none (null).
+"""
+
+import polars as pl
+
+from transforms.measures.evaluation import contrast
+from transforms.measures.slices import LoopSlice
+
+PROMPT = ["iteration", "prompt_id"]
+
+
+def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Count the DPO pairs that two slices have in common, and those that changed.
+
+    A prompt has at most one pair. Responses are compared by their text.
+
+    Args:
+        first: `dpo_pairs` of the one slice.
+        second: of the other; where both name one iteration, under the same `iteration`.
+
+    Returns:
+        One row per iteration: iteration, first_pairs, second_pairs, added (in the second only),
+        removed, other_chosen, other_rejected, other_both, unchanged.
+    """
+    texts = [
+        frame.select(
+            *PROMPT,
+            chosen=pl.col("chosen").list.last().struct.field("content"),
+            rejected=pl.col("rejected").list.last().struct.field("content"),
+            present=pl.lit(True),
+        )
+        for frame in (first, second)
+    ]
+    joined = texts[0].join(texts[1], on=PROMPT, how="full", coalesce=True, suffix="_second")
+    in_first = pl.col("present").fill_null(False)
+    in_second = pl.col("present_second").fill_null(False)
+    other_chosen = pl.col("chosen") != pl.col("chosen_second")
+    other_rejected = pl.col("rejected") != pl.col("rejected_second")
+    common = in_first & in_second
+    return (
+        joined.group_by("iteration")
+        .agg(
+            first_pairs=in_first.sum(),
+            second_pairs=in_second.sum(),
+            added=(in_second & ~in_first).sum(),
+            removed=(in_first & ~in_second).sum(),
+            other_chosen=(common & other_chosen & ~other_rejected).sum(),
+            other_rejected=(common & ~other_chosen & other_rejected).sum(),
+            other_both=(common & other_chosen & other_rejected).sum(),
+            unchanged=(common & ~other_chosen & ~other_rejected).sum(),
+        )
+        .sort("iteration")
+    )
+
+
+def shifts(first: LoopSlice, second: LoopSlice) -> pl.DataFrame:
+    """Measure how rewards and lengths moved.
+
+    Metrics: `reward_of_common_responses`, over responses of equal text and index (what the ranker
+    changed); `reward`, `response_chars`, `response_tokens`, over all responses to common prompts
+    (what the policy changed, too); `chosen_chars`, `rejected_chars`, over common pairs. A metric
+    without a common row is absent.
+
+    Returns:
+        One row per iteration and metric: iteration, metric, difference, standard_error, prompts,
+        rows (of the first slice that were compared).
+    """
+    responses, others = (_scored(one) for one in (first, second))
+    common = responses.join(others, on=[*PROMPT, "response_index", "response"], suffix="_second")
+    same = common.select(*PROMPT, value=pl.col("reward_second") - pl.col("reward"), rows=pl.lit(1))
+    parts = [_clustered(same, "reward_of_common_responses")]
+    for metric in ("reward", "response_chars", "response_tokens"):
+        parts.append(_clustered(_differences(responses, others, metric), metric))
+    pairs, other_pairs = (_with_lengths(one.pairs) for one in (first, second))
+    for metric in ("chosen_chars", "rejected_chars"):
+        parts.append(_clustered(_differences(pairs, other_pairs, metric), metric))
+    return pl.concat(parts).sort("iteration", maintain_order=True)
+
+
+def wins(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Compare the policies of two slices on the evaluation prompts that both answered.
+
+    Args:
+        first: `evaluation_responses` of the one slice.
+        second: of the other; where both name one iteration, under the same `iteration`.
+
+    Returns:
+        One row per iteration, decoding and metric: iteration, decoding, metric (win_rate_reward,
+        win_rate_gold, of the second against the first), value, standard_error, prompts.
+    """
+    iterations = sorted({*first["iteration"]} & {*second["iteration"]})
+    parts = []
+    for iteration in iterations:
+        mine, theirs = (frame.filter(iteration=iteration) for frame in (second, first))
+        prompts = ["decoding", "prompt_id"]
+        if mine.join(theirs, on=prompts, how="semi").is_empty():
+            continue
+        rows = contrast(mine, theirs).filter(pl.col("metric").str.starts_with("win_rate"))
+        parts.append(
+            rows.select(
+                iteration=pl.lit(iteration, dtype=pl.Int32),
+                decoding="decoding",
+                metric="metric",
+                value="value",
+                standard_error="standard_error",
+                prompts="prompts",
+            )
+        )
+    schema = {"iteration": pl.Int32, "decoding": pl.String, "metric": pl.String,
+              "value": pl.Float64, "standard_error": pl.Float64, "prompts": pl.Int64}  # fmt: skip
+    return pl.concat([pl.DataFrame(schema=schema), *parts])
+
+
+def _scored(one: LoopSlice) -> pl.DataFrame:
+    keys = [*PROMPT, "response_index"]
+    return one.generations.join(one.scores.select(*keys, "reward"), on=keys, how="left")
+
+
+def _with_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
+    return pairs.select(
+        *PROMPT,
+        *(
+            pl.col(side).list.last().struct.field("content").str.len_chars().alias(f"{side}_chars")
+            for side in ("chosen", "rejected")
+        ),
+    )
+
+
+def _differences(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Difference of a prompt's means, second minus first, on common prompts."""
+    means = [
+        frame.drop_nulls(metric)
+        .group_by(PROMPT)
+        .agg(mean=pl.col(metric).cast(pl.Float64).mean(), rows=pl.len())
+        for frame in (first, second)
+    ]
+    both = means[0].join(means[1], on=PROMPT, suffix="_second")
+    return both.select(*PROMPT, value=pl.col("mean_second") - pl.col("mean"), rows="rows")
+
+
+def _clustered(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Average over prompts, each prompt's rows first."""
+    prompts = (
+        rows.drop_nulls("value")
+        .group_by(PROMPT)
+        .agg(pl.col("value").mean(), pl.col("rows").sum().cast(pl.Int64))
+    )
+    return prompts.group_by("iteration").agg(
+        metric=pl.lit(metric),
+        difference=pl.col("value").mean(),
+        standard_error=pl.col("value").std() / pl.len().sqrt(),
+        prompts=pl.len().cast(pl.Int64),
+        rows=pl.col("rows").sum(),
+    )
