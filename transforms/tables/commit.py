@@ -100,8 +100,7 @@ def commit(
             mode=mode,
             partition_by=PARTITIONS.get(table),
             predicate=slice_predicate(rows) if rows and delta else None,
-            # A raw table follows its source's native columns; other schemas are ours and fixed.
-            schema_mode="overwrite" if mode == "overwrite" and table not in SCHEMAS else None,
+            schema_mode=_schema_mode(table, delta, mode),
             target_file_size=FILE_BYTES,
             writer_properties=WRITER,
             commit_properties=CommitProperties(
@@ -120,3 +119,11 @@ def commit(
             remedy="free some space, then run the same command again: it goes on from here",
         ) from error
     return (delta or DeltaTable(folder)).version()
+
+
+def _schema_mode(table: str, delta: DeltaTable | None, mode: str) -> str | None:
+    """Say how a table's columns may change: a raw table follows its source's, others may grow."""
+    if table not in SCHEMAS:
+        return "overwrite" if mode == "overwrite" else None
+    written = {field.name for field in delta.schema().fields} if delta else set(SCHEMAS[table])
+    return None if written >= set(SCHEMAS[table]) else "merge"

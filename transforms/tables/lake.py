@@ -23,7 +23,7 @@ from transforms.tables.commit import KEEP_LOG, Slice, commit, commit_frame, slic
 from transforms.tables.damage import require_whole
 from transforms.tables.frames import read_frames
 from transforms.tables.handover import Handover
-from transforms.tables.schemas import NEWEST, SCHEMAS, enforce
+from transforms.tables.schemas import NEWEST, SCHEMAS, enforce, with_every_column
 
 
 class Lake:
@@ -72,21 +72,16 @@ class Lake:
     def scan(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.LazyFrame:
         """Scan a table lazily, optionally one slice of it, optionally at an old version.
 
+        Columns that were added to the schema after the version was written are null.
+
         Raises:
-            InputError: the table does not exist, an older prefloop wrote it with other columns, or
-                a file of it is gone or cut short.
+            InputError: the table does not exist, or a file of it is gone or cut short.
         """
         delta = self.delta(table, version)
-        found = [field.name for field in delta.schema().fields]
-        if missing := [name for name in SCHEMAS.get(table, {}) if name not in found]:
-            raise InputError(
-                f"table {table} was written by another version of prefloop",
-                expected=f"a column {', '.join(missing)}",
-                found=", ".join(found),
-                remedy="make the lake anew in another --home, or go back to that version",
-            )
         require_whole(delta, self.path(table), table)
         frame = pl.scan_delta(delta)
+        if table in SCHEMAS:
+            frame = with_every_column(table, frame, delta)
         for column, value in rows.items():
             frame = frame.filter(pl.col(column) == value)
         return frame

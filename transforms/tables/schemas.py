@@ -5,6 +5,7 @@ hashes (`transforms.identity`), so that tables join across runs and machines.
 """
 
 import polars as pl
+from deltalake import DeltaTable
 
 from transforms.errors import InputError
 
@@ -346,3 +347,12 @@ def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
             remedy="cast or rename in the function that makes the rows",
         )
     return frame.select(list(schema))
+
+
+def with_every_column(table: str, frame: pl.LazyFrame, written: DeltaTable) -> pl.LazyFrame:
+    """Return a table's frame in today's columns: those that it was written without are null."""
+    found = {field.name for field in written.schema().fields}
+    return frame.select(
+        pl.col(name) if name in found else pl.lit(None, dtype).alias(name)
+        for name, dtype in SCHEMAS[table].items()
+    )
