@@ -21,7 +21,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="baselines",
         deps=("sft_policy", "preference_pairs", "mixture_pairs", "prompt_splits"),
         settings=lambda loop: {
-            "dpo": loop.dpo.model_dump(),
+            "dpo": loop.dpo.decisive(),
             "mixture": study.recipe.offline_mixture,
             **study.model_settings,
         },

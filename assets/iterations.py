@@ -51,7 +51,7 @@ def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
             )
         ),
         settings=lambda loop: {
-            "dpo": loop.dpo.model_dump(),
+            "dpo": loop.dpo.decisive(),
             "reference": loop.reference,
             "start": loop.start,
             "data": loop.data,

@@ -48,7 +48,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "sft_policy",
         group="sft",
         deps=("initial_model", "demonstrations"),
-        settings=lambda _: {"sft": recipe.sft.model_dump(), **study.model_settings},
+        settings=lambda _: {"sft": recipe.sft.decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
     )
@@ -72,7 +72,7 @@ def _ranker(study: Study, name: str, settings: RankerSettings) -> dg.AssetsDefin
         name,
         group="reward",
         deps=("sft_policy", "preference_pairs", "mixture_pairs"),
-        settings=lambda _: {stage: settings.model_dump(), **study.model_settings},
+        settings=lambda _: {stage: settings.decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=(

@@ -10,10 +10,13 @@ import polars as pl
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from assets.study import Study
-from training.settings import TrainingSettings
+from training.checkpoint import require_model
+from training.settings import DPOSettings, TrainingSettings
+from transforms.errors import InputError
 from transforms.plots.training import training_curves
 from transforms.tables import checkpoints, training_metrics
 from transforms.tables.checkpoints import Checkpoint
+from transforms.tables.reference_logps import ReferenceLogps
 
 
 def train(
@@ -24,10 +27,11 @@ def train(
     settings: TrainingSettings,
     *,
     parent: Checkpoint,
+    reference: Checkpoint | None = None,
     iteration: int = 0,
     **models: Checkpoint,
 ) -> Made:
-    """Run a training stage and record its checkpoint.
+    """Run a training stage and record its checkpoint; a run that was killed goes on.
 
     Args:
         study: the study, for seed and dtype.
@@ -36,12 +40,18 @@ def train(
         rows: its examples.
         settings: its settings.
         parent: the model whose weights it starts from.
+        reference: of DPO; it runs over the sequences that `reference_logps` lacks.
         iteration: iteration of the checkpoint's row; 0 outside the loop.
         models: the models that the stage takes, by argument name.
     """
     # Imported here: the web server loads definitions, and must not load torch.
     from training.launch import launch
 
+    if trained := _trained_before(step):
+        return trained
+    looked_up: dict[str, Any] = {}
+    if reference is not None:
+        rows, looked_up = _look_up(study, step, rows, settings, models["start"], reference)
     folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
     run = launch(
         stage,
@@ -62,13 +72,14 @@ def train(
         folder,
         kind="reward_model" if stage == "reward_model" else "causal_lm",
         parent_id=parent.checkpoint_id,
-        reference_id=models["reference"].checkpoint_id if "reference" in models else "",
+        reference_id=reference.checkpoint_id if reference else "",
         iteration=iteration,
     )
     return Made(
         made.output_id,
         {
             **made.metadata,
+            **looked_up,
             "examples": run.examples,
             "dropped_examples": run.dropped.height,
             "optimiser_steps": run.steps,
@@ -77,6 +88,59 @@ def train(
             "last_metrics": table_preview(training_metrics.last_step(metrics), 20),
         },
     )
+
+
+def _trained_before(step: Step) -> Made | None:
+    """Take the checkpoint of a run that died between the training and the end of the step."""
+    found = checkpoints.unclaimed(
+        step.lake,
+        asset=step.asset,
+        experiment=step.experiment,
+        settings=json.dumps(step.settings, sort_keys=True),
+        inputs=json.dumps(step.inputs, sort_keys=True),
+    )
+    if found is None:
+        return None
+    try:
+        require_model(found.path)
+    except InputError as error:
+        step.log.warning(f"{step.asset} is trained again: {error}")
+        return None
+    step.log.info(f"{step.asset}: trained by a run that stopped right after; its checkpoint stands")
+    return Made(found.checkpoint_id, {"checkpoint_id": found.checkpoint_id})
+
+
+def _look_up(
+    study: Study,
+    step: Step,
+    pairs: pl.DataFrame,
+    settings: DPOSettings,
+    start: Checkpoint,
+    reference: Checkpoint,
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Add the reference's log-probabilities to pairs; commit those that were not known."""
+    from training.reference_logps import with_reference_logps
+
+    dtype = study.recipe.model.dtype
+    store = ReferenceLogps(step.lake, reference.checkpoint_id, dtype)
+    done = with_reference_logps(
+        pairs,
+        start.path,
+        reference.path,
+        settings,
+        dtype=dtype,
+        known=store.known,
+        commit=store.commit,
+    )
+    step.log.info(
+        f"{step.asset}: the reference ran over {done.computed} of {done.sequences} sequences,"
+        f" {done.elapsed_s:.1f} s"
+    )
+    return done.pairs, {
+        "reference_sequences": done.sequences,
+        "reference_sequences_computed": done.computed,
+        "reference_s": done.elapsed_s,
+    }
 
 
 def save_model(step: Step, folder: Path, *, kind: str, iteration: int = 0, **ids: Any) -> Made:

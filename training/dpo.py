@@ -6,9 +6,12 @@ the response and its end of turn, in nats:
 
     -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
 
-The reference is loaded from its own folder, never guessed from the start: from iteration 2 on they
-differ. Deviation 1 from the published code, which cuts prompts to 1,000 tokens and answers to what
-is left: pairs that do not fit are dropped and named.
+The reference's log-probabilities come with the pairs (`training.reference_logps`), so that training
+holds one model, not two. Deviation 1 from the published code, which cuts prompts to 1,000 tokens
+and answers to what is left: pairs that do not fit are dropped and named.
+
+TRL 1.16 can store them too (`precompute_ref_log_probs`), under a name that changes with any setting
+where `max_length` is set, and that lacks the truncation where it is not; that is not used here.
 """
 
 import time
@@ -19,10 +22,9 @@ import polars as pl
 import torch
 import typer
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
-from training.checkpoint import require_model
 from training.launch import (
     DtypeOption,
     OutputOption,
@@ -32,26 +34,33 @@ from training.launch import (
     read_settings,
     run_command,
 )
+from training.pair_tokens import tokenise_responses
+from training.reference_logps import with_reference_logps
 from training.settings import DPOSettings
-from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
+from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.errors import InputError
+from transforms.tables.reference_logps import COLUMNS, SIDES, add_sequence_ids
 
 
 class TokenisedDPOTrainer(DPOTrainer):
-    """DPOTrainer over rows of token ids.
+    """DPOTrainer over rows of token ids and the reference's log-probabilities.
 
-    TRL 1.16 takes such rows in SFTTrainer and RewardTrainer; its DPOTrainer would render again.
+    TRL 1.16 takes token ids in SFTTrainer and RewardTrainer; its DPOTrainer would render again, and
+    would compute the log-probabilities again. Under FSDP it still loads a reference, from the
+    starting folder, and lets it go before training.
     """
 
     def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, *_: object) -> Dataset:
         return dataset
 
 
 def train_dpo(
     pairs: pl.DataFrame,
     start: Path,
-    reference: Path,
     output: Path,
     settings: DPOSettings,
     *,
@@ -63,9 +72,8 @@ def train_dpo(
 
     Args:
         pairs: columns prompt_id, prompt, chosen, rejected (message lists; the last two hold the
-            last turn only).
+            last turn only), and those of `training.reference_logps.with_reference_logps`.
         start: checkpoint folder whose weights training starts from.
-        reference: checkpoint folder of the frozen reference.
         output: folder of the finished checkpoint.
         settings: optimiser, length and beta.
         seed: seed of the data order.
@@ -73,25 +81,23 @@ def train_dpo(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, a chat template that renders a prompt in two ways, or no
-            pair that fits.
+        InputError: an incomplete model, a chat template that renders a prompt in two ways, no pair
+            that fits, or one whose log-probabilities are missing or of other tokens.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(start)
-    require_model(reference)
-    dataset, dropped = keep_fitting(
-        tokenise_responses(tokenizer, pairs), settings.max_tokens, "prompt_id"
-    )
+    examples = require_logps(tokenise_responses(tokenizer, pairs), pairs, settings.max_tokens)
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
 
     def build(folder: Path) -> DPOTrainer:
         return TokenisedDPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
-            ref_model=AutoModelForCausalLM.from_pretrained(reference, dtype=torch.float32),
             args=DPOConfig(
                 **trl_arguments(settings, folder, seed=seed, dtype=dtype),
                 beta=settings.beta,
                 loss_type=["sigmoid"],
                 disable_dropout=True,
+                precompute_ref_log_probs=True,
             ),
             train_dataset=dataset,
             processing_class=tokenizer,
@@ -100,54 +106,61 @@ def train_dpo(
     return train(build, output, settings, dropped=dropped, started=started, report=report)
 
 
-def tokenise_responses(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
-
-    `prompt_ids` end with the generation prompt, as when responses are sampled; a response ends with
-    the end of turn that the template writes.
+def require_logps(examples: pl.DataFrame, pairs: pl.DataFrame, max_tokens: int) -> pl.DataFrame:
+    """Give tokenised pairs the log-probabilities that the pairs carry, if they are of these tokens.
 
     Raises:
-        InputError: a rendered conversation does not begin with its rendered prompt.
+        InputError: see `train_dpo`.
     """
-    prompts = pairs["prompt"].to_list()
-    prompt_ids = token_ids(tokenizer, prompts, add_generation_prompt=True)
-    responses: dict[str, list[list[int]]] = {}
-    for side in ("chosen", "rejected"):
-        answers = pairs[side].to_list()
-        whole = token_ids(tokenizer, [p + a for p, a in zip(prompts, answers, strict=True)])
-        for key, prompt, ids in zip(pairs["prompt_id"], prompt_ids, whole, strict=True):
-            if ids[: len(prompt)] != prompt:
-                raise InputError(
-                    f"the chat template renders the prompt {key} in two ways",
-                    expected=f"the {side} conversation to begin with {tokenizer.decode(prompt)!r}",
-                    found=repr(tokenizer.decode(ids[: len(prompt)])),
-                    remedy="use a template that leaves earlier turns as they are",
-                )
-        responses[side] = [ids[len(p) :] for p, ids in zip(prompt_ids, whole, strict=True)]
-    return pairs.select(
-        "prompt_id",
-        pl.Series("prompt_ids", prompt_ids),
-        *(pl.Series(f"{side}_ids", ids) for side, ids in responses.items()),
-    ).with_columns(
-        (
-            pl.col("prompt_ids").list.len()
-            + pl.max_horizontal(pl.col("chosen_ids", "rejected_ids").list.len())
-        ).alias("length")
+    remedy = "add them with python -m training.reference_logps, from this start and these settings"
+    lacking = [column for column in COLUMNS if column not in pairs.columns]
+    if lacking:
+        raise InputError(
+            "the pairs carry no log-probabilities of the reference",
+            expected=f"columns {', '.join(COLUMNS)}",
+            found=f"none of the name {', '.join(lacking)}",
+            remedy=remedy,
+        )
+    named = add_sequence_ids(examples)
+    unfit = pl.any_horizontal(
+        *(named[f"{side}_sequence_id"] != pairs[f"{side}_sequence_id"] for side in SIDES),
+        *(
+            pl.col(f"ref_{side}_logps").is_null() & (named["length"] <= max_tokens)
+            for side in SIDES
+        ),
     )
+    refused = pairs.filter(unfit)
+    if refused.height:
+        raise InputError(
+            "the reference's log-probabilities are missing, or of other tokens",
+            expected="those of the pairs that fit, as the starting model's tokenizer renders them",
+            found=f"{refused.height} of {pairs.height} pairs without, the first of prompt"
+            f" {refused['prompt_id'][0]}",
+            remedy=remedy,
+        )
+    return examples.with_columns(pairs.select(f"ref_{side}_logps" for side in SIDES))
 
 
 def main(
     pairs: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, chosen, rejected.")],
     start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
-    reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
     output: OutputOption,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint of the frozen reference; needed where the pairs lack what"
+            " training.reference_logps adds, and in one process only."
+        ),
+    ] = None,
     settings_file: SettingsOption = None,
     seed: SeedOption = 0,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Train a policy on preference pairs with DPO."""
     rows, settings = pl.read_parquet(pairs), read_settings(DPOSettings, settings_file)
-    train_dpo(rows, start, reference, output, settings, seed=seed, dtype=dtype, report=print_report)
+    if reference is not None:
+        rows = with_reference_logps(rows, start, reference, settings, dtype=dtype).pairs
+    train_dpo(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 
 if __name__ == "__main__":

@@ -60,15 +60,15 @@ def launch(
     """Run a training stage with the number of processes that its settings ask for.
 
     Args:
-        stage: `sft`, `reward_model` or `dpo`.
-        frame: the stage's rows.
+        stage: one of `INPUTS`.
+        frame: the stage's rows; those of `dpo` carry the reference's log-probabilities.
         output: folder of the finished checkpoint.
         settings: the stage's settings; `processes` above 1 or an `accelerate_config` launches that
             many through `accelerate launch`.
         seed: seed of everything random.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
-        models: the stage's models by parameter name: `model`; `policy`; `start` and `reference`.
+        models: the stage's models by parameter name: `model`; `policy`; `start`.
 
     Raises:
         InputError: more processes than GPUs.

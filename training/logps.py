@@ -1,7 +1,8 @@
 """Log-probabilities of whole responses under a policy, to measure how far it has moved.
 
 Lives here: the sum over a response's tokens. Not here: the KL estimate made of two such sums
-(`transforms`), sampling, DPO's own log-probabilities (TRL).
+(`transforms`), sampling, the stored log-probabilities of DPO's reference
+(`training.reference_logps`).
 """
 
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def sequence_logps(
         ]
         names = [f"of row {len(logps) + row}" for row in range(chunk.height)]
         require_fit(rows, names, context_tokens_of(policy))
-        sums = dict(_sums(policy, rows, list(map(len, prompts)), batch_tokens))
+        sums = dict(sum_logps(policy, rows, list(map(len, prompts)), batch_tokens))
         logps += [sums[row] for row in range(chunk.height)]
     del policy
     release_memory()  # an engine that starts next asks for nearly the whole GPU
@@ -65,10 +66,10 @@ def sequence_logps(
 
 
 @torch.inference_mode()
-def _sums(
+def sum_logps(
     policy: torch.nn.Module, rows: list[list[int]], starts: list[int], batch_tokens: int
 ) -> Iterator[tuple[int, float]]:
-    """Yield row number and summed log-probability of rows[row][starts[row]:]."""
+    """Yield row number and summed log-probability of rows[row][starts[row]:], nats."""
     for batch in by_length(rows, batch_tokens):
         # Padding is on the right, where causal attention never looks; any id will do.
         inputs, mask = pad_right([rows[row] for row in batch], 0, policy.device)

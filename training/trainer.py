@@ -10,6 +10,7 @@ a cut answer has no end of turn, and a cut prompt is another prompt. Deviation 2
 examples of similar length (less padding), in an order that the seed fixes.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from training.checkpoint import building, require_model, save_settings
 from training.settings import TrainingSettings
+from training.step_checkpoints import KEPT, train_resumably
 from training.training_run import DROPPED, METRICS, MetricsCallback, Report, TrainingRun, write_run
 from transforms.errors import InputError
 
@@ -77,7 +79,8 @@ def trl_arguments(
         "logging_steps": settings.logging_steps,
         "logging_first_step": True,
         "logging_nan_inf_filter": False,  # a diverging loss must be seen
-        "save_strategy": "no",
+        "save_strategy": "no",  # `StepCheckpoints` decides
+        "save_total_limit": KEPT,
         "report_to": "none",
         "disable_tqdm": not sys.stderr.isatty(),
     }
@@ -159,10 +162,12 @@ def train(
     """Build a TRL trainer, run it, and put the finished checkpoint in its place.
 
     The folder holds weights (safetensors), tokenizer, settings.json, metrics.jsonl and run.json.
+    Step checkpoints (`training.step_checkpoints`) lie beside it until then: a run that was killed
+    goes on from the last one if rows, settings, seed and starting weights are the same.
 
     Args:
-        build: makes the trainer, given the folder that is its `output_dir`. It alone holds the
-            models, so that their memory is free when this returns.
+        build: makes the trainer, given the folder that is its `output_dir`, of step checkpoints. It
+            alone holds the model, so that its memory is free when this returns.
         output: the checkpoint folder; replaced at the end, untouched by an interrupted run.
         settings: written beside the weights.
         dropped: examples that were left out (`DROPPED`).
@@ -170,16 +175,17 @@ def train(
         report: called at every logged step.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
+    steps = output.parent / f".{output.name}.steps"
     with building(
         output, main_process=state.is_main_process, wait=state.wait_for_everyone
     ) as folder:
         if not sys.stderr.isatty():
             disable_progress_bar()  # of transformers, which draws one for every file
         callback = MetricsCallback(folder / "metrics.jsonl", report)
-        trainer = build(folder)
+        trainer = build(steps)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(callback)
-        trainer.train()
+        train_resumably(trainer, steps, settings)
         trainer.save_model(str(folder))
         run = TrainingRun(
             metrics=pl.DataFrame(callback.rows, schema=METRICS),
@@ -192,6 +198,8 @@ def train(
             (folder / "training_args.bin").unlink()  # a pickle; settings.json says the same
             save_settings(folder, settings.model_dump(mode="json"))
             write_run(run, folder)
+    if state.is_main_process:
+        shutil.rmtree(steps)
     del trainer
     release_memory()  # collects cycles and empties the device cache
     return run

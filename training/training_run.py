@@ -34,7 +34,8 @@ class TrainingRun:
     steps: int
     """Optimiser steps."""
     elapsed_s: float
-    """Wall-clock seconds, from loading the model to the saved checkpoint."""
+    """Wall-clock seconds, from loading the model to the saved checkpoint; of a run that was killed,
+    those of its last attempt."""
 
 
 class MetricsCallback(TrainerCallback):
@@ -45,6 +46,12 @@ class MetricsCallback(TrainerCallback):
         self.file = file
         self.report = report
         self.rows: list[dict[str, Any]] = []
+        self.resumed = False
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:  # noqa: D102
+        self.resumed = bool(state.log_history)
+        for logged in state.log_history if state.is_world_process_zero else ():
+            self._keep(logged["step"], logged["epoch"], logged)  # by the attempt before this one
 
     def on_step_end(self, args, state, control, **kwargs):  # noqa: D102
         if state.global_step >= state.max_steps:
@@ -52,6 +59,8 @@ class MetricsCallback(TrainerCallback):
         return control
 
     def on_log(self, args, state, control, logs: Mapping[str, Any], **kwargs) -> None:  # noqa: D102
+        if self.resumed and "train_runtime" in logs:
+            return  # totals, of the last attempt only
         metrics = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
         epoch = metrics.pop("epoch", state.epoch)
         for name in ("loss", "grad_norm"):
@@ -62,16 +71,19 @@ class MetricsCallback(TrainerCallback):
                 )
         if not state.is_world_process_zero:
             return
+        self._keep(state.global_step, epoch, metrics)
+        if self.report is not None:
+            self.report(state.global_step, state.max_steps, metrics)
+
+    def _keep(self, step: int, epoch: float, metrics: Mapping[str, float]) -> None:
         rows = [
-            {"step": state.global_step, "epoch": epoch, "metric": name, "value": value}
+            {"step": step, "epoch": epoch, "metric": name, "value": value}
             for name, value in metrics.items()
-            if math.isfinite(value)
+            if name not in ("step", "epoch") and math.isfinite(value)
         ]
         self.rows += rows
         with self.file.open("a", encoding="utf-8") as stream:
             stream.writelines(json.dumps(row) + "\n" for row in rows)
-        if self.report is not None:
-            self.report(state.global_step, state.max_steps, metrics)
 
 
 def read_run(folder: Path) -> TrainingRun:

@@ -33,7 +33,7 @@ def _training(stage: str, case: Case, processes: int) -> tuple[Any, dict[str, Pa
     if stage == "reward_model":
         settings = RewardModelSettings(learning_rate=1e-4, **shared)
         return settings, {"policy": Path("initial")}, ["loss", "margin", "mean_reward"]
-    models = {"start": Path("start"), "reference": Path("initial")}
+    models = {"start": Path("start")}
     compared = ["loss", "rewards/margins", "logps/chosen"]
     return DPOSettings(learning_rate=1e-5, **shared), models, compared
 
@@ -54,9 +54,15 @@ def run_training(
     settings, models, compared = _training(stage, case, processes)
     rows = {"sft": "demonstrations"}.get(stage, "even_pairs" if even else "pairs")
     output = folder / f"trained-{stage}-{dtype}"
+    frame = pl.read_parquet(folder / f"{rows}.parquet")
+    if stage == "dpo":
+        from training.reference_logps import with_reference_logps
+
+        start, reference = folder / models["start"], folder / "initial"
+        frame = with_reference_logps(frame, start, reference, settings, dtype=dtype).pairs
     run = launch(
         stage,
-        pl.read_parquet(folder / f"{rows}.parquet"),
+        frame,
         output,
         settings.model_copy(update={"accelerate_config": accelerate_config}),
         seed=0,

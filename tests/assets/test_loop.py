@@ -50,6 +50,7 @@ def test_every_table_is_written(lake: Lake) -> None:
         "generations",
         "scores",
         "dpo_pairs",
+        "reference_logps",
         "checkpoints",
         "training_metrics",
         "evaluation_responses",

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM
 
 from training.checkpoint import checkpoint_id
 from training.dpo import tokenise_responses, train_dpo
+from training.reference_logps import with_reference_logps
 from training.settings import DPOSettings
 from training.trainer import load_tokenizer
 from transforms.errors import InputError
@@ -23,16 +24,10 @@ SETTINGS = DPOSettings(
 )
 
 
-def run(pairs, start, reference, output, **settings):
-    return train_dpo(
-        pairs,
-        start,
-        reference,
-        output,
-        SETTINGS.model_copy(update=settings),
-        seed=0,
-        dtype="float32",
-    )
+def run(pairs, start, reference, output, **changed):
+    settings = SETTINGS.model_copy(update=changed)
+    rows = with_reference_logps(pairs, start, reference, settings, dtype="float32").pairs
+    return train_dpo(rows, start, output, settings, seed=0, dtype="float32")
 
 
 def first(result, metric):

@@ -11,6 +11,7 @@ from training import launch as launching
 from training.checkpoint import checkpoint_id, require_model
 from training.dpo import train_dpo
 from training.launch import launch
+from training.reference_logps import with_reference_logps
 from training.settings import DPOSettings
 from transforms.errors import InputError
 
@@ -25,17 +26,17 @@ SETTINGS = DPOSettings(
 )
 
 
-def test_one_process_calls_the_stage(tiny_policy, preference_pairs, tmp_path):
-    models = {"start": tiny_policy, "reference": tiny_policy}
-    launch("dpo", preference_pairs, tmp_path / "a", SETTINGS, seed=0, dtype="float32", **models)
-    train_dpo(
-        preference_pairs,
-        output=tmp_path / "b",
-        settings=SETTINGS,
-        seed=0,
-        dtype="float32",
-        **models,
-    )
+@pytest.fixture(scope="module")
+def dpo_pairs(tiny_policy, other_policy, preference_pairs):
+    return with_reference_logps(
+        preference_pairs, tiny_policy, other_policy, SETTINGS, dtype="float32"
+    ).pairs
+
+
+def test_one_process_calls_the_stage(tiny_policy, dpo_pairs, tmp_path):
+    same = {"settings": SETTINGS, "seed": 0, "dtype": "float32", "start": tiny_policy}
+    launch("dpo", dpo_pairs, tmp_path / "a", **same)
+    train_dpo(dpo_pairs, output=tmp_path / "b", **same)
     assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
 
 
@@ -88,13 +89,12 @@ def test_an_error_in_the_report_ends_the_launched_processes():
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tiny_policy, other_policy, preference_pairs, tmp_path):
+def test_two_processes_train_as_one(tiny_policy, dpo_pairs, tmp_path):
     seen = []
-    models = {"start": tiny_policy, "reference": other_policy}
     runs = {
         processes: launch(
             "dpo",
-            preference_pairs,
+            dpo_pairs,
             tmp_path / f"p{processes}",
             # two steps an epoch, so that the processes must agree on the order of the second, too
             SETTINGS.model_copy(
@@ -108,7 +108,7 @@ def test_two_processes_train_as_one(tiny_policy, other_policy, preference_pairs,
             seed=0,
             dtype="float32",
             report=lambda step, total, metrics: seen.append(step),
-            **models,
+            start=tiny_policy,
         )
         for processes in (1, 2)
     }
@@ -124,17 +124,16 @@ def test_two_processes_train_as_one(tiny_policy, other_policy, preference_pairs,
 
 
 @pytest.mark.slow
-def test_a_failed_launch_shows_the_end_of_its_output(tiny_policy, preference_pairs, tmp_path):
+def test_a_failed_launch_shows_the_end_of_its_output(tiny_policy, dpo_pairs, tmp_path):
     settings = SETTINGS.model_copy(update={"processes": 2, "max_tokens": 8})
     with pytest.raises(RuntimeError, match="nothing to train on"):
         launch(
             "dpo",
-            preference_pairs,
+            dpo_pairs,
             tmp_path / "dpo",
             settings,
             seed=0,
             dtype="float32",
             start=tiny_policy,
-            reference=tiny_policy,
         )
     assert not (tmp_path / "dpo").exists()

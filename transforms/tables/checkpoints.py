@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.tables import materializations
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS, SHARED
 
@@ -51,6 +52,29 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
     row = {**row, "path": str(target.relative_to(lake.root)), "created_at": datetime.now(UTC)}
     lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
     return Checkpoint(row["checkpoint_id"], target)
+
+
+def unclaimed(lake: Lake, **row: str) -> Checkpoint | None:
+    """Find the checkpoint of a step that died after its training and before it was recorded.
+
+    Args:
+        lake: the lake.
+        row: asset, experiment, settings and inputs, as they are recorded.
+
+    Returns:
+        The asset's last checkpoint, if it is younger than the asset's last materialization and of
+        this making.
+    """
+    if not lake.exists(TABLE):
+        return None
+    mine = {"asset": row["asset"], "experiment": row["experiment"]}
+    last = lake.read(TABLE, **mine).sort("created_at").tail(1).to_dicts()
+    made = materializations.latest(lake).get((row["asset"], row["experiment"]))
+    if not last or any(last[0][name] != value for name, value in row.items()):
+        return None
+    if made and made["created_at"] > last[0]["created_at"]:
+        return None
+    return Checkpoint(last[0]["checkpoint_id"], lake.root / last[0]["path"])
 
 
 def all_of(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:

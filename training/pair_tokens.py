@@ -1,0 +1,47 @@
+"""Token ids of preference pairs as DPO sees them: one prompt, two responses.
+
+Lives here: rendering pairs with the chat template, once. Not here: the reference's
+log-probabilities of them (`training.reference_logps`), training on them (`training.dpo`).
+"""
+
+import polars as pl
+from transformers import PreTrainedTokenizerBase
+
+from training.trainer import token_ids
+from transforms.errors import InputError
+
+
+def tokenise_responses(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
+
+    `prompt_ids` end with the generation prompt, as when responses are sampled; a response ends with
+    the end of turn that the template writes.
+
+    Raises:
+        InputError: a rendered conversation does not begin with its rendered prompt.
+    """
+    prompts = pairs["prompt"].to_list()
+    prompt_ids = token_ids(tokenizer, prompts, add_generation_prompt=True)
+    responses: dict[str, list[list[int]]] = {}
+    for side in ("chosen", "rejected"):
+        answers = pairs[side].to_list()
+        whole = token_ids(tokenizer, [p + a for p, a in zip(prompts, answers, strict=True)])
+        for key, prompt, ids in zip(pairs["prompt_id"], prompt_ids, whole, strict=True):
+            if ids[: len(prompt)] != prompt:
+                raise InputError(
+                    f"the chat template renders the prompt {key} in two ways",
+                    expected=f"the {side} conversation to begin with {tokenizer.decode(prompt)!r}",
+                    found=repr(tokenizer.decode(ids[: len(prompt)])),
+                    remedy="use a template that leaves earlier turns as they are",
+                )
+        responses[side] = [ids[len(p) :] for p, ids in zip(prompt_ids, whole, strict=True)]
+    return pairs.select(
+        "prompt_id",
+        pl.Series("prompt_ids", prompt_ids),
+        *(pl.Series(f"{side}_ids", ids) for side, ids in responses.items()),
+    ).with_columns(
+        (
+            pl.col("prompt_ids").list.len()
+            + pl.max_horizontal(pl.col("chosen_ids", "rejected_ids").list.len())
+        ).alias("length")
+    )

@@ -1,0 +1,170 @@
+"""Log-probabilities of pairs under DPO's frozen reference: computed once, not once an epoch.
+
+Lives here: the pass of the reference over sequences that are not known yet, as a function and as
+`python -m training.reference_logps`. Not here: where known ones lie
+(`transforms.tables.reference_logps`), DPO (`training.dpo`). Of a prompt x and a completion y, its
+end of turn included, in nats:
+
+    logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
+
+Weights and log_softmax are float32 and bfloat16 is the compute type (autocast), as in TRL's
+DPOTrainer with the reference in memory; dropout is off. One process computes, on one device, before
+DPO is launched on however many.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import torch
+import typer
+from accelerate.utils import release_memory
+from tqdm import tqdm
+from transformers import AutoModelForCausalLM
+
+from training.checkpoint import require_model
+from training.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.logps import sum_logps
+from training.pair_tokens import tokenise_responses
+from training.settings import DPOSettings
+from training.trainer import load_tokenizer
+from transforms.tables.reference_logps import (
+    COLUMNS,
+    LOGPS,
+    add_sequence_ids,
+    join_logps,
+    sequences,
+)
+
+
+@dataclass(frozen=True)
+class ReferencePass:
+    """Pairs with the reference's log-probabilities, and what they cost."""
+
+    pairs: pl.DataFrame
+    """The pairs given, and `transforms.tables.reference_logps.COLUMNS`; the log-probabilities of a
+    pair that does not fit are null."""
+    sequences: int
+    """Distinct sequences of the pairs that fit."""
+    computed: int
+    """Sequences that were not known."""
+    elapsed_s: float
+    """Wall-clock seconds."""
+
+
+def nothing_known(wanted: pl.DataFrame) -> pl.DataFrame:
+    """Know no sequence."""
+    return pl.DataFrame(schema=LOGPS)
+
+
+def with_reference_logps(
+    pairs: pl.DataFrame,
+    start: Path,
+    reference: Path,
+    settings: DPOSettings,
+    *,
+    dtype: str,
+    known: Callable[[pl.DataFrame], pl.DataFrame] = nothing_known,
+    commit: Callable[[pl.DataFrame], None] = lambda computed: None,
+) -> ReferencePass:
+    """Add the reference's log-probabilities to pairs; the reference runs over unknown ones only.
+
+    Args:
+        pairs: columns prompt_id, prompt, chosen, rejected (message lists).
+        start: checkpoint folder that DPO will start from; its tokenizer renders the pairs.
+        reference: checkpoint folder of the frozen reference.
+        settings: max_tokens, and the size of batches and chunks.
+        dtype: compute type, `float32` or `bfloat16`.
+        known: given sequence_id, prompt_ids, completion_ids, returns the rows known of them
+            (`LOGPS`), each sequence once.
+        commit: called with every chunk of computed rows (`LOGPS`).
+
+    Raises:
+        InputError: an incomplete model, or a chat template that renders a prompt in two ways.
+    """
+    started = time.perf_counter()
+    require_model(reference)
+    examples = add_sequence_ids(tokenise_responses(load_tokenizer(start), pairs))
+    wanted = sequences(examples.filter(pl.col("length") <= settings.max_tokens))
+    found = known(wanted)
+    missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")
+    chunks = [found]
+
+    def keep(computed: pl.DataFrame) -> None:
+        commit(computed)
+        chunks.append(computed)
+
+    if missing.height:
+        compute_logps(missing, reference, settings, dtype=dtype, commit=keep)
+    named = pairs.drop(COLUMNS, strict=False).with_columns(
+        examples["chosen_sequence_id"], examples["rejected_sequence_id"]
+    )
+    return ReferencePass(
+        join_logps(named, pl.concat(chunks)),
+        wanted.height,
+        missing.height,
+        time.perf_counter() - started,
+    )
+
+
+def compute_logps(
+    wanted: pl.DataFrame,
+    reference: Path,
+    settings: DPOSettings,
+    *,
+    dtype: str,
+    commit: Callable[[pl.DataFrame], None],
+) -> None:
+    """Run the reference over sequences, longest first, and commit chunk by chunk.
+
+    Args:
+        wanted: sequence_id, prompt_ids, completion_ids.
+        reference: checkpoint folder.
+        settings: reference_batch_tokens and reference_chunk_sequences.
+        dtype: compute type, `float32` or `bfloat16`.
+        commit: called with sequence_id, completion_tokens, logp (nats) for every chunk.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForCausalLM.from_pretrained(reference, dtype=torch.float32).eval().to(device)
+    tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
+    wanted = wanted.sort(tokens, descending=True, maintain_order=True)
+    with (
+        torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"),
+        tqdm(total=wanted.height, desc="reference", unit="sequence", disable=None) as bar,
+    ):
+        for chunk in wanted.iter_slices(settings.reference_chunk_sequences):
+            prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
+            rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
+            starts = [len(prompt) for prompt in prompts]
+            logps = dict(sum_logps(model, rows, starts, settings.reference_batch_tokens))
+            commit(
+                chunk.select(
+                    "sequence_id",
+                    pl.col("completion_ids").list.len().cast(pl.Int32).alias("completion_tokens"),
+                    pl.Series("logp", [logps[row] for row in range(chunk.height)], pl.Float64),
+                )
+            )
+            bar.update(chunk.height)
+    del model
+    release_memory()  # the policy that is trained next asks for the device
+
+
+def main(
+    pairs: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, chosen, rejected.")],
+    start: Annotated[Path, typer.Option(help="Checkpoint that DPO will start from.")],
+    reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
+    output: Annotated[Path, typer.Option(help="Parquet: the pairs, as training.dpo takes them.")],
+    settings_file: SettingsOption = None,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Add the log-probabilities of DPO's reference to preference pairs."""
+    settings = read_settings(DPOSettings, settings_file)
+    done = with_reference_logps(pl.read_parquet(pairs), start, reference, settings, dtype=dtype)
+    done.pairs.write_parquet(output)
+
+
+if __name__ == "__main__":
+    run_command(main)
