@@ -24,7 +24,6 @@ import gzip
 import json
 import multiprocessing
 import os
-import resource
 import shutil
 import statistics
 import tempfile
@@ -37,6 +36,7 @@ import polars as pl
 import torch
 import typer
 from datasets import Dataset
+from memory import peak_mib
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
@@ -166,7 +166,7 @@ def run_side(
     return work(settings) | {
         "s": time.perf_counter() - started,
         "cpu_s": time.process_time() - cpu_started,
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mib": peak_mib(),
     }
 
 

@@ -11,7 +11,6 @@ same for tokens a second of processor time, which other programs on the machine 
 
 import json
 import random
-import resource
 import statistics
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Annotated
 
 import polars as pl
 import typer
+from memory import peak_mib
 
 from training.generation import Sampler
 from training.initial_model import make_tiny_model
@@ -73,11 +73,6 @@ def run_stage(
     run = sampler.sample(prompts, settings, commit=commit)
     assert lake.read("generations").height == prompts.height * settings.n
     return run.response_tokens, run.elapsed_s
-
-
-def peak_mib() -> float:
-    """Largest resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main(

@@ -20,7 +20,6 @@ import json
 import multiprocessing
 import os
 import random
-import resource
 import statistics
 import tempfile
 import time
@@ -31,6 +30,7 @@ from typing import Annotated
 
 import polars as pl
 import typer
+from memory import peak_mib
 
 from transforms.prompts.near_duplicates import find_near_duplicates
 from transforms.prompts.prompt_settings import NearDuplicateSettings
@@ -133,7 +133,7 @@ def measure(drop: Callable[[pl.DataFrame], pl.DataFrame], path: str) -> dict[str
     return {
         "elapsed_s": time.perf_counter() - started,
         "cpu_s": time.process_time() - cpu_started,
-        "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "peak_mib": peak_mib(),
         "dropped": dropped.select("prompt_id", "kept_id").rows(),
     }
 

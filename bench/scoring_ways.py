@@ -4,7 +4,6 @@ Lives here: the stage, the pipeline, the forward pass alone with whole conversat
 prompts, and how they are measured. Models and tokenizers are loaded before the clocks start.
 """
 
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 import torch
+from memory import peak_mib
 from shared_prompt import compute_rewards_by_prompt
 from transformers import pipeline
 
@@ -58,10 +58,7 @@ class Clocks:
 
     def read(self) -> Took:
         """Read the clocks; what the process does afterwards is not in it."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Took(
-            time.perf_counter() - self._wall, time.process_time() - self._cpu, round(peak / 1024)
-        )
+        return Took(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak_mib())
 
 
 def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
