@@ -90,18 +90,18 @@ def generate_with_replicas(
             running = True
             while running:
                 running = any(process.poll() is None for process in processes)
-                for index, process in enumerate(processes):
-                    if process.poll():
-                        raise RuntimeError(
-                            f"replica {index} ended with status {process.returncode}:\n"
-                            + (Path(work) / f"{index}.err").read_text()[-TAIL_CHARS:]
-                        )
                 for file in folder.files():
                     if file not in committed:
                         chunk = pl.read_parquet(file)
                         commit(chunk)
                         committed.add(file)
                         bar.update(chunk["prompt_id"].n_unique())
+                for index, process in enumerate(processes):
+                    if process.poll():
+                        raise RuntimeError(
+                            f"replica {index} ended with status {process.returncode}:\n"
+                            + (Path(work) / f"{index}.err").read_text()[-TAIL_CHARS:]
+                        )
                 time.sleep(POLL_S)
         except BaseException:
             end_processes(processes)

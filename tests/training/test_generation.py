@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
@@ -175,6 +176,27 @@ def test_replicas_sample_every_prompt_once_and_a_dead_one_is_reported(policy, pr
     assert set(rows["seed"]) == {5, 6}
     with pytest.raises(RuntimeError, match=r"(?s)replica \d ended with status 2:.*float3"):
         generate(prompts, policy, two, seed=5, dtype="float3", commit=chunks.append)
+
+
+@pytest.mark.slow
+def test_after_a_worker_was_killed_a_restart_samples_the_rest(policy, prompts):
+    two = SETTINGS.model_copy(update={"replicas": 2, "chunk_prompts": 1})
+    chunks: list[pl.DataFrame] = []
+
+    def commit(chunk: pl.DataFrame) -> None:
+        if not chunks:
+            psutil.Process().children()[0].kill()
+        chunks.append(chunk)
+
+    with pytest.raises(RuntimeError, match=r"replica \d ended with status -9"):
+        generate(prompts, policy, two, seed=5, dtype="float32", commit=commit)
+    rows = pl.concat(chunks)
+    assert set(rows.group_by("prompt_id").len()["len"]) == {3}
+    missing = prompts.join(rows, on="prompt_id", how="anti")
+    assert 0 < missing.height < prompts.height
+    generate(missing, policy, two, seed=5, dtype="float32", commit=chunks.append)
+    rows = pl.concat(chunks)
+    assert rows.select("prompt_id", "response_index").unique().height == rows.height == 30
 
 
 def test_shards_divide_the_prompts(prompts):
