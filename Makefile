@@ -7,6 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 LOCK := .ci/requirements-cpu.lock
 READY := $(VENV)/.installed
+BENCHES := preferences near_duplicates generation scoring dpo crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
 .PHONY: help quickstart test test-slow ui lint bench clean
@@ -28,7 +29,7 @@ quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, ab
 test: $(READY) ## lint, then run the tests that need neither a GPU nor minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY) ## the tests that take minutes
 	$(BIN)/pytest -m slow
@@ -43,7 +44,7 @@ lint: $(READY) ## style, import layers, Dagster definitions
 	$(RUN) $(BIN)/dg check defs
 
 bench: $(READY) ## every benchmark against its named peer
-	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
+	for bench in $(BENCHES); do $(BIN)/python bench/$$bench.py || exit 1; done
 
 clean: ## remove the environment (tables and runs in dagster_home stay)
 	rm -rf $(VENV)

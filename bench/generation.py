@@ -5,6 +5,7 @@ Bare vLLM is `LLM.generate` on all prompts at once, texts kept in memory. The st
 same engine, are warmed up once, and alternate, so that a slow minute of the machine hits both.
 The last line is JSON; `ratio` is the stage's tokens/s over bare vLLM's (medians), `cpu_ratio` the
 same for tokens a second of processor time, which other programs on the machine disturb less.
+`commits_ratio` is the stage against itself with its chunks kept in memory.
 
     python bench/generation.py --prompts 512 --n 8 --max-tokens 64
 """
@@ -75,6 +76,15 @@ def run_stage(
     return run.response_tokens, run.elapsed_s
 
 
+def run_uncommitted(
+    sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings
+) -> tuple[int, float]:
+    """Sample with the stage, its chunks kept in memory: what the commits alone cost."""
+    chunks: list[pl.DataFrame] = []
+    run = sampler.sample(prompts, settings, commit=chunks.append)
+    return run.response_tokens, run.elapsed_s
+
+
 def main(
     prompts: Annotated[int, typer.Option(help="Prompts.")] = 256,
     n: Annotated[int, typer.Option(help="Responses a prompt.")] = 8,
@@ -88,8 +98,9 @@ def main(
     """Measure what the stage costs beside bare vLLM."""
     frame = make_prompts(prompts)
     settings = SamplingSettings(n=n, max_tokens=max_tokens, max_context_tokens=max_tokens + 64)
-    rates: dict[str, list[float]] = {"bare": [], "stage": []}
-    cpu_rates: dict[str, list[float]] = {"bare": [], "stage": []}
+    names = ["bare", "stage", "uncommitted"]
+    rates: dict[str, list[float]] = {name: [] for name in names}
+    cpu_rates: dict[str, list[float]] = {name: [] for name in names}
     memory: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         if policy is None:
@@ -99,11 +110,12 @@ def main(
         with Sampler(policy, settings, seed=0, dtype=dtype) as sampler:
             for repetition in range(-1, repetitions):
                 # Repetition -1 warms up; whoever goes first changes every time.
-                names = ["stage", "bare"] if repetition % 2 else ["bare", "stage"]
-                for name in names:
+                for name in names if repetition % 2 else names[::-1]:
                     cpu_started = time.process_time()
                     if name == "bare":
                         tokens, elapsed_s = run_bare(sampler, frame, settings)
+                    elif name == "uncommitted":
+                        tokens, elapsed_s = run_uncommitted(sampler, frame, settings)
                     else:
                         lake = Lake(f"{work}/lake{repetition}")
                         tokens, elapsed_s = run_stage(sampler, frame, settings, lake)
@@ -122,10 +134,14 @@ def main(
         "bench": "generation",
         "ratio": round(medians["stage"] / medians["bare"], 4),
         "cpu_ratio": round(cpu_medians["stage"] / cpu_medians["bare"], 4),
+        "commits_ratio": round(medians["stage"] / medians["uncommitted"], 4),
+        "commits_cpu_ratio": round(cpu_medians["stage"] / cpu_medians["uncommitted"], 4),
         "stage_tokens_per_s": rates["stage"],
         "bare_tokens_per_s": rates["bare"],
+        "uncommitted_tokens_per_s": rates["uncommitted"],
         "stage_tokens_per_cpu_s": cpu_rates["stage"],
         "bare_tokens_per_cpu_s": cpu_rates["bare"],
+        "uncommitted_tokens_per_cpu_s": cpu_rates["uncommitted"],
         "prompts": prompts,
         "n": n,
         "max_tokens": max_tokens,
