@@ -129,7 +129,8 @@ def run_until_killed(
     home: Path, log: Path, seconds: dict[str, float], draw: random.Random
 ) -> str | None:
     """Start the loop and kill it; the asset that was at work, or None when it ended first."""
-    offset = log.stat().st_size if log.exists() else 0
+    log.touch()
+    offset = log.stat().st_size
     pid = start_loop(home, log)
     wanted = draw.randint(1, 3)
     while not finished(pid):

@@ -36,6 +36,8 @@ def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFra
         that `native` does not name are left out. And the malformed lines (`MALFORMED`), but blank
         ones, which are no rows.
     """
+    if not _one_object_a_line(block):
+        return _decode_by_halves(block, native)
     try:
         table = _decode_whole(block.content, block.lines, native)
     except pa.ArrowInvalid:
@@ -70,18 +72,37 @@ def arrow_schema(native: Native) -> pa.Schema:
     return pa.schema([(name, _arrow_type(dtype)) for name, dtype in native.items()])
 
 
+def _one_object_a_line(block: Block) -> bool:
+    """Tell whether no line can hold two objects while another holds a part of one, or is blank.
+
+    PyArrow reads objects, wherever lines end: as many of them as lines would hide that. An object
+    that spans lines has a line that does not begin with a brace, or one that does not end with one.
+    """
+    content = block.content.rstrip(b"\r\n")
+    ends = content.count(b"}\n") + content.count(b"}\r\n")
+    return (
+        content[:1] == b"{"
+        and content[-1:] == b"}"
+        and content.count(b"\n{") + 1 == ends + 1 == block.lines
+    )
+
+
 def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFrame]:
     decoder = msgspec.json.Decoder(_row_type(tuple(native.items())))
     lines: list[tuple[int, bytes]] = []
+    unread: list[tuple[int, bytes]] = []
     bad: list[tuple[int, str]] = []
     for row, line in enumerate(block.content.split(b"\n"), start=block.first_line):
         if not line.strip():
             continue
-        misfit = _wrong_type(decoder, line)
-        if misfit is None:
-            lines.append((row, line))
+        try:
+            decoder.decode(line)
+        except msgspec.ValidationError as error:
+            bad.append((row, str(error)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            unread.append((row, line))
         else:
-            bad.append((row, misfit))
+            lines.append((row, line))
     good = [pl.DataFrame(schema={**native, "row": pl.Int64})]
 
     def separate(lines: list[tuple[int, bytes]]) -> None:
@@ -98,18 +119,10 @@ def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.Da
 
     if lines:
         separate(lines)
-    return pl.concat(good), pl.DataFrame(sorted(bad), schema=MALFORMED, orient="row")
-
-
-def _wrong_type(decoder: msgspec.json.Decoder, line: bytes) -> str | None:
-    """Say which value of a line is of another type; None where none is, or no value is read."""
-    try:
-        decoder.decode(line)
-    except msgspec.ValidationError as error:
-        return str(error)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # no JSON, or none that msgspec reads (NaN): PyArrow judges it, with its reason
-    return None
+    for line in unread:
+        separate([line])  # no JSON, or none that msgspec reads (NaN): PyArrow judges it, alone
+    rows = pl.concat(good).sort("row")
+    return rows, pl.DataFrame(sorted(bad), schema=MALFORMED, orient="row")
 
 
 def _decode_whole(content: bytes, lines: int, native: Native) -> pl.DataFrame:

@@ -69,6 +69,20 @@ def test_values_arrive_as_declared():
     ]
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b'{"text": "a"} {"text": "b"}', b""],
+        [b'{"text": "a"} {"text": "b"}', b'{"text":', b'"c"}'],
+        [b'{"text": "a"} {"text": "b"}', b'{"text": "c", "turns": [', b"]}"],
+    ],
+)
+def test_two_objects_in_a_line_do_not_make_up_for_a_line_without_one(lines):
+    rows, malformed = decode_lines(block(*lines), NATIVE)
+    assert rows.is_empty()
+    assert malformed["row"].to_list() == [n for n, line in enumerate(lines, 1) if line]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from([*FITTING, *MISFITS, b"", b" "]), min_size=1, max_size=12))
 def test_no_line_hangs_on_its_neighbours(lines):
