@@ -41,7 +41,7 @@ def test_no_commit_is_lost(experiments, tiny_overrides, tmp_path) -> None:
             assert rows.height == 16 * 4
             assert rows.is_unique().all()
     made = lake.read("materializations").filter(asset="sft_policy")
-    assert made["output_id"].n_unique() == 1
+    assert made.height == 1  # the second run takes what the first has made
     with connect(lake) as connection:
         assert {name: check(connection, name).height for name in checks()} == dict.fromkeys(
             checks(), 0
