@@ -5,7 +5,8 @@ import math
 import dagster as dg
 
 from assets import iterations
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
+from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
 from transforms.prompts import split_rows

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
 from assets.rankers import Ranker, rank, ranker_settings
+from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.plots.training import reward_histogram

@@ -8,7 +8,8 @@ once from pi_0 over the prompts of all iterations. Paper: Algorithm 1 and sectio
 import dagster as dg
 
 from assets.chain import Chain, build_tables
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
+from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
 from training.settings import LoopSettings

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.materialize import Step
+from assets.steps import Step
 from assets.study import Study
 from training.settings import JudgeSettings, RankingSettings
 from transforms.ranking import judgments

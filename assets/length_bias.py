@@ -8,8 +8,9 @@ loop (`sql/reports/length_bias.sql` has every slice). Paper: section 2.3 and Fig
 import dagster as dg
 
 from assets.chain import Chain, build_responses
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
+from assets.steps import Made, Step
 from assets.study import Study
 from transforms.measures.length_bias import correlations, summarise
 from transforms.plots.length_bias import draw_length_bias

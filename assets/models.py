@@ -5,9 +5,10 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import table_preview
 from assets.rankers import RankerSettings, pair_rewards
+from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import save_model, train
 from training.settings import PreferenceModelSettings

@@ -13,7 +13,7 @@ from typing import Any, Self
 import polars as pl
 
 from assets.judges import judge_id, judge_settings, rank_by_judge
-from assets.materialize import Step
+from assets.steps import Step
 from assets.study import Study
 from training.settings import LoopSettings, PreferenceModelSettings, RewardModelSettings
 from transforms.identity import digest_settings

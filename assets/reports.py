@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 import dagster as dg
 import polars as pl
 
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import picture, table_preview
+from assets.steps import Made, Step
 from assets.study import Study
 from transforms.identity import digest
 from transforms.plots import preferences as preference_plots

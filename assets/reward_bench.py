@@ -12,11 +12,12 @@ import dagster as dg
 import polars as pl
 
 from assets.judges import judge_id, judge_settings, judged_pairs
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import table_metadata, table_preview
 from assets.rankers import RankerSettings, pair_rewards
 from assets.reports import MOST_ROWS
 from assets.sources import origin_settings
+from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import PreferenceModelSettings
 from transforms.identity import digest

@@ -8,6 +8,7 @@ import difflib
 import os
 import socket
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from assets.console import CONSOLE, print_table, quiet_teardown
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.staleness import name_of, read_by, stale_assets
+from assets.steps import PLANNED
 from training.recipe import Recipe, load_recipe
 from transforms.errors import InputError
 from transforms.plots import training as plots
@@ -90,6 +92,7 @@ def _run_experiment(
     forced: list[str],
     wanted: set[str],
 ) -> None:
+    planned = datetime.now(UTC)
     stale = stale_assets(definitions, lake, experiment, forced)
     stale = {name: reason for name, reason in stale.items() if name in wanted}
     if not stale:
@@ -102,7 +105,11 @@ def _run_experiment(
         instance=instance,
         partition_key=experiment,
         run_config={"loggers": {"console": {}}},
-        tags={HOST: socket.gethostname(), PROCESS: str(os.getpid())},
+        tags={
+            HOST: socket.gethostname(),
+            PROCESS: str(os.getpid()),
+            PLANNED: planned.isoformat(),
+        },
         asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
         raise_on_error=True,
     )

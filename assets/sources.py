@@ -6,8 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import lake_metadata, table_preview
+from assets.steps import Made, Step
 from assets.study import Study
 from transforms.intake.intake import ingest
 from transforms.intake.sources import Source

@@ -8,8 +8,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.materialize import Made, Step, declare
+from assets.materialize import declare
 from assets.metadata import lake_metadata, picture, table_metadata
+from assets.steps import Made, Step
 from assets.study import Study
 from transforms.plots.prompt_map import draw_prompt_map
 from transforms.prompts.prompt_map_settings import PromptMapSettings

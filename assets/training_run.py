@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
+from assets.steps import Made, Step
 from assets.study import Study
 from training.checkpoint import require_model
 from training.settings import DPOSettings, TrainingSettings
