@@ -1,7 +1,7 @@
 """How an asset of the lake is declared: its settings, its inputs, its checks, its partition.
 
-`declare` wraps `dagster.asset`: the body is given a `Step` and returns `Made`. Not here: what a step
-does (`assets.steps`), what any asset does.
+`declare` wraps `dagster.asset`: the body is given a `Step` and returns `Made`. Not here: what a
+step does (`assets.steps`), what any asset does.
 Concept: https://docs.dagster.io/guides/build/assets
 """
 

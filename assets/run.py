@@ -13,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
+from filelock import FileLock
 
 from assets.console import CONSOLE, print_table, quiet_teardown
 from assets.definitions import build_definitions
@@ -61,8 +62,10 @@ def run_study(
     definitions = build_definitions(recipe, lake.root)
     wanted = {experiment: _upstream(definitions, until, experiment) for experiment in experiments}
     started = time.monotonic()
-    with dg.DagsterInstance.get() as instance:
+    # The first use of a home makes its databases, which two processes at once would do twice.
+    with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
         release_dead_runs(instance)
+    with dg.DagsterInstance.get() as instance:
         for experiment in experiments:
             _run_experiment(definitions, instance, lake, experiment, forced, wanted[experiment])
     CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
