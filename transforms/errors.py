@@ -3,6 +3,8 @@
 Everything else propagates as it is; a traceback from deep inside means a defect, not bad input.
 """
 
+from functools import partial
+
 
 class InputError(ValueError):
     """Bad input: a recipe, a file, a table or a model folder is not what a step needs."""
@@ -12,3 +14,9 @@ class InputError(ValueError):
         super().__init__(
             f"{what}\n  expected: {expected}\n  found:    {found}\n  to do:    {remedy}"
         )
+        self._what = what
+        self._parts = {"expected": expected, "found": found, "remedy": remedy}
+
+    def __reduce__(self) -> tuple[partial, tuple[str]]:
+        """Let the error cross from a worker process to the one that shows it."""
+        return partial(InputError, **self._parts), (self._what,)
