@@ -11,7 +11,8 @@ import polars as pl
 
 from assets.steps import Step
 from assets.study import Study
-from training.settings import JudgeSettings, RankingSettings
+from training.judge_settings import JudgeSettings
+from training.settings import RankingSettings
 from transforms.ranking import judgments
 from transforms.tables.chunks import Chunks
 

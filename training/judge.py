@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from training.commits import BackgroundCommits
 from training.judge_address import AddressJudge
+from training.judge_settings import JudgeSettings
 from training.judging import Answer, Judge, parse_verdict, read_rubric, request
-from training.settings import JudgeSettings
 from transforms.identity import digest_settings
 from transforms.ranking.judgments import ORDERS
 from transforms.tables.schemas import SCHEMAS

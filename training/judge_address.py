@@ -21,8 +21,8 @@ import anyio
 import httpx2
 from anyio.from_thread import start_blocking_portal
 
+from training.judge_settings import JudgeSettings
 from training.judging import Answer, Conversation
-from training.settings import JudgeSettings
 from transforms.errors import InputError
 
 FIRST_PAUSE_S = 1.0

@@ -15,10 +15,11 @@ from huggingface_hub import snapshot_download
 from transformers import AutoConfig
 
 from training.engine import finished_requests
+from training.judge_settings import JudgeSettings
 from training.judging import Answer, Conversation
 from training.rendering import RENDERED_AT_ONCE, prompt_token_ids
 from training.sampler import Sampler
-from training.settings import JudgeSettings, SamplingSettings
+from training.settings import SamplingSettings
 from transforms.errors import InputError
 
 

@@ -13,8 +13,9 @@ import polars as pl
 from tqdm import tqdm
 
 from training.judge import JudgeRun, describe_judge, judge_with, open_judge
+from training.judge_settings import JudgeSettings
 from training.judging import Judge
-from training.settings import JudgeSettings, RankingSettings
+from training.settings import RankingSettings
 from transforms.errors import InputError
 from transforms.ranking.judgments import missing_comparisons, outcomes, round_robin, win_shares
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal, Protocol
 
-from training.settings import JudgeSettings
+from training.judge_settings import JudgeSettings
 from transforms.errors import InputError
 
 RUBRICS = Path(__file__).parent / "rubrics"

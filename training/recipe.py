@@ -12,9 +12,9 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from training.judge_settings import JudgeSettings
 from training.settings import (
     EvaluationSettings,
-    JudgeSettings,
     LoopSettings,
     ModelSettings,
     PreferenceModelSettings,

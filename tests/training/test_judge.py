@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from training import judge_address
 from training.judge import describe_judge, judge
 from training.judge_ranking import judge_responses
-from training.settings import JudgeSettings, RankingSettings
+from training.judge_settings import JudgeSettings
+from training.settings import RankingSettings
 from transforms.errors import InputError
 from transforms.ranking.judgments import answered
 from transforms.tables.lake import Lake

@@ -8,8 +8,9 @@ import pytest
 from training.initial_model import make_tiny_model
 from training.judge import describe_judge, judge
 from training.judge_ranking import judge_responses
+from training.judge_settings import JudgeSettings
 from training.judging import read_rubric, rubrics
-from training.settings import JudgeSettings, RankingSettings, TinyModelSettings
+from training.settings import RankingSettings, TinyModelSettings
 from transforms.errors import InputError
 from transforms.tables.schemas import MESSAGES, SCHEMAS
 
