@@ -14,6 +14,7 @@ from assets.study import Study
 from training.judge_settings import JudgeSettings
 from training.settings import RankingSettings
 from transforms.ranking import judgments
+from transforms.ranking.responses import as_responses
 from transforms.tables.chunks import Chunks
 
 
@@ -52,17 +53,8 @@ def judged_pairs(
     Returns:
         As `assets.rankers.pair_rewards`: a side's reward is its share of the two verdicts.
     """
-    sides = [
-        pairs.select(
-            prompt_id="pair_id",
-            response_index=pl.lit(index, pl.Int32),
-            prompt="prompt",
-            response=pl.col(side).list.last().struct.field("content"),
-        )
-        for index, side in enumerate(("chosen", "rejected"))
-    ]
     chunks: list[pl.DataFrame] = []
-    _ask_judge(study, step, pl.concat(sides), RankingSettings(), chunks.append)
+    _ask_judge(study, step, as_responses(pairs), RankingSettings(), chunks.append)
     shares = pl.concat(chunks).pivot("response_index", index="prompt_id", values="reward")
     rewards = shares.select(pair_id="prompt_id", chosen_reward="0", rejected_reward="1")
     undecided = pl.any_horizontal(pl.col("chosen_reward", "rejected_reward").is_null())

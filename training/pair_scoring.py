@@ -1,6 +1,6 @@
 """Both sides of labelled comparisons through a reward model, to measure its accuracy.
 
-Lives here: the two sides as rows, and pairs too long to be read. Not here: scoring
+Lives here: the rewards of a pair, and pairs too long to be read. Not here: scoring
 (`training.scoring`), accuracies (`transforms.measures.reward_accuracy`).
 """
 
@@ -11,6 +11,7 @@ import polars as pl
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score
 from training.settings import ScoringSettings
+from transforms.ranking.responses import as_responses
 
 
 def score_pairs(
@@ -30,17 +31,8 @@ def score_pairs(
     Raises:
         InputError: as in `score`.
     """
-    sides = [
-        pairs.select(
-            prompt_id="pair_id",
-            response_index=pl.lit(index, pl.Int32),
-            prompt="prompt",
-            response=pl.col(side).list.last().struct.field("content"),
-        )
-        for index, side in enumerate(("chosen", "rejected"))
-    ]
     chunks: list[pl.DataFrame] = []
-    score(pl.concat(sides), reward_model, settings, dtype=dtype, commit=chunks.append)
+    score(as_responses(pairs), reward_model, settings, dtype=dtype, commit=chunks.append)
     rewards = (
         pl.concat([chunk["reward"] for chunk in chunks])
         if chunks

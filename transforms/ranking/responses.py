@@ -114,6 +114,27 @@ def with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
     )
 
 
+def as_responses(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Write labelled pairs as responses, to be ranked as those of an iteration are.
+
+    Args:
+        pairs: pair_id, prompt, chosen, rejected (lists whose last message is the response).
+
+    Returns:
+        prompt_id (the pair's), response_index (0 chosen, 1 rejected), prompt, response; all chosen
+        sides, then all rejected ones, in the order of `pairs`.
+    """
+    return pl.concat(
+        pairs.select(
+            prompt_id="pair_id",
+            response_index=pl.lit(index, pl.Int32),
+            prompt="prompt",
+            response=pl.col(side).list.last().struct.field("content"),
+        )
+        for index, side in enumerate(("chosen", "rejected"))
+    )
+
+
 def with_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     """Add the policy and the sampling of the response to its reward."""
     key = ["prompt_id", "response_index"]
