@@ -1,0 +1,252 @@
+"""Paired bootstrap over prompts: standard errors and intervals of what is measured on prompts.
+
+Lives here: the resampling, by `scipy.stats.bootstrap`. Not here: the measures themselves
+(`transforms.measures.evaluation` and its neighbours).
+
+Responses to one prompt are not independent, so the prompt is what is drawn: n of n prompts, with
+replacement, each with all its rows. Where two models meet, only prompts that both answered count,
+and a draw takes both models' rows of a prompt: the difference of two models varies less than either
+does. Intervals are bias-corrected and accelerated (BCa; Efron 1987,
+https://doi.org/10.1080/01621459.1987.10478410), and percentiles of the same draws where BCa is not
+defined (every draw gives the same). With one prompt there is neither error nor interval.
+
+    mean(rows)                                 one model: rows of prompt_id, value
+    difference(rows, other)                    first minus other on common prompts
+    ratio(rows, "response_chars", "prompt_chars")
+    statistic(rows["prompt_id"], fit)          any function of weighted rows, a regression's output
+    means(rows, by=["model", "metric"])        many at once, as a frame
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from transforms.errors import InputError
+
+BATCH_CELLS = 1 << 22
+"""Cells of a batch of draws, a row a draw and a column a prompt: 32 MiB."""
+
+
+class Resampling(NamedTuple):
+    """How prompts are drawn."""
+
+    level: float = 0.95
+    """Share of such intervals that hold the true value."""
+    draws: int = 2_000
+    """Times that the prompts are drawn."""
+    seed: int = 0
+    """Seed of the draws; the same rows give the same interval."""
+
+
+class Estimate(NamedTuple):
+    """A figure and how well the prompts determine it, in the unit of the figure."""
+
+    value: float
+    standard_error: float | None
+    """Standard deviation over the draws; None with one prompt."""
+    low: float | None
+    high: float | None
+    prompts: int
+
+
+Weighted = Callable[[np.ndarray], np.ndarray]
+"""Weights [draws, prompts], how often a draw took a prompt -> figures [figures, draws]."""
+
+
+def mean(rows: pl.DataFrame, value: str = "value", how: Resampling | None = None) -> Estimate:
+    """Estimate a mean over prompts.
+
+    Args:
+        rows: prompt_id and the value, a row a prompt or several; the mean within each prompt is
+            taken first. Nulls do not count.
+        value: name of the column.
+        how: draws, level, seed.
+
+    Raises:
+        InputError: no value.
+    """
+    return _means(_by_prompt(rows, value)[value].to_numpy()[None], how)[0]
+
+
+def difference(
+    rows: pl.DataFrame, other: pl.DataFrame, value: str = "value", how: Resampling | None = None
+) -> Estimate:
+    """Estimate a mean difference on the prompts that both have, the first minus the other.
+
+    Args:
+        rows: prompt_id and the value, as in `mean`.
+        other: the same of another model.
+        value: name of the column.
+        how: draws, level, seed.
+
+    Raises:
+        InputError: no prompt in common.
+    """
+    both = _by_prompt(rows, value).join(
+        _by_prompt(other, value), on="prompt_id", suffix="_other", maintain_order="left"
+    )
+    if both.is_empty():
+        raise InputError(
+            "two models cannot be compared",
+            expected=f"prompts with a {value} of both",
+            found="no prompt in common",
+            remedy="evaluate both on the same prompts",
+        )
+    return _means((both[value] - both[f"{value}_other"]).to_numpy()[None], how)[0]
+
+
+def ratio(
+    rows: pl.DataFrame, numerator: str, denominator: str, how: Resampling | None = None
+) -> Estimate:
+    """Estimate the ratio of two means over prompts, such as lengths; a draw takes both.
+
+    Args:
+        rows: prompt_id and both columns; rows without one of them do not count.
+        numerator: name of a column.
+        denominator: name of a column, positive.
+        how: draws, level, seed.
+
+    Raises:
+        InputError: no row has both.
+    """
+    means = _by_prompt(rows, numerator, denominator)
+    above, below = means[numerator].to_numpy(), means[denominator].to_numpy()
+
+    def weighted(weights: np.ndarray) -> np.ndarray:
+        return ((weights @ above) / (weights @ below))[None]
+
+    return _estimate(weighted, len(above), how)[0]
+
+
+def statistic(
+    prompt_ids: pl.Series,
+    figures: Callable[[np.ndarray], float | Sequence[float]],
+    how: Resampling | None = None,
+) -> list[Estimate]:
+    """Estimate any statistic of rows that can be weighted, such as a regression's output.
+
+    Args:
+        prompt_ids: of the rows, in their order.
+        figures: takes a weight a row, float [rows], how often its prompt was drawn (all 1 for the
+            value itself), and gives one figure or several. It is called once a draw, and once a
+            prompt, which BCa leaves out in turn.
+        how: draws, level, seed.
+
+    Returns:
+        One estimate a figure.
+
+    Raises:
+        InputError: no rows.
+    """
+    prompt_of_row = prompt_ids.rank("dense").to_numpy().astype(np.int64) - 1
+    prompts = prompt_ids.n_unique()
+
+    def weighted(weights: np.ndarray) -> np.ndarray:
+        return np.stack([np.atleast_1d(figures(row[prompt_of_row])) for row in weights], axis=1)
+
+    return _estimate(weighted, prompts, how)
+
+
+def means(
+    rows: pl.DataFrame, by: Sequence[str], value: str = "value", how: Resampling | None = None
+) -> pl.DataFrame:
+    """Estimate the mean over prompts of every group.
+
+    Args:
+        rows: the columns `by`, prompt_id and the value, as in `mean`.
+        by: columns that name a group.
+        value: name of the column.
+        how: draws, level, seed.
+
+    Returns:
+        One row a group, in the order of their first rows: by, value, standard_error, low, high,
+        prompts. A group without any value has no row; one of one prompt has nulls.
+    """
+    by = list(by)
+    prompt_means = (
+        rows.drop_nulls(value)
+        .group_by(*by, "prompt_id", maintain_order=True)
+        .agg(pl.col(value).cast(pl.Float64).mean())
+    )
+    groups = prompt_means.group_by(by, maintain_order=True).agg(pl.col(value).sort_by("prompt_id"))
+    counts = groups[value].list.len()
+    found: dict[int, Estimate] = {}
+    for prompts in counts.unique():  # groups of as many prompts are drawn together
+        places = (counts == prompts).arg_true()
+        stacked = np.array(groups[value].gather(places).to_list())
+        found |= dict(zip(places, _means(stacked, how), strict=True))
+    columns = {**dict.fromkeys(Estimate._fields[:-1], pl.Float64), "prompts": pl.Int64}
+    estimates = pl.DataFrame([found[i] for i in range(groups.height)], columns, orient="row")
+    return pl.concat([groups.select(by), estimates], how="horizontal")
+
+
+def _by_prompt(rows: pl.DataFrame, *values: str) -> pl.DataFrame:
+    """Average within prompts, sorted by prompt, so that the order of rows decides nothing."""
+    return (
+        rows.drop_nulls(values)
+        .group_by("prompt_id")
+        .agg(pl.col(values).cast(pl.Float64).mean())
+        .sort("prompt_id")
+    )
+
+
+def _means(values: np.ndarray, how: Resampling | None) -> list[Estimate]:
+    """Estimate means of values [figures, prompts]."""
+    return _estimate(lambda weights: values @ weights.T / weights.sum(axis=1), values.shape[1], how)
+
+
+def _estimate(weighted: Weighted, prompts: int, how: Resampling | None) -> list[Estimate]:
+    """Draw prompts and estimate every figure."""
+    # Imported here: it takes a second, and the web server loads the module.
+    from scipy import stats
+
+    how = how or Resampling()
+    if not prompts:
+        raise InputError(
+            "nothing can be estimated",
+            expected="at least one prompt with a value",
+            found="none",
+            remedy="evaluate first, or look at the filter",
+        )
+    values = weighted(np.ones((1, prompts)))[:, 0].tolist()
+    if prompts == 1:
+        return [Estimate(value, None, None, None, 1) for value in values]
+
+    def of_draws(places: np.ndarray, axis: int) -> np.ndarray:
+        """Turn places [draws, drawn] into weights; scipy also asks for a single draw [drawn]."""
+        draws = np.atleast_2d(places)
+        cells = draws + prompts * np.arange(len(draws))[:, None]
+        weights = np.bincount(cells.ravel(), minlength=prompts * len(draws))
+        figures = weighted(weights.reshape(len(draws), prompts).astype(np.float64))
+        return figures.reshape(len(figures), *places.shape[:-1])
+
+    options = {"confidence_level": how.level, "vectorized": True, "rng": how.seed}
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # percentiles stand in below
+        drawn = stats.bootstrap(
+            (np.arange(prompts),),
+            of_draws,
+            n_resamples=how.draws,
+            batch=max(1, BATCH_CELLS // prompts),
+            method="BCa",
+            **options,
+        )
+    percentiles = stats.bootstrap(
+        (np.arange(prompts),),
+        of_draws,
+        n_resamples=0,
+        bootstrap_result=drawn,
+        method="percentile",
+        **options,
+    )
+    low, high = (
+        np.where(np.isnan(exact), plain, exact).tolist()
+        for exact, plain in zip(
+            drawn.confidence_interval, percentiles.confidence_interval, strict=True
+        )
+    )
+    errors = drawn.standard_error.tolist()
+    return [Estimate(*row, prompts) for row in zip(values, errors, low, high, strict=True)]
