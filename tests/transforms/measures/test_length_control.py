@@ -1,0 +1,134 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.errors import InputError
+from transforms.measures.bootstrap import Resampling
+from transforms.measures.length_control import LengthControl, fit, win_rates
+
+QUICK = Resampling(draws=200)
+
+
+def judged(prompts=400, *, length=-1.5, quality=0.5, difficulty=None, seed=0):
+    """Pairs of a judge that likes length by a known amount; lengths lean to the model's side."""
+    rng = np.random.default_rng(seed)
+    response, baseline = rng.integers(200, 2_000, prompts), rng.integers(100, 1_500, prompts)
+    difference = (baseline - response) / (baseline - response).std(ddof=1)
+    log_odds = length * np.tanh(difference) + quality
+    columns = {
+        "prompt_id": [f"p{i}" for i in range(prompts)],
+        "response_chars": response,
+        "baseline_chars": baseline,
+    }
+    if difficulty is not None:
+        columns["difficulty"] = rng.normal(size=prompts)
+        log_odds = log_odds + difficulty * columns["difficulty"]
+    return pl.DataFrame({**columns, "preference": 1 / (1 + np.exp(-log_odds))})
+
+
+def test_the_coefficients_of_a_known_judge_are_found():
+    found = fit(judged(difficulty=0.7))
+    assert found.length == pytest.approx(-1.5, abs=0.02)
+    assert found.difficulty == pytest.approx(0.7, abs=0.02)
+    assert found.quality == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_judge_of_length_alone_leaves_one_half():
+    rates = win_rates(judged(length=-2.0, quality=0.0), QUICK)
+    assert rates.raw.value > 0.6
+    assert rates.controlled.value == pytest.approx(0.5, abs=0.01)
+    assert rates.longer_share > 0.6
+
+
+def test_without_difference_of_length_nothing_is_controlled():
+    pairs = judged(length=0.0).with_columns(baseline_chars="response_chars")
+    rates = win_rates(pairs, QUICK)
+    assert rates.control.length == 0.0
+    assert rates.controlled.value == pytest.approx(rates.raw.value, abs=0.005)
+
+
+def test_a_constant_difference_of_length_cannot_be_told_from_quality():
+    pairs = judged().with_columns(baseline_chars=pl.col("response_chars") - 10)
+    rates = win_rates(pairs, QUICK)
+    assert rates.controlled is None
+    assert rates.raw.value > 0.5
+
+
+def test_one_prompt_has_a_raw_rate_only():
+    rates = win_rates(judged().head(1), QUICK)
+    assert (rates.controlled, rates.raw.prompts, rates.raw.standard_error) == (None, 1, None)
+
+
+@pytest.mark.parametrize("preference", [0.0, 1.0])
+def test_a_side_that_always_wins_wins_at_equal_length(preference):
+    """Liblinear turns the sign round where an outcome has no weight at all."""
+    pairs = judged(60).with_columns(preference=pl.lit(preference))
+    assert win_rates(pairs, QUICK).controlled.value == pytest.approx(preference, abs=0.05)
+
+
+def maximum_likelihood(design, won):
+    """Logistic regression by Newton's method; no penalty."""
+    coefficients = np.zeros(design.shape[1])
+    for _ in range(12):
+        fitted = 1 / (1 + np.exp(-design @ coefficients))
+        information = design.T @ (design * (fitted * (1 - fitted))[:, None])
+        coefficients += np.linalg.solve(information, design.T @ (won - fitted))
+    return coefficients
+
+
+def test_errors_are_those_of_refits_on_drawn_prompts():
+    """The linear error against the regression itself, fitted again on 200 draws of prompts."""
+    rng = np.random.default_rng(1)
+    single = judged(300, difficulty=0.7)
+    noisy = single.with_columns(
+        preference=pl.Series(rng.binomial(1, single["preference"]).astype(float))
+    )
+    # two judged pairs a prompt that agree: as rows they would look twice as certain
+    pairs = pl.concat([noisy, noisy])
+    estimate = win_rates(pairs, Resampling(draws=1_000)).controlled
+    assert estimate.prompts == 300
+
+    difference = (noisy["baseline_chars"] - noisy["response_chars"]).cast(float)
+    columns = [(difference / difference.std()).tanh(), noisy["difficulty"], np.ones(300)]
+    design, won = np.column_stack(columns), noisy["preference"].to_numpy()
+    drawn = []
+    for _ in range(200):
+        taken = rng.integers(0, 300, 300)
+        control = LengthControl(*maximum_likelihood(design[taken], won[taken]))
+        drawn.append(control.at_equal_length(design[taken, 1]).mean())
+    assert estimate.standard_error == pytest.approx(np.std(drawn), rel=0.25)
+
+
+@settings(max_examples=2, deadline=None)
+@given(st.integers(0, 10_000), st.floats(-1, 1))
+def test_swapping_the_sides_turns_the_rates_round(seed, quality):
+    pairs = judged(40, quality=quality, seed=seed)
+    swapped = pairs.with_columns(
+        preference=1 - pl.col("preference"),
+        response_chars="baseline_chars",
+        baseline_chars="response_chars",
+    )
+    ours, theirs = win_rates(pairs, QUICK), win_rates(swapped, QUICK)
+    assert ours.raw.value + theirs.raw.value == pytest.approx(1)
+    assert ours.controlled.value + theirs.controlled.value == pytest.approx(1, abs=0.01)
+    assert ours.longer_share + theirs.longer_share == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"preference": pl.lit(None, pl.Float64)}, r"nulls: \{'preference': 400\}"),
+        ({"preference": pl.lit(1.2)}, "400 preferences outside"),
+        ({"difficulty": pl.lit(None, pl.Float64)}, r"'difficulty': 400"),
+    ],
+)
+def test_pairs_without_a_verdict_are_refused(change, found):
+    with pytest.raises(InputError, match=found):
+        win_rates(judged().with_columns(**change), QUICK)
+
+
+def test_no_pairs_are_refused():
+    with pytest.raises(InputError, match="0 pairs"):
+        win_rates(judged().clear(), QUICK)
