@@ -62,6 +62,10 @@ class Chain:
         experiment = step.experiment if self.partitioned else self.group
         return {"experiment": experiment, "iteration": self.iteration}
 
+    def ranker(self, loop: LoopSettings) -> str:
+        """Name what ranks its responses: with feedback, an iteration's own reward model."""
+        return self.asset("reward_model") if self.partitioned and loop.feedback else loop.ranker
+
 
 def build_tables(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     """Build the generations, scores and pairs of a chain."""
@@ -123,8 +127,8 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         study,
         chain.asset("scores"),
         deps=(chain.asset("generations"), "prompts", *_rankers(study, chain)),
-        reads=lambda loop: (chain.asset("generations"), "prompts", *_read_ranker(loop)),
-        settings=lambda loop: ranker_settings(study, loop),
+        reads=lambda loop: (chain.asset("generations"), "prompts", *_read_ranker(chain, loop)),
+        settings=lambda loop: ranker_settings(study, loop, chain.ranker(loop)),
         checks=SCORE_CHECKS,
         scope=chain.slice,
         accelerator=True,
@@ -134,7 +138,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         **common,
     )
     def scores(step: Step) -> Made:
-        ranker = Ranker.of(study, step)
+        ranker = Ranker.of(study, step, chain.ranker(step.loop))
         missing = responses.unscored(
             step.lake, ranker.ranker_id, ranker.ranking_id, **chain.slice(step)
         )
@@ -173,11 +177,11 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
 def _rankers(study: Study, chain: Chain) -> list[str]:
     """Name the models that any experiment ranks by; a judge has no asset."""
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
-    return sorted({name for e in experiments for name in _read_ranker(study.loop(e))})
+    return sorted({name for e in experiments for name in _read_ranker(chain, study.loop(e))})
 
 
-def _read_ranker(loop: LoopSettings) -> list[str]:
-    return [] if loop.ranker == "judge" else [loop.ranker]
+def _read_ranker(chain: Chain, loop: LoopSettings) -> list[str]:
+    return [] if loop.ranker == "judge" else [chain.ranker(loop)]
 
 
 def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:

@@ -8,6 +8,7 @@ once from pi_0 over the prompts of all iterations. Paper: Algorithm 1 and sectio
 import dagster as dg
 
 from assets.chain import Chain, build_tables
+from assets.feedback import build_feedback
 from assets.materialize import declare
 from assets.steps import Made, Step
 from assets.study import Study
@@ -21,7 +22,11 @@ def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
     """Build the assets of iteration t, an experiment a partition."""
     previous = f"iteration_{iteration - 1}/policy" if iteration > 1 else "sft_policy"
     chain = Chain(f"iteration_{iteration}", iteration, (f"iteration_{iteration}",), previous, True)
-    return [*build_tables(study, chain), _build_policy(study, chain)]
+    return [
+        *build_feedback(study, chain),
+        *build_tables(study, chain),
+        _build_policy(study, chain),
+    ]
 
 
 def build_one_shot(study: Study) -> list[dg.AssetsDefinition]:

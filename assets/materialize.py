@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import LakeResource
-from assets.steps import Made, Step, make
+from assets.steps import Made, Step, make, make_nothing
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.tables import materializations
@@ -21,7 +21,7 @@ from transforms.tables.query import describe
 from transforms.tables.schemas import SHARED
 
 SETTINGS = "settings/"
-"""Prefix of the metadata keys that hold an asset's settings, one key an experiment."""
+"""Prefix of the metadata keys that hold an asset's settings, one key an experiment that has it."""
 
 READS = "reads/"
 """Prefix of the metadata keys that name the assets that an experiment reads, of those upstream."""
@@ -41,6 +41,7 @@ def declare(
     reads: Callable[[LoopSettings], Sequence[str]] | None = None,
     settings: Callable[[LoopSettings], Mapping[str, Any]] = lambda loop: {},
     partitioned: bool = False,
+    drawn_for: Callable[[LoopSettings], bool] | None = None,
     checks: Sequence[str] = (),
     scope: Callable[["Step"], Mapping[str, str | int]] = lambda step: {},
     accelerator: bool = False,
@@ -58,6 +59,9 @@ def declare(
             A change of the others leaves the experiment as it is.
         settings: the settings that its rows or weights depend on, given the loop's settings.
         partitioned: whether every experiment has its own.
+        drawn_for: whether an experiment has the asset at all, given the loop's settings; all by
+            default. The partitions of a job are one set, so that the others have one, too: it makes
+            nothing and records nothing. `settings` and `reads` are not asked for them.
         checks: files of `sql/checks` whose rows are failures; a failure stops what follows.
         scope: the slice whose failing rows are this asset's; those of others are left out.
         accelerator: whether it takes the one slot of the pool `gpu`.
@@ -65,11 +69,11 @@ def declare(
         description: text of the asset's page; the body's docstring by default.
     """
     experiments = list(study.recipe.experiments) if partitioned else [SHARED]
-    resolved = {experiment: settings(study.loop(experiment)) for experiment in experiments}
-    read = {
-        experiment: tuple(reads(study.loop(experiment)) if reads else deps)
-        for experiment in experiments
-    }
+    loops = {experiment: study.loop(experiment) for experiment in experiments}
+    if drawn_for is not None:
+        loops = {experiment: loop for experiment, loop in loops.items() if drawn_for(loop)}
+    resolved = {experiment: settings(loop) for experiment, loop in loops.items()}
+    read = {experiment: tuple(reads(loop) if reads else deps) for experiment, loop in loops.items()}
 
     def decorate(body: Callable[[Step], Made]) -> dg.AssetsDefinition:
         @dg.asset(
@@ -101,13 +105,15 @@ def declare(
         )
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
             experiment = context.partition_key if partitioned else SHARED
+            if experiment not in loops:
+                return make_nothing(context, experiment, checks)
             opened = lake.open()
             with writing(opened, name, experiment, wait=context.log.warning):
                 step = Step(
                     opened,
                     name,
                     experiment,
-                    study.loop(experiment),
+                    loops[experiment],
                     context.log,
                     materializations.output_ids(opened, read[experiment], experiment),
                     resolved[experiment],

@@ -36,13 +36,13 @@ class Ranker:
     """Hash of the settings with which it ranks."""
 
     @classmethod
-    def of(cls, study: Study, step: Step) -> Self:
-        """Look up the ranker that the loop names.
+    def of(cls, study: Study, step: Step, name: str) -> Self:
+        """Look a ranker up by its asset's name, or `judge`.
 
         Raises:
             InputError: its model is missing.
         """
-        name, settings = step.loop.ranker, ranker_settings(study, step.loop)
+        settings = ranker_settings(study, step.loop, name)
         if name == "judge":
             ranker_id = judge_id(study)
         else:
@@ -55,14 +55,14 @@ class Ranker:
         return {"ranker": self.name, "ranker_id": self.ranker_id, "ranking_id": self.ranking_id}
 
 
-def ranker_settings(study: Study, loop: LoopSettings) -> dict[str, Any]:
+def ranker_settings(study: Study, loop: LoopSettings, name: str) -> dict[str, Any]:
     """Say what the rewards depend on besides the responses and the ranker's weights."""
     settings: dict[str, Any] = {"dtype": study.recipe.model.dtype}
-    if loop.ranker != "reward_model":
-        settings |= {"ranker": loop.ranker}
-    if loop.ranker in ("preference_model", "judge"):
+    if name != "reward_model":
+        settings |= {"ranker": name}
+    if name in ("preference_model", "judge"):
         settings |= {"method": loop.ranking.method}
-    if loop.ranker == "judge":
+    if name == "judge":
         settings |= {"judge": judge_settings(study.recipe.judge)}
     return settings
 

@@ -22,6 +22,7 @@ from training.settings import (
     TrainingSettings,
 )
 from transforms.errors import InputError
+from transforms.feedback.refresh import refresh_pairs
 from transforms.identity import derive_seed
 from transforms.prompts import split_rows
 from transforms.tables import checkpoints
@@ -166,6 +167,20 @@ def _rows(
         return rows.select("row_key", "messages"), settings
     if "dpo_pairs" in tables:
         return _loop_pairs(lake, row, recorded, tables["dpo_pairs"]), settings
+    if "preference_labels" in tables:
+        return (
+            refresh_pairs(
+                lake,
+                experiment=row["experiment"],
+                iteration=row["iteration"],
+                oracle=recorded["oracle"],
+                mixture=settings.mixture,
+                replay=recorded["replay"],
+                seed=derive_seed(recorded["seed"], row["asset"]),
+                versions=tables,
+            ),
+            settings,
+        )
     mixture = recorded["mixture"] if stage == "dpo" else settings.mixture
     rows = split_rows.training_pairs(
         lake.read("preference_pairs", tables["preference_pairs"]),

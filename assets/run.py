@@ -175,7 +175,8 @@ def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
             found=str(from_iteration),
             remedy="name an iteration of the recipe's loop",
         )
-    nouns = ("generations", "scores", "dpo_pairs", "policy")
+    feedback = ("label_queue", "preference_labels", "reward_model")  # where there is feedback
+    nouns = ("generations", *feedback, "scores", "dpo_pairs", "policy")
     return [
         f"iteration_{t}/{noun}"
         for t in range(from_iteration, recipe.loop.iterations + 1)

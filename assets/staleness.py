@@ -23,8 +23,14 @@ def name_of(key: dg.AssetKey) -> str:
 
 
 def read_by(node: Any, experiment: str) -> list[str]:
-    """Name the assets that an asset of the graph reads for an experiment, sorted."""
-    reads = node.metadata.get(READS + (experiment if node.partitions_def else SHARED))
+    """Name the assets that an asset of the graph reads for an experiment, sorted.
+
+    An experiment that does not have the asset reads nothing for it.
+    """
+    scope = experiment if node.partitions_def else SHARED
+    if SETTINGS + scope not in node.metadata:
+        return []
+    reads = node.metadata.get(READS + scope)
     return sorted(reads.value if reads else map(name_of, node.parent_keys))
 
 
@@ -50,6 +56,8 @@ def stale_assets(
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         name, scope = name_of(key), experiment if node.partitions_def else SHARED
+        if SETTINGS + scope not in node.metadata:
+            continue  # an asset that the experiment does not have
         upstream = read_by(node, experiment)
         reason = _reason(
             made.get((name, scope)),

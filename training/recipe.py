@@ -131,7 +131,20 @@ class Recipe(Settings):
                     f"experiment {experiment} ranks by {ranker!r}; the rankers are "
                     f"{', '.join(self.rankers())}"
                 )
+            if loop.feedback is not None:
+                self._check_feedback(experiment, loop)
         return self
+
+    def _check_feedback(self, experiment: str, loop: LoopSettings) -> None:
+        """Refuse feedback without its oracle, or of a ranker that is no reward model."""
+        if loop.feedback.oracle == "gold" and not self.gold:
+            raise ValueError(f"experiment {experiment}: feedback.oracle is gold, `gold` is false")
+        if not isinstance(self.trained_rankers().get(loop.ranker), RewardModelSettings):
+            raise ValueError(
+                f"experiment {experiment}: feedback refreshes a reward model, and ranker is "
+                f"{loop.ranker!r}"
+            )
+        self.refresh_of(loop)
 
     def _check_mixtures(self, preferences: set[str]) -> None:
         if EVERYTHING in self.mixtures:
@@ -168,6 +181,15 @@ class Recipe(Settings):
         if self.preference_model is not None:
             models["preference_model"] = self.preference_model
         return models
+
+    def refresh_of(self, loop: LoopSettings) -> RewardModelSettings:
+        """Resolve the training settings of a refresh of the loop's reward model.
+
+        Raises:
+            ValueError: an override that no reward model has.
+        """
+        base = self.trained_rankers()[loop.ranker].model_dump()
+        return RewardModelSettings.model_validate(merge(base, loop.feedback.reward_model))
 
     def rankers(self) -> list[str]:
         """Names that `loop.ranker` may have."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from training.feedback_settings import FeedbackSettings
 from transforms.settings import PairSettings, Settings
 
 
@@ -228,6 +229,9 @@ class LoopSettings(Settings):
     ranker: str = "reward_model"
     """What ranks them: `reward_model`, `reward_model_<name>` of the recipe's `reward_models`,
     `preference_model`, or `judge`."""
+    feedback: FeedbackSettings | None = None
+    """Fresh labels every iteration, from which the reward model that `ranker` names goes on; null:
+    it stays as it is."""
     scoring: ScoringSettings = ScoringSettings()
     """How a reward model is run over them."""
     ranking: RankingSettings = RankingSettings()

@@ -12,6 +12,8 @@ generations as (select * from generations),
 
 dpo_pairs as (select * from dpo_pairs),
 
+preference_labels as (select * from preference_labels),
+
 held_out as (
     select distinct prompt_id, split
     from prompt_splits
@@ -28,6 +30,8 @@ trained_on as (
     select 'generations' as "table", experiment, iteration, prompt_id from generations
     union all
     select 'dpo_pairs' as "table", experiment, iteration, prompt_id from dpo_pairs
+    union all
+    select 'preference_labels' as "table", experiment, iteration, prompt_id from preference_labels
 )
 
 select

@@ -1,6 +1,7 @@
 -- A row is a set of scores that do not belong to the responses and the ranker of today: another
 -- policy or sampling made the response that was scored, another model or setting than the rest of
--- the slice scored it, or a model that is not the newest of its asset. A judge has no checkpoint.
+-- the slice scored it, or a model that is not the newest of its asset, for the experiment or for
+-- all; or the refreshed model of another iteration. A judge has no checkpoint.
 with
 
 scores as (select * from scores),
@@ -10,9 +11,9 @@ generations as (select * from generations),
 checkpoints as (select * from checkpoints),
 
 newest as (
-    select asset as ranker, max_by(checkpoint_id, created_at) as newest_id
+    select asset as ranker, experiment, max_by(checkpoint_id, created_at) as newest_id
     from checkpoints
-    group by asset
+    group by asset, experiment
 ),
 
 rankings as (
@@ -31,13 +32,16 @@ compared as (
             when scores.policy_id is distinct from generations.policy_id then 'another policy'
             when scores.sampling_id is distinct from generations.sampling_id then 'another sampling'
             when rankings.rankings > 1 then 'several rankings'
+            when regexp_extract(scores.ranker, '^iteration_(\d+)/', 1)
+                not in ('', scores.iteration::varchar) then 'of another iteration'
             when scores.ranker <> 'judge' and scores.ranker_id is distinct from newest.newest_id
                 then 'not the newest ' || scores.ranker
         end as fault
     from scores
     inner join rankings using (experiment, iteration)
     left join generations using (experiment, iteration, prompt_id, response_index)
-    left join newest using (ranker)
+    left join newest
+        on newest.ranker = scores.ranker and newest.experiment in (scores.experiment, 'shared')
 )
 
 select experiment, iteration, ranker, ranker_id, fault, count(*) as scores

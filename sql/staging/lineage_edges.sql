@@ -1,6 +1,6 @@
 -- One row per output of an asset, input that it was made from, and relation between the two.
 -- An output made twice is shown as it was made first. Relations: a model's `parent` (its first
--- weights) and `reference`; the `sampler` of responses; the `ranker` of scores; another `model`;
+-- weights) and `reference`; the `sampler` of responses; the `ranker` of scores and of a label queue; another `model`;
 -- `data`.
 with
 
@@ -52,7 +52,7 @@ related as (
                 lambda relation: relation is not null
             )
             when edges.asset like '%/generations' then ['sampler']
-            when edges.asset like '%/scores' then ['ranker']
+            when edges.asset like '%/scores' or edges.asset like '%/label_queue' then ['ranker']
             else ['model']
         end as relations
     from edges

@@ -118,3 +118,17 @@ def test_a_model_whose_folder_is_gone_is_trained_again(tiny_recipe: Recipe, tmp_
 def test_a_missing_upstream_is_named(tmp_path) -> None:
     with pytest.raises(InputError, match="sft_policy"):
         materializations.output_ids(Lake(tmp_path), ["sft_policy"], "iterative")
+
+
+def test_feedback_is_drawn_for_its_experiments_alone(stale) -> None:
+    refreshed = "experiments.refreshed.feedback.labels=5"
+    assert stale(refreshed) == {}
+    done = stale(refreshed, experiment="refreshed")
+    nouns = ("label_queue", "preference_labels", "reward_model")
+    assert {f"iteration_{t}/{noun}" for t in (1, 2) for noun in nouns} <= set(done)
+
+
+def test_feedback_makes_scores_stale_and_leaves_the_first_generations(stale) -> None:
+    done = stale("experiments.iterative.feedback.labels=5")
+    assert "iteration_1/scores" in done
+    assert not {"iteration_1/generations", "reward_model", "one_shot/scores"} & set(done)

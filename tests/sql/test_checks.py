@@ -138,11 +138,15 @@ def test_no_held_out_prompt_in_training():
         dpo_pairs=dpo_pair(),
         preference_pairs=preference_pair(),
         demonstrations=table("demonstrations", {"prompt_id": "v"}),
+        preference_labels=table(
+            "preference_labels", {"experiment": "e", "iteration": 2, "prompt_id": "p"}
+        ),
     )
     assert found.rows() == [
         ("demonstrations", "shared", 0, "v", "evaluation", 1),
         ("dpo_pairs", "e", 1, "p", "validation", 1),
         ("generations", "e", 1, "v", "evaluation", 2),
+        ("preference_labels", "e", 2, "p", "validation", 1),
         ("preference_pairs", "shared", 0, "p", "validation", 1),
     ]
 
@@ -285,6 +289,27 @@ def test_scores_of_a_model_that_was_trained_again():
         ),
     )
     assert found["fault"].to_list() == ["not the newest reward_model"]
+
+
+def test_every_experiment_has_a_refreshed_model_of_its_own():
+    def found(ranker, ranker_id):
+        return failures(
+            "scored_by_the_expected_ranker",
+            generations=generations(("p", 0)),
+            scores=scores(("p", 0), ranker_id=ranker_id).with_columns(ranker=pl.lit(ranker)),
+            checkpoints=table(
+                "checkpoints",
+                checkpoint("iteration_1/reward_model", "mine", experiment="e"),
+                checkpoint("iteration_1/reward_model", "another's", experiment="f", day=2),
+                checkpoint("iteration_2/reward_model", "next", experiment="e", day=3),
+            ),
+        )["fault"].to_list()
+
+    assert found("iteration_1/reward_model", "mine") == []
+    assert found("iteration_1/reward_model", "another's") == [
+        "not the newest iteration_1/reward_model"
+    ]
+    assert found("iteration_2/reward_model", "next") == ["of another iteration"]
 
 
 @pytest.mark.parametrize(("empty", "slices"), [(1, []), (2, [("e", 1, 10, 2, "p0")])])

@@ -31,6 +31,8 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("model.tiny.heads=8", ["head", "vLLM"]),
         ("loop.sampling.n=1", ["n", "2"]),
         ("evaluation.selection_metric=taste", ["selection_metric", "taste"]),
+        ("experiments.iterative.feedback.labels=0", ["labels", "greater than"]),
+        ("loop.feedback.reward_model.learning_rat=1", ["learning_rat"]),
     ],
 )
 def test_an_impossible_setting_is_named(override: str, words: list[str]) -> None:
@@ -76,3 +78,31 @@ def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
 
 def test_merge_replaces_leaves_and_keeps_the_rest() -> None:
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}
+
+
+def test_a_refresh_overrides_the_training_of_the_experiments_reward_model() -> None:
+    feedback = "{feedback: {reward_model: {learning_rate: 2.0e-4}}, ranker: reward_model_long}"
+    recipe = load_recipe(
+        QUICKSTART, ["reward_models.long.epochs=3", f"experiments.refreshed={feedback}"]
+    )
+    base = recipe.trained_rankers()["reward_model_long"]
+    assert recipe.refresh_of(recipe.loop_of("refreshed")) == base.model_copy(
+        update={"learning_rate": 2e-4}
+    )
+
+
+def test_feedback_needs_its_oracle_and_a_reward_model() -> None:
+    with pytest.raises(InputError, match="`gold` is false"):
+        load_recipe(
+            QUICKSTART,
+            ["gold=false", "evaluation.selection_metric=reward", "loop.feedback.labels=5"],
+        )
+    with pytest.raises(InputError, match="refreshes a reward model, and ranker is 'judge'"):
+        load_recipe(
+            QUICKSTART,
+            [
+                "judge={address: 'http://127.0.0.1:1/v1', model: m}",
+                "loop.ranker=judge",
+                "loop.feedback.labels=5",
+            ],
+        )

@@ -6,8 +6,11 @@ spaces, punctuation included, so that a word-level tokenizer of a few hundred en
 """
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 from transforms.errors import InputError
+from transforms.identity import digest
 
 OPPOSITES = (("hot", "cold"), ("fast", "slow"), ("wet", "dry"), ("young", "old"))
 
@@ -110,6 +113,12 @@ def gold_reward(prompt: str, response: str) -> float:
     gold = CORRECTNESS_WEIGHT * _correctness(request, words)
     gold += FORMAT_WEIGHT * _format_share(request, words)
     return max(0.0, gold - min(MOST_COST, WORD_COST * excess))
+
+
+@cache
+def gold_version() -> str:
+    """Identify the program: a hash of this file."""
+    return digest(Path(__file__).read_text(encoding="utf-8"))
 
 
 def _correctness(request: Request, words: list[str]) -> float:

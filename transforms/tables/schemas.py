@@ -169,6 +169,33 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "error": pl.String,  # why there is no answer
         "elapsed_s": pl.Float64,  # retries included; null where many are answered at once
     },
+    # one row per pair of an iteration's responses that is sent to the preference oracle
+    "label_queue": {
+        **LOOP_SLICE,
+        "pair_id": pl.String,  # the comparison_id of `judgments`: hash of prompt and texts
+        "prompt_id": pl.String,
+        "prompt": MESSAGES,
+        "first": pl.String,  # the two responses, in alphabetical order
+        "second": pl.String,
+        "first_response_index": pl.Int32,
+        "second_response_index": pl.Int32,
+        "preference_probability": pl.Float64,  # of first over second, under the reward model below
+        "reward_model": pl.String,  # asset of the last reward model, before the refresh
+        "reward_model_id": pl.String,
+        "choice": pl.String,  # uncertainty | random
+        "place": pl.Int32,  # in the queue, from 0
+    },
+    # one row per label: pair, and who says which response is better
+    "preference_labels": {
+        **LOOP_SLICE,
+        "pair_id": pl.String,
+        "prompt_id": pl.String,
+        "oracle": pl.String,  # gold | judge | people
+        "oracle_id": pl.String,  # version of the gold program, judge_id, or a person's name
+        "preferred": pl.String,  # first | second | tie | undecided
+        "answer": pl.String,  # what the oracle said
+        "created_at": pl.Datetime("us", "UTC"),
+    },
     # one row per prompt that produced a pair
     "dpo_pairs": {
         **LOOP_SLICE,
@@ -312,6 +339,8 @@ PARTITIONS: dict[str, list[str]] = {
     "generations": ["experiment", "iteration"],
     "scores": ["experiment", "iteration"],
     "judgments": ["judge_id"],
+    "label_queue": ["experiment", "iteration"],
+    "preference_labels": ["experiment", "iteration"],
     "dpo_pairs": ["experiment", "iteration"],
     "reference_logps": ["reference_id"],
     "dropped_pairs": ["experiment", "iteration"],
