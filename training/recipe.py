@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from training.benchmark_settings import AnyBenchmark
 from training.judge_settings import JudgeSettings
 from training.settings import (
     EvaluationSettings,
@@ -21,6 +22,7 @@ from training.settings import (
     RewardModelSettings,
     SFTSettings,
 )
+from transforms.benchmarks.sets import resolve_benchmark
 from transforms.errors import InputError
 from transforms.intake.mixtures import EVERYTHING
 from transforms.intake.sources import Source, resolve
@@ -87,8 +89,21 @@ class Recipe(Settings):
     """Bench sets by name (`transforms.reward_bench.sets`) that the reward model is measured on."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
+    benchmarks: dict[str, AnyBenchmark] = Field(default={})
+    """Benchmarks by name (paper, Table 3) that models are measured on after the loop."""
     experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
     """Named overrides of `loop`; each is a partition of every asset of the loop."""
+
+    @field_validator("benchmarks", mode="before")
+    @classmethod
+    def _named_benchmarks(cls, benchmarks: Any) -> Any:
+        """A benchmark that does not say which it is has its own name."""
+        if not isinstance(benchmarks, Mapping):
+            return benchmarks
+        return {
+            name: {"benchmark": name, **settings} if isinstance(settings, Mapping) else settings
+            for name, settings in benchmarks.items()
+        }
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -102,6 +117,8 @@ class Recipe(Settings):
             resolve_evaluation_set(name, origin)
         for name, origin in self.reward_bench.items():
             resolve_bench_set(name, origin)
+        for name, settings in self.benchmarks.items():
+            resolve_benchmark(name, settings.benchmark, settings.data)
         uses_task = self.gold or any(source.sample_task for source in self.sources.values())
         if uses_task and self.sample_task is None:
             raise ValueError(
@@ -304,6 +321,10 @@ def _resolve_files(recipe: Recipe, folder: Path) -> Recipe:
             "sources": located(recipe.sources),
             "evaluation_sets": located(recipe.evaluation_sets),
             "reward_bench": located(recipe.reward_bench),
+            "benchmarks": {
+                name: settings.model_copy(update={"data": located(settings.data)})
+                for name, settings in recipe.benchmarks.items()
+            },
             "sft": beside(recipe.sft),
             "reward_model": beside(recipe.reward_model),
             "preference_model": recipe.preference_model and beside(recipe.preference_model),

@@ -297,6 +297,41 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "unscored_pairs": pl.Int64,  # longer than the model reads; in no value
         "missing": pl.String,  # subsets without a scored pair
     },
+    # one row per model, benchmark, item, and repeat of it
+    "benchmark_answers": {
+        **LOOP_SLICE,
+        "model": pl.String,  # asset of the policy
+        "policy_id": pl.String,
+        "benchmark": pl.String,  # name in the recipe
+        "subset": pl.String,  # subject or category; the benchmark's name where it has none
+        "item": pl.String,  # key in the benchmark's data
+        "repeat": pl.Int32,  # 0, 1, ...
+        "request_id": pl.String,  # hash of all that was asked, and of how
+        "answer": pl.String,  # text as generated; JSON log-likelihoods of the choices, nats
+        "extracted": pl.String,  # what the answer was taken to be; null where nothing was found
+        "score": pl.Float64,  # by the benchmark's own metric; null where it is judged, or not run
+        "scores": pl.List(pl.Struct({"metric": pl.String, "value": pl.Float64})),  # by all metrics
+        "finish_reason": pl.String,  # stop | length; null where nothing was generated
+    },
+    # one row per model, benchmark, subset and metric
+    "benchmark_results": {
+        **LOOP_SLICE,
+        "model": pl.String,  # asset of the policy
+        "policy_id": pl.String,
+        "benchmark": pl.String,  # name in the recipe
+        "subset": pl.String,  # all | subject or category
+        "metric": pl.String,
+        "value": pl.Float64,  # per cent; MT-Bench's score 1 to 10; null where nothing was scored
+        "standard_error": pl.Float64,  # in the unit of the value; null with one item
+        "low": pl.Float64,  # interval around the value
+        "high": pl.Float64,
+        "interval": pl.String,  # its kind, and what was drawn
+        "items": pl.Int64,  # that have the metric
+        "unscored_items": pl.Int64,  # that were answered and have not
+        "judge_id": pl.String,  # null where no judge was asked
+        "benchmark_id": pl.String,  # hash of data, settings, shots, versions and judge
+        "source": pl.String,  # what measured, with its version
+    },
     # one row per experiment: its best iterate on the validation prompts
     "selected_policies": {
         **LOOP_SLICE,
@@ -347,6 +382,8 @@ PARTITIONS: dict[str, list[str]] = {
     "evaluation_responses": ["experiment"],
     "evaluation_results": ["experiment"],
     "reward_bench_results": ["model"],
+    "benchmark_answers": ["experiment", "model", "benchmark"],
+    "benchmark_results": ["experiment", "model", "benchmark"],
 }
 
 
