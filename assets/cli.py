@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -47,6 +47,7 @@ Examples:
 prefloop report                               # iteration_progress
 prefloop report costs --home dagster_home/hh_rlhf_cpu
 prefloop report selected_contrasts --home seed_0 --home seed_1
+prefloop report experiment_outcomes --over-seeds --home seed_0 --home seed_1 --home seed_2
 """
 UI_EXAMPLES = """
 Examples:
@@ -92,11 +93,23 @@ def report(
         list[Path] | None,
         typer.Option(help="Folder that `prefloop run` named; repeat to stack several lakes."),
     ] = None,
+    seeds: Annotated[
+        bool,
+        typer.Option(
+            "--over-seeds",
+            help="Average the lakes, which are of one recipe's seeds: mean ± standard error "
+            "between seeds, and the lakes' own errors as `within se`.",
+        ),
+    ] = False,
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are written.")
+    ] = "table",
 ) -> None:
     """Print a report of sql/reports, over one lake or several."""
     import polars as pl
 
-    from assets.console import print_table
+    from assets.commands.frames import write_frame
+    from transforms.measures.seeds import over_seeds, require_other_seeds
     from transforms.tables import query
 
     with explained():
@@ -107,15 +120,20 @@ def report(
                 found=name,
                 remedy="name one of them",
             )
-        tables = []
         homes = home or [QUICKSTART_HOME]
-        for folder in homes:
-            with query.connect(open_lake(folder)) as connection:
+        lakes = [open_lake(folder) for folder in homes]
+        if seeds:
+            require_other_seeds(lakes)
+        tables = []
+        for folder, lake in zip(homes, lakes, strict=True):
+            with query.connect(lake) as connection:
                 rows = query.report(connection, name)
+            stacked = len(homes) > 1 and not seeds
             tables.append(
-                rows.select(pl.lit(folder.name).alias("lake"), pl.all()) if len(homes) > 1 else rows
+                rows.select(pl.lit(folder.name).alias("lake"), pl.all()) if stacked else rows
             )
-        print_table(pl.concat(tables))
+        found = over_seeds(tables) if seeds else pl.concat(tables)
+    write_frame(found, form)
 
 
 @app.command(epilog=UI_EXAMPLES)
