@@ -12,12 +12,12 @@ import dagster as dg
 from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
 from assets.rankers import Ranker, rank, ranker_settings
+from assets.samplers import engines, sampled_policies
 from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.plots.training import reward_histogram
 from transforms.ranking import dpo_pairs, responses
-from transforms.tables import checkpoints
 from transforms.tables.chunks import Chunks
 from transforms.tables.schemas import SHARED
 
@@ -79,45 +79,51 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     @declare(
         study,
         chain.asset("generations"),
-        deps=("prompts", "prompt_splits", chain.sampled_policy),
+        deps=("prompts", "prompt_splits", *_sampled(study, chain)),
+        reads=lambda loop: ("prompts", "prompt_splits", *sampled_policies(chain, loop)),
         settings=lambda loop: {"sampling": loop.sampling.model_dump(), **study.model_settings},
         checks=RESPONSE_CHECKS,
         scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "vllm"),
         description=f"One row per response, n for each prompt of {', '.join(chain.splits)}, "
-        f"sampled from {chain.sampled_policy}; chunks are committed as they come, and a restart "
-        "samples only what is missing.",
+        f"sampled from {chain.sampled_policy} or by the experiment's `samplers`; chunks are "
+        "committed as they come, and a restart samples only what is missing.",
         **common,
     )
     def generations(step: Step) -> Made:
         from training.generation import generate
 
-        policy = checkpoints.latest(step.lake, chain.sampled_policy, step.experiment)
-        seed = study.seed(step.asset)
-        keys = responses.Keys(
-            **chain.slice(step),
-            policy_id=policy.checkpoint_id,
-            sampling_id=responses.sampling_id(step.loop.sampling.model_dump(), seed),
+        drawn = engines(study, step, chain)
+        missing = responses.missing_prompts(
+            step.lake, [engine.keys for engine in drawn], chain.splits
         )
-        missing = responses.missing_prompts(step.lake, keys, chain.splits)
-        step.log.info(f"{step.asset}: {missing.height} prompts to sample")
-        metadata = {"prompts_sampled": missing.height}
-        if missing.height:
-            commit = Chunks(step.lake, "generations")
-            run = generate(
-                missing,
-                policy.path,
-                step.loop.sampling,
-                seed=seed,
-                dtype=study.recipe.model.dtype,
-                commit=lambda rows: commit(keys.stamp(rows)),
-                description=step.asset,
+        commit = Chunks(step.lake, "generations")
+        runs = []
+        for engine, prompts in zip(drawn, missing, strict=True):
+            step.log.info(
+                f"{step.asset}: {prompts.height} prompts to sample from"
+                f" {engine.policy.checkpoint_id[:12]}"
             )
+            if prompts.height:
+                runs.append(
+                    generate(
+                        prompts,
+                        engine.policy.path,
+                        engine.settings,
+                        seed=engine.seed,
+                        dtype=study.recipe.model.dtype,
+                        commit=lambda rows, keys=engine.keys: commit(keys.stamp(rows)),
+                        description=step.asset,
+                    )
+                )
+        metadata = {"prompts_sampled": max(prompts.height for prompts in missing)}
+        if runs:
+            tokens = sum(run.response_tokens for run in runs)
             metadata |= {
-                "response_tokens": run.response_tokens,
-                "tokens_per_s": run.response_tokens / run.elapsed_s,
-                "engine_start_s": run.engine_start_s,
+                "response_tokens": tokens,
+                "tokens_per_s": tokens / sum(run.elapsed_s for run in runs),
+                "engine_start_s": sum(run.engine_start_s for run in runs),
             }
         rows = step.lake.read("generations", **chain.slice(step))
         version = step.lake.version("generations")
@@ -174,10 +180,19 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     return [generations, scores]
 
 
+def _sampled(study: Study, chain: Chain) -> list[str]:
+    """Name the policies that any experiment samples."""
+    return sorted({name for loop in _loops(study, chain) for name in sampled_policies(chain, loop)})
+
+
 def _rankers(study: Study, chain: Chain) -> list[str]:
     """Name the models that any experiment ranks by; a judge has no asset."""
+    return sorted({name for loop in _loops(study, chain) for name in _read_ranker(chain, loop)})
+
+
+def _loops(study: Study, chain: Chain) -> list[LoopSettings]:
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
-    return sorted({name for e in experiments for name in _read_ranker(chain, study.loop(e))})
+    return [study.loop(experiment) for experiment in experiments]
 
 
 def _read_ranker(chain: Chain, loop: LoopSettings) -> list[str]:

@@ -10,10 +10,11 @@ import dagster as dg
 from assets.chain import Chain, build_tables
 from assets.feedback import build_feedback
 from assets.materialize import declare
+from assets.samplers import kept_shares
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
-from training.settings import LoopSettings
+from training.settings import DPOSettings, LoopSettings
 from transforms.ranking import responses
 from transforms.tables import checkpoints
 
@@ -41,6 +42,11 @@ def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         [f"iteration_{t}/dpo_pairs" for t in range(1, chain.iteration)] if chain.partitioned else []
     )
 
+    def dpo(loop: LoopSettings) -> DPOSettings:
+        """Settings of the training, which keeps the steps that the next iteration samples."""
+        sampled = chain.partitioned and chain.iteration < study.recipe.loop.iterations
+        return loop.dpo.keeping(kept_shares(loop)) if sampled else loop.dpo
+
     @declare(
         study,
         chain.asset("policy"),
@@ -57,7 +63,7 @@ def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
             )
         ),
         settings=lambda loop: {
-            "dpo": loop.dpo.decisive(),
+            "dpo": dpo(loop).decisive(),
             "reference": loop.reference,
             "start": loop.start,
             "data": loop.data,
@@ -80,7 +86,7 @@ def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
             step,
             "dpo",
             rows,
-            step.loop.dpo,
+            dpo(step.loop),
             parent=start,
             start=start,
             reference=initial if step.loop.reference == "initial" else previous,

@@ -172,7 +172,7 @@ def _chain(
     group: str, experiment: str, loop: LoopSettings, prompts: int, model_bytes: int | None
 ) -> list[tuple]:
     """Plan the four assets of one sample-score-pair-train chain."""
-    responses, sampled = prompts * loop.sampling.n, loop.sampling.max_tokens
+    responses, sampled = prompts * loop.sampling.responses_per_prompt, loop.sampling.max_tokens
     pair_bytes = ROW_BYTES + SIDES * sampled * TOKEN_BYTES
     return [
         (f"{group}/generations", experiment, responses, responses * sampled,

@@ -45,6 +45,7 @@ def train(
         models: the models that the stage takes, by argument name.
     """
     # Imported here: the web server loads definitions, and must not load torch.
+    from training.kept_steps import kept_folder
     from training.launch import launch
 
     if trained := _trained_before(step):
@@ -67,14 +68,15 @@ def train(
     metrics = training_metrics.in_slice(run.metrics, iteration=iteration, **slice_)
     step.lake.overwrite("training_metrics", metrics, **slice_)
     training_metrics.record_dropped(step.lake, run.dropped, **slice_)
-    made = save_model(
-        step,
-        folder,
-        kind="reward_model" if stage == "reward_model" else "causal_lm",
-        parent_id=parent.checkpoint_id,
-        reference_id=reference.checkpoint_id if reference else "",
-        iteration=iteration,
-    )
+    facts = {
+        "kind": "reward_model" if stage == "reward_model" else "causal_lm",
+        "parent_id": parent.checkpoint_id,
+        "reference_id": reference.checkpoint_id if reference else "",
+        "iteration": iteration,
+    }
+    for share in settings.kept_shares:  # before the model, by whose row the step counts as done
+        save_model(step, kept_folder(folder, share), share=share, **facts)
+    made = save_model(step, folder, **facts)
     return Made(
         made.output_id,
         {
@@ -143,8 +145,25 @@ def _look_up(
     }
 
 
-def save_model(step: Step, folder: Path, *, kind: str, iteration: int = 0, **ids: Any) -> Made:
-    """Name a finished model folder by its content and record it in `checkpoints`."""
+def save_model(
+    step: Step,
+    folder: Path,
+    *,
+    kind: str,
+    iteration: int = 0,
+    share: float | None = None,
+    **ids: Any,
+) -> Made:
+    """Name a finished model folder by its content and record it in `checkpoints`.
+
+    Args:
+        step: the asset's step.
+        folder: the model, moved away.
+        kind: `causal_lm` or `reward_model`.
+        iteration: of the row; 0 outside the loop.
+        share: of the training's steps, where the model is what the weights were then.
+        ids: parent_id and reference_id.
+    """
     from training.checkpoint import checkpoint_id
 
     checkpoint = checkpoints.record(
@@ -152,7 +171,7 @@ def save_model(step: Step, folder: Path, *, kind: str, iteration: int = 0, **ids
         folder,
         experiment=step.experiment,
         iteration=iteration,
-        asset=step.asset,
+        asset=step.asset if share is None else f"{step.asset}@{share:g}",
         checkpoint_id=checkpoint_id(folder),
         kind=kind,
         settings=json.dumps(step.settings, sort_keys=True),

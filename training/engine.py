@@ -69,45 +69,65 @@ def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: 
     )
 
 
-def finished_requests(
+def finished_prompts(
     engine: Any, token_ids: list[array], settings: SamplingSettings, max_sequences: int
-) -> Iterator[Any]:
-    """Feed the engine so that it never waits for a chunk, and yield requests as they finish.
+) -> Iterator[tuple[int, list[Any]]]:
+    """Feed the engine so that it never waits for a chunk, and yield prompts as they finish.
 
     `LLM.generate` a chunk would let the batch run empty at the end of every chunk.
 
     Args:
         engine: vLLM's LLMEngine.
-        token_ids: rendered prompts; a request's id is the number of its prompt.
-        settings: n, temperature, top_p and max_tokens.
+        token_ids: rendered prompts.
+        settings: samplers (a request each a prompt), n, temperature, top_p and max_tokens.
         max_sequences: sequences that the engine runs at once.
+
+    Yields:
+        Number of the prompt, and its requests, one a sampler, in their order.
     """
     from vllm import SamplingParams
     from vllm.inputs.engine import tokens_input
     from vllm.sampling_params import RequestOutputKind
 
-    params = SamplingParams(
-        n=settings.n,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        max_tokens=settings.max_tokens,
-        output_kind=RequestOutputKind.FINAL_ONLY,
-        detokenize=False,  # a chunk is decoded at once, in the commits' thread
-    )
-    most = max(1, QUEUED_BATCHES * max_sequences // settings.n)
-    unfinished: set[str] = set()
+    params = [
+        SamplingParams(
+            n=sampler.n,
+            temperature=sampler.temperature,
+            top_p=sampler.top_p,
+            max_tokens=settings.max_tokens,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            detokenize=False,  # a chunk is decoded at once, in the commits' thread
+        )
+        for sampler in settings.resolved_samplers()
+    ]
+    most = max(1, QUEUED_BATCHES * max_sequences // settings.responses_per_prompt)
+    unfinished: dict[int, dict[int, Any]] = {}
+    """By prompt: the outputs of its finished requests, by sampler."""
     added = 0
     try:
         while added < len(token_ids) or unfinished:
             while added < len(token_ids) and len(unfinished) < most:
                 prompt = tokens_input(list(token_ids[added]))
-                engine.add_request(str(added), prompt, params)
-                unfinished.add(str(added))
+                for number, sampler in enumerate(params, start=added * len(params)):
+                    engine.add_request(str(number), prompt, sampler)
+                unfinished[added] = {}
                 added += 1
             for output in engine.step():
-                if output.finished:
-                    unfinished.remove(output.request_id)
-                    yield output
+                if not output.finished:
+                    continue
+                number, sampler = divmod(int(output.request_id), len(params))
+                finished = unfinished[number]
+                finished[sampler] = output
+                if len(finished) == len(params):
+                    del unfinished[number]
+                    yield number, [finished[sampler] for sampler in range(len(params))]
     finally:
         # After an error the engine is free for another call.
-        engine.abort_request(list(unfinished))
+        engine.abort_request(
+            [
+                str(number * len(params) + sampler)
+                for number, finished in unfinished.items()
+                for sampler in range(len(params))
+                if sampler not in finished
+            ]
+        )

@@ -52,16 +52,14 @@ def evaluate(
     """
     drawn: list[pl.DataFrame] = []
     decodings = {
-        "sampled": loop.sampling.model_copy(
-            update={"n": settings.samples, "temperature": 1.0, "top_p": 1.0}
-        ),
-        "greedy": loop.sampling.model_copy(update={"n": 1, "temperature": 0.0, "top_p": 1.0}),
+        "sampled": {"n": settings.samples, "temperature": 1.0, "top_p": 1.0},
+        "greedy": {"n": 1, "temperature": 0.0, "top_p": 1.0},
     }
     with Sampler(policy, loop.sampling, seed=seed, dtype=dtype) as sampler:
-        for decoding, sampling in decodings.items():
+        for decoding, changes in decodings.items():
             sampler.sample(
                 prompts.select("prompt_id", "prompt"),
-                sampling,
+                loop.sampling.model_copy(update={"samplers": (), **changes}),
                 commit=lambda rows, decoding=decoding: drawn.append(
                     rows.with_columns(decoding=pl.lit(decoding))
                 ),

@@ -14,7 +14,7 @@ from typing import Any, Self
 from huggingface_hub import snapshot_download
 from transformers import AutoConfig
 
-from training.engine import finished_requests
+from training.engine import finished_prompts
 from training.judge_settings import JudgeSettings
 from training.judging import Answer, Conversation
 from training.rendering import RENDERED_AT_ONCE, prompt_token_ids
@@ -96,10 +96,10 @@ class EngineJudge:
                 continue
             error = f"too long: {len(token_ids)} tokens, at most {self._longest}"
             yield number, Answer(None, None, error, None)
-        for output in finished_requests(
+        for number, (output,) in finished_prompts(
             self._sampler.llm.llm_engine, rendered, self._sampling, self._sampling.max_sequences
         ):
-            yield numbers[int(output.request_id)], self._read(output.outputs[0])
+            yield numbers[number], self._read(output.outputs[0])
 
     def _render(self, conversations: Iterable[Conversation]) -> Iterator[array]:
         remaining = iter(conversations)

@@ -126,7 +126,7 @@ class Recipe(Settings):
             )
         if self.evaluation.selection_metric == "gold_reward" and not self.gold:
             raise ValueError("selection_metric is gold_reward, but `gold` is false")
-        if self.loop.sampling.n < 2:
+        if self.loop.sampling.responses_per_prompt < 2:
             raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
         for experiment, override in self.experiments.items():
             if not experiment.replace("_", "").isalnum() or experiment in RESERVED:
@@ -138,6 +138,10 @@ class Recipe(Settings):
                     f"experiment {experiment} overrides iterations, which draws the graph"
                 )
             loop = self.loop_of(experiment)
+            if loop.sampling.responses_per_prompt < 2:
+                raise ValueError(
+                    f"experiment {experiment}: sampling.n is 1; a pair needs at least 2 responses"
+                )
             ranker = loop.ranker
             if ranker == "judge" and loop.ranking.method != "round_robin":
                 raise ValueError(

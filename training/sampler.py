@@ -9,8 +9,9 @@ Deviations from the published scripts (`gen_hf2.py`):
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,8 +21,9 @@ import torch
 from tqdm import tqdm
 
 from training.commits import BackgroundCommits
-from training.engine import finished_requests, require_context, start_engine
+from training.engine import finished_prompts, require_context, start_engine
 from training.rendering import load_tokenizer, render_prompts
+from training.sampler_settings import SamplerSettings
 from training.settings import SamplingSettings
 
 RESPONSE_SCHEMA = {
@@ -31,6 +33,8 @@ RESPONSE_SCHEMA = {
     "response_tokens": pl.Int32,
     "response_chars": pl.Int32,
     "finish_reason": pl.String,
+    "temperature": pl.Float64,
+    "top_p": pl.Float64,
 }
 
 
@@ -95,16 +99,17 @@ class Sampler:
         commit: Callable[[pl.DataFrame], None],
         description: str = "generations",
     ) -> GenerationRun:
-        """Draw `settings.n` responses a prompt and commit them, `chunk_prompts` prompts at a time.
+        """Draw n responses a prompt and commit them, `chunk_prompts` prompts at a time.
 
         Args:
             prompts: prompt_id, prompt (messages); one row a prompt.
-            settings: n, temperature, top_p, max_tokens and chunk_prompts of this call; the rest is
-                the engine's.
+            settings: samplers (all of this policy), n, temperature, top_p, max_tokens and
+                chunk_prompts of this call; the rest is the engine's.
             commit: called in one background thread with complete prompts, in order of completion:
-                prompt_id, response_index 0..n-1, response, response_tokens (as sampled: with the
-                end-of-turn token, if there is one), response_chars, finish_reason (stop | length),
-                temperature, top_p, max_tokens, seed. Its error is raised here.
+                prompt_id, response_index 0..n-1 over the samplers in their order, response,
+                response_tokens (as sampled: with the end-of-turn token, if there is one),
+                response_chars, finish_reason (stop | length), temperature, top_p, max_tokens, seed.
+                Its error is raised here.
             description: what the progress bar says.
 
         Raises:
@@ -115,28 +120,27 @@ class Sampler:
             self.tokenizer, prompts, settings, context_tokens=self.settings.max_context_tokens
         )
         constants = {
-            "temperature": pl.lit(settings.temperature, pl.Float64),
-            "top_p": pl.lit(settings.top_p, pl.Float64),
             "max_tokens": pl.lit(settings.max_tokens, pl.Int32),
             "seed": pl.lit(self.seed, pl.Int64),
         }
         prompt_ids, started, tokens = prompts["prompt_id"].to_list(), time.perf_counter(), 0
-        finished: list[Any] = []
+        finished: list[tuple[str, list[Any]]] = []
+        samplers = settings.resolved_samplers()
 
         def put_chunk() -> None:
             chunk = finished.copy()
             finished.clear()
-            commits.put(lambda: _rows(chunk, prompt_ids, self.tokenizer).with_columns(**constants))
+            commits.put(lambda: _rows(chunk, samplers, self.tokenizer).with_columns(**constants))
 
         with (
             BackgroundCommits(commit) as commits,
             tqdm(total=prompts.height, desc=description, unit="prompt", disable=None) as bar,
         ):
-            for output in finished_requests(
+            for number, requests in finished_prompts(
                 self.llm.llm_engine, token_ids, settings, self.settings.max_sequences
             ):
-                finished.append(output)
-                tokens += sum(len(response.token_ids) for response in output.outputs)
+                finished.append((prompt_ids[number], requests))
+                tokens += sum(len(one.token_ids) for request in requests for one in request.outputs)
                 bar.set_postfix_str(
                     f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False
                 )
@@ -147,34 +151,33 @@ class Sampler:
                 put_chunk()
         return GenerationRun(
             prompts=prompts.height,
-            responses=prompts.height * settings.n,
+            responses=prompts.height * settings.responses_per_prompt,
             response_tokens=tokens,
             engine_start_s=self.engine_start_s,
             elapsed_s=time.perf_counter() - started,
         )
 
 
-def _rows(outputs: list[Any], prompt_ids: list[str], tokenizer: Any) -> pl.DataFrame:
-    """Lay finished requests out as rows, one a response, and decode their texts."""
+def _rows(
+    prompts: list[tuple[str, list[Any]]], samplers: Sequence[SamplerSettings], tokenizer: Any
+) -> pl.DataFrame:
+    """Lay finished prompts out as rows, one a response, and decode their texts."""
+    first = list(accumulate((sampler.n for sampler in samplers[:-1]), initial=0))
     rows = [
-        (
-            prompt_ids[int(output.request_id)],
-            response.index,
-            response.finish_reason,
-            response.token_ids,
-        )
-        for output in outputs
-        for response in output.outputs
+        (prompt_id, start + response.index, response.finish_reason, response.token_ids, sampler)
+        for prompt_id, requests in prompts
+        for request, sampler, start in zip(requests, samplers, first, strict=True)
+        for response in request.outputs
     ]
     # The last token of a stopped response is the end of turn, which is no text.
     texts = tokenizer.batch_decode(
-        [list(ids[:-1] if reason == "stop" else ids) for _, _, reason, ids in rows],
+        [list(ids[:-1] if reason == "stop" else ids) for _, _, reason, ids, _ in rows],
         skip_special_tokens=True,
     )
     return pl.DataFrame(
         [
-            (prompt_id, index, text, len(ids), len(text), reason)
-            for (prompt_id, index, reason, ids), text in zip(rows, texts, strict=True)
+            (prompt_id, index, text, len(ids), len(text), reason, drawn.temperature, drawn.top_p)
+            for (prompt_id, index, reason, ids, drawn), text in zip(rows, texts, strict=True)
         ],
         schema=RESPONSE_SCHEMA,
         orient="row",

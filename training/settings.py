@@ -4,11 +4,13 @@ A default taken from the paper (Dong et al. 2024, arXiv 2405.07863) quotes it. S
 are named apart from TRL's `SFTConfig`, `DPOConfig` and vLLM's `SamplingParams`.
 """
 
-from typing import Any, Literal, Self
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from training.feedback_settings import FeedbackSettings
+from training.sampler_settings import SamplerSettings
 from transforms.settings import PairSettings, Settings
 
 
@@ -97,6 +99,11 @@ class TrainingSettings(Settings):
     checkpoint_steps: int | None = Field(default=100, ge=1)
     """Optimiser steps between two step checkpoints, which a killed run goes on from, rounded up to
     a logged step; null writes none. One takes 12 bytes a weight, and two or three are on disk."""
+    kept_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(), exclude_if=lambda shares: not shares
+    )
+    """Shares of the optimiser steps after which the weights are kept as a checkpoint
+    `<asset>@<share>`, beside the finished one. A sampler with `policy: step` adds its own."""
     processes: int = Field(default=1, ge=1)
     """Training processes; more than one goes through `accelerate launch`."""
     accelerate_config: str | None = None
@@ -117,6 +124,10 @@ class TrainingSettings(Settings):
         The others may differ between a run and its continuation, or its record and a new request.
         """
         return self.model_dump(mode="json", exclude=CRASH_SETTINGS)
+
+    def keeping(self, shares: Iterable[float]) -> Self:
+        """Copy the settings, with further shares of the steps to keep."""
+        return self.model_copy(update={"kept_shares": tuple(sorted({*self.kept_shares, *shares}))})
 
 
 class SFTSettings(TrainingSettings):
@@ -170,8 +181,14 @@ class RankingSettings(Settings):
 class SamplingSettings(Settings):
     """How responses are drawn with vLLM."""
 
+    samplers: tuple[SamplerSettings, ...] = Field(
+        default=(), exclude_if=lambda samplers: not samplers
+    )
+    """What draws the responses of a prompt, in the order of response_index. Empty: one sampler of
+    the current policy with the n, temperature and top_p below. An override replaces the list."""
     n: int = Field(default=8, ge=1)
-    """Responses a prompt. Paper, section 3.3: 8; the loop needs at least 2."""
+    """Responses a prompt, where `samplers` is empty; else it is the sum of theirs. Paper, section
+    3.3: 8; the loop needs at least 2."""
     temperature: float = Field(default=1.0, ge=0)
     """1.0 or 0.7 in the paper; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
@@ -192,6 +209,28 @@ class SamplingSettings(Settings):
     """GPUs that share one copy of the model."""
     replicas: int = Field(default=1, ge=1)
     """Engines side by side, one process each, prompts divided by a stable hash."""
+
+    @model_validator(mode="after")
+    def _greedy_once(self) -> Self:
+        for place, sampler in enumerate(self.resolved_samplers() if self.samplers else ()):
+            if sampler.temperature == 0 and sampler.n > 1:
+                raise ValueError(
+                    f"sampler {place} is greedy, and would give {sampler.n} equal texts"
+                )
+        return self
+
+    def resolved_samplers(self) -> tuple[SamplerSettings, ...]:
+        """List the samplers, none of them without a temperature or top_p."""
+        own = {"temperature": self.temperature, "top_p": self.top_p}
+        return tuple(
+            one.model_copy(update=own | one.model_dump(include=set(own), exclude_none=True))
+            for one in self.samplers or (SamplerSettings(n=self.n),)
+        )
+
+    @property
+    def responses_per_prompt(self) -> int:
+        """Sum of n over the samplers."""
+        return sum(sampler.n for sampler in self.resolved_samplers())
 
 
 class DPOSettings(TrainingSettings):

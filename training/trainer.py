@@ -27,6 +27,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
 from training.checkpoint import building, require_model, save_settings
+from training.kept_steps import KeptSteps, remove_pickle
 from training.settings import TrainingSettings
 from training.step_checkpoints import KEPT, train_resumably
 from training.training_run import DROPPED, METRICS, MetricsCallback, Report, TrainingRun, write_run
@@ -185,6 +186,7 @@ def train(
         trainer = build(steps)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(callback)
+        trainer.add_callback(KeptSteps(trainer, output, settings))
         train_resumably(trainer, steps, settings)
         trainer.save_model(str(folder))
         run = TrainingRun(
@@ -195,7 +197,7 @@ def train(
             elapsed_s=time.perf_counter() - started,
         )
         if state.is_main_process:
-            (folder / "training_args.bin").unlink()  # a pickle; settings.json says the same
+            remove_pickle(folder)
             save_settings(folder, settings.model_dump(mode="json"))
             write_run(run, folder)
     if state.is_main_process:

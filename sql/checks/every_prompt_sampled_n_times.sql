@@ -1,5 +1,6 @@
--- A row is a prompt of an iteration without exactly n responses, n being the highest
--- response_index of its slice plus one; or a response to a prompt of no such split (expected 0).
+-- A row is a prompt of an iteration without exactly n responses, n being what the slice's rows say,
+-- over all samplers, or, in older lakes, the highest response_index of the slice plus one; or a
+-- response to a prompt of no such split (expected 0).
 -- The one_shot experiment samples the prompts of all iterations at once, the length_study those of
 -- its own split.
 with
@@ -9,7 +10,10 @@ generations as (select * from generations),
 prompt_splits as (select * from prompt_splits),
 
 slices as (
-    select experiment, iteration, max(response_index) + 1 as n
+    select
+        experiment,
+        iteration,
+        greatest(max(n), max(response_index) + 1) as n
     from generations
     group by experiment, iteration
 ),

@@ -1,6 +1,9 @@
 -- A row is a set of responses of an iteration that another model gave than the newest checkpoint of
--- the policy that the iteration samples: pi_0 in iteration 1, then the policy of the one before.
--- The one_shot and length_study experiments sample pi_0.
+-- the policy that their sampler takes: `current`, pi_0 in iteration 1, then the policy of the one
+-- before; `previous`, the policy before that, if there is one, else pi_0; `initial`, pi_0; `step@s`,
+-- the weights after a share s of the steps in which the current policy was trained, pi_0 in
+-- iteration 1. Responses without a sampler's name, of older lakes, are the current policy's. The
+-- one_shot and length_study experiments sample pi_0.
 with
 
 generations as (select * from generations),
@@ -12,10 +15,16 @@ sampled as (
         experiment,
         iteration,
         policy_id,
+        coalesce(sampler_policy, 'current') as sampler_policy,
         count(*) as responses,
         case
-            when iteration > 1 then 'iteration_' || (iteration - 1) || '/policy'
-            else 'sft_policy'
+            when iteration <= 1 or sampler_policy = 'initial' then 'sft_policy'
+            when sampler_policy = 'previous' and iteration = 2 then 'sft_policy'
+            when sampler_policy = 'previous' then 'iteration_' || (iteration - 2) || '/policy'
+            when sampler_policy like 'step@%'
+                then 'iteration_' || (iteration - 1) || '/policy' || substr(sampler_policy, 5)
+            when coalesce(sampler_policy, 'current') = 'current'
+                then 'iteration_' || (iteration - 1) || '/policy'
         end as expected_policy
     from generations
     group by all

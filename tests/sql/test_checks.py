@@ -181,6 +181,14 @@ def test_every_prompt_sampled_n_times():
     assert found.rows() == [("e", 1, "q", 2, 1), ("e", 1, "r", 2, 0), ("e", 1, "s", 0, 1)]
 
 
+def test_a_sampler_that_never_drew_is_missed():
+    drawn = generations(("p", 0), ("p", 1)).with_columns(n=pl.lit(3, pl.Int32))
+    found = failures(
+        "every_prompt_sampled_n_times", prompt_splits=splits(p="iteration_1"), generations=drawn
+    )
+    assert found.rows() == [("e", 1, "p", 3, 2)]
+
+
 def test_the_length_study_samples_its_own_split():
     found = failures(
         "every_prompt_sampled_n_times",
@@ -249,7 +257,50 @@ def test_sampled_from_the_expected_policy():
         generations=pl.concat([first, second]),
         checkpoints=models,
     )
-    assert found.rows() == [("e", 2, "old pi_1", 1, "iteration_1/policy", "pi_1")]
+    assert found.rows() == [("e", 2, "old pi_1", "current", 1, "iteration_1/policy", "pi_1")]
+
+
+@pytest.mark.parametrize(
+    ("iteration", "sampler_policy", "policy_id"),
+    [
+        (1, "current", "pi_0"),
+        (1, "previous", "pi_0"),
+        (1, "initial", "pi_0"),
+        (1, "step@0.5", "pi_0"),
+        (2, None, "pi_1"),
+        (2, "current", "pi_1"),
+        (2, "previous", "pi_0"),
+        (2, "initial", "pi_0"),
+        (2, "step@0.5", "half pi_1"),
+        (3, "current", "pi_2"),
+        (3, "previous", "pi_1"),
+        (3, "initial", "pi_0"),
+    ],
+)
+def test_each_sampler_has_a_policy_of_its_own(iteration, sampler_policy, policy_id):
+    models = table(
+        "checkpoints",
+        checkpoint("sft_policy", "pi_0"),
+        checkpoint("iteration_1/policy@0.5", "half pi_1", experiment="e"),
+        checkpoint("iteration_1/policy", "pi_1", experiment="e"),
+        checkpoint("iteration_2/policy", "pi_2", experiment="e"),
+    )
+    for found_id, rows in [(policy_id, 0), ("another", 1)]:
+        drawn = generations(("p", 0), iteration=iteration).with_columns(
+            policy_id=pl.lit(found_id), sampler_policy=pl.lit(sampler_policy, pl.String)
+        )
+        found = failures("sampled_from_the_expected_policy", generations=drawn, checkpoints=models)
+        assert found.height == rows
+        assert set(found["expected_policy_id"]) <= {policy_id}
+
+
+def test_a_sampler_of_no_known_kind_is_a_failure():
+    drawn = generations(("p", 0), iteration=2).with_columns(
+        policy_id=pl.lit("pi_0"), sampler_policy=pl.lit("best")
+    )
+    models = table("checkpoints", checkpoint("sft_policy", "pi_0"))
+    found = failures("sampled_from_the_expected_policy", generations=drawn, checkpoints=models)
+    assert found.height == 1
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,30 @@ def test_greedy_tokens_are_those_of_transformers(sampler, policy, prompts):
         assert row["finish_reason"] == ("stop" if stopped else "length")
 
 
+def test_samplers_of_one_policy_share_an_engine_and_a_prompts_indices(sampler, prompts):
+    mix = [{"n": 2}, {"n": 1, "temperature": 0.0}, {"n": 2, "temperature": 0.7, "top_p": 0.9}]
+    settings = SamplingSettings.model_validate(SETTINGS.model_dump() | {"samplers": mix})
+    chunks: list[pl.DataFrame] = []
+    run = sampler.sample(prompts, settings, commit=chunks.append)
+    assert [chunk["prompt_id"].n_unique() for chunk in chunks] == [4, 4, 2]
+    rows = pl.concat(chunks).sort("prompt_id", "response_index")
+    assert (run.responses, rows.height) == (50, 50)
+    by_index = rows.group_by("response_index", maintain_order=True).agg(
+        pl.len(), pl.col("temperature", "top_p").unique()
+    )
+    assert by_index.rows() == [
+        (0, 10, [1.0], [1.0]),
+        (1, 10, [1.0], [1.0]),
+        (2, 10, [0.0], [1.0]),
+        (3, 10, [0.7], [0.9]),
+        (4, 10, [0.7], [0.9]),
+    ]
+    greedy = settings.model_copy(update={"samplers": (), "n": 1, "temperature": 0.0})
+    sampler.sample(prompts, greedy, commit=lambda alone: chunks.append(alone))
+    alone = pl.concat(chunks[3:]).sort("prompt_id")
+    assert rows.filter(response_index=2)["response"].equals(alone["response"])
+
+
 def test_a_cut_response_says_so(sampler, prompts):
     chunks: list[pl.DataFrame] = []
     short = SETTINGS.model_copy(update={"max_tokens": 1})

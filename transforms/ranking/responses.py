@@ -4,22 +4,33 @@ Not here: drawing responses (`training.generation`), pairing them (`transforms.r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from transforms.identity import digest_settings
+from transforms.ranking.samplers import Draw, places
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS
 
-RESULT_KEYS = ("n", "temperature", "top_p", "max_tokens", "max_context_tokens")
+SAMPLER_KEYS = ("n", "temperature", "top_p")
+LIMIT_KEYS = ("max_tokens", "max_context_tokens")
 """Sampling settings that change what is drawn; the others change only how fast."""
 
 
-def sampling_id(sampling: Mapping[str, Any], seed: int) -> str:
-    """Identify how responses are drawn: settings that matter, and the seed."""
-    return digest_settings({"seed": seed, **{key: sampling[key] for key in RESULT_KEYS}})
+def sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
+    """Identify how an engine draws responses: settings that matter, and the seed.
+
+    Args:
+        sampling: the settings.
+        seed: of the engine.
+        draws: what the engine draws, where the settings name samplers: all of it, as one stream of
+            random numbers serves all; their places, as they are part of a response's key.
+    """
+    keys = LIMIT_KEYS if draws else SAMPLER_KEYS + LIMIT_KEYS
+    named = {"samplers": [draw._asdict() for draw in draws]} if draws else {}
+    return digest_settings({"seed": seed, **named, **{key: sampling[key] for key in keys}})
 
 
 def stamp(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
@@ -34,27 +45,46 @@ def stamp(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Keys:
-    """What every response of one sampling has in common."""
+    """What the responses of one engine have in common: one policy, and all it draws."""
 
     experiment: str
     iteration: int
     policy_id: str
     sampling_id: str
+    draws: Sequence[Draw]
+    """What the engine draws."""
+    n: int
+    """Responses a prompt, over all samplers of the iteration."""
 
     def stamp(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Add the keys to sampled rows: the schema of `generations`."""
-        return stamp(rows, **asdict(self)).select(list(SCHEMAS["generations"]))
+        """Add the keys to sampled rows: the schema of `generations`.
+
+        Args:
+            rows: response_index 0..m-1 over the draws, as the engine counts, and the other columns.
+        """
+        placed = rows.rename({"response_index": "drawn_index"}).join(
+            places(self.draws), on="drawn_index", validate="m:1", maintain_order="left"
+        )
+        keys = {name: getattr(self, name) for name in ("policy_id", "sampling_id", "n")}
+        return stamp(placed, experiment=self.experiment, iteration=self.iteration, **keys).select(
+            list(SCHEMAS["generations"])
+        )
 
 
-def missing_prompts(lake: Lake, keys: Keys, splits: Sequence[str]) -> pl.DataFrame:
-    """Find the prompts that this policy has not answered with these settings.
+def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> list[pl.DataFrame]:
+    """Find the prompts that each policy of an iteration has not answered with these settings.
 
     Rows of the slice that another policy or other settings made are removed, in one commit; their
     old version stays readable.
 
+    Args:
+        lake: the lake.
+        keys: one a policy, all of one slice.
+        splits: those whose prompts are sampled.
+
     Returns:
-        prompt_id, prompt; sorted by prompt_id. A chunk holds whole prompts, so a prompt is either
-        answered n times or not at all.
+        For each of the keys, prompt_id and prompt, sorted by prompt_id. A chunk holds whole
+        prompts, so a policy has given a prompt either all of its responses or none.
     """
     wanted = (
         lake.scan("prompt_splits")
@@ -65,14 +95,26 @@ def missing_prompts(lake: Lake, keys: Keys, splits: Sequence[str]) -> pl.DataFra
         .collect()
     )
     if not lake.exists("generations"):
-        return wanted
-    in_slice = {"experiment": keys.experiment, "iteration": keys.iteration}
+        return [wanted for _ in keys]
+    in_slice = {"experiment": keys[0].experiment, "iteration": keys[0].iteration}
     rows = lake.read("generations", **in_slice)
-    current = (pl.col("policy_id") == keys.policy_id) & (pl.col("sampling_id") == keys.sampling_id)
-    kept = rows.filter(current).join(wanted, on="prompt_id", how="semi")
+    makers = pl.DataFrame(
+        [(one.policy_id, one.sampling_id) for one in keys],
+        schema={"policy_id": pl.String, "sampling_id": pl.String},
+        orient="row",
+    )
+    kept = rows.join(makers, on=makers.columns, how="semi").join(wanted, on="prompt_id", how="semi")
     if kept.height < rows.height:
         lake.overwrite("generations", kept, **in_slice)
-    return wanted.join(kept, on="prompt_id", how="anti")
+    return [
+        wanted.join(
+            kept.filter(policy_id=one.policy_id, sampling_id=one.sampling_id),
+            on="prompt_id",
+            how="anti",
+            maintain_order="left",
+        )
+        for one in keys
+    ]
 
 
 def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:

@@ -117,6 +117,9 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "finish_reason": pl.String,  # stop | length
         "policy_id": pl.String,
         "sampling_id": pl.String,  # hash of the sampling settings and seed
+        "sampler": pl.Int32,  # its place in the recipe's list, from 0; null in old rows: 0
+        "sampler_policy": pl.String,  # current | previous | initial | step@<share>; null: current
+        "n": pl.Int32,  # responses a prompt, over all samplers; null in old rows
         "temperature": pl.Float64,
         "top_p": pl.Float64,
         "max_tokens": pl.Int32,

@@ -1,11 +1,24 @@
 import polars as pl
 import pytest
 
-from transforms.ranking.responses import Keys, stamp, unscored, with_origin
+from transforms.ranking.responses import (
+    Keys,
+    missing_prompts,
+    sampling_id,
+    stamp,
+    unscored,
+    with_origin,
+)
+from transforms.ranking.samplers import Draw, number
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS
 
 SLICE = {"experiment": "e", "iteration": 1}
+SETTINGS = {
+    "n": 2, "temperature": 1.0, "top_p": 1.0, "max_tokens": 8, "max_context_tokens": 64,
+    "chunk_prompts": 4,
+}  # fmt: skip
+ONE = [Draw(0, "current", 0, 2, 1.0, 1.0)]
 
 
 def responses(policy_id="pi", sampling_id="s", prompts=("p", "q")):
@@ -17,8 +30,10 @@ def responses(policy_id="pi", sampling_id="s", prompts=("p", "q")):
         ],
         schema_overrides={"response_index": pl.Int32},
     )
-    empty = pl.DataFrame(schema=SCHEMAS["generations"])
-    keys = Keys(**SLICE, policy_id=policy_id, sampling_id=sampling_id)
+    stamped = ("policy_id", "sampling_id", "sampler", "sampler_policy", "n", *SLICE)
+    drawn = {name: kind for name, kind in SCHEMAS["generations"].items() if name not in stamped}
+    empty = pl.DataFrame(schema=drawn)
+    keys = Keys(**SLICE, policy_id=policy_id, sampling_id=sampling_id, draws=ONE, n=2)
     return keys.stamp(pl.concat([empty, rows], how="diagonal"))
 
 
@@ -35,6 +50,8 @@ def lake(tmp_path):
     message = [{"role": "user", "content": "?"}]
     prompts = [{"prompt_id": p, "source": "s", "prompt": message, "prompt_chars": 1} for p in "pq"]
     lake.append("prompts", pl.DataFrame(prompts, schema=SCHEMAS["prompts"]))
+    splits = [{"prompt_id": p, "split": "iteration_1"} for p in "pq"]
+    lake.append("prompt_splits", pl.DataFrame(splits, schema=SCHEMAS["prompt_splits"]))
     lake.append("generations", responses())
     return lake
 
@@ -72,3 +89,43 @@ def test_scores_of_another_policys_responses_go(lake, changed):
     lake.overwrite("generations", kept, **SLICE)
     assert keys(unscored(lake, "rm", "r", **SLICE)) == [("q", 0), ("q", 1)]
     assert sorted(keys(lake.read("scores"))) == [("p", 0), ("p", 1)]
+
+
+def test_the_id_of_a_sampling_without_samplers_is_that_of_older_lakes():
+    assert sampling_id(SETTINGS, 5) == "4ca8956dbe3334924e94f14578a1ace0"
+    assert sampling_id(SETTINGS | {"chunk_prompts": 1}, 5) == sampling_id(SETTINGS, 5)
+    assert sampling_id(SETTINGS, 6) != sampling_id(SETTINGS, 5)
+
+
+def test_samplers_and_their_places_are_part_of_the_id():
+    draws = number(
+        [{"policy": p, "n": 1, "temperature": 1.0, "top_p": 1.0} for p in ("current", "previous")]
+    )
+    ids = {sampling_id(SETTINGS, 5, drawn) for drawn in (draws, draws[:1], draws[1:], ())}
+    assert len(ids) == 4
+    moved = [draws[0]._replace(first_index=1)]
+    assert sampling_id(SETTINGS, 5, moved) not in ids
+    # n of the settings is nobody's where samplers are named
+    assert sampling_id(SETTINGS | {"n": 9}, 5, draws) == sampling_id(SETTINGS, 5, draws)
+
+
+def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
+    draws = number(
+        [{"policy": p, "n": 2, "temperature": 1.0, "top_p": 1.0} for p in ("current", "previous")]
+    )
+    mix = [
+        Keys(**SLICE, policy_id=policy, sampling_id="m", draws=[draw], n=4)
+        for policy, draw in zip(("pi", "pi_0"), draws, strict=True)
+    ]
+    drawn = responses(prompts=("p",)).drop(*SLICE, "policy_id", "sampling_id", "n")
+    drawn = drawn.drop("sampler", "sampler_policy")
+    lake.append("generations", mix[1].stamp(drawn))
+    left = missing_prompts(lake, mix, ["iteration_1"])
+    # what one sampler had drawn goes: it is of other settings
+    assert [rows["prompt_id"].to_list() for rows in left] == [["p", "q"], ["q"]]
+    rows = lake.read("generations", **SLICE).sort("response_index")
+    assert rows.select("response_index", "sampler", "sampler_policy", "n").rows() == [
+        (2, 1, "previous", 4),
+        (3, 1, "previous", 4),
+    ]
+    assert missing_prompts(lake, mix, ["iteration_9"])[0].is_empty()

@@ -1,0 +1,50 @@
+"""Which sampler draws which responses of a prompt: response_index 0..n-1 over all samplers.
+
+Not here: what a sampler's settings may be (`training.sampler_settings`), drawing responses.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+
+class Draw(NamedTuple):
+    """The responses of every prompt that one sampler gives."""
+
+    sampler: int
+    """Place in the recipe's list, from 0."""
+    policy: str
+    """`current`, `previous`, `initial`, or `step@<share>`."""
+    first_index: int
+    """response_index of its first response."""
+    n: int
+    temperature: float
+    top_p: float
+
+
+def number(samplers: Sequence[Mapping[str, Any]]) -> list[Draw]:
+    """Give the samplers their places among a prompt's responses, in their order.
+
+    Args:
+        samplers: policy, n, temperature, top_p of each.
+    """
+    draws: list[Draw] = []
+    for sampler in samplers:
+        first = draws[-1].first_index + draws[-1].n if draws else 0
+        draws.append(Draw(len(draws), first_index=first, **sampler))
+    return draws
+
+
+def places(draws: Sequence[Draw]) -> pl.DataFrame:
+    """Lay out what one engine draws for a prompt, where it serves some of the samplers.
+
+    Returns:
+        drawn_index (0..m-1, as the engine counts), response_index, sampler, sampler_policy.
+    """
+    rows = [
+        (draw.first_index + i, draw.sampler, draw.policy) for draw in draws for i in range(draw.n)
+    ]
+    schema = {"response_index": pl.Int32, "sampler": pl.Int32, "sampler_policy": pl.String}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    return frame.with_columns(drawn_index=pl.int_range(pl.len(), dtype=pl.Int32))
