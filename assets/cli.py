@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from assets.commands import diff, lineage, maintain, plan, reproduce, sql
+from assets.commands import diff, lineage, maintain, page, plan, reproduce, sql
 from assets.commands.options import (
     QUICKSTART_HOME,
     Home,
@@ -166,3 +166,4 @@ app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.command(epilog=plan.EXAMPLES)(plan.plan)
+app.command(epilog=page.EXAMPLES)(page.page)

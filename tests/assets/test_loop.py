@@ -10,6 +10,7 @@ from assets.cli import app
 from assets.definitions import build_definitions
 from assets.staleness import stale_assets
 from training.recipe import Recipe
+from transforms.page.write import SECTIONS
 from transforms.tables.lake import Lake
 from transforms.tables.query import check, checks, connect, report, reports
 
@@ -107,8 +108,24 @@ def test_first_loss_of_iteration_1_is_log_2(lake: Lake) -> None:
 def test_every_report_has_rows(lake: Lake) -> None:
     with connect(lake) as connection:
         empty = [name for name in reports() if report(connection, name).is_empty()]
-    # One experiment has no other to be compared with.
-    assert empty == ["experiment_contrasts", "ranker_agreement", "reward_bench"]
+    # One experiment has no other to be compared with; the quickstart has no benchmarks.
+    assert empty == [
+        "ablations",
+        "academic_benchmarks",
+        "chat_benchmarks",
+        "experiment_contrasts",
+        "ranker_agreement",
+        "reward_bench",
+    ]
+
+
+def test_the_page_of_a_finished_study_is_written(home: Path, tmp_path: Path) -> None:
+    written = prefloop("page", "--home", str(home), "--output", str(tmp_path / "page.html"))
+    assert written.exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<section") == len(SECTIONS)
+    assert "http://" not in page
+    assert "https://" not in page
 
 
 def test_a_finished_loop_is_not_run_again(home: Path, lake: Lake, settings: list[str]) -> None:

@@ -1,13 +1,14 @@
-"""What every figure shares: colours, the look of an axis, PNG bytes.
+"""What every figure shares: colours, the look of an axis, PNG bytes, SVG for a page.
 
 Not here: any single figure (`transforms.plots.training`, `transforms.plots.preferences`). Drawn
 with matplotlib's Agg canvas, without pyplot: no display, no state between figures.
 """
 
 import io
+import re
 
 import polars as pl
-from matplotlib import colormaps, font_manager
+from matplotlib import colormaps, font_manager, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -15,6 +16,9 @@ from transforms.errors import InputError
 
 COLOURS = colormaps["tab10"].colors
 """Colours of a few lines."""
+
+PAGE_WIDTH = 11.6
+"""Inches of a figure that fills the page's column."""
 
 MANY_COLOURS = (
     *colormaps["tab20"].colors[::2],
@@ -69,3 +73,24 @@ def png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
+
+
+def svg(figure: Figure, name: str) -> str:
+    """Draw a figure as SVG that stands in the text of an HTML page and takes its colours.
+
+    Text stays text. What is drawn in black takes the colour of the page's text; the ground is
+    clear. Equal figures are equal texts. The parts that a figure refers to are called by its name,
+    so that two figures of a page do not take each other's.
+    """
+    buffer = io.StringIO()
+    fonts = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans"}
+    with rc_context(fonts):
+        unstamped = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, dpi=110, metadata=unstamped)
+    drawn = buffer.getvalue()
+    drawn = drawn[drawn.index("<svg") :]
+    drawn = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn)  # HTML knows both
+    drawn = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", drawn)  # of groups, which nothing refers to
+    drawn = re.sub(r"font-family: [^;\"]+;? ?", "", drawn)
+    drawn = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", drawn)
+    return drawn.replace("#000000", "currentColor")

@@ -57,6 +57,13 @@ def length_distributions(lengths: pl.DataFrame) -> bytes:
 
 
 def kept_and_dropped(statistics: pl.DataFrame, reasons: pl.DataFrame) -> bytes:
+    """Draw `kept_and_dropped_figure` as PNG, with a title."""
+    figure = kept_and_dropped_figure(statistics, reasons)
+    figure.suptitle("Preference pairs kept and dropped, by source and reason", fontsize=11)
+    return png(figure)
+
+
+def kept_and_dropped_figure(statistics: pl.DataFrame, reasons: pl.DataFrame) -> Figure:
     """Draw Table 1 as bars: what was kept of each source's candidate pairs, and why the rest not.
 
     The bars are shares, as sources differ a thousandfold in size; the counts stand beside them.
@@ -96,8 +103,7 @@ def kept_and_dropped(statistics: pl.DataFrame, reasons: pl.DataFrame) -> bytes:
     finish(axis, "share of the candidate pairs")
     _list_sources(axis, counts["source"].to_list())
     legend(figure, axis, columns=5)
-    figure.suptitle("Preference pairs kept and dropped, by source and reason", fontsize=11)
-    return png(figure)
+    return figure
 
 
 def _spans(axis: Axes, rows: pl.DataFrame, sources: Sequence[str], shift: float, part: str) -> None:

@@ -4,7 +4,7 @@ Lives here: figures of training and evaluation. Not here: the statistics that ar
 (`transforms.measures.evaluation`), figures of the data (`transforms.plots.preferences`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def iteration_progress(results: pl.DataFrame) -> bytes:
     for row, decoding in enumerate(decodings):
         for column, metric in enumerate(metrics):
             panel = shown.filter(pl.col("decoding") == decoding, pl.col("metric") == metric)
-            _progress(axes[row, column], panel, experiments)
+            draw_progress(axes[row, column], panel, experiments)
             axes[row, column].set_title(f"{PANELS[metric]}, {decoding}", fontsize=10)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(
@@ -127,7 +127,14 @@ def reward_histogram(scores: pl.DataFrame) -> bytes:
     return png(figure)
 
 
-def _progress(axis: Axes, panel: pl.DataFrame, experiments: list[str]) -> None:
+def draw_progress(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
+    """Draw one metric from the SFT policy to the last iteration, a line an experiment.
+
+    Args:
+        axis: where.
+        panel: `evaluation_results` of one metric, split and decoding.
+        experiments: those that have a line; the baselines are drawn as horizontal ones.
+    """
     shared = panel.filter(pl.col("experiment") == SHARED)
     start = shared.filter(pl.col("model") == "sft_policy")
     for model, (label, style) in BASELINES.items():

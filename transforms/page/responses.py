@@ -1,0 +1,177 @@
+"""What the sampled responses are like: rewards, margins, lengths, health, and some of them to read.
+
+Not here: what the policies reach on held-out prompts (`transforms.page.results`).
+"""
+
+from typing import Any
+
+import polars as pl
+
+from transforms.page.blocks import Block, Example, Figure, Section
+from transforms.page.cells import cell, table
+from transforms.page.source import Source
+from transforms.plots.distributions import Slope, histograms, reward_length_maps
+from transforms.plots.figures import svg
+from transforms.tables.schemas import SHARED
+
+EXAMPLES = 3
+"""Prompts whose answers are shown."""
+EXAMPLE_MODELS = 6
+"""Most models whose answers are shown."""
+EXAMPLE_CHARS = 600
+"""Most characters of a text."""
+
+
+def rewards(source: Source) -> Section:
+    """Show how rewards and margins lie, iteration by iteration."""
+    blocks: list[Block] = []
+    counts = source.report("reward_histogram")
+    if counts.height:
+        rankers = ", ".join(sorted(set(counts["ranker"].drop_nulls())))
+        blocks.append(
+            Figure(
+                "Rewards of the sampled responses (all n of every prompt), a panel an experiment "
+                "(one_shot: the baseline that samples every prompt once), an outline an iteration. "
+                f"In the unit of the experiment's ranker ({rankers}).",
+                svg(
+                    histograms(counts, "reward", "responses", "reward"),
+                    f"{source.name}-rewards",
+                ),
+            )
+        )
+    margins = source.report("margin_histogram")
+    if margins.height:
+        blocks.append(
+            Figure(
+                "Margins of the DPO pairs: penalised reward of the chosen response less that of "
+                "the rejected one.",
+                svg(
+                    histograms(margins, "margin", "pairs", "margin"),
+                    f"{source.name}-margins",
+                ),
+            )
+        )
+    return Section(
+        "rewards",
+        "Rewards and margins",
+        "Whether the responses that the loop trains on rise in reward, and whether best and worst "
+        "of a prompt still differ.",
+        blocks,
+        absent="No response has been scored.",
+    )
+
+
+def length(source: Source) -> Section:
+    """Show whether length is rewarded."""
+    blocks: list[Block] = []
+    rows = source.report("response_lengths")
+    if rows.height:
+        blocks.append(
+            table(
+                rows,
+                "Sampled responses and the pairs made of them, by experiment and iteration. The "
+                "correlation is the mean over prompts of Pearson's r of reward and characters; "
+                "the longer response is the chosen one in “longer chosen” of the pairs.",
+                titles={
+                    "truncated_share": "cut at the limit",
+                    "reward_length_correlation": "r of reward and length",
+                    "correlated_prompts": "prompts with r",
+                    "chosen_minus_rejected_chars": "chosen less rejected",
+                    "longer_chosen_share": "longer chosen",
+                    "response_chars": "length",
+                    "response_tokens": "length",
+                },
+            )
+        )
+    cells = source.report("reward_length_map")
+    if cells.height:
+        blocks.append(
+            Figure(
+                "Reward against length, each less the mean of its prompt's responses: what a "
+                "response gains by being longer than its siblings. Yellow cells hold many "
+                "responses, blue ones few. The red line is the slope within prompts (reward a "
+                "character, ± one standard error), the length penalty that would level it.",
+                svg(reward_length_maps(cells, _slopes(source)), f"{source.name}-length"),
+            )
+        )
+    return Section(
+        "length",
+        "Reward and length",
+        "Whether a response is rewarded for being long, and whether responses grow.",
+        blocks,
+        absent="No response has been scored.",
+    )
+
+
+def _slopes(source: Source) -> dict[tuple[str, int], Slope]:
+    rows = source.report("length_bias").filter(
+        pl.col("unit") == "chars", pl.col("calibrated_penalty").is_not_null()
+    )
+    return {
+        (row["experiment"], row["iteration"]): (
+            row["calibrated_penalty"],
+            row["calibrated_penalty_se"],
+        )
+        for row in rows.unique(["experiment", "iteration"], keep="none").iter_rows(named=True)
+    }
+
+
+def examples(source: Source) -> Section:
+    """Show what models answer to some evaluation prompts, greedily decoded."""
+    responses = source.table("evaluation_responses", split="evaluation", decoding="greedy")
+    models = _shown_models(source, responses)
+    prompts = source.table("prompts").select("prompt_id", "prompt")
+    shown = (
+        responses.join(models, on=["experiment", "model"])
+        .filter(pl.len().over("prompt_id") == models.height)
+        .join(prompts, on="prompt_id")
+        .sort("prompt_id", "order")
+    )
+    blocks = [
+        _example(rows) for rows in shown.partition_by("prompt_id", maintain_order=True)[:EXAMPLES]
+    ]
+    return Section(
+        "examples",
+        "Some answers to read",
+        "The first evaluation prompts by id, chosen for nothing else, and the greedy answers of "
+        "the SFT policy, the offline baseline and selected policies.",
+        blocks,
+        absent="No model has answered evaluation prompts.",
+    )
+
+
+def _shown_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
+    """List models whose answers are shown: experiment, model, label, order."""
+    answered = set(responses.select("experiment", "model").unique().rows())
+    selected = source.table("selected_policies").sort("experiment")
+    named = [(SHARED, "sft_policy", "SFT"), (SHARED, "offline_dpo", "offline DPO")]
+    named += [
+        (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
+        for row in selected.iter_rows(named=True)
+    ]
+    named = [one for one in named if one[:2] in answered][:EXAMPLE_MODELS]
+    schema = {"experiment": pl.String, "model": pl.String, "label": pl.String}
+    return pl.DataFrame(named, schema=schema, orient="row").with_row_index("order")
+
+
+def _example(rows: pl.DataFrame) -> Example:
+    turns = rows["prompt"][0]
+    prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
+    return Example(
+        _cut(prompt),
+        [
+            (row["label"], _cut(row["response"]), _measured(row))
+            for row in rows.iter_rows(named=True)
+        ],
+    )
+
+
+def _measured(row: dict[str, Any]) -> str:
+    facts = {"reward": row["reward"], "gold reward": row["gold_reward"]}
+    parts = [f"{name} {cell(value)}" for name, value in facts.items() if value is not None]
+    parts.append(f"{row['response_tokens']} tokens")
+    return ", ".join(parts + (["cut at the limit"] if row["finish_reason"] == "length" else []))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "…"

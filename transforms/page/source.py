@@ -1,0 +1,42 @@
+"""A lake opened for a page: its name, its SQL, its lineage. Not here: what is made of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from transforms.tables import query
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
+
+
+@dataclass(frozen=True)
+class Source:
+    """A lake that a page is made of."""
+
+    name: str
+    lake: Lake
+    connection: duckdb.DuckDBPyConnection
+
+    def report(self, name: str) -> pl.DataFrame:
+        """Run a report of `sql/reports`."""
+        return query.report(self.connection, name)
+
+    def view(self, name: str) -> pl.DataFrame:
+        """Read a view of `sql/staging`."""
+        return query.query(self.connection, f"from {name}")
+
+    def table(self, name: str, /, **rows: str | int) -> pl.DataFrame:
+        """Read a table, or a slice of it; without rows where it was never written."""
+        if not self.lake.exists(name):
+            return pl.DataFrame(schema=SCHEMAS[name])
+        return self.lake.read(name, **rows)
+
+
+@contextmanager
+def open_source(name: str, lake: Lake) -> Iterator[Source]:
+    """Open a lake for reading."""
+    with query.connect(lake) as connection:
+        yield Source(name, lake, connection)
