@@ -7,12 +7,15 @@ import atexit
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 import polars as pl
 from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 PIPED_WIDTH = 400
@@ -52,15 +55,15 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
 def print_table(rows: pl.DataFrame) -> None:
     """Print a frame for reading on standard output.
 
-    Numbers have three decimals; a column `x_se` is printed beside its `x` as `x ± x_se`. A frame
-    wider than the terminal is printed in parts, each with the first column.
+    Numbers have three decimals; columns `x_se`, `x_low` and `x_high` are printed beside their `x`
+    as `x ± x_se [x_low, x_high]`. A frame wider than the terminal is printed in parts, each with
+    the first column.
     """
-    errors = {name for name in rows.columns if name.removesuffix("_se") in rows.columns}
-    errors -= {name for name in errors if not name.endswith("_se")}
+    beside = {name + suffix for name in rows.columns for suffix in ("_se", "_low", "_high")}
     cells = {
-        name: [_cell(row[name], row.get(f"{name}_se")) for row in rows.iter_rows(named=True)]
+        name: [_cell(name, row) for row in rows.iter_rows(named=True)]
         for name in rows.columns
-        if name not in errors
+        if name not in beside
     }
     # Piped output is for programs and files: no parts there.
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
@@ -73,7 +76,7 @@ def print_table(rows: pl.DataFrame) -> None:
             justify = "right" if numeric else "left"
             table.add_column(name.replace("_", " "), justify=justify, min_width=widths[name])
         for row in zip(*(cells[name] for name in part), strict=True):
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
 
 
@@ -89,11 +92,21 @@ def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
     return parts
 
 
-def _cell(value: object, error: float | None = None) -> str:
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    """Write a row's figure with its error and interval, as far as it has them."""
+    error, low, high = (row.get(name + suffix) for suffix in ("_se", "_low", "_high"))
+    text = _text(row[name])
+    if text and error is not None:
+        text += f" ± {_text(error)}"
+    if text and low is not None and high is not None:
+        text += f" [{_text(low)}, {_text(high)}]"
+    return text
+
+
+def _text(value: object) -> str:
     if value is None:
         return ""
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text if error is None else f"{text} ± {error:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def quiet_teardown() -> None:

@@ -69,7 +69,11 @@ def diff(
     typer.echo("\nShift, second minus first (standard error by prompt)")
     print_table(tables["shifts"].rename({"standard_error": "difference_se"}))
     typer.echo("\nWin rate of the second's policy on the evaluation prompts (0.5: equal)")
-    print_table(tables["wins"].rename({"standard_error": "value_se"}))
+    print_table(
+        tables["wins"].rename(
+            {"standard_error": "value_se", "low": "value_low", "high": "value_high"}
+        )
+    )
 
 
 def _aligned(references: list["Reference"], slices: list["LoopSlice"]) -> list["LoopSlice"]:

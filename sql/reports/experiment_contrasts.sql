@@ -1,6 +1,7 @@
 -- One row per pair of experiments and decoding: the selected iterate of `experiment` against that of
--- `versus` on the evaluation prompts, paired by prompt. chars_ratio is mean length over mean length;
--- gold_difference and reward_difference carry standard errors clustered by prompt.
+-- `versus` on the evaluation prompts, paired by prompt. chars_ratio is mean length over mean length.
+-- `_se` is the standard error clustered by prompt, of the ratio by linearisation; `_low` and `_high`
+-- are 1.96 of them away (95%, normal).
 with
 
 evaluation_responses as (
@@ -38,18 +39,50 @@ paired as (
         on those.decoding = these.decoding
         and those.prompt_id = these.prompt_id
         and those.experiment <> these.experiment
+),
+
+ratios as (
+    select
+        experiment,
+        versus,
+        decoding,
+        avg(response_chars) / avg(versus_chars) as chars_ratio
+    from paired
+    group by experiment, versus, decoding
+),
+
+estimates as (
+    select
+        experiment,
+        versus,
+        decoding,
+        any_value(chars_ratio) as chars_ratio,
+        stddev_samp(response_chars - chars_ratio * versus_chars)
+            / sqrt(count(*)) / avg(versus_chars) as chars_ratio_se,
+        avg(gold_difference) as gold_difference,
+        stddev_samp(gold_difference) / sqrt(count(gold_difference)) as gold_difference_se,
+        avg(reward_difference) as reward_difference,
+        stddev_samp(reward_difference) / sqrt(count(reward_difference)) as reward_difference_se,
+        count(*) as prompts
+    from paired
+    inner join ratios using (experiment, versus, decoding)
+    group by experiment, versus, decoding
 )
 
 select
     experiment,
     versus,
     decoding,
-    avg(response_chars) / avg(versus_chars) as chars_ratio,
-    avg(gold_difference) as gold_difference,
-    stddev_samp(gold_difference) / sqrt(count(gold_difference)) as gold_difference_se,
-    avg(reward_difference) as reward_difference,
-    stddev_samp(reward_difference) / sqrt(count(reward_difference)) as reward_difference_se,
-    count(*) as prompts
-from paired
-group by experiment, versus, decoding
+    chars_ratio,
+    chars_ratio_se,
+    gold_difference,
+    gold_difference_se,
+    gold_difference - 1.96 * gold_difference_se as gold_difference_low,
+    gold_difference + 1.96 * gold_difference_se as gold_difference_high,
+    reward_difference,
+    reward_difference_se,
+    reward_difference - 1.96 * reward_difference_se as reward_difference_low,
+    reward_difference + 1.96 * reward_difference_se as reward_difference_high,
+    prompts
+from estimates
 order by experiment, versus, decoding desc

@@ -1,7 +1,8 @@
 -- One row per experiment, decoding and model on the evaluation prompts: sft_policy, the baselines,
 -- then the iterates. Models that all experiments share are repeated in each. `_se` is the standard
--- error clustered by prompt; a win rate is against sft_policy; kl_to_sft is in nats, estimated from
--- the samples; `selected` marks the iterate that the validation prompts chose.
+-- error clustered by prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null
+-- in older lakes); a win rate is against sft_policy; kl_to_sft is in nats, estimated from the
+-- samples; `selected` marks the iterate that the validation prompts chose.
 with
 
 evaluation_results as (select * from evaluation_results where split = 'evaluation'),
@@ -45,21 +46,41 @@ pivoted as (
         any_value(value) filter (metric = 'gold_reward' and versus is null) as gold_reward,
         any_value(standard_error) filter (metric = 'gold_reward' and versus is null)
             as gold_reward_se,
+        any_value(low) filter (metric = 'gold_reward' and versus is null) as gold_reward_low,
+        any_value(high) filter (metric = 'gold_reward' and versus is null) as gold_reward_high,
         any_value(value) filter (metric = 'reward' and versus is null) as reward,
         any_value(standard_error) filter (metric = 'reward' and versus is null) as reward_se,
+        any_value(low) filter (metric = 'reward' and versus is null) as reward_low,
+        any_value(high) filter (metric = 'reward' and versus is null) as reward_high,
         any_value(value) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
             as win_rate_gold,
         any_value(standard_error) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
             as win_rate_gold_se,
+        any_value(low) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+            as win_rate_gold_low,
+        any_value(high) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+            as win_rate_gold_high,
         any_value(value) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
             as win_rate_reward,
         any_value(standard_error) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
             as win_rate_reward_se,
+        any_value(low) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+            as win_rate_reward_low,
+        any_value(high) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+            as win_rate_reward_high,
         any_value(value) filter (metric = 'reward_accuracy') as reward_accuracy,
+        any_value(standard_error) filter (metric = 'reward_accuracy') as reward_accuracy_se,
         any_value(value) filter (metric = 'response_tokens' and versus is null) as response_tokens,
+        any_value(standard_error) filter (metric = 'response_tokens' and versus is null)
+            as response_tokens_se,
         any_value(value) filter (metric = 'response_chars' and versus is null) as response_chars,
+        any_value(standard_error) filter (metric = 'response_chars' and versus is null)
+            as response_chars_se,
         any_value(value) filter (metric = 'truncated_fraction') as truncated_fraction,
+        any_value(standard_error) filter (metric = 'truncated_fraction')
+            as truncated_fraction_se,
         any_value(value) filter (metric = 'kl_to_sft') as kl_to_sft,
+        any_value(standard_error) filter (metric = 'kl_to_sft') as kl_to_sft_se,
         max(prompts) filter (metric = 'reward' and versus is null) as prompts
     from results
     group by experiment, decoding, model, iteration

@@ -83,12 +83,15 @@ summarised as (
         count(*) filter (status = 'constant_reward') as constant_reward,
         count(*) filter (status = 'constant_length') as constant_length,
         avg(mean_length) as mean_length,
+        stddev_samp(mean_length) / sqrt(count(*)) as mean_length_se,
         avg(correlation) filter (status = 'defined') as pearson,
         stddev_samp(correlation) filter (status = 'defined')
             / sqrt(count(*) filter (status = 'defined')) as pearson_se,
         quantile_cont(correlation, [0.05, 0.25, 0.5, 0.75, 0.95]) filter (status = 'defined')
             as quantiles,
         avg((sign(best_length - worst_length) + 1) / 2) filter (decided) as longer_wins,
+        stddev_samp((sign(best_length - worst_length) + 1) / 2) filter (decided)
+            / sqrt(count(*) filter (decided)) as longer_wins_se,
         any_value(slope) as calibrated_penalty,
         sqrt(
             sum((sxy - slope * sxx) ** 2) * count(sxx) / nullif(count(sxx) - 1, 0)
@@ -103,14 +106,16 @@ summarised as (
     group by all
 ),
 
-all_pairs as (
+prompt_pairs as (
     select
         better.experiment,
         better.iteration,
         better.ranker_id,
         better.split,
         better.unit,
-        avg((sign(better.length - worse.length) + 1) / 2) as longer_wins_all_pairs
+        better.prompt_id,
+        sum((sign(better.length - worse.length) + 1) / 2) as longer,
+        count(*) as pairs
     from measured as better
     inner join measured as worse
         on better.experiment = worse.experiment
@@ -120,6 +125,28 @@ all_pairs as (
         and better.unit = worse.unit
         and better.reward > worse.reward
     group by all
+),
+
+shares as (
+    select
+        *,
+        sum(longer) over slice / sum(pairs) over slice as share
+    from prompt_pairs
+    window slice as (partition by experiment, iteration, ranker_id, split, unit)
+),
+
+all_pairs as (
+    select
+        experiment,
+        iteration,
+        ranker_id,
+        split,
+        unit,
+        any_value(share) as longer_wins_all_pairs,
+        sqrt(sum((longer - share * pairs) ** 2) * count(*) / nullif(count(*) - 1, 0))
+            / sum(pairs) as longer_wins_all_pairs_se
+    from shares
+    group by experiment, iteration, ranker_id, split, unit
 )
 
 select
@@ -134,6 +161,7 @@ select
     summarised.constant_reward,
     summarised.constant_length,
     summarised.mean_length,
+    summarised.mean_length_se,
     summarised.pearson,
     summarised.pearson_se,
     summarised.quantiles[1] as p05,
@@ -142,7 +170,9 @@ select
     summarised.quantiles[4] as p75,
     summarised.quantiles[5] as p95,
     summarised.longer_wins,
+    summarised.longer_wins_se,
     all_pairs.longer_wins_all_pairs,
+    all_pairs.longer_wins_all_pairs_se,
     summarised.calibrated_penalty,
     summarised.calibrated_penalty_se,
     summarised.ranker_id

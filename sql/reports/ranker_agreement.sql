@@ -1,7 +1,8 @@
 -- One row per iteration and two experiments whose rankers (models, or ways to rank) scored the same
 -- responses, which iteration 1 always gives: how often they pick the same best and the same worst of
 -- n, and the mean over prompts of the correlation of their rewards. Ties go to the lower index.
--- By chance, the same best would be picked for one prompt in n.
+-- By chance, the same best would be picked for one prompt in n. `_se` is the standard error over
+-- prompts.
 with
 
 generations as (select * from generations),
@@ -63,9 +64,13 @@ select
     other_ranker,
     count(*) as prompts,
     avg(same_best) as same_best,
+    stddev_samp(same_best) / sqrt(count(*)) as same_best_se,
     avg(same_worst) as same_worst,
+    stddev_samp(same_worst) / sqrt(count(*)) as same_worst_se,
     avg(1.0 / responses) as same_by_chance,
-    avg(correlation) filter (isfinite(correlation)) as mean_correlation
+    avg(correlation) filter (isfinite(correlation)) as mean_correlation,
+    stddev_samp(correlation) filter (isfinite(correlation))
+        / sqrt(count(*) filter (isfinite(correlation))) as mean_correlation_se
 from by_prompt
 group by all
 order by all

@@ -1,13 +1,14 @@
 -- One row per experiment and iteration: how long sampled responses are and whether length is rewarded.
 -- Rewards are a reward model's scalars. The correlation is the mean over prompts of Pearson's r of
 -- reward and response_chars (paper, section 2.3), without prompts where either does not vary.
+-- `_se` is the standard error clustered by prompt; a prompt has one pair at most.
 with
 
 scored_responses as (select * from scored_responses),
 
 pair_lengths as (select * from pair_lengths),
 
-responses as (
+means as (
     select
         experiment,
         iteration,
@@ -18,6 +19,50 @@ responses as (
         avg((finish_reason = 'length')::int) as truncated_share
     from scored_responses
     group by experiment, iteration
+),
+
+-- of each prompt, how far its responses lie from the mean, in sum
+residuals as (
+    select
+        experiment,
+        iteration,
+        sum(scored_responses.reward - means.reward) as reward,
+        sum(scored_responses.response_chars - means.response_chars) as response_chars,
+        sum(scored_responses.response_tokens - means.response_tokens) as response_tokens,
+        sum((finish_reason = 'length')::int - means.truncated_share) as truncated_share
+    from scored_responses
+    inner join means using (experiment, iteration)
+    group by experiment, iteration, prompt_id
+),
+
+errors as (
+    select
+        experiment,
+        iteration,
+        sqrt(count(*) / nullif(count(*) - 1, 0)) as clusters,
+        sqrt(sum(reward ** 2)) * clusters as reward,
+        sqrt(sum(response_chars ** 2)) * clusters as response_chars,
+        sqrt(sum(response_tokens ** 2)) * clusters as response_tokens,
+        sqrt(sum(truncated_share ** 2)) * clusters as truncated_share
+    from residuals
+    group by experiment, iteration
+),
+
+responses as (
+    select
+        experiment,
+        iteration,
+        means.responses,
+        means.reward,
+        errors.reward / responses as reward_se,
+        means.response_chars,
+        errors.response_chars / responses as response_chars_se,
+        means.response_tokens,
+        errors.response_tokens / responses as response_tokens_se,
+        means.truncated_share,
+        errors.truncated_share / responses as truncated_share_se
+    from means
+    inner join errors using (experiment, iteration)
 ),
 
 varied_prompts as (
@@ -32,6 +77,7 @@ correlations as (
         experiment,
         iteration,
         avg(correlation) as reward_length_correlation,
+        stddev_samp(correlation) / sqrt(count(*)) as reward_length_correlation_se,
         count(*) as correlated_prompts
     from varied_prompts
     group by experiment, iteration
@@ -43,8 +89,13 @@ pairs as (
         iteration,
         count(*) as pairs,
         avg(margin) as margin,
+        stddev_samp(margin) / sqrt(count(*)) as margin_se,
         avg(chosen_chars - rejected_chars) as chosen_minus_rejected_chars,
-        avg((sign(chosen_chars - rejected_chars) + 1) / 2) as longer_chosen_share
+        stddev_samp(chosen_chars - rejected_chars) / sqrt(count(*))
+            as chosen_minus_rejected_chars_se,
+        avg((sign(chosen_chars - rejected_chars) + 1) / 2) as longer_chosen_share,
+        stddev_samp((sign(chosen_chars - rejected_chars) + 1) / 2) / sqrt(count(*))
+            as longer_chosen_share_se
     from pair_lengths
     group by experiment, iteration
 )

@@ -24,20 +24,28 @@ ours as (
         any_value(value) filter (name = 'Chat' and metric = 'pair_accuracy') as chat,
         any_value(standard_error) filter (name = 'Chat' and metric = 'pair_accuracy') as chat_se,
         any_value(value) filter (name = 'Chat' and metric = 'longer_wins') as chat_longer,
+        any_value(standard_error) filter (name = 'Chat' and metric = 'longer_wins')
+            as chat_longer_se,
         any_value(value) filter (name = 'Chat Hard' and metric = 'pair_accuracy') as chat_hard,
         any_value(standard_error) filter (name = 'Chat Hard' and metric = 'pair_accuracy')
             as chat_hard_se,
         any_value(value) filter (name = 'Chat Hard' and metric = 'longer_wins')
             as chat_hard_longer,
+        any_value(standard_error) filter (name = 'Chat Hard' and metric = 'longer_wins')
+            as chat_hard_longer_se,
         any_value(value) filter (name = 'Safety' and metric = 'pair_accuracy') as safety,
         any_value(standard_error) filter (name = 'Safety' and metric = 'pair_accuracy')
             as safety_se,
         any_value(value) filter (name = 'Safety' and metric = 'longer_wins') as safety_longer,
+        any_value(standard_error) filter (name = 'Safety' and metric = 'longer_wins')
+            as safety_longer_se,
         any_value(value) filter (name = 'Reasoning' and metric = 'pair_accuracy') as reasoning,
         any_value(standard_error) filter (name = 'Reasoning' and metric = 'pair_accuracy')
             as reasoning_se,
         any_value(value) filter (name = 'Reasoning' and metric = 'longer_wins')
             as reasoning_longer,
+        any_value(standard_error) filter (name = 'Reasoning' and metric = 'longer_wins')
+            as reasoning_longer_se,
         sum(pairs) filter (metric = 'pair_accuracy') as pairs,
         sum(unscored_pairs) filter (metric = 'pair_accuracy') as unscored_pairs,
         string_agg(missing, ', ' order by name) filter (metric = 'pair_accuracy' and missing <> '')

@@ -1,6 +1,7 @@
 -- One row per experiment, decoding, metric and baseline: the selected iterate minus the baseline on
--- the evaluation prompts, paired by prompt. `standard_error` is clustered by prompt; `z` is the
--- difference in standard errors. Rewards are in reward units, response_chars in characters.
+-- the evaluation prompts, paired by prompt. `difference_se` is the standard error clustered by
+-- prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null in older lakes);
+-- `z` is the difference in standard errors. Rewards are in reward units, response_chars in characters.
 with
 
 evaluation_results as (select * from evaluation_results),
@@ -14,7 +15,9 @@ select
     evaluation_results.metric,
     replace(evaluation_results.versus, '/policy', '') as versus,
     evaluation_results.value as difference,
-    evaluation_results.standard_error,
+    evaluation_results.standard_error as difference_se,
+    evaluation_results.low as difference_low,
+    evaluation_results.high as difference_high,
     evaluation_results.value / nullif(evaluation_results.standard_error, 0) as z
 from evaluation_results
 inner join selected_policies

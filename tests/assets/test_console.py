@@ -20,6 +20,16 @@ def test_a_standard_error_stands_beside_its_figure(capsys):
     assert "reward se" not in printed
 
 
+def test_an_interval_stands_beside_its_figure_and_a_null_beside_nothing(capsys):
+    rows = {"model": ["[/m]", "n"], "reward": [1.0, None], "reward_se": [0.25, None],
+            "reward_low": [0.5, None], "reward_high": [1.5, None]}  # fmt: skip
+    console.print_table(pl.DataFrame(rows))
+    printed = capsys.readouterr().out
+    assert "1.000 ± 0.250 [0.500, 1.500]" in printed
+    assert "[/m]" in printed  # text of a table is no markup
+    assert "low" not in printed
+
+
 def test_no_rows_print_the_columns(capsys):
     console.print_table(pl.DataFrame(schema={"source": pl.String, "pairs": pl.Int64}))
     assert "source" in capsys.readouterr().out

@@ -45,6 +45,8 @@ def test_best_worst_and_correlation():
     assert (row["same_best"], row["same_worst"]) == (0.5, 1.0)
     assert row["same_by_chance"] == pytest.approx(1 / 3)
     assert row["mean_correlation"] == pytest.approx((1.0 + 0.5) / 2)
+    errors = [row[f"{name}_se"] for name in ("same_best", "same_worst", "mean_correlation")]
+    assert errors == pytest.approx([0.5, 0.0, 0.25])
 
 
 def test_two_ways_to_rank_by_one_model_are_compared():

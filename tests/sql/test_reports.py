@@ -30,7 +30,7 @@ def result(experiment, iteration, model, metric, value, **changes):
     return {
         "experiment": experiment, "iteration": iteration, "model": model, "policy_id": model,
         "split": "evaluation", "decoding": "sampled", "metric": metric, "value": value,
-        "standard_error": 0.1, "prompts": 7,
+        "standard_error": 0.1, "prompts": 7, "low": value - 0.2, "high": value + 0.2,
     } | changes  # fmt: skip
 
 
@@ -86,6 +86,57 @@ def test_iteration_progress():
     ]
 
 
+def test_figures_stand_beside_their_errors_and_intervals():
+    frame = table(
+        "evaluation_results",
+        result("x", 1, "iteration_1/policy", "gold_reward", 1.0),
+        result("x", 1, "iteration_1/policy", "kl_to_sft", 3.0),
+        result("x", 1, "iteration_1/policy", "win_rate_gold", 0.5, versus="sft_policy"),
+        result("x", 1, "iteration_1/policy", "reward", 1.0, versus="sft_policy", low=None),
+    )
+    progress = rows_of("iteration_progress", evaluation_results=frame).row(0, named=True)
+    for name in ("gold_reward", "win_rate_gold"):
+        assert progress[f"{name}_low"] < progress[name] < progress[f"{name}_high"]
+    assert (progress["kl_to_sft"], progress["kl_to_sft_se"]) == (3.0, 0.1)
+    selected = {"experiment": "x", "iteration": 1, "model": "iteration_1/policy"}
+    contrasts = rows_of(
+        "selected_contrasts",
+        evaluation_results=frame,
+        selected_policies=table("selected_policies", selected),
+    )
+    # an older row has no interval
+    assert contrasts.select(
+        "metric", "difference", "difference_se", "difference_low", "difference_high"
+    ).rows() == [("reward", 1.0, 0.1, None, 1.2)]
+
+
+def test_experiment_contrasts_are_paired_by_prompt():
+    chars = {"x": [10, 20, 30], "y": [5, 10, 15]}
+    golds = {"x": [1.0, 3.0, 2.0], "y": [0.0, 1.0, 1.0]}
+    rows = [
+        {"experiment": name, "iteration": 1, "model": "iteration_1/policy", "split": "evaluation",
+         "decoding": "sampled", "prompt_id": str(p), "gold_reward": gold, "reward": gold,
+         "response_chars": length}
+        for name in chars
+        for p, (gold, length) in enumerate(zip(golds[name], chars[name], strict=True))
+    ]  # fmt: skip
+    selected = [{"experiment": name, "model": "iteration_1/policy"} for name in chars]
+    found = rows_of(
+        "experiment_contrasts",
+        evaluation_responses=table("evaluation_responses", *rows),
+        selected_policies=table("selected_policies", *selected),
+    )
+    first = found.row(0, named=True)
+    assert (first["experiment"], first["versus"], first["prompts"]) == ("x", "y", 3)
+    # every response of x is twice as long as y's: the ratio has no error
+    assert (first["chars_ratio"], first["chars_ratio_se"]) == (2.0, 0.0)
+    error = (1 / 3) ** 0.5 / 3**0.5  # differences 1, 2, 1
+    assert first["gold_difference"] == pytest.approx(4 / 3)
+    assert first["gold_difference_se"] == pytest.approx(error)
+    assert first["gold_difference_low"] == pytest.approx(4 / 3 - 1.96 * error)
+    assert first["gold_difference_high"] == pytest.approx(4 / 3 + 1.96 * error)
+
+
 def test_shared_models_alone_are_shown_as_shared():
     frame = table("evaluation_results", result("shared", 0, "sft_policy", "reward", 1.0))
     found = rows_of("iteration_progress", evaluation_results=frame)
@@ -108,6 +159,7 @@ def test_response_lengths():
     scores = [
         {**key, "prompt_id": p, "response_index": n, "reward": r} for p, n, _, _, r in lengths
     ]
+    near = pytest.approx
     pair = {**key, "prompt_id": "p", "chosen": turn("xxx"), "rejected": turn("x"), "margin": 2.0}
     found = rows_of(
         "response_lengths",
@@ -116,10 +168,17 @@ def test_response_lengths():
         dpo_pairs=table("dpo_pairs", pair),
     )
     assert found.to_dicts() == [
-        {"experiment": "e", "iteration": 1, "responses": 4, "reward": 1.0, "response_chars": 5.0,
-         "response_tokens": 2.5, "truncated_share": 0.25,
-         "reward_length_correlation": pytest.approx(1.0), "correlated_prompts": 1, "pairs": 1,
-         "margin": 2.0, "chosen_minus_rejected_chars": 2.0, "longer_chosen_share": 1.0}
+        {"experiment": "e", "iteration": 1, "responses": 4,
+         # the prompts' sums lie 2 above and below their share: sqrt(8 * 2) / 4
+         "reward": 1.0, "reward_se": near(1.0),
+         "response_chars": 5.0, "response_chars_se": near(1.0),
+         "response_tokens": 2.5, "response_tokens_se": near(0.5),
+         "truncated_share": 0.25, "truncated_share_se": near(0.25),
+         "reward_length_correlation": pytest.approx(1.0), "reward_length_correlation_se": None,
+         "correlated_prompts": 1, "pairs": 1,
+         "margin": 2.0, "margin_se": None,
+         "chosen_minus_rejected_chars": 2.0, "chosen_minus_rejected_chars_se": None,
+         "longer_chosen_share": 1.0, "longer_chosen_share_se": None}
     ]  # fmt: skip
 
 

@@ -38,10 +38,12 @@ def test_a_model_stands_beside_length_and_the_paper():
     assert ours == {
         "origin": "ours", "model": "reward_model", "kind": "reward_model", "mixture": "mix1",
         "weights": "reference",
-        "chat": 60.0, "chat_se": 1.5, "chat_longer": 40.0,
+        "chat": 60.0, "chat_se": 1.5, "chat_longer": 40.0, "chat_longer_se": 1.5,
         "chat_hard": 61.0, "chat_hard_se": 1.5, "chat_hard_longer": 41.0,
-        "safety": 62.0, "safety_se": 1.5, "safety_longer": 42.0,
+        "chat_hard_longer_se": 1.5,
+        "safety": 62.0, "safety_se": 1.5, "safety_longer": 42.0, "safety_longer_se": 1.5,
         "reasoning": 63.0, "reasoning_se": 1.5, "reasoning_longer": 43.0,
+        "reasoning_longer_se": 1.5,
         "pairs": 40, "unscored_pairs": 4, "missing": None, "model_id": "c0",
     }  # fmt: skip
     paper = found.filter(origin="paper")

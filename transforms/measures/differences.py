@@ -90,7 +90,8 @@ def wins(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         One row per iteration, decoding and metric: iteration, decoding, metric (win_rate_reward,
-        win_rate_gold, of the second against the first), value, standard_error, prompts.
+        win_rate_gold, of the second against the first), value, standard_error, low, high (95%, by
+        the bootstrap over prompts), prompts.
     """
     iterations = sorted({*first["iteration"]} & {*second["iteration"]})
     parts = []
@@ -107,11 +108,14 @@ def wins(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
                 metric="metric",
                 value="value",
                 standard_error="standard_error",
+                low="low",
+                high="high",
                 prompts="prompts",
             )
         )
     schema = {"iteration": pl.Int32, "decoding": pl.String, "metric": pl.String,
-              "value": pl.Float64, "standard_error": pl.Float64, "prompts": pl.Int64}  # fmt: skip
+              "value": pl.Float64, "standard_error": pl.Float64, "low": pl.Float64,
+              "high": pl.Float64, "prompts": pl.Int64}  # fmt: skip
     return pl.concat([pl.DataFrame(schema=schema), *parts])
 
 

@@ -1,15 +1,17 @@
-"""Statistics of evaluation responses: means, differences, win rates, standard errors.
+"""Statistics of evaluation responses: means, differences, win rates, errors and intervals.
 
 Not here: sampling, scoring; reward models on held-out pairs
 (`transforms.measures.reward_accuracy`).
 
 Responses to one prompt are not independent, so every standard error is clustered by prompt: the
-unit is the prompt's mean. With one prompt there is no standard error (null).
+unit is the prompt's mean. Intervals are of 95%, by the bootstrap over prompts
+(`transforms.measures.bootstrap`). With one prompt there is neither (null).
 """
 
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.measures import bootstrap
 from transforms.tables.schemas import LOOP_SLICE, SCHEMAS
 
 GROUP = ["split", "decoding"]
@@ -32,7 +34,8 @@ def summarise(responses: pl.DataFrame) -> pl.DataFrame:
         responses: `evaluation_responses` rows of one model.
 
     Returns:
-        model, policy_id, split, decoding, metric, versus, value, standard_error, prompts.
+        model, policy_id, split, decoding, metric, versus, value, standard_error, prompts, low,
+        high.
 
     Raises:
         InputError: rows of more than one model.
@@ -131,11 +134,14 @@ def _reward_accuracy(sampled: pl.DataFrame) -> pl.DataFrame:
 
 
 def _over_prompts(prompt_means: pl.DataFrame) -> pl.DataFrame:
-    return prompt_means.group_by(*GROUP, "metric", maintain_order=True).agg(
+    keys = [*GROUP, "metric"]
+    rows = prompt_means.group_by(keys, maintain_order=True).agg(
         pl.col("value").mean(),
         standard_error=pl.col("value").std() / pl.len().sqrt(),
         prompts=pl.len().cast(pl.Int64),
     )
+    intervals = bootstrap.means(prompt_means, keys).select(*keys, "low", "high")
+    return rows.join(intervals, on=keys, maintain_order="left")
 
 
 def _labelled(rows: pl.DataFrame, responses: pl.DataFrame, versus: str | None) -> pl.DataFrame:

@@ -90,10 +90,10 @@ def summarise(responses: pl.DataFrame, coefficients: pl.DataFrame) -> pl.DataFra
 
     Returns:
         unit; prompts; defined, one_response, constant_reward, constant_length (prompts by status);
-        mean_length (over prompts); of the defined coefficients: pearson (mean), pearson_se, p05,
-        p25, median, p75, p95 (interpolated); longer_wins of best against worst and
-        longer_wins_all_pairs (share, 0 to 1); calibrated_penalty (reward units a unit of length)
-        and calibrated_penalty_se. A figure of too few prompts is null.
+        mean_length (over prompts); of the defined coefficients: pearson (mean), p05, p25, median,
+        p75, p95 (interpolated); longer_wins of best against worst and longer_wins_all_pairs (share,
+        0 to 1); calibrated_penalty (reward units a unit of length). `_se` of each of them is over
+        prompts, or clustered by prompt. A figure of too few prompts is null.
     """
     r = pl.col("pearson")
     counts = [
@@ -105,7 +105,8 @@ def summarise(responses: pl.DataFrame, coefficients: pl.DataFrame) -> pl.DataFra
         pl.len().cast(pl.Int64).alias("prompts"),
         *counts,
         pl.col("mean_length").mean(),
-        r.mean(),
+        mean_length_se=pl.col("mean_length").std() / pl.len().sqrt(),
+        pearson=r.mean(),
         pearson_se=r.std() / r.count().sqrt(),
         **{name: r.quantile(share, "linear") for name, share in quantiles.items()},
     )
@@ -113,8 +114,8 @@ def summarise(responses: pl.DataFrame, coefficients: pl.DataFrame) -> pl.DataFra
     for unit in UNITS:
         slope = within_prompt_slope(responses, unit)
         row: dict[str, str | float | None] = {"unit": unit}
-        row["longer_wins"] = _share(decided_pairs(responses, unit, "best_worst"))
-        row["longer_wins_all_pairs"] = _share(decided_pairs(responses, unit, "all"))
+        for name, pairs in (("longer_wins", "best_worst"), ("longer_wins_all_pairs", "all")):
+            row[name], row[f"{name}_se"] = _share(decided_pairs(responses, unit, pairs))
         row["calibrated_penalty"] = slope.penalty if slope else None
         row["calibrated_penalty_se"] = slope.standard_error if slope else None
         rows.append(row)
@@ -213,8 +214,8 @@ def decided_pairs(
     )
 
 
-def _share(pairs: pl.DataFrame) -> float | None:
-    return None if pairs.is_empty() else pair_accuracy(pairs)[0]
+def _share(pairs: pl.DataFrame) -> tuple[float | None, float | None]:
+    return (None, None) if pairs.is_empty() else pair_accuracy(pairs)[:2]
 
 
 def _round_width(longest: float) -> float:

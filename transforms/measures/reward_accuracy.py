@@ -1,7 +1,7 @@
 """Accuracy of a reward model on held-out pairs, beside the length-only baseline, as result rows.
 
-Pairs of one prompt are not independent, so standard errors are clustered by prompt. Not here:
-training and scoring.
+Pairs of one prompt are not independent, so standard errors are clustered by prompt, and prompts are
+what the bootstrap of an interval draws. Not here: training and scoring.
 """
 
 import math
@@ -9,6 +9,7 @@ import math
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.measures import bootstrap
 from transforms.measures.evaluation import higher
 from transforms.tables.schemas import SCHEMAS, SHARED
 
@@ -29,7 +30,10 @@ def reward_model_results(
         `labelled`: pair_accuracy (ties one half) and longer_wins. `prompts` counts pairs.
     """
     scored = pairs.join(rewards, on="pair_id")
-    figures = {"pair_accuracy": pair_accuracy(scored), "longer_wins": longer_wins(scored)}
+    sides = {
+        "pair_accuracy": (pl.col("chosen_reward"), pl.col("rejected_reward")),
+        "longer_wins": (_chars("chosen"), _chars("rejected")),
+    }
     rows = [
         {
             "experiment": SHARED,
@@ -43,8 +47,10 @@ def reward_model_results(
             "value": value,
             "standard_error": error,
             "prompts": count,
+            **_interval(scored, *sides[metric]),
         }
-        for metric, (value, error, count) in figures.items()
+        for metric in sides
+        for value, error, count in [_clustered_share(scored, *sides[metric])]
     ]
     return pl.DataFrame(rows, schema=SCHEMAS["evaluation_results"])
 
@@ -72,6 +78,13 @@ def longer_wins(pairs: pl.DataFrame) -> tuple[float, float, int]:
 
 def _chars(column: str) -> pl.Expr:
     return pl.col(column).list.last().struct.field("content").str.len_chars()
+
+
+def _interval(pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr) -> dict[str, float | None]:
+    """Low and high of the share of pairs with the first higher; a prompt may have many pairs."""
+    prompts = pairs.group_by("prompt_id").agg(right=higher(first, second).sum(), pairs=pl.len())
+    share = bootstrap.ratio(prompts, "right", "pairs")
+    return {"low": share.low, "high": share.high}
 
 
 def _clustered_share(

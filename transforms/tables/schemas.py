@@ -282,6 +282,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "value": pl.Float64,
         "standard_error": pl.Float64,  # clustered by prompt
         "prompts": pl.Int64,
+        "low": pl.Float64,  # 95% interval by the bootstrap over prompts; null in older rows
+        "high": pl.Float64,
     },
     # one row per model, data mixture, bench set, weights, section or subset, and metric
     "reward_bench_results": {

@@ -48,7 +48,7 @@ def test_means_are_of_prompts_and_errors_clustered_by_prompt():
     summary = summarise(responses(ROWS))
     assert summary.columns == [
         "model", "policy_id", "split", "decoding", "metric", "versus", "value", "standard_error",
-        "prompts",
+        "prompts", "low", "high",
     ]  # fmt: skip
     # prompt means 2 and 4: sd sqrt(2), over sqrt(2) prompts
     assert metric(summary, "reward") == pytest.approx((3.0, 1.0, 2))
@@ -59,6 +59,19 @@ def test_means_are_of_prompts_and_errors_clustered_by_prompt():
     assert metric(summary, "response_tokens")[0] == 4
     assert metric(summary, "truncated_fraction")[0] == 0
     assert summary["versus"].null_count() == summary.height
+
+
+def test_intervals_are_over_prompts_and_hold_the_value():
+    golds = [0.0, 1.0, 1.0, 2.0, 5.0, 3.0]
+    rows = responses([(f"p{i}", gold, gold) for i, gold in enumerate(golds)])
+    summary = summarise(rows).filter(metric="gold_reward").row(0, named=True)
+    assert 0 < summary["low"] < summary["value"] < summary["high"] < 5
+    alone = summarise(rows.filter(prompt_id="p1")).filter(metric="gold_reward")
+    assert alone.select("value", "low", "high").row(0) == (1.0, None, None)
+    # a model that is better by one on every prompt is so beyond doubt
+    better = responses([(f"p{i}", gold + 1, gold) for i, gold in enumerate(golds)], model="b")
+    found = contrast(better, rows).filter(metric="reward").row(0, named=True)
+    assert (found["value"], found["low"], found["high"]) == (1.0, 1.0, 1.0)
 
 
 def test_copies_of_a_response_do_not_shrink_the_error():

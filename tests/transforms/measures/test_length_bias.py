@@ -104,7 +104,10 @@ def test_the_summary():
         "pearson": pytest.approx(0), "pearson_se": pytest.approx(1), "median": pytest.approx(0),
         "p05": pytest.approx(-0.9), "p25": pytest.approx(-0.5),
         "p75": pytest.approx(0.5), "p95": pytest.approx(0.9),
-        "longer_wins": 0.5, "longer_wins_all_pairs": 0.5,
+        "mean_length_se": pytest.approx((207.2 / 4) ** 0.5 / 5**0.5),
+        # one prompt of each
+        "longer_wins": 0.5, "longer_wins_se": 0.5,
+        "longer_wins_all_pairs": 0.5, "longer_wins_all_pairs_se": 0.5,
         # Sxr / Sxx: (2 - 20 + 0) / (2 + 200 + 32)
         "calibrated_penalty": pytest.approx(-18 / 234),
         "calibrated_penalty_se": calibrated_penalty(responses_of(frames), "chars").standard_error,
@@ -117,7 +120,8 @@ def test_a_slice_without_any_variation_is_summarised_by_nulls():
     assert (found["one_response"], found["mean_length"]) == (2, 4)
     assert {name for name, value in found.items() if value is None} == {
         "pearson", "pearson_se", "p05", "p25", "median", "p75", "p95", "longer_wins",
-        "longer_wins_all_pairs", "calibrated_penalty", "calibrated_penalty_se",
+        "longer_wins_se", "longer_wins_all_pairs", "longer_wins_all_pairs_se",
+        "calibrated_penalty", "calibrated_penalty_se",
     }  # fmt: skip
 
 

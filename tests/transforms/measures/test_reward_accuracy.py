@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.measures.reward_accuracy import longer_wins, pair_accuracy
+from transforms.measures.reward_accuracy import longer_wins, pair_accuracy, reward_model_results
 
 
 def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():
@@ -23,6 +23,29 @@ def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():
     assert math.isnan(pair_accuracy(rewards.filter(prompt_id="p"))[1])
     with pytest.raises(InputError, match="at least one pair"):
         pair_accuracy(rewards.clear())
+
+
+def test_results_have_intervals_over_prompts():
+    def turns(length):
+        return [{"role": "assistant", "content": "x" * length}]
+
+    pairs = pl.DataFrame(
+        [
+            {"pair_id": str(n), "prompt_id": f"p{n // 2}", "chosen": turns(n % 4),
+             "rejected": turns(2), "chosen_reward": float(n % 3), "rejected_reward": 1.0}
+            for n in range(24)
+        ]
+    )  # fmt: skip
+    rewards = pairs.select("pair_id", "chosen_reward", "rejected_reward")
+    found = reward_model_results(
+        pairs.drop("chosen_reward", "rejected_reward"), rewards, model="rm", policy_id="c"
+    )
+    assert found["metric"].to_list() == ["pair_accuracy", "longer_wins"]
+    value, error, count = pair_accuracy(pairs)
+    first = found.row(0, named=True)
+    assert (first["value"], first["standard_error"], first["prompts"]) == (value, error, count)
+    assert first["low"] < value < first["high"]
+    assert first["high"] - first["low"] == pytest.approx(3.92 * error, rel=0.3)
 
 
 def test_length_alone_as_a_reward():
