@@ -10,13 +10,19 @@ import dagster as dg
 from assets.chain import Chain, build_tables
 from assets.feedback import build_feedback
 from assets.materialize import declare
-from assets.samplers import kept_shares
+from assets.objectives import (
+    WITH_REFERENCE,
+    read_assets,
+    read_rows,
+    recorded_settings,
+    training_settings,
+)
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
-from training.settings import DPOSettings, LoopSettings
-from transforms.ranking import responses
+from training.settings import LoopSettings
 from transforms.tables import checkpoints
+from transforms.tables.schemas import SHARED
 
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
@@ -38,64 +44,44 @@ def build_one_shot(study: Study) -> list[dg.AssetsDefinition]:
 
 
 def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
-    earlier = (
-        [f"iteration_{t}/dpo_pairs" for t in range(1, chain.iteration)] if chain.partitioned else []
-    )
+    models = (chain.sampled_policy, "sft_policy")
+    experiments = study.recipe.experiments if chain.partitioned else [SHARED]
 
-    def dpo(loop: LoopSettings) -> DPOSettings:
-        """Settings of the training, which keeps the steps that the next iteration samples."""
-        sampled = chain.partitioned and chain.iteration < study.recipe.loop.iterations
-        return loop.dpo.keeping(kept_shares(loop)) if sampled else loop.dpo
+    def reads(loop: LoopSettings) -> list[str]:
+        return list(dict.fromkeys([*read_assets(study, chain, loop), *models]))
 
     @declare(
         study,
         chain.asset("policy"),
         group=chain.group,
-        # Earlier pairs are inputs only where they are replayed; the edge is for all experiments.
-        deps=tuple(
-            dict.fromkeys(
-                [
-                    chain.asset("dpo_pairs"),
-                    *(earlier if _any_accumulates(study) else []),
-                    chain.sampled_policy,
-                    "sft_policy",
-                ]
-            )
-        ),
-        settings=lambda loop: {
-            "dpo": dpo(loop).decisive(),
-            "reference": loop.reference,
-            "start": loop.start,
-            "data": loop.data,
-            **study.model_settings,
-        },
+        # what any experiment's objective reads; the edges are for all experiments
+        deps=tuple(dict.fromkeys(name for e in experiments for name in reads(study.loop(e)))),
+        reads=reads,
+        settings=lambda loop: recorded_settings(study, chain, loop),
         partitioned=chain.partitioned,
         accelerator=True,
         kinds=("pytorch", "trl"),
-        description=f"Policy: trained with DPO on {chain.asset('dpo_pairs')}, from "
-        f"{chain.sampled_policy} (setting `start`) against pi_0 (setting `reference`).",
+        description=f"Policy: trained by the experiment's objective (DPO on "
+        f"{chain.asset('dpo_pairs')} by default) from {chain.sampled_policy} (setting `start`) "
+        "against pi_0 (setting `reference`).",
     )
     def policy(step: Step) -> Made:
         initial = checkpoints.latest(step.lake, "sft_policy", step.experiment)
         previous = checkpoints.latest(step.lake, chain.sampled_policy, step.experiment)
-        first = 1 if step.loop.data == "accumulated" else chain.iteration
-        rows = responses.pairs_between(step.lake, **chain.slice(step), first_iteration=first)
+        rows, unusable = read_rows(step, chain)
         start = previous if step.loop.start == "previous" else initial
+        reference = initial if step.loop.reference == "initial" else previous
         return train(
             study,
             step,
-            "dpo",
+            step.loop.objective,
             rows,
-            dpo(step.loop),
+            training_settings(study, chain, step.loop),
             parent=start,
             start=start,
-            reference=initial if step.loop.reference == "initial" else previous,
+            reference=reference if step.loop.objective in WITH_REFERENCE else None,
             iteration=chain.iteration if chain.partitioned else 0,
+            unusable=unusable,
         )
 
     return policy
-
-
-def _any_accumulates(study: Study) -> bool:
-    loops: list[LoopSettings] = [study.loop(experiment) for experiment in study.recipe.experiments]
-    return any(loop.data == "accumulated" for loop in loops)

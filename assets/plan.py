@@ -179,8 +179,14 @@ def _chain(
          responses * (ROW_BYTES + sampled * TOKEN_BYTES)),
         (f"{group}/scores", experiment, responses, None, responses * ROW_BYTES),
         (f"{group}/dpo_pairs", experiment, prompts, None, prompts * pair_bytes),
-        (f"{group}/policy", experiment, *_trained(loop.dpo, prompts), model_bytes),
+        (f"{group}/policy", experiment, *_objective(loop, prompts), model_bytes),
     ]  # fmt: skip
+
+
+def _objective(loop: LoopSettings, prompts: int) -> tuple[int | None, int | None]:
+    """Rows and tokens of an iteration's training."""
+    sides = SIDES if loop.objective == "dpo" else 1
+    return _trained(getattr(loop, loop.objective), prompts, sides)
 
 
 def _trained(

@@ -17,6 +17,7 @@ import polars as pl
 from training.settings import (
     DPOSettings,
     PreferenceModelSettings,
+    RAFTSettings,
     RewardModelSettings,
     SFTSettings,
     TrainingSettings,
@@ -25,6 +26,8 @@ from transforms.errors import InputError
 from transforms.feedback.refresh import refresh_pairs
 from transforms.identity import derive_seed
 from transforms.prompts import split_rows
+from transforms.ranking.training_rows import TABLES, training_rows
+from transforms.settings import PairSettings
 from transforms.tables import checkpoints
 from transforms.tables.lake import Lake
 from transforms.tables.reference_logps import ReferenceLogps
@@ -37,6 +40,7 @@ STAGES: dict[str, type[TrainingSettings]] = {
     "reward_model": RewardModelSettings,
     "preference_model": PreferenceModelSettings,
     "dpo": DPOSettings,
+    "raft": RAFTSettings,
 }
 """The key of a checkpoint's settings that names its stage, and what stands under it."""
 
@@ -84,7 +88,7 @@ def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
     settings = STAGES[stage].model_validate(recorded[stage])
     tables = _versions(json.loads(row["inputs"]))
     rows, settings = _rows(lake, row, stage, settings, recorded, tables)
-    parent = {"sft": "model", "dpo": "start"}.get(stage, "policy")
+    parent = "model" if stage == "sft" else "start" if stage in TABLES else "policy"
     return RecordedTraining(
         checkpoint_id=row["checkpoint_id"],
         asset=row["asset"],
@@ -165,8 +169,8 @@ def _rows(
     if stage == "sft":
         rows = lake.read("demonstrations", tables["demonstrations"])
         return rows.select("row_key", "messages"), settings
-    if "dpo_pairs" in tables:
-        return _loop_pairs(lake, row, recorded, tables["dpo_pairs"]), settings
+    if stage in TABLES and TABLES[stage][0] in tables:
+        return _loop_rows(lake, row, stage, recorded, tables), settings
     if "preference_labels" in tables:
         return (
             refresh_pairs(
@@ -192,21 +196,26 @@ def _rows(
     return rows, settings
 
 
-def _loop_pairs(
-    lake: Lake, row: Mapping[str, Any], recorded: Mapping[str, Any], version: int
+def _loop_rows(
+    lake: Lake,
+    row: Mapping[str, Any],
+    stage: str,
+    recorded: Mapping[str, Any],
+    tables: Mapping[str, int],
 ) -> pl.DataFrame:
-    """Read the DPO pairs of a loop's training; a chain outside the loop names its slice itself."""
+    """Read the rows of a loop's training; a chain outside the loop names its slice itself."""
     inside = row["iteration"] > 0
-    experiment = row["experiment"] if inside else row["asset"].partition("/")[0]
     last = row["iteration"] if inside else 1
-    first = 1 if recorded["data"] == "accumulated" else last
-    return (
-        lake.scan("dpo_pairs", version, experiment=experiment)
-        .filter(pl.col("iteration").is_between(first, last))
-        .sort("iteration", "prompt_id")
-        .select("prompt_id", "prompt", "chosen", "rejected")
-        .collect()
+    rows, _ = training_rows(
+        lake,
+        stage,
+        PairSettings.model_validate(recorded.get("pairs", {})),
+        experiment=row["experiment"] if inside else row["asset"].partition("/")[0],
+        iteration=last,
+        first_iteration=1 if recorded["data"] == "accumulated" else last,
+        versions=tables,
     )
+    return rows
 
 
 def _offline_steps(settings: DPOSettings, prompts: list[int]) -> int:

@@ -29,6 +29,7 @@ def train(
     parent: Checkpoint,
     reference: Checkpoint | None = None,
     iteration: int = 0,
+    unusable: pl.DataFrame | None = None,
     **models: Checkpoint,
 ) -> Made:
     """Run a training stage and record its checkpoint; a run that was killed goes on.
@@ -42,6 +43,7 @@ def train(
         parent: the model whose weights it starts from.
         reference: of DPO; it runs over the sequences that `reference_logps` lacks.
         iteration: iteration of the checkpoint's row; 0 outside the loop.
+        unusable: what gave no row to train on (row_key, reason, evidence), for the ledger.
         models: the models that the stage takes, by argument name.
     """
     # Imported here: the web server loads definitions, and must not load torch.
@@ -67,7 +69,8 @@ def train(
     slice_ = {"asset": step.asset, "experiment": step.experiment}
     metrics = training_metrics.in_slice(run.metrics, iteration=iteration, **slice_)
     step.lake.overwrite("training_metrics", metrics, **slice_)
-    training_metrics.record_dropped(step.lake, run.dropped, **slice_)
+    dropped = run.dropped if unusable is None else pl.concat([unusable, run.dropped])
+    training_metrics.record_dropped(step.lake, dropped, **slice_)
     facts = {
         "kind": "reward_model" if stage == "reward_model" else "causal_lm",
         "parent_id": parent.checkpoint_id,
@@ -83,7 +86,7 @@ def train(
             **made.metadata,
             **looked_up,
             "examples": run.examples,
-            "dropped_examples": run.dropped.height,
+            "dropped_examples": dropped.height,
             "optimiser_steps": run.steps,
             "training_s": run.elapsed_s,
             "training_curves": picture(training_curves(metrics), "training curves"),

@@ -1,8 +1,9 @@
 """Direct preference optimisation of a policy against a fixed reference (paper, section 3.3).
 
 Lives here: one TRL DPOTrainer run, as a function and as `python -m training.dpo`. Not here: how
-pairs are chosen. The loss of a pair (Rafailov et al. 2023, eq. 7), log-probabilities summed over
-the response and its end of turn, in nats:
+pairs are chosen; other losses of a pair (`training.objective_settings`). The loss of a pair, unless
+`loss` names another (Rafailov et al. 2023, eq. 7), log-probabilities summed over the response and
+its end of turn, in nats:
 
     -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
 
@@ -34,6 +35,7 @@ from training.launch import (
     read_settings,
     run_command,
 )
+from training.pair_losses import loss_arguments
 from training.pair_tokens import tokenise_responses
 from training.reference_logps import with_reference_logps
 from training.settings import DPOSettings
@@ -75,7 +77,7 @@ def train_dpo(
             last turn only), and those of `training.reference_logps.with_reference_logps`.
         start: checkpoint folder whose weights training starts from.
         output: folder of the finished checkpoint.
-        settings: optimiser, length and beta.
+        settings: optimiser, length, beta and loss.
         seed: seed of the data order.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
@@ -95,7 +97,7 @@ def train_dpo(
             args=DPOConfig(
                 **trl_arguments(settings, folder, seed=seed, dtype=dtype),
                 beta=settings.beta,
-                loss_type=["sigmoid"],
+                **loss_arguments(settings),
                 disable_dropout=True,
                 precompute_ref_log_probs=True,
             ),

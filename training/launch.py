@@ -30,6 +30,7 @@ INPUTS = {
     "reward_model": "pairs",
     "preference_model": "pairs",
     "dpo": "pairs",
+    "raft": "responses",
 }
 """The stages, and the option that takes the rows of each."""
 

@@ -1,21 +1,31 @@
-"""Token ids of preference pairs as DPO sees them: one prompt, two responses.
+"""Token ids of prompts and responses as an objective sees them: of DPO, one prompt, two responses.
 
-Lives here: rendering pairs with the chat template, once. Not here: the reference's
-log-probabilities of them (`training.reference_logps`), training on them (`training.dpo`).
+Lives here: rendering them with the chat template, once. Not here: the reference's log-probabilities
+of them (`training.reference_logps`), training on them (`training.dpo`, `training.raft`).
 """
+
+from collections.abc import Sequence
 
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from training.trainer import token_ids
 from transforms.errors import InputError
+from transforms.tables.reference_logps import SIDES
 
 
-def tokenise_responses(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+def tokenise_responses(
+    tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
     """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
 
     `prompt_ids` end with the generation prompt, as when responses are sampled; a response ends with
     the end of turn that the template writes.
+
+    Args:
+        tokenizer: its chat template renders.
+        pairs: prompt_id, prompt, and each of `sides` (message lists).
+        sides: columns of responses; each becomes `<side>_ids`.
 
     Raises:
         InputError: a rendered conversation does not begin with its rendered prompt.
@@ -23,7 +33,7 @@ def tokenise_responses(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) 
     prompts = pairs["prompt"].to_list()
     prompt_ids = token_ids(tokenizer, prompts, add_generation_prompt=True)
     responses: dict[str, list[list[int]]] = {}
-    for side in ("chosen", "rejected"):
+    for side in sides:
         answers = pairs[side].to_list()
         whole = token_ids(tokenizer, [p + a for p, a in zip(prompts, answers, strict=True)])
         for key, prompt, ids in zip(pairs["prompt_id"], prompt_ids, whole, strict=True):
@@ -42,6 +52,6 @@ def tokenise_responses(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) 
     ).with_columns(
         (
             pl.col("prompt_ids").list.len()
-            + pl.max_horizontal(pl.col("chosen_ids", "rejected_ids").list.len())
+            + pl.max_horizontal(pl.col(f"{side}_ids").list.len() for side in sides)
         ).alias("length")
     )

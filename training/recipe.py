@@ -319,7 +319,9 @@ def _resolve_files(recipe: Recipe, folder: Path) -> Recipe:
             update={"accelerate_config": config and str((folder / config).resolve())}
         )
 
-    loop = recipe.loop.model_copy(update={"dpo": beside(recipe.loop.dpo)})
+    loop = recipe.loop.model_copy(
+        update={name: beside(getattr(recipe.loop, name)) for name in ("dpo", "raft")}
+    )
     return recipe.model_copy(
         update={
             "sources": located(recipe.sources),

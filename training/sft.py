@@ -29,7 +29,7 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.settings import SFTSettings
+from training.settings import RAFTSettings, SFTSettings
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.errors import InputError
@@ -64,19 +64,50 @@ def train_sft(
             a conversation without an assistant's turn, or no example that fits.
     """
     started = time.perf_counter()
-    tokenizer = load_tokenizer(model)
-    examples = label_assistant_tokens(tokenizer, demonstrations)
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
+    examples = label_assistant_tokens(load_tokenizer(model), demonstrations)
+    return fit(
+        examples, "row_key", model, output, settings,
+        seed=seed, dtype=dtype, report=report, started=started,
+    )  # fmt: skip
+
+
+def fit(
+    examples: pl.DataFrame,
+    key: str,
+    model: Path,
+    output: Path,
+    settings: SFTSettings | RAFTSettings,
+    *,
+    seed: int,
+    dtype: str,
+    report: Report | None,
+    started: float,
+) -> TrainingRun:
+    """Train a model on labelled tokens.
+
+    Args:
+        examples: columns `key`, input_ids, labels (-100 outside the loss), length.
+        key: column that names an example.
+        model: checkpoint folder to start from.
+        output: folder of the finished checkpoint.
+        settings: optimiser and length; of `SFTSettings`, packing.
+        seed: seed of data order and dropout.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step.
+        started: `time.perf_counter()` when the stage began.
+    """
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, key)
+    packing = isinstance(settings, SFTSettings) and settings.packing
 
     def build(folder: Path) -> SFTTrainer:
         arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
-        if settings.packing:
+        if packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
             model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
             args=SFTConfig(**arguments),
             train_dataset=dataset,
-            processing_class=tokenizer,
+            processing_class=load_tokenizer(model),
         )
 
     return train(build, output, settings, dropped=dropped, started=started, report=report)

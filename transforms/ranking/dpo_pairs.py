@@ -62,14 +62,8 @@ def best_vs_worst(
         InputError: a reward is NaN or infinite. A null one is a response that a judge gave no
             verdict on: it is not usable.
     """
-    require_finite_rewards(responses.filter(pl.col("reward").is_not_null()))
-    length = pl.col(f"response_{settings.length_unit}")
-    penalised = pl.col("reward") - penalty * length
-    usable = _usable(responses, settings).with_columns(penalised=penalised)
-    ranked = usable.sort(
-        "prompt_id", "penalised", "response_index", descending=[False, True, False]
-    )
-    extremes = ranked.group_by("prompt_id", maintain_order=True).agg(
+    order = ranked(responses, settings, penalty)
+    extremes = order.group_by("prompt_id", maintain_order=True).agg(
         pl.len().alias("usable"),
         pl.col("prompt").first(),
         pl.col("response", "response_index", "reward", "penalised").first().name.prefix("chosen_"),
@@ -85,8 +79,8 @@ def best_vs_worst(
         .when(margin < settings.min_margin).then(pl.lit("small_margin")),
     )  # fmt: skip
     kept = judged.filter(pl.col("reason").is_null()).with_columns(
-        chosen=_turn("chosen_response"),
-        rejected=_turn("rejected_response"),
+        chosen=as_turn("chosen_response"),
+        rejected=as_turn("rejected_response"),
         chosen_penalised_reward="chosen_penalised",
         rejected_penalised_reward="rejected_penalised",
         rule=pl.lit(settings.rule),
@@ -98,12 +92,28 @@ def best_vs_worst(
     )
 
 
+def ranked(responses: pl.DataFrame, settings: PairSettings, penalty: float) -> pl.DataFrame:
+    """Order each prompt's usable responses, best first; adds `penalised`, the penalised reward.
+
+    Raises:
+        InputError: a reward is NaN or infinite.
+    """
+    require_finite_rewards(responses.filter(pl.col("reward").is_not_null()))
+    penalised = pl.col("reward") - penalty * pl.col(f"response_{settings.length_unit}")
+    return (
+        _usable(responses, settings)
+        .with_columns(penalised=penalised)
+        .sort("prompt_id", "penalised", "response_index", descending=[False, True, False])
+    )
+
+
 def _usable(responses: pl.DataFrame, settings: PairSettings) -> pl.DataFrame:
     """Leave out responses without a reward, and truncated ones where the settings say so."""
     ranked = responses.filter(pl.col("reward").is_not_null())
     return ranked.filter(pl.col("finish_reason") != "length") if settings.drop_truncated else ranked
 
 
-def _turn(response: str) -> pl.Expr:
+def as_turn(response: str) -> pl.Expr:
+    """Write a response's text as the assistant's turn: a list of one message."""
     turn = pl.struct(role=pl.lit("assistant"), content=pl.col(response))
     return pl.concat_list(turn).cast(MESSAGES)

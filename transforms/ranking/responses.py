@@ -5,6 +5,7 @@ Not here: drawing responses (`training.generation`), pairing them (`transforms.r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -17,6 +18,9 @@ from transforms.tables.schemas import SCHEMAS
 SAMPLER_KEYS = ("n", "temperature", "top_p")
 LIMIT_KEYS = ("max_tokens", "max_context_tokens")
 """Sampling settings that change what is drawn; the others change only how fast."""
+
+NEWEST: Mapping[str, int] = MappingProxyType({})
+"""Delta versions of tables, none of them named: the newest of each."""
 
 
 def sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
@@ -146,11 +150,14 @@ def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> 
     return wanted.join(kept, on=key, how="anti", maintain_order="left")
 
 
-def with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
+def with_prompts(
+    lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
+) -> pl.DataFrame:
     """Join a slice's responses with their prompts, sorted by key."""
+    prompts = lake.scan("prompts", versions.get("prompts")).select("prompt_id", "prompt")
     return (
-        lake.scan("generations", **rows)
-        .join(lake.scan("prompts").select("prompt_id", "prompt"), on="prompt_id")
+        lake.scan("generations", versions.get("generations"), **rows)
+        .join(prompts, on="prompt_id")
         .sort("prompt_id", "response_index")
         .collect()
     )
@@ -183,16 +190,19 @@ def with_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     return rewards.join(scored.select(*key, "policy_id", "sampling_id"), on=key, validate="1:1")
 
 
-def with_rewards(lake: Lake, **rows: str | int) -> pl.DataFrame:
+def with_rewards(
+    lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
+) -> pl.DataFrame:
     """Join a slice's responses with their prompts and rewards, sorted by key."""
-    rewards = lake.read("scores", **rows).select("prompt_id", "response_index", "reward")
-    return with_prompts(lake, **rows).join(
+    scores = lake.read("scores", versions.get("scores"), **rows)
+    rewards = scores.select("prompt_id", "response_index", "reward")
+    return with_prompts(lake, versions, **rows).join(
         rewards, on=["prompt_id", "response_index"], validate="1:1"
     )
 
 
 def pairs_between(
-    lake: Lake, *, experiment: str, iteration: int, first_iteration: int
+    lake: Lake, version: int | None = None, *, experiment: str, iteration: int, first_iteration: int
 ) -> pl.DataFrame:
     """Read the pairs of an experiment's iterations `first_iteration` ... `iteration`.
 
@@ -200,7 +210,7 @@ def pairs_between(
         prompt_id, prompt, chosen, rejected; sorted by iteration and prompt_id.
     """
     return (
-        lake.scan("dpo_pairs", experiment=experiment)
+        lake.scan("dpo_pairs", version, experiment=experiment)
         .filter(pl.col("iteration").is_between(first_iteration, iteration))
         .sort("iteration", "prompt_id")
         .select("prompt_id", "prompt", "chosen", "rejected")

@@ -1,0 +1,87 @@
+"""Fine-tuning of a policy on its own best responses (RAFT, Dong et al. 2023, arXiv 2304.06767).
+
+Lives here: one TRL SFTTrainer run over prompts and responses, as a function and as `python -m
+training.raft`. Not here: how the best of n is chosen (`transforms.ranking.best_of_n`). The loss is
+the negative log-likelihood of the response and its end of turn, the mean over a batch's tokens;
+earlier turns of the assistant are context, and not learned, as in DPO.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from training.launch import (
+    DtypeOption,
+    OutputOption,
+    SeedOption,
+    SettingsOption,
+    print_report,
+    read_settings,
+    run_command,
+)
+from training.pair_tokens import tokenise_responses
+from training.settings import RAFTSettings
+from training.sft import IGNORED, fit
+from training.trainer import load_tokenizer
+from training.training_run import Report, TrainingRun
+
+
+def train_raft(
+    responses: pl.DataFrame,
+    start: Path,
+    output: Path,
+    settings: RAFTSettings,
+    *,
+    seed: int,
+    dtype: str,
+    report: Report | None = None,
+) -> TrainingRun:
+    """Fine-tune a policy on responses.
+
+    Args:
+        responses: columns prompt_id, prompt, completion (message lists; the last holds the last
+            turn only).
+        start: checkpoint folder whose weights training starts from.
+        output: folder of the finished checkpoint.
+        settings: optimiser and length.
+        seed: seed of data order and dropout.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step with step, number of steps and metrics.
+
+    Raises:
+        InputError: an incomplete model, a chat template that renders a prompt in two ways, or no
+            response that fits.
+    """
+    started = time.perf_counter()
+    examples = tokenise_responses(load_tokenizer(start), responses, ("completion",)).select(
+        "prompt_id",
+        pl.concat_list("prompt_ids", "completion_ids").alias("input_ids"),
+        pl.concat_list(
+            pl.lit(IGNORED).repeat_by(pl.col("prompt_ids").list.len()), "completion_ids"
+        ).alias("labels"),
+        "length",
+    )
+    return fit(
+        examples, "prompt_id", start, output, settings,
+        seed=seed, dtype=dtype, report=report, started=started,
+    )  # fmt: skip
+
+
+def main(
+    responses: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, completion.")],
+    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
+    output: OutputOption,
+    settings_file: SettingsOption = None,
+    seed: SeedOption = 0,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Fine-tune a policy on the best responses that it gave."""
+    rows, settings = pl.read_parquet(responses), read_settings(RAFTSettings, settings_file)
+    train_raft(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
+
+
+if __name__ == "__main__":
+    run_command(main)

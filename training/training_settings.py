@@ -1,0 +1,73 @@
+"""Settings that every training stage shares: an AdamW run of TRL. Imports no torch.
+
+Not here: what a stage adds (`training.settings`, `training.objective_settings`).
+"""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from transforms.settings import Settings
+
+CRASH_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
+"""Settings that decide what a crash costs, and nothing that a finished run leaves."""
+
+
+class TrainingSettings(Settings):
+    """What every training stage shares: an AdamW run of TRL."""
+
+    learning_rate: float = Field(gt=0)
+    """Peak of the schedule."""
+    epochs: float = Field(default=1.0, gt=0)
+    """Passes over the data."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Stop (and end the schedule) after this many optimiser steps; null trains `epochs`."""
+    batch_size: int = Field(default=32, ge=1)
+    """Examples an optimiser step, over all processes and accumulation."""
+    micro_batch_size: int = Field(default=32, ge=1)
+    """Examples a forward pass on one device; divides batch_size / processes."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """Learning-rate schedule. Paper, section 2.2 and appendix B: cosine."""
+    warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
+    """Share of steps with a rising rate. Paper: "a warm-up ratio of 0.03"."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    max_tokens: int = Field(default=128, ge=8)
+    """Longest example, tokens; longer preference and demonstration rows are dropped and counted."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third slower."""
+    logging_steps: int = Field(default=5, ge=1)
+    """Optimiser steps between two rows of `training_metrics`."""
+    checkpoint_steps: int | None = Field(default=100, ge=1)
+    """Optimiser steps between two step checkpoints, which a killed run goes on from, rounded up to
+    a logged step; null writes none. One takes 12 bytes a weight, and two or three are on disk."""
+    kept_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        default=(), exclude_if=lambda shares: not shares
+    )
+    """Shares of the optimiser steps after which the weights are kept as a checkpoint
+    `<asset>@<share>`, beside the finished one. A sampler with `policy: step` adds its own."""
+    processes: int = Field(default=1, ge=1)
+    """Training processes; more than one goes through `accelerate launch`."""
+    accelerate_config: str | None = None
+    """File given to `accelerate launch --config_file` (FSDP, DeepSpeed); relative to the recipe."""
+
+    @model_validator(mode="after")
+    def _micro_batches(self) -> Self:
+        if self.batch_size % (self.micro_batch_size * self.processes):
+            raise ValueError(
+                f"batch_size {self.batch_size} is not a multiple of micro_batch_size"
+                f" {self.micro_batch_size} x processes {self.processes}"
+            )
+        return self
+
+    def decisive(self) -> dict[str, Any]:
+        """Dump the settings that decide the trained weights and their metrics.
+
+        The others may differ between a run and its continuation, or its record and a new request.
+        """
+        return self.model_dump(mode="json", exclude=CRASH_SETTINGS)
+
+    def keeping(self, shares: Iterable[float]) -> Self:
+        """Copy the settings, with further shares of the steps to keep."""
+        return self.model_copy(update={"kept_shares": tuple(sorted({*self.kept_shares, *shares}))})

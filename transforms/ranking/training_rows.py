@@ -1,0 +1,60 @@
+"""What a policy is trained on, read back from an iteration's tables, by its objective.
+
+Lives here: the rows of each `loop.objective`, at the newest version or at recorded ones. Not here:
+the choice among a prompt's responses (`transforms.ranking.dpo_pairs`, `best_of_n`), the training.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from transforms.ranking.best_of_n import best_of_n
+from transforms.ranking.dpo_pairs import length_penalty
+from transforms.ranking.responses import NEWEST, pairs_between, with_rewards
+from transforms.settings import PairSettings
+from transforms.tables.lake import Lake
+
+TABLES = {"dpo": ("dpo_pairs",), "raft": ("generations", "scores", "prompts")}
+"""The tables that an objective's rows are read from."""
+
+NONE_DROPPED = pl.DataFrame(
+    schema={"row_key": pl.String, "reason": pl.String, "evidence": pl.String}
+)
+
+
+def training_rows(
+    lake: Lake,
+    objective: str,
+    pairs: PairSettings,
+    *,
+    experiment: str,
+    iteration: int,
+    first_iteration: int,
+    versions: Mapping[str, int] = NEWEST,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read what an objective trains on in the iterations `first_iteration` ... `iteration`.
+
+    Args:
+        lake: the lake.
+        objective: a key of `TABLES`.
+        pairs: length penalty and which responses are usable, where the responses are read.
+        experiment: of the rows.
+        iteration: the last iteration.
+        first_iteration: the first one.
+        versions: Delta version of each table; the newest of those that it does not name.
+
+    Returns:
+        Of `dpo`: prompt_id, prompt, chosen, rejected. Of `raft`: prompt_id, prompt, completion.
+        Sorted by iteration and prompt_id. And the prompts left out: row_key, reason, evidence.
+    """
+    slice_ = {"experiment": experiment, "iteration": iteration}
+    if objective == "dpo":
+        version = versions.get("dpo_pairs")
+        found = pairs_between(lake, version, **slice_, first_iteration=first_iteration)
+        return found, NONE_DROPPED
+    chosen = []
+    for t in range(first_iteration, iteration + 1):
+        rows = with_rewards(lake, versions, experiment=experiment, iteration=t)
+        chosen.append(best_of_n(rows, pairs, length_penalty(rows, pairs)))
+    kept, dropped = zip(*chosen, strict=True)
+    return pl.concat(kept), pl.concat(dropped)
