@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from assets.commands import diff, lineage, maintain, page, plan, reproduce, sql
+from assets.commands import benchmark, diff, lineage, maintain, page, plan, reproduce, sql
 from assets.commands.options import (
     QUICKSTART_HOME,
     Home,
@@ -161,6 +161,7 @@ def ui(
 
 
 app.command(epilog=sql.EXAMPLES)(sql.sql)
+app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)

@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets import (
     baselines,
+    benchmarks,
     evaluation,
     iterations,
     jobs,
@@ -47,6 +48,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         *baselines.build(study),
         *(asset for t in study.iterations for asset in iterations.build_iteration(study, t)),
         *evaluation.build(study),
+        *benchmarks.build(study),
         *reports.build(study),
         *reward_bench.build(study),
     ]

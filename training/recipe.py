@@ -22,7 +22,6 @@ from training.settings import (
     RewardModelSettings,
     SFTSettings,
 )
-from transforms.benchmarks.sets import resolve_benchmark
 from transforms.errors import InputError
 from transforms.intake.mixtures import EVERYTHING
 from transforms.intake.sources import Source, resolve
@@ -117,8 +116,6 @@ class Recipe(Settings):
             resolve_evaluation_set(name, origin)
         for name, origin in self.reward_bench.items():
             resolve_bench_set(name, origin)
-        for name, settings in self.benchmarks.items():
-            resolve_benchmark(name, settings.benchmark, settings.data)
         uses_task = self.gold or any(source.sample_task for source in self.sources.values())
         if uses_task and self.sample_task is None:
             raise ValueError(

@@ -5,10 +5,15 @@ Lives here: the interface, and which class has it for which settings. Not here: 
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+
+from training.benchmark_settings import AnyBenchmark
+from training.settings import SamplingSettings
+from transforms.errors import InputError
 
 
 class Benchmark(Protocol):
@@ -22,7 +27,10 @@ class Benchmark(Protocol):
     """What measures, with its version."""
 
     def requests(self, policy: Path) -> pl.DataFrame:
-        """List what a model is asked, a row an item and repeat: `answers.REQUESTS`."""
+        """List what a model is asked, a row an item and repeat: `answers.REQUESTS`.
+
+        Called before `answer`, with the same policy.
+        """
 
     def answer(
         self,
@@ -36,3 +44,29 @@ class Benchmark(Protocol):
 
     def results(self, answers: pl.DataFrame) -> pl.DataFrame:
         """Turn all answers of a model into figures: `results.SUMMARY`."""
+
+
+def open_benchmark(
+    settings: AnyBenchmark, sampling: SamplingSettings, *, seed: int, dtype: str
+) -> Benchmark:
+    """Read a benchmark's data and make it ready.
+
+    Args:
+        settings: which benchmark, and how.
+        sampling: where the engine places a model.
+        seed: of whatever is drawn.
+        dtype: compute type.
+
+    Raises:
+        InputError: the data cannot be read, or the harness is not installed.
+    """
+    if find_spec("lm_eval") is None:
+        raise InputError(
+            f"{settings.benchmark} cannot be measured",
+            expected="lm-evaluation-harness (package lm_eval)",
+            found="no such package",
+            remedy="pip install 'prefloop[benchmarks]'",
+        )
+    from training.benchmarks.academic import AcademicBenchmark
+
+    return AcademicBenchmark(settings, sampling, seed=seed, dtype=dtype)

@@ -12,10 +12,11 @@ For one subset and one repeat the error is the binomial one, sqrt(p (1 - p) / n)
 
 import polars as pl
 
+from transforms.benchmarks.answers import TABLE as ANSWERS_TABLE
 from transforms.identity import FIELD
 from transforms.measures import bootstrap
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 TABLE = "benchmark_results"
 ALL = "all"
@@ -95,6 +96,27 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
     if not rows:
         rows = [{"subset": subset, "metric": "score", "items": 0, "unscored_items": items}]
     return pl.DataFrame(rows, schema=SUMMARY).sort("metric")
+
+
+def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
+    """Remove figures and answers of an experiment's checkpoints that a newer one has replaced.
+
+    They would stand beside those of today, such as an iterate's that is no longer selected. Old
+    versions stay readable.
+    """
+    made = lake.scan("checkpoints").sort("created_at").group_by("asset", "experiment")
+    newest = made.agg(newest_id=pl.col("checkpoint_id").last()).collect()
+    current = newest.filter(pl.col("experiment").is_in([experiment, SHARED])).select(
+        model="asset", newest_id="newest_id"
+    )
+    for table in (TABLE, ANSWERS_TABLE):
+        rows = lake.scan(table, experiment=experiment, benchmark=benchmark)
+        found = rows.select("model", "policy_id").unique().collect()
+        replaced = found.join(current, on="model").filter(
+            pl.col("policy_id") != pl.col("newest_id")
+        )
+        for model in replaced["model"].unique().sort():
+            lake.delete(table, experiment=experiment, benchmark=benchmark, model=model)
 
 
 def record(lake: Lake, summary: pl.DataFrame, **constants: str | int | None) -> pl.DataFrame:

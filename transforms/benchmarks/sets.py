@@ -54,6 +54,7 @@ CHOICES = {
     "choices": pl.Struct({"text": pl.List(pl.String), "label": pl.List(pl.String)}),
     "answerKey": pl.String,
 }
+TARGETS = pl.Struct({"choices": pl.List(pl.String), "labels": pl.List(pl.Int64)})
 MMLU_COLUMNS = {
     "subject": pl.String,
     "question": pl.String,
@@ -68,7 +69,7 @@ BENCHMARKS = {
         "(arXiv 2201.11903), which the harness's task gsm8k_cot has.",
         parts={"test": Part(QUESTION, "openai/gsm8k", "test", ("main",))},
         needs=("test",),
-        metric="exact_match_strict",
+        metric="exact_match_flexible",
         shots=8,
     ),
     "mmlu": BenchmarkSet(
@@ -100,7 +101,8 @@ BENCHMARKS = {
     ),
     "truthfulqa": BenchmarkSet(
         facts="TruthfulQA (arXiv 2109.07958), 817 questions; "
-        "https://github.com/sylinrl/TruthfulQA, TruthfulQA.csv.",
+        "https://github.com/sylinrl/TruthfulQA, TruthfulQA.csv (part `questions`), or the hub's "
+        "multiple choices (part `validation`).",
         parts={
             "questions": Part(
                 dict.fromkeys(
@@ -113,9 +115,15 @@ BENCHMARKS = {
                     ),
                     pl.String,
                 )
-            )
+            ),
+            "validation": Part(
+                {"question": pl.String, "mc1_targets": TARGETS, "mc2_targets": TARGETS},
+                "truthfulqa/truthful_qa",
+                "validation",
+                ("multiple_choice",),
+            ),
         },
-        needs=("questions",),
+        needs=("questions", "validation"),
         metric="mc2",
     ),
     "humaneval": BenchmarkSet(
@@ -138,6 +146,7 @@ BENCHMARKS = {
                 {
                     "task_id": pl.Int64,
                     "text": pl.String,
+                    "code": pl.String,
                     "test_setup_code": pl.String,
                     "test_list": pl.List(pl.String),
                 },
@@ -153,12 +162,11 @@ BENCHMARKS = {
 
 
 def resolve_benchmark(
-    name: str, benchmark: str, data: Mapping[str, OriginSettings]
+    benchmark: str, data: Mapping[str, OriginSettings]
 ) -> dict[str, OriginSettings]:
     """Look a benchmark's parts up, and fill in their hub ids, splits and folders.
 
     Args:
-        name: of the benchmark in the recipe, for messages.
         benchmark: which it is.
         data: its parts.
 
@@ -168,11 +176,11 @@ def resolve_benchmark(
     entry = BENCHMARKS[benchmark]
     located = {}
     for part, origin in data.items():
-        found = locate(f"benchmarks.{name}.data", part, origin, entry.parts)
+        found = locate(f"{benchmark}.data", part, origin, entry.parts)
         folders = found.hub_dirs or entry.parts[part].hub_dirs
         located[part] = found.model_copy(update={"hub_dirs": () if found.files else folders})
     if not set(entry.needs) & set(data):
-        raise ValueError(f"benchmarks.{name}.data has no {' or '.join(entry.needs)}: {entry.facts}")
+        raise ValueError(f"{benchmark}.data has no {' or '.join(entry.needs)}: {entry.facts}")
     return located
 
 

@@ -19,31 +19,35 @@ from transforms.files.reading import ROW_KEY
 COLUMNS = ("question", "A", "B", "C", "D", "answer")
 """Columns of a member, in order: the question, four choices, the letter of the right one."""
 
-TEST_MEMBER = re.compile(r"(?:.*/)?test/(?P<subject>\w+)_test\.csv")
-"""Members that hold test questions: `data/test/<subject>_test.csv`."""
+MEMBER = re.compile(r"(?:.*/)?(?P<split>test|dev)/(?P<subject>\w+)_(?P=split)\.csv")
+"""Members that hold questions: `data/test/<subject>_test.csv`."""
 
 
-def read_mmlu(path: Path) -> pl.DataFrame:
-    """Read the test questions of the archive (https://github.com/hendrycks/test).
+def read_mmlu(path: Path, split: str = "test") -> pl.DataFrame:
+    """Read the questions of the archive (https://github.com/hendrycks/test).
+
+    Args:
+        path: the archive.
+        split: `test`, or `dev`, the five examples of each subject.
 
     Returns:
         row_key (`<archive>/<subject>:<row>`), subject, question, A, B, C, D, answer; subjects in
-        alphabetical order, 14,042 rows in the published archive.
+        alphabetical order, 14,042 test rows in the published archive.
 
     Raises:
-        InputError: there is no such file, it is no whole zip archive, it has no test questions, or
+        InputError: there is no such file, it is no whole zip archive, it has no such questions, or
             a row has not the six columns.
     """
     rows = []
     try:
         with zipfile.ZipFile(path) as archive:
             for member in sorted(archive.namelist()):
-                if match := TEST_MEMBER.fullmatch(member):
+                if (match := MEMBER.fullmatch(member)) and match["split"] == split:
                     rows += _read_member(path, archive, member, match["subject"])
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise _malformed(path, f"not a whole zip archive ({error})") from None
     if not rows:
-        raise _malformed(path, "a zip archive without members test/<subject>_test.csv")
+        raise _malformed(path, f"a zip archive without members {split}/<subject>_{split}.csv")
     return pl.DataFrame(
         rows, schema=dict.fromkeys((ROW_KEY, "subject", *COLUMNS), pl.String), orient="row"
     )
@@ -68,7 +72,8 @@ def _read_member(
 def _malformed(path: Path, found: str) -> InputError:
     return InputError(
         f"MMLU archive {path} cannot be read",
-        expected="a zip with test/<subject>_test.csv, rows of " + ", ".join(COLUMNS),
+        expected="a zip with test/<subject>_test.csv and dev/<subject>_dev.csv, rows of "
+        + ", ".join(COLUMNS),
         found=found,
         remedy="download the archive again; the table keeps its last version",
     )

@@ -1,0 +1,118 @@
+"""Benchmarks: one asset a benchmark and experiment, one a benchmark for the shared models.
+
+Lives here: which models are measured on which benchmark. Not here: how one is
+(`assets.benchmark_runs`). Paper: section 4, tables 3 to 6.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.benchmark_runs import measure
+from assets.materialize import declare
+from assets.metadata import table_metadata, table_preview
+from assets.sources import origin_settings
+from assets.steps import Made, Step
+from assets.study import Study
+from training.benchmark_settings import BASELINES, AnyBenchmark
+from transforms.benchmarks import results
+from transforms.benchmarks.answers import Measured
+from transforms.tables import checkpoints
+
+CHECKS = ("benchmark_answers_are_whole", "benchmarked_the_expected_policy")
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the assets of every benchmark that the recipe names and has not switched off."""
+    return [
+        asset
+        for name, settings in study.recipe.benchmarks.items()
+        if settings.enabled
+        for asset in _build_benchmark(study, name, settings)
+    ]
+
+
+def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg.AssetsDefinition]:
+    shared = tuple(model for model in BASELINES if model in settings.models)
+    own = set(settings.models) - set(shared)
+    iterates = tuple(f"iteration_{t}/policy" for t in study.iterations)
+    assets = []
+    if shared:
+        models = dict.fromkeys(shared, 0)
+        assets.append(_asset(study, name, settings, f"baseline_benchmarks/{name}", shared, models))
+    if own:
+        models = {policy: t for t, policy in enumerate(iterates, start=1)}
+        deps = ("selected_policy", *(iterates if "iterates" in own else ()))
+        assets.append(_asset(study, name, settings, f"benchmarks/{name}", deps, models))
+    return assets
+
+
+def _asset(
+    study: Study,
+    name: str,
+    settings: AnyBenchmark,
+    key: str,
+    deps: tuple[str, ...],
+    iterations: Mapping[str, int],
+) -> dg.AssetsDefinition:
+    partitioned = "selected_policy" in deps
+    which = "each experiment's iterate" if partitioned else ", ".join(deps)
+
+    @declare(
+        study,
+        key,
+        group="benchmarks",
+        deps=deps,
+        settings=lambda _: benchmark_settings(study, settings),
+        partitioned=partitioned,
+        checks=CHECKS,
+        scope=lambda step: {"experiment": step.experiment, "benchmark": name},
+        accelerator=True,
+        kinds=("deltalake", settings.engine),
+        description=f"One row per model, subset and metric of {settings.benchmark}: {which}. "
+        "Answers are committed as they come; a restart asks for what is missing.",
+    )
+    def benchmark(step: Step) -> Made:
+        from training.benchmarks.benchmark import open_benchmark
+
+        opened = open_benchmark(
+            settings,
+            step.loop.sampling,
+            seed=study.seed("evaluation"),
+            dtype=study.recipe.model.dtype,
+        )
+        rows = []
+        for model in _models(step, settings) if partitioned else deps:
+            policy = checkpoints.latest(step.lake, model, step.experiment)
+            measured = Measured(step.experiment, iterations[model], model, policy.checkpoint_id)
+            rows.append(measure(step.lake, measured, policy, name, opened, step.log.info))
+        results.drop_replaced(step.lake, step.experiment, name)
+        table = pl.concat(rows)
+        version = step.lake.version(results.TABLE)
+        figures = table.filter(subset=results.ALL).drop("benchmark_id", "experiment", "iteration")
+        return Made(
+            f"{results.TABLE}@{version}",
+            {**table_metadata(table, version), "figures": table_preview(figures, 40)},
+        )
+
+    return benchmark
+
+
+def _models(step: Step, settings: AnyBenchmark) -> list[str]:
+    """Name the iterates to measure: all of them, or the selected one."""
+    if "iterates" in settings.models:
+        return [f"iteration_{t}/policy" for t in range(1, step.loop.iterations + 1)]
+    selected = step.lake.read("selected_policies", experiment=step.experiment)
+    return [selected.item(0, "model")]
+
+
+def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
+    """Say what a benchmark's figures depend on besides the model."""
+    return {
+        **settings.decisive(),
+        "data": {part: origin_settings(origin) for part, origin in settings.data.items()},
+        "models": list(settings.models),
+        **study.model_settings,
+    }

@@ -1,0 +1,29 @@
+-- A row is a model whose figures of a benchmark, or an answer below them, are not of the newest
+-- checkpoint of its asset. A replaced checkpoint that was measured by name has a name of its own,
+-- `<asset>@<id>`, and is none.
+with
+
+benchmark_results as (select * from benchmark_results),
+
+benchmark_answers as (select * from benchmark_answers),
+
+checkpoints as (select * from checkpoints),
+
+newest as (
+    select asset as model, experiment, max_by(checkpoint_id, created_at) as newest_id
+    from checkpoints
+    group by asset, experiment
+),
+
+measured as (
+    select experiment, benchmark, model, policy_id, 'figures' as rows_of from benchmark_results
+    union
+    select experiment, benchmark, model, policy_id, 'answers' as rows_of from benchmark_answers
+)
+
+select measured.*, newest.newest_id
+from measured
+inner join newest
+    on newest.model = measured.model and newest.experiment in (measured.experiment, 'shared')
+where newest.newest_id is distinct from measured.policy_id
+order by all
