@@ -1,8 +1,12 @@
 """What tests of several layers share: a study small enough to run whole in a minute."""
 
+import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +52,44 @@ def make_tiny() -> Callable[..., Recipe]:
 @pytest.fixture(scope="session")
 def tiny_recipe(make_tiny: Callable[..., Recipe]) -> Recipe:
     return make_tiny()
+
+
+Answer = Callable[[dict[str, Any]], dict[str, Any]]
+"""Body of a request for a chat completion -> the choice that answers it."""
+
+
+class ChatHandler(BaseHTTPRequestHandler):
+    server: "ChatServer"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = json.dumps({"choices": [self.server.answer(body)]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+class ChatServer(ThreadingHTTPServer):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(("127.0.0.1", 0), ChatHandler)
+        self.answer = answer
+
+
+@pytest.fixture(scope="session")
+def serve_chat() -> Iterator[Callable[[Answer], str]]:
+    """Start a server of chat completions, real HTTP on loopback; its address."""
+    servers: list[ChatServer] = []
+
+    def serve(answer: Answer) -> str:
+        servers.append(ChatServer(answer))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_address[1]}/v1"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()

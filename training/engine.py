@@ -70,7 +70,12 @@ def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: 
 
 
 def finished_prompts(
-    engine: Any, token_ids: list[array], settings: SamplingSettings, max_sequences: int
+    engine: Any,
+    token_ids: list[array],
+    settings: SamplingSettings,
+    max_sequences: int,
+    *,
+    top_logprobs: int = 0,
 ) -> Iterator[tuple[int, list[Any]]]:
     """Feed the engine so that it never waits for a chunk, and yield prompts as they finish.
 
@@ -81,6 +86,7 @@ def finished_prompts(
         token_ids: rendered prompts.
         settings: samplers (a request each a prompt), n, temperature, top_p and max_tokens.
         max_sequences: sequences that the engine runs at once.
+        top_logprobs: log-probabilities of the likeliest tokens that come with each; 0 for none.
 
     Yields:
         Number of the prompt, and its requests, one a sampler, in their order.
@@ -96,6 +102,7 @@ def finished_prompts(
             top_p=sampler.top_p,
             max_tokens=settings.max_tokens,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            logprobs=top_logprobs or None,
             detokenize=False,  # a chunk is decoded at once, in the commits' thread
         )
         for sampler in settings.resolved_samplers()

@@ -41,14 +41,30 @@ class JudgeRun:
 
 
 def describe_judge(settings: JudgeSettings, *, dtype: str) -> pl.DataFrame:
+    """Identify the judge that asks by its rubric; as `identify_judge`.
+
+    Raises:
+        InputError: no such model or rubric.
+    """
+    return identify_judge(settings, settings.rubric, read_rubric(settings.rubric), dtype=dtype)
+
+
+def identify_judge(
+    settings: JudgeSettings, rubric: str, rubric_text: str, *, dtype: str, top_logprobs: int = 0
+) -> pl.DataFrame:
     """Identify a judge: its row of the table `judges`.
 
     `judge_id` hashes what an answer depends on: model, rubric text, settings; no key, no time-out.
 
     Raises:
-        InputError: no such model or rubric.
+        InputError: no such model.
     """
-    asked: dict[str, Any] = {"max_tokens": settings.max_tokens, "temperature": 0.0}
+    asked: dict[str, Any] = {
+        "max_tokens": settings.max_tokens,
+        "temperature": settings.temperature,
+    }
+    if top_logprobs:
+        asked["top_logprobs"] = top_logprobs
     if settings.path is None:
         model = settings.model
     else:
@@ -60,8 +76,8 @@ def describe_judge(settings: JudgeSettings, *, dtype: str) -> pl.DataFrame:
     identity = {
         "model": model,
         "address": settings.address,
-        "rubric": settings.rubric,
-        "rubric_text": read_rubric(settings.rubric),
+        "rubric": rubric,
+        "rubric_text": rubric_text,
         "settings": json.dumps(asked, sort_keys=True),
     }
     row = {
@@ -105,13 +121,21 @@ def judge(
         return judge_with(opened, named, comparisons, commit, bar)
 
 
-def open_judge(settings: JudgeSettings, *, dtype: str) -> AbstractContextManager[Judge]:
-    """Make the judge that `describe_judge` describes; entering it starts an engine or a client."""
+def open_judge(
+    settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0
+) -> AbstractContextManager[Judge]:
+    """Make the judge of the settings; entering it starts an engine or a client.
+
+    Args:
+        settings: the judge.
+        dtype: dtype of the weights of a model that runs here.
+        top_logprobs: log-probabilities of the likeliest first tokens to ask for; 0 asks for none.
+    """
     if settings.path is None:
-        return AddressJudge(settings)
+        return AddressJudge(settings, top_logprobs=top_logprobs)
     from training.judge_engine import EngineJudge
 
-    return EngineJudge(settings, dtype=dtype)
+    return EngineJudge(settings, dtype=dtype, top_logprobs=top_logprobs)
 
 
 def judge_with(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice
 from types import TracebackType
@@ -42,9 +43,9 @@ class _TryAgainError(Exception):
 class AddressJudge:
     """Context manager: a client of one server, at most `concurrency` requests at a time."""
 
-    def __init__(self, settings: JudgeSettings) -> None:
+    def __init__(self, settings: JudgeSettings, *, top_logprobs: int = 0) -> None:
         """Read the key, if there is one; a server without keys needs none."""
-        self.settings = settings
+        self.settings, self._top_logprobs = settings, top_logprobs
         self._url = f"{settings.address.rstrip('/')}/chat/completions"
         self._key = os.environ.get(settings.api_key_variable, "")
 
@@ -99,28 +100,26 @@ class AddressJudge:
             if attempt:
                 await anyio.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
             try:
-                text, finish_reason, error = await self._answer(conversation)
+                answer = await self._answer(conversation)
             except _TryAgainError as failure:
-                error = f"{failure} ({tries} times)" if tries > 1 else str(failure)
-                text = finish_reason = None
+                answer = _unanswered(f"{failure} ({tries} times)" if tries > 1 else str(failure))
                 continue
             break
+        error = answer.error
         if error is not None and self._key:
             error = error.replace(self._key, "***")  # a server may repeat what it was sent
-        return Answer(text, finish_reason, error, time.perf_counter() - started)
+        return replace(answer, error=error, elapsed_s=time.perf_counter() - started)
 
-    async def _answer(self, conversation: Conversation) -> tuple[str | None, str | None, Any]:
-        """Send a request once.
-
-        Returns:
-            Text and finish_reason of the answer; or an error that a repetition would not change.
-        """
-        body = {
+    async def _answer(self, conversation: Conversation) -> Answer:
+        """Send a request once; an error of the answer is one that a repetition would not change."""
+        body: dict[str, Any] = {
             "model": self.settings.model,
             "messages": conversation,
-            "temperature": 0.0,
+            "temperature": self.settings.temperature,
             "max_tokens": self.settings.max_tokens,
         }
+        if self._top_logprobs:
+            body |= {"logprobs": True, "top_logprobs": self._top_logprobs}
         try:
             with anyio.fail_after(self.settings.timeout_s):
                 response = await self._client.post(self._url, json=body)
@@ -141,12 +140,24 @@ class AddressJudge:
         if status >= 500 or status in (408, 409, 429):
             raise _TryAgainError(said)
         if status != HTTPStatus.OK:
-            return None, None, said
+            return _unanswered(said)
         try:
             choice = response.json()["choices"][0]
             text, finish_reason = choice["message"]["content"], choice.get("finish_reason")
+            logprobs = _first_logprobs(choice.get("logprobs"))
         except (ValueError, KeyError, IndexError, TypeError):
-            return None, None, f"no chat completion: {said}"
+            return _unanswered(f"no chat completion: {said}")
         if not isinstance(text, str):
-            return None, None, f"an answer without text: {said}"
-        return text, finish_reason, None
+            return _unanswered(f"an answer without text: {said}")
+        return Answer(text, finish_reason, None, None, logprobs)
+
+
+def _unanswered(error: str) -> Answer:
+    return Answer(None, None, error, None)
+
+
+def _first_logprobs(logprobs: dict[str, Any] | None) -> dict[str, float] | None:
+    """Read the likeliest first tokens; None where the server gives none."""
+    if not logprobs or not logprobs.get("content"):
+        return None
+    return {top["token"]: top["logprob"] for top in logprobs["content"][0]["top_logprobs"]}

@@ -1,4 +1,4 @@
-"""A judge that runs here, in the engine that samples responses (vLLM), decoded greedily.
+"""A judge that runs here, in the engine that samples responses (vLLM).
 
 Lives here: which folder the model is, its requests as tokens, its answers as text. Not here: how
 the engine is started and fed (`training.sampler`, `training.engine`).
@@ -45,13 +45,13 @@ def judge_folder(settings: JudgeSettings) -> Path:
 class EngineJudge:
     """Context manager around one engine; leaving frees it and its memory."""
 
-    def __init__(self, settings: JudgeSettings, *, dtype: str) -> None:
+    def __init__(self, settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0) -> None:
         """Find the model; the engine starts on entering.
 
         Raises:
             InputError: the model is not found, or max_tokens leaves no room for a request.
         """
-        self.settings = settings
+        self.settings, self._top_logprobs = settings, top_logprobs
         folder = judge_folder(settings)
         positions = AutoConfig.from_pretrained(folder).max_position_embeddings
         context = min(positions, settings.max_context_tokens)
@@ -64,7 +64,10 @@ class EngineJudge:
                 remedy="lower judge.max_tokens",
             )
         self._sampling = SamplingSettings(
-            n=1, temperature=0.0, max_tokens=settings.max_tokens, max_context_tokens=context
+            n=1,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            max_context_tokens=context,
         )
         self._sampler = Sampler(folder, self._sampling, seed=0, dtype=dtype)
 
@@ -97,7 +100,11 @@ class EngineJudge:
             error = f"too long: {len(token_ids)} tokens, at most {self._longest}"
             yield number, Answer(None, None, error, None)
         for number, (output,) in finished_prompts(
-            self._sampler.llm.llm_engine, rendered, self._sampling, self._sampling.max_sequences
+            self._sampler.llm.llm_engine,
+            rendered,
+            self._sampling,
+            self._sampling.max_sequences,
+            top_logprobs=self._top_logprobs,
         ):
             yield numbers[number], self._read(output.outputs[0])
 
@@ -112,4 +119,12 @@ class EngineJudge:
         stopped = response.finish_reason == "stop"
         token_ids = list(response.token_ids)[: -1 if stopped else None]
         text = self._sampler.tokenizer.decode(token_ids, skip_special_tokens=True)
-        return Answer(text, response.finish_reason, None, None)
+        return Answer(text, response.finish_reason, None, None, self._first_logprobs(response))
+
+    def _first_logprobs(self, response: Any) -> dict[str, float] | None:
+        """Read the likeliest first tokens; of those with the same text the likelier one."""
+        if not self._top_logprobs:
+            return None
+        likeliest = sorted(response.logprobs[0].items(), key=lambda item: item[1].logprob)
+        texts = self._sampler.tokenizer.batch_decode([[token] for token, _ in likeliest])
+        return {text: top.logprob for text, (_, top) in zip(texts, likeliest, strict=True)}

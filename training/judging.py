@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 from training.judge_settings import JudgeSettings
 from transforms.errors import InputError
+from transforms.judged_benchmarks.verdicts import last_mark
 
 RUBRICS = Path(__file__).parent / "rubrics"
 
@@ -25,7 +26,6 @@ PLACES = {"prompt", "response_a", "response_b"}
 
 Verdict = Literal["A", "B", "tie", "unparseable"]
 
-MARK = re.compile(r"\[\[([ABC])\]\]")
 VERDICTS: dict[str, Verdict] = {"A": "A", "B": "B", "C": "tie"}
 
 Conversation = list[dict[str, str]]
@@ -42,6 +42,8 @@ class Answer:
     elapsed_s: float | None
     """Seconds from the request to the answer, retries included; null where many are answered at
     once."""
+    top_logprobs: Mapping[str, float] | None = None
+    """Natural logarithms of the likeliest first tokens, where they were asked for and given."""
 
 
 class Judge(Protocol):
@@ -50,7 +52,7 @@ class Judge(Protocol):
     settings: JudgeSettings
 
     def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
-        """Answer every request, greedily; number (from 0) and answer in order of completion."""
+        """Answer every request; number (from 0) and answer in order of completion."""
 
 
 def rubrics() -> list[str]:
@@ -111,15 +113,10 @@ def transcript(messages: Sequence[Mapping[str, str]]) -> str:
 def parse_verdict(answer: Answer) -> Verdict | None:
     """Read the verdict of an answer; null where there is no answer.
 
-    The last line with a mark counts, so that reasons may quote marks; different marks in that line
-    contradict each other. An answer that was cut has not come to its verdict, whatever it quotes.
-    Nothing is guessed: what has no mark of the exact form is unparseable.
+    An answer that was cut has not come to its verdict, whatever it quotes. What has no mark
+    (`transforms.judged_benchmarks.verdicts.last_mark`) is unparseable.
     """
     if answer.text is None:
         return None
-    if answer.finish_reason == "length":
-        return "unparseable"
-    marked = [marks for line in answer.text.splitlines() if (marks := set(MARK.findall(line)))]
-    if not marked or len(marked[-1]) > 1:
-        return "unparseable"
-    return VERDICTS[marked[-1].pop()]
+    mark = None if answer.finish_reason == "length" else last_mark(answer.text, "three_way")
+    return VERDICTS[mark] if mark else "unparseable"

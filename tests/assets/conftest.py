@@ -1,10 +1,7 @@
-"""A judge behind an address, for tests: real HTTP on loopback, verdicts by a function."""
+"""A judge behind an address, for tests: verdicts by a function."""
 
-import json
 import re
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,41 +16,17 @@ Prefer = Callable[[str, str, str], float]
 """(conversation, response A, response B) -> above 0 where A is better, 0 for a tie."""
 
 
-class Handler(BaseHTTPRequestHandler):
-    server: "JudgeServer"
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        preference = self.server.prefer(*ASKED.search(body["messages"][-1]["content"]).groups())
-        mark = "A" if preference > 0 else "B" if preference < 0 else "C"
-        message = {"role": "assistant", "content": f"Compared.\n[[{mark}]]"}
-        answer = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
-class JudgeServer(ThreadingHTTPServer):
-    def __init__(self, prefer: Prefer) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.prefer = prefer
-
-
 @pytest.fixture(scope="session")
-def serve_judge() -> Iterator[Callable[[Prefer], str]]:
+def serve_judge(serve_chat) -> Callable[[Prefer], str]:
     """Start a judge that prefers by a function; its address."""
-    servers: list[JudgeServer] = []
 
     def serve(prefer: Prefer) -> str:
-        servers.append(JudgeServer(prefer))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_address[1]}/v1"
+        def answer(body: dict[str, Any]) -> dict[str, Any]:
+            preference = prefer(*ASKED.search(body["messages"][-1]["content"]).groups())
+            mark = "A" if preference > 0 else "B" if preference < 0 else "C"
+            message = {"role": "assistant", "content": f"Compared.\n[[{mark}]]"}
+            return {"message": message, "finish_reason": "stop"}
 
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        return serve_chat(answer)
+
+    return serve

@@ -1,12 +1,13 @@
 """A judge in the real engine: a tiny model of random weights, which answers nonsense."""
 
+import math
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from training.initial_model import make_tiny_model
-from training.judge import describe_judge, judge
+from training.judge import describe_judge, judge, open_judge
 from training.judge_ranking import judge_responses
 from training.judge_settings import JudgeSettings
 from training.judging import read_rubric, rubrics
@@ -124,3 +125,16 @@ def test_a_model_without_room_is_refused_before_an_engine_starts(model, rubric):
 def test_a_hub_model_needs_a_revision():
     with pytest.raises(InputError, match=r"set judge\.revision"):
         describe_judge(JudgeSettings(path="nobody/nothing"), dtype="float32")
+
+
+def test_log_probabilities_of_the_first_token_come_where_they_are_asked_for(model):
+    settings = JudgeSettings(path=str(model), max_tokens=1)
+    conversation = [{"role": "user", "content": "which answer"}]
+    with open_judge(settings, dtype="float32", top_logprobs=5) as opened:
+        ((_, answer),) = opened.answers([conversation])
+    chances = {text: math.exp(logprob) for text, logprob in answer.top_logprobs.items()}
+    assert 1 < len(chances) <= 5
+    assert sum(chances.values()) <= 1.0
+    # decoded greedily, the answer is the likeliest of them, or the end of the turn
+    likeliest = max(chances, key=chances.get)
+    assert answer.text == (likeliest if answer.finish_reason == "length" else "")

@@ -1,38 +1,37 @@
-"""AlpacaEval 2: its files, the preference that a judge's token probabilities give, its figures.
+"""AlpacaEval 2: its files, and the preference that a judge's token probabilities give.
 
-Lives here: instructions and baseline outputs, published annotations, difficulties, results. Not
-here: the regression (`transforms.measures.length_control`), asking a judge.
+Lives here: native rows of outputs, published annotations, difficulties and coefficients to what the
+figures are made of. Not here: where the files are (`transforms.benchmarks.judged_sets`), the
+regression (`transforms.measures.length_control`), figures (`transforms.judged_benchmarks.figures`).
 
-Source: https://github.com/tatsu-lab/alpaca_eval, 805 instructions, outputs of gpt4_1106_preview as
-the baseline; length control: Dubois et al. 2024 (arXiv 2404.04475).
+Source: https://github.com/tatsu-lab/alpaca_eval; length control: Dubois et al. 2024 (arXiv
+2404.04475).
 """
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
+import polars_hash  # noqa: F401 - registers `chash`
 
 from transforms.errors import InputError
-from transforms.files.public_sets import read_fitting
 from transforms.identity import message_id
 from transforms.layouts.conversations import turn
-from transforms.measures import length_control
-from transforms.settings import OriginSettings
-
-OUTPUTS = dict.fromkeys(("instruction", "output", "generator"), pl.String)
-"""Native columns of model_outputs.json."""
+from transforms.measures.length_control import LengthControl
 
 ANNOTATIONS = {
-    **dict.fromkeys(
-        ("instruction", "output_1", "output_2", "generator_1", "generator_2"), pl.String
-    ),
+    **dict.fromkeys(("instruction", "output_1", "output_2"), pl.String),
     "preference": pl.Float64,
 }
 """Native columns of annotations.json: preference 1 where output_1 wins, 2 where output_2 does."""
 
-DIFFICULTIES = {"instruction_sha256": pl.String, "instruction_difficulty_estimate": pl.Float64}
-"""Native columns of a file of difficulties."""
+COEFFICIENTS = {
+    "": pl.String,
+    "np.tanh(std_delta_len)": pl.Float64,
+    "instruction_difficulty": pl.Float64,
+    "not_gamed_baseline.astype(float)": pl.Float64,
+}
+"""Native columns of the published coefficients, one row a model."""
 
 
 def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) -> float | None:
@@ -55,80 +54,77 @@ def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) ->
     return chances[first] / whole if whole else None
 
 
-def read_outputs(name: str, files: tuple[str, ...]) -> pl.DataFrame:
-    """Read a model's outputs: prompt_id, prompt (messages), instruction, output, in file order.
+def instructions(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native outputs of the baseline to instructions: item (prompt_id), instruction, baseline.
 
     Raises:
-        InputError: a file cannot be read, a row does not fit, or an instruction comes twice.
+        InputError: an instruction comes twice, or lacks text on a side.
     """
-    rows = _read(name, files, OUTPUTS)
-    if rows["instruction"].is_duplicated().any():
+    unsound = raw.filter(
+        pl.col("instruction").is_duplicated()
+        | pl.any_horizontal(pl.col("instruction", "output").is_null())
+    )
+    if unsound.height:
         raise InputError(
-            f"set {name} has an instruction twice",
+            "the outputs of AlpacaEval's baseline cannot be compared with",
             expected="one output an instruction",
-            found=repr(rows.filter(pl.col("instruction").is_duplicated())["instruction"][0][:80]),
-            remedy="name the outputs of one model",
+            found=f"{unsound.height} instructions twice or without text, the first in"
+            f" {unsound['row_key'][0]}",
+            remedy="name the outputs of one model, once",
         )
-    return _identified(rows).select("prompt_id", "prompt", "instruction", "output")
+    return _identified(raw).select("item", "instruction", baseline="output")
 
 
-def read_annotations(name: str, files: tuple[str, ...]) -> pl.DataFrame:
-    """Read published annotations as judged pairs of generator_2 against generator_1.
+def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native annotations to judged pairs of output_2, the model's, against output_1.
 
     Returns:
         prompt_id, instruction, preference ([0, 1]; the published 1 to 2, and 0 for a draw),
-        response_chars, baseline_chars; in file order, rows without a preference left out.
+        response_chars, baseline_chars; in order, rows without a preference left out.
     """
-    rows = _identified(_read(name, files, ANNOTATIONS)).drop_nulls("preference")
     preference = pl.col("preference")
-    return rows.select(
-        "prompt_id",
+    return _identified(raw.drop_nulls("preference")).select(
         "instruction",
+        prompt_id="item",
         preference=pl.when(preference == 0).then(0.5).otherwise(preference - 1),
         response_chars=pl.col("output_2").str.len_chars().cast(pl.Int64),
         baseline_chars=pl.col("output_1").str.len_chars().cast(pl.Int64),
     )
 
 
-def with_difficulty(pairs: pl.DataFrame, files: tuple[str, ...]) -> pl.DataFrame:
+def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """Add the difficulty of each instruction, found by the SHA-256 of its text.
+
+    Args:
+        rows: instruction, and other columns.
+        raw: native difficulties.
 
     Raises:
         InputError: an instruction has none.
     """
-    known = _read("difficulties", files, DIFFICULTIES).select(
+    known = raw.select(
         sha256="instruction_sha256", difficulty="instruction_difficulty_estimate"
-    )
-    joined = pairs.with_columns(sha256=pl.col("instruction").chash.sha2_256()).join(
+    ).unique("sha256")
+    joined = rows.with_columns(sha256=pl.col("instruction").chash.sha2_256()).join(
         known, on="sha256", how="left", maintain_order="left"
     )
     if missing := joined["difficulty"].null_count():
         raise InputError(
             "difficulties do not fit the instructions",
-            expected="one a instruction, named by the SHA-256 of its text",
-            found=f"none for {missing} of {pairs.height}",
+            expected="one an instruction, named by the SHA-256 of its text",
+            found=f"none for {missing} of {rows.height}",
             remedy="name the file that belongs to these instructions, or none",
         )
     return joined.drop("sha256")
 
 
-def published_length_control(files: tuple[str, ...], model: str) -> length_control.LengthControl:
-    """Read a model's published coefficients, whose length is the baseline's minus the model's."""
-    native = {
-        "": pl.String,
-        "np.tanh(std_delta_len)": pl.Float64,
-        "instruction_difficulty": pl.Float64,
-        "not_gamed_baseline.astype(float)": pl.Float64,
-    }
-    row = _read("coefficients", files, native).row(by_predicate=pl.col("") == model, named=True)
-    return length_control.LengthControl(*(row[name] for name in list(native)[1:]))
-
-
-def _read(name: str, files: tuple[str, ...], native: Mapping[str, Any]) -> pl.DataFrame:
-    return pl.concat(read_fitting(name, OriginSettings(files=files), native))
+def published_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
+    """Read a model's published coefficients; their length is the baseline's less the model's."""
+    row = raw.row(by_predicate=pl.col("") == model, named=True)
+    return LengthControl(*(row[name] for name in list(COEFFICIENTS)[1:]))
 
 
 def _identified(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(turn("user", pl.col("instruction")).alias("prompt")).with_columns(
-        message_id("prompt").alias("prompt_id")
+    return rows.with_columns(prompt=turn("user", pl.col("instruction"))).with_columns(
+        item=message_id("prompt")
     )

@@ -1,7 +1,7 @@
 """Arena-Hard: hard questions of one turn, five-way verdicts against a baseline, two games each.
 
-Lives here: questions of version 0.1 and 2.0, answers, what verdicts add up to. Not here: asking a
-judge, drawing intervals (`transforms.measures.bootstrap`).
+Lives here: questions of version 0.1 and 2.0, answers, what verdicts add up to. Not here: where the
+files are (`transforms.benchmarks.judged_sets`), asking a judge.
 
 Source: Li et al. 2024 (arXiv 2406.11939); files and rules of
 https://github.com/lm-sys/arena-hard-auto. A verdict `>>` counts as three battles. The published
@@ -13,67 +13,51 @@ Deviation: intervals draw questions, not single battles, which are not independe
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.files.public_sets import read_fitting
 from transforms.judged_benchmarks.verdicts import FIRST_SHARES
 from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Estimate, Resampling
-from transforms.settings import OriginSettings
 
 STRONG = 3
 """Battles that a verdict of `>>` or `<<` counts as."""
 
-CONTENT = pl.List(pl.Struct({"content": pl.String}))
 
-QUESTIONS = {
-    "0.1": {"question_id": pl.String, "cluster": pl.String, "turns": CONTENT},
-    "2.0": dict.fromkeys(("uid", "category", "prompt"), pl.String),
-}
-"""Native columns of question.jsonl, by version."""
-
-ANSWERS = {"question_id": pl.String, "choices": pl.List(pl.Struct({"turns": CONTENT}))}
-"""Native columns of model_answer/*.jsonl, version 0.1."""
-
-
-def read_questions(version: str, files: tuple[str, ...]) -> pl.DataFrame:
-    """Read questions: item_id, category, question (text), in file order.
-
-    The category of version 0.1 is `arena-hard-v0.1`; that of 2.0 `hard_prompt` or
-    `creative_writing`.
+def questions(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native questions of either version: item, subset (category), question (text), in order.
 
     Raises:
-        InputError: a file cannot be read, a row does not fit, or a question comes twice.
+        InputError: a question comes twice, or has no text.
     """
-    rows = _read("arena_hard", files, QUESTIONS[version])
-    if version == "0.1":
-        questions = rows.select(
-            item_id="question_id", category=pl.lit("arena-hard-v0.1"), question=_text("turns")
-        )
+    if "uid" in raw.columns:
+        rows = raw.select(item="uid", subset="category", question="prompt")
     else:
-        questions = rows.select(item_id="uid", category="category", question="prompt")
-    return _once(questions, "question")
+        rows = raw.select(
+            item="question_id", subset=pl.lit("arena_hard"), question=_text(pl.col("turns"))
+        )
+    return _once(rows, "question")
 
 
-def read_answers(files: tuple[str, ...]) -> pl.DataFrame:
-    """Read a model's answers of version 0.1: item_id, answer.
+def answers(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native answers of either version: item, answer.
 
     Raises:
-        InputError: a file cannot be read, a row does not fit, or a question is answered twice.
+        InputError: a question is answered twice, or without text.
     """
-    rows = _read("arena_hard answers", files, ANSWERS)
+    if "uid" in raw.columns:
+        return _once(raw.select("answer", item="uid"), "answer")
     turns = pl.col("choices").list.first().struct.field("turns")
-    return _once(rows.select(item_id="question_id", answer=_text(turns)), "answer")
+    return _once(raw.select(item="question_id", answer=_text(turns)), "answer")
 
 
 def battles(games: pl.DataFrame) -> pl.DataFrame:
     """Count the battles of every question with a verdict in both games.
 
     Args:
-        games: item_id, model_is_first (whether the model's answer was shown as A), verdict
+        games: item, model_is_first (whether the model's answer was shown as A), verdict
             (A>>B, A>B, A=B, B>A, B>>A; null without one).
 
     Returns:
-        item_id, won (battles won by the model, ties one half), battles, games (2), sorted by
-        item_id; questions that lack a game or a verdict are absent.
+        item, won (battles won by the model, ties one half), battles, games (2), sorted by
+        item; questions that lack a game or a verdict are absent.
     """
     share = pl.col("verdict").replace_strict(
         FIRST_SHARES["five_way"], default=None, return_dtype=pl.Float64
@@ -84,7 +68,7 @@ def battles(games: pl.DataFrame) -> pl.DataFrame:
         weight=pl.when(strong).then(STRONG).otherwise(1),
     )
     return (
-        counted.group_by("item_id")
+        counted.group_by("item")
         .agg(
             won=(pl.col("share") * pl.col("weight")).sum(),
             battles=pl.col("weight").sum().cast(pl.Int64),
@@ -93,31 +77,26 @@ def battles(games: pl.DataFrame) -> pl.DataFrame:
         )
         .filter((pl.col("games") == 2) & (pl.col("orders") == 2))
         .drop("orders")
-        .sort("item_id")
+        .sort("item")
     )
 
 
 def win_rate(counted: pl.DataFrame, how: Resampling | None = None) -> Estimate:
     """Estimate the share of battles that a model wins against the baseline; takes `battles`."""
-    return bootstrap.ratio(counted.rename({"item_id": "prompt_id"}), "won", "battles", how)
+    return bootstrap.ratio(counted.rename({"item": "prompt_id"}), "won", "battles", how)
 
 
-def _text(turns: str | pl.Expr) -> pl.Expr:
-    column = pl.col(turns) if isinstance(turns, str) else turns
-    return column.list.first().struct.field("content")
+def _text(turns: pl.Expr) -> pl.Expr:
+    return turns.list.first().struct.field("content")
 
 
 def _once(rows: pl.DataFrame, what: str) -> pl.DataFrame:
-    again = rows.filter(pl.col("item_id").is_duplicated() | pl.col(what).is_null())
+    again = rows.filter(pl.col("item").is_duplicated() | pl.col(what).is_null())
     if again.height:
         raise InputError(
             f"Arena-Hard has a {what} twice, or without text",
             expected=f"one {what} with text an identifier",
-            found=f"{again.height} rows, the first {again['item_id'][0]}",
+            found=f"{again.height} rows, the first {again['item'][0]}",
             remedy="name the published files of one version, and of one model",
         )
     return rows
-
-
-def _read(name: str, files: tuple[str, ...], native: dict[str, pl.DataType]) -> pl.DataFrame:
-    return pl.concat(read_fitting(name, OriginSettings(files=files), native))

@@ -1,7 +1,8 @@
 """MT-Bench: 80 questions of two turns, ratings from 1 to 10, matches of two models.
 
-Lives here: questions and reference answers, temperatures, published judge prompts and judgments,
-results. Not here: asking a judge, drawing intervals (`transforms.measures.bootstrap`).
+Lives here: questions and reference answers, temperatures, the columns of published judgments,
+what ratings and matches add up to. Not here: where the files are
+(`transforms.benchmarks.judged_sets`), asking a judge.
 
 Source: Zheng et al. 2023 (arXiv 2306.05685), section 3.2 and appendix; files and rules of
 https://github.com/lm-sys/FastChat, fastchat/llm_judge.
@@ -9,11 +10,10 @@ https://github.com/lm-sys/FastChat, fastchat/llm_judge.
 
 import polars as pl
 
+from transforms.benchmarks.results import ALL
 from transforms.errors import InputError
-from transforms.files.public_sets import read_fitting
 from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Resampling
-from transforms.settings import OriginSettings
 
 TURNS = 2
 
@@ -32,18 +32,6 @@ TEMPERATURES = {
 WITH_REFERENCE = ("math", "reasoning", "coding")
 """Categories whose answers are judged beside a reference answer."""
 
-QUESTIONS = {"question_id": pl.Int64, "category": pl.String, "turns": pl.List(pl.String)}
-"""Native columns of question.jsonl."""
-
-ANSWERS = {
-    "question_id": pl.Int64,
-    "choices": pl.List(pl.Struct({"turns": pl.List(pl.String)})),
-}
-"""Native columns of model_answer/*.jsonl and reference_answer/*.jsonl."""
-
-PUBLISHED_PROMPTS = dict.fromkeys(("name", "system_prompt", "prompt_template"), pl.String)
-"""Native columns of judge_prompts.jsonl."""
-
 PUBLISHED_RATINGS = {
     "question_id": pl.Int64,
     "turn": pl.Int64,
@@ -60,30 +48,26 @@ PUBLISHED_MATCHES = {
 """Native columns of model_judgment/*_pair.jsonl."""
 
 
-def read_questions(questions: tuple[str, ...], references: tuple[str, ...]) -> pl.DataFrame:
-    """Read questions, and reference answers where their category has them.
-
-    Args:
-        questions: files of question.jsonl's layout.
-        references: files of reference_answer's layout.
+def questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.DataFrame:
+    """Native questions, and reference answers where their category has them.
 
     Returns:
-        item_id, category, turns, references (lists of two texts; null where none is used), in file
-        order.
+        item, subset (category), turns, references (lists of two texts; null where none is used),
+        in order.
 
     Raises:
-        InputError: a file cannot be read, a question has no two turns or an unknown category, or
-            one that is judged by a reference has none.
+        InputError: a question comes twice, has no two turns or an unknown category, or one that is
+            judged by a reference has none.
     """
-    rows = _read("mt_bench", questions, QUESTIONS)
-    answers = _read("mt_bench references", references, ANSWERS).select(
+    answers = raw_references.select(
         "question_id", references=pl.col("choices").list.first().struct.field("turns")
     )
     used = pl.col("category").is_in(WITH_REFERENCE)
-    joined = rows.join(answers, on="question_id", how="left", maintain_order="left").with_columns(
+    joined = raw.join(answers, on="question_id", how="left", maintain_order="left").with_columns(
         references=pl.when(used).then("references")
     )
     unsound = {
+        "each question once": pl.col("question_id").is_duplicated(),
         "two turns": pl.col("turns").list.len() != TURNS,
         "a category with a temperature": ~pl.col("category").is_in(list(TEMPERATURES)),
         "a reference of two turns": used
@@ -98,7 +82,7 @@ def read_questions(questions: tuple[str, ...], references: tuple[str, ...]) -> p
                 remedy="name the published question.jsonl and reference_answer/gpt-4.jsonl",
             )
     return joined.select(
-        pl.col("question_id").cast(pl.String).alias("item_id"), pl.exclude("question_id")
+        "turns", "references", item=pl.col("question_id").cast(pl.String), subset="category"
     )
 
 
@@ -106,22 +90,23 @@ def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> p
     """Average ratings over questions: all, by turn, by category.
 
     Args:
-        ratings: item_id, category, turn, rating (1 to 10; null where the judge gave none, which
-            counts in no mean).
+        ratings: item, subset (category), turn, rating (1 to 10; null where the judge gave none,
+            which counts in no mean).
         how: draws of questions, level, seed.
 
     Returns:
-        metric (score, score_turn_1, score_turn_2, score_<category>), value, standard_error, low,
-        high, prompts. `score` is the mean of all ratings; a question without one of its two counts
-        as the one it has.
+        subset (all, or a category), metric (score, score_turn_1, score_turn_2), value,
+        standard_error, low, high, prompts. `score` is the mean of all ratings; a question without
+        one of its two counts as the one it has.
     """
-    rated = ratings.rename({"item_id": "prompt_id"}).drop_nulls("rating")
+    rated = ratings.select("turn", "rating", "subset", prompt_id="item").drop_nulls("rating")
+    whole = rated.with_columns(subset=pl.lit(ALL))
     parts = [
-        rated.with_columns(metric=pl.lit("score")),
-        rated.with_columns(metric=pl.format("score_turn_{}", "turn")),
-        rated.with_columns(metric=pl.format("score_{}", "category")),
+        whole.with_columns(metric=pl.lit("score")),
+        whole.with_columns(metric=pl.format("score_turn_{}", "turn")).sort("turn"),
+        rated.with_columns(metric=pl.lit("score")).sort("subset"),
     ]
-    return bootstrap.means(pl.concat(parts).sort("metric"), by=["metric"], value="rating", how=how)
+    return bootstrap.means(pl.concat(parts), by=["subset", "metric"], value="rating", how=how)
 
 
 def match_outcomes(games: pl.DataFrame) -> pl.DataFrame:
@@ -140,7 +125,3 @@ def match_outcomes(games: pl.DataFrame) -> pl.DataFrame:
             pl.when(first == second).then(first).otherwise(pl.lit("tie"))
         )
     )
-
-
-def _read(name: str, files: tuple[str, ...], native: dict[str, pl.DataType]) -> pl.DataFrame:
-    return pl.concat(read_fitting(name, OriginSettings(files=files), native))

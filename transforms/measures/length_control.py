@@ -111,6 +111,7 @@ def fit(judged: pl.DataFrame) -> LengthControl:
         cv=list(folds),
         scoring="neg_log_loss",
         random_state=123,  # as published: liblinear's order of coordinates
+        max_iter=1_000,  # published: 100, too few where wins follow length without exception
         use_legacy_attributes=False,
     )
     won = np.repeat([1, 0], judged.height)

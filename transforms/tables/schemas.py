@@ -337,6 +337,30 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "benchmark_id": pl.String,  # hash of data, settings, shots, versions and judge
         "source": pl.String,  # what measured, with its version
     },
+    # one row per request to the judge of a benchmark
+    "benchmark_verdicts": {
+        **LOOP_SLICE,
+        "model": pl.String,  # asset of the policy
+        "policy_id": pl.String,
+        "benchmark": pl.String,  # name in the recipe
+        "subset": pl.String,
+        "item": pl.String,  # as in `benchmark_answers`
+        "turn": pl.Int32,  # 1; MT-Bench 1 and 2
+        "shown_first": pl.String,  # model | baseline; null where one answer is rated
+        "repeat": pl.Int32,  # 0 is the verdict that counts; others show the judge's own noise
+        "request_id": pl.String,  # hash of all that was sent, of the judge and the repeat
+        "judge_id": pl.String,  # its row in `judges` holds the prompts
+        "prompt": pl.String,  # name of the template
+        "prompt_version": pl.String,  # hash of the template
+        "verdict": pl.String,  # as marked: 7, A>B, m ...; null where there is none of the form
+        "rating": pl.Float64,  # 1 to 10
+        "share": pl.Float64,  # of a win of the model
+        "is_weighted": pl.Boolean,  # whether the share is of token probabilities, or discrete
+        "raw_text": pl.String,
+        "finish_reason": pl.String,  # stop | length; null without an answer
+        "error": pl.String,  # why there is no answer
+        "elapsed_s": pl.Float64,  # retries included; null where many are answered at once
+    },
     # one row per experiment: its best iterate on the validation prompts
     "selected_policies": {
         **LOOP_SLICE,
@@ -389,6 +413,7 @@ PARTITIONS: dict[str, list[str]] = {
     "reward_bench_results": ["model"],
     "benchmark_answers": ["experiment", "model", "benchmark"],
     "benchmark_results": ["experiment", "model", "benchmark"],
+    "benchmark_verdicts": ["experiment", "model", "benchmark"],
 }
 
 

@@ -4,7 +4,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
+
+from transforms.files.json_rows import Native
+from transforms.files.public_sets import read_fitting
+from transforms.settings import OriginSettings
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")
@@ -21,3 +26,13 @@ def data() -> Callable[[str], str]:
         return str(DATA / name)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def published_rows(data) -> Callable[[str, Native], pl.DataFrame]:
+    """Read a file of the data folder in its native columns."""
+
+    def read(name: str, native: Native) -> pl.DataFrame:
+        return pl.concat(read_fitting(name, OriginSettings(files=(data(name),)), native))
+
+    return read

@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.benchmarks.judged_sets import DIFFICULTIES, OUTPUTS
 from transforms.errors import InputError
 from transforms.judged_benchmarks.alpaca_eval import (
+    ANNOTATIONS,
+    COEFFICIENTS,
+    annotated_pairs,
+    instructions,
     preference_of,
     published_length_control,
-    read_annotations,
-    read_outputs,
     with_difficulty,
 )
 from transforms.judged_benchmarks.win_rates import count_wins
@@ -34,8 +37,14 @@ def model(request):
 
 
 @pytest.fixture
-def pairs(data, model):
-    return read_annotations(model, (data(f"alpaca_eval/{model}/annotations.json.gz"),))
+def pairs(published_rows, model):
+    file = f"alpaca_eval/{model}/annotations.json.gz"
+    return annotated_pairs(published_rows(file, ANNOTATIONS))
+
+
+@pytest.fixture
+def difficulties(published_rows):
+    return published_rows("alpaca_eval/instruction_difficulty_estimated.csv", DIFFICULTIES)
 
 
 @pytest.fixture
@@ -54,33 +63,40 @@ def test_win_rates_are_those_of_the_leaderboard(pairs, published):
 
 
 def test_published_coefficients_give_the_published_length_controlled_win_rate(
-    data, model, pairs, published
+    published_rows, model, pairs, difficulties, published
 ):
-    control = published_length_control((data("alpaca_eval/glm_weights.csv"),), model)
-    difficulties = data("alpaca_eval/instruction_difficulty_estimated.csv")
-    difficulty = with_difficulty(pairs, (difficulties,))["difficulty"].to_numpy()
+    coefficients = published_rows("alpaca_eval/glm_weights.csv", COEFFICIENTS)
+    control = published_length_control(coefficients, model)
+    difficulty = with_difficulty(pairs, difficulties)["difficulty"].to_numpy()
     found = 100 * control.at_equal_length(difficulty).mean()
     assert found == pytest.approx(published["length_controlled_winrate"], abs=0.3)
 
 
-def test_the_plain_refit_is_that_of_alpaca_eval(data, model, pairs):
-    difficulties = data("alpaca_eval/instruction_difficulty_estimated.csv")
-    rates = win_rates(with_difficulty(pairs, (difficulties,)), Resampling(draws=200))
+def test_the_plain_refit_is_that_of_alpaca_eval(model, pairs, difficulties):
+    rates = win_rates(with_difficulty(pairs, difficulties), Resampling(draws=200))
     assert 100 * rates.controlled.value == pytest.approx(MODELS[model], abs=1e-4)
 
 
-def test_outputs_and_annotations_are_of_the_same_instructions(data, pairs):
-    baseline = read_outputs(
-        "baseline", (data("alpaca_eval/baseline_gpt4_1106_preview_outputs.json.gz"),)
-    )
+def test_outputs_and_annotations_are_of_the_same_instructions(published_rows, pairs):
+    file = "alpaca_eval/baseline_gpt4_1106_preview_outputs.json.gz"
+    baseline = instructions(published_rows(file, OUTPUTS))
     assert baseline.height == 805
-    assert baseline["prompt_id"].to_list() == pairs["prompt_id"].to_list()
+    assert baseline["item"].to_list() == pairs["prompt_id"].to_list()
+    assert baseline["baseline"].str.len_chars().to_list() == pairs["baseline_chars"].to_list()
 
 
-def test_difficulties_of_other_instructions_are_refused(data):
+def test_an_instruction_that_comes_twice_is_refused():
+    twice = pl.DataFrame(
+        [("a", "b", "m", "f:1"), ("a", "c", "m", "f:2")], [*OUTPUTS, "row_key"], orient="row"
+    )
+    with pytest.raises(InputError, match="2 instructions twice or without text, the first in f:1"):
+        instructions(twice)
+
+
+def test_difficulties_of_other_instructions_are_refused(difficulties):
     other = pl.DataFrame({"instruction": ["Say something that no set has."]})
     with pytest.raises(InputError, match="none for 1 of 1"):
-        with_difficulty(other, (data("alpaca_eval/instruction_difficulty_estimated.csv"),))
+        with_difficulty(other, difficulties)
 
 
 @given(st.floats(-20, 0), st.floats(-20, 0))

@@ -3,18 +3,19 @@ import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from transforms.benchmarks.judged_sets import JUDGED_SETS
 from transforms.errors import InputError
 from transforms.judged_benchmarks.arena_hard import (
     STRONG,
+    answers,
     battles,
-    read_answers,
-    read_questions,
+    questions,
     win_rate,
 )
 from transforms.judged_benchmarks.verdicts import FIRST_SHARES
 from transforms.measures.bootstrap import Resampling
 
-SCHEMA = {"item_id": pl.String, "model_is_first": pl.Boolean, "verdict": pl.String}
+SCHEMA = {"item": pl.String, "model_is_first": pl.Boolean, "verdict": pl.String}
 
 
 def games(**verdicts):
@@ -42,7 +43,7 @@ def test_verdicts_count_for_the_model_in_both_orders():
             one_of_each=("B>>A", "B>A"),
         )
     )
-    assert {row["item_id"]: (row["won"], row["battles"]) for row in counted.to_dicts()} == {
+    assert {row["item"]: (row["won"], row["battles"]) for row in counted.to_dicts()} == {
         "wins": (2, 2),
         "wins_clearly": (6, 6),
         "loses": (0, 2),
@@ -57,7 +58,7 @@ def test_verdicts_count_for_the_model_in_both_orders():
 def test_a_question_without_a_verdict_in_both_games_does_not_count():
     rows = games(whole=("B>A", "A>B"), half=("B>A", None))
     once = pl.concat([rows, games(once=("B>A", "A>B")).head(1)])
-    assert battles(once)["item_id"].to_list() == ["whole"]
+    assert battles(once)["item"].to_list() == ["whole"]
     twice = pl.concat([games(twice=("B>A", "A>B")).head(1)] * 2)
     assert battles(twice).is_empty()
 
@@ -110,20 +111,24 @@ def test_the_win_rate_is_that_of_a_bradley_terry_model():
     assert win_rate(battles(rows)).value == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_files_of_both_versions_load_and_pair(data):
-    questions = read_questions("0.1", (data("arena_hard/question_v0.1.jsonl"),))
-    assert questions.height == 500
+def test_the_files_of_both_versions_load_and_pair(published_rows):
+    older, newer = JUDGED_SETS["arena_hard"].parts, JUDGED_SETS["arena_hard_v2"].parts
+    asked = questions(published_rows("arena_hard/question_v0.1.jsonl", older["questions"].native))
+    assert asked.height == 500
     for model in ("gpt-4-0314", "gpt-3.5-turbo-0125"):
-        answers = read_answers((data(f"arena_hard/model_answer_{model}.jsonl.gz"),))
-        paired = questions.join(answers, on="item_id", validate="1:1")
-        assert (paired.height, answers["answer"].null_count()) == (500, 0)
-    newer = read_questions("2.0", (data("arena_hard/question_v2.0.jsonl.gz"),))
-    counts = dict(newer["category"].value_counts().iter_rows())
+        file = f"arena_hard/model_answer_{model}.jsonl.gz"
+        given = answers(published_rows(file, older["baseline"].native))
+        assert asked.join(given, on="item", validate="1:1").height == given.height == 500
+    asked = questions(
+        published_rows("arena_hard/question_v2.0.jsonl.gz", newer["questions"].native)
+    )
+    counts = dict(asked["subset"].value_counts().iter_rows())
     assert counts == {"hard_prompt": 500, "creative_writing": 250}
     # a line separator of Unicode inside a question ends no line of the file
-    assert newer["question"].str.contains("\u2028").sum() == 1
+    assert asked["question"].str.contains("\u2028").sum() == 1
 
 
-def test_another_versions_questions_are_refused(data):
-    with pytest.raises(InputError, match="no column uid"):
-        read_questions("2.0", (data("arena_hard/question_v0.1.jsonl"),))
+def test_an_answer_without_text_is_refused():
+    rows = pl.DataFrame({"uid": ["a", "b"], "answer": ["yes", None]})
+    with pytest.raises(InputError, match="1 rows, the first b"):
+        answers(rows)
