@@ -21,6 +21,9 @@ from transforms.benchmarks import results
 from transforms.benchmarks.answers import Measured
 from transforms.tables import checkpoints
 
+GROUPS = ("baseline_benchmarks", "benchmarks")
+"""First part of an asset's name: of the shared models, of an experiment's."""
+
 CHECKS = ("benchmark_answers_are_whole", "benchmarked_the_expected_policy")
 
 
@@ -38,15 +41,27 @@ def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg
     shared = tuple(model for model in BASELINES if model in settings.models)
     own = set(settings.models) - set(shared)
     iterates = tuple(f"iteration_{t}/policy" for t in study.iterations)
+    of_shared, of_own = (f"{group}/{name}" for group in GROUPS)
     assets = []
     if shared:
         models = dict.fromkeys(shared, 0)
-        assets.append(_asset(study, name, settings, f"baseline_benchmarks/{name}", shared, models))
+        assets.append(_asset(study, name, settings, of_shared, shared, models))
     if own:
         models = {policy: t for t, policy in enumerate(iterates, start=1)}
         deps = ("selected_policy", *(iterates if "iterates" in own else ()))
-        assets.append(_asset(study, name, settings, f"benchmarks/{name}", deps, models))
+        assets.append(_asset(study, name, settings, of_own, deps, models))
     return assets
+
+
+def asset_names(name: str, settings: AnyBenchmark) -> list[str]:
+    """Name the assets of a benchmark that are drawn."""
+    own = bool(set(settings.models) - set(BASELINES))
+    measured = (bool(set(settings.models) & set(BASELINES)), own)
+    return [
+        f"{group}/{name}"
+        for group, is_measured in zip(GROUPS, measured, strict=True)
+        if settings.enabled and is_measured
+    ]
 
 
 def _asset(

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from assets.commands import benchmark, diff, lineage, maintain, page, plan, reproduce, sql
+from assets.commands import benchmark, current, diff, lineage, maintain, page, plan, reproduce, sql
 from assets.commands.options import (
     QUICKSTART_HOME,
     Home,
@@ -98,7 +98,7 @@ def report(
         typer.Option(
             "--over-seeds",
             help="Average the lakes, which are of one recipe's seeds: mean ± standard error "
-            "between seeds, and the lakes' own errors as `within se`.",
+            "between seeds, and in brackets the mean of the lakes' own errors.",
         ),
     ] = False,
     form: Annotated[
@@ -162,6 +162,7 @@ def ui(
 
 app.command(epilog=sql.EXAMPLES)(sql.sql)
 app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
+app.command(epilog=current.EXAMPLES)(current.current)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)

@@ -22,6 +22,9 @@ PIPED_WIDTH = 400
 GAP = 3
 """Characters between two columns of a printed table."""
 
+BESIDE = ("_se", "_within_se", "_low", "_high")
+"""Endings of columns that are printed beside the column without: its errors and its interval."""
+
 CONSOLE = Console(stderr=True, width=None if sys.stderr.isatty() else 160)
 
 
@@ -55,11 +58,11 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
 def print_table(rows: pl.DataFrame) -> None:
     """Print a frame for reading on standard output.
 
-    Numbers have three decimals; columns `x_se`, `x_low` and `x_high` are printed beside their `x`
-    as `x ± x_se [x_low, x_high]`. A frame wider than the terminal is printed in parts, each with
-    the first column.
+    Numbers have three decimals; columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
+    beside their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
+    printed in parts, each with the first column.
     """
-    beside = {name + suffix for name in rows.columns for suffix in ("_se", "_low", "_high")}
+    beside = {name + suffix for name in rows.columns for suffix in BESIDE}
     cells = {
         name: [_cell(name, row) for row in rows.iter_rows(named=True)]
         for name in rows.columns
@@ -94,10 +97,12 @@ def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
 
 def _cell(name: str, row: Mapping[str, Any]) -> str:
     """Write a row's figure with its error and interval, as far as it has them."""
-    error, low, high = (row.get(name + suffix) for suffix in ("_se", "_low", "_high"))
+    error, within, low, high = (row.get(name + suffix) for suffix in BESIDE)
     text = _text(row[name])
     if text and error is not None:
         text += f" ± {_text(error)}"
+    if text and within is not None:
+        text += f" ({_text(within)})"
     if text and low is not None and high is not None:
         text += f" [{_text(low)}, {_text(high)}]"
     return text

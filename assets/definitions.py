@@ -19,6 +19,7 @@ from assets import (
     length_bias,
     models,
     preferences,
+    promotion,
     reports,
     reward_bench,
     sources,
@@ -49,6 +50,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         *(asset for t in study.iterations for asset in iterations.build_iteration(study, t)),
         *evaluation.build(study),
         *benchmarks.build(study),
+        *promotion.build(study),
         *reports.build(study),
         *reward_bench.build(study),
     ]

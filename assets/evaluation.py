@@ -15,6 +15,7 @@ from transforms.prompts import split_rows
 from transforms.ranking import responses
 from transforms.sample.gold import gold_reward
 from transforms.tables import checkpoints
+from transforms.tables.checkpoints import Checkpoint
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS, SHARED
 
@@ -32,6 +33,38 @@ def evaluated(lake: Lake, **keys: str | int) -> pl.DataFrame:
     return lake.read(table, **keys).sort("decoding", "split", "prompt_id", "response_index")
 
 
+def answer(
+    study: Study, step: Step, policy: Checkpoint, prompts: pl.DataFrame, description: str
+) -> pl.DataFrame:
+    """Have a policy answer held-out prompts, and measure every answer.
+
+    Args:
+        study: the study.
+        step: the asset's step.
+        policy: the policy.
+        prompts: prompt_id, prompt, split.
+        description: label of the progress bar.
+
+    Returns:
+        `evaluation_responses` without the columns that name the model.
+    """
+    from training.evaluation import evaluate
+
+    recipe = study.recipe
+    return evaluate(
+        policy.path,
+        checkpoints.latest(step.lake, "sft_policy", step.experiment).path,
+        checkpoints.latest(step.lake, "reward_model", step.experiment).path,
+        prompts,
+        recipe.loop,
+        recipe.evaluation,
+        seed=study.seed("evaluation"),
+        dtype=recipe.model.dtype,
+        gold=gold_reward if recipe.gold else None,
+        description=description,
+    )
+
+
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the evaluation assets."""
     recipe = study.recipe
@@ -47,8 +80,6 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
     def evaluate_all(step: Step, models: Sequence[str]) -> Made:
         """Answer, measure and summarise the models; contrast each with every baseline."""
-        from training.evaluation import evaluate
-
         prompts = split_rows.held_out_prompts(
             step.lake.read("prompts"), step.lake.read("prompt_splits")
         )
@@ -74,18 +105,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             rows = evaluated(step.lake, **keys)
             if rows.is_empty():
                 step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
-                drawn = evaluate(
-                    policy.path,
-                    reference.path,
-                    reward_model.path,
-                    prompts,
-                    recipe.loop,
-                    recipe.evaluation,
-                    seed=study.seed("evaluation"),
-                    dtype=recipe.model.dtype,
-                    gold=gold_reward if recipe.gold else None,
-                    description=model,
-                )
+                drawn = answer(study, step, policy, prompts, model)
                 rows = responses.stamp(drawn, **keys).select(list(SCHEMAS["evaluation_responses"]))
                 step.lake.overwrite(
                     "evaluation_responses", rows, experiment=step.experiment, model=model

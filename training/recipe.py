@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.benchmark_settings import AnyBenchmark
 from training.judge_settings import JudgeSettings
+from training.promotion_settings import PromotionSettings
 from training.settings import (
     EvaluationSettings,
     LoopSettings,
@@ -39,7 +40,7 @@ from transforms.settings import (
     SplitSettings,
 )
 
-RESERVED = ("shared", "one_shot", "length_study")
+RESERVED = ("shared", "one_shot", "length_study", "current")
 """Names under which tables hold rows that are no experiment's of the recipe."""
 
 
@@ -90,6 +91,8 @@ class Recipe(Settings):
     """Evaluation."""
     benchmarks: dict[str, AnyBenchmark] = Field(default={})
     """Benchmarks by name (paper, Table 3) that models are measured on after the loop."""
+    promotion: PromotionSettings | None = None
+    """When an experiment's selected policy becomes the current one; null decides nothing."""
     experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
     """Named overrides of `loop`; each is a partition of every asset of the loop."""
 
@@ -123,6 +126,8 @@ class Recipe(Settings):
             )
         if self.evaluation.selection_metric == "gold_reward" and not self.gold:
             raise ValueError("selection_metric is gold_reward, but `gold` is false")
+        if self.promotion is not None:
+            self._check_promotion(self.promotion)
         if self.loop.sampling.responses_per_prompt < 2:
             raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
         for experiment, override in self.experiments.items():
@@ -152,6 +157,18 @@ class Recipe(Settings):
             if loop.feedback is not None:
                 self._check_feedback(experiment, loop)
         return self
+
+    def _check_promotion(self, promotion: PromotionSettings) -> None:
+        """Refuse a promotion by something that the recipe does not measure."""
+        if promotion.metric in ("gold_reward", "win_rate_gold") and not self.gold:
+            raise ValueError(f"promotion.metric is {promotion.metric}, but `gold` is false")
+        if promotion.metric == "win_rate_judge" and self.judge is None:
+            raise ValueError("promotion.metric is win_rate_judge, but there is no `judge`")
+        if unknown := sorted(set(promotion.max_fall) - set(self.benchmarks)):
+            raise ValueError(
+                f"promotion.max_fall names {', '.join(unknown)}; the recipe's benchmarks are "
+                f"{', '.join(self.benchmarks) or 'none'}"
+            )
 
     def _check_feedback(self, experiment: str, loop: LoopSettings) -> None:
         """Refuse feedback without its oracle, or of a ranker that is no reward model."""

@@ -50,7 +50,8 @@ def test_seeds_are_one_table(homes):
 
 
 def test_seeds_are_printed_with_their_errors(homes):
-    assert "1.000 ± 1.000" in report("experiment_outcomes", "--over-seeds", homes=homes).stdout
+    printed = report("experiment_outcomes", "--over-seeds", homes=homes).stdout
+    assert "1.000 ± 1.000 (0.000)" in printed
 
 
 def test_lakes_are_stacked_without_it(homes):

@@ -112,3 +112,17 @@ def test_feedback_needs_its_oracle_and_a_reward_model() -> None:
                 "loop.feedback.labels=5",
             ],
         )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "reason"),
+    [
+        ("quickstart", "promotion.max_fall.gsm8k=1", "gsm8k; the recipe's benchmarks are none"),
+        ("quickstart", "promotion.metric=win_rate_judge", "there is no `judge`"),
+        ("quickstart", "promotion.level=1.5", "promotion.level"),
+        ("hh_rlhf_cpu", "promotion.metric=gold_reward", "`gold` is false"),
+    ],
+)
+def test_a_promotion_by_what_is_not_measured_is_refused(recipe, setting, reason) -> None:
+    with pytest.raises(InputError, match=reason):
+        load_recipe(ROOT / "recipes" / f"{recipe}.yaml", [setting])

@@ -370,6 +370,40 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "value": pl.Float64,
         "standard_error": pl.Float64,
     },
+    # one row per decision on which policy is the current one; the first makes pi_0 it
+    "promotions": {
+        **LOOP_SLICE,
+        "decision_id": pl.String,  # hash of both policies, the figures and the settings
+        "model": pl.String,  # asset of the challenger
+        "policy_id": pl.String,
+        "current_id": pl.String,  # policy that it challenged; null in the first row
+        "promoted": pl.Boolean,
+        "reason": pl.String,
+        "metric": pl.String,
+        "decoding": pl.String,
+        "advantage": pl.Float64,  # challenger less current, win rates less one half
+        "standard_error": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "level": pl.Float64,  # of the interval
+        "prompts": pl.Int64,
+        "evaluation_id": pl.String,
+        "judge_id": pl.String,  # null where no judge was asked
+        "falls": pl.List(
+            pl.Struct(
+                {
+                    "benchmark": pl.String,
+                    "metric": pl.String,
+                    "value": pl.Float64,
+                    "current_value": pl.Float64,
+                    "fall": pl.Float64,  # in the unit of the value
+                    "max_fall": pl.Float64,
+                    "missing": pl.String,  # why there is no fall
+                }
+            )
+        ),
+        "created_at": pl.Datetime("us", "UTC"),
+    },
     # one row per materialization of an asset: what it read, with which settings, what it made
     "materializations": {
         "asset": pl.String,
