@@ -12,6 +12,7 @@ import dagster as dg
 
 from assets import (
     baselines,
+    benchmark_reports,
     benchmarks,
     evaluation,
     iterations,
@@ -40,6 +41,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         lake: root of its lake.
     """
     study = Study(recipe)
+    measured = benchmarks.build(study)
     assets = [
         *sources.build(study),
         *preferences.build(study),
@@ -49,8 +51,9 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         *baselines.build(study),
         *(asset for t in study.iterations for asset in iterations.build_iteration(study, t)),
         *evaluation.build(study),
-        *benchmarks.build(study),
+        *measured,
         *promotion.build(study),
+        *benchmark_reports.build(study, measured),
         *reports.build(study),
         *reward_bench.build(study),
     ]

@@ -6,10 +6,6 @@ with
 
 benchmark_results as (select * from benchmark_results where subset = 'all'),
 
-benchmark_answers as (
-    select * from benchmark_answers where benchmark = 'arena_hard' and answer is not null
-),
-
 policy_methods as (select * from policy_methods),
 
 -- which figure of a benchmark the paper prints, and the column that it stands in
@@ -17,9 +13,10 @@ printed as (
     select *
     from (
         values
-        ('alpaca_eval', 'lc_win_rate', 'alpaca_eval_lc'),
+        ('alpaca_eval', 'length_controlled_win_rate', 'alpaca_eval_lc'),
         ('mt_bench', 'score', 'mt_bench'),
         ('arena_hard', 'win_rate', 'arena_hard'),
+        ('arena_hard', 'response_chars', 'response_length'),
         ('gsm8k', 'exact_match_strict', 'gsm8k'),
         ('mmlu', 'accuracy', 'mmlu'),
         ('humaneval', 'pass_at_1', 'humaneval'),
@@ -34,17 +31,6 @@ measured as (
         experiment, iteration, model, policy_id, figure, value, standard_error
     from benchmark_results
     inner join printed using (benchmark, metric)
-    union all
-    select
-        experiment,
-        iteration,
-        model,
-        policy_id,
-        'response_length' as figure,
-        avg(length(answer)) as value,
-        stddev_samp(length(answer)) / sqrt(count(*)) as standard_error
-    from benchmark_answers
-    group by experiment, iteration, model, policy_id
 ),
 
 numbers as (
@@ -77,11 +63,11 @@ judges as (
     group by experiment, model, policy_id
 ),
 
--- an asset may have arrived at the same weights twice
+-- an asset may have arrived at the same weights twice; a replaced checkpoint is asset@id
 methods as (
     select
         experiment,
-        asset as model,
+        asset,
         checkpoint_id as policy_id,
         arg_max(method, created_at) as method,
         arg_max(ranker, created_at) as ranker,
@@ -113,5 +99,11 @@ select
     judges.judge_id,
     columns_of_figures.* exclude (experiment, model)
 from columns_of_figures
-left join methods using (experiment, model, policy_id)
-left join judges using (experiment, model, policy_id)
+left join methods
+    on methods.experiment = columns_of_figures.experiment
+    and methods.asset = split_part(columns_of_figures.model, '@', 1)
+    and methods.policy_id = columns_of_figures.policy_id
+left join judges
+    on judges.experiment = columns_of_figures.experiment
+    and judges.model = columns_of_figures.model
+    and judges.policy_id = columns_of_figures.policy_id

@@ -62,10 +62,9 @@ SCORES = [
 ]
 
 
-def opened(*results, answers=()):
+def opened(*results):
     frames = {
         "benchmark_results": results,
-        "benchmark_answers": answers,
         "checkpoints": CHECKPOINTS,
         "materializations": SETTINGS,
         "scores": SCORES,
@@ -75,8 +74,8 @@ def opened(*results, answers=()):
     )
 
 
-def report_of(name, *results, answers=()):
-    with opened(*results, answers=answers) as connection:
+def report_of(name, *results):
+    with opened(*results) as connection:
         return report(connection, name)
 
 
@@ -105,7 +104,7 @@ def test_table_4_has_our_policies_above_the_papers():
     shared = {"experiment": "shared", "iteration": 0}
     found = report_of(
         "chat_benchmarks",
-        result("alpaca_eval", "lc_win_rate", 12.5, judge_id="j"),
+        result("alpaca_eval", "length_controlled_win_rate", 12.5, judge_id="j"),
         result("alpaca_eval", "win_rate", 99.0, judge_id="j"),
         result("mt_bench", "score", 6.25, judge_id="j", standard_error=0.2),
         result("arena_hard", "win_rate", 3.0, policy_id="s", model="sft_policy", **shared),
@@ -144,19 +143,13 @@ def test_table_5_has_per_cent_of_all_items_and_null_for_what_was_not_measured():
 
 def test_table_6_has_rankers_penalties_and_the_length_of_arena_hard_answers():
     iterative = {"experiment": "iterative", "policy_id": "i3"}
-    of_concise = {"experiment": "concise", "iteration": 3, "model": "iteration_3/policy",
-                  "policy_id": "c3", "benchmark": "arena_hard"}  # fmt: skip
     found = report_of(
         "ablations",
         result("arena_hard", "win_rate", 9.0),
         result("arena_hard", "win_rate", 11.0, **iterative),
         result("arena_hard", "win_rate", 1.0, experiment="shared", model="sft_policy"),
-        answers=[
-            {**of_concise, "answer": "x" * 10},
-            {**of_concise, "answer": "x" * 20},
-            {**of_concise, "answer": None},
-            {**of_concise, "answer": "x" * 999, "benchmark": "mt_bench"},
-        ],
+        result("arena_hard", "response_chars", 15.0, standard_error=5.0),
+        result("alpaca_eval", "response_chars", 999.0),
     )
     assert found.filter(origin="ours").select(
         "experiment", "ranker", "length_penalty", "arena_hard", "response_length",
@@ -174,8 +167,37 @@ def test_table_6_has_rankers_penalties_and_the_length_of_arena_hard_answers():
     ]
 
 
+def test_figure_8_is_tables_4_and_5_on_one_scale():
+    found = report_of(
+        "benchmark_comparison",
+        result("mt_bench", "score", 6.25, standard_error=0.2, judge_id="j"),
+        result("mmlu", "accuracy", 25.0),
+        result("humaneval", "score", None),
+    )
+    assert found.filter(origin="ours").drop("origin", "experiment").rows() == [
+        ("concise: iteration_3", "MMLU", 25.0, 1.5),
+        ("concise: iteration_3", "MT-Bench (×5)", 31.25, 1.0),
+    ]
+    paper = found.filter(origin="paper")
+    assert paper.height == 4 * 9  # four models, nine benchmarks
+    assert paper.filter(label="Ours (Iterative RLHF)").select("benchmark", "value").rows() == [
+        ("GSM8K", 80.7), ("MMLU", 65.3), ("HumanEval", 64.6), ("TruthfulQA", 60.4), ("ARC", 64.3),
+        ("MBPP", 60.8), ("LC AlpacaEval 2", 37.2), ("MT-Bench (×5)", pytest.approx(42.3)),
+        ("Arena-Hard", 29.1),
+    ]  # fmt: skip
+
+
+def test_a_replaced_checkpoint_keeps_its_method():
+    found = report_of(
+        "academic_benchmarks", result("mmlu", "accuracy", 25.0, model="iteration_3/policy@c3")
+    ).filter(origin="ours")
+    assert found.select("label", "method").rows() == [
+        ("concise: iteration_3@c3", "iterative DPO (ipo)")
+    ]
+
+
 def test_without_a_figure_of_ours_there_is_no_table():
-    for name in ("chat_benchmarks", "academic_benchmarks", "ablations"):
+    for name in ("chat_benchmarks", "academic_benchmarks", "ablations", "benchmark_comparison"):
         assert report_of(name).is_empty()
 
 

@@ -7,7 +7,7 @@ import polars as pl
 from transforms.page.blocks import Block, Figure, Section
 from transforms.page.cells import table
 from transforms.page.source import Source
-from transforms.plots.benchmarks import bars, benchmark_bars
+from transforms.plots.benchmarks import benchmark_bars
 from transforms.plots.figures import svg
 
 TITLES = {
@@ -72,7 +72,7 @@ def ablations(source: Source) -> Section:
 
 def figure_8(source: Source) -> Section:
     """Show Figure 8."""
-    rows = bars(source.report("chat_benchmarks"), source.report("academic_benchmarks"))
+    rows = source.report("benchmark_comparison")
     blocks: Sequence[Block] = ()
     if rows.height:
         blocks = [

@@ -34,6 +34,9 @@ UNIT_OF = {
 }
 """Units of columns whose names do not end with them."""
 
+BESIDE = ("se", "low", "high")
+"""Ends of the columns that say how sure the figure before them is; the first is shown with it."""
+
 LONG_CHARS = 60
 """Characters from which on a text may be broken into lines."""
 
@@ -63,7 +66,7 @@ def table(
         hidden: columns that only `kind` looks at.
         folded: shown only when the caption is clicked.
     """
-    errors = {f"{name}_se" for name in rows.columns} & set(rows.columns)
+    errors = {f"{name}_{end}" for name in rows.columns for end in BESIDE} & {*rows.columns}
     shown = [
         name
         for name in rows.columns

@@ -98,7 +98,7 @@ def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
     differences = {name: contrasts.filter(metric=metric, versus=name) for name in BASELINES}
     differences["longer_chars"] = contrasts.filter(metric="response_chars", versus="sft_policy")
     for name, found in differences.items():
-        columns = {name: "difference", f"{name}_se": "standard_error"}
+        columns = {name: "difference", f"{name}_se": "difference_se"}
         rows = rows.join(
             found.select("experiment", **{new: pl.col(old) for new, old in columns.items()}),
             on="experiment",

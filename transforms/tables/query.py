@@ -23,7 +23,7 @@ from transforms.errors import InputError
 from transforms.tables.history import table_history
 from transforms.tables.lake import Lake
 from transforms.tables.published import published_statistics
-from transforms.tables.schemas import SCHEMAS
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
@@ -137,6 +137,12 @@ def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
         InputError: there is no such report.
     """
     return query(connection, _statement("reports", name))
+
+
+def of_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
+    """Keep a report's rows of an experiment, those that all share, and those of no experiment."""
+    mine = pl.col("experiment").is_in([experiment, SHARED]) | pl.col("experiment").is_null()
+    return rows.filter(mine)
 
 
 def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:

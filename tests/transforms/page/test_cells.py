@@ -52,6 +52,8 @@ def test_a_tables_columns_have_titles_units_and_errors():
             "model": ["a", "b"],
             "reward": [1.0, None],
             "reward_se": [0.1, None],
+            "reward_low": [0.8, None],
+            "reward_high": [1.2, None],
             "response_tokens": [3.0, 4.0],
             "mbpp": [10.0, 7.25],
             "never": pl.Series([None, None], dtype=pl.Float64),
