@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from assets.adoption import adopt_drawn, adopt_scored
 from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
 from assets.rankers import Ranker, rank, ranker_settings
@@ -95,9 +96,11 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         from training.generation import generate
 
         drawn = engines(study, step, chain)
-        missing = responses.missing_prompts(
-            step.lake, [engine.keys for engine in drawn], chain.splits
-        )
+        keys = [engine.keys for engine in drawn]
+        missing = responses.missing_prompts(step.lake, keys, chain.splits)
+        adopted = adopt_drawn(step, keys, missing)
+        if adopted:
+            missing = responses.missing_prompts(step.lake, keys, chain.splits)
         commit = Chunks(step.lake, "generations")
         runs = []
         for engine, prompts in zip(drawn, missing, strict=True):
@@ -117,7 +120,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
                         description=step.asset,
                     )
                 )
-        metadata = {"prompts_sampled": max(prompts.height for prompts in missing)}
+        metadata = {"prompts_sampled": max(prompts.height for prompts in missing), **adopted}
         if runs:
             tokens = sum(run.response_tokens for run in runs)
             metadata |= {
@@ -148,8 +151,13 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         missing = responses.unscored(
             step.lake, ranker.ranker_id, ranker.ranking_id, **chain.slice(step)
         )
+        adopted = adopt_scored(step, ranker, missing, **chain.slice(step))
+        if adopted:
+            missing = responses.unscored(
+                step.lake, ranker.ranker_id, ranker.ranking_id, **chain.slice(step)
+            )
         step.log.info(f"{step.asset}: {missing.height} responses to score")
-        metadata = {"responses_scored": missing.height, "ranker": ranker.name}
+        metadata = {"responses_scored": missing.height, "ranker": ranker.name, **adopted}
         if missing.height:
             commit = Chunks(step.lake, "scores")
             metadata |= rank(

@@ -154,3 +154,26 @@ def test_an_unknown_experiment_is_refused_before_anything_runs(tmp_path: Path) -
     refused = prefloop("run", "--experiment", "concice", "--home", str(tmp_path / "new"))
     assert refused.exit_code == 2
     assert not (tmp_path / "new").exists()
+
+
+def test_an_experiment_that_has_not_parted_takes_over_what_was_drawn(
+    home: Path, lake: Lake, settings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last test: it adds an experiment. An engine or a reward model would fail it."""
+    monkeypatch.setattr("training.generation.generate", None)
+    monkeypatch.setattr("training.scoring.score", None)
+    words = [*settings, "--experiment", "concise", "--until", "iteration_1/dpo_pairs"]
+    ran = prefloop("run", *words, "--home", str(home))
+    assert ran.exit_code == 0, ran.output
+    key = ["prompt_id", "response_index"]
+    for table in ("generations", "scores"):
+        mine, theirs = (
+            lake.read(table, experiment=experiment, iteration=1).sort(key).drop("experiment")
+            for experiment in ("concise", "iterative")
+        )
+        assert mine.height > 0
+        assert mine.equals(theirs)
+    costs = lake.read("costs", asset="iteration_1/generations").sort("created_at")
+    assert costs["rows"].to_list()[1] == 0
+    with connect(lake) as connection:
+        assert sum(check(connection, name).height for name in checks()) == 0

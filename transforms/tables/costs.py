@@ -46,8 +46,8 @@ def record(
         output_id: the table at its version, or the checkpoint.
         run_id: of the orchestrator.
         elapsed_s: seconds of the asset's own work.
-        metadata: of the asset; its keys `response_tokens`, `examples`, `optimiser_steps` and
-            `dagster/row_count` are read.
+        metadata: of the asset; its keys `response_tokens`, `examples`, `optimiser_steps`,
+            `dagster/row_count` and `rows_adopted` (copied, not made) are read.
         settings: of the asset.
     """
     row = {
@@ -73,7 +73,8 @@ def read_costs(lake: Lake) -> pl.DataFrame:
 def processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
     """Count what an asset worked on: examples over all epochs, or the rows of its table."""
     if "examples" not in metadata:
-        return metadata.get("dagster/row_count")
+        rows = metadata.get("dagster/row_count")
+        return rows and rows - metadata.get("rows_adopted", 0)
     stage = next(
         group for group in settings.values() if isinstance(group, dict) and "epochs" in group
     )

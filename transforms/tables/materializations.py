@@ -30,6 +30,15 @@ def latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["asset"], row["experiment"]): row for row in rows.iter_rows(named=True)}
 
 
+def made_alike(lake: Lake, asset: str, experiment: str, settings: str) -> list[str]:
+    """List the other experiments that last made an asset with the same settings, sorted."""
+    return sorted(
+        other
+        for (made, other), row in latest(lake).items()
+        if made == asset and other != experiment and row["settings"] == settings
+    )
+
+
 def made_since(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None:
     """Find an asset's last materialization if it is younger than a time and of the same making.
 
