@@ -36,6 +36,7 @@ SCORE_CHECKS = (
     "judgments_are_usable",
 )
 PAIR_CHECKS = (
+    "no_duplicate_pair",
     "chosen_differs_from_rejected",
     "penalised_reward_is_ordered",
     "no_held_out_prompt_in_training",
@@ -216,15 +217,16 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         checks=PAIR_CHECKS,
         scope=chain.slice,
         kinds=("deltalake", "polars"),
-        description="One row per prompt that gave a pair: the responses with the highest and the "
-        "lowest penalised reward (eq. 8). Prompts without one are in `dropped_pairs`.",
+        description="One row per pair: by the rule best_vs_worst, one for every prompt whose "
+        "highest and lowest penalised reward (eq. 8) differ. Prompts without one are in "
+        "`dropped_pairs`.",
         group=chain.group,
         partitioned=chain.partitioned,
     )
     def pairs(step: Step) -> Made:
         rows = responses.with_rewards(step.lake, **chain.slice(step))
         penalty = dpo_pairs.length_penalty(rows, step.loop.pairs)
-        kept, dropped = dpo_pairs.best_vs_worst(rows, step.loop.pairs, penalty)
+        kept, dropped = dpo_pairs.make_pairs(rows, step.loop.pairs, penalty)
         dropped = responses.stamp(dropped, **chain.slice(step))
         step.lake.overwrite("dropped_pairs", dropped, **chain.slice(step))
         kept = responses.stamp(kept, **chain.slice(step))

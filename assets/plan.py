@@ -172,21 +172,24 @@ def _chain(
     group: str, experiment: str, loop: LoopSettings, prompts: int, model_bytes: int | None
 ) -> list[tuple]:
     """Plan the four assets of one sample-score-pair-train chain."""
-    responses, sampled = prompts * loop.sampling.responses_per_prompt, loop.sampling.max_tokens
+    n, sampled = loop.sampling.responses_per_prompt, loop.sampling.max_tokens
+    responses = prompts * n
+    pairs = prompts * (math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1)
     pair_bytes = ROW_BYTES + SIDES * sampled * TOKEN_BYTES
     return [
         (f"{group}/generations", experiment, responses, responses * sampled,
          responses * (ROW_BYTES + sampled * TOKEN_BYTES)),
         (f"{group}/scores", experiment, responses, None, responses * ROW_BYTES),
-        (f"{group}/dpo_pairs", experiment, prompts, None, prompts * pair_bytes),
-        (f"{group}/policy", experiment, *_objective(loop, prompts), model_bytes),
+        (f"{group}/dpo_pairs", experiment, pairs, None, pairs * pair_bytes),
+        (f"{group}/policy", experiment, *_objective(loop, prompts, pairs), model_bytes),
     ]  # fmt: skip
 
 
-def _objective(loop: LoopSettings, prompts: int) -> tuple[int | None, int | None]:
+def _objective(loop: LoopSettings, prompts: int, pairs: int) -> tuple[int | None, int | None]:
     """Rows and tokens of an iteration's training."""
-    sides = SIDES if loop.objective == "dpo" else 1
-    return _trained(getattr(loop, loop.objective), prompts, sides)
+    if loop.objective == "dpo":
+        return _trained(loop.dpo, pairs)
+    return _trained(getattr(loop, loop.objective), prompts, sides=1)
 
 
 def _trained(

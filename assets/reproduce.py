@@ -63,6 +63,8 @@ class RecordedTraining:
     """By the stage's parameter name."""
     reference_id: str | None
     """Of DPO."""
+    share: float | None
+    """Of the steps after which the checkpoint was kept; null for the finished one."""
 
 
 def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
@@ -89,18 +91,20 @@ def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
     tables = _versions(json.loads(row["inputs"]))
     rows, settings = _rows(lake, row, stage, settings, recorded, tables)
     parent = "model" if stage == "sft" else "start" if stage in TABLES else "policy"
+    trained, _, share = row["asset"].partition("@")
     return RecordedTraining(
         checkpoint_id=row["checkpoint_id"],
         asset=row["asset"],
         experiment=row["experiment"],
         stage=stage,
         settings=settings,
-        seed=derive_seed(recorded["seed"], row["asset"]),
+        seed=derive_seed(recorded["seed"], trained),
         dtype=recorded["dtype"],
         rows=rows,
         tables=tables,
         models={parent: _model(lake, row["parent_id"])},
         reference_id=row["reference_id"] or None,
+        share=float(share) if share else None,
     )
 
 
@@ -116,6 +120,7 @@ def retrain(
         report: called at every logged step.
     """
     from training.checkpoint import checkpoint_id
+    from training.kept_steps import kept_folder
     from training.launch import launch
 
     rows = training.rows
@@ -131,7 +136,7 @@ def retrain(
         report=report,
         **training.models,
     )
-    return checkpoint_id(folder)
+    return checkpoint_id(kept_folder(folder, training.share) if training.share else folder)
 
 
 def _with_reference(lake: Lake, training: RecordedTraining) -> pl.DataFrame:

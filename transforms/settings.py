@@ -110,10 +110,15 @@ class SplitSettings(Settings):
 
 
 class PairSettings(Settings):
-    """How n scored responses of a prompt become one preference pair."""
+    """How n scored responses of a prompt become preference pairs."""
 
-    rule: Literal["best_vs_worst"] = "best_vs_worst"
-    """Highest against lowest penalised reward. Paper, section 3.3: best against worst of n = 8."""
+    rule: Literal["best_vs_worst", "best_vs_random", "best_vs_second", "all_above_margin"] = (
+        "best_vs_worst"
+    )
+    """Which responses of a prompt meet, by penalised reward. `best_vs_worst`: paper, section 3.3,
+    best against worst of n = 8. `best_vs_random`: against one of the others, drawn by a hash of the
+    prompt. `best_vs_second`: against the next best. `all_above_margin`: every two responses whose
+    margin is at least `min_margin`; the one rule that gives a prompt several pairs."""
     length_penalty: Annotated[float, Field(ge=0)] | Literal["calibrated"] = 0.0
     """lambda of eq. 8, reward units a unit of length: r - lambda |a|. Table 6: 0.001 per char.
     `calibrated` takes the lambda at which the penalised reward has no slope on length within the

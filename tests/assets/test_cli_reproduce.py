@@ -11,6 +11,7 @@ from assets.cli import app
 from assets.reproduce import recorded_training, retrain
 from training.checkpoint import checkpoint_id
 from training.initial_model import make_tiny_model
+from training.kept_steps import kept_folder
 from training.settings import DPOSettings, RewardModelSettings, SFTSettings
 from training.sft import train_sft
 from transforms.errors import InputError
@@ -192,6 +193,7 @@ def test_rankers_and_policies_are_trained_again_to_the_same_weights(home, stage)
         }.items()
     }
     sizes = {"batch_size": 4, "micro_batch_size": 4, "max_tokens": 32, "learning_rate": 1e-3}
+    sizes |= {"kept_shares": (0.5,)} if stage == "dpo" else {}
     settings = {"reward_model": RewardModelSettings, "dpo": DPOSettings}[stage](**sizes)
     policy = row_of(home, "sft_policy")["checkpoint_id"]
     row = {
@@ -207,3 +209,7 @@ def test_rankers_and_policies_are_trained_again_to_the_same_weights(home, stage)
     assert retrain(lake, training, home / f"{stage}_again") == first != policy
     if stage == "dpo":  # two steps an epoch, as one iteration of eight prompts would take
         assert training.settings.max_steps == 4
+        half = retrain(
+            lake, recorded_training(lake, row | {"asset": "some_dpo@0.5"}), home / "half"
+        )
+        assert half == checkpoint_id(kept_folder(home / "dpo_once", 0.5)) != first

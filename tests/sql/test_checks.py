@@ -368,3 +368,13 @@ def test_few_empty_responses(empty, slices):
     lengths = pl.Series("response_chars", [0] * empty + [5] * (10 - empty), dtype=pl.Int32)
     rows = generations(*[(f"p{n}", 0) for n in range(10)]).with_columns(lengths)
     assert failures("few_empty_responses", generations=rows).rows() == slices
+
+
+def test_a_pair_occurs_once():
+    pairs = [
+        dpo_pair(chosen_response_index=index, rejected=turn(text))
+        for index, text in [(0, "b"), (1, "c"), (2, "c")]
+    ]
+    found = failures("no_duplicate_pair", dpo_pairs=pl.concat(pairs))
+    assert found["chosen_response_index"].to_list() == [1, 2]
+    assert found["rows_found"].to_list() == [2, 2]

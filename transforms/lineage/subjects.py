@@ -6,6 +6,8 @@ descends from (`transforms.lineage.outputs`).
     checkpoint id, or the first 6 of its digits or more
     pair_id of `preference_pairs`, or the first 6 of its digits or more
     experiment/iteration/prompt_id                    DPO pair; the prompt's first digits are enough
+    experiment/iteration/prompt_id/3-5                DPO pair, of several of the prompt: response 3
+                                                      chosen, 5 rejected
     experiment/iteration/prompt_id/response_index     response; the same
 """
 
@@ -18,7 +20,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lineage.outputs import Input, Lineage
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
+from transforms.tables.schemas import SCHEMAS, SHARED
 
 SHORTEST_PREFIX = 6
 
@@ -46,11 +48,13 @@ def find_subject(lake: Lake, lineage: Lineage, name: str) -> Subject:
     parts = name.split("/")
     if len(parts) == 1:
         return _by_hash(lake, lineage, name)
-    if len(parts) not in (3, 4) or not all(part.isdecimal() for part in (parts[1], *parts[3:])):
+    indices = parts[3].split("-") if len(parts) == 4 else []
+    numbers = (parts[1], *indices)
+    if len(parts) not in (3, 4) or len(indices) > 2 or not all(map(str.isdecimal, numbers)):
         raise _unknown(name)
     slice_ = {"experiment": parts[0], "iteration": int(parts[1])}
-    if len(parts) == 3:
-        return _dpo_pair(lake, lineage, name, parts[2], slice_)
+    if len(indices) != 1:
+        return _dpo_pair(lake, lineage, name, parts[2], tuple(map(int, indices)), slice_)
     return _response(lake, lineage, name, parts[2], int(parts[3]), slice_)
 
 
@@ -101,29 +105,42 @@ def _response(
 
 
 def _dpo_pair(
-    lake: Lake, lineage: Lineage, name: str, prompt: str, slice_: Mapping[str, Any]
+    lake: Lake,
+    lineage: Lineage,
+    name: str,
+    prompt: str,
+    sides: tuple[int, ...],
+    slice_: Mapping[str, Any],
 ) -> Subject:
-    """Find a DPO pair, with the policy that wrote its responses and what ranked them."""
+    """Find a DPO pair, with the policies that wrote its responses and what ranked them."""
     rows = _of_prompt(lake, "dpo_pairs", prompt, slice_)
-    _require_one(name, rows["prompt_id"].to_list())
+    chosen, rejected = "chosen_response_index", "rejected_response_index"
+    if sides:
+        rows = rows.filter(**dict(zip((chosen, rejected), sides, strict=True)))
+    named = rows.select(pl.format("{}/{}-{}", "prompt_id", chosen, rejected)).to_series()
+    _require_one(name, named.to_list())
     row = rows.row(0, named=True)
     responses = _of_prompt(lake, "generations", row["prompt_id"], slice_)
     scores = _of_prompt(lake, "scores", row["prompt_id"], slice_)
     facts = row | {
         "policy_id": _only(responses, "policy_id"),
+        "chosen_policy_id": _only(responses.filter(response_index=row[chosen]), "policy_id"),
+        "rejected_policy_id": _only(responses.filter(response_index=row[rejected]), "policy_id"),
         "sampling_id": _only(responses, "sampling_id"),
         "ranker": _only(scores, "ranker"),
         "ranker_id": _only(scores, "ranker_id"),
         "responses": responses.height,
     }
     whole = f"{slice_['experiment']}/{slice_['iteration']}/{row['prompt_id']}"
+    if sides:
+        whole += f"/{row[chosen]}-{row[rejected]}"
     return Subject("dpo_pair", whole, facts, _in_loop(lineage, "dpo_pairs", slice_))
 
 
 def _of_prompt(lake: Lake, table: str, prompt: str, slice_: Mapping[str, Any]) -> pl.DataFrame:
     """Read a slice's rows of the prompts that begin so; none where there is no such table."""
     if not lake.exists(table):
-        return pl.DataFrame(schema={"prompt_id": pl.String, "response_index": pl.Int32})
+        return pl.DataFrame(schema=SCHEMAS[table])
     rows = lake.scan(table, **slice_).filter(pl.col("prompt_id").str.starts_with(prompt))
     return rows.collect()
 

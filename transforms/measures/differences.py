@@ -16,7 +16,9 @@ PROMPT = ["iteration", "prompt_id"]
 def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Count the DPO pairs that two slices have in common, and those that changed.
 
-    A prompt has at most one pair. Responses are compared by their text.
+    Responses are compared by their text. A pair whose two texts meet in both slices is unchanged;
+    where a prompt has one pair left on each side, the one became the other; the rest, of rules that
+    give a prompt several pairs, is added or removed.
 
     Args:
         first: `dpo_pairs` of the one slice.
@@ -26,35 +28,38 @@ def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
         One row per iteration: iteration, first_pairs, second_pairs, added (in the second only),
         removed, other_chosen, other_rejected, other_both, unchanged.
     """
-    texts = [
+    texts = ["chosen", "rejected"]
+    before, after = (
         frame.select(
             *PROMPT,
-            chosen=pl.col("chosen").list.last().struct.field("content"),
-            rejected=pl.col("rejected").list.last().struct.field("content"),
-            present=pl.lit(True),
+            *(pl.col(side).list.last().struct.field("content").alias(side) for side in texts),
         )
         for frame in (first, second)
-    ]
-    joined = texts[0].join(texts[1], on=PROMPT, how="full", coalesce=True, suffix="_second")
-    in_first = pl.col("present").fill_null(False)
-    in_second = pl.col("present_second").fill_null(False)
+    )
+    pair = [*PROMPT, *texts]
+    unchanged = before.join(after, on=pair, how="semi")
+    left, right = (
+        one.join(other, on=pair, how="anti") for one, other in ((before, after), (after, before))
+    )
+    single = [rows.filter(pl.len().over(PROMPT) == 1) for rows in (left, right)]
+    became = single[0].join(single[1], on=PROMPT, suffix="_second")
     other_chosen = pl.col("chosen") != pl.col("chosen_second")
     other_rejected = pl.col("rejected") != pl.col("rejected_second")
-    common = in_first & in_second
-    return (
-        joined.group_by("iteration")
-        .agg(
-            first_pairs=in_first.sum(),
-            second_pairs=in_second.sum(),
-            added=(in_second & ~in_first).sum(),
-            removed=(in_first & ~in_second).sum(),
-            other_chosen=(common & other_chosen & ~other_rejected).sum(),
-            other_rejected=(common & ~other_chosen & other_rejected).sum(),
-            other_both=(common & other_chosen & other_rejected).sum(),
-            unchanged=(common & ~other_chosen & ~other_rejected).sum(),
-        )
-        .sort("iteration")
-    )
+    kinds = {
+        "first_pairs": before,
+        "second_pairs": after,
+        "added": right.join(became, on=PROMPT, how="anti"),
+        "removed": left.join(became, on=PROMPT, how="anti"),
+        "other_chosen": became.filter(other_chosen & ~other_rejected),
+        "other_rejected": became.filter(~other_chosen & other_rejected),
+        "other_both": became.filter(other_chosen & other_rejected),
+        "unchanged": unchanged,
+    }
+    counted = pl.concat([before, after]).select(pl.col("iteration").unique())
+    for kind, rows in kinds.items():
+        counts = rows.group_by("iteration").agg(pl.len().alias(kind))
+        counted = counted.join(counts, on="iteration", how="left")
+    return counted.with_columns(pl.col(*kinds).fill_null(0)).sort("iteration")
 
 
 def shifts(first: LoopSlice, second: LoopSlice) -> pl.DataFrame:

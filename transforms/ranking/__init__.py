@@ -1,4 +1,4 @@
-"""Responses of an iteration and what ranks them: verdicts, penalties, best against worst of n.
+"""Responses of an iteration and what ranks them: verdicts, penalties, pairs.
 
 Not here: computing a reward (`training`), measuring a ranker (`transforms.measures`).
 """

@@ -16,7 +16,7 @@ def best_of_n(
     """Take the response of highest penalised reward of every prompt, the first of its equals.
 
     Args:
-        responses: those of `dpo_pairs.best_vs_worst`.
+        responses: those of `dpo_pairs.make_pairs`.
         settings: unit of length, which responses are usable.
         penalty: lambda of eq. 8, reward units a unit of length.
 

@@ -1,6 +1,7 @@
-"""From n scored responses of a prompt to one preference pair: best against worst.
+"""From n scored responses of a prompt to preference pairs, by a rule.
 
-Lives here: the choice of pairs from responses and rewards. Not here: sampling and scoring them.
+Lives here: ranking responses by penalised reward, and what becomes of the pairs that a rule names.
+Not here: the rules (`transforms.ranking.pair_rules`), sampling and scoring.
 
 Source: paper, section 3.3 (best against worst of n = 8) and eq. 8 (r - lambda |a|). Deviation: the
 published script ranks by the penalised reward but then orients chosen and rejected by the raw one,
@@ -12,6 +13,7 @@ import polars as pl
 
 from transforms.ranking.finite_rewards import require_finite_rewards
 from transforms.ranking.length_penalty import calibrated_penalty
+from transforms.ranking.pair_rules import RULES
 from transforms.settings import PairSettings
 from transforms.tables.schemas import LOOP_SLICE, MESSAGES, SCHEMAS
 
@@ -27,7 +29,7 @@ def length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:
     penalised rewards can be compared within one alone; the rewards are stored beside them.
 
     Args:
-        responses: those of `best_vs_worst`.
+        responses: those of `make_pairs`.
         settings: the penalty, its unit, which responses are usable.
 
     Raises:
@@ -39,13 +41,13 @@ def length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:
     return settings.length_penalty
 
 
-def best_vs_worst(
+def make_pairs(
     responses: pl.DataFrame, settings: PairSettings, penalty: float
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Pair the response of highest with the one of lowest penalised reward, prompt by prompt.
+    """Rank the responses of each prompt by penalised reward and pair them by the settings' rule.
 
     Equal penalised rewards are ordered by response_index: the best is the first of its equals, the
-    worst the last.
+    worst the last. Where a rule names several pairs of a prompt, pairs of equal texts are one.
 
     Args:
         responses: prompt_id, response_index, response, response_tokens, response_chars,
@@ -54,46 +56,59 @@ def best_vs_worst(
         penalty: lambda of eq. 8, reward units a unit of length, from `length_penalty`.
 
     Returns:
-        `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, by prompt_id; every
-        prompt is in exactly one. Reasons, the first that holds: too_few_responses, equal_text,
-        equal_reward, small_margin.
+        `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, by prompt_id (and
+        the ranks of chosen and rejected). Every prompt is in exactly one: it has a pair or more, or
+        it is dropped with the reason that its pair of widest margin failed by. Reasons, the first
+        that holds: too_few_responses, equal_text, equal_reward, small_margin.
 
     Raises:
         InputError: a reward is NaN or infinite. A null one is a response that a judge gave no
             verdict on: it is not usable.
     """
-    order = ranked(responses, settings, penalty)
-    extremes = order.group_by("prompt_id", maintain_order=True).agg(
-        pl.len().alias("usable"),
-        pl.col("prompt").first(),
-        pl.col("response", "response_index", "reward", "penalised").first().name.prefix("chosen_"),
-        pl.col("response", "response_index", "reward", "penalised").last().name.prefix("rejected_"),
+    order = ranked(responses, settings, penalty).with_columns(
+        place=pl.int_range(pl.len()).over("prompt_id"), usable=pl.len().over("prompt_id")
     )
-    prompts = responses.select(pl.col("prompt_id").unique()).sort("prompt_id")
-    margin = pl.col("chosen_penalised") - pl.col("rejected_penalised")
-    judged = prompts.join(extremes, on="prompt_id", how="left", maintain_order="left").with_columns(
+    candidates = RULES[settings.rule](order)
+    for side in ("chosen", "rejected"):
+        facts = pl.col("response", "response_index", "reward", "penalised_reward")
+        sides = order.select(
+            "prompt_id", facts.name.prefix(f"{side}_"), pl.col("place").alias(f"{side}_place")
+        )
+        candidates = candidates.join(sides, on=["prompt_id", f"{side}_place"], validate="m:1")
+    margin = pl.col("chosen_penalised_reward") - pl.col("rejected_penalised_reward")
+    judged = candidates.sort("prompt_id", "chosen_place", "rejected_place").with_columns(
         margin=margin,
-        reason=pl.when(pl.col("usable").fill_null(0) < 2).then(pl.lit("too_few_responses"))
-        .when(pl.col("chosen_response") == pl.col("rejected_response")).then(pl.lit("equal_text"))
+        reason=pl.when(pl.col("chosen_response") == pl.col("rejected_response"))
+        .then(pl.lit("equal_text"))
         .when(margin == 0).then(pl.lit("equal_reward"))
         .when(margin < settings.min_margin).then(pl.lit("small_margin")),
     )  # fmt: skip
-    kept = judged.filter(pl.col("reason").is_null()).with_columns(
+    texts = ["prompt_id", "chosen_response", "rejected_response"]
+    kept = judged.filter(pl.col("reason").is_null()).unique(
+        texts, keep="first", maintain_order=True
+    )
+    prompts = responses.unique("prompt_id").select("prompt_id", "prompt").sort("prompt_id")
+    widest = judged.sort(
+        "prompt_id", "margin", "rejected_place", descending=[False, True, True]
+    ).unique("prompt_id", keep="first", maintain_order=True)
+    dropped = (
+        prompts.join(kept, on="prompt_id", how="anti")
+        .join(widest, on="prompt_id", how="left", maintain_order="left")
+        .with_columns(reason=pl.col("reason").fill_null("too_few_responses"))
+    )
+    named = kept.join(prompts, on="prompt_id", maintain_order="left", validate="m:1").with_columns(
         chosen=as_turn("chosen_response"),
         rejected=as_turn("rejected_response"),
-        chosen_penalised_reward="chosen_penalised",
-        rejected_penalised_reward="rejected_penalised",
         rule=pl.lit(settings.rule),
     )
-    dropped = judged.filter(pl.col("reason").is_not_null())
     return (
-        kept.select(name for name in SCHEMAS["dpo_pairs"] if name not in LOOP_SLICE),
+        named.select(name for name in SCHEMAS["dpo_pairs"] if name not in LOOP_SLICE),
         dropped.select(name for name in SCHEMAS["dropped_pairs"] if name not in LOOP_SLICE),
     )
 
 
 def ranked(responses: pl.DataFrame, settings: PairSettings, penalty: float) -> pl.DataFrame:
-    """Order each prompt's usable responses, best first; adds `penalised`, the penalised reward.
+    """Order each prompt's usable responses, best first; adds penalised_reward.
 
     Raises:
         InputError: a reward is NaN or infinite.
@@ -102,8 +117,8 @@ def ranked(responses: pl.DataFrame, settings: PairSettings, penalty: float) -> p
     penalised = pl.col("reward") - penalty * pl.col(f"response_{settings.length_unit}")
     return (
         _usable(responses, settings)
-        .with_columns(penalised=penalised)
-        .sort("prompt_id", "penalised", "response_index", descending=[False, True, False])
+        .with_columns(penalised_reward=penalised)
+        .sort("prompt_id", "penalised_reward", "response_index", descending=[False, True, False])
     )
 
 

@@ -207,12 +207,12 @@ def pairs_between(
     """Read the pairs of an experiment's iterations `first_iteration` ... `iteration`.
 
     Returns:
-        prompt_id, prompt, chosen, rejected; sorted by iteration and prompt_id.
+        prompt_id, prompt, chosen, rejected; sorted by iteration, prompt_id and responses.
     """
     return (
         lake.scan("dpo_pairs", version, experiment=experiment)
         .filter(pl.col("iteration").is_between(first_iteration, iteration))
-        .sort("iteration", "prompt_id")
+        .sort("iteration", "prompt_id", "chosen_response_index", "rejected_response_index")
         .select("prompt_id", "prompt", "chosen", "rejected")
         .collect()
     )

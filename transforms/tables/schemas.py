@@ -199,7 +199,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "answer": pl.String,  # what the oracle said
         "created_at": pl.Datetime("us", "UTC"),
     },
-    # one row per prompt that produced a pair
+    # one row per prompt that produced a pair; by the rule all_above_margin, per prompt and pair
     "dpo_pairs": {
         **LOOP_SLICE,
         "prompt_id": pl.String,

@@ -100,7 +100,13 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
              "ranker": "reward_model", "ranker_id": REWARD}
             for n in (0, 1)
         ],
-        "dpo_pairs": [{**key, "prompt_id": "abc1", "chosen": turn, "margin": 1.0}],
+        "dpo_pairs": [
+            {**key, "prompt_id": "abc1", "chosen": turn, "margin": 1.0,
+             "chosen_response_index": 0, "rejected_response_index": 1},
+            *({**key, "iteration": 2, "prompt_id": "abc1", "chosen": turn, "margin": margin,
+               "chosen_response_index": 2, "rejected_response_index": index}
+              for index, margin in enumerate((0.5, 1.5))),
+        ],
         "preference_pairs": [{"pair_id": "fedcba98", "source": "chat"}, {"pair_id": "fedcba11"},
                              {"pair_id": "4444444f"}],
     }  # fmt: skip

@@ -59,6 +59,18 @@ def test_each_kind_of_change_of_pairs_is_counted_once():
     ]  # fmt: skip
 
 
+def test_of_several_pairs_of_a_prompt_only_a_single_other_one_became_another():
+    first = table("dpo_pairs", pair("p", "a", "b"), pair("p", "a", "c"), pair("q", "a", "b"))
+    second = table(
+        "dpo_pairs", pair("p", "a", "c"), pair("p", "a", "d"), pair("q", "a", "b"),
+        pair("q", "a", "c"), pair("q", "b", "c"),
+    )  # fmt: skip
+    assert pair_changes(first, second).to_dicts() == [
+        {"iteration": 1, "first_pairs": 3, "second_pairs": 5, "added": 2, "removed": 0,
+         "other_chosen": 0, "other_rejected": 1, "other_both": 0, "unchanged": 2},
+    ]  # fmt: skip
+
+
 def test_rewards_and_lengths_move_by_the_mean_of_the_prompts_means():
     # prompt p: two responses, one of them the same text; q: one response, the same text
     first = sampled(("p", 0, "aa", 1.0), ("p", 1, "b", 0.0), ("q", 0, "c", 5.0), ("r", 0, "z", 1.0))

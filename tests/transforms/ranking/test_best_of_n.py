@@ -3,7 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.ranking.best_of_n import best_of_n
-from transforms.ranking.dpo_pairs import best_vs_worst
+from transforms.ranking.dpo_pairs import make_pairs
 from transforms.settings import PairSettings
 
 
@@ -54,7 +54,7 @@ def test_truncated_responses_may_be_left_out() -> None:
 
 
 def test_it_is_the_chosen_side_of_a_pair() -> None:
-    pairs, _ = best_vs_worst(ROWS, PairSettings(), 0.05)
+    pairs, _ = make_pairs(ROWS, PairSettings(), 0.05)
     chosen = {row["prompt_id"]: row["chosen"][0]["content"] for row in pairs.to_dicts()}
     kept, _ = best_of_n(ROWS, PairSettings(), 0.05)
     assert chosen.items() <= texts(kept).items()

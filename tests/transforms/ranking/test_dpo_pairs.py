@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from transforms.errors import InputError
-from transforms.ranking.dpo_pairs import best_vs_worst, length_penalty
+from transforms.ranking.dpo_pairs import length_penalty, make_pairs
+from transforms.ranking.pair_rules import RULES
 from transforms.settings import PairSettings
 from transforms.tables.schemas import MESSAGES, SCHEMAS, enforce
 
@@ -27,7 +28,7 @@ def responses(prompts):
 def paired(frame, **settings):
     """Pair responses with the penalty that the settings ask for."""
     settings = PairSettings(**settings)
-    return best_vs_worst(frame, settings, length_penalty(frame, settings))
+    return make_pairs(frame, settings, length_penalty(frame, settings))
 
 
 def test_best_against_worst():
@@ -76,6 +77,30 @@ def test_ties_of_the_best_go_to_the_lowest_index():
     frame = responses({"p": [("a", 0.0), ("b", 1.0), ("c", 1.0), ("d", 0.0)]})
     pairs, _ = paired(frame.sample(4, shuffle=True, seed=1))
     assert pairs.select("chosen_response_index", "rejected_response_index").row(0) == (1, 3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "margin", "expected"),
+    [
+        ("best_vs_worst", 0.0, [(1, 2)]),
+        ("best_vs_second", 0.0, [(1, 3)]),
+        ("best_vs_second", 0.5, []),
+        ("all_above_margin", 0.0, [(1, 3), (1, 0), (1, 2), (3, 0), (3, 2), (0, 2)]),
+        ("all_above_margin", 1.5, [(1, 0), (1, 2), (3, 2), (0, 2)]),
+    ],
+)
+def test_each_rule_on_one_prompt(rule, margin, expected):
+    frame = responses({"p": [("a", 0.5), ("b", 2.0), ("c", -1.0), ("d", 1.75)]})
+    pairs, dropped = paired(frame, rule=rule, min_margin=margin)
+    key = pairs.select("chosen_response_index", "rejected_response_index")
+    assert key.rows() == expected
+    assert dropped.rows() == ([] if expected else [("p", "small_margin")])
+
+
+def test_pairs_of_equal_texts_are_one_pair():
+    frame = responses({"p": [("a", 1.0), ("b", 0.0), ("b", 0.0), ("a", 1.0)]})
+    pairs, _ = paired(frame, rule="all_above_margin")
+    assert pairs.select("chosen_response_index", "rejected_response_index").rows() == [(0, 1)]
 
 
 def test_the_unit_of_length():
@@ -149,17 +174,57 @@ prompts = st.dictionaries(
 )
 
 
+choices = {
+    "rule": st.sampled_from(sorted(RULES)),
+    "length_penalty": st.integers(0, 4).map(lambda quarters: quarters / 4),
+    "min_margin": st.sampled_from([0.0, 0.5]),
+    "drop_truncated": st.booleans(),
+}
+
+
+@settings(max_examples=120, deadline=None)
+@given(prompts, st.fixed_dictionaries(choices))
+def test_every_prompt_is_paired_or_dropped_and_the_penalty_orients_every_pair(prompts, chosen):
+    pairs, dropped = paired(responses(prompts), **chosen)
+    assert {*pairs["prompt_id"]} | {*dropped["prompt_id"]} == set(prompts)
+    assert not {*pairs["prompt_id"]} & {*dropped["prompt_id"]}
+    assert dropped["prompt_id"].is_unique().all()
+    for pair in pairs.iter_rows(named=True):
+        sides = {}
+        for side in ("chosen", "rejected"):
+            text, reward, _ = prompts[pair["prompt_id"]][pair[f"{side}_response_index"]]
+            assert pair[side] == [{"role": "assistant", "content": text}]
+            assert pair[f"{side}_reward"] == reward
+            sides[side] = reward - chosen["length_penalty"] * len(text)
+            assert pair[f"{side}_penalised_reward"] == sides[side]
+        assert pair["margin"] == sides["chosen"] - sides["rejected"] > 0
+        assert pair["margin"] >= chosen["min_margin"]
+        assert pair["chosen"] != pair["rejected"]
+        assert pair["rule"] == chosen["rule"]
+
+
 @settings(max_examples=60, deadline=None)
-@given(prompts, st.integers(0, 4), st.sampled_from([0.0, 0.5]), st.booleans())
-def test_every_prompt_is_paired_or_dropped_and_margins_are_positive(prompts, penalty, least, drop):
-    pairs, dropped = paired(
-        responses(prompts), length_penalty=penalty / 4, min_margin=least, drop_truncated=drop
-    )
-    assert sorted([*pairs["prompt_id"], *dropped["prompt_id"]]) == sorted(prompts)
-    assert (pairs["margin"] > 0).all()
-    assert (pairs["margin"] >= least).all()
-    assert (pairs["chosen"] != pairs["rejected"]).all()
-    assert (pairs["chosen_penalised_reward"] > pairs["rejected_penalised_reward"]).all()
+@given(prompts, st.fixed_dictionaries(choices), st.randoms(use_true_random=False))
+def test_the_order_of_rows_changes_nothing(prompts, chosen, random):
+    frame = responses(prompts)
+    rows = list(range(frame.height))
+    random.shuffle(rows)
+    for one, other in zip(paired(frame, **chosen), paired(frame[rows], **chosen), strict=True):
+        assert one.equals(other)
+
+
+@settings(max_examples=60, deadline=None)
+@given(prompts, st.fixed_dictionaries(choices))
+def test_every_rules_pairs_are_among_all(prompts, chosen):
+    """By texts: of pairs with equal texts, all_above_margin keeps the first."""
+    frame = responses(prompts)
+    texts = ["prompt_id", "chosen", "rejected"]
+    pairs, _ = paired(frame, **chosen)
+    every, dropped = paired(frame, **chosen | {"rule": "all_above_margin"})
+    assert pairs.join(every, on=texts, how="anti").is_empty()
+    # a prompt that no rule can pair has the same reason under best against worst
+    _, lost = paired(frame, **chosen | {"rule": "best_vs_worst"})
+    assert dropped.join(lost, on=["prompt_id"], how="anti").is_empty()
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,21 @@
+-- A row is a DPO pair, by the texts that meet under a prompt, that occurs more than once in a slice:
+-- a training would see it twice as often as its settings say.
+with
+
+dpo_pairs as (select * from dpo_pairs)
+
+select
+    experiment,
+    iteration,
+    prompt_id,
+    chosen_response_index,
+    rejected_response_index,
+    rows_found
+from (
+    select
+        *,
+        count(*) over (partition by experiment, iteration, prompt_id, chosen, rejected) as rows_found
+    from dpo_pairs
+)
+where rows_found > 1
+order by all
