@@ -1,0 +1,149 @@
+-- One row per experiment, iteration and sampler: what it gave to the pairs, and what it adds.
+-- `response_share` is its share of the responses: chosen_share and rejected_share, its shares of the
+-- pairs' two sides, would be as large if samplers did not differ. `reward` is the mean of its
+-- responses; chosen_margin and rejected_margin are the mean penalised margins of the pairs of which it
+-- gave that side. `margin` is the mean over prompts of the widest difference of two rewards (without
+-- a penalty), margin_without the same without this sampler's responses, null where no other is;
+-- margin_without_as_many is what to expect where as many responses, whichever, are left out. Its
+-- responses widen margins more than others would where the last is above the one before.
+with
+
+scored_responses as (select * from scored_responses),
+
+dpo_pairs as (select * from dpo_pairs),
+
+ranked as (
+    select
+        *,
+        row_number() over (prompt order by reward, response_index) as place,
+        count(*) over (prompt) as n
+    from scored_responses
+    where reward is not null
+    window prompt as (partition by experiment, iteration, prompt_id)
+),
+
+samplers as (
+    select
+        experiment,
+        iteration,
+        sampler,
+        sampler_policy,
+        temperature,
+        top_p,
+        count(*) as responses,
+        avg(reward) as reward
+    from ranked
+    group by all
+),
+
+-- what is left of a prompt's responses without one sampler's
+left_out as (
+    select
+        ranked.experiment,
+        ranked.iteration,
+        ranked.prompt_id,
+        samplers.sampler,
+        max(ranked.reward) - min(ranked.reward) as margin,
+        max(ranked.reward) filter (ranked.sampler <> samplers.sampler)
+        - min(ranked.reward) filter (ranked.sampler <> samplers.sampler) as margin_without,
+        count(*) filter (ranked.sampler <> samplers.sampler) as others
+    from ranked
+    inner join samplers using (experiment, iteration)
+    group by all
+),
+
+-- C(i - 1, m - 1) / C(n, m) of the subsets of m of n values have the i-th smallest as their largest
+subsets as (
+    select
+        left_out.experiment,
+        left_out.iteration,
+        left_out.prompt_id,
+        left_out.sampler,
+        sum(ranked.reward * exp(
+            lgamma(ranked.place) - lgamma(left_out.others) - lgamma(ranked.place - left_out.others + 1)
+            - (lgamma(n + 1) - lgamma(left_out.others + 1) - lgamma(n - left_out.others + 1))
+        )) filter (ranked.place >= left_out.others) as highest,
+        sum(ranked.reward * exp(
+            lgamma(n + 1 - ranked.place) - lgamma(left_out.others)
+            - lgamma(n + 1 - ranked.place - left_out.others + 1)
+            - (lgamma(n + 1) - lgamma(left_out.others + 1) - lgamma(n - left_out.others + 1))
+        )) filter (n + 1 - ranked.place >= left_out.others) as lowest
+    from left_out
+    inner join ranked using (experiment, iteration, prompt_id)
+    where left_out.others > 0
+    group by all
+),
+
+margins as (
+    select
+        experiment,
+        iteration,
+        sampler,
+        avg(margin) as margin,
+        avg(margin_without) as margin_without,
+        avg(highest - lowest) as margin_without_as_many
+    from left_out
+    left join subsets using (experiment, iteration, prompt_id, sampler)
+    group by all
+),
+
+sides as (
+    select
+        dpo_pairs.experiment,
+        dpo_pairs.iteration,
+        sides.side,
+        responses.sampler,
+        dpo_pairs.margin
+    from dpo_pairs
+    cross join (values ('chosen'), ('rejected')) as sides (side)
+    inner join scored_responses as responses
+        on responses.experiment = dpo_pairs.experiment
+        and responses.iteration = dpo_pairs.iteration
+        and responses.prompt_id = dpo_pairs.prompt_id
+        and responses.response_index = case sides.side
+            when 'chosen' then dpo_pairs.chosen_response_index
+            else dpo_pairs.rejected_response_index
+        end
+),
+
+shares as (
+    select
+        experiment,
+        iteration,
+        sampler,
+        count(*) filter (side = 'chosen') as chosen,
+        count(*) filter (side = 'rejected') as rejected,
+        avg(margin) filter (side = 'chosen') as chosen_margin,
+        avg(margin) filter (side = 'rejected') as rejected_margin
+    from sides
+    group by all
+),
+
+slices as (
+    select experiment, iteration, count(*) as pairs from dpo_pairs group by all
+)
+
+select
+    samplers.experiment,
+    samplers.iteration,
+    samplers.sampler,
+    samplers.sampler_policy,
+    samplers.temperature,
+    samplers.top_p,
+    samplers.responses,
+    samplers.responses / sum(samplers.responses) over (
+        partition by samplers.experiment, samplers.iteration
+    ) as response_share,
+    coalesce(shares.chosen, 0) / slices.pairs as chosen_share,
+    coalesce(shares.rejected, 0) / slices.pairs as rejected_share,
+    samplers.reward,
+    shares.chosen_margin,
+    shares.rejected_margin,
+    margins.margin,
+    margins.margin_without,
+    margins.margin_without_as_many
+from samplers
+inner join margins using (experiment, iteration, sampler)
+left join shares using (experiment, iteration, sampler)
+left join slices using (experiment, iteration)
+order by samplers.experiment, samplers.iteration, samplers.sampler
