@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from assets.adoption import adopt_drawn, adopt_scored
+from assets.health import record_health, watch_health
 from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
 from assets.rankers import Ranker, rank, ranker_settings
@@ -215,6 +216,7 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         deps=(chain.asset("generations"), chain.asset("scores"), "prompts"),
         settings=lambda loop: {"pairs": loop.pairs.model_dump()},
         checks=PAIR_CHECKS,
+        watch=watch_health(study, chain),
         scope=chain.slice,
         kinds=("deltalake", "polars"),
         description="One row per pair: by the rule best_vs_worst, one for every prompt whose "
@@ -231,6 +233,7 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         step.lake.overwrite("dropped_pairs", dropped, **chain.slice(step))
         kept = responses.stamp(kept, **chain.slice(step))
         version = step.lake.overwrite("dpo_pairs", kept, **chain.slice(step))
+        health = record_health(study, step.lake, **chain.slice(step))
         return Made(
             f"dpo_pairs@{version}",
             {
@@ -239,6 +242,7 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
                 "dropped_by_reason": table_preview(dropped["reason"].value_counts(sort=True)),
                 "mean_margin": kept["margin"].mean(),
                 "length_penalty": penalty,
+                **health,
             },
         )
 

@@ -14,7 +14,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from assets.commands import benchmark, current, diff, lineage, maintain, page, plan, reproduce, sql
+from assets.commands import (
+    benchmark,
+    current,
+    diff,
+    health,
+    lineage,
+    maintain,
+    page,
+    plan,
+    reproduce,
+    sql,
+)
 from assets.commands.options import (
     QUICKSTART_HOME,
     Home,
@@ -163,6 +174,7 @@ def ui(
 app.command(epilog=sql.EXAMPLES)(sql.sql)
 app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 app.command(epilog=current.EXAMPLES)(current.current)
+app.command(epilog=health.EXAMPLES)(health.health)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)

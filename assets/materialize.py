@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.resources import LakeResource
-from assets.steps import Made, Step, make, make_nothing
+from assets.steps import Made, Step, Watch, make, make_nothing
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.tables import materializations
@@ -43,6 +43,7 @@ def declare(
     partitioned: bool = False,
     drawn_for: Callable[[LoopSettings], bool] | None = None,
     checks: Sequence[str] = (),
+    watch: Watch | None = None,
     scope: Callable[["Step"], Mapping[str, str | int]] = lambda step: {},
     accelerator: bool = False,
     kinds: Sequence[str] = (),
@@ -63,6 +64,7 @@ def declare(
             default. The partitions of a job are one set, so that the others have one, too: it makes
             nothing and records nothing. `settings` and `reads` are not asked for them.
         checks: files of `sql/checks` whose rows are failures; a failure stops what follows.
+        watch: checks that warn, and stop nothing.
         scope: the slice whose failing rows are this asset's; those of others are left out.
         accelerator: whether it takes the one slot of the pool `gpu`.
         kinds: labels in the graph.
@@ -74,6 +76,8 @@ def declare(
         loops = {experiment: loop for experiment, loop in loops.items() if drawn_for(loop)}
     resolved = {experiment: settings(loop) for experiment, loop in loops.items()}
     read = {experiment: tuple(reads(loop) if reads else deps) for experiment, loop in loops.items()}
+
+    watched = watch or Watch()
 
     def decorate(body: Callable[[Step], Made]) -> dg.AssetsDefinition:
         @dg.asset(
@@ -99,6 +103,12 @@ def declare(
                     description=describe("checks", check_name),
                 )
                 for check_name in checks
+            ]
+            + [
+                dg.AssetCheckSpec(
+                    check_name, asset=asset_key(name), blocking=False, description=text
+                )
+                for check_name, text in watched.checks.items()
             ],
             pool="gpu" if accelerator else None,
             kinds=set(kinds),
@@ -106,7 +116,7 @@ def declare(
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
             experiment = context.partition_key if partitioned else SHARED
             if experiment not in loops:
-                return make_nothing(context, experiment, checks)
+                return make_nothing(context, experiment, [*checks, *watched.checks])
             opened = lake.open()
             with writing(opened, name, experiment, wait=context.log.warning):
                 step = Step(
@@ -118,7 +128,7 @@ def declare(
                     materializations.output_ids(opened, read[experiment], experiment),
                     resolved[experiment],
                 )
-                return make(context, step, body, checks, scope)
+                return make(context, step, body, checks, scope, watched)
 
         return asset
 

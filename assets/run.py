@@ -8,18 +8,20 @@ import difflib
 import os
 import socket
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import psutil
 from filelock import FileLock
+from rich.markup import escape
 
 from assets.console import CONSOLE, print_table, quiet_teardown
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.staleness import name_of, read_by, stale_assets
-from assets.steps import PLANNED
+from assets.steps import CONCERN, PLANNED
 from training.recipe import Recipe, load_recipe
 from transforms.errors import InputError
 from transforms.plots import training as plots
@@ -116,17 +118,25 @@ def _run_experiment(
         asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
         raise_on_error=True,
     )
-    failed = [
-        evaluation.check_name
-        for evaluation in result.get_asset_check_evaluations()
-        if not evaluation.passed
-    ]
+    unmet = [one for one in result.get_asset_check_evaluations() if not one.passed]
+    failed = [one.check_name for one in unmet if one.severity == dg.AssetCheckSeverity.ERROR]
+    _print_concerns(experiment, [one for one in unmet if one.check_name not in failed])
     if failed:
         raise InputError(
             f"experiment {experiment} stopped at a check",
             expected=f"no rows from sql/checks/{failed[0]}.sql",
             found="failing rows; the run's page shows the first of them",
             remedy="prefloop ui, then open the asset's checks",
+        )
+
+
+def _print_concerns(experiment: str, warnings: Sequence[dg.AssetCheckEvaluation]) -> None:
+    """Repeat at the end of a run what its checks have warned of."""
+    for one in warnings:
+        told = f"{name_of(one.asset_key)} [{experiment}]: {one.metadata[CONCERN].value}"
+        CONSOLE.print(
+            f"[yellow]warning[/yellow]  {escape(told)}  [dim]{one.check_name}[/dim]",
+            highlight=False,
         )
 
 

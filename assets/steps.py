@@ -25,6 +25,10 @@ PLANNED = "prefloop/planned"
 """Tag of a run: when its assets were found out of date, ISO 8601."""
 
 
+CONCERN = "concern"
+"""Metadata of a check that warns: what is wrong."""
+
+
 @dataclass(frozen=True)
 class Step:
     """What the body of an asset is given."""
@@ -44,6 +48,16 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """Checks of an asset that warn: the run goes on, and what was made is recorded."""
+
+    checks: Mapping[str, str] = field(default_factory=dict)
+    """What each looks at, by name."""
+    look: Callable[[Step], Mapping[str, str]] = lambda step: {}
+    """Says what is wrong, by name of the checks that warn, once the asset is made."""
+
+
+@dataclass(frozen=True)
 class Made:
     """What the body of an asset returns."""
 
@@ -59,6 +73,7 @@ def make(
     body: Callable[[Step], Made],
     checks: Sequence[str],
     scope: Callable[[Step], Mapping[str, str | int]],
+    watch: Watch,
 ) -> dg.MaterializeResult:
     """Run an asset's body and its checks, and record both; what another run has just made stands.
 
@@ -94,6 +109,7 @@ def make(
             settings=step.settings,
             **facts,
         )
+    results += _look(step, watch)
     step.log.info(f"{step.asset} [{step.experiment}] done in {elapsed_s:.1f} s: {made.output_id}")
     return dg.MaterializeResult(
         metadata={
@@ -127,6 +143,22 @@ def _planned(context: dg.AssetExecutionContext) -> datetime:
     if PLANNED in context.run.tags:
         return datetime.fromisoformat(context.run.tags[PLANNED])
     return context.instance.get_run_record_by_id(context.run_id).create_timestamp
+
+
+def _look(step: Step, watch: Watch) -> list[dg.AssetCheckResult]:
+    """Run the checks that warn."""
+    concerns = watch.look(step)
+    for concern in concerns.values():
+        step.log.warning(f"{step.asset} [{step.experiment}] warning: {concern}")
+    return [
+        dg.AssetCheckResult(
+            check_name=name,
+            passed=name not in concerns,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={CONCERN: concerns[name]} if name in concerns else {},
+        )
+        for name in watch.checks
+    ]
 
 
 def _run_check(lake: Lake, name: str, scope: Mapping[str, str | int]) -> dg.AssetCheckResult:

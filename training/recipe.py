@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.benchmark_settings import AnyBenchmark
+from training.health_settings import HealthSettings
 from training.judge_settings import JudgeSettings
 from training.promotion_settings import PromotionSettings
 from training.settings import (
@@ -89,6 +90,8 @@ class Recipe(Settings):
     """Bench sets by name (`transforms.reward_bench.sets`) that the reward model is measured on."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
+    health: HealthSettings = HealthSettings()
+    """Bounds that a run warns of before it trains on an iteration's pairs."""
     benchmarks: dict[str, AnyBenchmark] = Field(default={})
     """Benchmarks by name (paper, Table 3) that models are measured on after the loop."""
     promotion: PromotionSettings | None = None

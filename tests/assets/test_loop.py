@@ -51,6 +51,7 @@ def test_every_table_is_written(lake: Lake) -> None:
         "generations",
         "scores",
         "dpo_pairs",
+        "iteration_health",
         "reference_logps",
         "checkpoints",
         "training_metrics",

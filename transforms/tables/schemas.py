@@ -215,6 +215,37 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "margin": pl.Float64,  # of the penalised rewards
         "rule": pl.String,
     },
+    # one row per slice: its responses and pairs before they are trained on; `_se`: by prompt
+    "iteration_health": {
+        **LOOP_SLICE,
+        "ranker": pl.String,
+        "prompts": pl.Int64,
+        "responses": pl.Int64,
+        "pairs": pl.Int64,
+        "reward_length_slope": pl.Float64,  # reward units a character, within prompts
+        "reward_length_slope_se": pl.Float64,
+        "reward_length_correlation": pl.Float64,  # mean of Pearson's r within prompts, characters
+        "reward_length_correlation_se": pl.Float64,
+        "response_chars": pl.Float64,
+        "response_chars_se": pl.Float64,
+        "chosen_minus_rejected_chars": pl.Float64,
+        "chosen_minus_rejected_chars_se": pl.Float64,
+        "chosen_to_rejected_chars": pl.Float64,  # ratio of the mean lengths
+        "chosen_to_rejected_chars_se": pl.Float64,
+        "longer_chosen_share": pl.Float64,  # of pairs, equal lengths one half
+        "longer_chosen_share_se": pl.Float64,
+        "repeated_4gram_share": pl.Float64,  # within a response
+        "repeated_4gram_share_se": pl.Float64,
+        "duplicate_share": pl.Float64,  # responses that another prompt has, too
+        "duplicate_share_se": pl.Float64,
+        "truncated_share": pl.Float64,
+        "truncated_share_se": pl.Float64,
+        "refusal_share": pl.Float64,
+        "refusal_share_se": pl.Float64,
+        "other_ranker": pl.String,  # that scored the same responses; null where none has
+        "ranker_agreement": pl.Float64,  # of the two, over pairs of a prompt's responses
+        "ranker_agreement_se": pl.Float64,
+    },
     # one row per reference, compute type and sequence (a prompt's and a completion's token ids)
     "reference_logps": {
         "reference_id": pl.String,  # checkpoint of the reference
@@ -441,6 +472,7 @@ PARTITIONS: dict[str, list[str]] = {
     "preference_labels": ["experiment", "iteration"],
     "dpo_pairs": ["experiment", "iteration"],
     "reference_logps": ["reference_id"],
+    "iteration_health": ["experiment", "iteration"],
     "dropped_pairs": ["experiment", "iteration"],
     "evaluation_responses": ["experiment"],
     "evaluation_results": ["experiment"],

@@ -1,0 +1,160 @@
+import polars as pl
+import pytest
+
+from training.health_settings import HealthSettings
+from transforms.measures.health import WATCHED, concerns, measure, second_opinions
+from transforms.plots.health import TITLES, draw_health
+from transforms.tables.schemas import SCHEMAS
+
+KEY = {"experiment": "e", "iteration": 1}
+
+
+def table(name, rows):
+    return pl.DataFrame([KEY | row for row in rows], schema=SCHEMAS[name])
+
+
+def turn(text):
+    return [{"role": "assistant", "content": text}]
+
+
+def slice_of(texts, rewards, experiment="e", ranker="reward_model", cut=()):
+    """Generations and scores of texts and rewards, both by prompt."""
+    generations, scores = [], []
+    for prompt, responses in texts.items():
+        for n, (text, reward) in enumerate(zip(responses, rewards[prompt], strict=True)):
+            key = {"experiment": experiment, "prompt_id": prompt, "response_index": n}
+            generations.append(
+                key
+                | {"response": text, "response_chars": len(text), "response_tokens": len(text),
+                   "finish_reason": "length" if text in cut else "stop"}
+            )  # fmt: skip
+            scores.append(
+                key | {"ranker": ranker, "ranker_id": ranker, "ranking_id": "r", "reward": reward}
+            )
+    return table("generations", generations), table("scores", scores)
+
+
+TEXTS = {"p": ["aaaa bb cc dd", "b", "same"], "q": ["same", "I cannot", "cc"]}
+REWARDS = {"p": [3.0, 1.0, 2.0], "q": [1.0, 0.0, 2.0]}
+PAIRS = [
+    {"prompt_id": "p", "chosen": turn("aaaa bb cc dd"), "rejected": turn("b")},
+    {"prompt_id": "q", "chosen": turn("cc"), "rejected": turn("I cannot")},
+]
+
+
+def measured(texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, **options):
+    generations, scores = slice_of(texts, rewards, **options)
+    nobody = second_opinions(generations.lazy(), scores.lazy(), "e")
+    opinions = nobody if others is None else others
+    frame = measure(generations, scores, table("dpo_pairs", pairs), opinions)
+    assert frame.columns == list(SCHEMAS["iteration_health"])
+    return frame.row(0, named=True)
+
+
+def test_figures_of_a_slice():
+    row = measured(cut=("b",))
+    assert (row["experiment"], row["iteration"], row["ranker"]) == ("e", 1, "reward_model")
+    assert (row["prompts"], row["responses"], row["pairs"]) == (2, 6, 2)
+    # p: 13, 1, 4 characters; q: 4, 8, 2
+    assert row["response_chars"] == pytest.approx((18 / 3 + 14 / 3) / 2)
+    assert row["response_chars_se"] == pytest.approx((6 - 14 / 3) / 2)
+    assert row["chosen_minus_rejected_chars"] == pytest.approx((12 - 6) / 2)
+    assert row["chosen_to_rejected_chars"] == pytest.approx(15 / 9)
+    assert row["longer_chosen_share"] == 0.5
+    assert row["repeated_4gram_share"] == 0.0
+    assert row["duplicate_share"] == pytest.approx(2 / 6)
+    assert row["truncated_share"] == pytest.approx(1 / 6)
+    assert row["truncated_share_se"] == pytest.approx(1 / 6)
+    assert row["refusal_share"] == pytest.approx(1 / 6)
+    assert row["reward_length_slope"] > 0
+    assert -1 < row["reward_length_correlation"] < 1
+    assert (row["other_ranker"], row["ranker_agreement"]) == (None, None)
+
+
+def test_a_reward_that_is_length_correlates_by_one():
+    lengths = {prompt: [float(len(text)) for text in texts] for prompt, texts in TEXTS.items()}
+    row = measured(rewards=lengths)
+    assert row["reward_length_correlation"] == pytest.approx(1.0)
+    assert row["reward_length_correlation_se"] == pytest.approx(0.0)
+    assert row["reward_length_slope"] == pytest.approx(1.0)
+
+
+def test_a_slice_without_pairs_or_rewards_has_nulls():
+    nothing = {prompt: [None] * 3 for prompt in TEXTS}
+    row = measured(rewards=nothing, pairs=[])
+    assert row["responses"] == 6
+    undetermined = {name for name, value in row.items() if value is None}
+    assert {
+        "reward_length_slope", "reward_length_correlation", "longer_chosen_share",
+        "chosen_to_rejected_chars",
+    } < undetermined  # fmt: skip
+    assert not {"truncated_share", "response_chars"} & undetermined
+
+
+def both(theirs, texts=TEXTS, ranker="judge"):
+    """Two slices of an iteration: e's, and f's under another ranker."""
+    mine, others = slice_of(TEXTS, REWARDS), slice_of(texts, theirs, "f", ranker)
+    return [pl.concat(frames).lazy() for frames in zip(mine, others, strict=True)]
+
+
+def test_another_ranker_agrees_on_the_order_of_two_responses():
+    # p: the same order; q: 1, 0, 2 against 1, 1, 0: a tie, then the other way round twice
+    opinions = second_opinions(*both({"p": [9.0, 7.0, 8.0], "q": [1.0, 1.0, 0.0]}), "e")
+    assert opinions.columns == [
+        "prompt_id", "response_index", "other_experiment", "other_ranker", "other_reward",
+    ]  # fmt: skip
+    row = measured(others=opinions)
+    assert row["other_ranker"] == "judge"
+    assert row["ranker_agreement"] == pytest.approx((1 + 0.5 / 3) / 2)
+    assert row["ranker_agreement_se"] == pytest.approx((1 - 0.5 / 3) / 2)
+
+
+def test_the_same_ranker_and_other_responses_are_no_second_opinion():
+    assert second_opinions(*both(REWARDS, ranker="reward_model"), "e").is_empty()
+    moved = {prompt: [f"{text}!" for text in texts] for prompt, texts in TEXTS.items()}
+    assert second_opinions(*both(REWARDS, texts=moved), "e").is_empty()
+
+
+def test_of_several_rankers_the_one_that_differs_most_counts():
+    frames = [
+        second_opinions(*both(rewards, ranker=ranker), "e").with_columns(
+            other_experiment=pl.lit(ranker)
+        )
+        for ranker, rewards in (
+            ("agrees", REWARDS),
+            ("differs", {prompt: [-one for one in many] for prompt, many in REWARDS.items()}),
+        )
+    ]
+    row = measured(others=pl.concat(frames))
+    assert (row["other_ranker"], row["ranker_agreement"]) == ("differs", 0.0)
+
+
+def test_concerns_are_of_figures_beyond_their_bound():
+    bounds = HealthSettings().model_dump()
+    row = dict.fromkeys(SCHEMAS["iteration_health"])
+    assert concerns(row, bounds) == {}
+    row |= {"longer_chosen_share": 0.8, "longer_chosen_share_se": 0.02, "ranker_agreement": 0.5,
+            "truncated_share": 0.1}  # fmt: skip
+    assert concerns(row, bounds) == {
+        "longer_are_not_chosen": "longer_chosen_share 0.8 ± 0.02 is above 0.7: "
+        "the longer response is mostly the chosen one",
+        "rankers_agree": "ranker_agreement 0.5 is below 0.6: "
+        "another ranker orders the same responses otherwise",
+    }
+    assert concerns(row, dict.fromkeys(bounds)) == {}
+
+
+def test_every_bound_is_watched_and_every_watched_figure_has_a_bound_and_a_title():
+    assert {one.setting for one in WATCHED} == set(HealthSettings.model_fields)
+    assert {one.metric for one in WATCHED} == set(TITLES)
+    for one in WATCHED:
+        assert {one.metric, f"{one.metric}_se"} < set(SCHEMAS["iteration_health"])
+
+
+def test_the_figure_is_drawn_from_one_row_or_many():
+    rows = pl.DataFrame(
+        [measured(), measured() | {"iteration": 2}, measured() | {"experiment": "f"}],
+        schema=SCHEMAS["iteration_health"],
+    )
+    for shown in (rows, rows.head(1)):
+        assert draw_health(shown, HealthSettings().model_dump()).startswith(b"\x89PNG")
