@@ -19,6 +19,7 @@ from assets.commands import (
     current,
     diff,
     health,
+    label,
     lineage,
     maintain,
     page,
@@ -181,3 +182,4 @@ app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.command(epilog=plan.EXAMPLES)(plan.plan)
 app.command(epilog=page.EXAMPLES)(page.page)
+app.add_typer(label.label, name="label")

@@ -23,6 +23,7 @@ from assets import (
     promotion,
     reports,
     reward_bench,
+    reward_refresh,
     sources,
     statistics,
 )
@@ -54,6 +55,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         *measured,
         *promotion.build(study),
         *benchmark_reports.build(study, measured),
+        *reward_refresh.build(study),
         *reports.build(study),
         *reward_bench.build(study),
     ]

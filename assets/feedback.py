@@ -15,15 +15,15 @@ import polars as pl
 from assets.chain import Chain
 from assets.materialize import declare
 from assets.metadata import table_metadata, table_preview
+from assets.oracles import oracle_settings, write_labels
+from assets.rankers import validate_ranker
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
 from training.settings import LoopSettings
-from transforms.feedback.labels import gold_labels
 from transforms.feedback.queue import askable_pairs, choose_pairs
 from transforms.feedback.refresh import refresh_pairs
 from transforms.ranking import responses
-from transforms.sample.gold import gold_reward, gold_version
 from transforms.tables import checkpoints
 from transforms.tables.schemas import SCHEMAS
 
@@ -103,21 +103,20 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         study,
         chain.asset("preference_labels"),
         deps=(chain.asset("label_queue"),),
-        settings=lambda loop: {"oracle": loop.feedback.oracle},
-        checks=("no_held_out_prompt_in_training",),
+        settings=lambda loop: oracle_settings(study, loop),
+        checks=("no_held_out_prompt_in_training", "judgments_are_usable"),
         scope=chain.slice,
+        accelerator=any(loop.feedback.oracle == "judge" for loop in refreshed),
         kinds=("deltalake",),
-        description="One row per label: a pair of the queue, and which of its responses the "
-        "oracle prefers.",
+        description="One row per label: a pair of the queue, who was asked, and which of its "
+        "responses is better. People are waited for: the step fails until they have answered.",
         **common,
     )
     def preference_labels(step: Step) -> Made:
         slice_ = chain.slice(step)
         queue = step.lake.read("label_queue", **slice_).sort("place")
-        oracle = step.loop.feedback.oracle
-        labels = responses.stamp(gold_labels(queue, gold_reward, gold_version()), **slice_)
-        labels = labels.select(list(SCHEMAS["preference_labels"]))
-        version = step.lake.overwrite("preference_labels", labels, **slice_, oracle=oracle)
+        labels = write_labels(study, step, queue, **slice_)
+        version = step.lake.version("preference_labels")
         return Made(
             f"preference_labels@{version}",
             {
@@ -161,7 +160,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             replay=feedback.replay,
             seed=study.seed(step.asset),
         )
-        return train(
+        made = train(
             study,
             step,
             "reward_model",
@@ -171,5 +170,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             iteration=chain.iteration,
             policy=last,
         )
+        measured = validate_ranker(study, step, settings, chain.iteration)
+        return Made(made.output_id, {**made.metadata, **measured})
 
     return [label_queue, preference_labels, reward_model]

@@ -1,7 +1,7 @@
 """The recipe's judge: what its verdicts depend on, and the rewards that they give.
 
-Lives here: responses and labelled pairs ranked by it. Not here: asking it (`training.judge`), what
-its verdicts add up to (`transforms.ranking.judgments`).
+Lives here: responses and labelled pairs ranked by it, comparisons that it is asked for. Not here:
+asking it (`training.judge`), what its verdicts add up to (`transforms.ranking.judgments`).
 """
 
 from collections.abc import Callable
@@ -61,6 +61,36 @@ def judged_pairs(
     return rewards.filter(~undecided), rewards.filter(undecided).select(
         row_key="pair_id", reason=pl.lit("no_verdict"), evidence=pl.lit("see judgments.raw_text")
     )
+
+
+def ask_judge(study: Study, step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]:
+    """Have the judge compare texts in both orders; what it has said is not asked again.
+
+    Args:
+        study: the study.
+        step: the asset's step.
+        comparisons: comparison_id (unique), prompt (messages), first, second (texts).
+
+    Returns:
+        Its judge_id, and its rows of `judgments` for these comparisons.
+    """
+    from training.judge import describe_judge, judge
+
+    recipe, lake = study.recipe, step.lake
+    named = describe_judge(recipe.judge, dtype=recipe.model.dtype)
+    judgments.record_judge(lake, named)
+    asked = named.item(0, "judge_id")
+    missing = judgments.missing_comparisons(comparisons, judgments.answered(lake, asked))
+    step.log.info(f"{step.asset}: {missing.height} of {comparisons.height} comparisons to judge")
+    judge(
+        missing,
+        recipe.judge,
+        dtype=recipe.model.dtype,
+        commit=Chunks(lake, "judgments"),
+        description=step.asset,
+    )
+    said = lake.scan("judgments", judge_id=asked)
+    return asked, said.join(comparisons.lazy(), on="comparison_id", how="semi").collect()
 
 
 def rank_by_judge(

@@ -1,21 +1,15 @@
 """Models that every experiment shares: the initial model, pi_0, the reward model."""
 
-from typing import Any
-
 import dagster as dg
-import polars as pl
 
 from assets.materialize import declare
-from assets.metadata import table_preview
-from assets.rankers import RankerSettings, pair_rewards
+from assets.rankers import RankerSettings, validate_ranker
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import save_model, train
 from training.settings import PreferenceModelSettings
-from transforms.measures.reward_accuracy import reward_model_results
 from transforms.prompts import split_rows
-from transforms.tables import checkpoints, training_metrics
-from transforms.tables.schemas import SHARED
+from transforms.tables import checkpoints
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -90,18 +84,6 @@ def _ranker(study: Study, name: str, settings: RankerSettings) -> dg.AssetsDefin
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
         rows = split_rows.training_pairs(pairs, mixture)
         made = train(study, step, stage, rows, settings, parent=policy, policy=policy)
-        return Made(made.output_id, {**made.metadata, **validate(step, pairs)})
-
-    def validate(step: Step, pairs: pl.DataFrame) -> dict[str, Any]:
-        """Measure the model on the validation pairs, beside a length-only baseline."""
-        model = checkpoints.latest(step.lake, name, step.experiment)
-        held = split_rows.reward_validation_pairs(pairs)
-        rewards, too_long = pair_rewards(study, step, model.path, held, settings)
-        training_metrics.record_dropped(
-            step.lake, too_long, asset=f"{name}/validation", experiment=step.experiment
-        )
-        results = reward_model_results(held, rewards, model=name, policy_id=model.checkpoint_id)
-        step.lake.overwrite("evaluation_results", results, experiment=SHARED, model=name)
-        return {"validation": table_preview(results)}
+        return Made(made.output_id, {**made.metadata, **validate_ranker(study, step, settings)})
 
     return ranker

@@ -69,6 +69,7 @@ def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None)
     for experiment in recipe.experiments:
         loop = recipe.loop_of(experiment)
         for t in range(1, iterations + 1):
+            rows += _feedback(recipe, t, experiment, loop, model_bytes)
             rows += _chain(f"iteration_{t}", experiment, loop, prompts, model_bytes)
         rows.append(("evaluation", experiment, *_evaluated(recipe, iterations)))
     return pl.DataFrame(rows, schema=WORK, orient="row")
@@ -190,6 +191,23 @@ def _objective(loop: LoopSettings, prompts: int, pairs: int) -> tuple[int | None
     if loop.objective == "dpo":
         return _trained(loop.dpo, pairs)
     return _trained(getattr(loop, loop.objective), prompts, sides=1)
+
+
+def _feedback(
+    recipe: Recipe, t: int, experiment: str, loop: LoopSettings, model_bytes: int | None
+) -> list[tuple]:
+    """Plan what an experiment with feedback adds to iteration t; a tie is counted as trained on."""
+    if loop.feedback is None:
+        return []
+    labels, sampled = loop.feedback.labels, loop.sampling.max_tokens
+    pairs = round(t * labels * (1 + loop.feedback.replay))
+    queue_bytes = labels * (ROW_BYTES + SIDES * sampled * TOKEN_BYTES)
+    trained = _trained(recipe.refresh_of(loop), pairs)
+    return [
+        (f"iteration_{t}/label_queue", experiment, labels, None, queue_bytes),
+        (f"iteration_{t}/preference_labels", experiment, labels, None, labels * ROW_BYTES),
+        (f"iteration_{t}/reward_model", experiment, *trained, model_bytes),
+    ]
 
 
 def _trained(

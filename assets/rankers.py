@@ -13,12 +13,15 @@ from typing import Any, Self
 import polars as pl
 
 from assets.judges import judge_id, judge_settings, rank_by_judge
+from assets.metadata import table_preview
 from assets.steps import Step
 from assets.study import Study
 from training.settings import LoopSettings, PreferenceModelSettings, RewardModelSettings
 from transforms.identity import digest_settings
 from transforms.measures.preference_accuracy import as_rewards
-from transforms.tables import checkpoints
+from transforms.measures.reward_accuracy import reward_model_results
+from transforms.prompts import split_rows
+from transforms.tables import checkpoints, training_metrics
 
 RankerSettings = RewardModelSettings | PreferenceModelSettings
 Commit = Callable[[pl.DataFrame], Any]
@@ -93,6 +96,37 @@ def pair_rewards(
 
     read, too_long = split_by_length(pairs, folder, settings.max_tokens)
     return score_pairs(read, folder, step.loop.scoring, dtype=dtype), too_long
+
+
+def validate_ranker(
+    study: Study, step: Step, settings: RankerSettings, iteration: int = 0
+) -> dict[str, Any]:
+    """Measure a step's new ranker on the validation pairs, beside a length-only baseline.
+
+    Args:
+        study: the study.
+        step: of the asset that trained it.
+        settings: with which it was trained.
+        iteration: that it was refreshed in; 0 outside the loop.
+
+    Returns:
+        What the asset's page shows of the results; they are in `evaluation_results`.
+    """
+    lake, slice_ = step.lake, {"experiment": step.experiment}
+    model = checkpoints.latest(lake, step.asset, step.experiment)
+    held = split_rows.reward_validation_pairs(lake.read("preference_pairs"))
+    rewards, too_long = pair_rewards(study, step, model.path, held, settings)
+    training_metrics.record_dropped(lake, too_long, asset=f"{step.asset}/validation", **slice_)
+    results = reward_model_results(
+        held,
+        rewards,
+        model=step.asset,
+        policy_id=model.checkpoint_id,
+        iteration=iteration,
+        **slice_,
+    )
+    lake.overwrite("evaluation_results", results, model=step.asset, **slice_)
+    return {"validation": table_preview(results)}
 
 
 def rank(

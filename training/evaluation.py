@@ -13,7 +13,7 @@ import polars as pl
 from training.generation import Sampler
 from training.logps import sequence_logps
 from training.scoring import score
-from training.settings import EvaluationSettings, LoopSettings
+from training.settings import EvaluationSettings, LoopSettings, ScoringSettings
 
 GoldReward = Callable[[str, str], float]
 """(last user turn, response) -> gold reward."""
@@ -69,10 +69,9 @@ def evaluate(
         pl.concat(drawn)
         .join(prompts, on="prompt_id")
         .sort("decoding", "prompt_id", "response_index")
-        .with_row_index("row")
     )
     return rows.with_columns(
-        reward=_rewards(rows, reward_model, loop, dtype),
+        reward=rewards_of(rows, reward_model, loop.scoring, dtype=dtype),
         gold_reward=_gold_rewards(rows, gold),
         policy_logp=sequence_logps(
             rows, policy, batch_tokens=settings.logps_batch_tokens, dtype=dtype
@@ -83,8 +82,16 @@ def evaluate(
     )
 
 
-def _rewards(rows: pl.DataFrame, reward_model: Path, loop: LoopSettings, dtype: str) -> pl.Series:
-    """Score the rows in their order; a row's number stands in for its key, not unique here."""
+def rewards_of(
+    rows: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
+) -> pl.Series:
+    """Score rows of prompt and response in their order.
+
+    Raises:
+        InputError: as `training.scoring.score`, which numbers the rows for their keys.
+    """
+    # a row's number stands in for its key, which is not unique here
+    rows = rows.select("prompt", "response").with_row_index("row")
     scored: list[pl.DataFrame] = []
     score(
         rows.select(
@@ -94,7 +101,7 @@ def _rewards(rows: pl.DataFrame, reward_model: Path, loop: LoopSettings, dtype: 
             response_index=pl.lit(0, dtype=pl.Int32),
         ),
         reward_model,
-        loop.scoring,
+        settings,
         dtype=dtype,
         commit=scored.append,
         description="evaluation: rewards",

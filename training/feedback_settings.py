@@ -23,8 +23,9 @@ class FeedbackSettings(Settings):
     choice: Literal["uncertainty", "random"] = "uncertainty"
     """`uncertainty`: those whose preference probability under the last reward model is nearest one
     half (uncertainty sampling, Lewis and Gale 1994); `random`: those with the lowest hash."""
-    oracle: Literal["gold"] = "gold"
-    """Who says which of two responses is better: the sample task's gold reward."""
+    oracle: Literal["gold", "judge", "people"] = "gold"
+    """Who says which of two responses is better: the sample task's gold reward, the recipe's judge
+    (both orders), or people (`prefloop label export`, `prefloop label import`)."""
     replay: float = Field(default=1.0, ge=0)
     """Pairs of the reward model's own mixture that are mixed in per label, drawn by a hash that
     differs between iterations, so that it does not forget them. Labels of earlier iterations are

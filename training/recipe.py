@@ -175,8 +175,12 @@ class Recipe(Settings):
 
     def _check_feedback(self, experiment: str, loop: LoopSettings) -> None:
         """Refuse feedback without its oracle, or of a ranker that is no reward model."""
-        if loop.feedback.oracle == "gold" and not self.gold:
-            raise ValueError(f"experiment {experiment}: feedback.oracle is gold, `gold` is false")
+        there = {"gold": self.gold, "judge": self.judge is not None, "people": True}
+        if not there[loop.feedback.oracle]:
+            raise ValueError(
+                f"experiment {experiment}: feedback.oracle is {loop.feedback.oracle}, which the "
+                f"recipe does not have: set `{loop.feedback.oracle}`"
+            )
         if not isinstance(self.trained_rankers().get(loop.ranker), RewardModelSettings):
             raise ValueError(
                 f"experiment {experiment}: feedback refreshes a reward model, and ranker is "

@@ -44,7 +44,8 @@ def train_reward_model(
     Args:
         pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two hold the last
             turn only).
-        policy: checkpoint folder whose weights it starts from; the head is new, from the seed.
+        policy: checkpoint folder whose weights it starts from. The head of a causal model is new,
+            from the seed; a reward model keeps its own: it is refreshed.
         output: folder of the finished checkpoint.
         settings: optimiser and length.
         seed: seed of the head, data order and dropout.

@@ -1,6 +1,7 @@
 -- A row is a judge whose share of unusable answers (unparseable, or none at all) exceeds the bound
 -- that it was given, or that answered without being recorded in `judges`, so that it has no bound;
--- once for every slice of `scores` that it ranked, and without a slice where it ranked none.
+-- once for every slice of `scores` that it ranked, or of `preference_labels` that it labelled, and
+-- without a slice where there is none.
 with
 
 judgments as (select * from judgments),
@@ -8,6 +9,8 @@ judgments as (select * from judgments),
 judges as (select * from judges),
 
 scores as (select * from scores),
+
+preference_labels as (select * from preference_labels),
 
 answers as (
     select
@@ -19,11 +22,16 @@ answers as (
     group by judge_id
 ),
 
-ranked_slices as (select distinct experiment, iteration, ranker_id as judge_id from scores)
+judged_slices as (
+    select experiment, iteration, ranker_id as judge_id from scores
+    union
+    select experiment, iteration, oracle_id as judge_id from preference_labels
+    where oracle = 'judge'
+)
 
 select
-    ranked_slices.experiment,
-    ranked_slices.iteration,
+    judged_slices.experiment,
+    judged_slices.iteration,
     answers.judge_id,
     judges.model,
     judges.rubric,
@@ -34,7 +42,7 @@ select
     judges.max_unparsed_share
 from answers
 left join judges using (judge_id)
-left join ranked_slices using (judge_id)
+left join judged_slices using (judge_id)
 where judges.max_unparsed_share is null
     or (answers.unparseable + answers.unanswered) / answers.answers > judges.max_unparsed_share
-order by answers.judge_id, ranked_slices.experiment, ranked_slices.iteration
+order by answers.judge_id, judged_slices.experiment, judged_slices.iteration

@@ -43,6 +43,14 @@ def test_sizes_follow_from_the_recipe(work):
     assert row(work, "evaluation", "iterative")["tokens"] == 20 * 3 * 2 * 16
 
 
+def test_a_refresh_sees_all_labels_so_far_and_as_many_old_pairs(make_tiny):
+    recipe = make_tiny("experiments.refreshed.feedback={labels: 10, reward_model: {epochs: 3}}")
+    work = planned_work(recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
+    assert row(work, "iteration_2/label_queue", "refreshed")["rows"] == 10
+    assert row(work, "iteration_2/reward_model", "refreshed")["rows"] == 2 * 10 * 2 * 3
+    assert "iteration_2/reward_model" not in work.filter(experiment="iterative")["asset"].to_list()
+
+
 def test_what_is_not_known_stays_empty(tiny_recipe):
     work = planned_work(tiny_recipe, {}, None)
     assert row(work, "sft_policy", "shared") == {

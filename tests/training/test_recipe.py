@@ -98,7 +98,9 @@ def test_a_refresh_overrides_the_training_of_the_experiments_reward_model() -> N
 
 
 def test_feedback_needs_its_oracle_and_a_reward_model() -> None:
-    with pytest.raises(InputError, match="`gold` is false"):
+    with pytest.raises(InputError, match=r"oracle is judge.*set `judge`"):
+        load_recipe(QUICKSTART, ["loop.feedback.oracle=judge"])
+    with pytest.raises(InputError, match=r"oracle is gold.*set `gold`"):
         load_recipe(
             QUICKSTART,
             ["gold=false", "evaluation.selection_metric=reward", "loop.feedback.labels=5"],

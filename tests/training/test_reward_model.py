@@ -114,6 +114,17 @@ def test_head_and_training_follow_the_seed(tiny_policy, preference_pairs, tmp_pa
     assert (heads[0] - heads[1]).abs().max() > 4 * SETTINGS.learning_rate
 
 
+def test_a_reward_model_goes_on_with_its_head(tiny_policy, preference_pairs, tmp_path):
+    """Two more epochs of what is learned already: a new head would begin at ln 2 = 0.693."""
+    first = run(preference_pairs, tiny_policy, tmp_path / "rm")
+    more = SETTINGS.model_copy(update={**FEW_STEPS, "logging_steps": 1})
+    second = run(preference_pairs, tmp_path / "rm", tmp_path / "refreshed", more, seed=1)
+    losses = [
+        result.metrics.filter(metric="loss").sort("step")["value"] for result in (first, second)
+    ]
+    assert losses[1][0] < 0.1 < losses[0][0]
+
+
 def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):
     long = [{"role": "assistant", "content": "cat " * 40}]
     pairs = preference_pairs.with_columns(

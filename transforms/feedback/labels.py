@@ -5,12 +5,14 @@ which pairs are asked (`transforms.feedback.queue`), people's files
 (`transforms.feedback.people`), asking a judge (`training.judge`).
 """
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
+from transforms.ranking.judgments import ORDERS, outcomes
 from transforms.tables.schemas import LOOP_SLICE, SCHEMAS
 
 PREFERRED = ("first", "second", "tie", "undecided")
@@ -46,6 +48,33 @@ def gold_labels(
     ]
     answers = [f"first {first:.4f}, second {second:.4f}" for first, second in rewards]
     return _labels(queue, preferred, answers, oracle="gold", oracle_id=oracle_id)
+
+
+def judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: str) -> pl.DataFrame:
+    """Label pairs by a judge's verdicts in both orders.
+
+    Args:
+        queue: pair_id, prompt_id.
+        judgments: comparison_id (a pair's id), a_is, verdict, raw_text of one judge.
+        judge_id: of the judge.
+
+    Returns:
+        `preference_labels` without experiment and iteration, in the order of `queue`: `tie` where
+        both orders say so or disagree, `undecided` where one has no usable verdict. The answer is
+        JSON: the raw text by which response was shown as A.
+    """
+    shares = dict(outcomes(judgments).iter_rows())
+    texts: dict[str, dict[str, str | None]] = {}
+    for pair_id, a_is, text in judgments.select("comparison_id", "a_is", "raw_text").iter_rows():
+        texts.setdefault(pair_id, {})[a_is] = text
+    named = {1.0: "first", 0.0: "second", 0.5: "tie", None: "undecided"}
+    pair_ids = queue["pair_id"].to_list()
+    answers = [
+        json.dumps({order: texts.get(pair_id, {}).get(order) for order in ORDERS})
+        for pair_id in pair_ids
+    ]
+    preferred = [named[shares.get(pair_id)] for pair_id in pair_ids]
+    return _labels(queue, preferred, answers, oracle="judge", oracle_id=judge_id)
 
 
 def outcome(labels: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,13 @@ from transforms.tables.schemas import SCHEMAS, SHARED
 
 
 def reward_model_results(
-    pairs: pl.DataFrame, rewards: pl.DataFrame, *, model: str, policy_id: str
+    pairs: pl.DataFrame,
+    rewards: pl.DataFrame,
+    *,
+    model: str,
+    policy_id: str,
+    experiment: str = SHARED,
+    iteration: int = 0,
 ) -> pl.DataFrame:
     """Measure a reward model.
 
@@ -24,6 +30,8 @@ def reward_model_results(
         rewards: pair_id, chosen_reward, rejected_reward.
         model: name of the reward model.
         policy_id: its checkpoint id.
+        experiment: whose it is.
+        iteration: that it was refreshed in; 0 outside the loop.
 
     Returns:
         `evaluation_results` rows of that model, split `reward_validation`, decoding
@@ -36,8 +44,8 @@ def reward_model_results(
     }
     rows = [
         {
-            "experiment": SHARED,
-            "iteration": 0,
+            "experiment": experiment,
+            "iteration": iteration,
             "model": model,
             "policy_id": policy_id,
             "split": "reward_validation",

@@ -316,6 +316,19 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "low": pl.Float64,  # 95% interval by the bootstrap over prompts; null in older rows
         "high": pl.Float64,
     },
+    # one row per policy, reward model of an experiment with feedback, and split
+    "reward_accuracy": {
+        **LOOP_SLICE,  # the iteration is the policy's, 0 for pi_0
+        "policy": pl.String,  # asset whose sampled responses are ordered
+        "policy_id": pl.String,
+        "reward_model": pl.String,  # asset that orders them
+        "reward_model_id": pl.String,
+        "refreshes": pl.Int32,  # of the reward model; 0 for the one before the loop
+        "split": pl.String,  # validation | evaluation
+        "accuracy": pl.Float64,  # against the gold reward, a tie of the rewards one half
+        "standard_error": pl.Float64,  # clustered by prompt
+        "prompts": pl.Int64,
+    },
     # one row per model, data mixture, bench set, weights, section or subset, and metric
     "reward_bench_results": {
         "bench": pl.String,  # name in transforms.reward_bench.sets
@@ -476,6 +489,7 @@ PARTITIONS: dict[str, list[str]] = {
     "dropped_pairs": ["experiment", "iteration"],
     "evaluation_responses": ["experiment"],
     "evaluation_results": ["experiment"],
+    "reward_accuracy": ["experiment"],
     "reward_bench_results": ["model"],
     "benchmark_answers": ["experiment", "model", "benchmark"],
     "benchmark_results": ["experiment", "model", "benchmark"],

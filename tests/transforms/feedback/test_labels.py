@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.feedback.labels import COLUMNS, gold_labels, outcome
+from transforms.feedback.labels import COLUMNS, gold_labels, judge_labels, outcome
 from transforms.feedback.refresh import labelled_pairs, replay_pairs
 from transforms.tables.schemas import SCHEMAS
 
@@ -34,6 +34,23 @@ def test_gold_prefers_the_higher_and_ties_equals():
     assert found["preferred"].to_list() == ["first", "second", "tie"]
     assert found["answer"][0] == "first 2.0000, second 1.0000"
     assert found.select("oracle", "oracle_id").unique().rows() == [("gold", "v1")]
+
+
+def test_a_judge_is_believed_where_both_orders_agree():
+    judgments = pl.DataFrame(
+        [
+            ("x0", "first", "A", "[[A]]"), ("x0", "second", "B", "[[B]]"),
+            ("x1", "first", "A", "[[A]]"), ("x1", "second", "A", "[[A]]"),
+            ("x2", "first", "B", "[[B]]"), ("x2", "second", "unparseable", "hm"),
+            ("x3", "first", "B", "[[B]]"), ("x3", "second", "A", "[[A]]"),
+        ],
+        schema=["comparison_id", "a_is", "verdict", "raw_text"],
+        orient="row",
+    )  # fmt: skip
+    found = judge_labels(queue(("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")), judgments, "j")
+    assert found["preferred"].to_list() == ["first", "tie", "undecided", "second"]
+    assert found["answer"][2] == '{"first": "[[B]]", "second": "hm"}'
+    assert found.select("oracle", "oracle_id").unique().rows() == [("judge", "j")]
 
 
 def test_outcome_is_the_side_with_more_labels():
