@@ -6,7 +6,7 @@ import polars as pl
 
 from transforms.page.blocks import Block, Figure, Section
 from transforms.page.cells import table
-from transforms.page.source import Source
+from transforms.page.source import ID_CHARS, Source
 from transforms.plots.benchmarks import benchmark_bars
 from transforms.plots.figures import svg
 
@@ -98,7 +98,7 @@ def _section(source: Source, report: str, title: str, lead: str, note: str = "")
         printed = ", ".join(rows["source"].drop_nulls().unique().sort())
         blocks = [
             table(
-                rows.with_columns(pl.col("^judge_id$").str.head(12)),
+                rows.with_columns(pl.col("^judge_id$").str.head(ID_CHARS)),
                 "± is one standard error over the items; the paper gives none. Empty: not "
                 "measured. In grey: the paper's own rows, as printed (arXiv 2405.07863, version "
                 f"3, {printed}).{note}",

@@ -52,6 +52,7 @@ def table(
     decimals: Mapping[str, int] | None = None,
     kind: Kind = lambda row: "",
     hidden: Sequence[str] = (),
+    interval: bool = False,
     folded: bool = False,
 ) -> Table:
     """Write a frame as a table.
@@ -64,9 +65,11 @@ def table(
         decimals: places of columns; by the error, or the size of each value, by default.
         kind: of a row.
         hidden: columns that only `kind` looks at.
+        interval: show `x_low` and `x_high` as columns; they are left out otherwise.
         folded: shown only when the caption is clicked.
     """
-    errors = {f"{name}_{end}" for name in rows.columns for end in BESIDE} & {*rows.columns}
+    beside = BESIDE[:1] if interval else BESIDE
+    errors = {f"{name}_{end}" for name in rows.columns for end in beside} & {*rows.columns}
     shown = [
         name
         for name in rows.columns

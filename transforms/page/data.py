@@ -4,7 +4,7 @@ import polars as pl
 
 from transforms.page.blocks import Block, Figure, Section
 from transforms.page.cells import table
-from transforms.page.source import Source
+from transforms.page.source import ID_CHARS, Source
 from transforms.plots.figures import svg
 from transforms.plots.preferences import kept_and_dropped_figure
 
@@ -95,7 +95,7 @@ def reward_bench(source: Source) -> Section:
         "How often a ranker prefers the better of two labelled responses that it never saw.",
         [
             table(
-                rows.with_columns(pl.col("model_id").str.head(12)),
+                rows.with_columns(pl.col("model_id").str.head(ID_CHARS)),
                 "Accuracy by section, per cent; ± is one standard error in percentage points, "
                 "clustered by prompt; “length alone” is what preferring the longer response gets. "
                 "In grey: the paper's rows (arXiv 2405.07863, Table 2).",

@@ -3,8 +3,7 @@
 from transforms.lineage.outputs import Input, Lineage, Output, read_lineage
 from transforms.page.blocks import Node, Section, Tree
 from transforms.page.cells import seconds
-from transforms.page.source import Source
-from transforms.page.summary import ID_CHARS
+from transforms.page.source import ID_CHARS, Source
 
 
 def selected_lineage(source: Source) -> Section:

@@ -12,10 +12,11 @@ import polars.selectors as cs
 
 from transforms.page.blocks import Block, Figure, Section, Text
 from transforms.page.cells import table
-from transforms.page.source import Source
+from transforms.page.source import ID_CHARS, Source
 from transforms.plots.figures import svg
 from transforms.plots.iterations import MOST_LINES, over_iterations
 from transforms.plots.outcomes import draw_outcomes
+from transforms.tables import promotions
 from transforms.tables.schemas import SHARED
 
 BASELINES = {"sft_policy": "SFT", "offline_dpo": "offline DPO", "one_shot": "one-shot DPO"}
@@ -189,18 +190,36 @@ def selection(source: Source) -> Section:
         metric = rows["metric"][0].replace("_", " ")
         blocks.append(
             table(
-                rows.drop("metric").with_columns(pl.col("policy_id").str.head(12)),
+                rows.drop("metric").with_columns(pl.col("policy_id").str.head(ID_CHARS)),
                 f"Mean {metric} of sampled responses to the validation prompts, which the rest of "
                 "this page does not show. ± is one standard error, clustered by prompt.",
                 titles={"value": metric, "policy_id": "policy"},
                 kind=lambda row: "selected" if row["selected"] else "",
             )
         )
+    decisions = promotions.decisions(source.lake)
+    if decisions.height:
+        blocks.append(
+            table(
+                promotions.readable(decisions, ID_CHARS),
+                "Promotion, the last decision first: whether a selected policy became the current "
+                "one. The advantage is over the policy that was current then, on validation "
+                "prompts, with its interval; a blocked promotion leaves that policy.",
+                titles={
+                    "policy_id": "policy",
+                    "current_id": "over",
+                    "advantage_low": "from",
+                    "advantage_high": "to",
+                },
+                interval=True,
+            )
+        )
     return Section(
         "selection",
         "Which policy was selected, and why",
         "The iterate with the highest mean on the validation prompts is selected, the earlier one "
-        "on a tie (Algorithm 1 of the paper, last line).",
+        "on a tie (Algorithm 1 of the paper, last line). Where the recipe promotes policies, it "
+        "becomes the current one only if it beats the one before it.",
         blocks,
         absent="No policy has been selected.",
     )

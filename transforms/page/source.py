@@ -11,6 +11,9 @@ from transforms.tables import query
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS
 
+ID_CHARS = 12
+"""Digits of a checkpoint id that are shown; `prefloop lineage` takes them."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -23,10 +26,6 @@ class Source:
     def report(self, name: str) -> pl.DataFrame:
         """Run a report of `sql/reports`."""
         return query.report(self.connection, name)
-
-    def view(self, name: str) -> pl.DataFrame:
-        """Read a view of `sql/staging`."""
-        return query.query(self.connection, f"from {name}")
 
     def table(self, name: str, /, **rows: str | int) -> pl.DataFrame:
         """Read a table, or a slice of it; without rows where it was never written."""

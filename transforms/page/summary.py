@@ -13,12 +13,9 @@ import polars as pl
 from transforms.lineage.openlineage import flat
 from transforms.page.blocks import Fact, Facts, Section
 from transforms.page.cells import cell, seconds, size, table
-from transforms.page.source import Source
+from transforms.page.source import ID_CHARS, Source
 from transforms.tables.history import table_history
 from transforms.tables.schemas import SHARED
-
-ID_CHARS = 12
-"""Digits of a checkpoint id that are shown; `prefloop lineage` takes them."""
 
 TABLES = {
     "preference_pairs": "preference pairs",

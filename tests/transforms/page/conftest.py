@@ -152,6 +152,22 @@ def build_lake(root: Path, seed: int = 0) -> Lake:
         "costs": costs,
         "prompts": prompts,
         "prompt_splits": [{"prompt_id": name, "split": "evaluation"} for name in PROMPTS],
+        "promotions": [
+            {
+                "experiment": "iterative",
+                "iteration": 2,
+                "model": "iteration_2/policy",
+                "policy_id": f"{seed}i2" + 12 * "c",
+                "current_id": f"{seed}aaaaaaaaaaaaaaa",
+                "promoted": False,
+                "reason": "gsm8k falls by 4 points",
+                "metric": "win_rate_gold",
+                "advantage": 0.25,
+                "low": 0.125,
+                "high": 0.375,
+                "created_at": at(9),
+            }
+        ],
         "dropped_rows": [
             {"table": "prompts", "source": "s", "row_key": "1", "reason": "near_duplicate"}
         ],
