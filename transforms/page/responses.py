@@ -12,7 +12,22 @@ from transforms.page.cells import cell, table
 from transforms.page.source import Source
 from transforms.plots.distributions import Slope, histograms, reward_length_maps
 from transforms.plots.figures import svg
+from transforms.plots.health import health_figure
+from transforms.plots.iterations import MOST_LINES
 from transforms.tables.schemas import SHARED
+
+HEALTH_TITLES = {
+    "reward_length_slope": "reward a character",
+    "reward_length_correlation": "r of reward and length",
+    "chosen_to_rejected_chars": "chosen to rejected length",
+    "longer_chosen_share": "longer chosen",
+    "repeated_4gram_share": "repeated runs of 4 words",
+    "duplicate_share": "duplicates",
+    "truncated_share": "cut at the limit",
+    "refusal_share": "refusals",
+    "other_ranker": "other ranker",
+    "ranker_agreement": "agreement",
+}
 
 EXAMPLES = 3
 """Prompts whose answers are shown."""
@@ -68,14 +83,14 @@ def length(source: Source) -> Section:
     if rows.height:
         blocks.append(
             table(
-                rows,
+                rows.drop("correlated_prompts"),
                 "Sampled responses and the pairs made of them, by experiment and iteration. The "
                 "correlation is the mean over prompts of Pearson's r of reward and characters; "
-                "the longer response is the chosen one in “longer chosen” of the pairs.",
+                "the longer response is the chosen one in “longer chosen” of the pairs. ± is one "
+                "standard error, clustered by prompt.",
                 titles={
                     "truncated_share": "cut at the limit",
                     "reward_length_correlation": "r of reward and length",
-                    "correlated_prompts": "prompts with r",
                     "chosen_minus_rejected_chars": "chosen less rejected",
                     "longer_chosen_share": "longer chosen",
                     "response_chars": "length",
@@ -114,6 +129,47 @@ def _slopes(source: Source) -> dict[tuple[str, int], Slope]:
         )
         for row in rows.unique(["experiment", "iteration"], keep="none").iter_rows(named=True)
     }
+
+
+def health(source: Source) -> Section:
+    """Show what goes wrong with responses, as measured before each iteration was trained."""
+    rows = source.report("iteration_health")
+    blocks: list[Block] = []
+    if rows.height:
+        experiments = sorted(set(rows["experiment"]))
+        for start in range(0, len(experiments), MOST_LINES):
+            shown = experiments[start : start + MOST_LINES]
+            drawn = rows.filter(pl.col("experiment").is_in(shown))
+            blocks.append(
+                Figure(
+                    "Measured on an iteration's responses and pairs before its policy was trained. "
+                    "Shares are of responses, of pairs (longer chosen, agreement) or of a "
+                    "response's runs of four words. Bars: one standard error, clustered by "
+                    f"prompt. Experiments: {', '.join(shown)}.",
+                    svg(health_figure(drawn, {}), f"{source.name}-health-{start}"),
+                )
+            )
+        blocks.append(
+            table(
+                rows.select(
+                    "experiment",
+                    "iteration",
+                    *(name for name in rows.columns if name.removesuffix("_se") in HEALTH_TITLES),
+                ),
+                "The same figures. ± is one standard error, clustered by prompt. The refusals are "
+                "found by their words; another ranker's agreement is over pairs of a prompt's "
+                "responses that both have scored.",
+                titles=HEALTH_TITLES,
+                units={"chosen_to_rejected_chars": ""},
+            )
+        )
+    return Section(
+        "health",
+        "Repetition, duplicates, refusals",
+        "Signs that a policy learns to please its ranker and not the reader.",
+        blocks,
+        absent="No iteration's health was measured; prefloop health measures older lakes.",
+    )
 
 
 def examples(source: Source) -> Section:

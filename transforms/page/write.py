@@ -28,6 +28,7 @@ SECTIONS: Sequence[SectionOf] = (
     results.selection,
     responses.rewards,
     responses.length,
+    responses.health,
     responses.examples,
     benchmarks.chat,
     benchmarks.academic,

@@ -26,13 +26,22 @@ TITLES = {
 
 
 def draw_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes:
+    """Draw `health_figure` as PNG, with a title."""
+    figure = health_figure(rows, bounds)
+    figure.suptitle(
+        "Responses and pairs before training, ± standard error clustered by prompt", fontsize=11
+    )
+    return png(figure)
+
+
+def health_figure(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figure:
     """Draw every watched figure over iterations, a line an experiment, its bound dashed.
 
     Bars are of one standard error. Figures that no row has are left out.
 
     Args:
         rows: `iteration_health`.
-        bounds: by setting; null draws no line.
+        bounds: by setting; one that is null or not there draws no line.
 
     Raises:
         InputError: no rows.
@@ -43,16 +52,13 @@ def draw_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes
     figure = Figure(figsize=(3.6 * COLUMNS, 2.7 * lines + 0.9), layout="constrained")
     axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for axis, watched in zip(axes, shown, strict=False):
-        _draw_metric(axis, rows, watched, bounds[watched.setting])
+        _draw_metric(axis, rows, watched, bounds.get(watched.setting))
     for axis in axes[len(shown) :]:
         axis.set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     columns = min(len(labels), 6)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-    figure.suptitle(
-        "Responses and pairs before training, ± standard error clustered by prompt", fontsize=11
-    )
-    return png(figure)
+    return figure
 
 
 def _draw_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float | None) -> None:
