@@ -45,7 +45,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         )
         settings = dpo.model_copy(update={"max_steps": total})
         return train(
-            study, step, "dpo", pairs, settings, parent=policy, start=policy, reference=policy
+            study, step, "dpo", pairs, settings, parent=policy, start=policy, against=policy
         )
 
     return [offline_dpo, *iterations.build_one_shot(study)]

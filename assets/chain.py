@@ -77,7 +77,11 @@ def build_tables(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
 
 def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     """Build the generations and scores of a chain."""
-    common = {"group": chain.group, "partitioned": chain.partitioned}
+    common = {
+        "group": chain.group,
+        "partitioned": chain.partitioned,
+        "drawn_for": lambda loop: loop.has_responses,
+    }
 
     @declare(
         study,
@@ -201,8 +205,9 @@ def _rankers(study: Study, chain: Chain) -> list[str]:
 
 
 def _loops(study: Study, chain: Chain) -> list[LoopSettings]:
+    """List the loops that have the chain's tables of responses."""
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
-    return [study.loop(experiment) for experiment in experiments]
+    return [loop for loop in map(study.loop, experiments) if loop.has_responses]
 
 
 def _read_ranker(chain: Chain, loop: LoopSettings) -> list[str]:
@@ -224,6 +229,7 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         "`dropped_pairs`.",
         group=chain.group,
         partitioned=chain.partitioned,
+        drawn_for=lambda loop: loop.has_responses,
     )
     def pairs(step: Step) -> Made:
         rows = responses.with_rewards(step.lake, **chain.slice(step))

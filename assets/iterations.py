@@ -10,18 +10,10 @@ import dagster as dg
 from assets.chain import Chain, build_tables
 from assets.feedback import build_feedback
 from assets.materialize import declare
-from assets.objectives import (
-    WITH_REFERENCE,
-    read_assets,
-    read_rows,
-    recorded_settings,
-    training_settings,
-)
+from assets.objectives import read_assets, recorded_settings, train_policy
 from assets.steps import Made, Step
 from assets.study import Study
-from assets.training_run import train
 from training.settings import LoopSettings
-from transforms.tables import checkpoints
 from transforms.tables.schemas import SHARED
 
 
@@ -44,11 +36,10 @@ def build_one_shot(study: Study) -> list[dg.AssetsDefinition]:
 
 
 def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
-    models = (chain.sampled_policy, "sft_policy")
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
 
     def reads(loop: LoopSettings) -> list[str]:
-        return list(dict.fromkeys([*read_assets(study, chain, loop), *models]))
+        return read_assets(study, chain, loop)
 
     @declare(
         study,
@@ -66,22 +57,6 @@ def _build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         "against pi_0 (setting `reference`).",
     )
     def policy(step: Step) -> Made:
-        initial = checkpoints.latest(step.lake, "sft_policy", step.experiment)
-        previous = checkpoints.latest(step.lake, chain.sampled_policy, step.experiment)
-        rows, unusable = read_rows(step, chain)
-        start = previous if step.loop.start == "previous" else initial
-        reference = initial if step.loop.reference == "initial" else previous
-        return train(
-            study,
-            step,
-            step.loop.objective,
-            rows,
-            training_settings(study, chain, step.loop),
-            parent=start,
-            start=start,
-            reference=reference if step.loop.objective in WITH_REFERENCE else None,
-            iteration=chain.iteration if chain.partitioned else 0,
-            unusable=unusable,
-        )
+        return train_policy(study, step, chain)
 
     return policy

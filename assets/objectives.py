@@ -1,7 +1,7 @@
 """How an experiment trains its policy: what `loop.objective` makes an iteration read and record.
 
-Lives here: the assets, settings and rows of each objective. Not here: the asset itself
-(`assets.iterations`), the training (`training.dpo`, `training.raft`).
+Lives here: the inputs, settings and rows of each objective. Not here: the asset itself
+(`assets.iterations`), the trainings (`training.dpo`, `kto`, `raft`, `rloo`).
 """
 
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ import polars as pl
 
 from assets.chain import Chain
 from assets.samplers import kept_shares
-from assets.steps import Step
+from assets.steps import Made, Step
 from assets.study import Study
+from assets.training_run import train
 from training.settings import LoopSettings
 from training.training_settings import TrainingSettings
-from transforms.ranking.training_rows import TABLES, training_rows
+from transforms.ranking.responses import prompts_of
+from transforms.ranking.training_rows import NONE_DROPPED, PROMPTS, SCORED, TABLES, training_rows
+from transforms.tables import checkpoints
 
-WITH_REFERENCE = ("dpo",)
-"""Objectives that hold the policy to a reference."""
-
-BEST_OF_N = {"length_penalty", "length_unit", "drop_truncated"}
-"""Settings of pairs that decide which of a prompt's responses is the best."""
+ORDER = {"length_penalty", "length_unit", "drop_truncated"}
+"""Settings of pairs that decide in which order a prompt's responses are."""
 
 
 def training_settings(study: Study, chain: Chain, loop: LoopSettings) -> TrainingSettings:
     """Look up the objective's training, which keeps the steps that the next iteration samples."""
-    settings: TrainingSettings = getattr(loop, loop.objective)
+    settings = loop.training()
     sampled = chain.partitioned and chain.iteration < study.recipe.loop.iterations
     return settings.keeping(kept_shares(loop)) if sampled else settings
 
@@ -34,37 +34,83 @@ def training_settings(study: Study, chain: Chain, loop: LoopSettings) -> Trainin
 def recorded_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[str, Any]:
     """Say what a policy's weights depend on besides what it reads; the objective's key is there."""
     settings: dict[str, Any] = {loop.objective: training_settings(study, chain, loop).decisive()}
-    if loop.objective in WITH_REFERENCE:
+    if loop.objective != "raft":
         settings["reference"] = loop.reference
-    if loop.objective == "raft":
-        settings["pairs"] = loop.pairs.model_dump(include=BEST_OF_N)
+    if loop.objective == "rloo":
+        settings["ranker"] = loop.ranker
+    if TABLES[loop.objective] == SCORED:
+        settings["pairs"] = loop.pairs.model_dump(include=ORDER)
     return {**settings, "start": loop.start, "data": loop.data, **study.model_settings}
 
 
 def read_assets(study: Study, chain: Chain, loop: LoopSettings) -> list[str]:
-    """Name the assets that a policy is trained on, the models apart."""
-    first = chain.iteration
+    """Name the assets that a policy is trained on: tables, then models."""
+    tables, first = TABLES[loop.objective], chain.iteration
     # recorded inputs of plain DPO name earlier pairs wherever any experiment replays them
-    if chain.partitioned and (loop.data == "accumulated" or _any_replays(study, loop.objective)):
+    if chain.partitioned and (loop.data == "accumulated" or _any_replays(study, loop)):
         first = 1
-    tables = TABLES[loop.objective]
-    earlier = [f"iteration_{t}/{noun}" for t in range(first, chain.iteration) for noun in tables
-               if noun != "prompts"]  # fmt: skip
-    return [*(noun if noun == "prompts" else chain.asset(noun) for noun in tables), *earlier]
+    own = [noun for noun in tables if noun not in PROMPTS]
+    earlier = [f"iteration_{t}/{noun}" for t in range(first, chain.iteration) for noun in own]
+    common = [noun for noun in tables if noun in PROMPTS]
+    models = _models(chain, loop).values()
+    return list(dict.fromkeys([*map(chain.asset, own), *earlier, *common, *models]))
 
 
-def _any_replays(study: Study, objective: str) -> bool:
+def _any_replays(study: Study, loop: LoopSettings) -> bool:
     loops = [study.loop(experiment) for experiment in study.recipe.experiments]
-    return objective == "dpo" and any(loop.data == "accumulated" for loop in loops)
+    return loop.objective == "dpo" and any(one.data == "accumulated" for one in loops)
+
+
+def _models(chain: Chain, loop: LoopSettings) -> dict[str, str]:
+    """Name the assets of the models that a training takes, by what they are to it."""
+    assets = {"previous": chain.sampled_policy, "initial": "sft_policy"}
+    if loop.objective == "dpo":  # reads both, whichever of them it takes, since the first lakes
+        return assets
+    found = {"start": assets[loop.start]}
+    if loop.objective != "raft":
+        found["reference"] = assets[loop.reference]
+    if loop.objective == "rloo":
+        found["reward_model"] = loop.ranker
+    return found
 
 
 def read_rows(step: Step, chain: Chain) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read what a policy is trained on, and the prompts left out (row_key, reason, evidence)."""
-    first = 1 if step.loop.data == "accumulated" else chain.iteration
+    accumulated = step.loop.data == "accumulated" and chain.partitioned
+    first = 1 if accumulated else chain.iteration
+    if step.loop.objective == "rloo":
+        earlier = [f"iteration_{t}" for t in range(first, chain.iteration)]
+        return prompts_of(step.lake, [*earlier, *chain.splits]), NONE_DROPPED
     return training_rows(
         step.lake,
         step.loop.objective,
         step.loop.pairs,
+        step.loop.kto.rule,
         **chain.slice(step),
         first_iteration=first,
+    )
+
+
+def train_policy(study: Study, step: Step, chain: Chain) -> Made:
+    """Train the policy of a chain by its experiment's objective."""
+    loop = step.loop
+    initial = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+    previous = checkpoints.latest(step.lake, chain.sampled_policy, step.experiment)
+    models = {"start": previous if loop.start == "previous" else initial}
+    reference = initial if loop.reference == "initial" else previous
+    if loop.objective == "rloo":
+        ranker = checkpoints.latest(step.lake, loop.ranker, step.experiment)
+        models |= {"reference": reference, "reward_model": ranker}
+    rows, unusable = read_rows(step, chain)
+    return train(
+        study,
+        step,
+        loop.objective,
+        rows,
+        training_settings(study, chain, loop),
+        parent=models["start"],
+        against=None if loop.objective == "raft" else reference,
+        iteration=chain.iteration if chain.partitioned else 0,
+        unusable=unusable,
+        **models,
     )

@@ -176,21 +176,29 @@ def _chain(
     n, sampled = loop.sampling.responses_per_prompt, loop.sampling.max_tokens
     responses = prompts * n
     pairs = prompts * (math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1)
+    policy = (f"{group}/policy", experiment, *_objective(loop, prompts, pairs), model_bytes)
+    if not loop.has_responses:
+        return [policy]
     pair_bytes = ROW_BYTES + SIDES * sampled * TOKEN_BYTES
     return [
         (f"{group}/generations", experiment, responses, responses * sampled,
          responses * (ROW_BYTES + sampled * TOKEN_BYTES)),
         (f"{group}/scores", experiment, responses, None, responses * ROW_BYTES),
         (f"{group}/dpo_pairs", experiment, pairs, None, pairs * pair_bytes),
-        (f"{group}/policy", experiment, *_objective(loop, prompts, pairs), model_bytes),
+        policy,
     ]  # fmt: skip
 
 
 def _objective(loop: LoopSettings, prompts: int, pairs: int) -> tuple[int | None, int | None]:
     """Rows and tokens of an iteration's training."""
-    if loop.objective == "dpo":
-        return _trained(loop.dpo, pairs)
-    return _trained(getattr(loop, loop.objective), prompts, sides=1)
+    n = loop.sampling.responses_per_prompt
+    examples = {
+        "dpo": pairs,
+        "raft": prompts,
+        "rloo": prompts * n,
+        "kto": prompts * (SIDES if loop.kto.rule == "best_and_worst" else n),
+    }[loop.objective]
+    return _trained(loop.training(), examples, sides=SIDES if loop.objective == "dpo" else 1)
 
 
 def _feedback(

@@ -16,9 +16,11 @@ import polars as pl
 
 from training.settings import (
     DPOSettings,
+    KTOSettings,
     PreferenceModelSettings,
     RAFTSettings,
     RewardModelSettings,
+    RLOORun,
     SFTSettings,
     TrainingSettings,
 )
@@ -26,7 +28,8 @@ from transforms.errors import InputError
 from transforms.feedback.refresh import refresh_pairs
 from transforms.identity import derive_seed
 from transforms.prompts import split_rows
-from transforms.ranking.training_rows import TABLES, training_rows
+from transforms.ranking.responses import prompts_of
+from transforms.ranking.training_rows import COMPARED, TABLES, compared_rows, training_rows
 from transforms.settings import PairSettings
 from transforms.tables import checkpoints
 from transforms.tables.lake import Lake
@@ -40,7 +43,9 @@ STAGES: dict[str, type[TrainingSettings]] = {
     "reward_model": RewardModelSettings,
     "preference_model": PreferenceModelSettings,
     "dpo": DPOSettings,
+    "kto": KTOSettings,
     "raft": RAFTSettings,
+    "rloo": RLOORun,
 }
 """The key of a checkpoint's settings that names its stage, and what stands under it."""
 
@@ -62,7 +67,7 @@ class RecordedTraining:
     models: Mapping[str, Path]
     """By the stage's parameter name."""
     reference_id: str | None
-    """Of DPO."""
+    """Of an objective that a reference holds."""
     share: float | None
     """Of the steps after which the checkpoint was kept; null for the finished one."""
 
@@ -92,6 +97,10 @@ def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
     rows, settings = _rows(lake, row, stage, settings, recorded, tables)
     parent = "model" if stage == "sft" else "start" if stage in TABLES else "policy"
     trained, _, share = row["asset"].partition("@")
+    models = {parent: row["parent_id"]}
+    if stage == "rloo":
+        ranker = json.loads(row["inputs"])[recorded["ranker"]]
+        models |= {"reference": row["reference_id"], "reward_model": ranker}
     return RecordedTraining(
         checkpoint_id=row["checkpoint_id"],
         asset=row["asset"],
@@ -102,7 +111,7 @@ def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         dtype=recorded["dtype"],
         rows=rows,
         tables=tables,
-        models={parent: _model(lake, row["parent_id"])},
+        models={name: _model(lake, model) for name, model in models.items()},
         reference_id=row["reference_id"] or None,
         share=float(share) if share else None,
     )
@@ -124,7 +133,7 @@ def retrain(
     from training.launch import launch
 
     rows = training.rows
-    if training.reference_id is not None:
+    if training.stage in COMPARED:
         rows = _with_reference(lake, training)
     launch(
         training.stage,
@@ -143,12 +152,15 @@ def _with_reference(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
     """Add the reference's log-probabilities: those that the lake holds, the others computed."""
     from training.reference_logps import with_reference_logps
 
+    batch = training.settings.micro_batch_size
+    rows, sides = compared_rows(training.stage, training.rows, batch, training.seed)
     return with_reference_logps(
-        training.rows,
+        rows,
         training.models["start"],
         _model(lake, training.reference_id),
         training.settings,
         dtype=training.dtype,
+        sides=sides,
         known=ReferenceLogps(lake, training.reference_id, training.dtype).known,
     ).pairs
 
@@ -211,13 +223,21 @@ def _loop_rows(
     """Read the rows of a loop's training; a chain outside the loop names its slice itself."""
     inside = row["iteration"] > 0
     last = row["iteration"] if inside else 1
+    first = 1 if recorded["data"] == "accumulated" else last
+    if stage == "rloo":
+        splits = lake.read("prompt_splits", tables["prompt_splits"])["split"].unique()
+        sampled = [f"iteration_{t}" for t in range(first, last + 1)] if inside else [
+            split for split in splits if split.startswith("iteration_")
+        ]  # fmt: skip
+        return prompts_of(lake, sampled, tables)
     rows, _ = training_rows(
         lake,
         stage,
         PairSettings.model_validate(recorded.get("pairs", {})),
+        recorded[stage].get("rule", ""),
         experiment=row["experiment"] if inside else row["asset"].partition("/")[0],
         iteration=last,
-        first_iteration=1 if recorded["data"] == "accumulated" else last,
+        first_iteration=first,
         versions=tables,
     )
     return rows

@@ -1,6 +1,7 @@
 """One training asset: run a stage, name its checkpoint by content, keep its metrics and drops."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from assets.metadata import picture, table_preview
 from assets.steps import Made, Step
 from assets.study import Study
 from training.checkpoint import require_model
-from training.settings import DPOSettings, TrainingSettings
+from training.objective_settings import ReferenceSettings
+from training.training_settings import TrainingSettings
 from transforms.errors import InputError
 from transforms.plots.training import training_curves
+from transforms.ranking.training_rows import COMPARED, compared_rows
 from transforms.tables import checkpoints, training_metrics
 from transforms.tables.checkpoints import Checkpoint
 from transforms.tables.reference_logps import ReferenceLogps
@@ -27,7 +30,7 @@ def train(
     settings: TrainingSettings,
     *,
     parent: Checkpoint,
-    reference: Checkpoint | None = None,
+    against: Checkpoint | None = None,
     iteration: int = 0,
     unusable: pl.DataFrame | None = None,
     **models: Checkpoint,
@@ -41,7 +44,8 @@ def train(
         rows: its examples.
         settings: its settings.
         parent: the model whose weights it starts from.
-        reference: of DPO; it runs over the sequences that `reference_logps` lacks.
+        against: the reference that holds the policy; of DPO and KTO, it runs over the sequences
+            that `reference_logps` lacks.
         iteration: iteration of the checkpoint's row; 0 outside the loop.
         unusable: what gave no row to train on (row_key, reason, evidence), for the ledger.
         models: the models that the stage takes, by argument name.
@@ -53,8 +57,9 @@ def train(
     if trained := _trained_before(step):
         return trained
     looked_up: dict[str, Any] = {}
-    if reference is not None:
-        rows, looked_up = _look_up(study, step, rows, settings, models["start"], reference)
+    if against is not None and stage in COMPARED:
+        rows, sides = compared_rows(stage, rows, settings.micro_batch_size, study.seed(step.asset))
+        rows, looked_up = _look_up(study, step, rows, sides, settings, models["start"], against)
     folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
     run = launch(
         stage,
@@ -74,7 +79,7 @@ def train(
     facts = {
         "kind": "reward_model" if stage == "reward_model" else "causal_lm",
         "parent_id": parent.checkpoint_id,
-        "reference_id": reference.checkpoint_id if reference else "",
+        "reference_id": against.checkpoint_id if against else "",
         "iteration": iteration,
     }
     for share in settings.kept_shares:  # before the model, by whose row the step counts as done
@@ -118,22 +123,24 @@ def _trained_before(step: Step) -> Made | None:
 def _look_up(
     study: Study,
     step: Step,
-    pairs: pl.DataFrame,
-    settings: DPOSettings,
+    rows: pl.DataFrame,
+    sides: Sequence[str],
+    settings: ReferenceSettings,
     start: Checkpoint,
     reference: Checkpoint,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Add the reference's log-probabilities to pairs; commit those that were not known."""
+    """Add the reference's log-probabilities to rows; commit those that were not known."""
     from training.reference_logps import with_reference_logps
 
     dtype = study.recipe.model.dtype
     store = ReferenceLogps(step.lake, reference.checkpoint_id, dtype)
     done = with_reference_logps(
-        pairs,
+        rows,
         start.path,
         reference.path,
         settings,
         dtype=dtype,
+        sides=sides,
         known=store.known,
         commit=store.commit,
     )

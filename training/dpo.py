@@ -16,6 +16,7 @@ where `max_length` is set, and that lacks the truncation where it is not; that i
 """
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ from training.settings import DPOSettings
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.errors import InputError
-from transforms.tables.reference_logps import COLUMNS, SIDES, add_sequence_ids
+from transforms.tables.reference_logps import SIDES, add_sequence_ids, columns
 
 
 class TokenisedDPOTrainer(DPOTrainer):
@@ -108,27 +109,29 @@ def train_dpo(
     return train(build, output, settings, dropped=dropped, started=started, report=report)
 
 
-def require_logps(examples: pl.DataFrame, pairs: pl.DataFrame, max_tokens: int) -> pl.DataFrame:
+def require_logps(
+    examples: pl.DataFrame, pairs: pl.DataFrame, max_tokens: int, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
     """Give tokenised pairs the log-probabilities that the pairs carry, if they are of these tokens.
 
     Raises:
         InputError: see `train_dpo`.
     """
     remedy = "add them with python -m training.reference_logps, from this start and these settings"
-    lacking = [column for column in COLUMNS if column not in pairs.columns]
+    lacking = [column for column in columns(sides) if column not in pairs.columns]
     if lacking:
         raise InputError(
             "the pairs carry no log-probabilities of the reference",
-            expected=f"columns {', '.join(COLUMNS)}",
+            expected=f"columns {', '.join(columns(sides))}",
             found=f"none of the name {', '.join(lacking)}",
             remedy=remedy,
         )
-    named = add_sequence_ids(examples)
+    named = add_sequence_ids(examples, sides)
     unfit = pl.any_horizontal(
-        *(named[f"{side}_sequence_id"] != pairs[f"{side}_sequence_id"] for side in SIDES),
+        *(named[f"{side}_sequence_id"] != pairs[f"{side}_sequence_id"] for side in sides),
         *(
             pl.col(f"ref_{side}_logps").is_null() & (named["length"] <= max_tokens)
-            for side in SIDES
+            for side in sides
         ),
     )
     refused = pairs.filter(unfit)
@@ -140,7 +143,7 @@ def require_logps(examples: pl.DataFrame, pairs: pl.DataFrame, max_tokens: int) 
             f" {refused['prompt_id'][0]}",
             remedy=remedy,
         )
-    return examples.with_columns(pairs.select(f"ref_{side}_logps" for side in SIDES))
+    return examples.with_columns(pairs.select(f"ref_{side}_logps" for side in sides))
 
 
 def main(

@@ -30,7 +30,9 @@ INPUTS = {
     "reward_model": "pairs",
     "preference_model": "pairs",
     "dpo": "pairs",
+    "kto": "responses",
     "raft": "responses",
+    "rloo": "prompts",
 }
 """The stages, and the option that takes the rows of each."""
 
@@ -69,7 +71,8 @@ def launch(
         seed: seed of everything random.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
-        models: the stage's models by parameter name: `model`; `policy`; `start`.
+        models: the stage's models by parameter name: `model`; `policy`; `start`;
+            `reference`; `reward_model`.
 
     Raises:
         InputError: more processes than GPUs.

@@ -42,7 +42,16 @@ SMOOTHABLE = (*SMOOTHED, "aot", "aot_unpaired")
 """Losses that read it."""
 
 
-class PairLossSettings(TrainingSettings):
+class ReferenceSettings(TrainingSettings):
+    """A training that reads log-probabilities of a frozen reference."""
+
+    reference_batch_tokens: int = Field(default=8192, ge=64)
+    """Padded tokens of one forward pass of the reference."""
+    reference_chunk_sequences: int = Field(default=1024, ge=1)
+    """Sequences a commit to `reference_logps`: what a crash can cost."""
+
+
+class PairLossSettings(ReferenceSettings):
     """The loss of a pair."""
 
     loss: Literal[
@@ -78,6 +87,58 @@ class PairLossSettings(TrainingSettings):
         if not self.label_smoothing and self.loss in SMOOTHED:
             raise ValueError(f"the loss {self.loss} needs a label_smoothing above 0")
         return self
+
+
+class KTOSettings(ReferenceSettings):
+    """Kahneman-Tversky optimisation of unpaired responses (Ethayarajh et al. 2024, eq. 8).
+
+    With the log-ratio l = log pi/ref(response), z the mean l of mismatched responses, not below 0,
+    and v = `desirable_weight` or `undesirable_weight`, the loss of a response is v (1 - s(b (l -
+    z))) where it is desirable, v (1 - s(b (z - l))) where it is not.
+    """
+
+    learning_rate: float = Field(default=5e-7, gt=0)
+    """That of DPO here; the paper's is 5e-7, too, and may be ten times as high."""
+    epochs: float = Field(default=2.0, gt=0)
+    """That of DPO here."""
+    micro_batch_size: int = Field(default=32, ge=2)
+    """Examples a forward pass on one device; z is the mean over them, so that one is not enough."""
+    beta: float = Field(default=0.1, gt=0)
+    """b: larger keeps the policy nearer the reference. Paper: 0.1."""
+    desirable_weight: float = Field(default=1.0, gt=0)
+    """Weight of desirable responses; with the other one it should even out their numbers."""
+    undesirable_weight: float = Field(default=1.0, gt=0)
+    """Weight of undesirable responses."""
+    rule: Literal["best_and_worst", "above_mean"] = "best_and_worst"
+    """Which responses, by penalised reward: the best of n as desirable and the worst as
+    undesirable, or all n, desirable above the mean of their prompt's rewards."""
+
+
+class RLOOSettings(TrainingSettings):
+    """A policy gradient with a KL penalty (REINFORCE leave-one-out, Ahmadian et al. 2024).
+
+    The classic third stage, RLHF's r(response) - b log pi/ref(response) maximised on fresh samples
+    (arXiv 2402.14740): of the n responses of a prompt, each is pushed up by what it has more than
+    the mean of the other n - 1. Prompts, n, temperature, token limits, length penalty and reward
+    model are those of the loop; nothing is paired, and no table of responses is written.
+    """
+
+    learning_rate: float = Field(default=1e-6, gt=0)
+    """TRL's default."""
+    batch_size: int = Field(default=256, ge=1)
+    """Responses an optimiser step: a multiple of n."""
+    micro_batch_size: int = Field(default=32, ge=1)
+    """Responses a forward pass with gradients on one device; divides batch_size / processes."""
+    max_tokens: int = Field(default=4096, ge=8)
+    """Longest prompt and response, tokens; a prompt that leaves no room for the longest response
+    (`sampling.max_tokens`) is dropped and counted."""
+    beta: float = Field(default=0.05, ge=0)
+    """b: weight of the KL penalty, nats summed over the response, against the reward. TRL: 0.05."""
+    generator: Literal["transformers", "vllm"] = "transformers"
+    """What draws the responses of a step: the model itself, or vLLM beside it on the GPU (TRL's
+    `colocate`; TRL 1.16 says it supports vLLM 0.22 to 0.31; it has not been run here)."""
+    vllm_memory_utilization: float = Field(default=0.3, gt=0, le=1)
+    """Share of a GPU's memory that vLLM takes beside the training."""
 
 
 class RAFTSettings(TrainingSettings):

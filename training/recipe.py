@@ -341,7 +341,7 @@ def _resolve_files(recipe: Recipe, folder: Path) -> Recipe:
         )
 
     loop = recipe.loop.model_copy(
-        update={name: beside(getattr(recipe.loop, name)) for name in ("dpo", "raft")}
+        update={name: beside(getattr(recipe.loop, name)) for name in ("dpo", "kto", "raft", "rloo")}
     )
     return recipe.model_copy(
         update={

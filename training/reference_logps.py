@@ -13,7 +13,7 @@ DPO is launched on however many.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -28,13 +28,15 @@ from transformers import AutoModelForCausalLM
 from training.checkpoint import require_model
 from training.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.logps import sum_logps
+from training.objective_settings import ReferenceSettings
 from training.pair_tokens import tokenise_responses
 from training.settings import DPOSettings
 from training.trainer import load_tokenizer
 from transforms.tables.reference_logps import (
-    COLUMNS,
     LOGPS,
+    SIDES,
     add_sequence_ids,
+    columns,
     join_logps,
     sequences,
 )
@@ -45,7 +47,7 @@ class ReferencePass:
     """Pairs with the reference's log-probabilities, and what they cost."""
 
     pairs: pl.DataFrame
-    """The pairs given, and `transforms.tables.reference_logps.COLUMNS`; the log-probabilities of a
+    """The pairs given, and `transforms.tables.reference_logps.columns`; the log-probabilities of a
     pair that does not fit are null."""
     sequences: int
     """Distinct sequences of the pairs that fit."""
@@ -64,20 +66,22 @@ def with_reference_logps(
     pairs: pl.DataFrame,
     start: Path,
     reference: Path,
-    settings: DPOSettings,
+    settings: ReferenceSettings,
     *,
     dtype: str,
+    sides: Sequence[str] = SIDES,
     known: Callable[[pl.DataFrame], pl.DataFrame] = nothing_known,
     commit: Callable[[pl.DataFrame], None] = lambda computed: None,
 ) -> ReferencePass:
     """Add the reference's log-probabilities to pairs; the reference runs over unknown ones only.
 
     Args:
-        pairs: columns prompt_id, prompt, chosen, rejected (message lists).
-        start: checkpoint folder that DPO will start from; its tokenizer renders the pairs.
+        pairs: columns prompt_id, prompt, and each of `sides` (message lists).
+        start: checkpoint folder that training will start from; its tokenizer renders the pairs.
         reference: checkpoint folder of the frozen reference.
         settings: max_tokens, and the size of batches and chunks.
         dtype: compute type, `float32` or `bfloat16`.
+        sides: the responses of a row: chosen and rejected of a pair.
         known: given sequence_id, prompt_ids, completion_ids, returns the rows known of them
             (`LOGPS`), each sequence once.
         commit: called with every chunk of computed rows (`LOGPS`).
@@ -87,8 +91,8 @@ def with_reference_logps(
     """
     started = time.perf_counter()
     require_model(reference)
-    examples = add_sequence_ids(tokenise_responses(load_tokenizer(start), pairs))
-    wanted = sequences(examples.filter(pl.col("length") <= settings.max_tokens))
+    examples = add_sequence_ids(tokenise_responses(load_tokenizer(start), pairs, sides), sides)
+    wanted = sequences(examples.filter(pl.col("length") <= settings.max_tokens), sides)
     found = known(wanted)
     missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")
     chunks = [found]
@@ -99,11 +103,11 @@ def with_reference_logps(
 
     if missing.height:
         compute_logps(missing, reference, settings, dtype=dtype, commit=keep)
-    named = pairs.drop(COLUMNS, strict=False).with_columns(
-        examples["chosen_sequence_id"], examples["rejected_sequence_id"]
+    named = pairs.drop(columns(sides), strict=False).with_columns(
+        examples.select(f"{side}_sequence_id" for side in sides)
     )
     return ReferencePass(
-        join_logps(named, pl.concat(chunks)),
+        join_logps(named, pl.concat(chunks), sides),
         wanted.height,
         missing.height,
         time.perf_counter() - started,
@@ -113,7 +117,7 @@ def with_reference_logps(
 def compute_logps(
     wanted: pl.DataFrame,
     reference: Path,
-    settings: DPOSettings,
+    settings: ReferenceSettings,
     *,
     dtype: str,
     commit: Callable[[pl.DataFrame], None],

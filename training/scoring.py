@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import polars as pl
 import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training.batches import context_tokens_of
 from training.launch import DtypeOption, SettingsOption, read_settings, run_command
@@ -82,29 +83,18 @@ def score(
     total = responses.height if isinstance(responses, pl.DataFrame) else None
     with tqdm(total=total, desc=description, unit="response", disable=None) as bar:
         for chunk in _chunks(responses, settings.chunk_rows):
-            token_ids = conversation_token_ids(
-                tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
-            )
             empty += [
                 name_of(chunk, row) for row, text in enumerate(chunk["response"]) if text == ""
             ]
-            refusals = refuse_texts(chunk, token_ids, context_tokens_of(model))
-            readable = [row for row in range(chunk.height) if row not in refusals]
-            rewards = [math.nan] * chunk.height
-            found = compute_rewards(
-                model, [token_ids[row] for row in readable], settings.batch_tokens
-            )
-            for row, reward in zip(readable, found, strict=True):
-                rewards[row] = reward
-            refusals |= refuse_rewards(chunk, rewards, readable, reward_model)
-            refused += [refusals[row] for row in sorted(refusals)]
+            read = read_rewards(model, tokenizer, chunk, settings.batch_tokens, reward_model)
+            refused += read.refused
             scored = chunk.select(
                 "prompt_id",
                 pl.col("response_index").cast(pl.Int32),
-                pl.Series("reward", rewards, dtype=pl.Float64),
+                pl.Series("reward", read.rewards, dtype=pl.Float64),
             ).filter(pl.col("reward").is_finite())
             rows += chunk.height
-            tokens += sum(map(len, token_ids))
+            tokens += read.tokens
             bar.update(chunk.height)
             if scored.is_empty():
                 break
@@ -116,6 +106,46 @@ def score(
         LOGGER.warning("%d of %d responses are empty, the first %s", len(empty), rows, empty[0])
     raise_refusals(refused, rows)
     return ScoringRun(rows, len(empty), tokens, ready - started, elapsed_s)
+
+
+class Read(NamedTuple):
+    """What a reward model makes of a chunk."""
+
+    rewards: list[float]
+    """In the order of the rows, unbounded, in nats; NaN where there is none."""
+    refused: list[Refusal]
+    """Why those have none, in the order of the rows."""
+    tokens: int
+    """Of the conversations, without padding."""
+
+
+def read_rewards(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    chunk: pl.DataFrame,
+    batch_tokens: int,
+    reward_model: Path,
+) -> Read:
+    """Render responses behind their prompts and compute their rewards.
+
+    Args:
+        model: from `training.rewards.load_reward_model`.
+        tokenizer: of the reward model.
+        chunk: those of `score`.
+        batch_tokens: padded tokens of a forward pass.
+        reward_model: the model's folder, to be named in a refusal.
+    """
+    token_ids = conversation_token_ids(
+        tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
+    )
+    refusals = refuse_texts(chunk, token_ids, context_tokens_of(model))
+    readable = [row for row in range(chunk.height) if row not in refusals]
+    rewards = [math.nan] * chunk.height
+    found = compute_rewards(model, [token_ids[row] for row in readable], batch_tokens)
+    for row, reward in zip(readable, found, strict=True):
+        rewards[row] = reward
+    refusals |= refuse_rewards(chunk, rewards, readable, reward_model)
+    return Read(rewards, [refusals[row] for row in sorted(refusals)], sum(map(len, token_ids)))
 
 
 def _chunks(

@@ -4,12 +4,12 @@ A default taken from the paper (Dong et al. 2024, arXiv 2405.07863) quotes it. S
 are named apart from TRL's `SFTConfig`, `DPOConfig` and vLLM's `SamplingParams`.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from training.feedback_settings import FeedbackSettings
-from training.objective_settings import PairLossSettings, RAFTSettings
+from training.objective_settings import KTOSettings, PairLossSettings, RAFTSettings, RLOOSettings
 from training.sampler_settings import SamplerSettings
 from training.training_settings import TrainingSettings
 from transforms.settings import PairSettings, Settings
@@ -180,10 +180,6 @@ class DPOSettings(PairLossSettings):
     """Paper: 2 epochs an iteration."""
     beta: float = Field(default=0.1, gt=0)
     """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
-    reference_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens of one forward pass of the reference."""
-    reference_chunk_sequences: int = Field(default=1024, ge=1)
-    """Sequences a commit to `reference_logps`: what a crash can cost."""
 
 
 class ScoringSettings(Settings):
@@ -194,6 +190,44 @@ class ScoringSettings(Settings):
     cache; a GPU wants some ten times as many."""
     chunk_rows: int = Field(default=4096, ge=1)
     """Rows a commit."""
+
+
+class RLOORun(RLOOSettings):
+    """One RLOO run: its settings, and what it takes from the loop."""
+
+    sampling: SamplingSettings = SamplingSettings()
+    """How its responses are drawn: n, temperature, top_p, max_tokens."""
+    scoring: ScoringSettings = ScoringSettings()
+    """How the reward model is run over them."""
+    pairs: PairSettings = PairSettings()
+    """The length penalty, and whether truncated responses are kept out of the gradient."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        n = self.sampling.n
+        if n < 2 or self.batch_size % n:
+            raise ValueError(
+                f"rloo.batch_size {self.batch_size} counts responses: it is to be a multiple of"
+                f" sampling.n {n}, and n at least 2"
+            )
+        if self.sampling.samplers or self.sampling.temperature == 0:
+            raise ValueError("rloo samples the current policy: no samplers, a temperature above 0")
+        if self.pairs.length_penalty == "calibrated":
+            raise ValueError("rloo has no scored responses to calibrate a length penalty on")
+        return self
+
+    def decisive(self) -> dict[str, Any]:
+        """Dump the settings that decide the trained weights and their metrics."""
+        settings = super().decisive()
+        del settings["scoring"]
+        return settings | {
+            "sampling": self.sampling.model_dump(
+                include={"n", "temperature", "top_p", "max_tokens"}
+            ),
+            "pairs": self.pairs.model_dump(
+                include={"length_penalty", "length_unit", "drop_truncated"}
+            ),
+        }
 
 
 class LoopSettings(Settings):
@@ -215,19 +249,44 @@ class LoopSettings(Settings):
     """How a preference model or a judge compares them."""
     pairs: PairSettings = PairSettings()
     """How scored responses become pairs."""
-    objective: Literal["dpo", "raft"] = "dpo"
-    """How a policy is trained: `dpo`, on pairs, by `dpo.loss`; `raft`, on the best of n. The group
-    of the same name below holds its settings, learning rate included."""
+    objective: Literal["dpo", "kto", "raft", "rloo"] = "dpo"
+    """How a policy is trained: `dpo`, on pairs, by `dpo.loss`; `kto`, on responses that are
+    desirable or not; `raft`, on the best of n; `rloo`, by a policy gradient on fresh samples. The
+    group of the same name below holds its settings, learning rate included."""
     dpo: DPOSettings = DPOSettings()
     """How a policy is trained on the pairs."""
+    kto: KTOSettings = KTOSettings()
+    """How a policy is trained on desirable and undesirable responses."""
     raft: RAFTSettings = RAFTSettings()
     """How a policy is fine-tuned on the best of n."""
+    rloo: RLOOSettings = RLOOSettings()
+    """How a policy is trained by a policy gradient."""
     reference: Literal["initial", "previous"] = "initial"
     """Reference of DPO. Paper: "always pi_0"; the published scripts use the previous iterate."""
     start: Literal["previous", "initial"] = "previous"
     """Weights that an iteration's training starts from. Paper: the previous iterate."""
     data: Literal["current", "accumulated"] = "current"
     """Pairs that an iteration trains on: its own (as published), or all up to it (Figure 6)."""
+
+    @model_validator(mode="after")
+    def _policy_gradient(self) -> Self:
+        if self.objective == "rloo":
+            self.training()
+            if not self.ranker.startswith("reward_model") or self.feedback is not None:
+                raise ValueError("rloo is trained on a reward model, and without feedback")
+        return self
+
+    @property
+    def has_responses(self) -> bool:
+        """Whether tables hold the responses of an iteration: a policy gradient keeps none."""
+        return self.objective != "rloo"
+
+    def training(self) -> TrainingSettings:
+        """Settings of the objective's training."""
+        if self.objective != "rloo":
+            return getattr(self, self.objective)
+        taken = ("sampling", "scoring", "pairs")
+        return RLOORun(**self.rloo.model_dump(), **{name: getattr(self, name) for name in taken})
 
 
 class EvaluationSettings(Settings):

@@ -1,7 +1,7 @@
 -- One row per output of an asset, input that it was made from, and relation between the two.
 -- An output made twice is shown as it was made first. Relations: a model's `parent` (its first
--- weights) and `reference`; the `sampler` of responses; the `ranker` of scores and of a label queue; another `model`;
--- `data`.
+-- weights) and `reference`; the `sampler` of responses; the `ranker` of scores, of a label queue and
+-- of a policy gradient; another `model`; `data`.
 with
 
 materializations as (select * from materializations),
@@ -53,6 +53,8 @@ related as (
             )
             when edges.asset like '%/generations' then ['sampler']
             when edges.asset like '%/scores' or edges.asset like '%/label_queue' then ['ranker']
+            -- a policy gradient is trained on a reward model itself
+            when edges.asset like '%/policy' and edges.input_asset like '%reward_model%' then ['ranker']
             else ['model']
         end as relations
     from edges

@@ -4,7 +4,7 @@ import math
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -46,6 +46,7 @@ def cdpo(x: float, smoothing: float) -> float:
     return sum(weight * TRL_LOSSES[name](x, smoothing) for name, weight in named)
 
 
+@settings(deadline=None)
 @given(st.floats(-30, 30), st.floats(1e-6, 0.499))
 def test_cdpo_is_the_mean_of_both_labels(x: float, smoothing: float) -> None:
     expected = -(1 - smoothing) * log_sigmoid(x) - smoothing * log_sigmoid(-x)
@@ -65,11 +66,13 @@ def test_cdpo_is_least_where_sigmoid_is_one_less_the_smoothing() -> None:
     assert cdpo(least, 0.1) < min(cdpo(least - 0.5, 0.1), cdpo(least + 0.5, 0.1))
 
 
+@settings(deadline=None)
 @given(st.floats(-30, 30))
 def test_cdpo_nears_the_sigmoid_loss_without_smoothing(x: float) -> None:
     assert cdpo(x, 1e-12) == pytest.approx(-log_sigmoid(x), rel=1e-6, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.floats(-20, 20), st.floats(0.01, 0.45))
 def test_robust_is_unbiased_where_cdpo_is_not(x: float, smoothing: float) -> None:
     """Averaged over labels flipped with that probability, robust is the loss of the true label."""

@@ -7,15 +7,29 @@ import sys
 
 import polars as pl
 import pytest
+from transformers import AutoModelForSequenceClassification
 
 from training.checkpoint import checkpoint_id
 from training.dpo import train_dpo
+from training.kto import train_kto
 from training.preference_model import train_preference_model
+from training.raft import train_raft
 from training.reference_logps import with_reference_logps
 from training.reward_model import train_reward_model
-from training.settings import DPOSettings, PreferenceModelSettings, RewardModelSettings, SFTSettings
+from training.rloo import train_rloo
+from training.settings import (
+    DPOSettings,
+    KTOSettings,
+    PreferenceModelSettings,
+    RAFTSettings,
+    RewardModelSettings,
+    RLOORun,
+    SamplingSettings,
+    SFTSettings,
+)
 from training.sft import train_sft
 from training.step_checkpoints import COMPLETE, find_last
+from transforms.ranking.unpaired import SIDES, mismatched
 
 SHARED = {
     "learning_rate": 1e-2,
@@ -125,7 +139,15 @@ def test_random_states_and_order_are_found_again(
     assert metrics_of(resumed) == metrics_of(undisturbed)
 
 
-@pytest.mark.parametrize("stage", ["dpo", "reward_model", "preference_model"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "dpo",
+        "reward_model",
+        "preference_model",
+        *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("raft", "kto", "rloo")),
+    ],
+)
 def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp_path, stage):
     common = {"seed": 0, "dtype": "float32"}
     if stage == "dpo":
@@ -134,6 +156,27 @@ def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp
             preference_pairs, tiny_policy, other_policy, settings, dtype="float32"
         ).pairs
         function = train_dpo
+    elif stage == "rloo":
+        reward_model = tmp_path / "reward_model"
+        AutoModelForSequenceClassification.from_pretrained(
+            shutil.copytree(tiny_policy, reward_model), num_labels=1
+        ).save_pretrained(reward_model)
+        settings = RLOORun(
+            **SHARED | {"batch_size": 8, "micro_batch_size": 4},
+            sampling=SamplingSettings(n=4, max_tokens=8),
+        )
+        rows, function = preference_pairs.select("prompt_id", "prompt"), train_rloo
+        common |= {"reference": other_policy, "reward_model": reward_model}
+    elif stage == "raft":
+        settings, function = RAFTSettings(**SHARED), train_raft
+        rows = preference_pairs.rename({"chosen": "completion"})
+    elif stage == "kto":
+        settings, function = KTOSettings(**SHARED), train_kto
+        rows = preference_pairs.with_columns(label=pl.int_range(pl.len()) % 2 == 0)
+        rows = mismatched(rows.rename({"chosen": "completion"}), settings.micro_batch_size, 0)
+        rows = with_reference_logps(
+            rows, tiny_policy, other_policy, settings, dtype="float32", sides=SIDES
+        ).pairs
     elif stage == "reward_model":
         settings, rows, function = (
             RewardModelSettings(**SHARED),

@@ -75,6 +75,20 @@ class Keys:
         )
 
 
+def prompts_of(
+    lake: Lake, splits: Sequence[str], versions: Mapping[str, int] = NEWEST
+) -> pl.DataFrame:
+    """Read the prompts of some splits: prompt_id, prompt; sorted by prompt_id."""
+    return (
+        lake.scan("prompt_splits", versions.get("prompt_splits"))
+        .filter(pl.col("split").is_in(list(splits)))
+        .join(lake.scan("prompts", versions.get("prompts")), on="prompt_id")
+        .select("prompt_id", "prompt")
+        .sort("prompt_id")
+        .collect()
+    )
+
+
 def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> list[pl.DataFrame]:
     """Find the prompts that each policy of an iteration has not answered with these settings.
 
@@ -90,14 +104,7 @@ def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> 
         For each of the keys, prompt_id and prompt, sorted by prompt_id. A chunk holds whole
         prompts, so a policy has given a prompt either all of its responses or none.
     """
-    wanted = (
-        lake.scan("prompt_splits")
-        .filter(pl.col("split").is_in(list(splits)))
-        .join(lake.scan("prompts"), on="prompt_id")
-        .select("prompt_id", "prompt")
-        .sort("prompt_id")
-        .collect()
-    )
+    wanted = prompts_of(lake, splits)
     if not lake.exists("generations"):
         return [wanted for _ in keys]
     in_slice = {"experiment": keys[0].experiment, "iteration": keys[0].iteration}

@@ -1,21 +1,30 @@
 """What a policy is trained on, read back from an iteration's tables, by its objective.
 
 Lives here: the rows of each `loop.objective`, at the newest version or at recorded ones. Not here:
-the choice among a prompt's responses (`transforms.ranking.dpo_pairs`, `best_of_n`), the training.
+the choice among a prompt's responses (`transforms.ranking.dpo_pairs`, `best_of_n`,
+`unpaired`), the training.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
+from transforms.ranking import unpaired
 from transforms.ranking.best_of_n import best_of_n
 from transforms.ranking.dpo_pairs import length_penalty
 from transforms.ranking.responses import NEWEST, pairs_between, with_rewards
+from transforms.ranking.unpaired import desirable_or_not, mismatched
 from transforms.settings import PairSettings
+from transforms.tables import reference_logps
 from transforms.tables.lake import Lake
 
-TABLES = {"dpo": ("dpo_pairs",), "raft": ("generations", "scores", "prompts")}
+SCORED = ("generations", "scores", "prompts")
+PROMPTS = ("prompts", "prompt_splits")
+TABLES = {"dpo": ("dpo_pairs",), "kto": SCORED, "raft": SCORED, "rloo": PROMPTS}
 """The tables that an objective's rows are read from."""
+
+COMPARED = ("dpo", "kto")
+"""Objectives whose rows carry log-probabilities of the reference."""
 
 NONE_DROPPED = pl.DataFrame(
     schema={"row_key": pl.String, "reason": pl.String, "evidence": pl.String}
@@ -26,6 +35,7 @@ def training_rows(
     lake: Lake,
     objective: str,
     pairs: PairSettings,
+    rule: str = "",
     *,
     experiment: str,
     iteration: int,
@@ -38,14 +48,16 @@ def training_rows(
         lake: the lake.
         objective: a key of `TABLES`.
         pairs: length penalty and which responses are usable, where the responses are read.
+        rule: of `kto`, which of them are desirable (`transforms.ranking.unpaired`).
         experiment: of the rows.
         iteration: the last iteration.
         first_iteration: the first one.
         versions: Delta version of each table; the newest of those that it does not name.
 
     Returns:
-        Of `dpo`: prompt_id, prompt, chosen, rejected. Of `raft`: prompt_id, prompt, completion.
-        Sorted by iteration and prompt_id. And the prompts left out: row_key, reason, evidence.
+        Of `dpo`: prompt_id, prompt, chosen, rejected. Of `raft`: prompt_id, prompt, completion. Of
+        `kto`: these and label. Sorted by iteration and prompt_id. And the prompts left out:
+        row_key, reason, evidence.
     """
     slice_ = {"experiment": experiment, "iteration": iteration}
     if objective == "dpo":
@@ -55,6 +67,27 @@ def training_rows(
     chosen = []
     for t in range(first_iteration, iteration + 1):
         rows = with_rewards(lake, versions, experiment=experiment, iteration=t)
-        chosen.append(best_of_n(rows, pairs, length_penalty(rows, pairs)))
+        penalty = length_penalty(rows, pairs)
+        chosen.append(
+            desirable_or_not(rows, pairs, penalty, rule)
+            if objective == "kto"
+            else best_of_n(rows, pairs, penalty)
+        )
     kept, dropped = zip(*chosen, strict=True)
     return pl.concat(kept), pl.concat(dropped)
+
+
+def compared_rows(
+    objective: str, rows: pl.DataFrame, batch: int, seed: int
+) -> tuple[pl.DataFrame, Sequence[str]]:
+    """Complete rows to what a reference is asked about, and name the columns of responses in them.
+
+    Args:
+        objective: `dpo` or `kto`.
+        rows: from `training_rows`.
+        batch: rows of a forward pass.
+        seed: of the training.
+    """
+    if objective == "kto":
+        return mismatched(rows, batch, seed), unpaired.SIDES
+    return rows, reference_logps.SIDES

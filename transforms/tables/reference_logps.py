@@ -8,6 +8,8 @@ nor the iteration in which a pair came up is part of the name. Truncation needs 
 pair that does not fit is dropped, and a sequence that was cut would have other ids.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from transforms.identity import FIELD, hashed
@@ -20,14 +22,17 @@ SIDES = ("chosen", "rejected")
 LOGPS = {"sequence_id": pl.String, "completion_tokens": pl.Int32, "logp": pl.Float64}
 """A computed row, before it gets its reference and its compute type."""
 
-COLUMNS = tuple(f"{side}_sequence_id" for side in SIDES) + tuple(
-    f"ref_{side}_logps" for side in SIDES
-)
-"""What a pair carries: two names, and two log-probabilities in nats under the names TRL reads."""
+
+def columns(sides: Sequence[str] = SIDES) -> list[str]:
+    """Name what a row carries: a side's name, and its log-probability in nats, of each side.
+
+    Those of a pair are named as TRL reads them.
+    """
+    return [*(f"{side}_sequence_id" for side in sides), *(f"ref_{side}_logps" for side in sides)]
 
 
-def add_sequence_ids(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Add chosen_sequence_id and rejected_sequence_id to tokenised pairs.
+def add_sequence_ids(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
+    """Add <side>_sequence_id (chosen_sequence_id, rejected_sequence_id) to tokenised pairs.
 
     The prompt's and the completion's ids enter apart: the same tokens, cut elsewhere, sum over
     others.
@@ -36,7 +41,7 @@ def add_sequence_ids(pairs: pl.DataFrame) -> pl.DataFrame:
         hashed(pl.concat_str(_written("prompt_ids"), pl.lit(FIELD), _written(f"{side}_ids"))).alias(
             f"{side}_sequence_id"
         )
-        for side in SIDES
+        for side in sides
     )
 
 
@@ -44,27 +49,30 @@ def _written(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.List(pl.String)).list.join(" ")
 
 
-def sequences(pairs: pl.DataFrame) -> pl.DataFrame:
+def sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
     """List the distinct sequences of tokenised pairs: sequence_id, prompt_ids, completion_ids."""
-    sides = [
+    found = [
         pairs.select(
             pl.col(f"{side}_sequence_id").alias("sequence_id"),
             "prompt_ids",
             pl.col(f"{side}_ids").alias("completion_ids"),
         )
-        for side in SIDES
+        for side in sides
     ]
-    return pl.concat(sides).unique("sequence_id", maintain_order=True)
+    return pl.concat(found).unique("sequence_id", maintain_order=True)
 
 
-def join_logps(pairs: pl.DataFrame, logps: pl.DataFrame) -> pl.DataFrame:
-    """Add ref_chosen_logps and ref_rejected_logps to pairs with sequence ids, in their order.
+def join_logps(
+    pairs: pl.DataFrame, logps: pl.DataFrame, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
+    """Add ref_<side>_logps (ref_chosen_logps, ref_rejected_logps) to pairs, in their order.
 
     Args:
-        pairs: chosen_sequence_id, rejected_sequence_id and anything else.
+        pairs: <side>_sequence_id of each side, and anything else.
         logps: sequence_id (each once), logp; a sequence that is not there gets null.
+        sides: the responses that a row has.
     """
-    for side in SIDES:
+    for side in sides:
         pairs = pairs.join(
             logps.select(
                 pl.col("sequence_id").alias(f"{side}_sequence_id"),

@@ -1,0 +1,154 @@
+import polars as pl
+import pytest
+import torch
+from pydantic import ValidationError
+from transformers import AutoModelForSequenceClassification
+
+from training.checkpoint import checkpoint_id, require_model
+from training.initial_model import make_tiny_model
+from training.rloo import make_reward, train_rloo
+from training.scoring import score
+from training.settings import LoopSettings, RLOORun, SamplingSettings, ScoringSettings
+from transforms.errors import InputError
+from transforms.settings import PairSettings
+
+SETTINGS = RLOORun(
+    learning_rate=1e-2,
+    schedule="constant",
+    warmup_ratio=0.0,
+    max_steps=2,
+    batch_size=16,
+    micro_batch_size=8,
+    max_tokens=64,
+    logging_steps=1,
+    checkpoint_steps=None,
+    sampling=SamplingSettings(n=4, max_tokens=8),
+)
+
+
+@pytest.fixture(scope="module")
+def reward_model(tmp_path_factory, tiny_settings, demonstrations):
+    folder = tmp_path_factory.mktemp("models") / "reward_model"
+    make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), folder, seed=2)
+    torch.manual_seed(2)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def prompts(preference_pairs) -> pl.DataFrame:
+    return preference_pairs.select("prompt_id", "prompt")
+
+
+@pytest.fixture
+def run(tiny_policy, other_policy, reward_model, prompts):
+    """Train from the tiny policy; against it, unless another reference is named."""
+
+    def run(output, rows=prompts, reference=tiny_policy, **changed):
+        settings = SETTINGS.model_copy(update=changed)
+        models = {"reference": reference, "reward_model": reward_model}
+        return train_rloo(rows, tiny_policy, output, settings, **models, seed=0, dtype="float32")
+
+    return run
+
+
+def values(result, metric):
+    return result.metrics.filter(pl.col("metric") == metric).sort("step")["value"].to_list()
+
+
+def test_first_loss_is_zero_and_the_weights_move(run, tiny_policy, tmp_path):
+    """What each response has more than the others' mean sums to zero over a prompt's."""
+    result = run(tmp_path / "rloo")
+    require_model(tmp_path / "rloo")
+    assert values(result, "loss")[0] == pytest.approx(0.0, abs=1e-5)
+    assert values(result, "kl")[0] == pytest.approx(0.0, abs=1e-6)
+    assert values(result, "grad_norm")[0] > 0
+    assert values(result, "reward_std")[0] > 0
+    assert checkpoint_id(tmp_path / "rloo") != checkpoint_id(tiny_policy)
+    assert result.examples == 8
+
+
+def test_the_kl_is_to_the_reference_that_is_named(run, other_policy, tmp_path):
+    result = run(tmp_path / "rloo", reference=other_policy, max_steps=1)
+    assert values(result, "kl")[0] > 0.1
+
+
+@pytest.mark.slow
+def test_the_reward_rises_and_a_penalty_holds_it(run, tmp_path):
+    changed = {"learning_rate": 3e-3, "max_steps": 24, "micro_batch_size": 16}
+    free = run(tmp_path / "free", beta=0.0, **changed)
+    held = run(tmp_path / "held", beta=2.0, **changed)
+    rewards = {name: values(result, "reward") for name, result in (("free", free), ("held", held))}
+    gain = {name: sum(found[-4:]) / 4 - found[0] for name, found in rewards.items()}
+    assert gain["free"] > 0.1
+    assert gain["held"] < gain["free"] / 2
+
+
+def test_same_seed_same_checkpoint(run, tmp_path):
+    for name in ("a", "b"):
+        run(tmp_path / name, max_steps=1)
+    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+
+
+def test_the_reward_is_that_of_scoring_less_the_penalty(reward_model, prompts):
+    texts = [f"the cat is {word}" for word in ("red", "blue", "", "green .")]
+    rows = prompts.head(4).with_columns(response=pl.Series(texts), response_index=pl.int_range(4))
+    scored = []
+    score(rows, reward_model, ScoringSettings(), dtype="float32", commit=scored.append)
+    expected = scored[0]["reward"].to_list()
+    asked = {
+        "prompts": rows["prompt"].to_list(),
+        "completions": [[{"role": "assistant", "content": text}] for text in texts],
+        "completion_ids": [[1] * (place + 1) for place in range(4)],
+        "prompt_id": rows["prompt_id"].to_list(),
+    }
+    assert make_reward(reward_model, SETTINGS, "float32")(**asked) == expected
+    by_chars = SETTINGS.model_copy(update={"pairs": PairSettings(length_penalty=0.5)})
+    assert make_reward(reward_model, by_chars, "float32")(**asked) == pytest.approx(
+        [reward - 0.5 * len(text) for reward, text in zip(expected, texts, strict=True)]
+    )
+    by_tokens = PairSettings(length_penalty=0.5, length_unit="tokens")
+    found = make_reward(
+        reward_model, SETTINGS.model_copy(update={"pairs": by_tokens}), "float32"
+    )(**asked)  # fmt: skip
+    assert found == pytest.approx([r - 0.5 * (n + 1) for n, r in enumerate(expected)])
+
+
+def test_a_prompt_without_room_is_dropped_by_name(run, prompts, tmp_path):
+    long = prompts.tail(1).with_columns(
+        prompt=pl.Series(
+            [[{"role": "user", "content": "cat " * 70}]], dtype=prompts["prompt"].dtype
+        )
+    )
+    result = run(tmp_path / "rloo", rows=pl.concat([prompts.head(4), long]), max_steps=1)
+    assert result.dropped["row_key"].to_list() == ["prompt-7"]
+    assert result.examples == 4
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_vllm_without_a_gpu_is_refused(run, tmp_path):
+    with pytest.raises(InputError, match="cannot draw with vLLM"):
+        run(tmp_path / "rloo", generator="vllm")
+
+
+@pytest.mark.parametrize(
+    ("loop", "words"),
+    [
+        ({"ranker": "judge"}, "trained on a reward model"),
+        ({"rloo": {"batch_size": 12, "micro_batch_size": 12}}, "multiple of sampling.n 8"),
+        ({"sampling": {"samplers": [{"n": 4}, {"n": 4, "temperature": 0.7}]}}, "no samplers"),
+        ({"pairs": {"length_penalty": "calibrated"}}, "no scored responses"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_before_anything_runs(loop, words) -> None:
+    with pytest.raises(ValidationError, match=words):
+        LoopSettings.model_validate({"objective": "rloo", **loop})
+
+
+def test_it_takes_its_sampling_from_the_loop() -> None:
+    loop = LoopSettings.model_validate({"objective": "rloo", "sampling": {"n": 4, "replicas": 2}})
+    recorded = loop.training().decisive()
+    assert recorded["sampling"] == {"n": 4, "temperature": 1.0, "top_p": 1.0, "max_tokens": 2048}
+    assert "scoring" not in recorded
+    assert RLOORun.model_validate(recorded).decisive() == recorded

@@ -1,0 +1,141 @@
+"""Kahneman-Tversky optimisation of a policy on unpaired responses (Ethayarajh et al. 2024).
+
+Lives here: one TRL KTOTrainer run, as a function and as `python -m training.kto`. Not here: which
+responses are desirable (`transforms.ranking.unpaired`). The loss is at `KTOSettings` (arXiv
+2402.01306, eqs. 7 and 8).
+
+As in DPO, the reference's log-probabilities come with the rows (`training.reference_logps`): those
+of the response, and of the mismatched response from which the KL term z is estimated. TRL pairs
+them within a batch of a fixed order, so the rows are trained on in the order that they come in,
+which `mismatched` drew from the seed, and not by length. Deviation 1 from TRL: a row that does not
+fit is dropped after it was mismatched, so that the batches behind it begin elsewhere, and their z
+is over mismatched responses of two batches.
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import torch
+import typer
+from datasets import Dataset
+from transformers import AutoModelForCausalLM
+from trl import KTOConfig, KTOTrainer
+
+from training.dpo import require_logps
+from training.launch import (
+    DtypeOption,
+    OutputOption,
+    SeedOption,
+    SettingsOption,
+    print_report,
+    read_settings,
+    run_command,
+)
+from training.pair_tokens import tokenise_responses
+from training.reference_logps import with_reference_logps
+from training.settings import KTOSettings
+from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.training_run import Report, TrainingRun
+from transforms.ranking.unpaired import SIDES, mismatched
+
+
+class TokenisedKTOTrainer(KTOTrainer):
+    """KTOTrainer over rows of token ids and the reference's log-probabilities (`training.dpo`)."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, *_: object) -> Dataset:
+        return dataset
+
+
+def train_kto(
+    responses: pl.DataFrame,
+    start: Path,
+    output: Path,
+    settings: KTOSettings,
+    *,
+    seed: int,
+    dtype: str,
+    report: Report | None = None,
+) -> TrainingRun:
+    """Train a policy on desirable and undesirable responses.
+
+    Args:
+        responses: columns prompt_id, prompt, completion, label, KL_completion (of `mismatched`;
+            message lists but for the bool label), and those of
+            `training.reference_logps.with_reference_logps` for both completions.
+        start: checkpoint folder whose weights training starts from.
+        output: folder of the finished checkpoint.
+        settings: optimiser, length, beta and weights.
+        seed: seed of the run; the order is that of the rows.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step with step, number of steps and metrics.
+
+    Raises:
+        InputError: an incomplete model, a chat template that renders a prompt in two ways, no row
+            that fits, or one whose log-probabilities are missing or of other tokens.
+    """
+    started = time.perf_counter()
+    tokenizer = load_tokenizer(start)
+    tokens = tokenise_responses(tokenizer, responses, SIDES)
+    examples = require_logps(tokens, responses, settings.max_tokens, SIDES).rename(
+        {"ref_completion_logps": "ref_logps", "ref_KL_completion_logps": "ref_KL_logps"}
+    )
+    examples = examples.with_columns(responses["label"])
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
+
+    def build(folder: Path) -> KTOTrainer:
+        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        return TokenisedKTOTrainer(
+            model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
+            args=KTOConfig(
+                **arguments | {"train_sampling_strategy": "sequential"},
+                beta=settings.beta,
+                desirable_weight=settings.desirable_weight,
+                undesirable_weight=settings.undesirable_weight,
+                disable_dropout=True,
+                precompute_ref_log_probs=True,
+            ),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+        )
+
+    return train(build, output, settings, dropped=dropped, started=started, report=report)
+
+
+def main(
+    responses: Annotated[
+        Path,
+        typer.Option(
+            help="Parquet: prompt_id, prompt, completion, label; with KL_completion and the"
+            " reference's log-probabilities where there is no --reference."
+        ),
+    ],
+    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
+    output: OutputOption,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint of the frozen reference: the rows are mismatched by the seed, and it"
+            " runs over them; in one process only."
+        ),
+    ] = None,
+    settings_file: SettingsOption = None,
+    seed: SeedOption = 0,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Train a policy on desirable and undesirable responses with KTO."""
+    rows, settings = pl.read_parquet(responses), read_settings(KTOSettings, settings_file)
+    if reference is not None:
+        rows = mismatched(rows, settings.micro_batch_size, seed)
+        rows = with_reference_logps(
+            rows, start, reference, settings, dtype=dtype, sides=SIDES
+        ).pairs
+    train_kto(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,200 @@
+"""The classic third stage: a policy gradient with a KL penalty (RLOO, Ahmadian et al. 2024).
+
+Lives here: one TRL RLOOTrainer run, as a function and as `python -m training.rloo`. Not here: the
+reward (`training.scoring`, the same rendering and forward pass as for an iteration's scores).
+
+Of n responses y_1 ... y_n that the policy gives a prompt x, with R_i = r(x, y_i) - lambda |y_i| -
+beta log pi/ref(y_i | x), log-probabilities summed over the response in nats, a step follows
+
+    1/n sum over i of [R_i - mean of R_j, j != i] grad log pi(y_i | x)
+
+(arXiv 2402.14740, section 2). Of TRL's two such trainers this is the one for RLHF as the papers
+state it: GRPO divides by the standard deviation within a group, and puts another estimate of the KL
+into the loss, not into the reward.
+
+Deviation 1 from TRL: prompts come in one order, drawn from the seed, in every epoch; TRL draws one
+an epoch, and a killed run would go on in another. Deviation 2: TRL loads the reference from the
+folder that the policy's config names, which is where the policy started; here that name is the
+reference's. With the model itself as generator, a killed run goes on to the weights that it would
+have had; vLLM's random numbers are not kept.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import torch
+import typer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from trl import RLOOConfig, RLOOTrainer
+
+from training.launch import (
+    DtypeOption,
+    OutputOption,
+    SeedOption,
+    SettingsOption,
+    print_report,
+    read_settings,
+    run_command,
+)
+from training.refusals import raise_refusals
+from training.rendering import load_tokenizer as load_ranker_tokenizer
+from training.rewards import load_reward_model
+from training.scoring import read_rewards
+from training.settings import RLOORun
+from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
+from training.training_run import Report, TrainingRun
+from transforms.errors import InputError
+from transforms.identity import FIELD, hashed
+
+Messages = list[dict[str, str]]
+
+
+def train_rloo(
+    prompts: pl.DataFrame,
+    start: Path,
+    output: Path,
+    settings: RLOORun,
+    *,
+    reference: Path,
+    reward_model: Path,
+    seed: int,
+    dtype: str,
+    report: Report | None = None,
+) -> TrainingRun:
+    """Train a policy on its own responses to prompts, by their rewards.
+
+    Args:
+        prompts: columns prompt_id, prompt (message lists).
+        start: checkpoint folder whose weights training starts from.
+        output: folder of the finished checkpoint.
+        settings: optimiser, beta, sampling, length penalty.
+        reference: checkpoint folder of the frozen reference.
+        reward_model: folder of a Bradley-Terry reward model.
+        seed: seed of the order of the prompts and of the sampling.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step with step, number of steps and metrics.
+
+    Raises:
+        InputError: an incomplete model, no prompt that leaves room for a response, a response
+            without a reward, or vLLM without a GPU.
+    """
+    started = time.perf_counter()
+    if settings.generator == "vllm" and not torch.cuda.is_available():
+        raise InputError(
+            "rloo cannot draw with vLLM here",
+            expected="a GPU, which vLLM shares with the training",
+            found="none",
+            remedy="set rloo.generator to transformers",
+        )
+    tokenizer = load_tokenizer(start)
+    examples = in_order(tokenizer, prompts, settings, seed)
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
+    reward = make_reward(reward_model, settings, dtype)
+
+    def build(folder: Path) -> RLOOTrainer:
+        policy = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
+        policy.config.name_or_path = str(reference)  # deviation 2
+        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own sampler
+        return RLOOTrainer(
+            model=policy,
+            reward_funcs=reward,
+            args=RLOOConfig(
+                **arguments,
+                beta=settings.beta,
+                num_generations=settings.sampling.n,
+                temperature=settings.sampling.temperature,
+                top_p=settings.sampling.top_p,
+                max_completion_length=settings.sampling.max_tokens,
+                mask_truncated_completions=settings.pairs.drop_truncated,
+                shuffle_dataset=False,
+                disable_dropout=True,
+                use_vllm=settings.generator == "vllm",
+                vllm_gpu_memory_utilization=settings.vllm_memory_utilization,
+                vllm_max_model_length=settings.max_tokens,
+            ),
+            train_dataset=dataset,
+            processing_class=tokenizer,
+        )
+
+    return train(build, output, settings, dropped=dropped, started=started, report=report)
+
+
+def in_order(
+    tokenizer: PreTrainedTokenizerBase, prompts: pl.DataFrame, settings: RLOORun, seed: int
+) -> pl.DataFrame:
+    """Order prompts by chance, and count what each takes with the longest response.
+
+    Returns:
+        row_key and prompt_id (the same), prompt, length (tokens).
+    """
+    ids = token_ids(tokenizer, prompts["prompt"].to_list(), add_generation_prompt=True)
+    order = hashed(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
+    return (
+        prompts.with_columns(length=pl.Series([len(row) for row in ids]))
+        .select(
+            "prompt_id",
+            "prompt",
+            pl.col("prompt_id").alias("row_key"),
+            pl.col("length") + settings.sampling.max_tokens,
+        )
+        .sort(order)
+    )
+
+
+def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., list[float]]:
+    """Load a reward model into a function that TRL asks for the rewards of responses.
+
+    The rewards are those of `training.scoring`, less the length penalty of `settings.pairs`.
+    """
+    tokenizer, model = load_ranker_tokenizer(folder), load_reward_model(folder, dtype)
+    penalty, unit = settings.pairs.length_penalty, settings.pairs.length_unit
+
+    def reward(
+        prompts: list[Messages],
+        completions: list[Messages],
+        completion_ids: list[list[int]],
+        prompt_id: list[str],
+        **_: Any,
+    ) -> list[float]:
+        texts = [completion[-1]["content"] for completion in completions]
+        chunk = pl.DataFrame(
+            {"prompt_id": prompt_id, "prompt": prompts, "response": texts}
+        ).with_columns(response_index=pl.int_range(pl.len()) % settings.sampling.n)
+        read = read_rewards(model, tokenizer, chunk, settings.scoring.batch_tokens, folder)
+        raise_refusals(read.refused, chunk.height)
+        lengths = map(len, texts if unit == "chars" else completion_ids)
+        return [r - penalty * length for r, length in zip(read.rewards, lengths, strict=True)]
+
+    return reward
+
+
+def main(
+    prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt.")],
+    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
+    reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
+    reward_model: Annotated[Path, typer.Option(help="Folder of the reward model.")],
+    output: OutputOption,
+    settings_file: SettingsOption = None,
+    seed: SeedOption = 0,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Train a policy by policy gradient on a reward model, with a KL penalty to a reference."""
+    train_rloo(
+        pl.read_parquet(prompts),
+        start,
+        output,
+        read_settings(RLOORun, settings_file),
+        reference=reference,
+        reward_model=reward_model,
+        seed=seed,
+        dtype=dtype,
+        report=print_report,
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
