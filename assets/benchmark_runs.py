@@ -82,9 +82,14 @@ def measure(
             commit=answers.commit,
             description=f"{name}: {measured.model}",
         )
+    rows = answers.read()
+    scored = benchmark.score(rows, description=f"{name}: {measured.model}: scores")
+    if scored is not None:
+        answers.replace(scored)
+        rows = scored
     return results.record(
         lake,
-        benchmark.results(answers.read()),
+        benchmark.results(rows),
         **measured._asdict(),
         benchmark=name,
         judge_id=benchmark.judge_id,

@@ -49,6 +49,21 @@ class BenchmarkSettings(Settings):
         return {"chunk_items"}
 
 
+class CodeLimits(Settings):
+    """What a generated program may use; it ends, unpassed, where it wants more."""
+
+    cpu_s: int = Field(default=10, ge=1)
+    """Processor time, seconds."""
+    wall_s: float = Field(default=30.0, gt=0)
+    """Seconds by the clock, the start of its process included."""
+    memory_mib: int = Field(default=1024, ge=64)
+    """Address space of a process, MiB."""
+    processes: int = Field(default=16, ge=1)
+    """Processes and threads."""
+    file_mib: int = Field(default=16, ge=1)
+    """All that it may write, MiB; it is held in memory and gone with the program."""
+
+
 class AcademicSettings(BenchmarkSettings):
     """A benchmark of lm-evaluation-harness. Paper, Table 3 and Table 5."""
 
@@ -83,6 +98,12 @@ class AcademicSettings(BenchmarkSettings):
                 f"{' or data.'.join(parts)}, which is not named; name it, or set shots: 0"
             )
         return self
+
+    run_code: bool = False
+    """Run the programs that a model writes (HumanEval, MBPP), each in a sandbox
+    (`training.benchmarks.sandbox`). False leaves the answers unscored, and the figures null."""
+    code: CodeLimits = CodeLimits()
+    """Limits of a program."""
 
     def without_effect(self) -> set[str]:
         """Batching changes the last digits of log-probabilities at most."""

@@ -17,7 +17,7 @@ printed as (
         ('mt_bench', 'score', 'mt_bench'),
         ('arena_hard', 'win_rate', 'arena_hard'),
         ('arena_hard', 'response_chars', 'response_length'),
-        ('gsm8k', 'exact_match_strict', 'gsm8k'),
+        ('gsm8k', 'exact_match_flexible', 'gsm8k'),
         ('mmlu', 'accuracy', 'mmlu'),
         ('humaneval', 'pass_at_1', 'humaneval'),
         ('truthfulqa', 'mc2', 'truthfulqa'),

@@ -1,8 +1,9 @@
 """An academic benchmark of Table 3 put to a model, through lm-evaluation-harness.
 
 Lives here: requests with their identity, answers in chunks, scores. Not here: prompts and metrics
-(`training.benchmarks.harness`), the model (`training.benchmarks.language_models`), statistics
-(`transforms.benchmarks.results`). Every answer is greedy.
+(`training.benchmarks.harness`), programs (`training.benchmarks.programs`), the model
+(`training.benchmarks.language_models`), statistics (`transforms.benchmarks.results`). Every answer
+is greedy.
 
 Deviations from `lm_eval` on the command line:
 1. Answers are committed chunk by chunk, and each is known by a hash of what was asked: a killed run
@@ -11,7 +12,7 @@ Deviations from `lm_eval` on the command line:
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from training.benchmarks.language_models import (
     open_language_model,
     require_room,
 )
+from training.benchmarks.programs import program_of, run_tests, scores_of
+from training.benchmarks.sandbox import require_isolation
 from training.rendering import load_tokenizer
 from training.settings import SamplingSettings
 from transforms.benchmarks.answers import ANSWERS, REQUESTS
@@ -73,6 +76,7 @@ class AcademicBenchmark:
             examples,
             shots=settings.examples,
             max_tokens=settings.max_tokens,
+            chat=settings.chat_template,
         )
         self.source = f"{HARNESS}, {settings.engine} {_version(settings.engine)}"
         self.benchmark_id = digest_settings(
@@ -125,6 +129,30 @@ class AcademicBenchmark:
                 commit(self._answer_chunk(lm, chunk))
                 bar.update(chunk.height)
 
+    def score(self, answers: pl.DataFrame, *, description: str) -> pl.DataFrame | None:
+        """Run programs that have not been run, if the settings ask for it.
+
+        Raises:
+            InputError: this machine cannot isolate a program; none has run then.
+        """
+        unscored = answers.filter(pl.col("score").is_null())
+        if not self.settings.run_code or unscored.is_empty():
+            return None
+        require_isolation(self.settings.code)
+        scored = []
+        for row in tqdm(
+            unscored.iter_rows(named=True),
+            total=unscored.height,
+            desc=description,
+            unit="program",
+            disable=None,
+        ):
+            doc = self._asked[row["subset"], row["item"]][0][0].doc
+            scores = scores_of(run_tests(doc, row["extracted"], self.settings.code))
+            scored.append(row | {"score": scores[self.entry.metric], "scores": _listed(scores)})
+        others = answers.filter(pl.col("score").is_not_null())
+        return pl.concat([others, pl.DataFrame(scored, schema=answers.schema)])
+
     def results(self, answers: pl.DataFrame) -> pl.DataFrame:
         """Average the scores (`transforms.benchmarks.results`)."""
         return summarise(answers, clustered=self.entry.clustered)
@@ -161,7 +189,7 @@ class AcademicBenchmark:
                     else _as_json(tasks, instances),
                     "extracted": self._extract(tasks[0], instances[0]),
                     "score": scores.get(self.entry.metric),
-                    "scores": [{"metric": name, "value": value} for name, value in scores.items()],
+                    "scores": _listed(scores),
                     "finish_reason": reasons.get(id(first)),
                 }
             )
@@ -176,6 +204,8 @@ class AcademicBenchmark:
             if self.entry.metric == "accuracy_norm":
                 likely = likely / [len(choice) for choice in choices]
             return choices[int(likely.argmax())]
+        if task.file.program:
+            return program_of(first.doc, first.resps[0], chat=self.settings.chat_template)
         key = task.filter_of(self.entry.metric)
         found = first.filtered_resps[key]
         return None if found == NO_ANSWER else found
@@ -194,6 +224,10 @@ def _ask(lm: LanguageModel, requests: list[Instance]) -> dict[int, str]:
             one.resps = [text]
         reasons = dict(zip(map(id, texts), lm.finish_reasons, strict=True))
     return reasons
+
+
+def _listed(scores: Mapping[str, float]) -> list[dict[str, Any]]:
+    return [{"metric": name, "value": value} for name, value in scores.items()]
 
 
 def _as_json(tasks: Iterable[HarnessTask], instances: list[list[Instance]]) -> str:

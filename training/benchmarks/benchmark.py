@@ -42,6 +42,17 @@ class Benchmark(Protocol):
     ) -> None:
         """Have a model answer requests, and commit them (`answers.ANSWERS`) chunk by chunk."""
 
+    def score(self, answers: pl.DataFrame, *, description: str) -> pl.DataFrame | None:
+        """Score the answers that could not be scored as they came; None where there is nothing.
+
+        Args:
+            answers: all answers of a model.
+            description: what the progress bar says.
+
+        Returns:
+            All of them, in the same columns.
+        """
+
     def results(self, answers: pl.DataFrame) -> pl.DataFrame:
         """Turn all answers of a model into figures: `results.SUMMARY`."""
 

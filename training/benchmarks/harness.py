@@ -13,12 +13,14 @@ and then runs programs in this process: their prompts are taken, and their metri
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import datasets
 import lm_eval.tasks
+import lm_eval.utils
 import polars as pl
 from lm_eval.api.instance import Instance
 from lm_eval.api.task import ConfigurableTask
@@ -28,6 +30,9 @@ from transforms.errors import InputError
 
 # It warns for each of 57 subjects that the dataset is custom, which is what is wanted.
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
+
+# It compiles a template anew for every text it writes: a minute for MMLU's questions becomes ten.
+lm_eval.utils.env.from_string = lru_cache(lm_eval.utils.env.from_string)
 
 TASKS = Path(lm_eval.tasks.__file__).parent
 HARNESS = f"lm_eval {version('lm_eval')}"
@@ -79,6 +84,12 @@ FILES = {
     "mbpp": [TaskFile("mbpp/mbpp.yaml", {}, generates=True, program=True)],
 }
 """The tasks of a benchmark; those of one benchmark are asked about the same items."""
+
+CHAT_FILES = {
+    "humaneval": [TaskFile("humaneval/humaneval_instruct.yaml", {}, generates=True, program=True)],
+    "mbpp": [TaskFile("mbpp/mbpp_instruct.yaml", {}, generates=True, program=True)],
+}
+"""Tasks whose prompt in a chat is another: the answer begins within a block of code."""
 
 
 class HarnessTask:
@@ -176,12 +187,22 @@ def harness_tasks(
     *,
     shots: int,
     max_tokens: int | None = None,
+    chat: bool = False,
 ) -> dict[str, list[HarnessTask]]:
     """Open the tasks of a benchmark: by subset, those that ask about its items.
+
+    Args:
+        benchmark: which it is.
+        items: subset, item and the tasks' columns.
+        examples: rows that shots are taken from, of each subset where they have one.
+        shots: examples in a prompt.
+        max_tokens: most tokens of a generated answer; None takes the harness's.
+        chat: whether prompts are put into a chat template.
 
     Raises:
         InputError: as `HarnessTask`.
     """
+    files = (FILES | CHAT_FILES if chat else FILES)[benchmark]
     subsets: dict[str, list[HarnessTask]] = {}
     for (subset,), rows in items.group_by("subset", maintain_order=True):
         own = examples
@@ -189,7 +210,7 @@ def harness_tasks(
             own = own.filter(subset=subset)
         subsets[subset] = [
             HarnessTask(file, subset, rows, own, shots=shots, max_tokens=max_tokens)
-            for file in FILES[benchmark]
+            for file in files
         ]
     return subsets
 

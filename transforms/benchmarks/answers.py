@@ -74,6 +74,10 @@ class Answers:
         )
         self._chunks(stamped.select(list(SCHEMAS[TABLE])))
 
+    def replace(self, rows: pl.DataFrame) -> None:
+        """Put rows of the whole slice, which have been scored since, in its place."""
+        self._lake.overwrite(TABLE, rows, **self._slice)
+
     def read(self) -> pl.DataFrame:
         """Read the slice, in the order of subset, item, repeat."""
         if not self._lake.exists(TABLE):
