@@ -5,7 +5,8 @@
 -- gave that side. `margin` is the mean over prompts of the widest difference of two rewards (without
 -- a penalty), margin_without the same without this sampler's responses, null where no other is;
 -- margin_without_as_many is what to expect where as many responses, whichever, are left out. Its
--- responses widen margins more than others would where the last is above the one before.
+-- responses widen margins more than others would where margin_added, the last less the one before,
+-- paired by prompt, is above zero. `_se` is the standard error clustered by prompt.
 with
 
 scored_responses as (select * from scored_responses),
@@ -80,8 +81,14 @@ margins as (
         iteration,
         sampler,
         avg(margin) as margin,
+        stddev_samp(margin) / sqrt(count(margin)) as margin_se,
         avg(margin_without) as margin_without,
-        avg(highest - lowest) as margin_without_as_many
+        stddev_samp(margin_without) / sqrt(count(margin_without)) as margin_without_se,
+        avg(highest - lowest) as margin_without_as_many,
+        stddev_samp(highest - lowest) / sqrt(count(highest - lowest)) as margin_without_as_many_se,
+        avg(highest - lowest - margin_without) as margin_added,
+        stddev_samp(highest - lowest - margin_without)
+            / sqrt(count(highest - lowest - margin_without)) as margin_added_se
     from left_out
     left join subsets using (experiment, iteration, prompt_id, sampler)
     group by all
@@ -91,6 +98,7 @@ sides as (
     select
         dpo_pairs.experiment,
         dpo_pairs.iteration,
+        dpo_pairs.prompt_id,
         sides.side,
         responses.sampler,
         dpo_pairs.margin
@@ -121,6 +129,41 @@ shares as (
 
 slices as (
     select experiment, iteration, count(*) as pairs from dpo_pairs group by all
+),
+
+-- of each prompt, how many more sides a sampler gave than its share of the prompt's pairs
+residuals as (
+    select
+        prompts.experiment,
+        prompts.iteration,
+        shares.sampler,
+        count(sides.sampler) filter (sides.side = 'chosen')
+        - prompts.pairs * shares.chosen / slices.pairs as chosen,
+        count(sides.sampler) filter (sides.side = 'rejected')
+        - prompts.pairs * shares.rejected / slices.pairs as rejected
+    from (
+        select experiment, iteration, prompt_id, count(*) as pairs from dpo_pairs group by all
+    ) as prompts
+    inner join shares using (experiment, iteration)
+    inner join slices using (experiment, iteration)
+    left join sides
+        on sides.experiment = prompts.experiment
+        and sides.iteration = prompts.iteration
+        and sides.prompt_id = prompts.prompt_id
+        and sides.sampler is not distinct from shares.sampler
+    group by prompts.experiment, prompts.iteration, prompts.prompt_id, prompts.pairs,
+        shares.sampler, shares.chosen, shares.rejected, slices.pairs
+),
+
+share_errors as (
+    select
+        experiment,
+        iteration,
+        sampler,
+        sqrt(sum(chosen ** 2) * count(*) / nullif(count(*) - 1, 0)) as chosen,
+        sqrt(sum(rejected ** 2) * count(*) / nullif(count(*) - 1, 0)) as rejected
+    from residuals
+    group by experiment, iteration, sampler
 )
 
 select
@@ -135,15 +178,23 @@ select
         partition by samplers.experiment, samplers.iteration
     ) as response_share,
     coalesce(shares.chosen, 0) / slices.pairs as chosen_share,
+    share_errors.chosen / slices.pairs as chosen_share_se,
     coalesce(shares.rejected, 0) / slices.pairs as rejected_share,
+    share_errors.rejected / slices.pairs as rejected_share_se,
     samplers.reward,
     shares.chosen_margin,
     shares.rejected_margin,
     margins.margin,
+    margins.margin_se,
     margins.margin_without,
-    margins.margin_without_as_many
+    margins.margin_without_se,
+    margins.margin_without_as_many,
+    margins.margin_without_as_many_se,
+    margins.margin_added,
+    margins.margin_added_se
 from samplers
 inner join margins using (experiment, iteration, sampler)
 left join shares using (experiment, iteration, sampler)
+left join share_errors using (experiment, iteration, sampler)
 left join slices using (experiment, iteration)
 order by samplers.experiment, samplers.iteration, samplers.sampler

@@ -50,6 +50,18 @@ def test_shares_rewards_and_margins():
     assert [row["margin_without"] for row in (first, second)] == [3.5, 1.75]
 
 
+def test_what_is_compared_has_its_error():
+    first, second = contributions(REWARDS, [("p", 1, 3, 4.0), ("q", 2, 3, 3.5)])
+    # sampler 0 gave p's chosen response and not q's: one half, ± one half
+    assert first["chosen_share_se"] == second["chosen_share_se"] == pytest.approx(0.5)
+    assert first["rejected_share_se"] == second["rejected_share_se"] == 0.0  # all, and none
+    assert first["margin_without_se"] == pytest.approx(0.5)  # 3 and 4
+    for row in (first, second):
+        added = row["margin_without_as_many"] - row["margin_without"]
+        assert row["margin_added"] == pytest.approx(added)
+        assert row["margin_added_se"] > 0
+
+
 def test_leaving_out_as_many_is_the_mean_over_all_subsets():
     rows = contributions(REWARDS, [], samplers=(0, 1, 1, 1))
 
