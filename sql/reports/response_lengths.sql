@@ -1,7 +1,7 @@
 -- One row per experiment and iteration: how long sampled responses are and whether length is rewarded.
 -- Rewards are a reward model's scalars. The correlation is the mean over prompts of Pearson's r of
 -- reward and response_chars (paper, section 2.3), without prompts where either does not vary.
--- `_se` is the standard error clustered by prompt; a prompt has one pair at most.
+-- `_se` is the standard error clustered by prompt, which may have several pairs.
 with
 
 scored_responses as (select * from scored_responses),
@@ -83,21 +83,66 @@ correlations as (
     group by experiment, iteration
 ),
 
-pairs as (
+pair_figures as (
+    select
+        experiment,
+        iteration,
+        prompt_id,
+        margin,
+        chosen_chars - rejected_chars as longer_by,
+        (sign(chosen_chars - rejected_chars) + 1) / 2 as longer
+    from pair_lengths
+),
+
+pair_means as (
     select
         experiment,
         iteration,
         count(*) as pairs,
         avg(margin) as margin,
-        stddev_samp(margin) / sqrt(count(*)) as margin_se,
-        avg(chosen_chars - rejected_chars) as chosen_minus_rejected_chars,
-        stddev_samp(chosen_chars - rejected_chars) / sqrt(count(*))
-            as chosen_minus_rejected_chars_se,
-        avg((sign(chosen_chars - rejected_chars) + 1) / 2) as longer_chosen_share,
-        stddev_samp((sign(chosen_chars - rejected_chars) + 1) / 2) / sqrt(count(*))
-            as longer_chosen_share_se
-    from pair_lengths
+        avg(longer_by) as longer_by,
+        avg(longer) as longer
+    from pair_figures
     group by experiment, iteration
+),
+
+pair_residuals as (
+    select
+        experiment,
+        iteration,
+        sum(pair_figures.margin - pair_means.margin) as margin,
+        sum(pair_figures.longer_by - pair_means.longer_by) as longer_by,
+        sum(pair_figures.longer - pair_means.longer) as longer
+    from pair_figures
+    inner join pair_means using (experiment, iteration)
+    group by experiment, iteration, prompt_id
+),
+
+pair_errors as (
+    select
+        experiment,
+        iteration,
+        sqrt(count(*) / nullif(count(*) - 1, 0)) as clusters,
+        sqrt(sum(margin ** 2)) * clusters as margin,
+        sqrt(sum(longer_by ** 2)) * clusters as longer_by,
+        sqrt(sum(longer ** 2)) * clusters as longer
+    from pair_residuals
+    group by experiment, iteration
+),
+
+pairs as (
+    select
+        experiment,
+        iteration,
+        pair_means.pairs,
+        pair_means.margin,
+        pair_errors.margin / pairs as margin_se,
+        pair_means.longer_by as chosen_minus_rejected_chars,
+        pair_errors.longer_by / pairs as chosen_minus_rejected_chars_se,
+        pair_means.longer as longer_chosen_share,
+        pair_errors.longer / pairs as longer_chosen_share_se
+    from pair_means
+    inner join pair_errors using (experiment, iteration)
 )
 
 select *

@@ -182,6 +182,25 @@ def test_response_lengths():
     ]  # fmt: skip
 
 
+def test_pairs_of_one_prompt_are_one_cluster():
+    def pair(prompt, margin):
+        return {"experiment": "e", "iteration": 1, "prompt_id": prompt, "margin": margin,
+                "chosen": turn("xx"), "rejected": turn("x")}  # fmt: skip
+
+    key = {"experiment": "e", "iteration": 1, "response_index": 0}
+    rows = [{**key, "prompt_id": prompt, "reward": 0.0, "response_chars": 1} for prompt in "pq"]
+
+    def margin(*pairs):
+        frames = {"generations": table("generations", *rows), "scores": table("scores", *rows),
+                  "dpo_pairs": table("dpo_pairs", *pairs)}  # fmt: skip
+        return rows_of("response_lengths", **frames).select("margin", "margin_se").row(0)
+
+    # prompt means 2 and 0: sd sqrt(2), over sqrt(2) prompts; copies of a pair add nothing
+    assert margin(pair("p", 2.0), pair("q", 0.0)) == pytest.approx((1.0, 1.0))
+    assert margin(*[pair("p", 2.0), pair("q", 0.0)] * 5) == pytest.approx((1.0, 1.0))
+    assert margin(pair("p", 2.0), pair("p", 0.0)) == (1.0, None)  # one prompt has no error
+
+
 def test_policy_ancestry():
     def checkpoint(experiment, iteration, asset, own, parent, reference, inputs):
         return {
