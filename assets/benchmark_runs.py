@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 import polars as pl
 
-from training.benchmarks.benchmark import Benchmark
+from training.benchmarks.benchmark import Benchmark, Judged
 from transforms.benchmarks import results
 from transforms.benchmarks.answers import Answers, Measured
 from transforms.errors import InputError
+from transforms.judged_benchmarks.rows import Verdicts
 from transforms.lineage.subjects import SHORTEST_PREFIX
+from transforms.ranking.judgments import record_judge
 from transforms.tables import checkpoints
 from transforms.tables.checkpoints import Checkpoint
 from transforms.tables.lake import Lake
@@ -55,7 +57,7 @@ def measure(
     measured: Measured,
     policy: Checkpoint,
     name: str,
-    benchmark: Benchmark,
+    benchmark: Benchmark | Judged,
     log: Callable[[str], None],
 ) -> pl.DataFrame:
     """Put a benchmark to a model and record its answers and figures; a killed run goes on.
@@ -87,9 +89,16 @@ def measure(
     if scored is not None:
         answers.replace(scored)
         rows = scored
+    verdicts = Verdicts(lake, {**measured._asdict(), "benchmark": name})
+    if benchmark.judge_id is not None:
+        record_judge(lake, benchmark.judge)
+        sent = benchmark.ask_judge(
+            rows, verdicts, description=f"{name}: {measured.model}: verdicts"
+        )
+        log(f"{name}: {measured.model}: {sent} requests sent to the judge")
     return results.record(
         lake,
-        benchmark.results(rows),
+        benchmark.results(rows, verdicts.read()),
         **measured._asdict(),
         benchmark=name,
         judge_id=benchmark.judge_id,

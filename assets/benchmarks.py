@@ -11,12 +11,15 @@ import dagster as dg
 import polars as pl
 
 from assets.benchmark_runs import measure
+from assets.judges import judge_settings
 from assets.materialize import declare
 from assets.metadata import table_metadata, table_preview
 from assets.sources import origin_settings
 from assets.steps import Made, Step
 from assets.study import Study
-from training.benchmark_settings import BASELINES, AnyBenchmark
+from training.any_benchmark import AnyBenchmark
+from training.benchmark_settings import BASELINES
+from training.judged_benchmark_settings import JudgedSettings
 from transforms.benchmarks import results
 from transforms.benchmarks.answers import Measured
 from transforms.tables import checkpoints
@@ -25,6 +28,7 @@ GROUPS = ("baseline_benchmarks", "benchmarks")
 """First part of an asset's name: of the shared models, of an experiment's."""
 
 CHECKS = ("benchmark_answers_are_whole", "benchmarked_the_expected_policy")
+JUDGED_CHECKS = ("benchmark_verdicts_are_usable",)
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -82,7 +86,7 @@ def _asset(
         deps=deps,
         settings=lambda _: benchmark_settings(study, settings),
         partitioned=partitioned,
-        checks=CHECKS,
+        checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,
         kinds=("deltalake", settings.engine),
@@ -95,6 +99,7 @@ def _asset(
         opened = open_benchmark(
             settings,
             step.loop.sampling,
+            study.recipe.judge,
             seed=study.seed("evaluation"),
             dtype=study.recipe.model.dtype,
         )
@@ -125,8 +130,10 @@ def _models(step: Step, settings: AnyBenchmark) -> list[str]:
 
 def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
     """Say what a benchmark's figures depend on besides the model."""
+    judged = isinstance(settings, JudgedSettings)
     return {
         **settings.decisive(),
+        **({"judge": judge_settings(study.recipe.judge)} if judged else {}),
         "data": {part: origin_settings(origin) for part, origin in settings.data.items()},
         "models": list(settings.models),
         **study.model_settings,

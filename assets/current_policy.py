@@ -13,7 +13,7 @@ from assets.benchmark_runs import measure, named
 from assets.evaluation import answer, evaluated
 from assets.steps import Step
 from assets.study import Study
-from training.benchmark_settings import AnyBenchmark
+from training.any_benchmark import AnyBenchmark
 from training.checkpoint import require_model
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.identity import digest_settings
@@ -93,6 +93,7 @@ def benchmark_results(
             opened = open_benchmark(
                 settings,
                 step.loop.sampling,
+                study.recipe.judge,
                 seed=study.seed("evaluation"),
                 dtype=study.recipe.model.dtype,
             )

@@ -4,13 +4,11 @@ Not here: what is known of each benchmark (`transforms.benchmarks.sets`), held-o
 (`training.settings.EvaluationSettings`).
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
-from transforms.errors import InputError
 from transforms.settings import OriginSettings, Settings
 
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
@@ -108,27 +106,3 @@ class AcademicSettings(BenchmarkSettings):
     def without_effect(self) -> set[str]:
         """Batching changes the last digits of log-probabilities at most."""
         return {"chunk_items", "batch_size"}
-
-
-AnyBenchmark = AcademicSettings
-"""The settings of any benchmark, told apart by `benchmark`."""
-
-
-def read_benchmark(name: str, keys: Mapping[str, Any]) -> AnyBenchmark:
-    """Read the settings of one benchmark from keys, outside a recipe.
-
-    Raises:
-        InputError: an unknown key, or a value that is not allowed; all are listed.
-    """
-    try:
-        return TypeAdapter(AnyBenchmark).validate_python(keys)
-    except ValidationError as error:
-        problems = [
-            (".".join(map(str, problem["loc"])) or name, problem) for problem in error.errors()
-        ]
-        raise InputError(
-            f"benchmark {name} is refused",
-            expected="; ".join(f"{key}: {problem['msg']}" for key, problem in problems),
-            found="; ".join(f"{key} = {problem['input']!r}" for key, problem in problems),
-            remedy="name a benchmark of the recipe, or mend its settings and files",
-        ) from None

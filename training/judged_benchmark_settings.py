@@ -4,15 +4,21 @@ Not here: the judge (`training.judge_settings`), what every benchmark has
 (`training.benchmark_settings`), what is known of each (`transforms.benchmarks.sets`).
 """
 
-from typing import Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from training.benchmark_settings import BenchmarkSettings
+from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
 
 
 class JudgedSettings(BenchmarkSettings):
     """A benchmark whose answers the recipe's judge scores. Paper, Table 4."""
+
+    engine: ClassVar[str] = "vllm"
+    """What runs the model."""
+    required: ClassVar[tuple[str, ...]]
+    """Parts of the data without which it cannot be judged."""
 
     max_tokens: int = Field(default=2048, ge=1)
     """Most tokens of an answer."""
@@ -24,6 +30,17 @@ class JudgedSettings(BenchmarkSettings):
     noise_repeats: int = Field(default=2, ge=1)
     """Times that each of their requests is asked again."""
 
+    @model_validator(mode="after")
+    def _has_its_parts(self) -> Self:
+        entry = BENCHMARKS[self.benchmark]
+        resolve_benchmark(self.benchmark, self.data)
+        if missing := [part for part in self.required if part not in self.data]:
+            raise ValueError(f"data has no {', '.join(missing)}: {entry.facts}")
+        for part in ("judge_prompt", "judge_prompts"):
+            if part in self.data and len(self.data[part].files) != 1:
+                raise ValueError(f"data.{part} is one file")
+        return self
+
 
 class AlpacaEvalSettings(JudgedSettings):
     """AlpacaEval 2 with length control: win rate against a baseline's answers, in both orders.
@@ -31,6 +48,7 @@ class AlpacaEvalSettings(JudgedSettings):
     The published annotators show each pair once, in an order by chance.
     """
 
+    required = ("baseline",)
     benchmark: Literal["alpaca_eval"]
     """Which benchmark; the recipe's name of it by default."""
     temperature: float = Field(default=0.0, ge=0)
@@ -46,6 +64,7 @@ class MTBenchSettings(JudgedSettings):
     The temperature of an answer is that of its category (`transforms.judged_benchmarks.mt_bench`).
     """
 
+    required = ("questions", "references")
     benchmark: Literal["mt_bench"]
     """Which benchmark; the recipe's name of it by default."""
     max_tokens: int = Field(default=1024, ge=1)
@@ -55,6 +74,7 @@ class MTBenchSettings(JudgedSettings):
 class ArenaHardSettings(JudgedSettings):
     """Arena-Hard: five-way verdicts against a baseline's answers, in both orders."""
 
+    required = ("questions", "baseline")
     benchmark: Literal["arena_hard", "arena_hard_v2"]
     """Which benchmark: version 0.1 or 2.0; the recipe's name of it by default."""
     max_tokens: int = Field(default=4096, ge=1)

@@ -12,9 +12,10 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from training.benchmark_settings import AnyBenchmark
+from training.any_benchmark import AnyBenchmark
 from training.health_settings import HealthSettings
 from training.judge_settings import JudgeSettings
+from training.judged_benchmark_settings import JudgedSettings
 from training.promotion_settings import PromotionSettings
 from training.settings import (
     EvaluationSettings,
@@ -93,7 +94,8 @@ class Recipe(Settings):
     health: HealthSettings = HealthSettings()
     """Bounds that a run warns of before it trains on an iteration's pairs."""
     benchmarks: dict[str, AnyBenchmark] = Field(default={})
-    """Benchmarks by name (paper, Table 3) that models are measured on after the loop."""
+    """Benchmarks by name (paper, Table 3) that models are measured on after the loop. The recipe's
+    judge scores AlpacaEval, MT-Bench and Arena-Hard."""
     promotion: PromotionSettings | None = None
     """When an experiment's selected policy becomes the current one; null decides nothing."""
     experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
@@ -122,6 +124,8 @@ class Recipe(Settings):
             resolve_evaluation_set(name, origin)
         for name, origin in self.reward_bench.items():
             resolve_bench_set(name, origin)
+        if self.judge is None and (judged := [*self.judged_benchmarks()]):
+            raise ValueError(f"benchmarks {', '.join(judged)}: a judge scores them; set `judge`")
         uses_task = self.gold or any(source.sample_task for source in self.sources.values())
         if uses_task and self.sample_task is None:
             raise ValueError(
@@ -232,6 +236,14 @@ class Recipe(Settings):
         """
         base = self.trained_rankers()[loop.ranker].model_dump()
         return RewardModelSettings.model_validate(merge(base, loop.feedback.reward_model))
+
+    def judged_benchmarks(self) -> dict[str, JudgedSettings]:
+        """Settings of the benchmarks that the judge scores, by name."""
+        return {
+            name: settings
+            for name, settings in self.benchmarks.items()
+            if isinstance(settings, JudgedSettings)
+        }
 
     def rankers(self) -> list[str]:
         """Names that `loop.ranker` may have."""

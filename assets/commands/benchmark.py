@@ -50,7 +50,7 @@ def benchmark(
     """
     from assets.benchmark_runs import measure, named
     from assets.console import print_table, quiet_teardown
-    from training.benchmark_settings import read_benchmark
+    from training.any_benchmark import read_benchmark
     from training.benchmarks.benchmark import open_benchmark
     from training.recipe import load_recipe, merge
     from training.settings import SamplingSettings
@@ -79,6 +79,7 @@ def benchmark(
             opened = open_benchmark(
                 read_benchmark(name, chosen),
                 study.loop.sampling if study else SamplingSettings(),
+                study.judge if study else None,
                 seed=derive_seed(study.seed if study else 0, "evaluation"),
                 dtype=study.model.dtype if study else dtype,
             )

@@ -153,8 +153,8 @@ class AcademicBenchmark:
         others = answers.filter(pl.col("score").is_not_null())
         return pl.concat([others, pl.DataFrame(scored, schema=answers.schema)])
 
-    def results(self, answers: pl.DataFrame) -> pl.DataFrame:
-        """Average the scores (`transforms.benchmarks.results`)."""
+    def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+        """Average the scores (`transforms.benchmarks.results`); there are no verdicts."""
         return summarise(answers, clustered=self.entry.clustered)
 
     def _identify(self, asked: list[list[Instance]]) -> str:

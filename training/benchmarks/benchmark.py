@@ -11,9 +11,14 @@ from typing import Protocol
 
 import polars as pl
 
-from training.benchmark_settings import AnyBenchmark
+from training.any_benchmark import AnyBenchmark
+from training.judge_settings import JudgeSettings
+from training.judged_benchmark_settings import JudgedSettings
 from training.settings import SamplingSettings
+from transforms.benchmarks.sets import resolve_benchmark
 from transforms.errors import InputError
+from transforms.files.reading import origin_fingerprint
+from transforms.judged_benchmarks.rows import Verdicts
 
 
 class Benchmark(Protocol):
@@ -53,24 +58,45 @@ class Benchmark(Protocol):
             All of them, in the same columns.
         """
 
-    def results(self, answers: pl.DataFrame) -> pl.DataFrame:
-        """Turn all answers of a model into figures: `results.SUMMARY`."""
+    def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+        """Turn all answers of a model, and a judge's verdicts on them, into `results.SUMMARY`.
+
+        Where no judge is asked there are no verdicts.
+        """
+
+
+class Judged(Benchmark, Protocol):
+    """A benchmark whose answers a judge scores."""
+
+    judge: pl.DataFrame
+    """The judge with the benchmark's prompts: its row of `judges`."""
+
+    def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
+        """Have the judge say what it has not said yet; how many requests were sent."""
 
 
 def open_benchmark(
-    settings: AnyBenchmark, sampling: SamplingSettings, *, seed: int, dtype: str
-) -> Benchmark:
+    settings: AnyBenchmark,
+    sampling: SamplingSettings,
+    judge: JudgeSettings | None,
+    *,
+    seed: int,
+    dtype: str,
+) -> Benchmark | Judged:
     """Read a benchmark's data and make it ready.
 
     Args:
         settings: which benchmark, and how.
         sampling: where the engine places a model.
+        judge: scores the answers to AlpacaEval, MT-Bench and Arena-Hard.
         seed: of whatever is drawn.
         dtype: compute type.
 
     Raises:
-        InputError: the data cannot be read, or the harness is not installed.
+        InputError: the data cannot be read, the harness is not installed, or there is no judge.
     """
+    if isinstance(settings, JudgedSettings):
+        return _open_judged(settings, sampling, judge, seed=seed, dtype=dtype)
     if find_spec("lm_eval") is None:
         raise InputError(
             f"{settings.benchmark} cannot be measured",
@@ -81,3 +107,33 @@ def open_benchmark(
     from training.benchmarks.academic import AcademicBenchmark
 
     return AcademicBenchmark(settings, sampling, seed=seed, dtype=dtype)
+
+
+def _open_judged(
+    settings: JudgedSettings,
+    sampling: SamplingSettings,
+    judge: JudgeSettings | None,
+    *,
+    seed: int,
+    dtype: str,
+) -> Judged:
+    if judge is None:
+        raise InputError(
+            f"{settings.benchmark} cannot be measured",
+            expected="a judge",
+            found="none",
+            remedy="set `judge` in the recipe (--recipe names one)",
+        )
+    from training.benchmarks.judged import JudgedBenchmark
+    from training.benchmarks.judged_tasks import open_task
+
+    data = resolve_benchmark(settings.benchmark, settings.data)
+    return JudgedBenchmark(
+        open_task(settings, data),
+        settings,
+        judge,
+        sampling,
+        data={part: origin_fingerprint(origin) for part, origin in data.items()},
+        seed=seed,
+        dtype=dtype,
+    )

@@ -170,6 +170,9 @@ class JudgedBenchmark:
             description=description,
         )
 
+    def score(self, answers: pl.DataFrame, *, description: str) -> None:
+        """Nothing: a judge scores them (`ask_judge`)."""
+
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
         """Have the judge say what it has not said yet about a model's answers.
 

@@ -19,6 +19,7 @@ from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS, SHARED
 
 TABLE = "benchmark_results"
+VERDICTS_TABLE = "benchmark_verdicts"
 ALL = "all"
 """`subset` of the figures over all items."""
 
@@ -99,7 +100,7 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
 
 
 def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
-    """Remove figures and answers of an experiment's checkpoints that a newer one has replaced.
+    """Remove what is of an experiment's checkpoints that a newer one has replaced.
 
     They would stand beside those of today, such as an iterate's that is no longer selected. Old
     versions stay readable.
@@ -109,7 +110,7 @@ def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
     current = newest.filter(pl.col("experiment").is_in([experiment, SHARED])).select(
         model="asset", newest_id="newest_id"
     )
-    for table in (TABLE, ANSWERS_TABLE):
+    for table in filter(lake.exists, (TABLE, ANSWERS_TABLE, VERDICTS_TABLE)):
         rows = lake.scan(table, experiment=experiment, benchmark=benchmark)
         found = rows.select("model", "policy_id").unique().collect()
         replaced = found.join(current, on="model").filter(

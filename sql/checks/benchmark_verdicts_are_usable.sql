@@ -1,0 +1,33 @@
+-- A row is a model and benchmark whose judge gave too many answers without a verdict (none of the
+-- form that its prompt asks for, or no answer at all): more than the bound that it was given.
+-- Repeats, which show the judge's noise, do not count.
+with
+
+benchmark_verdicts as (select * from benchmark_verdicts where repeat = 0),
+
+judges as (select * from judges),
+
+counted as (
+    select
+        experiment,
+        benchmark,
+        model,
+        judge_id,
+        count(*) as requests,
+        count(*) filter (share is null and rating is null and error is null) as without_verdict,
+        count(*) filter (error is not null) as unanswered,
+        any_value(error) as first_error
+    from benchmark_verdicts
+    group by experiment, benchmark, model, judge_id
+)
+
+select
+    counted.*,
+    (counted.without_verdict + counted.unanswered) / counted.requests as unusable_share,
+    judges.max_unparsed_share
+from counted
+left join judges using (judge_id)
+where judges.max_unparsed_share is null
+    or (counted.without_verdict + counted.unanswered) / counted.requests
+    > judges.max_unparsed_share
+order by counted.experiment, counted.benchmark, counted.model, counted.judge_id

@@ -1,0 +1,44 @@
+"""The settings of any benchmark, told apart by which it is. Imports no torch.
+
+Not here: the settings themselves (`training.benchmark_settings`,
+`training.judged_benchmark_settings`).
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from training.benchmark_settings import AcademicSettings
+from training.judged_benchmark_settings import (
+    AlpacaEvalSettings,
+    ArenaHardSettings,
+    MTBenchSettings,
+)
+from transforms.errors import InputError
+
+AnyBenchmark = Annotated[
+    AcademicSettings | AlpacaEvalSettings | MTBenchSettings | ArenaHardSettings,
+    Field(discriminator="benchmark"),
+]
+"""The settings of any benchmark, told apart by `benchmark`."""
+
+
+def read_benchmark(name: str, keys: Mapping[str, Any]) -> AnyBenchmark:
+    """Read the settings of one benchmark from keys, outside a recipe.
+
+    Raises:
+        InputError: an unknown key, or a value that is not allowed; all are listed.
+    """
+    try:
+        return TypeAdapter(AnyBenchmark).validate_python(keys)
+    except ValidationError as error:
+        problems = [
+            (".".join(map(str, problem["loc"])) or name, problem) for problem in error.errors()
+        ]
+        raise InputError(
+            f"benchmark {name} is refused",
+            expected="; ".join(f"{key}: {problem['msg']}" for key, problem in problems),
+            found="; ".join(f"{key} = {problem['input']!r}" for key, problem in problems),
+            remedy="name a benchmark of the recipe, or mend its settings and files",
+        ) from None
