@@ -109,14 +109,16 @@ def test_first_loss_of_iteration_1_is_log_2(lake: Lake) -> None:
 def test_every_report_has_rows(lake: Lake) -> None:
     with connect(lake) as connection:
         empty = [name for name in reports() if report(connection, name).is_empty()]
-    # One experiment has no other to be compared with; the quickstart has no benchmarks.
+    # One experiment has no other to be compared with; no benchmarks, no feedback.
     assert empty == [
         "ablations",
         "academic_benchmarks",
+        "benchmark_comparison",
         "chat_benchmarks",
         "experiment_contrasts",
         "ranker_agreement",
         "reward_bench",
+        "reward_refresh",
     ]
 
 
