@@ -13,13 +13,14 @@ from assets.adoption import adopt_drawn, adopt_scored
 from assets.health import record_health, watch_health
 from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
+from assets.pairing import PAIR_CHECKS, write_pairs
 from assets.rankers import Ranker, rank, ranker_settings
 from assets.samplers import engines, sampled_policies
 from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.plots.training import reward_histogram
-from transforms.ranking import dpo_pairs, responses
+from transforms.ranking import responses
 from transforms.tables.chunks import Chunks
 from transforms.tables.schemas import SHARED
 
@@ -35,12 +36,6 @@ SCORE_CHECKS = (
     "every_response_scored",
     "scored_by_the_expected_ranker",
     "judgments_are_usable",
-)
-PAIR_CHECKS = (
-    "no_duplicate_pair",
-    "chosen_differs_from_rejected",
-    "penalised_reward_is_ordered",
-    "no_held_out_prompt_in_training",
 )
 
 
@@ -232,22 +227,18 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         drawn_for=lambda loop: loop.has_responses,
     )
     def pairs(step: Step) -> Made:
-        rows = responses.with_rewards(step.lake, **chain.slice(step))
-        penalty = dpo_pairs.length_penalty(rows, step.loop.pairs)
-        kept, dropped = dpo_pairs.make_pairs(rows, step.loop.pairs, penalty)
-        dropped = responses.stamp(dropped, **chain.slice(step))
-        step.lake.overwrite("dropped_pairs", dropped, **chain.slice(step))
-        kept = responses.stamp(kept, **chain.slice(step))
-        version = step.lake.overwrite("dpo_pairs", kept, **chain.slice(step))
-        health = record_health(study, step.lake, **chain.slice(step))
+        slice_ = chain.slice(step)
+        made = write_pairs(step.lake, step.loop.pairs, slice_, slice_)
+        reasons = made.dropped["reason"].value_counts(sort=True)
+        health = record_health(study, step.lake, **slice_)
         return Made(
-            f"dpo_pairs@{version}",
+            f"dpo_pairs@{made.version}",
             {
-                **table_metadata(kept, version),
-                "dropped_pairs": dropped.height,
-                "dropped_by_reason": table_preview(dropped["reason"].value_counts(sort=True)),
-                "mean_margin": kept["margin"].mean(),
-                "length_penalty": penalty,
+                **table_metadata(made.pairs, made.version),
+                "dropped_pairs": made.dropped.height,
+                "dropped_by_reason": table_preview(reasons),
+                "mean_margin": made.pairs["margin"].mean(),
+                "length_penalty": made.penalty,
                 **health,
             },
         )

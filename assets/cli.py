@@ -23,6 +23,7 @@ from assets.commands import (
     lineage,
     maintain,
     page,
+    pair,
     plan,
     reproduce,
     sql,
@@ -178,6 +179,7 @@ app.command(epilog=current.EXAMPLES)(current.current)
 app.command(epilog=health.EXAMPLES)(health.health)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
+app.command(epilog=pair.EXAMPLES)(pair.pair)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.command(epilog=plan.EXAMPLES)(plan.plan)

@@ -298,7 +298,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     try:
         keys = yaml.safe_load(path.read_text(encoding="utf-8"))
         for override in overrides:
-            keys = merge(keys, _parse_override(override))
+            keys = merge(keys, parse_override(override))
     except yaml.YAMLError as error:
         raise InputError(
             f"recipe {path} is not YAML",
@@ -320,7 +320,12 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     return _resolve_files(recipe, path.parent)
 
 
-def _parse_override(override: str) -> dict[str, Any]:
+def parse_override(override: str) -> dict[str, Any]:
+    """Read `key.key=value` into nested settings.
+
+    Raises:
+        InputError: it is not of the form.
+    """
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise InputError(

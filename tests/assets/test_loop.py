@@ -162,7 +162,7 @@ def test_an_unknown_experiment_is_refused_before_anything_runs(tmp_path: Path) -
 def test_an_experiment_that_has_not_parted_takes_over_what_was_drawn(
     home: Path, lake: Lake, settings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last test: it adds an experiment. An engine or a reward model would fail it."""
+    """It adds an experiment, as the next does. An engine or a reward model would fail it."""
     monkeypatch.setattr("training.generation.generate", None)
     monkeypatch.setattr("training.scoring.score", None)
     words = [*settings, "--experiment", "concise", "--until", "iteration_1/dpo_pairs"]
@@ -180,3 +180,26 @@ def test_an_experiment_that_has_not_parted_takes_over_what_was_drawn(
     assert costs["rows"].to_list()[1] == 0
     with connect(lake) as connection:
         assert sum(check(connection, name).height for name in checks()) == 0
+
+
+def test_stored_responses_paired_by_another_rule_are_trained_on_through_the_recipe(
+    home: Path, lake: Lake, settings: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = "pairs.rule=best_vs_second"
+    again = prefloop("pair", "iterative/1", "--as", "second", "--set", rule, "--home", str(home))
+    assert again.exit_code == 0, again.output
+    slice_ = {"experiment": "second", "iteration": 1}
+    paired = lake.read("dpo_pairs", **slice_)
+    assert set(paired["rule"]) == {"best_vs_second"}
+
+    monkeypatch.setattr("training.generation.generate", None)
+    monkeypatch.setattr("training.scoring.score", None)
+    words = [*settings, "--set", f"experiments.second.{rule}", "--experiment", "second"]
+    ran = prefloop("run", *words, "--until", "iteration_1/policy", "--home", str(home))
+    assert ran.exit_code == 0, ran.output
+    assert lake.read("dpo_pairs", **slice_).equals(paired)
+    policies = lake.read("checkpoints", asset="iteration_1/policy")
+    assert policies.filter(experiment="second").height == 1
+    assert policies["checkpoint_id"].n_unique() == 2
+    refused = prefloop("pair", "iterative", "--as", "second", "--set", rule, "--home", str(home))
+    assert refused.exit_code == 2

@@ -5,6 +5,8 @@ Differences are second minus first. Every standard error is clustered by prompt:
 prompt's mean; with one prompt there is none (null).
 """
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from transforms.measures.evaluation import contrast
@@ -60,6 +62,39 @@ def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
         counts = rows.group_by("iteration").agg(pl.len().alias(kind))
         counted = counted.join(counts, on="iteration", how="left")
     return counted.with_columns(pl.col(*kinds).fill_null(0)).sort("iteration")
+
+
+def pair_summary(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Average the pairs of several slices.
+
+    Args:
+        slices: `dpo_pairs` by name.
+
+    Returns:
+        One row per iteration and slice: iteration, slice, pairs, prompts (that have one), margin
+        (of the penalised rewards), chosen_chars, rejected_chars, longer_chosen (share of pairs; one
+        half where both are as long).
+    """
+    difference = pl.col("chosen_chars") - pl.col("rejected_chars").cast(pl.Int64)
+    rows = [
+        pairs.select("iteration", "prompt_id", "margin", slice=pl.lit(name)).hstack(
+            _with_lengths(pairs).select("chosen_chars", "rejected_chars")
+        )
+        for name, pairs in slices.items()
+    ]
+    return (
+        pl.concat(rows)
+        .group_by("iteration", "slice", maintain_order=True)
+        .agg(
+            pairs=pl.len(),
+            prompts=pl.col("prompt_id").n_unique(),
+            margin=pl.col("margin").mean(),
+            chosen_chars=pl.col("chosen_chars").mean(),
+            rejected_chars=pl.col("rejected_chars").mean(),
+            longer_chosen=((difference.sign() + 1) / 2).mean(),
+        )
+        .sort("iteration", maintain_order=True)
+    )
 
 
 def shifts(first: LoopSlice, second: LoopSlice) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from transforms.measures.differences import pair_changes, shifts, wins
+from transforms.measures.differences import pair_changes, pair_summary, shifts, wins
 from transforms.measures.slices import LoopSlice
 from transforms.tables.schemas import SCHEMAS
 
@@ -127,3 +127,14 @@ def test_wins_are_the_seconds_against_the_first_on_common_prompts():
     assert found.select("metric", "value", "prompts").rows() == [("win_rate_reward", 0.75, 2)]
     assert wins(first, evaluated("two", ("s", 1.0))).is_empty()
     assert wins(first, first.clear()).columns == found.columns
+
+
+def test_the_means_of_pairs():
+    first = table("dpo_pairs", pair("p", "aaa", "b", margin=2.0), pair("q", "a", "b", margin=1.0))
+    second = table("dpo_pairs", pair("p", "a", "bbb", margin=4.0))
+    assert pair_summary({"x": first, "y": second}).to_dicts() == [
+        {"iteration": 1, "slice": "x", "pairs": 2, "prompts": 2, "margin": 1.5,
+         "chosen_chars": 2.0, "rejected_chars": 1.0, "longer_chosen": 0.75},
+        {"iteration": 1, "slice": "y", "pairs": 1, "prompts": 1, "margin": 4.0,
+         "chosen_chars": 1.0, "rejected_chars": 3.0, "longer_chosen": 0.0},
+    ]  # fmt: skip

@@ -1,0 +1,150 @@
+"""Pairs of an iteration, written from its responses and scores: by the loop, or again.
+
+Pairing again needs no model: `prefloop pair` reads what is stored and makes the pairs of a new
+experiment. Not here: the rules (`transforms.ranking.dpo_pairs`).
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import polars as pl
+from pydantic import ValidationError
+
+from training.recipe import RESERVED, merge
+from transforms.errors import InputError
+from transforms.ranking import dpo_pairs, responses
+from transforms.settings import PairSettings
+from transforms.tables import materializations
+from transforms.tables.lake import Lake
+from transforms.tables.locks import writing
+from transforms.tables.query import check, connect, within
+from transforms.tables.schemas import SHARED
+
+PAIR_CHECKS = (
+    "no_duplicate_pair",
+    "chosen_differs_from_rejected",
+    "penalised_reward_is_ordered",
+    "no_held_out_prompt_in_training",
+)
+
+Slice = Mapping[str, Any]
+
+
+class Paired(NamedTuple):
+    """The pairs of a slice, as they were written."""
+
+    pairs: pl.DataFrame
+    dropped: pl.DataFrame
+    penalty: float
+    """lambda of eq. 8, reward units a unit of length."""
+    version: int
+    """Of the table `dpo_pairs`."""
+
+
+def write_pairs(lake: Lake, settings: PairSettings, source: Slice, target: Slice) -> Paired:
+    """Pair the responses of a slice; write the pairs and the dropped prompts of it, or another."""
+    rows = responses.with_rewards(lake, **source)
+    penalty = dpo_pairs.length_penalty(rows, settings)
+    kept, dropped = (
+        responses.stamp(part, **target) for part in dpo_pairs.make_pairs(rows, settings, penalty)
+    )
+    lake.overwrite("dropped_pairs", dropped, **target)
+    return Paired(kept, dropped, penalty, lake.overwrite("dpo_pairs", kept, **target))
+
+
+def pair_again(
+    lake: Lake, source: str, iterations: Sequence[int], name: str, changes: Mapping[str, Any]
+) -> list[Paired]:
+    """Pair the stored responses of an experiment's iterations anew, as those of a new experiment.
+
+    The new pairs are recorded as made from the source's responses and scores. A recipe that has the
+    new experiment, with these settings of `pairs`, trains on them: its first iteration draws and
+    scores nothing, as those rows are the source's, too (`transforms.ranking.adoption`), and comes
+    to the same pairs. Later iterations sample its own policies and replace what was paired here.
+
+    Args:
+        lake: the lake.
+        source: experiment whose responses and scores are paired.
+        iterations: of the source.
+        name: the new experiment; one that only this function has written is replaced.
+        changes: settings of `pairs` laid over the source's.
+
+    Raises:
+        InputError: the source has no such pairs, the name is taken, a setting is impossible, or a
+            check of the pairs fails.
+    """
+    _require_free(lake, name)
+    recorded = materializations.latest(lake)
+    paired = []
+    for iteration in iterations:
+        asset = f"iteration_{iteration}/dpo_pairs"
+        if (asset, source) not in recorded:
+            raise InputError(
+                f"{source} has no pairs of iteration {iteration}",
+                expected=f"{asset} materialized for the experiment {source}",
+                found="no record of it in the table materializations",
+                remedy=f"prefloop run RECIPE --experiment {source}",
+            )
+        settings = _changed(json.loads(recorded[asset, source]["settings"])["pairs"], changes)
+        inputs = materializations.output_ids(
+            lake, list(json.loads(recorded[asset, source]["inputs"])), source
+        )
+        target = {"experiment": name, "iteration": iteration}
+        started = time.monotonic()
+        with writing(lake, asset, name, wait=lambda message: None):
+            made = write_pairs(lake, settings, {**target, "experiment": source}, target)
+            _require_passed(lake, target)
+            materializations.record(
+                lake,
+                asset=asset,
+                experiment=name,
+                output_id=f"dpo_pairs@{made.version}",
+                settings=json.dumps({"pairs": settings.model_dump()}, sort_keys=True),
+                inputs=json.dumps(inputs, sort_keys=True),
+                run_id=str(uuid4()),
+                elapsed_s=time.monotonic() - started,
+            )
+        paired.append(made)
+    return paired
+
+
+def _changed(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSettings:
+    try:
+        return PairSettings.model_validate(merge(pairs, changes))
+    except ValidationError as error:
+        problems = error.errors()
+        raise InputError(
+            "settings of pairs are refused",
+            expected="; ".join(f"pairs.{one['loc'][-1]}: {one['msg']}" for one in problems),
+            found="; ".join(f"pairs.{one['loc'][-1]} = {one['input']!r}" for one in problems),
+            remedy=f"the keys of pairs are {', '.join(PairSettings.model_fields)}",
+        ) from None
+
+
+def _require_free(lake: Lake, name: str) -> None:
+    """Refuse the name of an experiment that has more than pairs: it was run by a recipe."""
+    made = [asset for asset, experiment in materializations.latest(lake) if experiment == name]
+    run = sorted(asset for asset in made if not asset.endswith("/dpo_pairs"))
+    allowed = name.replace("_", "").isalnum() and name not in (*RESERVED, SHARED)
+    if run or not allowed:
+        raise InputError(
+            f"pairs cannot be made as {name}",
+            expected="a new experiment: letters, digits and _",
+            found=f"one that has {run[0]}" if run else "a name that is reserved, or not allowed",
+            remedy="name another --as",
+        )
+
+
+def _require_passed(lake: Lake, slice_: Slice) -> None:
+    with connect(lake) as connection:
+        failed = {one: within(check(connection, one), slice_).height for one in PAIR_CHECKS}
+    if any(failed.values()):
+        raise InputError(
+            f"the pairs of {slice_['experiment']} fail a check",
+            expected="no failing rows",
+            found=", ".join(f"{rows} of {one}" for one, rows in failed.items() if rows),
+            remedy="look at the source's pairs: prefloop sql, and the check's file in sql/checks",
+        )
