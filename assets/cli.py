@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from assets.commands import (
+    adaptive,
     benchmark,
     current,
     diff,
@@ -180,6 +181,7 @@ app.command(epilog=health.EXAMPLES)(health.health)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(epilog=pair.EXAMPLES)(pair.pair)
+app.command(epilog=adaptive.EXAMPLES)(adaptive.adaptive)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.command(epilog=plan.EXAMPLES)(plan.plan)

@@ -1,4 +1,4 @@
-"""Pairs made again from a lake of two iterations; no model is there."""
+"""What is asked of stored responses and scores of two iterations; no model is there."""
 
 import json
 from pathlib import Path
@@ -28,8 +28,8 @@ def home(tmp_path: Path) -> Path:
         key = {"experiment": "a", "iteration": iteration}
         rows = [
             {**key, "prompt_id": prompt, "response_index": n, "response": "x" * (4 - n) + str(n),
-             "response_chars": 5 - n, "finish_reason": "stop", "reward": reward + iteration,
-             "ranker": "reward_model"}
+             "response_chars": 5 - n, "response_tokens": 10, "finish_reason": "stop",
+             "reward": reward + iteration, "ranker": "reward_model"}
             for prompt, rewards in REWARDS.items()
             for n, reward in enumerate(rewards)
         ]  # fmt: skip
@@ -58,7 +58,11 @@ def record(lake, asset, experiment, output_id, settings, inputs):
 
 
 def pair(home, *words):
-    return CliRunner().invoke(app, ["pair", *words, "--home", str(home)], catch_exceptions=False)
+    return prefloop(home, "pair", *words)
+
+
+def prefloop(home, *words):
+    return CliRunner().invoke(app, [*words, "--home", str(home)], catch_exceptions=False)
 
 
 def keys(lake, experiment):
@@ -123,3 +127,13 @@ def test_changes_margins_and_lengths_are_printed(home):
     done = pair(home, "a/1", "--as", "b", "--set", "pairs.rule=best_vs_second")
     assert "other rejected" in done.output.replace("_", " ")
     assert "2 pairs of b, 1 prompts without one" in done.output
+
+
+def test_adaptive_n_is_replayed_on_what_is_stored(home):
+    done = prefloop(home, "adaptive", "a/1", "--round", "2", "--enough-margin", "1.5")
+    assert done.exit_code == 0, done.output
+    # p is settled after two of four responses, q and r have smaller margins then
+    assert "3 prompts, 3.33 of 4 responses each, 16.7% of 120 tokens saved" in done.output
+    refused = prefloop(home, "adaptive", "a/1", "--round", "2")
+    assert refused.exit_code == 2
+    assert "nothing stops early" in refused.output + refused.stderr
