@@ -9,19 +9,18 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.adoption import adopt_drawn, adopt_scored
+from assets.drawing import draw, generation_settings
 from assets.health import record_health, watch_health
 from assets.materialize import declare
 from assets.metadata import picture, table_metadata, table_preview
 from assets.pairing import PAIR_CHECKS, write_pairs
-from assets.rankers import Ranker, rank, ranker_settings
-from assets.samplers import engines, sampled_policies
+from assets.rankers import Ranker, ranker_settings
+from assets.samplers import sampled_policies
+from assets.scores import score_missing
 from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.plots.training import reward_histogram
-from transforms.ranking import responses
-from transforms.tables.chunks import Chunks
 from transforms.tables.schemas import SHARED
 
 RESPONSE_CHECKS = (
@@ -81,9 +80,9 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     @declare(
         study,
         chain.asset("generations"),
-        deps=("prompts", "prompt_splits", *_sampled(study, chain)),
-        reads=lambda loop: ("prompts", "prompt_splits", *sampled_policies(chain, loop)),
-        settings=lambda loop: {"sampling": loop.sampling.model_dump(), **study.model_settings},
+        deps=("prompts", "prompt_splits", *_drawn_from(study, chain)),
+        reads=lambda loop: ("prompts", "prompt_splits", *_draws_from(chain, loop)),
+        settings=lambda loop: generation_settings(study, chain, loop),
         checks=RESPONSE_CHECKS,
         scope=chain.slice,
         accelerator=True,
@@ -94,41 +93,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         **common,
     )
     def generations(step: Step) -> Made:
-        from training.generation import generate
-
-        drawn = engines(study, step, chain)
-        keys = [engine.keys for engine in drawn]
-        missing = responses.missing_prompts(step.lake, keys, chain.splits)
-        adopted = adopt_drawn(step, keys, missing)
-        if adopted:
-            missing = responses.missing_prompts(step.lake, keys, chain.splits)
-        commit = Chunks(step.lake, "generations")
-        runs = []
-        for engine, prompts in zip(drawn, missing, strict=True):
-            step.log.info(
-                f"{step.asset}: {prompts.height} prompts to sample from"
-                f" {engine.policy.checkpoint_id[:12]}"
-            )
-            if prompts.height:
-                runs.append(
-                    generate(
-                        prompts,
-                        engine.policy.path,
-                        engine.settings,
-                        seed=engine.seed,
-                        dtype=study.recipe.model.dtype,
-                        commit=lambda rows, keys=engine.keys: commit(keys.stamp(rows)),
-                        description=step.asset,
-                    )
-                )
-        metadata = {"prompts_sampled": max(prompts.height for prompts in missing), **adopted}
-        if runs:
-            tokens = sum(run.response_tokens for run in runs)
-            metadata |= {
-                "response_tokens": tokens,
-                "tokens_per_s": tokens / sum(run.elapsed_s for run in runs),
-                "engine_start_s": sum(run.engine_start_s for run in runs),
-            }
+        metadata = draw(study, step, chain)
         rows = step.lake.read("generations", **chain.slice(step))
         version = step.lake.version("generations")
         return Made(f"generations@{version}", {**table_metadata(rows, version), **metadata})
@@ -149,31 +114,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     )
     def scores(step: Step) -> Made:
         ranker = Ranker.of(study, step, chain.ranker(step.loop))
-        missing = responses.unscored(
-            step.lake, ranker.ranker_id, ranker.ranking_id, **chain.slice(step)
-        )
-        adopted = adopt_scored(step, ranker, missing, **chain.slice(step))
-        if adopted:
-            missing = responses.unscored(
-                step.lake, ranker.ranker_id, ranker.ranking_id, **chain.slice(step)
-            )
-        step.log.info(f"{step.asset}: {missing.height} responses to score")
-        metadata = {"responses_scored": missing.height, "ranker": ranker.name, **adopted}
-        if missing.height:
-            commit = Chunks(step.lake, "scores")
-            metadata |= rank(
-                study,
-                step,
-                missing,
-                ranker,
-                lambda rewards: commit(
-                    responses.stamp(
-                        responses.with_origin(rewards, missing),
-                        **ranker.columns,
-                        **chain.slice(step),
-                    )
-                ),
-            )
+        metadata = score_missing(study, step, ranker, chain.slice(step))
         scored = step.lake.read("scores", **chain.slice(step))
         version = step.lake.version("scores")
         return Made(
@@ -189,9 +130,15 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     return [generations, scores]
 
 
-def _sampled(study: Study, chain: Chain) -> list[str]:
-    """Name the policies that any experiment samples."""
-    return sorted({name for loop in _loops(study, chain) for name in sampled_policies(chain, loop)})
+def _drawn_from(study: Study, chain: Chain) -> list[str]:
+    """Name what any experiment draws its responses from."""
+    return sorted({name for loop in _loops(study, chain) for name in _draws_from(chain, loop)})
+
+
+def _draws_from(chain: Chain, loop: LoopSettings) -> list[str]:
+    """Name the policies that are sampled and, with adaptive n, what scores between rounds."""
+    ranker = _read_ranker(chain, loop) if loop.sampling.adaptive is not None else []
+    return [*sampled_policies(chain, loop), *ranker]
 
 
 def _rankers(study: Study, chain: Chain) -> list[str]:

@@ -12,6 +12,7 @@ from training.feedback_settings import FeedbackSettings
 from training.objective_settings import KTOSettings, PairLossSettings, RAFTSettings, RLOOSettings
 from training.sampler_settings import SamplerSettings
 from training.training_settings import TrainingSettings
+from transforms.ranking.adaptive_settings import AdaptiveSettings
 from transforms.settings import PairSettings, Settings
 
 
@@ -124,6 +125,12 @@ class SamplingSettings(Settings):
     )
     """What draws the responses of a prompt, in the order of response_index. Empty: one sampler of
     the current policy with the n, temperature and top_p below. An override replaces the list."""
+    adaptive: AdaptiveSettings | None = Field(
+        default=None, exclude_if=lambda adaptive: adaptive is None
+    )
+    """Draw in rounds and stop at a prompt once its margin is settled, at most n responses; null
+    draws n. Each round is scored before the next, so that only a reward model can rank. An engine
+    is started a round."""
     n: int = Field(default=8, ge=1)
     """Responses a prompt, where `samplers` is empty; else it is the sum of theirs. Paper, section
     3.3: 8; the loop needs at least 2."""
@@ -147,6 +154,18 @@ class SamplingSettings(Settings):
     """GPUs that share one copy of the model."""
     replicas: int = Field(default=1, ge=1)
     """Engines side by side, one process each, prompts divided by a stable hash."""
+
+    @model_validator(mode="after")
+    def _whole_rounds(self) -> Self:
+        if self.adaptive is None:
+            return self
+        if self.samplers:
+            raise ValueError("adaptive n takes one sampler: the first rounds would leave some out")
+        if self.n % self.adaptive.round or self.n == self.adaptive.round:
+            raise ValueError(
+                f"n is {self.n}, which is not two rounds of {self.adaptive.round} or more"
+            )
+        return self
 
     @model_validator(mode="after")
     def _greedy_once(self) -> Self:
@@ -210,8 +229,11 @@ class RLOORun(RLOOSettings):
                 f"rloo.batch_size {self.batch_size} counts responses: it is to be a multiple of"
                 f" sampling.n {n}, and n at least 2"
             )
-        if self.sampling.samplers or self.sampling.temperature == 0:
-            raise ValueError("rloo samples the current policy: no samplers, a temperature above 0")
+        if self.sampling.samplers or self.sampling.adaptive or self.sampling.temperature == 0:
+            raise ValueError(
+                "rloo samples the current policy, n at a time: no samplers, no adaptive, a"
+                " temperature above 0"
+            )
         if self.pairs.length_penalty == "calibrated":
             raise ValueError("rloo has no scored responses to calibrate a length penalty on")
         return self
@@ -274,6 +296,19 @@ class LoopSettings(Settings):
             self.training()
             if not self.ranker.startswith("reward_model") or self.feedback is not None:
                 raise ValueError("rloo is trained on a reward model, and without feedback")
+        return self
+
+    @model_validator(mode="after")
+    def _adaptive_margins(self) -> Self:
+        if self.sampling.adaptive is None:
+            return self
+        if not self.ranker.startswith("reward_model") or self.feedback is not None:
+            raise ValueError(
+                "sampling.adaptive scores between rounds, by a reward model that is there before"
+                " the responses: no other ranker, and no feedback"
+            )
+        if self.pairs.length_penalty == "calibrated":
+            raise ValueError("sampling.adaptive needs pairs.length_penalty as a number")
         return self
 
     @property

@@ -1,6 +1,7 @@
 -- A row is a prompt of an iteration without exactly n responses, n being what the slice's rows say,
--- over all samplers, or, in older lakes, the highest response_index of the slice plus one; or a
--- response to a prompt of no such split (expected 0).
+-- over all samplers, or, in older lakes, the highest response_index of the slice plus one; with
+-- adaptive n, what its rule asks for (`sampling_stops`); or a response to a prompt of no such split
+-- (expected 0).
 -- The one_shot experiment samples the prompts of all iterations at once, the length_study those of
 -- its own split.
 with
@@ -9,22 +10,34 @@ generations as (select * from generations),
 
 prompt_splits as (select * from prompt_splits),
 
+sampling_stops as (select * from sampling_stops),
+
 slices as (
     select
         experiment,
         iteration,
-        greatest(max(n), max(response_index) + 1) as n
+        greatest(max(n), max(response_index) + 1) as n,
+        any_value(sampling_id) as sampling_id
     from generations
     group by experiment, iteration
 ),
 
 expected as (
-    select slices.experiment, slices.iteration, prompt_splits.prompt_id, slices.n
+    select
+        slices.experiment,
+        slices.iteration,
+        prompt_splits.prompt_id,
+        coalesce(sampling_stops.responses, slices.n) as n
     from slices
     inner join prompt_splits
         on prompt_splits.split = 'iteration_' || slices.iteration
         or (slices.experiment = 'one_shot' and prompt_splits.split like 'iteration\_%' escape '\')
         or (slices.experiment = 'length_study' and prompt_splits.split = 'length_study')
+    left join sampling_stops
+        on sampling_stops.experiment = slices.experiment
+        and sampling_stops.iteration = slices.iteration
+        and sampling_stops.prompt_id = prompt_splits.prompt_id
+        and sampling_stops.sampling_id = slices.sampling_id
 ),
 
 found as (

@@ -51,7 +51,10 @@ related as (
                 ],
                 lambda relation: relation is not null
             )
-            when edges.asset like '%/generations' then ['sampler']
+            when edges.asset like '%/generations' and edges.input_id not in (
+                select checkpoint_id from checkpoints where kind = 'reward_model'
+            ) then ['sampler']
+            when edges.asset like '%/generations' then ['ranker']  -- of adaptive n
             when edges.asset like '%/scores' or edges.asset like '%/label_queue' then ['ranker']
             -- a policy gradient is trained on a reward model itself
             when edges.asset like '%/policy' and edges.input_asset like '%reward_model%' then ['ranker']

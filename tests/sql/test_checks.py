@@ -189,6 +189,22 @@ def test_a_sampler_that_never_drew_is_missed():
     assert found.rows() == [("e", 1, "p", 3, 2)]
 
 
+def test_adaptive_n_draws_what_its_rule_asks_for():
+    drawn = generations(("p", 0), ("p", 1), ("q", 0), ("q", 1), ("r", 0), ("r", 1))
+    stops = [
+        {"experiment": "e", "iteration": 1, "prompt_id": prompt, "sampling_id": sampling_id,
+         "responses": responses}
+        for prompt, sampling_id, responses in [("p", "s", 2), ("q", "s", 4), ("r", "old", 2)]
+    ]  # fmt: skip
+    found = failures(
+        "every_prompt_sampled_n_times",
+        prompt_splits=splits(p="iteration_1", q="iteration_1", r="iteration_1"),
+        generations=drawn.with_columns(n=pl.lit(4, pl.Int32), sampling_id=pl.lit("s")),
+        sampling_stops=table("sampling_stops", *stops),
+    )
+    assert found.rows() == [("e", 1, "q", 4, 2), ("e", 1, "r", 4, 2)]
+
+
 def test_the_length_study_samples_its_own_split():
     found = failures(
         "every_prompt_sampled_n_times",

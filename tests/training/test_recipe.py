@@ -36,6 +36,22 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.samplers=[{n: 2, share: 0.5}]", ["samplers", "share"]),
         ("loop.sampling.samplers=[{n: 2, temperature: 0}]", ["sampler 0", "greedy"]),
         ("loop.sampling.samplers=[{n: 2, polcy: initial}]", ["polcy"]),
+        ("loop.sampling.adaptive={round: 2}", ["adaptive", "nothing stops early"]),
+        ("loop.sampling.adaptive={round: 3, enough_margin: 1}", ["sampling", "two rounds of 3"]),
+        (
+            "loop.sampling={samplers: [{n: 4}], adaptive: {round: 2, enough_margin: 1}}",
+            ["adaptive n takes one sampler"],
+        ),
+        (
+            "experiments.concise={pairs: {length_penalty: calibrated}, sampling: {adaptive:"
+            " {round: 2, enough_margin: 1}}}",
+            ["sampling.adaptive", "length_penalty"],
+        ),
+        (
+            "experiments.concise={ranker: judge, sampling: {adaptive: {round: 2, enough_margin:"
+            " 1}}}",
+            ["sampling.adaptive", "no other ranker"],
+        ),
         ("evaluation.selection_metric=taste", ["selection_metric", "taste"]),
         ("experiments.iterative.feedback.labels=0", ["labels", "greater than"]),
         ("loop.feedback.reward_model.learning_rat=1", ["learning_rat"]),

@@ -128,6 +128,45 @@ def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> 
     ]
 
 
+def due_prompts(
+    lake: Lake, keys: Keys, splits: Sequence[str], stopped: pl.DataFrame
+) -> pl.DataFrame:
+    """Find the prompts that a round of adaptive n has still to reach.
+
+    Rows of the slice that another policy or other settings made are removed, as `missing_prompts`
+    does. Rounds follow each other: the first is due for prompts without a response, a later one for
+    those that have all of the rounds before it and are not settled.
+
+    Args:
+        lake: the lake.
+        keys: of the round; its one draw's first_index is the number of responses before it.
+        splits: those whose prompts are sampled.
+        stopped: `transforms.ranking.adaptive.stops` of the responses so far; empty at first.
+
+    Returns:
+        prompt_id, prompt; sorted by prompt_id.
+    """
+    (unanswered,) = missing_prompts(lake, [keys], splits)
+    (draw,) = keys.draws
+    if draw.first_index == 0:
+        return unanswered
+    in_slice = {"experiment": keys.experiment, "iteration": keys.iteration}
+    due = (
+        lake.scan("generations", **in_slice)
+        .group_by("prompt_id")
+        .len()
+        .filter(pl.col("len") == draw.first_index)
+        .join(stopped.lazy().filter(pl.col("responses") > draw.first_index), on="prompt_id")
+    )
+    return (
+        lake.scan("prompts")
+        .select("prompt_id", "prompt")
+        .join(due, on="prompt_id", how="semi")
+        .sort("prompt_id")
+        .collect()
+    )
+
+
 def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:
     """Find the responses of a slice that a ranker has not scored with its present settings.
 

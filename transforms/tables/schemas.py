@@ -125,6 +125,15 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "max_tokens": pl.Int32,
         "seed": pl.Int64,
     },
+    # one row per prompt of a slice with adaptive n: where sampling stopped
+    "sampling_stops": {
+        **LOOP_SLICE,
+        "prompt_id": pl.String,
+        "sampling_id": pl.String,  # of the responses
+        "responses": pl.Int32,  # that the rule asks for
+        "margin": pl.Float64,  # best-worst, penalised reward, after these; null: fewer than two
+        "reason": pl.String,  # enough_margin | no_growth | n_reached
+    },
     # one row per response and ranker
     "scores": {
         **LOOP_SLICE,
@@ -479,6 +488,7 @@ PARTITIONS: dict[str, list[str]] = {
     "dropped_rows": ["table", "source"],
     "mixture_pairs": ["mixture"],
     "generations": ["experiment", "iteration"],
+    "sampling_stops": ["experiment", "iteration"],
     "scores": ["experiment", "iteration"],
     "judgments": ["judge_id"],
     "label_queue": ["experiment", "iteration"],

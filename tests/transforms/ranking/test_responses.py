@@ -3,6 +3,7 @@ import pytest
 
 from transforms.ranking.responses import (
     Keys,
+    due_prompts,
     missing_prompts,
     sampling_id,
     stamp,
@@ -129,3 +130,27 @@ def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
         (3, 1, "previous", 4),
     ]
     assert missing_prompts(lake, mix, ["iteration_9"])[0].is_empty()
+
+
+def test_a_round_of_adaptive_n_goes_to_what_the_rounds_before_left_open(lake):
+    lake.overwrite("generations", responses(), **SLICE)  # p and q have the first round of two
+    lake.append("prompt_splits", pl.DataFrame([{"prompt_id": "r", "split": "iteration_1"}]))
+    message = [{"role": "user", "content": "?"}]
+    rows = [{"prompt_id": "r", "source": "s", "prompt": message, "prompt_chars": 1}]
+    lake.append("prompts", pl.DataFrame(rows, schema=SCHEMAS["prompts"]))
+    first, second, third = (
+        Keys(**SLICE, policy_id="pi", sampling_id="s", draws=[ONE[0]._replace(first_index=i)], n=6)
+        for i in (0, 2, 4)
+    )
+    asked = {"prompt_id": ["p", "q"], "responses": [6, 2]}
+    stopped = pl.DataFrame(asked, schema_overrides={"responses": pl.Int32})
+
+    def due(keys):
+        return due_prompts(lake, keys, ["iteration_1"], stopped)["prompt_id"].to_list()
+
+    assert due(first) == ["r"]
+    assert due(second) == ["p"]
+    drawn = ("policy_id", "sampling_id", "sampler", "sampler_policy", "n", *SLICE)
+    lake.append("generations", second.stamp(responses(prompts=("p",)).drop(drawn)))
+    assert due(second) == []  # a killed run goes on in the third round
+    assert due(third) == ["p"]
