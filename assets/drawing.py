@@ -84,7 +84,7 @@ def draw_in_rounds(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
             seed = study.seed(f"{step.asset}/from_{first}") if first else whole.seed
             engine = Engine(
                 whole.policy,
-                sampling.model_copy(update={"n": size}),
+                sampling.model_copy(update={"n": size, "adaptive": None}),
                 seed,
                 replace(
                     whole.keys,

@@ -26,7 +26,9 @@ from training.generation import Sampler
 from training.initial_model import make_tiny_model
 from training.rendering import prompt_token_ids
 from training.settings import SamplingSettings, TinyModelSettings
-from transforms.identity import digest_settings, message_id
+from transforms.identity import message_id
+from transforms.ranking.responses import Keys, sampling_id
+from transforms.ranking.samplers import Draw
 from transforms.tables.lake import Lake
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
@@ -61,15 +63,17 @@ def run_stage(
     sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings, lake: Lake
 ) -> tuple[int, float]:
     """Sample with the stage into the table `generations` of a new lake; return tokens, seconds."""
-    slice_ = {
-        "experiment": pl.lit("bench"),
-        "iteration": pl.lit(1, pl.Int32),
-        "policy_id": pl.lit("bench"),
-        "sampling_id": pl.lit(digest_settings(settings.model_dump())),
-    }
+    keys = Keys(
+        "bench",
+        1,
+        policy_id="bench",
+        sampling_id=sampling_id(settings.model_dump(), seed=0),
+        draws=[Draw(0, "current", 0, settings.n, settings.temperature, settings.top_p)],
+        n=settings.n,
+    )
 
     def commit(chunk: pl.DataFrame) -> None:
-        lake.append("generations", chunk.with_columns(**slice_))
+        lake.append("generations", keys.stamp(chunk))
 
     run = sampler.sample(prompts, settings, commit=commit)
     assert lake.read("generations").height == prompts.height * settings.n

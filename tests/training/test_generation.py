@@ -191,13 +191,15 @@ def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, promp
 
 @pytest.mark.slow
 def test_replicas_sample_every_prompt_once_and_a_dead_one_is_reported(policy, prompts, tmp_path):
-    two = SETTINGS.model_copy(update={"replicas": 2})
+    mix = {"samplers": [{"n": 2}, {"n": 1, "temperature": 0.5}], "replicas": 2}
+    two = SamplingSettings.model_validate(SETTINGS.model_dump() | mix)
     chunks: list[pl.DataFrame] = []
     run = generate(prompts, policy, two, seed=5, dtype="float32", commit=chunks.append)
     rows = pl.concat(chunks)
     assert rows.select("prompt_id", "response_index").unique().height == rows.height == 30
     assert (run.prompts, run.responses) == (10, 30)
     assert set(rows["seed"]) == {5, 6}
+    assert set(rows.filter(response_index=2)["temperature"]) == {0.5}
     with pytest.raises(RuntimeError, match=r"(?s)replica \d ended with status 2:.*float3"):
         generate(prompts, policy, two, seed=5, dtype="float3", commit=chunks.append)
 
