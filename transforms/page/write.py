@@ -72,7 +72,11 @@ def write_page(
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.jinja").render(
-        title=title, chapters=chapters, version=version("prefloop"), type_of=_type_of
+        title=title,
+        lakes=list(lakes),
+        chapters=chapters,
+        version=version("prefloop"),
+        type_of=_type_of,
     )
 
 
