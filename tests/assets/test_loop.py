@@ -116,6 +116,7 @@ def test_every_report_has_rows(lake: Lake) -> None:
         "benchmark_comparison",
         "chat_benchmarks",
         "experiment_contrasts",
+        "judged_benchmarks",
         "ranker_agreement",
         "reward_bench",
         "reward_refresh",
