@@ -37,7 +37,7 @@ def recorded_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping
     if loop.objective != "raft":
         settings["reference"] = loop.reference
     if loop.objective == "rloo":
-        settings["ranker"] = chain.ranker(loop)
+        settings["ranker"] = loop.ranker
     if TABLES[loop.objective] == SCORED:
         settings["pairs"] = loop.pairs.model_dump(include=ORDER)
     return {**settings, "start": loop.start, "data": loop.data, **study.model_settings}
@@ -70,7 +70,7 @@ def _models(chain: Chain, loop: LoopSettings) -> dict[str, str]:
     if loop.objective != "raft":
         found["reference"] = assets[loop.reference]
     if loop.objective == "rloo":
-        found["reward_model"] = chain.ranker(loop)
+        found["reward_model"] = loop.ranker
     return found
 
 
@@ -99,7 +99,7 @@ def train_policy(study: Study, step: Step, chain: Chain) -> Made:
     models = {"start": previous if loop.start == "previous" else initial}
     reference = initial if loop.reference == "initial" else previous
     if loop.objective == "rloo":
-        ranker = checkpoints.latest(step.lake, chain.ranker(loop), step.experiment)
+        ranker = checkpoints.latest(step.lake, loop.ranker, step.experiment)
         models |= {"reference": reference, "reward_model": ranker}
     rows, unusable = read_rows(step, chain)
     return train(

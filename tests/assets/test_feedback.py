@@ -40,17 +40,6 @@ def test_scores_read_the_refreshed_model_of_their_iteration(make_tiny) -> None:
     assert "iteration_2/reward_model" not in read_by(scores, "iterative")
 
 
-def test_a_policy_gradient_climbs_the_refreshed_model_of_its_iteration(make_tiny) -> None:
-    recipe = make_tiny(
-        "experiments={rloo: {objective: rloo, sampling: {n: 4}, feedback: {labels: 5}}}"
-    )
-    graph = build_definitions(recipe, "unused").resolve_asset_graph()
-    policy = graph.get(dg.AssetKey(["iteration_2", "policy"]))
-    assert "iteration_2/reward_model" in read_by(policy, "rloo")
-    assert policy.metadata["settings/rloo"].value["ranker"] == "iteration_2/reward_model"
-    assert "reward_model" not in read_by(policy, "rloo")
-
-
 def test_a_job_makes_nothing_for_an_experiment_without_feedback(make_tiny, tmp_path: Path) -> None:
     definitions = build_definitions(make_tiny(REFRESHED), tmp_path)
     with dg.DagsterInstance.ephemeral() as instance:
