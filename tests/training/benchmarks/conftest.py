@@ -1,7 +1,8 @@
 """The published files of the benchmarks, and settings that name them."""
 
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,18 @@ def published_data(published: Callable[[str], str]) -> Callable[[str], dict]:
     return lambda benchmark: {
         part: {"files": [published(name)]} for part, name in FILES[benchmark].items()
     }
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse every connection, and fail the test that tried one, whoever caught the error."""
+    tried = []
+
+    def refuse(*address: object) -> None:
+        tried.append(address[1:])
+        raise OSError("this test has no network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    yield
+    assert tried == []

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import socket
 from pathlib import Path
 
 import polars as pl
@@ -18,17 +17,6 @@ from transforms.errors import InputError
 from transforms.settings import OriginSettings
 
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """Fail on any connection to anywhere."""
-
-    def refuse(*_):
-        raise AssertionError("a connection was opened")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
 
 
 def tasks_of(benchmark, data, limit=1, shots=None, subsets=None):
