@@ -15,12 +15,12 @@ from assets.judges import judge_settings
 from assets.materialize import declare
 from assets.metadata import table_metadata, table_preview
 from assets.sources import origin_settings
-from assets.steps import Made, Step
+from assets.steps import Made, Step, Watch
 from assets.study import Study
 from training.any_benchmark import AnyBenchmark
 from training.benchmark_settings import BASELINES
 from training.judged_benchmark_settings import JudgedSettings
-from transforms.benchmarks import results
+from transforms.benchmarks import results, watched
 from transforms.benchmarks.answers import Measured
 from transforms.tables import checkpoints
 
@@ -87,6 +87,7 @@ def _asset(
         settings=lambda _: benchmark_settings(study, settings),
         partitioned=partitioned,
         checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
+        watch=Watch(watched.WATCHED, lambda step: watched.doubts(step.lake, step.experiment, name)),
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,
         kinds=("deltalake", settings.engine),
