@@ -151,6 +151,14 @@ def answered(lake: Lake, judge_id: str) -> pl.DataFrame:
     return rows.select(columns).collect()
 
 
+def verdicts(lake: Lake) -> pl.DataFrame:
+    """Read what all judges have said: judge_id, comparison_id, a_is, verdict; removes nothing."""
+    columns = ["judge_id", "comparison_id", "a_is", "verdict"]
+    if not lake.exists("judgments"):
+        return pl.DataFrame(schema={name: SCHEMAS["judgments"][name] for name in columns})
+    return lake.scan("judgments").select(columns).sort(columns[:3]).collect()
+
+
 def missing_comparisons(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
     """Keep the comparisons that have no judgment, in their order."""
     return comparisons.join(judgments, on="comparison_id", how="anti", maintain_order="left")

@@ -390,6 +390,31 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "benchmark_id": pl.String,  # hash of data, settings, shots, versions and judge
         "source": pl.String,  # what measured, with its version
     },
+    # one row per model, baseline, split, decoding and judge
+    "length_controlled_win_rates": {
+        **LOOP_SLICE,
+        "model": pl.String,
+        "policy_id": pl.String,
+        "versus": pl.String,
+        "versus_id": pl.String,
+        "split": pl.String,
+        "decoding": pl.String,
+        "judged_by": pl.String,  # reward | gold_reward | a judge_id
+        "win_rate": pl.Float64,  # share; the interval beside it is of 95%, over prompts
+        "standard_error": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "length_controlled_win_rate": pl.Float64,  # null where length cannot be told from quality
+        "length_controlled_standard_error": pl.Float64,
+        "length_controlled_low": pl.Float64,
+        "length_controlled_high": pl.Float64,
+        "length_coefficient": pl.Float64,  # log-odds; below 0 where the longer side is preferred
+        "longer_share": pl.Float64,  # of pairs whose longer side is the model's
+        "response_chars": pl.Float64,
+        "baseline_chars": pl.Float64,
+        "pairs": pl.Int64,
+        "prompts": pl.Int64,
+    },
     # one row per request to the judge of a benchmark
     "benchmark_verdicts": {
         **LOOP_SLICE,
@@ -504,6 +529,7 @@ PARTITIONS: dict[str, list[str]] = {
     "benchmark_answers": ["experiment", "model", "benchmark"],
     "benchmark_results": ["experiment", "model", "benchmark"],
     "benchmark_verdicts": ["experiment", "model", "benchmark"],
+    "length_controlled_win_rates": ["experiment"],
 }
 
 
