@@ -1,0 +1,94 @@
+"""AlpacaEval 2, MT-Bench and Arena-Hard on published files: our figures beside the published ones.
+
+One JSON line a model of AlpacaEval: the win rate; the length-controlled one by the published
+coefficients; the plain refit, with its standard error, coefficients, and without difficulties. Then
+MT-Bench's means and matches, and what pairs in Arena-Hard.
+
+    python -m bench.real.judged_benchmarks
+"""
+
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+
+from transforms.benchmarks.judged_sets import DIFFICULTIES, JUDGED_SETS
+from transforms.files.public_sets import read_fitting
+from transforms.judged_benchmarks import alpaca_eval, arena_hard, mt_bench
+from transforms.judged_benchmarks.win_rates import count_wins
+from transforms.measures.length_control import win_rates
+from transforms.settings import OriginSettings
+
+DATA = Path(
+    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
+)
+
+
+def read(name: str, native: dict) -> pl.DataFrame:
+    """Read a file of the data folder in its native columns."""
+    return pl.concat(read_fitting(name, OriginSettings(files=(str(DATA / name),)), native))
+
+
+def show_alpaca_eval() -> None:
+    """Print a line for each model whose annotations are there."""
+    coefficients = read("alpaca_eval/glm_weights.csv", alpaca_eval.COEFFICIENTS)
+    difficulties = read("alpaca_eval/instruction_difficulty_estimated.csv", DIFFICULTIES)
+    for row in pl.read_csv(DATA / "alpaca_eval" / "leaderboard_rows.csv").to_dicts():
+        model = row[""]
+        file = f"alpaca_eval/{model}/annotations.json.gz"
+        if not (DATA / file).is_file():
+            continue  # the baseline has none
+        pairs = alpaca_eval.annotated_pairs(read(file, alpaca_eval.ANNOTATIONS))
+        pairs = alpaca_eval.with_difficulty(pairs, difficulties)
+        control = alpaca_eval.published_length_control(coefficients, model)
+        refit, without = win_rates(pairs), win_rates(pairs.drop("difficulty"))
+        figures = {
+            "win_rate": count_wins(pairs["preference"])["win_rate"],
+            "published_win_rate": row["win_rate"],
+            "by_published_coefficients": 100
+            * float(control.at_equal_length(pairs["difficulty"].to_numpy()).mean()),
+            "published_length_controlled": row["length_controlled_winrate"],
+            "refit": 100 * refit.controlled.value,
+            "refit_standard_error": 100 * refit.controlled.standard_error,
+            "refit_length": refit.control.length,
+            "published_length": control.length,
+            "refit_without_difficulty": 100 * without.controlled.value,
+            "longer_share": refit.longer_share,
+        }
+        print(json.dumps({"model": model} | {k: round(v, 6) for k, v in figures.items()}))
+
+
+def show_mt_bench() -> None:
+    """Print the means of the published ratings, and the outcomes of the published matches."""
+    parts = JUDGED_SETS["mt_bench"].parts
+    asked = mt_bench.questions(
+        read("mt_bench/question.jsonl", parts["questions"].native),
+        read("mt_bench/reference_answer_gpt-4.jsonl", parts["references"].native),
+    )
+    rated = read("mt_bench/judgment_phi-3-dpo_single.jsonl.gz", mt_bench.PUBLISHED_RATINGS).select(
+        "turn", item=pl.col("question_id").cast(pl.String), rating="score"
+    )
+    means = mt_bench.summarise_ratings(rated.join(asked.select("item", "subset"), on="item"))
+    print(json.dumps({"mt_bench": means.filter(subset="all").to_dicts()}))
+    games = read("mt_bench/judgment_phi-3_vs_dpo_pair.jsonl.gz", mt_bench.PUBLISHED_MATCHES)
+    outcomes = mt_bench.match_outcomes(games)["outcome"].fill_null("error").value_counts(sort=True)
+    print(json.dumps({"matches": dict(outcomes.iter_rows())}))
+
+
+def show_arena_hard() -> None:
+    """Print how many questions there are, and how many both models answer."""
+    parts = JUDGED_SETS["arena_hard"].parts
+    asked = arena_hard.questions(read("arena_hard/question_v0.1.jsonl", parts["questions"].native))
+    for model in ("gpt-4-0314", "gpt-3.5-turbo-0125"):
+        rows = read(f"arena_hard/model_answer_{model}.jsonl.gz", parts["baseline"].native)
+        asked = asked.join(arena_hard.answers(rows).rename({"answer": model}), on="item")
+    newer = JUDGED_SETS["arena_hard_v2"].parts["questions"].native
+    v2 = arena_hard.questions(read("arena_hard/question_v2.0.jsonl.gz", newer))
+    print(json.dumps({"arena_hard_paired": asked.height, "arena_hard_v2_questions": v2.height}))
+
+
+if __name__ == "__main__":
+    show_alpaca_eval()
+    show_mt_bench()
+    show_arena_hard()
