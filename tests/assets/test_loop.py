@@ -117,6 +117,7 @@ def test_every_report_has_rows(lake: Lake) -> None:
         "chat_benchmarks",
         "experiment_contrasts",
         "judged_benchmarks",
+        "length_control",
         "ranker_agreement",
         "reward_bench",
         "reward_refresh",
