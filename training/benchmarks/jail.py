@@ -2,7 +2,7 @@
 
 Run as a script by `training.benchmarks.sandbox`, with the standard library alone; never imported.
 Linux only. What a program finds inside: the interpreter and the system's libraries, read only;
-/work, in memory and of limited size, the only place to write; no network interface but a loopback
+/box, in memory and of limited size, the only place to write; no network interface but a loopback
 of its own that is down; no process but its own; no environment. It is nobody, without capabilities.
 Source: man 7 namespaces, man 2 pivot_root, man 2 mount.
 """
@@ -81,7 +81,7 @@ def isolate() -> None:
 
 
 def enter(root: str, visible: list[str], work_bytes: int) -> None:
-    """Make `root` the root: an empty file system with the visible paths, read only, and /work.
+    """Make `root` the root: an empty file system with the visible paths, read only, and /box.
 
     Flags that the machine mounts a path with stay: a user namespace may not lift them.
     """
@@ -98,12 +98,12 @@ def enter(root: str, visible: list[str], work_bytes: int) -> None:
         if path != "/dev/null":
             kept = os.statvfs(target).f_flag & KEPT
             mount(None, target, None, REMOUNT | BIND | RDONLY | NOSUID | kept)
-    os.mkdir(f"{root}/work")  # noqa: PTH102
-    mount("tmpfs", f"{root}/work", "tmpfs", NOSUID | NODEV, f"size={work_bytes},mode=777")
+    os.mkdir(f"{root}/box")  # noqa: PTH102
+    mount("tmpfs", f"{root}/box", "tmpfs", NOSUID | NODEV, f"size={work_bytes},mode=777")
     os.mkdir(f"{root}/old")  # noqa: PTH102
     number = PIVOT_ROOT[os.uname().machine]
     call("syscall", number, root.encode(), f"{root}/old".encode())
-    os.chdir("/work")
+    os.chdir("/box")
     call("umount2", b"/old", DETACH)
     os.rmdir("/old")  # noqa: PTH106
     mount(None, "/", None, REMOUNT | BIND | RDONLY | NOSUID | NODEV)
@@ -135,7 +135,7 @@ def main() -> int:
         try:
             limit(settings["limits"])
             python = [settings["python"], "-I", "-S", "-c", DRIVER]
-            os.execve(python[0], python, {"HOME": "/work", "LANG": "C.UTF-8"})
+            os.execve(python[0], python, {"HOME": "/box", "LANG": "C.UTF-8"})
         except OSError as error:
             print(error, file=sys.stderr)
             os._exit(NOT_ISOLATED)

@@ -36,8 +36,8 @@ def test_a_program_that_comes_to_its_end_passes():
         ("raise SystemExit(0)", ""),
         ("import os\nos._exit(0)", ""),
         ("x = bytearray(10 << 30)", "MemoryError"),
-        ("open('/work/x', 'wb').write(b'x' * (8 << 20))", "File too large"),
-        ("for n in range(99): open(f'/work/{n}', 'wb').write(b'x' * (1 << 20))", "No space left"),
+        ("open('/box/x', 'wb').write(b'x' * (8 << 20))", "File too large"),
+        ("for n in range(99): open(f'/box/{n}', 'wb').write(b'x' * (1 << 20))", "No space left"),
         ("open('/tmp/x', 'w')", "No such file"),
         ("open('/x', 'w')", "Read-only file system"),
         ("open('/root/.bashrc')", "FileNotFoundError"),
@@ -80,7 +80,7 @@ import os, time
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        open('/work/{marker}', 'w')
+        open('/box/{marker}', 'w')
         time.sleep(60)
     os._exit(0)
 """
@@ -104,7 +104,7 @@ def test_without_isolation_no_program_runs(monkeypatch, tmp_path):
     jail.write_text(text.replace("        isolate()\n", "        raise OSError('refused')\n"))
     monkeypatch.setattr(sandbox, "JAIL", jail)
     with pytest.raises(InputError, match="are not run without"):
-        run_program("open('/work/ran', 'w')", LIMITS)
+        run_program("open('/box/ran', 'w')", LIMITS)
 
 
 def test_a_sandbox_that_leaks_is_refused(monkeypatch):
