@@ -89,9 +89,9 @@ def train(demonstrations, model, output, report=None, **changed):
 
 
 def metrics_of(run):
-    """Every metric but the totals, which a resumed run does not have."""
-    totals = pl.col("metric").str.contains("^train_|^total_")
-    rows = run.metrics.filter(~totals).sort("step", "metric").rows()
+    """Every metric but the totals, which a resumed run does not have, and the clock's."""
+    left_out = pl.col("metric").str.contains("^train_|^total_|^step_time$")
+    rows = run.metrics.filter(~left_out).sort("step", "metric").rows()
     return {(step, metric): value for step, _, metric, value in rows}, len(rows)
 
 
