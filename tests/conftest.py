@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from assets.console import quiet_teardown
@@ -20,6 +21,10 @@ quiet_teardown()
 # No test talks to a hub, and no test leaves runs in the checkout's dagster_home.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("DAGSTER_HOME", None)
+
+# No test asserts an absolute time: a busy machine is no defect of the code.
+hypothesis.settings.register_profile("prefloop", deadline=None)
+hypothesis.settings.load_profile("prefloop")
 
 TINY = (
     "sample_task.demonstrations=400",
