@@ -21,7 +21,7 @@ from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.plots.training import reward_histogram
-from transforms.tables.schemas import SHARED
+from transforms.tables.columns import SHARED
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",

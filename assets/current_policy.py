@@ -20,7 +20,8 @@ from transforms.identity import digest_settings
 from transforms.prompts import split_rows
 from transforms.ranking import responses
 from transforms.tables import checkpoints, promotions
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.columns import SHARED
+from transforms.tables.schemas import SCHEMAS
 
 CURRENT = "current"
 """Experiment of its answers, where they are made here."""

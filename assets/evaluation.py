@@ -16,8 +16,9 @@ from transforms.ranking import responses
 from transforms.sample.gold import gold_reward
 from transforms.tables import checkpoints
 from transforms.tables.checkpoints import Checkpoint
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
 

@@ -14,7 +14,7 @@ from assets.objectives import read_assets, recorded_settings, train_policy
 from assets.steps import Made, Step
 from assets.study import Study
 from training.settings import LoopSettings
-from transforms.tables.schemas import SHARED
+from transforms.tables.columns import SHARED
 
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:

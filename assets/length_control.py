@@ -13,7 +13,8 @@ from assets.steps import Made, Step
 from assets.study import Study
 from transforms.measures import judged_responses
 from transforms.ranking import judgments, responses
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.columns import SHARED
+from transforms.tables.schemas import SCHEMAS
 
 TABLE = judged_responses.TABLE
 

@@ -16,9 +16,9 @@ from assets.steps import Made, Step, Watch, make, make_nothing
 from assets.study import Study
 from training.settings import LoopSettings
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.locks import writing
 from transforms.tables.query import describe
-from transforms.tables.schemas import SHARED
 
 SETTINGS = "settings/"
 """Prefix of the metadata keys that hold an asset's settings, one key an experiment that has it."""

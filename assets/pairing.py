@@ -18,10 +18,10 @@ from transforms.errors import InputError
 from transforms.ranking import dpo_pairs, responses
 from transforms.settings import PairSettings
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
 from transforms.tables.locks import writing
 from transforms.tables.query import check, connect, within
-from transforms.tables.schemas import SHARED
 
 PAIR_CHECKS = (
     "no_duplicate_pair",

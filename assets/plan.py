@@ -14,8 +14,8 @@ import polars as pl
 
 from training.recipe import Recipe
 from training.settings import LoopSettings, ModelSettings, TrainingSettings
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
 
 TOKEN_BYTES = 4
 """Of a token in a table: English has four characters a token."""

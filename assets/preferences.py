@@ -16,8 +16,8 @@ from transforms.intake.standardise import refresh
 from transforms.prompts import splits
 from transforms.prompts.collection import write_prompts
 from transforms.settings import Role, SplitSettings
+from transforms.tables.columns import SHARED
 from transforms.tables.query import connect, report
-from transforms.tables.schemas import SHARED
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
 

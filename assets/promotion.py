@@ -24,8 +24,8 @@ from transforms.identity import digest_settings
 from transforms.measures import bootstrap
 from transforms.measures.promotion import advantages, decide, falls, one_response_each
 from transforms.tables import promotions
+from transforms.tables.columns import SHARED
 from transforms.tables.locks import writing
-from transforms.tables.schemas import SHARED
 
 BY_JUDGE = "win_rate_judge"
 

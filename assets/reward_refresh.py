@@ -15,8 +15,8 @@ from assets.study import Study
 from training.settings import LoopSettings
 from transforms.measures.refreshed_accuracy import refreshed_accuracy
 from transforms.tables import checkpoints
+from transforms.tables.columns import SHARED
 from transforms.tables.query import connect, report
-from transforms.tables.schemas import SHARED
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

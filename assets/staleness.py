@@ -13,8 +13,8 @@ from assets.materialize import READS, SETTINGS
 from training.checkpoint import require_model
 from transforms.errors import InputError
 from transforms.tables import checkpoints, materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
 
 
 def name_of(key: dg.AssetKey) -> str:

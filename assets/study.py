@@ -12,7 +12,7 @@ import dagster as dg
 from training.recipe import Recipe
 from training.settings import LoopSettings
 from transforms.identity import derive_seed
-from transforms.tables.schemas import SHARED
+from transforms.tables.columns import SHARED
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from transforms.measures.reward_accuracy import pair_accuracy
 from transforms.sample.gold import gold_reward
 from transforms.sample.task import SampleTaskSettings, label_agreement_ceiling, preference_rows
 from transforms.tables import checkpoints
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "quickstart.yaml"
 SIDES = ("chosen", "rejected")

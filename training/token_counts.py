@@ -18,7 +18,7 @@ from training.rendering import (
     load_tokenizer,
     prompt_token_ids,
 )
-from transforms.tables.schemas import enforce
+from transforms.tables.enforcement import enforce
 
 
 def count_tokens(

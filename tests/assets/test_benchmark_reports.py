@@ -11,8 +11,9 @@ from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 
 def tables_of(recipe: Recipe) -> dict[str, dg.AssetsDefinition]:

@@ -19,9 +19,10 @@ from training.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings import TinyModelSettings
 from transforms.tables import checkpoints, materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
 from transforms.tables.query import check, connect
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 MODELS = [
     "sft_policy",

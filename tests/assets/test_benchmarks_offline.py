@@ -14,8 +14,8 @@ from training.checkpoint import checkpoint_id
 from training.initial_model import make_tiny_model
 from training.settings import TinyModelSettings
 from transforms.tables import checkpoints
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("PREFLOOP_TEST_DATA", ROOT.parent / "shared" / "data")) / "benchmarks"

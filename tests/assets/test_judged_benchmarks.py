@@ -28,9 +28,9 @@ from training.recipe import Recipe
 from training.settings import TinyModelSettings
 from transforms.errors import InputError
 from transforms.tables import checkpoints, materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
 from transforms.tables.query import check, connect, report
-from transforms.tables.schemas import SHARED
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = (*benchmarks.CHECKS, *benchmarks.JUDGED_CHECKS)

@@ -10,9 +10,10 @@ from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
 from transforms.tables.query import connect, report
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 PROMPTS = [f"prompt {number}" for number in range(6)]
 WITH_STUDY = ("splits.length_study_fraction=0.1", "splits.length_study_prompts=6")

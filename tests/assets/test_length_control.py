@@ -9,9 +9,10 @@ from assets.materialize import SETTINGS, asset_key
 from assets.resources import LakeResource
 from assets.study import Study
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
 from transforms.tables.query import connect, report
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 ON = "evaluation.length_control=true"
 

@@ -15,8 +15,9 @@ from assets.study import Study
 from training.recipe import Recipe
 from transforms.identity import digest
 from transforms.tables import checkpoints, materializations, promotions
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 PROMPTS = 24
 GOLD = "promotion.metric=gold_reward"

@@ -22,8 +22,8 @@ from training.rendering import load_tokenizer
 from training.settings import TinyModelSettings
 from transforms.errors import InputError
 from transforms.tables import checkpoints, materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
 
 SUBSETS = ["alpacaeval-easy", "mt-bench-hard"]
 

@@ -11,8 +11,9 @@ from assets.staleness import name_of, stale_assets
 from training.recipe import Recipe
 from transforms.errors import InputError
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from training.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings import TinyModelSettings
 from transforms.tables import checkpoints, materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 SUBJECTS = ["bake the bread", "sort the list", "feed the cat"]
 PROMPTS = [f"{subject} {number}" for subject in SUBJECTS for number in range(4)]

@@ -3,8 +3,9 @@
 import polars as pl
 import pytest
 
+from transforms.tables.columns import SHARED
 from transforms.tables.query import check, connect_frames, report
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 MODEL = {"experiment": SHARED, "iteration": 0, "model": "sft_policy", "benchmark": "b"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from training.initial_model import make_tiny_model
 from training.settings import TinyModelSettings
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 COLOURS = ["red", "green", "blue", "grey"]
 THINGS = ["cat", "dog", "tree"]

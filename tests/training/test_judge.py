@@ -21,8 +21,9 @@ from training.judge_settings import JudgeSettings
 from training.settings import RankingSettings
 from transforms.errors import InputError
 from transforms.ranking.judgments import answered
+from transforms.tables.columns import MESSAGES
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.schemas import SCHEMAS
 
 KEY = "sk-secret-0123456789"
 SHOWN = re.compile(r"<response_a>\n(.*?)\n</response_a>.*<response_b>\n(.*?)\n</response_b>", re.S)

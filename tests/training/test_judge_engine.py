@@ -13,7 +13,8 @@ from training.judge_settings import JudgeSettings
 from training.judging import read_rubric, rubrics
 from training.settings import RankingSettings, TinyModelSettings
 from transforms.errors import InputError
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.columns import MESSAGES
+from transforms.tables.schemas import SCHEMAS
 
 CONTEXT = 512
 

@@ -8,7 +8,7 @@ from training.preference_model import train_preference_model
 from training.ranking import rank, rank_by
 from training.settings import PreferenceModelSettings, RankingSettings
 from transforms.errors import InputError
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 TRAINING = PreferenceModelSettings(
     learning_rate=1e-2, max_steps=5, batch_size=8, micro_batch_size=8, max_tokens=64, packing=False

@@ -12,7 +12,7 @@ from training.sft import IGNORED, label_assistant_tokens, train_sft
 from training.trainer import load_tokenizer
 from training.training_run import read_run
 from transforms.errors import InputError
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 SETTINGS = SFTSettings(
     learning_rate=1e-2,

@@ -7,7 +7,7 @@ from training.reward_model import tokenise_conversations
 from training.token_counts import count_tokens
 from training.trainer import load_tokenizer
 from transforms.errors import InputError
-from transforms.tables.schemas import enforce
+from transforms.tables.enforcement import enforce
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from training.sampler import Sampler
 from training.settings import SamplingSettings
 from transforms.benchmarks.answers import ANSWERS
 from transforms.layouts.conversations import exchange, joined, turn
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 QUESTIONS = {
     "subset": pl.String,

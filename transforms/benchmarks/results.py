@@ -15,8 +15,9 @@ import polars as pl
 from transforms.benchmarks.answers import TABLE as ANSWERS_TABLE
 from transforms.identity import FIELD
 from transforms.measures import bootstrap
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 TABLE = "benchmark_results"
 VERDICTS_TABLE = "benchmark_verdicts"

@@ -14,7 +14,7 @@ from transforms.layouts.comparisons import responses
 from transforms.layouts.conversations import turn, with_system
 from transforms.layouts.entry import Entry, SourceOptions
 from transforms.layouts.rules import Rule
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 
 class KeptTies(SourceOptions):

@@ -8,7 +8,7 @@ import polars as pl
 from transforms.layouts.comparisons import NO_VERDICT, conversations
 from transforms.layouts.conversations import all_but_last
 from transforms.layouts.entry import Entry, Layout, SourceOptions
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 
 def demonstrated(messages: pl.Expr) -> Layout:

@@ -12,7 +12,7 @@ from transforms.layouts.conversations import exchange, instructed, json_turns, m
 from transforms.layouts.entry import Entry, Layout
 from transforms.layouts.scored_responses import compared_rows
 from transforms.settings import Role
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 HISTORY = marked_text(pl.lit("\n\n") + pl.col("history"), "\n\nHUMAN:", "\n\nASSISTANT:")
 PANDA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))

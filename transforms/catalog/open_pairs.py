@@ -17,7 +17,7 @@ from transforms.layouts.conversations import (
 )
 from transforms.layouts.entry import Entry, Layout
 from transforms.settings import Role
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 PROMPT = turn("user", pl.col("prompt"))
 PROMPTED_PAIR = [exchange(PROMPT, pl.col(side)) for side in ("chosen", "rejected")]

@@ -13,7 +13,8 @@ from typing import Any
 import polars as pl
 
 from transforms.ranking.judgments import ORDERS, outcomes
-from transforms.tables.schemas import LOOP_SLICE, SCHEMAS
+from transforms.tables.columns import LOOP_SLICE
+from transforms.tables.schemas import SCHEMAS
 
 PREFERRED = ("first", "second", "tie", "undecided")
 """What a label may say; `undecided` is a judge without a usable verdict in both orders."""

@@ -11,8 +11,8 @@ from transforms.errors import InputError
 from transforms.feedback.labels import DECIDED, outcome
 from transforms.identity import FIELD, hashed
 from transforms.prompts import split_rows
+from transforms.tables.columns import MESSAGES
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import MESSAGES
 
 
 def refresh_pairs(

@@ -11,7 +11,7 @@ from itertools import zip_longest
 import msgspec
 import polars as pl
 
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 SHAREGPT_ROLES = {
     "human": "user",

@@ -16,7 +16,7 @@ import polars as pl
 
 from transforms.layouts.comparisons import MOST_RESPONSES, NO_SCORE, NO_VERDICT, as_score
 from transforms.layouts.conversations import exchange
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 if TYPE_CHECKING:  # the catalogue is made of what is here
     from transforms.layouts.entry import Layout, SourceOptions

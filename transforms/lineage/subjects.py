@@ -19,8 +19,9 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lineage.outputs import Input, Lineage
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 SHORTEST_PREFIX = 6
 

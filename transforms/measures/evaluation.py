@@ -12,7 +12,8 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.measures import bootstrap
-from transforms.tables.schemas import LOOP_SLICE, SCHEMAS
+from transforms.tables.columns import LOOP_SLICE
+from transforms.tables.schemas import SCHEMAS
 
 GROUP = ["split", "decoding"]
 COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")

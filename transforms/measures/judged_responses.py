@@ -14,7 +14,8 @@ from transforms.identity import FIELD, hashed
 from transforms.measures.evaluation import GROUP, higher
 from transforms.measures.length_control import win_rates
 from transforms.ranking.judgments import outcomes
-from transforms.tables.schemas import LOOP_SLICE, SCHEMAS
+from transforms.tables.columns import LOOP_SLICE
+from transforms.tables.schemas import SCHEMAS
 
 TABLE = "length_controlled_win_rates"
 

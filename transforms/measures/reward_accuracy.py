@@ -11,7 +11,8 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.measures import bootstrap
 from transforms.measures.evaluation import higher
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.columns import SHARED
+from transforms.tables.schemas import SCHEMAS
 
 
 def reward_model_results(

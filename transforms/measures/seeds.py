@@ -14,8 +14,8 @@ import polars.selectors as cs
 
 from transforms.errors import InputError
 from transforms.tables import checkpoints
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SHARED
 
 SEEDS = "seeds"
 

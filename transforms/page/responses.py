@@ -14,7 +14,7 @@ from transforms.plots.distributions import Slope, histograms, reward_length_maps
 from transforms.plots.figures import svg
 from transforms.plots.health import health_figure
 from transforms.plots.iterations import MOST_LINES
-from transforms.tables.schemas import SHARED
+from transforms.tables.columns import SHARED
 
 HEALTH_TITLES = {
     "reward_length_slope": "reward a character",

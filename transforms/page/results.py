@@ -17,7 +17,7 @@ from transforms.plots.figures import svg
 from transforms.plots.iterations import MOST_LINES, over_iterations
 from transforms.plots.outcomes import draw_outcomes
 from transforms.tables import promotions
-from transforms.tables.schemas import SHARED
+from transforms.tables.columns import SHARED
 
 BASELINES = {"sft_policy": "SFT", "offline_dpo": "offline DPO", "one_shot": "one-shot DPO"}
 

@@ -14,8 +14,8 @@ from transforms.lineage.openlineage import flat
 from transforms.page.blocks import Fact, Facts, Section
 from transforms.page.cells import cell, seconds, size, table
 from transforms.page.source import ID_CHARS, Source
+from transforms.tables.columns import SHARED
 from transforms.tables.history import table_history
-from transforms.tables.schemas import SHARED
 
 TABLES = {
     "preference_pairs": "preference pairs",

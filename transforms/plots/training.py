@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transforms.plots.figures import COLOURS, finish, png, refuse_empty
-from transforms.tables.schemas import SHARED
+from transforms.tables.columns import SHARED
 
 BASELINES = {"offline_dpo": ("offline DPO", "--"), "one_shot/policy": ("one shot", ":")}
 """Shared models drawn as horizontal lines: label and line style."""

@@ -15,7 +15,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.files.reading import ROW_KEY
-from transforms.tables.schemas import enforce
+from transforms.tables.enforcement import enforce
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from transforms.ranking.finite_rewards import require_finite_rewards
 from transforms.ranking.length_penalty import calibrated_penalty
 from transforms.ranking.pair_rules import RULES
 from transforms.settings import PairSettings
-from transforms.tables.schemas import LOOP_SLICE, MESSAGES, SCHEMAS
+from transforms.tables.columns import LOOP_SLICE, MESSAGES
+from transforms.tables.schemas import SCHEMAS
 
 
 def length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:

@@ -27,7 +27,7 @@ from transforms.sample.gold import (
     render,
 )
 from transforms.settings import Settings
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 GREETINGS = (
     "", "hello ,", "hi there ,", "hey ,", "good morning ,", "good evening ,", "excuse me ,",

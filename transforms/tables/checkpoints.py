@@ -13,8 +13,9 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.tables import materializations
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 TABLE = "checkpoints"
 

@@ -10,7 +10,7 @@ from queue import Empty, Queue
 import polars as pl
 import pyarrow as pa
 
-from transforms.tables.schemas import NEWEST
+from transforms.tables.columns import ARROW_LAYOUT
 
 
 class Handover:
@@ -60,4 +60,4 @@ class Handover:
         while (item := self._queue.get()) is not self.END:
             if item is self.FAIL:
                 raise BrokenPipeError("the frames could not be made")
-            yield from item.to_arrow(compat_level=NEWEST).to_batches()
+            yield from item.to_arrow(compat_level=ARROW_LAYOUT).to_batches()

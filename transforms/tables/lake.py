@@ -19,11 +19,13 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
+from transforms.tables.columns import ARROW_LAYOUT
 from transforms.tables.commit import KEEP_LOG, Slice, commit, commit_frame, slice_predicate
 from transforms.tables.damage import require_whole
+from transforms.tables.enforcement import enforce, with_every_column
 from transforms.tables.frames import read_frames
 from transforms.tables.handover import Handover
-from transforms.tables.schemas import NEWEST, SCHEMAS, enforce, with_every_column
+from transforms.tables.schemas import SCHEMAS
 
 
 class Lake:
@@ -121,7 +123,7 @@ class Lake:
             InputError: columns or types differ from the table's schema, or a row is outside the
                 slice.
         """
-        arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=NEWEST).schema
+        arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=ARROW_LAYOUT).schema
         frames = Handover()
         with ThreadPoolExecutor(1) as pool:
             reader = pa.RecordBatchReader.from_batches(arrow, frames.batches())

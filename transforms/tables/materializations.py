@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 TABLE = "materializations"
 

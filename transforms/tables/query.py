@@ -20,10 +20,11 @@ import duckdb
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.tables.columns import SHARED
 from transforms.tables.history import table_history
 from transforms.tables.lake import Lake
 from transforms.tables.published import published_statistics
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 

@@ -10,7 +10,7 @@ import pytest
 
 from transforms.catalog import CATALOGUE
 from transforms.intake.preferences import split_pairs
-from transforms.tables.schemas import enforce
+from transforms.tables.enforcement import enforce
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -13,7 +13,7 @@ from transforms.intake.demonstrations import split_demonstrations
 from transforms.intake.preferences import limit_pairs, split_pairs
 from transforms.layouts.comparisons import VERDICTS
 from transforms.prompts.prompts import split_prompt_rows
-from transforms.tables.schemas import enforce
+from transforms.tables.enforcement import enforce
 
 WORDS = (
     "",

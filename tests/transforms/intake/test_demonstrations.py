@@ -2,7 +2,8 @@ import polars as pl
 
 from transforms.intake.demonstrations import split_demonstrations
 from transforms.layouts.entry import SourceOptions
-from transforms.tables.schemas import MESSAGES, enforce
+from transforms.tables.columns import MESSAGES
+from transforms.tables.enforcement import enforce
 
 
 def talk(roles, *contents):

@@ -7,7 +7,9 @@ from transforms.intake.duplicates import FirstSeen
 from transforms.intake.preferences import limit_pairs, split_pairs
 from transforms.layouts.entry import SourceOptions
 from transforms.layouts.rules import Rule
-from transforms.tables.schemas import MESSAGES, SCHEMAS, enforce
+from transforms.tables.columns import MESSAGES
+from transforms.tables.enforcement import enforce
+from transforms.tables.schemas import SCHEMAS
 
 PAIRS = {
     "row_key": pl.String,

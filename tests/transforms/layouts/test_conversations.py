@@ -13,7 +13,7 @@ from transforms.layouts.conversations import (
     turn,
     with_system,
 )
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 MARKERS = ("\n\nHuman:", "\n\nAssistant:")
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.layouts.conversations import joined, turn, with_system, without_open_turn
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 turns = st.fixed_dictionaries(
     {

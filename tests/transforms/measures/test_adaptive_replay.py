@@ -5,7 +5,8 @@ from transforms.errors import InputError
 from transforms.measures.adaptive_replay import replay
 from transforms.ranking.adaptive_settings import AdaptiveSettings
 from transforms.settings import PairSettings
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.columns import MESSAGES
+from transforms.tables.schemas import SCHEMAS
 
 PAIRS = PairSettings()
 

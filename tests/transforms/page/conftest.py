@@ -11,8 +11,9 @@ import pytest
 
 from transforms.measures import evaluation
 from transforms.page.source import Source, open_source
+from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS, SHARED
+from transforms.tables.schemas import SCHEMAS
 
 EXPERIMENTS = {"concise": 0.01, "iterative": 0.0}
 """Experiments and their length penalties."""

@@ -9,7 +9,8 @@ from transforms.errors import InputError
 from transforms.identity import digest
 from transforms.prompts.prompt_map import map_prompts, prompts_to_map
 from transforms.prompts.prompt_map_settings import PromptMapSettings
-from transforms.tables.schemas import SCHEMAS, enforce
+from transforms.tables.enforcement import enforce
+from transforms.tables.schemas import SCHEMAS
 
 TWO = PromptMapSettings(topics=2)
 SUBJECTS = {

@@ -1,7 +1,8 @@
 import polars as pl
 
 from transforms.prompts.prompts import prompt_text, split_prompt_rows
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.columns import MESSAGES
+from transforms.tables.schemas import SCHEMAS
 
 
 def rows(*prompts):

@@ -12,7 +12,8 @@ from transforms.prompts.splits import (
     split_prompts,
 )
 from transforms.settings import SplitSettings
-from transforms.tables.schemas import SCHEMAS, enforce
+from transforms.tables.enforcement import enforce
+from transforms.tables.schemas import SCHEMAS
 
 SPLITS = SplitSettings()
 

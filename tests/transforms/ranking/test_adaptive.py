@@ -8,7 +8,8 @@ from transforms.errors import InputError
 from transforms.ranking.adaptive import stops
 from transforms.ranking.adaptive_settings import AdaptiveSettings
 from transforms.settings import PairSettings
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.columns import MESSAGES
+from transforms.tables.schemas import SCHEMAS
 
 PAIRS = PairSettings()
 

@@ -8,7 +8,9 @@ from transforms.errors import InputError
 from transforms.ranking.dpo_pairs import length_penalty, make_pairs
 from transforms.ranking.pair_rules import RULES
 from transforms.settings import PairSettings
-from transforms.tables.schemas import MESSAGES, SCHEMAS, enforce
+from transforms.tables.columns import MESSAGES
+from transforms.tables.enforcement import enforce
+from transforms.tables.schemas import SCHEMAS
 
 
 def responses(prompts):

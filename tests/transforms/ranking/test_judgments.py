@@ -13,8 +13,9 @@ from transforms.ranking.judgments import (
     round_robin,
     win_shares,
 )
+from transforms.tables.columns import MESSAGES
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.schemas import SCHEMAS
 
 VERDICTS = ["A", "B", "tie", "unparseable", None]
 

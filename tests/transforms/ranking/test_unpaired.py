@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from transforms.ranking.unpaired import desirable_or_not, mismatched
 from transforms.settings import PairSettings
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 
 def responses(rewards: dict[str, list[float | None]]) -> pl.DataFrame:

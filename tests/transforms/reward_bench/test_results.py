@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from transforms.errors import InputError
 from transforms.reward_bench.results import bench_results, judge_pairs, subset_accuracies
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.columns import MESSAGES
+from transforms.tables.schemas import SCHEMAS
 
 
 def text(role, content):

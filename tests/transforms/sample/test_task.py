@@ -33,7 +33,7 @@ from transforms.sample.task import (
     preference_rows,
     prompt_rows,
 )
-from transforms.tables.schemas import MESSAGES
+from transforms.tables.columns import MESSAGES
 
 SMALL = SampleTaskSettings(seed=7, demonstrations=400, preference_pairs=400, prompts=400)
 BULLETS = "hello , name two fruits for a quiz as bullets"

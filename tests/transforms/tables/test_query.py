@@ -4,8 +4,9 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.tables import query
+from transforms.tables.columns import MESSAGES
 from transforms.tables.lake import Lake
-from transforms.tables.schemas import MESSAGES, SCHEMAS
+from transforms.tables.schemas import SCHEMAS
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.tables.schemas import PARTITIONS, SCHEMAS, enforce
+from transforms.tables.enforcement import enforce
+from transforms.tables.schemas import PARTITIONS, SCHEMAS
 
 
 def test_enforce_orders_columns_and_changes_nothing_else():
