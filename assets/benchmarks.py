@@ -17,9 +17,9 @@ from assets.metadata import table_metadata, table_preview
 from assets.sources import origin_settings
 from assets.steps import Made, Step, Watch
 from assets.study import Study
-from training.any_benchmark import AnyBenchmark
-from training.benchmark_settings import BASELINES
-from training.judged_benchmark_settings import JudgedSettings
+from training.settings.any_benchmark import AnyBenchmark
+from training.settings.benchmarks import BASELINES
+from training.settings.judged_benchmarks import JudgedSettings
 from transforms.benchmarks import results, watched
 from transforms.benchmarks.answers import Measured
 from transforms.tables import checkpoints

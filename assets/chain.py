@@ -19,7 +19,7 @@ from assets.samplers import sampled_policies
 from assets.scores import score_missing
 from assets.steps import Made, Step
 from assets.study import Study
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.plots.training import reward_histogram
 from transforms.tables.columns import SHARED
 

@@ -158,7 +158,7 @@ def ui(
     overrides: Overrides = None,
 ) -> None:
     """Open the Dagster page of a study on http://127.0.0.1:3000 (lineage, runs, backfills)."""
-    from training.recipe import load_recipe
+    from training.recipe_file import load_recipe
 
     with explained():
         folder = prepare_home(home or default_home(load_recipe(recipe, overrides or []).name))

@@ -13,8 +13,8 @@ from assets.benchmark_runs import measure, named
 from assets.evaluation import answer, evaluated
 from assets.steps import Step
 from assets.study import Study
-from training.any_benchmark import AnyBenchmark
 from training.checkpoint import require_model
+from training.settings.any_benchmark import AnyBenchmark
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.identity import digest_settings
 from transforms.prompts import split_rows

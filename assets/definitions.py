@@ -32,7 +32,8 @@ from assets.console import console_logger
 from assets.home import ROOT, default_home
 from assets.resources import LakeResource
 from assets.study import Study
-from training.recipe import Recipe, load_recipe
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
 
 
 def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:

@@ -16,7 +16,7 @@ from assets.samplers import Engine, engines
 from assets.scores import score_missing
 from assets.steps import Step
 from assets.study import Study
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.identity import digest_settings
 from transforms.ranking import responses
 from transforms.ranking.adaptive import stops

@@ -20,7 +20,7 @@ from assets.rankers import validate_ranker
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.feedback.queue import askable_pairs, choose_pairs
 from transforms.feedback.refresh import refresh_pairs
 from transforms.ranking import responses

@@ -1,7 +1,7 @@
 """Warnings before an iteration is trained: its health, measured, and what is beyond a bound.
 
 Lives here: the table `iteration_health`, the checks that warn. Not here: the figures
-(`transforms.measures.health`), the bounds (`training.health_settings`).
+(`transforms.measures.health`), the bounds (`training.settings.health`).
 """
 
 from typing import TYPE_CHECKING, Any

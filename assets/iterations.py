@@ -13,7 +13,7 @@ from assets.materialize import declare
 from assets.objectives import read_assets, recorded_settings, train_policy
 from assets.steps import Made, Step
 from assets.study import Study
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.tables.columns import SHARED
 
 

@@ -1,7 +1,7 @@
 """The recipe's judge: what its verdicts depend on, and the rewards that they give.
 
 Lives here: responses and labelled pairs ranked by it, comparisons that it is asked for. Not here:
-asking it (`training.judge`), what its verdicts add up to (`transforms.ranking.judgments`).
+asking it (`training.judging.judge`), what its verdicts add up to (`transforms.ranking.judgments`).
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ import polars as pl
 
 from assets.steps import Step
 from assets.study import Study
-from training.judge_settings import JudgeSettings
-from training.settings import RankingSettings
+from training.settings.judge import JudgeSettings
+from training.settings.scoring import RankingSettings
 from transforms.ranking import judgments
 from transforms.ranking.responses import as_responses
 from transforms.tables.chunks import Chunks
@@ -34,7 +34,7 @@ def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
 
 def judge_id(study: Study) -> str:
     """Identify the recipe's judge: its model, its rubric and how it is asked."""
-    from training.judge import describe_judge
+    from training.judging.judge import describe_judge
 
     judge = describe_judge(study.recipe.judge, dtype=study.recipe.model.dtype)
     return judge["judge_id"].item()
@@ -74,7 +74,7 @@ def ask_judge(study: Study, step: Step, comparisons: pl.DataFrame) -> tuple[str,
     Returns:
         Its judge_id, and its rows of `judgments` for these comparisons.
     """
-    from training.judge import describe_judge, judge
+    from training.judging.judge import describe_judge, judge
 
     recipe, lake = study.recipe, step.lake
     named = describe_judge(recipe.judge, dtype=recipe.model.dtype)
@@ -115,8 +115,8 @@ def _ask_judge(
     commit: Callable[[pl.DataFrame], Any],
 ) -> Any:
     """Have the judge compare the responses of every prompt; what it has said is not asked again."""
-    from training.judge import describe_judge
-    from training.judge_ranking import judge_responses
+    from training.judging.judge import describe_judge
+    from training.judging.ranking import judge_responses
 
     recipe, lake = study.recipe, step.lake
     judgments.record_judge(lake, describe_judge(recipe.judge, dtype=recipe.model.dtype))

@@ -14,7 +14,7 @@ import dagster as dg
 from assets.resources import LakeResource
 from assets.steps import Made, Step, Watch, make, make_nothing
 from assets.study import Study
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.tables import materializations
 from transforms.tables.columns import SHARED
 from transforms.tables.locks import writing

@@ -7,7 +7,7 @@ from assets.rankers import RankerSettings, validate_ranker
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import save_model, train
-from training.settings import PreferenceModelSettings
+from training.settings.stages import PreferenceModelSettings
 from transforms.prompts import split_rows
 from transforms.tables import checkpoints
 

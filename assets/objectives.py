@@ -14,8 +14,8 @@ from assets.samplers import kept_shares
 from assets.steps import Made, Step
 from assets.study import Study
 from assets.training_run import train
-from training.settings import LoopSettings
-from training.training_settings import TrainingSettings
+from training.settings.loop import LoopSettings
+from training.settings.training import TrainingSettings
 from transforms.ranking.responses import prompts_of
 from transforms.ranking.training_rows import NONE_DROPPED, PROMPTS, SCORED, TABLES, training_rows
 from transforms.tables import checkpoints

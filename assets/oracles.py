@@ -11,7 +11,7 @@ import polars as pl
 from assets.judges import ask_judge, judge_settings
 from assets.steps import Step
 from assets.study import Study
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.feedback.labels import gold_labels, judge_labels
 from transforms.feedback.waiting import require_labels
 from transforms.ranking.responses import stamp

@@ -13,7 +13,8 @@ from uuid import uuid4
 import polars as pl
 from pydantic import ValidationError
 
-from training.recipe import RESERVED, merge
+from training.recipe_checks import RESERVED
+from training.settings.merging import merge
 from transforms.errors import InputError
 from transforms.ranking import dpo_pairs, responses
 from transforms.settings import PairSettings

@@ -13,7 +13,9 @@ from pathlib import Path
 import polars as pl
 
 from training.recipe import Recipe
-from training.settings import LoopSettings, ModelSettings, TrainingSettings
+from training.settings.loop import LoopSettings
+from training.settings.model import ModelSettings
+from training.settings.training import TrainingSettings
 from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake
 

@@ -18,7 +18,7 @@ from assets.materialize import declare
 from assets.metadata import table_metadata
 from assets.steps import Made, Step
 from assets.study import Study
-from training.promotion_settings import PromotionSettings
+from training.settings.promotion import PromotionSettings
 from transforms.benchmarks.sets import BENCHMARKS
 from transforms.identity import digest_settings
 from transforms.measures import bootstrap

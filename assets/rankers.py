@@ -2,7 +2,7 @@
 
 Lives here: the choice that a recipe makes by `loop.ranker`, for responses and for labelled pairs.
 Not here: how any of them ranks
-(`training.scoring`, `training.ranking`, `training.judge_ranking`).
+(`training.scoring`, `training.ranking`, `training.judging.ranking`).
 """
 
 from collections.abc import Callable
@@ -16,7 +16,8 @@ from assets.judges import judge_id, judge_settings, rank_by_judge
 from assets.metadata import table_preview
 from assets.steps import Step
 from assets.study import Study
-from training.settings import LoopSettings, PreferenceModelSettings, RewardModelSettings
+from training.settings.loop import LoopSettings
+from training.settings.stages import PreferenceModelSettings, RewardModelSettings
 from transforms.identity import digest_settings
 from transforms.measures.preference_accuracy import as_rewards
 from transforms.measures.reward_accuracy import reward_model_results

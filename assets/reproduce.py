@@ -14,16 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from training.settings import (
-    DPOSettings,
-    KTOSettings,
-    PreferenceModelSettings,
-    RAFTSettings,
-    RewardModelSettings,
-    RLOORun,
-    SFTSettings,
-    TrainingSettings,
-)
+from training.settings.loop import RLOORun
+from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings
+from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 from transforms.feedback.refresh import refresh_pairs
 from transforms.identity import derive_seed

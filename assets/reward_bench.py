@@ -19,7 +19,7 @@ from assets.reports import MOST_ROWS
 from assets.sources import origin_settings
 from assets.steps import Made, Step
 from assets.study import Study
-from training.settings import PreferenceModelSettings
+from training.settings.stages import PreferenceModelSettings
 from transforms.identity import digest
 from transforms.reward_bench.pairs import read_bench_set
 from transforms.reward_bench.results import bench_results

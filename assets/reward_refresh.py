@@ -12,7 +12,7 @@ from assets.materialize import declare
 from assets.metadata import table_metadata, table_preview
 from assets.steps import Made, Step
 from assets.study import Study
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.measures.refreshed_accuracy import refreshed_accuracy
 from transforms.tables import checkpoints
 from transforms.tables.columns import SHARED

@@ -22,7 +22,8 @@ from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.staleness import name_of, read_by, stale_assets
 from assets.steps import CONCERN, PLANNED
-from training.recipe import Recipe, load_recipe
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
 from transforms.errors import InputError
 from transforms.plots import training as plots
 from transforms.tables.lake import Lake

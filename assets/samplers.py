@@ -1,6 +1,6 @@
 """Which policies an iteration's samplers take, and what one engine, with one policy, draws.
 
-Not here: drawing (`training.generation`), what a sampler may be (`training.sampler_settings`).
+Not here: drawing (`training.generation`), what a sampler may be (`training.settings.sampling`).
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from assets.steps import Step
 from assets.study import Study
-from training.settings import LoopSettings, SamplingSettings
+from training.settings.loop import LoopSettings
+from training.settings.sampling import SamplingSettings
 from transforms.ranking import responses, samplers
 from transforms.tables import checkpoints
 from transforms.tables.checkpoints import Checkpoint

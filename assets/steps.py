@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import table_preview
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.tables import costs, materializations
 from transforms.tables.lake import Lake
 from transforms.tables.query import check, connect, within

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from training.recipe import Recipe
-from training.settings import LoopSettings
+from training.settings.loop import LoopSettings
 from transforms.identity import derive_seed
 from transforms.tables.columns import SHARED
 

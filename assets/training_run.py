@@ -12,8 +12,8 @@ from assets.metadata import picture, table_preview
 from assets.steps import Made, Step
 from assets.study import Study
 from training.checkpoint import require_model
-from training.objective_settings import ReferenceSettings
-from training.training_settings import TrainingSettings
+from training.settings.objectives import ReferenceSettings
+from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 from transforms.plots.training import training_curves
 from transforms.ranking.training_rows import COMPARED, compared_rows

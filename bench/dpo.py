@@ -44,7 +44,8 @@ from training.dpo import train_dpo
 from training.initial_model import make_tiny_model
 from training.pair_tokens import tokenise_responses
 from training.reference_logps import ReferencePass, with_reference_logps
-from training.settings import DPOSettings, TinyModelSettings
+from training.settings.model import TinyModelSettings
+from training.settings.objectives import DPOSettings
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import TrainingRun
 from transforms.tables.lake import Lake

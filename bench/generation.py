@@ -25,7 +25,8 @@ from memory import peak_mib
 from training.generation import Sampler
 from training.initial_model import make_tiny_model
 from training.rendering import prompt_token_ids
-from training.settings import SamplingSettings, TinyModelSettings
+from training.settings.model import TinyModelSettings
+from training.settings.sampling import SamplingSettings
 from transforms.identity import message_id
 from transforms.ranking.responses import Keys, sampling_id
 from transforms.ranking.samplers import Draw

@@ -20,8 +20,8 @@ import typer
 
 from training.comparing import compare_pairs
 from training.pair_scoring import score_pairs
-from training.recipe import load_recipe
-from training.settings import RankingSettings, ScoringSettings
+from training.recipe_file import load_recipe
+from training.settings.scoring import RankingSettings, ScoringSettings
 from transforms.identity import message_id
 from transforms.measures.preference_accuracy import as_rewards
 from transforms.measures.reward_accuracy import pair_accuracy

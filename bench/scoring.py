@@ -44,7 +44,7 @@ from scoring_ways import Measured, N, run_side
 from transformers import AutoModelForSequenceClassification
 
 from training.initial_model import make_tiny_model
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -19,7 +19,7 @@ from transformers import pipeline
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.rewards import compute_rewards, load_reward_model
 from training.scoring import score
-from training.settings import ScoringSettings
+from training.settings.scoring import ScoringSettings
 from transforms.ranking.responses import stamp
 from transforms.tables.lake import Lake
 

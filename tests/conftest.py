@@ -12,7 +12,8 @@ import hypothesis
 import pytest
 
 from assets.console import quiet_teardown
-from training.recipe import Recipe, load_recipe
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,7 +9,7 @@ from importlinter.cli import lint_imports
 import assets
 import training
 import transforms
-from training.recipe import load_recipe
+from training.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets")

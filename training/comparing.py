@@ -20,7 +20,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from training.batches import by_length, context_tokens_of, pad_right, require_fit
 from training.comparison_prompts import Comparison, comparison_token_ids, label_token_ids
 from training.rendering import load_tokenizer
-from training.settings import RankingSettings
+from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 
 COMPARED_AT_ONCE = 4096

@@ -1,9 +1,9 @@
 """Direct preference optimisation of a policy against a fixed reference (paper, section 3.3).
 
 Lives here: one TRL DPOTrainer run, as a function and as `python -m training.dpo`. Not here: how
-pairs are chosen; other losses of a pair (`training.objective_settings`). The loss of a pair, unless
-`loss` names another (Rafailov et al. 2023, eq. 7), log-probabilities summed over the response and
-its end of turn, in nats:
+pairs are chosen; other losses of a pair (`training.settings.objectives`). The loss of a pair,
+unless `loss` names another (Rafailov et al. 2023, eq. 7), log-probabilities summed over the
+response and its end of turn, in nats:
 
     -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
 
@@ -39,7 +39,7 @@ from training.launch import (
 from training.pair_losses import loss_arguments
 from training.pair_tokens import tokenise_responses
 from training.reference_logps import with_reference_logps
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.errors import InputError

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig
 
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 QUEUED_BATCHES = 8

@@ -13,7 +13,9 @@ import polars as pl
 from training.generation import Sampler
 from training.logps import sequence_logps
 from training.scoring import score
-from training.settings import EvaluationSettings, LoopSettings, ScoringSettings
+from training.settings.evaluation import EvaluationSettings
+from training.settings.loop import LoopSettings
+from training.settings.scoring import ScoringSettings
 
 GoldReward = Callable[[str, str], float]
 """(last user turn, response) -> gold reward."""

@@ -18,7 +18,7 @@ from training.chunks import ChunkFolder, shard_of
 from training.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.replicas import generate_with_replicas
 from training.sampler import GenerationRun, Sampler
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplingSettings
 
 __all__ = ["GenerationRun", "Sampler", "generate"]
 

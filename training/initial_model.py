@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from training.checkpoint import building, require_model, save_settings
-from training.settings import ModelSettings, TinyModelSettings
+from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"

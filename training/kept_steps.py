@@ -14,7 +14,7 @@ from accelerate import PartialState
 from transformers import Trainer, TrainerCallback
 
 from training.checkpoint import building, save_settings
-from training.settings import TrainingSettings
+from training.settings.training import TrainingSettings
 
 
 def kept_folder(output: Path, share: float) -> Path:

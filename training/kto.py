@@ -35,7 +35,7 @@ from training.launch import (
 )
 from training.pair_tokens import tokenise_responses
 from training.reference_logps import with_reference_logps
-from training.settings import KTOSettings
+from training.settings.objectives import KTOSettings
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.ranking.unpaired import SIDES, mismatched

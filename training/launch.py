@@ -22,7 +22,7 @@ from training.processes import end_processes
 from transforms.errors import InputError
 
 if TYPE_CHECKING:
-    from training.settings import TrainingSettings
+    from training.settings.training import TrainingSettings
     from training.training_run import Report, TrainingRun
 
 INPUTS = {

@@ -1,7 +1,7 @@
 """A pair's loss, in the words of TRL's DPOConfig.
 
 Lives here: the arguments, and conservative DPO as a sum of two of TRL's losses. Not here: which
-losses there are (`training.objective_settings`), training (`training.dpo`).
+losses there are (`training.settings.objectives`), training (`training.dpo`).
 
 TRL 1.16 reads `label_smoothing` in robust, exo_pair, aot and aot_unpaired; its sigmoid ignores it
 without a word, and conservative DPO is gone. With A = -log s(b h) and B = -log s(-b h),
@@ -14,7 +14,7 @@ which is the conservative loss (Mitchell 2023), exactly. Its gradient vanishes a
 
 from typing import Any
 
-from training.objective_settings import PairLossSettings
+from training.settings.objectives import PairLossSettings
 
 
 def loss_arguments(settings: PairLossSettings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import polars as pl
 
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score
-from training.settings import ScoringSettings
+from training.settings.scoring import ScoringSettings
 from transforms.ranking.responses import as_responses
 
 

@@ -36,7 +36,7 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.settings import PreferenceModelSettings
+from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun

@@ -23,7 +23,7 @@ from training.launch import (
     run_command,
 )
 from training.pair_tokens import tokenise_responses
-from training.settings import RAFTSettings
+from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED, fit
 from training.trainer import load_tokenizer
 from training.training_run import Report, TrainingRun

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from training.comparing import Preferences, load_preference_model, preference_probabilities
 from training.comparison_prompts import Comparison
 from training.launch import DtypeOption, SettingsOption, read_settings, run_command
-from training.settings import RankingSettings
+from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.ranking.tournaments import Outcomes, next_comparisons, rewards_of
 

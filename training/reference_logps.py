@@ -28,9 +28,8 @@ from transformers import AutoModelForCausalLM
 from training.checkpoint import require_model
 from training.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.logps import sum_logps
-from training.objective_settings import ReferenceSettings
 from training.pair_tokens import tokenise_responses
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings, ReferenceSettings
 from training.trainer import load_tokenizer
 from transforms.tables.reference_logps import (
     LOGPS,

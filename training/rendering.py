@@ -13,7 +13,7 @@ import polars as pl
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
 from training.checkpoint import require_model
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 RENDERED_AT_ONCE = 1024

@@ -22,7 +22,7 @@ from training.engine import require_context
 from training.processes import end_processes
 from training.rendering import load_tokenizer, render_prompts
 from training.sampler import GenerationRun
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 POLL_S = 0.2

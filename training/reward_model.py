@@ -24,7 +24,7 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.settings import RewardModelSettings
+from training.settings.stages import RewardModelSettings
 from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
 from training.training_run import Report, TrainingRun
 

@@ -43,7 +43,7 @@ from training.refusals import raise_refusals
 from training.rendering import load_tokenizer as load_ranker_tokenizer
 from training.rewards import load_reward_model
 from training.scoring import read_rewards
-from training.settings import RLOORun
+from training.settings.loop import RLOORun
 from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.errors import InputError

@@ -23,8 +23,7 @@ from tqdm import tqdm
 from training.commits import BackgroundCommits
 from training.engine import finished_prompts, require_context, start_engine
 from training.rendering import load_tokenizer, render_prompts
-from training.sampler_settings import SamplerSettings
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplerSettings, SamplingSettings
 
 RESPONSE_SCHEMA = {
     "prompt_id": pl.String,

@@ -26,7 +26,7 @@ from training.launch import DtypeOption, SettingsOption, read_settings, run_comm
 from training.refusals import Refusal, name_of, raise_refusals, refuse_rewards, refuse_texts
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.rewards import compute_rewards, load_reward_model
-from training.settings import ScoringSettings
+from training.settings.scoring import ScoringSettings
 
 LOGGER = logging.getLogger(__name__)
 

@@ -29,7 +29,8 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.settings import RAFTSettings, SFTSettings
+from training.settings.objectives import RAFTSettings
+from training.settings.stages import SFTSettings
 from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.training_run import Report, TrainingRun
 from transforms.errors import InputError

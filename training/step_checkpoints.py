@@ -24,7 +24,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import Trainer, TrainerCallback
 from trl.trainer.utils import hash_module
 
-from training.settings import TrainingSettings
+from training.settings.training import TrainingSettings
 
 COMPLETE = "complete.json"
 """File of a finished step checkpoint: the run, the sizes of the other files, the epoch's order."""

@@ -28,7 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from training.checkpoint import building, require_model, save_settings
 from training.kept_steps import KeptSteps, remove_pickle
-from training.settings import TrainingSettings
+from training.settings.training import TrainingSettings
 from training.step_checkpoints import KEPT, train_resumably
 from training.training_run import DROPPED, METRICS, MetricsCallback, Report, TrainingRun, write_run
 from transforms.errors import InputError

@@ -50,10 +50,11 @@ def benchmark(
     """
     from assets.benchmark_runs import measure, named
     from assets.console import print_table, quiet_teardown
-    from training.any_benchmark import read_benchmark
     from training.benchmarks.benchmark import open_benchmark
-    from training.recipe import load_recipe, merge
-    from training.settings import SamplingSettings
+    from training.recipe_file import load_recipe
+    from training.settings.any_benchmark import read_benchmark
+    from training.settings.merging import merge
+    from training.settings.sampling import SamplingSettings
     from transforms.benchmarks.results import ALL
     from transforms.identity import derive_seed
 

@@ -32,8 +32,8 @@ def health(
 
     from assets.console import print_table
     from assets.health import measure_health
-    from training.health_settings import HealthSettings
-    from training.recipe import load_recipe
+    from training.recipe_file import load_recipe
+    from training.settings.health import HealthSettings
     from transforms.measures.health import concerns
     from transforms.plots.health import draw_health
 

@@ -36,7 +36,8 @@ def pair(
     """
     from assets.console import print_table
     from assets.pairing import pair_again
-    from training.recipe import merge, parse_override
+    from training.recipe_file import parse_override
+    from training.settings.merging import merge
     from transforms.measures.differences import pair_changes, pair_summary
     from transforms.measures.slices import parse_reference, read_slice
 

@@ -36,7 +36,7 @@ def plan(
 
     from assets.console import print_table
     from assets.plan import beside_measured, count_weights, known_sizes, planned_work, predict
-    from training.recipe import load_recipe
+    from training.recipe_file import load_recipe
     from transforms.tables.costs import read_costs
     from transforms.tables.lake import Lake
 

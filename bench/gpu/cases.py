@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 
 Measured = tuple[dict[str, list[float]], dict[str, float]]
 """What running a stage on a case gives: values by quantity, compared; figures, printed."""

@@ -14,7 +14,8 @@ import polars as pl
 
 from bench.gpu.cases import Case, Measured
 from bench.gpu.trainings import run_fsdp, run_training
-from training.settings import SamplingSettings, ScoringSettings
+from training.settings.sampling import SamplingSettings
+from training.settings.scoring import ScoringSettings
 
 
 def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from bench.gpu.cases import Case, Measured
-from training.settings import DPOSettings, RewardModelSettings, SFTSettings
+from training.settings.objectives import DPOSettings
+from training.settings.stages import RewardModelSettings, SFTSettings
 
 FSDP = Path(__file__).resolve().parents[2] / "recipes/accelerate/fsdp.yaml"
 

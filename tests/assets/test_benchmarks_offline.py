@@ -12,7 +12,7 @@ import pytest
 
 from training.checkpoint import checkpoint_id
 from training.initial_model import make_tiny_model
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 from transforms.tables import checkpoints
 from transforms.tables.columns import SHARED
 from transforms.tables.lake import Lake

@@ -12,7 +12,8 @@ from assets.reproduce import recorded_training, retrain
 from training.checkpoint import checkpoint_id
 from training.initial_model import make_tiny_model
 from training.kept_steps import kept_folder
-from training.settings import DPOSettings, RewardModelSettings, SFTSettings
+from training.settings.objectives import DPOSettings
+from training.settings.stages import RewardModelSettings, SFTSettings
 from training.sft import train_sft
 from transforms.errors import InputError
 from transforms.identity import derive_seed

@@ -5,7 +5,8 @@ import dagster as dg
 
 from assets.definitions import build_definitions
 from assets.staleness import name_of
-from training.recipe import Recipe, load_recipe
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")

@@ -25,7 +25,7 @@ from assets.study import Study
 from training.checkpoint import checkpoint_id
 from training.initial_model import make_tiny_model
 from training.recipe import Recipe
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 from transforms.tables import checkpoints, materializations
 from transforms.tables.columns import SHARED

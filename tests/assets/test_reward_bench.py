@@ -19,7 +19,7 @@ from training.comparison_prompts import add_unknown_words
 from training.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.rendering import load_tokenizer
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 from transforms.tables import checkpoints, materializations
 from transforms.tables.columns import SHARED

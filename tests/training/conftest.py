@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from training.initial_model import make_tiny_model
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 from transforms.tables.columns import MESSAGES
 
 COLOURS = ["red", "green", "blue", "grey"]

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from training.benchmarks.judging import VerdictRequest, ask, with_repeats
-from training.judge_prompts import JudgePrompt
-from training.judge_settings import JudgeSettings
+from training.judging.benchmark_prompts import JudgePrompt
+from training.settings.judge import JudgeSettings
 from transforms.judged_benchmarks.rows import VERDICTS, Verdicts
 from transforms.tables.lake import Lake
 

@@ -7,7 +7,7 @@ import polars as pl
 from training.benchmarks import questions as module
 from training.benchmarks.questions import QUESTIONS, answer_questions
 from training.sampler import Sampler
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answers import ANSWERS
 
 SAMPLING = SamplingSettings(max_tokens=8, max_context_tokens=64, chunk_prompts=2)

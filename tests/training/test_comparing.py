@@ -18,7 +18,7 @@ from training.comparing import (
 )
 from training.comparison_prompts import add_unknown_words, comparison_token_ids, label_token_ids
 from training.rendering import load_tokenizer
-from training.settings import RankingSettings
+from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 
 WORDS = ["red", "blue", "green", "grey", "cat", "dog", "tree", "the", "is", "a", "name", "."]

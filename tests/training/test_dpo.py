@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from training.checkpoint import checkpoint_id
 from training.dpo import tokenise_responses, train_dpo
 from training.reference_logps import with_reference_logps
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings
 from training.trainer import load_tokenizer
 from transforms.errors import InputError
 

@@ -12,7 +12,8 @@ from training.chunks import shard_of
 from training.generation import Sampler, generate, main
 from training.initial_model import make_tiny_model
 from training.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
-from training.settings import SamplingSettings, TinyModelSettings
+from training.settings.model import TinyModelSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 TALK = "red blue green cat dog owl runs sleeps eats the a of and then"

@@ -5,7 +5,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.checkpoint import checkpoint_id, require_model
 from training.initial_model import fetch_initial_model, make_tiny_model
-from training.settings import ModelSettings, TinyModelSettings
+from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
 CONVERSATION = [

@@ -6,7 +6,7 @@ from training.checkpoint import checkpoint_id, require_model
 from training.dpo import train_dpo
 from training.kept_steps import kept_folder
 from training.reference_logps import with_reference_logps
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings
 from training.trainer import load_tokenizer
 
 SETTINGS = DPOSettings(

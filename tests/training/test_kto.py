@@ -6,7 +6,7 @@ import pytest
 from training.checkpoint import checkpoint_id
 from training.kto import train_kto
 from training.reference_logps import with_reference_logps
-from training.settings import KTOSettings
+from training.settings.objectives import KTOSettings
 from transforms.errors import InputError
 from transforms.ranking.unpaired import SIDES, mismatched
 

@@ -12,7 +12,7 @@ from training.checkpoint import checkpoint_id, require_model
 from training.dpo import train_dpo
 from training.launch import launch
 from training.reference_logps import with_reference_logps
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 
 FSDP = str(Path(__file__).resolve().parents[2] / "recipes/accelerate/fsdp.yaml")

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from training.initial_model import make_tiny_model
 from training.logps import sequence_logps
 from training.rendering import conversation_token_ids, load_tokenizer, prompt_token_ids
-from training.settings import TinyModelSettings
+from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 
 TALK = "red blue green cat dog owl runs sleeps eats the a of and then"

@@ -12,7 +12,7 @@ from training.checkpoint import checkpoint_id
 from training.dpo import train_dpo
 from training.pair_losses import loss_arguments
 from training.reference_logps import with_reference_logps
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings
 
 SETTINGS = DPOSettings(
     learning_rate=1e-3,

@@ -21,7 +21,8 @@ from training.preference_model import (
     load_with_words,
     train_preference_model,
 )
-from training.settings import PreferenceModelSettings, RankingSettings
+from training.settings.scoring import RankingSettings
+from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
 from training.trainer import keep_fitting, load_tokenizer, trl_arguments
 from training.training_run import read_run

@@ -3,7 +3,7 @@ import pytest
 
 from training.checkpoint import checkpoint_id, require_model
 from training.raft import train_raft
-from training.settings import RAFTSettings
+from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED
 from training.trainer import load_tokenizer
 from transforms.errors import InputError

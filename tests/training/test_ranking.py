@@ -6,7 +6,8 @@ import pytest
 from training.comparing import Preferences, load_preference_model, preference_probabilities
 from training.preference_model import train_preference_model
 from training.ranking import rank, rank_by
-from training.settings import PreferenceModelSettings, RankingSettings
+from training.settings.scoring import RankingSettings
+from training.settings.stages import PreferenceModelSettings
 from transforms.errors import InputError
 from transforms.tables.columns import MESSAGES
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from training.recipe import load_recipe, merge
+from training.recipe_file import load_recipe
+from training.settings.merging import merge
 from transforms.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,7 @@ from training.checkpoint import checkpoint_id
 from training.dpo import TokenisedDPOTrainer, train_dpo
 from training.pair_tokens import tokenise_responses
 from training.reference_logps import main, with_reference_logps
-from training.settings import DPOSettings
+from training.settings.objectives import DPOSettings
 from training.trainer import load_tokenizer, trl_arguments
 from transforms.errors import InputError
 from transforms.tables.lake import Lake

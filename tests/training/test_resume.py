@@ -17,16 +17,10 @@ from training.raft import train_raft
 from training.reference_logps import with_reference_logps
 from training.reward_model import train_reward_model
 from training.rloo import train_rloo
-from training.settings import (
-    DPOSettings,
-    KTOSettings,
-    PreferenceModelSettings,
-    RAFTSettings,
-    RewardModelSettings,
-    RLOORun,
-    SamplingSettings,
-    SFTSettings,
-)
+from training.settings.loop import RLOORun
+from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings
+from training.settings.sampling import SamplingSettings
+from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
 from training.sft import train_sft
 from training.step_checkpoints import COMPLETE, find_last
 from transforms.ranking.unpaired import SIDES, mismatched
@@ -46,7 +40,7 @@ KILLED_AT_STEP_10 = """
 import sys, time
 from pathlib import Path
 import polars as pl
-from training.settings import SFTSettings
+from training.settings.stages import SFTSettings
 from training.sft import train_sft
 
 def report(step, total_steps, metrics):

@@ -12,7 +12,8 @@ from training.batches import by_length
 from training.initial_model import make_tiny_model
 from training.pair_scoring import score_pairs, split_by_length
 from training.rendering import conversation_token_ids, load_tokenizer
-from training.settings import ScoringSettings, TinyModelSettings
+from training.settings.model import TinyModelSettings
+from training.settings.scoring import ScoringSettings
 from transforms.reward_bench.pairs import read_bench_set
 from transforms.reward_bench.results import bench_results, judge_pairs
 from transforms.reward_bench.sets import BENCH_SETS

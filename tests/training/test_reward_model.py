@@ -7,7 +7,7 @@ from transformers import AutoModelForSequenceClassification
 from training import rendering
 from training.checkpoint import checkpoint_id, require_model
 from training.reward_model import tokenise_conversations, train_reward_model
-from training.settings import RewardModelSettings
+from training.settings.stages import RewardModelSettings
 from training.trainer import load_tokenizer
 from transforms.errors import InputError
 from transforms.identity import message_id

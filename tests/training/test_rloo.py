@@ -8,7 +8,9 @@ from training.checkpoint import checkpoint_id, require_model
 from training.initial_model import make_tiny_model
 from training.rloo import make_reward, train_rloo
 from training.scoring import score
-from training.settings import LoopSettings, RLOORun, SamplingSettings, ScoringSettings
+from training.settings.loop import LoopSettings, RLOORun
+from training.settings.sampling import SamplingSettings
+from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError
 from transforms.settings import PairSettings
 

@@ -14,7 +14,8 @@ from training.initial_model import make_tiny_model
 from training.pair_scoring import score_pairs, split_by_length
 from training.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score
-from training.settings import ScoringSettings, TinyModelSettings
+from training.settings.model import TinyModelSettings
+from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError
 
 TALK = "red blue green cat dog owl runs sleeps eats the a of and then"

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from training.checkpoint import checkpoint_id, require_model
 from training.initial_model import make_tiny_model
-from training.settings import SFTSettings
+from training.settings.stages import SFTSettings
 from training.sft import IGNORED, label_assistant_tokens, train_sft
 from training.trainer import load_tokenizer
 from training.training_run import read_run

@@ -22,7 +22,6 @@ import polars as pl
 from lm_eval.api.instance import Instance
 from tqdm import tqdm
 
-from training.benchmark_settings import AcademicSettings
 from training.benchmarks.harness import HARNESS, HarnessTask, harness_tasks
 from training.benchmarks.language_models import (
     LanguageModel,
@@ -32,7 +31,8 @@ from training.benchmarks.language_models import (
 from training.benchmarks.programs import program_of, run_tests, scores_of
 from training.benchmarks.sandbox import require_isolation
 from training.rendering import load_tokenizer
-from training.settings import SamplingSettings
+from training.settings.benchmarks import AcademicSettings
+from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answers import ANSWERS, REQUESTS
 from transforms.benchmarks.items import read_items
 from transforms.benchmarks.results import summarise

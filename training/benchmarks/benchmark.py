@@ -11,10 +11,10 @@ from typing import Protocol
 
 import polars as pl
 
-from training.any_benchmark import AnyBenchmark
-from training.judge_settings import JudgeSettings
-from training.judged_benchmark_settings import JudgedSettings
-from training.settings import SamplingSettings
+from training.settings.any_benchmark import AnyBenchmark
+from training.settings.judge import JudgeSettings
+from training.settings.judged_benchmarks import JudgedSettings
+from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.sets import resolve_benchmark
 from transforms.errors import InputError
 from transforms.files.reading import origin_fingerprint

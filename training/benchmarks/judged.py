@@ -17,11 +17,11 @@ from transformers import AutoConfig
 
 from training.benchmarks.judging import VerdictRequest, ask, with_repeats
 from training.benchmarks.questions import answer_questions
-from training.judge import identify_judge
-from training.judge_prompts import JudgePrompt
-from training.judge_settings import JudgeSettings
-from training.judged_benchmark_settings import JudgedSettings
-from training.settings import SamplingSettings
+from training.judging.benchmark_prompts import JudgePrompt
+from training.judging.judge import identify_judge
+from training.settings.judge import JudgeSettings
+from training.settings.judged_benchmarks import JudgedSettings
+from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answers import REQUESTS
 from transforms.identity import digest_settings
 from transforms.judged_benchmarks.rows import Verdicts

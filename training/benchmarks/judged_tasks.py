@@ -10,13 +10,13 @@ import polars as pl
 
 from training.benchmarks.judged import Texts
 from training.benchmarks.judging import VerdictRequest
-from training.judge_prompts import (
+from training.judging.benchmark_prompts import (
     JudgePrompt,
     mt_bench_prompts,
     own_prompt,
     published_prompt,
 )
-from training.judged_benchmark_settings import (
+from training.settings.judged_benchmarks import (
     AlpacaEvalSettings,
     ArenaHardSettings,
     JudgedSettings,

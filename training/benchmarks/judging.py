@@ -2,7 +2,7 @@
 
 Lives here: requests in, rows of `benchmark_verdicts` out, in chunks. Not here: which requests a
 benchmark makes (`training.benchmarks.alpaca_eval` and its neighbours), how a judge is reached
-(`training.judge`), what verdicts add up to (`transforms.judged_benchmarks`).
+(`training.judging.judge`), what verdicts add up to (`transforms.judged_benchmarks`).
 """
 
 import json
@@ -15,10 +15,10 @@ import polars as pl
 from tqdm import tqdm
 
 from training.commits import BackgroundCommits
-from training.judge import open_judge
-from training.judge_prompts import JudgePrompt
-from training.judge_settings import JudgeSettings
-from training.judging import Answer, Conversation
+from training.judging.benchmark_prompts import JudgePrompt
+from training.judging.judge import open_judge
+from training.judging.words import Answer, Conversation
+from training.settings.judge import JudgeSettings
 from transforms.identity import digest
 from transforms.judged_benchmarks.alpaca_eval import preference_of
 from transforms.judged_benchmarks.rows import VERDICTS

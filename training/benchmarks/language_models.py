@@ -22,9 +22,9 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from training.benchmark_settings import AcademicSettings
 from training.sampler import Sampler
-from training.settings import SamplingSettings
+from training.settings.benchmarks import AcademicSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 

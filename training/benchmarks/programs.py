@@ -13,8 +13,8 @@ first word of the code for the name of a language.
 from collections.abc import Mapping
 from typing import Any
 
-from training.benchmark_settings import CodeLimits
 from training.benchmarks.sandbox import Outcome, run_program
+from training.settings.benchmarks import CodeLimits
 
 FENCE = "```"
 

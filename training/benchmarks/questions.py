@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from training.sampler import Sampler
-from training.settings import SamplingSettings
+from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answers import ANSWERS
 from transforms.layouts.conversations import exchange, joined, turn
 from transforms.tables.columns import MESSAGES

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from training.benchmark_settings import CodeLimits
+from training.settings.benchmarks import CodeLimits
 from transforms.errors import InputError
 
 JAIL = Path(__file__).with_name("jail.py")

@@ -4,7 +4,8 @@ Lives here: what is known of each, as data. Not here: its rules (`transforms.jud
 the other benchmarks and the reading of a part (`transforms.benchmarks.sets`).
 
 A part `judge_prompt` or `judge_prompts` is the benchmark's published template; without it the judge
-is asked in our own words (`training/rubrics/benchmarks`), and scores compare with one another only.
+is asked in our own words (`training/judging/rubrics/benchmarks`), and scores compare with one
+another only.
 """
 
 import polars as pl

@@ -2,7 +2,7 @@
 
 Lives here: the labels of the gold reward and of a judge, the outcome of several labels. Not here:
 which pairs are asked (`transforms.feedback.queue`), people's files
-(`transforms.feedback.people`), asking a judge (`training.judge`).
+(`transforms.feedback.people`), asking a judge (`training.judging.judge`).
 """
 
 import json

@@ -1,7 +1,7 @@
 """Verdicts in words: what a judge's text says, in the form that its prompt asked for.
 
 Lives here: text in, verdict out; what a verdict is worth. Not here: who answers
-(`training.judging`), what verdicts add up to (the benchmarks beside this module).
+(`training.judging.words`), what verdicts add up to (the benchmarks beside this module).
 
 The last line with a mark counts, so that reasons may quote marks; different marks in that line
 contradict each other. Nothing is guessed: a text without a mark of the exact form has no verdict.

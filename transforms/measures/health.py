@@ -1,7 +1,7 @@
 """An iteration's health before it is trained: length, repetition, refusals, another ranker's view.
 
 Lives here: the figures of a slice's responses and pairs, and which of them are beyond a bound. Not
-here: the bounds (`training.health_settings`), the same for policies after training
+here: the bounds (`training.settings.health`), the same for policies after training
 (`transforms.measures.evaluation`).
 
 A policy that has learned to please its ranker shows it in what it writes: longer responses that win

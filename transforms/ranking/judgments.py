@@ -1,7 +1,7 @@
 """Judgments: which comparisons a judge is asked for, and what its verdicts add up to.
 
 Lives here: round robins of responses, outcomes and win shares; the tables `judges` and `judgments`.
-Not here: asking a judge (`training.judge`), reading its answer (`training.judging`).
+Not here: asking a judge (`training.judging.judge`), reading its answer (`training.judging.words`).
 
 A comparison is a prompt and two texts; its id is a hash of them, so that a verdict is used again
 wherever the same two texts meet. Each is judged in both orders: a judge has a liking for a place.

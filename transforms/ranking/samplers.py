@@ -1,6 +1,6 @@
 """Which sampler draws which responses of a prompt: response_index 0..n-1 over all samplers.
 
-Not here: what a sampler's settings may be (`training.sampler_settings`), drawing responses.
+Not here: what a sampler's settings may be (`training.settings.sampling`), drawing responses.
 """
 
 from collections.abc import Mapping, Sequence

@@ -7,10 +7,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.benchmark_settings import AcademicSettings
 from training.benchmarks.academic import AcademicBenchmark
 from training.benchmarks.harness import FILES, HarnessTask, harness_tasks
-from training.settings import SamplingSettings
+from training.settings.benchmarks import AcademicSettings
+from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.items import read_items
 from transforms.benchmarks.sets import BENCHMARKS
 from transforms.errors import InputError

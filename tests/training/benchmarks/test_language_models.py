@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from training.benchmark_settings import AcademicSettings
 from training.benchmarks.language_models import open_language_model, require_room
 from training.initial_model import make_tiny_model
-from training.settings import SamplingSettings, TinyModelSettings
+from training.settings.benchmarks import AcademicSettings
+from training.settings.model import TinyModelSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 TEXT = "The capital of France is Paris. What is two plus two? The answer is four."

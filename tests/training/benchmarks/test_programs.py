@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from training.benchmark_settings import CodeLimits
 from training.benchmarks.programs import program_of, run_tests, with_tests
+from training.settings.benchmarks import CodeLimits
 from transforms.benchmarks.sets import read_part
 from transforms.settings import OriginSettings
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from training.benchmark_settings import CodeLimits
 from training.benchmarks import sandbox
 from training.benchmarks.sandbox import probes, require_isolation, run_program
+from training.settings.benchmarks import CodeLimits
 from transforms.errors import InputError
 
 LIMITS = CodeLimits(cpu_s=2, wall_s=20, memory_mib=512, processes=8, file_mib=4)

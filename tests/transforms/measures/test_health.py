@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from training.health_settings import HealthSettings
+from training.settings.health import HealthSettings
 from transforms.measures.health import WATCHED, concerns, measure, second_opinions
 from transforms.plots.health import TITLES, draw_health
 from transforms.tables.schemas import SCHEMAS

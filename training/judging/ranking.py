@@ -1,7 +1,7 @@
 """A judge as the loop's preference signal: AI feedback by rubric (RLAIF).
 
 Lives here: the reward that a judge's verdicts give a response, chunk by chunk. Not here: judging
-(`training.judge`), the round robin and its win shares (`transforms.ranking.judgments`).
+(`training.judging.judge`), the round robin and its win shares (`transforms.ranking.judgments`).
 """
 
 import time
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import polars as pl
 from tqdm import tqdm
 
-from training.judge import JudgeRun, describe_judge, judge_with, open_judge
-from training.judge_settings import JudgeSettings
-from training.judging import Judge
-from training.settings import RankingSettings
+from training.judging.judge import JudgeRun, describe_judge, judge_with, open_judge
+from training.judging.words import Judge
+from training.settings.judge import JudgeSettings
+from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.ranking.judgments import missing_comparisons, outcomes, round_robin, win_shares
 

@@ -1,7 +1,7 @@
 """Settings of the benchmarks that models are measured on. Imports no torch.
 
 Not here: what is known of each benchmark (`transforms.benchmarks.sets`), held-out prompts
-(`training.settings.EvaluationSettings`).
+(`training.settings.evaluation.EvaluationSettings`).
 """
 
 from typing import Any, Literal, Self

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.judging import (
+from training.judging.words import (
     Answer,
     parse_verdict,
     read_rubric,

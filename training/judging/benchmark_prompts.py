@@ -1,11 +1,12 @@
 """Prompts that benchmarks ask a judge with: our own wording, or a published file.
 
 Lives here: templates and their places, the request that they make. Not here: the rubric of
-pairwise judging (`training.judging`), what an answer is worth (`transforms.judged_benchmarks`).
+pairwise judging (`training.judging.words`), what an answer is worth
+(`transforms.judged_benchmarks`).
 
-Ours lie in `training/rubrics/benchmarks`, one text file each, sent as one message of the user; the
-places are written $question, and $$ is a dollar sign (`string.Template`). Published files keep
-their own layout: MT-Bench's judge_prompts.jsonl, Arena-Hard's judge configuration in YAML,
+Ours lie in `training/judging/rubrics/benchmarks`, a text file each, sent as one message of the
+user; the places are written $question, and $$ is a dollar sign (`string.Template`). Published files
+keep their own layout: MT-Bench's judge_prompts.jsonl, Arena-Hard's judge configuration in YAML,
 AlpacaEval's text with <|im_start|>; their places are written {question}, and a brace around
 anything else is a brace. Verdicts given to different wordings are not comparable: a prompt's
 version, a hash of it, is part of the judge's identity.
@@ -21,7 +22,7 @@ from typing import Any
 import polars as pl
 import yaml
 
-from training.judging import RUBRICS, Conversation
+from training.judging.words import RUBRICS, Conversation
 from transforms.errors import InputError
 from transforms.identity import digest_settings
 from transforms.judged_benchmarks.verdicts import Form

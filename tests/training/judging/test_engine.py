@@ -7,11 +7,12 @@ import polars as pl
 import pytest
 
 from training.initial_model import make_tiny_model
-from training.judge import describe_judge, judge, open_judge
-from training.judge_ranking import judge_responses
-from training.judge_settings import JudgeSettings
-from training.judging import read_rubric, rubrics
-from training.settings import RankingSettings, TinyModelSettings
+from training.judging.judge import describe_judge, judge, open_judge
+from training.judging.ranking import judge_responses
+from training.judging.words import read_rubric, rubrics
+from training.settings.judge import JudgeSettings
+from training.settings.model import TinyModelSettings
+from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.tables.columns import MESSAGES
 from transforms.tables.schemas import SCHEMAS

@@ -15,10 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from training import judge_address
-from training.judge import describe_judge, judge
-from training.judge_ranking import judge_responses
-from training.judge_settings import JudgeSettings
-from training.settings import RankingSettings
+from training.judging.judge import describe_judge, judge
+from training.judging.ranking import judge_responses
+from training.settings.judge import JudgeSettings
+from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.ranking.judgments import answered
 from transforms.tables.columns import MESSAGES

@@ -34,7 +34,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.training_settings import TrainingSettings
+from training.settings.training import TrainingSettings
 
 SMOOTHED = ("cdpo", "robust", "exo_pair")
 """Losses that are of no use without label smoothing."""
@@ -71,7 +71,7 @@ class PairLossSettings(ReferenceSettings):
         "aot_unpaired",
         "sigmoid_norm",
     ] = Field(default="sigmoid", exclude_if=lambda loss: loss == "sigmoid")
-    """Which loss; equations and papers stand at the top of `training/objective_settings.py`."""
+    """Which loss; equations and papers stand at the top of this file."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5, exclude_if=lambda e: e == 0)
     """e: assumed share of pairs whose labels are the wrong way round, below 0.5. `cdpo`, `robust`
     and `exo_pair` (paper: 1e-3) need one, `aot` and `aot_unpaired` may have one; with any other
@@ -150,3 +150,14 @@ class RAFTSettings(TrainingSettings):
 
     learning_rate: float = Field(default=2e-5, gt=0)
     """That of supervised fine-tuning (paper, section 3.1: 2e-5)."""
+
+
+class DPOSettings(PairLossSettings):
+    """One DPO run (Rafailov et al. 2023, arXiv 2305.18290, eq. 7), or one with another `loss`."""
+
+    learning_rate: float = Field(default=5e-7, gt=0)
+    """Paper, section 3.3: 5e-7."""
+    epochs: float = Field(default=2.0, gt=0)
+    """Paper: 2 epochs an iteration."""
+    beta: float = Field(default=0.1, gt=0)
+    """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""

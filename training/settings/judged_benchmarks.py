@@ -1,14 +1,14 @@
 """Settings of the benchmarks that a judge scores. Imports no torch.
 
-Not here: the judge (`training.judge_settings`), what every benchmark has
-(`training.benchmark_settings`), what is known of each (`transforms.benchmarks.sets`).
+Not here: the judge (`training.settings.judge`), what every benchmark has
+(`training.settings.benchmarks`), what is known of each (`transforms.benchmarks.sets`).
 """
 
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.benchmark_settings import BenchmarkSettings
+from training.settings.benchmarks import BenchmarkSettings
 from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
 
 

@@ -1,8 +1,8 @@
 """Judging: a chat model compares two responses by a rubric, in both orders.
 
 Lives here: which judge the settings name, its identity, its judgments in chunks. Not here: the two
-ways to reach a model (`training.judge_engine`, `training.judge_address`), words
-(`training.judging`), rewards (`training.judge_ranking`), what verdicts add up to
+ways to reach a model (`training.judging.engine`, `training.judging.address`), words
+(`training.judging.words`), rewards (`training.judging.ranking`), what verdicts add up to
 (`transforms.ranking.judgments`). Imports no torch until a model that runs here is named.
 Source: Dong et al. 2024 (arXiv 2405.07863), Table 2, rows "Prompting"; both orders as in Zheng et
 al. 2023 (arXiv 2306.05685), section 3.4.
@@ -19,9 +19,9 @@ import polars as pl
 from tqdm import tqdm
 
 from training.commits import BackgroundCommits
-from training.judge_address import AddressJudge
-from training.judge_settings import JudgeSettings
-from training.judging import Answer, Judge, parse_verdict, read_rubric, request
+from training.judging.address import AddressJudge
+from training.judging.words import Answer, Judge, parse_verdict, read_rubric, request
+from training.settings.judge import JudgeSettings
 from transforms.identity import digest_settings
 from transforms.ranking.judgments import ORDERS
 from transforms.tables.schemas import SCHEMAS
@@ -69,7 +69,7 @@ def identify_judge(
         model = settings.model
     else:
         from training.checkpoint import checkpoint_id
-        from training.judge_engine import judge_folder
+        from training.judging.engine import judge_folder
 
         model = checkpoint_id(judge_folder(settings))
         asked |= {"dtype": dtype}
@@ -133,7 +133,7 @@ def open_judge(
     """
     if settings.path is None:
         return AddressJudge(settings, top_logprobs=top_logprobs)
-    from training.judge_engine import EngineJudge
+    from training.judging.engine import EngineJudge
 
     return EngineJudge(settings, dtype=dtype, top_logprobs=top_logprobs)
 

@@ -1,11 +1,11 @@
 """Judging in words: rubrics, the request that shows a judge two responses, the verdict it gives.
 
-Lives here: texts in, texts out. Not here: who answers (`training.judge_engine`,
-`training.judge_address`), what verdicts add up to (`transforms.ranking.judgments`). Imports no
+Lives here: texts in, texts out. Not here: who answers (`training.judging.engine`,
+`training.judging.address`), what verdicts add up to (`transforms.ranking.judgments`). Imports no
 torch.
 
-A rubric is a text file in `training/rubrics` with the places $prompt, $response_a and $response_b;
-a dollar sign of its own is written $$ (`string.Template`).
+A rubric is a text file in `training/judging/rubrics` with the places $prompt, $response_a and
+$response_b; a dollar sign of its own is written $$ (`string.Template`).
 """
 
 import re
@@ -15,7 +15,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal, Protocol
 
-from training.judge_settings import JudgeSettings
+from training.settings.judge import JudgeSettings
 from transforms.errors import InputError
 from transforms.judged_benchmarks.verdicts import last_mark
 
@@ -71,7 +71,7 @@ def read_rubric(name: str) -> str:
             f"no rubric is called {name}",
             expected=f"one of {', '.join(rubrics())}",
             found=name,
-            remedy=f"correct judge.rubric, or add training/rubrics/{name}.txt",
+            remedy=f"correct judge.rubric, or add training/judging/rubrics/{name}.txt",
         )
     text = (RUBRICS / f"{name}.txt").read_text(encoding="utf-8")
     require_places(name, text)
@@ -90,7 +90,7 @@ def require_places(name: str, text: str) -> None:
             f"the rubric {name} cannot be filled in",
             expected="the places $prompt, $response_a, $response_b, and $$ for a dollar sign",
             found=", ".join(re.findall(r"\$\w*", text)) or "none",
-            remedy=f"correct training/rubrics/{name}.txt",
+            remedy=f"correct training/judging/rubrics/{name}.txt",
         )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from training.recipe import load_recipe
+from training.recipe_file import load_recipe
 from transforms.errors import InputError
 
 RECIPE = """

@@ -1,7 +1,7 @@
 """The settings of any benchmark, told apart by which it is. Imports no torch.
 
-Not here: the settings themselves (`training.benchmark_settings`,
-`training.judged_benchmark_settings`).
+Not here: the settings themselves (`training.settings.benchmarks`,
+`training.settings.judged_benchmarks`).
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from training.benchmark_settings import AcademicSettings
-from training.judged_benchmark_settings import (
+from training.settings.benchmarks import AcademicSettings
+from training.settings.judged_benchmarks import (
     AlpacaEvalSettings,
     ArenaHardSettings,
     MTBenchSettings,

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from training.benchmarks.judged_tasks import MT_BENCH_PROMPTS
-from training.judge_prompts import OURS, mt_bench_prompts, own_prompt, published_prompt
+from training.judging.benchmark_prompts import OURS, mt_bench_prompts, own_prompt, published_prompt
 from transforms.benchmarks.sets import read_part
 from transforms.errors import InputError
 from transforms.judged_benchmarks.verdicts import FIRST_SHARES, read_verdict

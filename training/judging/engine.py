@@ -15,11 +15,11 @@ from huggingface_hub import snapshot_download
 from transformers import AutoConfig
 
 from training.engine import finished_prompts
-from training.judge_settings import JudgeSettings
-from training.judging import Answer, Conversation
+from training.judging.words import Answer, Conversation
 from training.rendering import RENDERED_AT_ONCE, prompt_token_ids
 from training.sampler import Sampler
-from training.settings import SamplingSettings
+from training.settings.judge import JudgeSettings
+from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 

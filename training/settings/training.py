@@ -1,6 +1,6 @@
 """Settings that every training stage shares: an AdamW run of TRL. Imports no torch.
 
-Not here: what a stage adds (`training.settings`, `training.objective_settings`).
+Not here: what a stage adds (`training.settings`, `training.settings.objectives`).
 """
 
 from collections.abc import Iterable

@@ -1,0 +1,21 @@
+"""Settings of the comparison of models on held-out prompts. Imports no torch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from transforms.settings import Settings
+
+
+class EvaluationSettings(Settings):
+    """How models are compared on held-out prompts."""
+
+    samples: int = Field(default=4, ge=1)
+    """Sampled responses a prompt, at temperature 1; one greedy response is drawn beside them."""
+    selection_metric: Literal["gold_reward", "reward"] = "reward"
+    """Validation metric, of sampled responses, that selects the best iterate."""
+    logps_batch_tokens: int = Field(default=8192, ge=64)
+    """Padded tokens of one forward pass when log-probabilities are computed."""
+    length_control: bool = Field(default=False, exclude=True)
+    """Draw the asset of win rates at equal length; it reads what was evaluated and changes none of
+    it. Half a second of fitting for each pair of models, split, decoding and judge."""

@@ -1,0 +1,60 @@
+"""Settings of the initial model: one that is there, or one that is made here. Imports no torch."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from transforms.settings import Settings
+
+
+class TinyModelSettings(Settings):
+    """A Llama-architecture model made here from random weights, with a tokenizer trained here."""
+
+    tokenizer: Literal["word_level", "byte_bpe"] = "word_level"
+    """`word_level`: one token a whitespace-separated word; `byte_bpe`: byte-level BPE."""
+    vocab_size: int = Field(default=512, ge=16)
+    """Most tokens of the vocabulary, specials included."""
+    hidden_size: int = Field(default=128, ge=32)
+    """Width; hidden_size / heads must be a head size that vLLM runs: 32, 48, 64, 128."""
+    intermediate_size: int = Field(default=512, ge=32)
+    """Width of the MLP."""
+    layers: int = Field(default=4, ge=1)
+    """Decoder layers."""
+    heads: int = Field(default=4, ge=1)
+    """Attention heads."""
+    context_tokens: int = Field(default=128, ge=16)
+    """Positions of the model, tokens."""
+    initializer_range: float = Field(default=0.1, gt=0)
+    """Standard deviation of the initial weights; the usual 0.02 learns slowly at this width."""
+
+    @model_validator(mode="after")
+    def _head_size(self) -> Self:
+        size, rest = divmod(self.hidden_size, self.heads)
+        if rest or size not in (32, 48, 64, 128):
+            raise ValueError(
+                f"hidden_size / heads is {self.hidden_size / self.heads:g};"
+                " vLLM on a CPU needs 32, 48, 64 or 128"
+            )
+        return self
+
+
+class ModelSettings(Settings):
+    """The initial model: a folder or hub id, or one made here."""
+
+    path: str | None = None
+    """Local folder or hub id of a causal language model with a chat template."""
+    revision: str | None = None
+    """Git revision of the hub model."""
+    tokenizer: str | None = None
+    """Local folder or hub id to take the tokenizer and chat template from, where `path` is a base
+    model without a template; null takes them from `path`."""
+    tiny: TinyModelSettings | None = None
+    """Make the model here instead."""
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Weights and compute; float32 on a CPU, where bfloat16 is about a hundred times slower."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.path is None) == (self.tiny is None):
+            raise ValueError("name exactly one of path, tiny")
+        return self

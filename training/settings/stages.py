@@ -1,0 +1,45 @@
+"""Settings of the models before the loop: pi_0, the reward model, the preference model.
+
+Not here: what every training shares (`training.settings.training`), the objectives of a policy
+(`training.settings.objectives`). Imports no torch.
+"""
+
+from pydantic import Field
+
+from training.settings.training import TrainingSettings
+
+
+class SFTSettings(TrainingSettings):
+    """Supervised fine-tuning of the initial model on `demonstrations`: pi_0."""
+
+    learning_rate: float = Field(default=2e-5, gt=0)
+    """Paper, section 3.1: 2e-5."""
+    packing: bool = False
+    """Pack conversations into blocks of max_tokens. Paper: "packed into blocks of 8192"."""
+
+
+class RewardModelSettings(TrainingSettings):
+    """Bradley-Terry reward model on `preference_pairs`, from pi_0 with a scalar head."""
+
+    learning_rate: float = Field(default=2e-6, gt=0)
+    """Paper, section 2.2: 2e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
+    mixture: str = "all"
+    """Mixture of the recipe that it is trained on; `all` is every source of preferences."""
+
+
+class PreferenceModelSettings(TrainingSettings):
+    """Pairwise preference model: a causal model that answers which of two responses is better."""
+
+    learning_rate: float = Field(default=5e-6, gt=0)
+    """Paper, section 2.2: 5e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
+    batch_size: int = Field(default=128, ge=1)
+    """Examples an optimiser step (packed: blocks). Paper, section 2.2: 128."""
+    max_tokens: int = Field(default=3072, ge=8)
+    """Longest example, and the block that examples are packed into. Paper: "block size of 3072"."""
+    packing: bool = True
+    """Pack examples into blocks of `max_tokens`."""
+    both_orders: bool = False
+    """Train on each pair in both orders, two examples a pair; false draws one order a pair, by a
+    hash of its id. The paper's code draws one."""
+    mixture: str = "all"
+    """Mixture of the recipe that it is trained on; `all` is every source of preferences."""
