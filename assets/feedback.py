@@ -87,7 +87,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         )
         chosen = choose_pairs(pairs, feedback.labels, feedback.choice, study.seed(step.asset))
         queue = responses.stamp(
-            chosen.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32)),
+            chosen,
             **slice_,
             reward_model=name,
             reward_model_id=model.checkpoint_id,

@@ -55,12 +55,7 @@ def judged_pairs(
     """
     chunks: list[pl.DataFrame] = []
     _ask_judge(study, step, as_responses(pairs), RankingSettings(), chunks.append)
-    shares = pl.concat(chunks).pivot("response_index", index="prompt_id", values="reward")
-    rewards = shares.select(pair_id="prompt_id", chosen_reward="0", rejected_reward="1")
-    undecided = pl.any_horizontal(pl.col("chosen_reward", "rejected_reward").is_null())
-    return rewards.filter(~undecided), rewards.filter(undecided).select(
-        row_key="pair_id", reason=pl.lit("no_verdict"), evidence=pl.lit("see judgments.raw_text")
-    )
+    return judgments.pair_shares(pl.concat(chunks))
 
 
 def ask_judge(study: Study, step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]:

@@ -35,8 +35,9 @@ def plan(
     import polars as pl
 
     from assets.console import print_table
-    from assets.plan import beside_measured, count_weights, known_sizes, planned_work, predict
+    from assets.plan import count_weights, known_sizes, planned_work
     from training.recipe_file import load_recipe
+    from transforms.measures.predicted_costs import beside_measured, predict
     from transforms.tables.costs import read_costs
     from transforms.tables.lake import Lake
 

@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli import app
-from assets.plan import beside_measured, count_weights, known_sizes, planned_work, predict
+from assets.plan import count_weights, known_sizes, planned_work
 from training.initial_model import make_tiny_model
+from transforms.measures.predicted_costs import beside_measured, predict
 from transforms.tables.lake import Lake
 from transforms.tables.schemas import SCHEMAS
 

@@ -75,8 +75,12 @@ def choose_pairs(
         choice: `uncertainty` takes those whose preference_probability is nearest one half;
             `random` those with the lowest hash of seed and pair_id. Equal ones go by the hash.
         seed: of the hash.
+
+    Returns:
+        The rows taken, and their place in the queue, from 0.
     """
     drawn = hashed(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
     doubt = (pl.col("preference_probability") - 0.5).abs()
     order = [doubt, drawn] if choice == "uncertainty" else [drawn]
-    return pairs.sort(order).head(labels)
+    taken = pairs.sort(order).head(labels)
+    return taken.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32))

@@ -122,6 +122,26 @@ def win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def pair_shares(shares: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the shares of labelled pairs that were judged as responses.
+
+    Args:
+        shares: prompt_id (the pair's), response_index (0 chosen, 1 rejected), reward; null where
+            the judge gave no usable verdict.
+
+    Returns:
+        pair_id, chosen_reward, rejected_reward; and the pairs without a verdict, as row_key,
+        reason, evidence.
+    """
+    rewards = shares.pivot("response_index", index="prompt_id", values="reward").select(
+        pair_id="prompt_id", chosen_reward="0", rejected_reward="1"
+    )
+    undecided = pl.any_horizontal(pl.col("chosen_reward", "rejected_reward").is_null())
+    return rewards.filter(~undecided), rewards.filter(undecided).select(
+        row_key="pair_id", reason=pl.lit("no_verdict"), evidence=pl.lit("see judgments.raw_text")
+    )
+
+
 def record_judge(lake: Lake, judge: pl.DataFrame) -> None:
     """Write the row of a judge before it is asked; a second time it replaces the first."""
     lake.overwrite("judges", judge, judge_id=judge.item(0, "judge_id"))

@@ -49,6 +49,7 @@ def pairs(**probabilities):
 def test_uncertainty_takes_what_is_nearest_one_half_in_that_order():
     found = choose_pairs(pairs(a=0.9, b=0.45, c=0.5, d=0.6), 3, "uncertainty", 0)
     assert found["pair_id"].to_list() == ["c", "b", "d"]
+    assert found["place"].to_list() == [0, 1, 2]
 
 
 def test_all_are_sent_where_there_are_fewer():

@@ -9,6 +9,7 @@ from transforms.ranking.judgments import (
     answered,
     missing_comparisons,
     outcomes,
+    pair_shares,
     record_judge,
     round_robin,
     win_shares,
@@ -154,6 +155,19 @@ def test_shares_sum_to_half_the_responses_and_follow_the_quality(texts, quality)
     for i, j in combinations(range(len(texts)), 2):
         better = quality[texts[i]] - quality[texts[j]]
         assert (shares[i] - shares[j]) * better >= 0
+
+
+def test_a_pair_without_a_verdict_is_named_and_not_ranked():
+    shares = pl.DataFrame(
+        {
+            "prompt_id": ["p", "q", "p", "q"],
+            "response_index": [0, 0, 1, 1],
+            "reward": [0.75, None, 0.25, None],
+        }
+    )
+    decided, undecided = pair_shares(shares)
+    assert decided.rows() == [("p", 0.75, 0.25)]
+    assert undecided.rows() == [("q", "no_verdict", "see judgments.raw_text")]
 
 
 def test_a_restart_asks_for_what_is_missing_and_what_had_no_answer(tmp_path):
