@@ -10,26 +10,21 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import (
-    baselines,
+from assets import jobs, reports
+from assets.console import console_logger
+from assets.data import preferences, sources, statistics
+from assets.evaluation import (
     benchmark_reports,
     benchmarks,
-    evaluation,
-    iterations,
-    jobs,
+    held_out,
     length_bias,
     length_control,
-    models,
-    preferences,
     promotion,
-    reports,
     reward_bench,
     reward_refresh,
-    sources,
-    statistics,
 )
-from assets.console import console_logger
 from assets.home import ROOT, default_home
+from assets.loop import baselines, iterations, models
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
@@ -53,7 +48,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         *length_bias.build(study),
         *baselines.build(study),
         *(asset for t in study.iterations for asset in iterations.build_iteration(study, t)),
-        *evaluation.build(study),
+        *held_out.build(study),
         *length_control.build(study),
         *measured,
         *promotion.build(study),

@@ -48,8 +48,8 @@ def benchmark(
     Answers and figures go to the tables `benchmark_answers` and `benchmark_results`, under the name
     of the checkpoint's asset; under `<asset>@<id>` where a newer checkpoint has replaced it.
     """
-    from assets.benchmark_runs import measure, named
     from assets.console import print_table, quiet_teardown
+    from assets.evaluation.benchmark_runs import measure, named
     from training.benchmarks.benchmark import open_benchmark
     from training.recipe_file import load_recipe
     from training.settings.any_benchmark import read_benchmark

@@ -31,7 +31,7 @@ def health(
     import polars as pl
 
     from assets.console import print_table
-    from assets.health import measure_health
+    from assets.loop.health import measure_health
     from training.recipe_file import load_recipe
     from training.settings.health import HealthSettings
     from transforms.measures.health import concerns

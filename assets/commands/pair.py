@@ -35,7 +35,7 @@ def pair(
     `pairs`, and run it: its first iteration takes over responses and scores, and pairs the same.
     """
     from assets.console import print_table
-    from assets.pairing import pair_again
+    from assets.loop.pairing import pair_again
     from training.recipe_file import parse_override
     from training.settings.merging import merge
     from transforms.measures.differences import pair_changes, pair_summary

@@ -1,8 +1,8 @@
 """Settings of the objectives: what a policy's training minimises. Imports no torch.
 
-Not here: the rows of each (`assets.objectives`), the training (`training.dpo`, `training.raft`).
-With h = log pi/ref(chosen) - log pi/ref(rejected), c and r its two terms, b = `beta`, e =
-`label_smoothing`, s = sigmoid, a pair's loss is, in TRL 1.16's names but for `cdpo`:
+Not here: the rows of each (`assets.loop.objectives`), the training (`training.dpo`,
+`training.raft`). With h = log pi/ref(chosen) - log pi/ref(rejected), c and r its two terms, b =
+`beta`, e = `label_smoothing`, s = sigmoid, a pair's loss is, in TRL 1.16's names but for `cdpo`:
 
     sigmoid       -log s(b h)                           Rafailov et al. 2023, arXiv 2305.18290
     cdpo          -(1 - e) log s(b h) - e log s(-b h)   Mitchell 2023, a note on noisy preferences

@@ -1,0 +1,1 @@
+"""Assets that measure: held-out prompts, benchmarks, rankers, which policy is the current one."""

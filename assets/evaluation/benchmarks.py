@@ -1,0 +1,141 @@
+"""Benchmarks: one asset a benchmark and experiment, one a benchmark for the shared models.
+
+Lives here: which models are measured on which benchmark. Not here: how one is
+(`assets.evaluation.benchmark_runs`). Paper: section 4, tables 3 to 6.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.data.sources import origin_settings
+from assets.evaluation.benchmark_runs import measure
+from assets.loop.judges import judge_settings
+from assets.materialize import declare
+from assets.metadata import table_metadata, table_preview
+from assets.steps import Made, Step, Watch
+from assets.study import Study
+from training.settings.any_benchmark import AnyBenchmark
+from training.settings.benchmarks import BASELINES
+from training.settings.judged_benchmarks import JudgedSettings
+from transforms.benchmarks import results, watched
+from transforms.benchmarks.answers import Measured
+from transforms.tables import checkpoints
+
+GROUPS = ("baseline_benchmarks", "benchmarks")
+"""First part of an asset's name: of the shared models, of an experiment's."""
+
+CHECKS = ("benchmark_answers_are_whole", "benchmarked_the_expected_policy")
+JUDGED_CHECKS = ("benchmark_verdicts_are_usable",)
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the assets of every benchmark that the recipe names and has not switched off."""
+    return [
+        asset
+        for name, settings in study.recipe.benchmarks.items()
+        if settings.enabled
+        for asset in _build_benchmark(study, name, settings)
+    ]
+
+
+def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg.AssetsDefinition]:
+    shared = tuple(model for model in BASELINES if model in settings.models)
+    own = set(settings.models) - set(shared)
+    iterates = tuple(f"iteration_{t}/policy" for t in study.iterations)
+    of_shared, of_own = (f"{group}/{name}" for group in GROUPS)
+    assets = []
+    if shared:
+        models = dict.fromkeys(shared, 0)
+        assets.append(_asset(study, name, settings, of_shared, shared, models))
+    if own:
+        models = {policy: t for t, policy in enumerate(iterates, start=1)}
+        deps = ("selected_policy", *(iterates if "iterates" in own else ()))
+        assets.append(_asset(study, name, settings, of_own, deps, models))
+    return assets
+
+
+def asset_names(name: str, settings: AnyBenchmark) -> list[str]:
+    """Name the assets of a benchmark that are drawn."""
+    own = bool(set(settings.models) - set(BASELINES))
+    measured = (bool(set(settings.models) & set(BASELINES)), own)
+    return [
+        f"{group}/{name}"
+        for group, is_measured in zip(GROUPS, measured, strict=True)
+        if settings.enabled and is_measured
+    ]
+
+
+def _asset(
+    study: Study,
+    name: str,
+    settings: AnyBenchmark,
+    key: str,
+    deps: tuple[str, ...],
+    iterations: Mapping[str, int],
+) -> dg.AssetsDefinition:
+    partitioned = "selected_policy" in deps
+    which = "each experiment's iterate" if partitioned else ", ".join(deps)
+
+    @declare(
+        study,
+        key,
+        group="benchmarks",
+        deps=deps,
+        settings=lambda _: benchmark_settings(study, settings),
+        partitioned=partitioned,
+        checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
+        watch=Watch(watched.WATCHED, lambda step: watched.doubts(step.lake, step.experiment, name)),
+        scope=lambda step: {"experiment": step.experiment, "benchmark": name},
+        accelerator=True,
+        kinds=("deltalake", settings.engine),
+        description=f"One row per model, subset and metric of {settings.benchmark}: {which}. "
+        "Answers are committed as they come; a restart asks for what is missing.",
+    )
+    def benchmark(step: Step) -> Made:
+        from training.benchmarks.benchmark import open_benchmark
+
+        opened = open_benchmark(
+            settings,
+            step.loop.sampling,
+            study.recipe.judge,
+            seed=study.seed("evaluation"),
+            dtype=study.recipe.model.dtype,
+        )
+        rows = []
+        for model in _models(step, settings) if partitioned else deps:
+            policy = checkpoints.latest(step.lake, model, step.experiment)
+            measured = Measured(step.experiment, iterations[model], model, policy.checkpoint_id)
+            rows.append(measure(step.lake, measured, policy, name, opened, step.log.info))
+        results.drop_replaced(step.lake, step.experiment, name)
+        table = pl.concat(rows)
+        version = step.lake.version(results.TABLE)
+        figures = table.filter(subset=results.ALL).drop("benchmark_id", "experiment", "iteration")
+        return Made(
+            f"{results.TABLE}@{version}",
+            {**table_metadata(table, version), "figures": table_preview(figures, 40)},
+        )
+
+    return benchmark
+
+
+def _models(step: Step, settings: AnyBenchmark) -> list[str]:
+    """Name the iterates to measure: all of them, or the selected one."""
+    if "iterates" in settings.models:
+        return [f"iteration_{t}/policy" for t in range(1, step.loop.iterations + 1)]
+    selected = step.lake.read("selected_policies", experiment=step.experiment)
+    return [selected.item(0, "model")]
+
+
+def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
+    """Say what a benchmark's figures depend on besides the model."""
+    judged = isinstance(settings, JudgedSettings)
+    return {
+        **settings.decisive(),
+        **({"judge": judge_settings(study.recipe.judge)} if judged else {}),
+        "data": {part: origin_settings(origin) for part, origin in settings.data.items()},
+        "models": list(settings.models),
+        **study.model_settings,
+    }

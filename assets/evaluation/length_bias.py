@@ -1,0 +1,56 @@
+"""The length study: whether the reward of pi_0's responses follows their length.
+
+Lives here: its sampled and scored responses, and the table made of them. It is drawn where the
+recipe holds prompts out for it (`splits.length_study_fraction`). Not here: length bias along the
+loop (`sql/reports/length_bias.sql` has every slice). Paper: section 2.3 and Figure 5.
+"""
+
+import dagster as dg
+
+from assets.loop.chain import Chain, build_responses
+from assets.materialize import declare
+from assets.metadata import picture, table_metadata, table_preview
+from assets.steps import Made, Step
+from assets.study import Study
+from transforms.measures.length_bias import correlations, summarise
+from transforms.plots.length_bias import draw_length_bias
+from transforms.ranking.responses import with_rewards
+
+STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
+"""Its slice of `generations` and `scores` is experiment `length_study`, iteration 0."""
+
+TITLE = "Reward and length of n responses of pi_0 to the prompts of the length study"
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the assets of the length study; none where the recipe has no prompts for it."""
+    if not study.recipe.splits.length_study_fraction:
+        return []
+
+    @declare(
+        study,
+        "reward_length_correlation",
+        group=STUDY.group,
+        deps=(STUDY.asset("generations"), STUDY.asset("scores"), "prompts", "prompt_splits"),
+        kinds=("deltalake", "polars"),
+    )
+    def reward_length_correlation(step: Step) -> Made:
+        """One row per prompt of the length study and unit: Pearson's r of reward and length."""
+        lake, slice_ = step.lake, STUDY.slice(step)
+        rows = correlations(
+            lake.read("generations", **slice_),
+            lake.read("scores", **slice_),
+            lake.read("prompt_splits"),
+        )
+        version = lake.overwrite(step.asset, rows, **slice_)
+        summary = summarise(with_rewards(lake, **slice_), rows)
+        return Made(
+            f"{step.asset}@{version}",
+            {
+                **table_metadata(rows, version),
+                "summary": table_preview(summary),
+                "heat_map": picture(draw_length_bias(rows, TITLE), "heat map"),
+            },
+        )
+
+    return [*build_responses(study, STUDY), reward_length_correlation]

@@ -1,0 +1,56 @@
+"""Length-controlled win rates of the iterates, where the recipe asks for them.
+
+Not here: the regression and its pairs (`transforms.measures`).
+"""
+
+import dagster as dg
+import polars as pl
+
+from assets.evaluation.held_out import BASELINES
+from assets.materialize import declare
+from assets.metadata import table_metadata, table_preview
+from assets.steps import Made, Step
+from assets.study import Study
+from transforms.measures import judged_responses
+from transforms.ranking import judgments, responses
+from transforms.tables.columns import SHARED
+from transforms.tables.schemas import SCHEMAS
+
+TABLE = judged_responses.TABLE
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the asset, unless `evaluation.length_control` is false."""
+    if not study.recipe.evaluation.length_control:
+        return []
+    iterates = {f"iteration_{t}/policy": t for t in study.iterations}
+
+    @declare(
+        study,
+        TABLE,
+        group="evaluation",
+        deps=("evaluation", "baseline_evaluation"),
+        partitioned=True,
+        kinds=("deltalake", "sklearn"),
+    )
+    def rates(step: Step) -> Made:
+        """One row per iterate, baseline, split, decoding and judge: win rate, and at equal length.
+
+        Judged by the reward, the gold reward, and every judge that has compared their responses.
+        """
+        verdicts = judgments.verdicts(step.lake)
+        frames = []
+        for model, iteration in iterates.items():
+            mine = step.lake.read("evaluation_responses", experiment=step.experiment, model=model)
+            for baseline in BASELINES:
+                other = step.lake.read("evaluation_responses", experiment=SHARED, model=baseline)
+                rows = judged_responses.length_controlled_win_rates(mine, other, verdicts)
+                slice_ = {"experiment": step.experiment, "iteration": iteration}
+                frames.append(responses.stamp(rows, **slice_).select(list(SCHEMAS[TABLE])))
+        table = pl.concat(frames)
+        version = step.lake.overwrite(TABLE, table, experiment=step.experiment)
+        shown = table.filter(split="evaluation")
+        metadata = {**table_metadata(table, version), "win_rates": table_preview(shown, 40)}
+        return Made(f"{TABLE}@{version}", metadata)
+
+    return [rates]

@@ -1,0 +1,92 @@
+"""Whether refreshed reward models still order the policies' responses as the gold reward does.
+
+Lives here: every reward model of an experiment on the held-out responses of every iterate. It is
+drawn where an experiment has feedback and there is a gold reward. Not here: the refresh
+(`assets.loop.feedback`). A model is measured on prompts that no label is about.
+"""
+
+import dagster as dg
+import polars as pl
+
+from assets.materialize import declare
+from assets.metadata import table_metadata, table_preview
+from assets.steps import Made, Step
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from transforms.measures.refreshed_accuracy import refreshed_accuracy
+from transforms.tables import checkpoints
+from transforms.tables.columns import SHARED
+from transforms.tables.query import connect, report
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the asset; none without feedback, or without a gold reward."""
+    loops = [study.loop(experiment) for experiment in study.recipe.experiments]
+    rankers = sorted({loop.ranker for loop in loops if loop.feedback})
+    if not rankers or not study.recipe.gold:
+        return []
+
+    def models(loop: LoopSettings) -> list[str]:
+        """Name the reward models of an experiment, the first one first."""
+        return [loop.ranker, *(f"iteration_{t}/reward_model" for t in study.iterations)]
+
+    evaluations = ("baseline_evaluation", "evaluation", "prompts")
+
+    @declare(
+        study,
+        "reward_refresh",
+        group="evaluation",
+        deps=(*evaluations, *rankers, *(f"iteration_{t}/reward_model" for t in study.iterations)),
+        reads=lambda loop: (*evaluations, *models(loop)),
+        settings=lambda _: {"dtype": study.recipe.model.dtype},
+        partitioned=True,
+        drawn_for=lambda loop: loop.feedback is not None,
+        accelerator=True,
+        kinds=("deltalake", "pytorch"),
+    )
+    def reward_refresh(step: Step) -> Made:
+        """One row per policy, reward model and split: how often it orders the policy's responses.
+
+        A pair counts where the gold rewards of two responses to a held-out prompt differ.
+        """
+        from training.evaluation import rewards_of
+
+        rows = _sampled_responses(study, step)
+        measured = []
+        for refreshes, name in enumerate(models(step.loop)):
+            model = checkpoints.latest(step.lake, name, step.experiment)
+            rewards = rewards_of(
+                rows, model.path, step.loop.scoring, dtype=study.recipe.model.dtype
+            )
+            measured.append(
+                refreshed_accuracy(
+                    rows.with_columns(reward=rewards),
+                    experiment=step.experiment,
+                    reward_model=name,
+                    reward_model_id=model.checkpoint_id,
+                    refreshes=refreshes,
+                )
+            )
+        table = pl.concat(measured)
+        version = step.lake.overwrite("reward_accuracy", table, experiment=step.experiment)
+        with connect(step.lake) as connection:
+            summary = report(connection, "reward_refresh").filter(experiment=step.experiment)
+        return Made(
+            f"reward_accuracy@{version}",
+            {**table_metadata(table, version), "summary": table_preview(summary)},
+        )
+
+    return [reward_refresh]
+
+
+def _sampled_responses(study: Study, step: Step) -> pl.DataFrame:
+    """Read the sampled held-out responses of pi_0 and of every iterate, with their prompts."""
+    policies = {"sft_policy": SHARED} | {
+        f"iteration_{t}/policy": step.experiment for t in study.iterations
+    }
+    rows = pl.concat(
+        step.lake.read("evaluation_responses", experiment=experiment, model=policy)
+        for policy, experiment in policies.items()
+    )
+    prompts = step.lake.read("prompts").select("prompt_id", "prompt")
+    return rows.filter(decoding="sampled").join(prompts, on="prompt_id", maintain_order="left")

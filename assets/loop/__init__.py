@@ -1,0 +1,1 @@
+"""Assets of the loop: models, each iteration's responses, scores, pairs and policy, baselines."""

@@ -1,0 +1,51 @@
+"""The two baselines, at the loop's number of optimiser steps: offline DPO and one-shot DPO."""
+
+import math
+
+import dagster as dg
+
+from assets.loop import iterations
+from assets.loop.training_run import train
+from assets.materialize import declare
+from assets.steps import Made, Step
+from assets.study import Study
+from transforms.prompts import split_rows
+from transforms.tables import checkpoints
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the assets of both baselines."""
+
+    @declare(
+        study,
+        "offline_dpo",
+        group="baselines",
+        deps=("sft_policy", "preference_pairs", "mixture_pairs", "prompt_splits"),
+        settings=lambda loop: {
+            "dpo": loop.dpo.decisive(),
+            "mixture": study.recipe.offline_mixture,
+            **study.model_settings,
+        },
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+    )
+    def offline_dpo(step: Step) -> Made:
+        """Policy: DPO from pi_0 on the offline preference pairs, which other policies wrote.
+
+        The paper's vanilla DPO. It takes as many optimiser steps as all iterations would, were
+        there a pair for every prompt.
+        """
+        policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+        mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
+        pairs = split_rows.training_pairs(step.lake.read("preference_pairs"), mixture)
+        prompts = split_rows.iteration_sizes(step.lake.read("prompt_splits"))
+        dpo = step.loop.dpo
+        total = sum(
+            dpo.max_steps or math.ceil(count * dpo.epochs / dpo.batch_size) for count in prompts
+        )
+        settings = dpo.model_copy(update={"max_steps": total})
+        return train(
+            study, step, "dpo", pairs, settings, parent=policy, start=policy, against=policy
+        )
+
+    return [offline_dpo, *iterations.build_one_shot(study)]

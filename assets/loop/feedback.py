@@ -1,0 +1,176 @@
+"""Fresh feedback: an iteration's label queue, its labels, its refreshed reward model.
+
+Lives here: the assets that come between an iteration's generations and their scores, for the
+experiments with `loop.feedback`. Not here: which pairs are chosen and what labels come to
+(`transforms.feedback`), the scores (`assets.loop.chain`). They are drawn where any experiment of
+the recipe has feedback; for the others they make nothing. Evaluation keeps the reward model that
+all experiments share, so that their rewards can be compared.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import polars as pl
+
+from assets.loop.chain import Chain
+from assets.loop.oracles import oracle_settings, write_labels
+from assets.loop.rankers import validate_ranker
+from assets.loop.training_run import train
+from assets.materialize import declare
+from assets.metadata import table_metadata, table_preview
+from assets.steps import Made, Step
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from transforms.feedback.queue import askable_pairs, choose_pairs
+from transforms.feedback.refresh import refresh_pairs
+from transforms.ranking import responses
+from transforms.tables import checkpoints
+from transforms.tables.schemas import SCHEMAS
+
+
+def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
+    """Build the feedback assets of an iteration; none where no experiment has feedback."""
+    loops = [study.loop(experiment) for experiment in study.recipe.experiments]
+    refreshed = [loop for loop in loops if loop.feedback]
+    if not refreshed:
+        return []
+
+    def last_model(loop: LoopSettings) -> str:
+        """Name the reward model that an iteration begins with."""
+        before = chain.iteration - 1
+        return f"iteration_{before}/reward_model" if before else loop.ranker
+
+    last_models = sorted({last_model(loop) for loop in refreshed})
+    common = {
+        "group": chain.group,
+        "partitioned": True,
+        "drawn_for": lambda loop: loop.feedback is not None,
+    }
+
+    @declare(
+        study,
+        chain.asset("label_queue"),
+        deps=(chain.asset("generations"), "prompts", *last_models),
+        reads=lambda loop: (chain.asset("generations"), "prompts", last_model(loop)),
+        settings=lambda loop: {
+            "labels": loop.feedback.labels,
+            "choice": loop.feedback.choice,
+            **study.model_settings,
+        },
+        accelerator=True,
+        kinds=("deltalake", "pytorch"),
+        description="One row per pair of responses of a prompt that is sent to the preference "
+        "oracle, with its preference probability under the last reward model.",
+        **common,
+    )
+    def label_queue(step: Step) -> Made:
+        from training.scoring import score
+
+        slice_, feedback = chain.slice(step), step.loop.feedback
+        name = last_model(step.loop)
+        model = checkpoints.latest(step.lake, name, step.experiment)
+        rows = responses.with_prompts(step.lake, **slice_)
+        rewards: list[pl.DataFrame] = []
+        score(
+            rows,
+            model.path,
+            step.loop.scoring,
+            dtype=study.recipe.model.dtype,
+            commit=rewards.append,
+            description=step.asset,
+        )
+        pairs = askable_pairs(
+            rows.join(
+                pl.concat(rewards).select("prompt_id", "response_index", "reward"),
+                on=["prompt_id", "response_index"],
+            )
+        )
+        chosen = choose_pairs(pairs, feedback.labels, feedback.choice, study.seed(step.asset))
+        queue = responses.stamp(
+            chosen,
+            **slice_,
+            reward_model=name,
+            reward_model_id=model.checkpoint_id,
+            choice=feedback.choice,
+        ).select(list(SCHEMAS["label_queue"]))
+        version = step.lake.overwrite("label_queue", queue, **slice_)
+        return Made(
+            f"label_queue@{version}",
+            {**table_metadata(queue, version), "askable_pairs": pairs.height},
+        )
+
+    @declare(
+        study,
+        chain.asset("preference_labels"),
+        deps=(chain.asset("label_queue"),),
+        settings=lambda loop: oracle_settings(study, loop),
+        checks=("no_held_out_prompt_in_training", "judgments_are_usable"),
+        scope=chain.slice,
+        accelerator=any(loop.feedback.oracle == "judge" for loop in refreshed),
+        kinds=("deltalake",),
+        description="One row per label: a pair of the queue, who was asked, and which of its "
+        "responses is better. People are waited for: the step fails until they have answered.",
+        **common,
+    )
+    def preference_labels(step: Step) -> Made:
+        slice_ = chain.slice(step)
+        queue = step.lake.read("label_queue", **slice_).sort("place")
+        labels = write_labels(study, step, queue, **slice_)
+        version = step.lake.version("preference_labels")
+        return Made(
+            f"preference_labels@{version}",
+            {
+                **table_metadata(labels, version),
+                "preferred": table_preview(labels["preferred"].value_counts(sort=True)),
+            },
+        )
+
+    tables = [
+        f"iteration_{t}/{noun}"
+        for t in range(1, chain.iteration + 1)
+        for noun in ("label_queue", "preference_labels")
+    ]
+    old_pairs = ("preference_pairs", "mixture_pairs")
+
+    @declare(
+        study,
+        chain.asset("reward_model"),
+        deps=(*last_models, *tables, *old_pairs),
+        reads=lambda loop: (last_model(loop), *tables, *old_pairs),
+        settings=lambda loop: {
+            "reward_model": study.recipe.refresh_of(loop).decisive(),
+            "oracle": loop.feedback.oracle,
+            "replay": loop.feedback.replay,
+            **study.model_settings,
+        },
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+        description="Bradley-Terry reward model: goes on from the last one, on the labels of the "
+        "experiment so far and pairs of its own mixture.",
+        **common,
+    )
+    def reward_model(step: Step) -> Made:
+        feedback, settings = step.loop.feedback, study.recipe.refresh_of(step.loop)
+        last = checkpoints.latest(step.lake, last_model(step.loop), step.experiment)
+        rows = refresh_pairs(
+            step.lake,
+            **chain.slice(step),
+            oracle=feedback.oracle,
+            mixture=settings.mixture,
+            replay=feedback.replay,
+            seed=study.seed(step.asset),
+        )
+        made = train(
+            study,
+            step,
+            "reward_model",
+            rows,
+            settings,
+            parent=last,
+            iteration=chain.iteration,
+            policy=last,
+        )
+        measured = validate_ranker(study, step, settings, chain.iteration)
+        return Made(made.output_id, {**made.metadata, **measured})
+
+    return [label_queue, preference_labels, reward_model]

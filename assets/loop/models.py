@@ -1,0 +1,89 @@
+"""Models that every experiment shares: the initial model, pi_0, the reward model."""
+
+import dagster as dg
+
+from assets.loop.rankers import RankerSettings, validate_ranker
+from assets.loop.training_run import save_model, train
+from assets.materialize import declare
+from assets.steps import Made, Step
+from assets.study import Study
+from training.settings.stages import PreferenceModelSettings
+from transforms.prompts import split_rows
+from transforms.tables import checkpoints
+
+
+def build(study: Study) -> list[dg.AssetsDefinition]:
+    """Build the assets of the shared models."""
+    recipe = study.recipe
+
+    @declare(
+        study,
+        "initial_model",
+        group="sft",
+        deps=("demonstrations",) if recipe.model.tiny else (),
+        settings=lambda _: {"model": recipe.model.model_dump(), "seed": recipe.seed},
+        kinds=("pytorch",),
+    )
+    def initial_model_(step: Step) -> Made:
+        """Model: initial weights, tokenizer, chat template; from a folder or hub, or made here."""
+        from training import initial_model
+
+        folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
+        if recipe.model.tiny:
+            conversations = step.lake.read("demonstrations")["messages"].to_list()
+            initial_model.make_tiny_model(
+                recipe.model.tiny, conversations, folder, seed=study.seed(step.asset)
+            )
+        else:
+            initial_model.fetch_initial_model(recipe.model, folder)
+        return save_model(step, folder, kind="causal_lm", parent_id="", reference_id="")
+
+    @declare(
+        study,
+        "sft_policy",
+        group="sft",
+        deps=("initial_model", "demonstrations"),
+        settings=lambda _: {"sft": recipe.sft.decisive(), **study.model_settings},
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+    )
+    def sft_policy(step: Step) -> Made:
+        """Policy pi_0: trained on demonstrations from the initial model; the reference of DPO."""
+        model = checkpoints.latest(step.lake, "initial_model", step.experiment)
+        rows = step.lake.read("demonstrations").select("row_key", "messages")
+        return train(study, step, "sft", rows, recipe.sft, parent=model, model=model)
+
+    rankers = (_ranker(study, *ranker) for ranker in recipe.trained_rankers().items())
+    return [initial_model_, sft_policy, *rankers]
+
+
+def _ranker(study: Study, name: str, settings: RankerSettings) -> dg.AssetsDefinition:
+    """Build a model that ranks responses; a recipe may have several, on other mixtures."""
+    compares = isinstance(settings, PreferenceModelSettings)
+    stage = "preference_model" if compares else "reward_model"
+
+    @declare(
+        study,
+        name,
+        group="reward",
+        deps=("sft_policy", "preference_pairs", "mixture_pairs"),
+        settings=lambda _: {stage: settings.decisive(), **study.model_settings},
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+        description=(
+            "Pairwise preference model: pi_0 trained to name the better of two responses, A or B. "
+            if compares
+            else "Bradley-Terry reward model: trained on pairs from pi_0 with a scalar head. "
+        )
+        + f"Its pairs are mixture {settings.mixture}; its accuracy is measured on pairs whose "
+        "prompts are in no training table.",
+    )
+    def ranker(step: Step) -> Made:
+        policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+        pairs = step.lake.read("preference_pairs")
+        mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
+        rows = split_rows.training_pairs(pairs, mixture)
+        made = train(study, step, stage, rows, settings, parent=policy, policy=policy)
+        return Made(made.output_id, {**made.metadata, **validate_ranker(study, step, settings)})
+
+    return ranker

@@ -1,0 +1,99 @@
+"""Which policies an iteration's samplers take, and what one engine, with one policy, draws.
+
+Not here: drawing (`training.generation`), what a sampler may be (`training.settings.sampling`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from assets.steps import Step
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from training.settings.sampling import SamplingSettings
+from transforms.ranking import responses, samplers
+from transforms.tables import checkpoints
+from transforms.tables.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from assets.loop.chain import Chain
+
+INITIAL = "sft_policy"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What one engine draws: the responses of all samplers that take its policy."""
+
+    policy: Checkpoint
+    settings: SamplingSettings
+    """With these samplers only."""
+    seed: int
+    keys: responses.Keys
+
+
+def engines(study: Study, step: Step, chain: "Chain") -> list[Engine]:
+    """Group an iteration's samplers by the policy that they take, in the order of the samplers.
+
+    Samplers whose policies are the same checkpoint share an engine, and nothing else. An engine of
+    another policy than `chain.sampled_policy` has a seed of its own: with one seed, two policies
+    that are close would give the same responses to the same prompts.
+
+    Raises:
+        InputError: a policy is missing.
+    """
+    sampling = step.loop.sampling
+    named = sampling.resolved_samplers()
+    draws = samplers.number(
+        [
+            {"policy": one.policy_name, **one.model_dump(include=set(responses.SAMPLER_KEYS))}
+            for one in named
+        ]
+    )
+    assets: dict[Checkpoint, str] = {}
+    of_policy: dict[Checkpoint, list[samplers.Draw]] = {}
+    for draw in draws:
+        asset = policy_asset(chain, draw.policy)
+        policy = checkpoints.latest(step.lake, asset, step.experiment)
+        assets.setdefault(policy, asset)
+        of_policy.setdefault(policy, []).append(draw)
+    found = []
+    for policy, drawn in of_policy.items():
+        own = () if assets[policy] == chain.sampled_policy else (assets[policy],)
+        seed = study.seed("/".join([step.asset, *own]))
+        settings = sampling.model_copy(
+            update={"samplers": sampling.samplers and tuple(named[one.sampler] for one in drawn)}
+        )
+        keys = responses.Keys(
+            **chain.slice(step),
+            policy_id=policy.checkpoint_id,
+            sampling_id=responses.sampling_id(
+                sampling.model_dump(), seed, drawn if sampling.samplers else ()
+            ),
+            draws=drawn,
+            n=sampling.responses_per_prompt,
+        )
+        found.append(Engine(policy, settings, seed, keys))
+    return found
+
+
+def policy_asset(chain: "Chain", policy: str) -> str:
+    """Name the asset of a sampler's policy, as the table `checkpoints` does."""
+    if policy == "current" or chain.iteration <= 1:
+        return chain.sampled_policy
+    if policy == "initial" or (policy == "previous" and chain.iteration == 2):
+        return INITIAL
+    if policy == "previous":
+        return f"iteration_{chain.iteration - 2}/policy"
+    return chain.sampled_policy + policy.removeprefix("step")
+
+
+def sampled_policies(chain: "Chain", loop: LoopSettings) -> list[str]:
+    """List the assets whose policies an iteration samples; a step is part of its training's."""
+    named = [policy_asset(chain, one.policy_name) for one in loop.sampling.resolved_samplers()]
+    return sorted({asset.partition("@")[0] for asset in named})
+
+
+def kept_shares(loop: LoopSettings) -> Sequence[float]:
+    """List the shares of a training's steps that the next iteration's samplers take."""
+    return [one.share for one in loop.sampling.samplers if one.share is not None]

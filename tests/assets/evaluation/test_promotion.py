@@ -1,0 +1,205 @@
+"""Promotion on small lakes: the real asset and tables, answers and figures written by hand."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli import app
+from assets.evaluation import current_policy, promotion
+from assets.materialize import asset_key
+from assets.resources import LakeResource
+from assets.study import Study
+from training.recipe import Recipe
+from transforms.identity import digest
+from transforms.tables import checkpoints, materializations, promotions
+from transforms.tables.columns import SHARED
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
+
+PROMPTS = 24
+GOLD = "promotion.metric=gold_reward"
+ASSET = "iteration_2/policy"
+
+
+def add_policy(lake: Lake, experiment: str, better_by: float, model: str = ASSET) -> str:
+    """Write a policy whose answers are better than pi_0's by some, prompt by prompt."""
+    policy_id = digest(f"{experiment} {better_by}")
+    folder = checkpoints.workspace(lake, model, experiment)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(policy_id)
+    checkpoints.record(lake, folder, experiment=experiment, asset=model, checkpoint_id=policy_id)
+    rows = [
+        {"experiment": experiment, "iteration": 2, "model": model, "policy_id": policy_id,
+         "evaluation_id": "e", "split": split, "decoding": "sampled", "prompt_id": f"p{p}",
+         "response_index": i, "response": f"{'x' * (p % 5)}{better_by} {i}",
+         "gold_reward": p % 5 + better_by * (1 + p % 3)}
+        for p in range(PROMPTS)
+        for i in range(2)
+        for split in ("validation", "evaluation")
+    ]  # fmt: skip
+    answers = pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+    lake.overwrite("evaluation_responses", answers, experiment=experiment, model=model)
+    selected = {"experiment": experiment, "iteration": 2, "model": model, "policy_id": policy_id}
+    if experiment != SHARED:
+        frame = pl.DataFrame([selected], schema=SCHEMAS["selected_policies"])
+        lake.overwrite("selected_policies", frame, experiment=experiment)
+    return policy_id
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "study"
+
+
+@pytest.fixture
+def lake(home: Path) -> Lake:
+    """A lake with pi_0, and one experiment whose selected policy is better."""
+    lake = Lake(home / "lake")
+    add_policy(lake, SHARED, 0.0, "sft_policy")
+    add_policy(lake, "iterative", 0.5)
+    prompts = [
+        {"prompt_id": f"p{p}", "prompt": [{"role": "user", "content": f"question {p}"}],
+         "split": "validation"}
+        for p in range(PROMPTS)
+    ]  # fmt: skip
+    for table in ("prompts", "prompt_splits"):
+        lake.overwrite(table, pl.DataFrame(prompts, schema=SCHEMAS[table]))
+    for experiment in ("iterative", "concise"):
+        for asset in ("evaluation", "selected_policy"):
+            materializations.record(lake, asset=asset, experiment=experiment, output_id="o")
+    materializations.record(lake, asset="baseline_evaluation", experiment=SHARED, output_id="o")
+    return lake
+
+
+def decide(recipe: Recipe, lake: Lake, experiment: str = "iterative") -> dict:
+    """Materialize the asset; the last decision."""
+    made = dg.materialize(
+        promotion.build(Study(recipe)),
+        selection=[asset_key("promotion")],
+        resources={"lake": LakeResource(root=str(lake.root))},
+        partition_key=experiment,
+    )
+    assert made.success
+    return promotions.decisions(lake).row(-1, named=True)
+
+
+def test_nothing_is_drawn_without_the_key(make_tiny) -> None:
+    assert promotion.build(Study(make_tiny())) == []
+
+
+def test_a_better_policy_takes_pi_0s_place_once(make_tiny, lake: Lake) -> None:
+    made = decide(make_tiny(GOLD), lake)
+    first, _ = promotions.decisions(lake).iter_rows(named=True)
+    assert (first["model"], first["promoted"], first["reason"]) == (
+        "sft_policy", True, "the first policy",
+    )  # fmt: skip
+    assert (made["promoted"], made["current_id"]) == (True, first["policy_id"])
+    assert 0 < made["low"] < made["advantage"] < made["high"]
+    assert made["prompts"] == PROMPTS
+    assert promotions.current(lake)["policy_id"] == made["policy_id"]
+    decide(make_tiny(GOLD), lake)
+    assert promotions.decisions(lake).height == 2
+
+
+def test_a_worse_policy_is_blocked_and_the_reason_kept(make_tiny, lake: Lake) -> None:
+    current = decide(make_tiny(GOLD), lake)
+    add_policy(lake, "concise", 0.2)
+    for _ in range(2):  # a second time, the decision stands
+        blocked = decide(make_tiny(GOLD), lake, "concise")
+        assert promotions.decisions(lake).height == 3
+    assert blocked["current_id"] == current["policy_id"]
+    assert not blocked["promoted"]
+    assert "the interval is not above zero" in blocked["reason"]
+    assert promotions.current(lake)["policy_id"] == current["policy_id"]
+    # other settings are another decision
+    decide(make_tiny("promotion.metric=win_rate_gold"), lake, "concise")
+    assert promotions.decisions(lake).height == 4
+
+
+GSM8K = ("benchmarks.gsm8k.data.test.files=[none.jsonl]", "promotion.max_fall.gsm8k=2.0", GOLD)
+
+
+def add_gsm8k(lake: Lake, policy_id: str, value: float) -> None:
+    row = {"policy_id": policy_id, "benchmark": "gsm8k", "subset": "all", "value": value,
+           "experiment": policy_id, "model": "m", "iteration": 0,
+           "metric": "exact_match_flexible", "benchmark_id": "b"}  # fmt: skip
+    lake.append("benchmark_results", pl.DataFrame([row], schema=SCHEMAS["benchmark_results"]))
+
+
+def test_a_missing_benchmark_blocks_until_it_is_there(make_tiny, lake: Lake) -> None:
+    recipe = make_tiny(*GSM8K, "benchmarks.gsm8k.enabled=false")
+    blocked = decide(recipe, lake)
+    assert not blocked["promoted"]
+    assert blocked["reason"] == "gsm8k has no result of the challenger nor of the current policy"
+    assert blocked["low"] > 0
+    add_gsm8k(lake, blocked["current_id"], 30.0)
+    add_gsm8k(lake, blocked["policy_id"], 27.0)
+    fell = decide(recipe, lake)
+    assert not fell["promoted"]
+    assert fell["reason"] == "gsm8k falls by 3 to 27, more than 2"
+    assert fell["falls"][0]["fall"] == pytest.approx(3.0)
+    assert promotions.current(lake)["model"] == "sft_policy"
+    wider = make_tiny(*GSM8K, "benchmarks.gsm8k.enabled=false", "promotion.max_fall.gsm8k=3.5")
+    assert decide(wider, lake)["promoted"]
+
+
+def test_benchmarks_come_before_the_decision(make_tiny) -> None:
+    def upstream(*overrides: str) -> set[str]:
+        [asset] = promotion.build(Study(make_tiny(*GSM8K, *overrides)))
+        return {key.to_user_string() for key in asset.dependency_keys}
+
+    assert {"benchmarks/gsm8k", "baseline_benchmarks/gsm8k"} < upstream()
+    assert "baseline_benchmarks/gsm8k" not in upstream("benchmarks.gsm8k.models=[selected]")
+    assert upstream("benchmarks.gsm8k.enabled=false") == {
+        "evaluation", "baseline_evaluation", "selected_policy",
+    }  # fmt: skip
+
+
+def test_a_judge_decides(make_tiny, lake: Lake, serve_judge) -> None:
+    address = serve_judge(lambda _, a, b: a.count("0.5") - b.count("0.5"))
+    judge = (f"judge.address={address}", "judge.model=served")
+    made = decide(make_tiny(*judge, "promotion.metric=win_rate_judge"), lake)
+    assert (made["advantage"], made["low"], made["promoted"]) == (0.5, 0.5, True)
+    assert made["judge_id"] == lake.read("judges").item(0, "judge_id")
+    assert lake.height("judgments") == 2 * PROMPTS  # both orders
+
+
+def test_a_current_policy_without_answers_gives_them(
+    make_tiny, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was promoted by an earlier run, and another policy's rows stand in its place."""
+    decide(make_tiny(GOLD), lake)
+    old = promotions.current(lake)
+    answers = lake.read("evaluation_responses", policy_id=old["policy_id"])
+    add_policy(lake, "iterative", 0.9)
+    asked = []
+
+    def answer(study, step, policy, prompts, description):
+        asked.append((policy.checkpoint_id, prompts.height))
+        keys = ("experiment", "iteration", "model", "policy_id", "evaluation_id")
+        return answers.filter(split="validation").drop(keys)
+
+    monkeypatch.setattr(current_policy, "answer", answer)
+    monkeypatch.setattr(current_policy, "require_model", lambda path: None)
+    made = decide(make_tiny(GOLD), lake)
+    assert asked == [(old["policy_id"], PROMPTS)]
+    assert (made["promoted"], made["current_id"]) == (True, old["policy_id"])
+    assert lake.read("evaluation_responses", experiment="current")["model"].unique().item() == ASSET
+
+
+def test_the_command_prints_the_current_policy_and_decisions(
+    make_tiny, lake: Lake, home: Path
+) -> None:
+    def printed():
+        return CliRunner().invoke(app, ["current", "--home", str(home)], catch_exceptions=False)
+
+    assert printed().exit_code == 2
+    made = decide(make_tiny(GOLD), lake)
+    shown = printed().stdout
+    assert f"current policy  {made['policy_id']}" in shown
+    assert str(lake.root / "checkpoints" / made["policy_id"]) in shown
+    assert made["reason"] in shown
+    assert "the first policy" in shown

@@ -1,0 +1,110 @@
+"""The feedback assets: drawn, and run for experiments with and without feedback."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.definitions import build_definitions
+from assets.loop.oracles import write_labels
+from assets.staleness import name_of, read_by
+from assets.steps import Step
+from assets.study import Study
+from training.recipe import Recipe
+from transforms.tables.lake import Lake
+from transforms.tables.schemas import SCHEMAS
+
+REFRESHED = "experiments={iterative: {}, refreshed: {feedback: {labels: 5}}}"
+NOUNS = ("label_queue", "preference_labels", "reward_model")
+
+
+def test_only_a_recipe_with_feedback_draws_it(
+    tiny_recipe: Recipe, make_tiny: Callable[..., Recipe]
+) -> None:
+    def drawn(recipe: Recipe) -> set[str]:
+        graph = build_definitions(recipe, "unused").resolve_asset_graph()
+        return {name_of(key) for key in graph.get_all_asset_keys()}
+
+    added = drawn(make_tiny(REFRESHED)) - drawn(tiny_recipe)
+    assert added == {f"iteration_{t}/{noun}" for t in (1, 2) for noun in NOUNS} | {"reward_refresh"}
+
+
+def test_scores_read_the_refreshed_model_of_their_iteration(make_tiny) -> None:
+    graph = build_definitions(make_tiny(REFRESHED), "unused").resolve_asset_graph()
+    scores = graph.get(dg.AssetKey(["iteration_2", "scores"]))
+    assert "iteration_2/reward_model" in read_by(scores, "refreshed")
+    assert "reward_model" not in read_by(scores, "refreshed")
+    assert "reward_model" in read_by(scores, "iterative")
+    assert "iteration_2/reward_model" not in read_by(scores, "iterative")
+
+
+def test_a_job_makes_nothing_for_an_experiment_without_feedback(make_tiny, tmp_path: Path) -> None:
+    definitions = build_definitions(make_tiny(REFRESHED), tmp_path)
+    with dg.DagsterInstance.ephemeral() as instance:
+        ran = definitions.resolve_job_def("iteration_1").execute_in_process(
+            instance=instance,
+            partition_key="iterative",
+            asset_selection=[dg.AssetKey(["iteration_1", noun]) for noun in NOUNS],
+        )
+    assert ran.success
+    assert all(check.passed for check in ran.get_asset_check_evaluations())
+    assert Lake(tmp_path).tables() == []
+
+
+@pytest.fixture
+def queue() -> pl.DataFrame:
+    rows = [
+        {
+            "experiment": "e",
+            "iteration": 1,
+            "pair_id": f"x{n}",
+            "prompt_id": f"p{n}",
+            "prompt": [{"role": "user", "content": "name two tools in a sentence"}],
+            "first": "saw and drill .",
+            "second": f"- saw {n}",
+            "place": n,
+        }
+        for n in range(4)
+    ]
+    return pl.DataFrame(rows, schema=SCHEMAS["label_queue"])
+
+
+@pytest.fixture
+def label(make_tiny, tmp_path: Path) -> Callable[..., pl.DataFrame]:
+    """Have rows of a queue labelled by an oracle of the recipe."""
+    lake = Lake(tmp_path)
+
+    def by(oracle: str, rows: pl.DataFrame, *overrides: str) -> pl.DataFrame:
+        feedback = f"experiments.e.feedback={{oracle: {oracle}}}"
+        study = Study(make_tiny(feedback, *overrides))
+        log = dg.get_dagster_logger()
+        step = Step(lake, "iteration_1/preference_labels", "e", study.loop("e"), log, {}, {})
+        write_labels(study, step, rows, experiment="e", iteration=1)
+        return lake.read("preference_labels")
+
+    return by
+
+
+def test_a_judge_is_asked_only_for_what_it_has_not_said(serve_judge, label, queue) -> None:
+    asked: list[str] = []
+
+    def prefer(conversation: str, a: str, b: str) -> float:
+        asked.append(a)
+        return 1 if a.startswith("saw") else -1
+
+    judge = f"judge={{address: {serve_judge(prefer)}, model: m, chunk_comparisons: 1}}"
+    label("judge", queue.head(1), judge)
+    assert len(asked) == 2
+    labels = label("judge", queue, judge)
+    assert len(asked) == 8
+    assert labels["preferred"].to_list() == ["first"] * 4
+
+
+def test_labels_of_another_oracle_stay(serve_judge, label, queue) -> None:
+    judge = f"judge={{address: {serve_judge(lambda *_: 0)}, model: m}}"
+    label("judge", queue, judge)
+    labels = label("gold", queue)
+    found = labels.group_by("oracle", "preferred").len().sort("oracle")
+    assert found.rows() == [("gold", "first", 4), ("judge", "tie", 4)]

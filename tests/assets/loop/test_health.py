@@ -1,0 +1,104 @@
+"""Checks that warn before training: the real asset of a slice's pairs, on literal responses."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli import app
+from assets.console import CONSOLE
+from assets.loop import iterations
+from assets.materialize import asset_key
+from assets.resources import LakeResource
+from assets.run import _print_concerns
+from assets.study import Study
+from transforms.tables import materializations
+from transforms.tables.lake import Lake
+from transforms.tables.query import connect, report
+from transforms.tables.schemas import SCHEMAS
+
+PROMPTS = 8
+
+
+def fill(lake: Lake, words: int) -> None:
+    """Write what the pairs are made of: of a prompt's three responses the longest is the best."""
+    key = {"experiment": "iterative", "iteration": 1}
+    rows = [
+        {**key, "prompt_id": f"p{p}", "response_index": n, "response": f"{p} " + "so " * n * words,
+         "response_chars": 2 + 3 * n * words, "response_tokens": 1 + n * words,
+         "finish_reason": "stop", "ranker": "reward_model", "ranker_id": "rm", "reward": float(n)}
+        for p in range(PROMPTS)
+        for n in range(3)
+    ]  # fmt: skip
+    prompts = [
+        {"prompt_id": f"p{p}", "prompt": [{"role": "user", "content": "?"}]} for p in range(PROMPTS)
+    ]
+    tables = {"generations": rows, "scores": rows, "prompts": prompts}
+    for name, table in tables.items():
+        lake.overwrite(name, pl.DataFrame(table, schema=SCHEMAS[name]))
+    for asset in ("prompts", "iteration_1/generations", "iteration_1/scores"):
+        materializations.record(lake, asset=asset, experiment="iterative", output_id=f"{asset}@0")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path / "lake")
+
+
+def make_pairs(recipe, lake: Lake) -> dg.ExecuteInProcessResult:
+    return dg.materialize(
+        iterations.build_iteration(Study(recipe), 1),
+        selection=[asset_key("iteration_1/dpo_pairs")],
+        resources={"lake": LakeResource(root=str(lake.root))},
+        partition_key="iterative",
+    )
+
+
+def test_a_ranker_of_length_is_warned_of_and_the_run_goes_on(make_tiny, lake: Lake) -> None:
+    fill(lake, words=4)
+    made = make_pairs(make_tiny(), lake)
+    assert made.success
+    unmet = [one for one in made.get_asset_check_evaluations() if not one.passed]
+    assert {one.check_name for one in unmet} == {
+        "length_is_not_rewarded",
+        "chosen_are_not_longer",
+        "longer_are_not_chosen",
+        "few_repeated_ngrams",
+    }
+    assert {(one.severity, one.blocking) for one in unmet} == {(dg.AssetCheckSeverity.WARN, False)}
+    # what was made is recorded: the next run does not make it again
+    assert ("iteration_1/dpo_pairs", "iterative") in materializations.latest(lake)
+    with connect(lake) as connection:
+        [row] = report(connection, "iteration_health").to_dicts()
+    assert (row["pairs"], row["longer_chosen_share"]) == (PROMPTS, 1.0)
+    assert row["reward_length_correlation"] == pytest.approx(1.0)
+    with CONSOLE.capture() as captured:
+        _print_concerns("iterative", unmet)
+    told = " ".join(captured.get().split())
+    assert "warning iteration_1/dpo_pairs [iterative]: longer_chosen_share 1 ± 0 is above" in told
+
+
+def test_bounds_are_the_recipes_and_no_part_of_what_is_recorded(make_tiny, lake: Lake) -> None:
+    fill(lake, words=4)
+    bounds = ("max_reward_length_correlation", "max_chosen_to_rejected_chars",
+              "max_longer_chosen_share", "max_repeated_4gram_share")  # fmt: skip
+    made = make_pairs(make_tiny(*(f"health.{bound}=null" for bound in bounds)), lake)
+    assert all(one.passed for one in made.get_asset_check_evaluations())
+    recorded = materializations.latest(lake)["iteration_1/dpo_pairs", "iterative"]["settings"]
+    assert "health" not in recorded
+    assert "max_" not in recorded
+
+
+def test_the_command_measures_lakes_that_have_no_row(make_tiny, lake: Lake, tmp_path: Path) -> None:
+    fill(lake, words=4)
+    make_pairs(make_tiny(), lake)
+    (lake.root / "tables" / "iteration_health").rename(tmp_path / "gone")
+    plot = tmp_path / "health.png"
+    shown = CliRunner().invoke(
+        app, ["health", "--home", str(tmp_path), "--plot", str(plot)], catch_exceptions=False
+    )
+    assert "warning  iterative/1: longer_chosen_share 1 ± 0 is above 0.7" in shown.stdout
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    assert not lake.exists("iteration_health")

@@ -1,0 +1,134 @@
+"""Experiments that train their policy by another objective, through the real loop."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli import app
+from assets.definitions import build_definitions
+from assets.reproduce import recorded_training, retrain
+from assets.staleness import read_by
+from transforms.tables.lake import Lake
+from transforms.tables.query import check, checks, connect
+
+ROOT = Path(__file__).resolve().parents[3]
+EXPERIMENTS = {
+    "ipo": "{dpo: {loss: ipo}}",
+    "cdpo": "{dpo: {loss: cdpo, label_smoothing: 0.1}}",
+    "raft": "{objective: raft}",
+    "kto": "{objective: kto}",
+    "rloo": "{objective: rloo, sampling: {n: 4}}",
+}
+OVERRIDES = (
+    "experiments={"
+    + ", ".join(f"{name}: {settings}" for name, settings in EXPERIMENTS.items())
+    + "}",
+    "loop.raft={learning_rate: 1.0e-3, epochs: 2, max_tokens: 128}",
+    "loop.kto={learning_rate: 1.0e-3, max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
+    "loop.rloo={learning_rate: 1.0e-3, max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
+)
+FIRST_LOSS = {"ipo": 25.0, "cdpo": 0.6931, "kto": 0.5, "rloo": 0.0}
+"""At zero margin and beta 0.1; of a policy gradient, at the weights that sampled."""
+
+
+@pytest.fixture(scope="module")
+def lake(tiny_overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Every experiment, up to the second policy."""
+    home = tmp_path_factory.mktemp("study")
+    options = [word for one in (*tiny_overrides, *OVERRIDES) for word in ("--set", one)]
+    options += ["--home", str(home), "--until", "iteration_2/policy"]
+    options += [word for name in EXPERIMENTS for word in ("--experiment", name)]
+    recipe = str(ROOT / "recipes" / "quickstart.yaml")
+    ran = CliRunner().invoke(app, ["run", recipe, *options], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    return Lake(home / "lake")
+
+
+def policies(lake: Lake, experiment: str) -> list[dict]:
+    rows = lake.read("checkpoints", experiment=experiment).sort("iteration")
+    return rows.filter(pl.col("asset").str.ends_with("/policy")).to_dicts()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_each_iteration_moves_the_weights_at_a_finite_loss(lake: Lake, experiment: str) -> None:
+    trained = policies(lake, experiment)
+    assert [row["iteration"] for row in trained] == [1, 2]
+    assert trained[1]["parent_id"] == trained[0]["checkpoint_id"] != trained[0]["parent_id"]
+    metrics = lake.read("training_metrics", experiment=experiment).filter(metric="loss")
+    assert metrics["asset"].n_unique() == 2
+    assert metrics["value"].is_finite().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("experiment", "loss"), FIRST_LOSS.items())
+def test_first_loss_is_that_of_zero_margin(lake: Lake, experiment: str, loss: float) -> None:
+    metrics = lake.read("training_metrics", experiment=experiment, asset="iteration_1/policy")
+    first = metrics.filter(metric="loss").sort("step")["value"][0]
+    assert first == pytest.approx(loss, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.slow
+def test_the_checkpoint_says_its_objective_and_what_it_read(lake: Lake) -> None:
+    first = policies(lake, "raft")[0]
+    assert '"raft": {' in first["settings"]
+    assert "scores@" in first["inputs"]
+    assert "dpo_pairs" not in first["inputs"]
+    assert first["reference_id"] == ""
+    assert '"loss": "ipo"' in policies(lake, "ipo")[0]["settings"]
+
+
+@pytest.mark.slow
+def test_a_policy_gradient_needs_no_tables_of_responses(lake: Lake) -> None:
+    for table in ("generations", "scores", "dpo_pairs"):
+        assert "rloo" not in lake.read(table)["experiment"].unique()
+    made = lake.read("materializations", experiment="rloo")["asset"].unique().to_list()
+    assert sorted(made) == ["iteration_1/policy", "iteration_2/policy"]
+    first = policies(lake, "rloo")[0]
+    inputs = json.loads(first["inputs"])
+    assert first["reference_id"] == inputs["sft_policy"]
+    assert "reward_model" in inputs
+
+
+@pytest.mark.slow
+def test_kto_learns_two_responses_of_a_prompt(lake: Lake) -> None:
+    training = recorded_training(lake, policies(lake, "kto")[0])
+    labels = training.rows.group_by("prompt_id").agg(pl.col("label").sort())["label"]
+    assert labels.to_list() == [[False, True]] * labels.len()
+
+
+@pytest.mark.slow
+def test_raft_learns_one_response_of_every_prompt(lake: Lake, make_tiny) -> None:
+    training = recorded_training(lake, policies(lake, "raft")[0])
+    prompts = make_tiny().splits.prompts_per_iteration
+    assert training.rows.height == training.rows["prompt_id"].n_unique() == prompts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_it_is_reproduced_to_the_same_weights(lake: Lake, experiment: str, tmp_path: Path) -> None:
+    row = policies(lake, experiment)[1]
+    again = retrain(lake, recorded_training(lake, row), tmp_path / "again")
+    assert again == row["checkpoint_id"]
+
+
+@pytest.mark.slow
+def test_every_check_passes(lake: Lake) -> None:
+    with connect(lake) as connection:
+        failures = {name: check(connection, name) for name in checks()}
+    assert {name: rows for name, rows in failures.items() if not rows.is_empty()} == {}
+
+
+def test_an_experiment_reads_what_its_objective_needs(make_tiny) -> None:
+    graph = build_definitions(make_tiny(*OVERRIDES), "unused").resolve_asset_graph()
+    node = next(graph.get(key) for key in graph.get_all_asset_keys()
+                if key.path == ["iteration_2", "policy"])  # fmt: skip
+    models = ["iteration_1/policy", "sft_policy"]
+    scored = ["iteration_2/generations", "iteration_2/scores", "prompts"]
+    assert read_by(node, "ipo") == sorted([*models, "iteration_2/dpo_pairs"])
+    assert read_by(node, "raft") == sorted(["iteration_1/policy", *scored])
+    assert read_by(node, "kto") == sorted([*models, *scored])
+    assert read_by(node, "rloo") == sorted([*models, "prompts", "prompt_splits", "reward_model"])
