@@ -15,7 +15,7 @@ from transforms.judged_benchmarks.verdicts import FIRST_SHARES, read_verdict
 from transforms.settings import OriginSettings
 
 DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
+    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")
 )
 PAIR = {"instruction", "output_1", "output_2"}
 
