@@ -31,7 +31,8 @@ def over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
         The keys; seeds (lakes that have the row); of every figure x its mean over seeds, x_se (its
         standard deviation over seeds, over the square root of their number; null with one seed),
         and x_within_se, the mean of the lakes' own errors, where the report has one. A figure that
-        one of the row's lakes lacks is null; one that no row has, is left out.
+        one of the row's lakes lacks is null; one that no row has, is left out. A whole number that
+        no two lakes have otherwise, such as a count of prompts, stays one, without an error.
 
     Raises:
         InputError: the report has no figure.
@@ -60,6 +61,10 @@ def over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
             within = pl.col(f"{name}_se").mean()
             columns.append(pl.when(known).then(within).alias(f"{name}_within_se"))
     averaged = rows.group_by(keys, maintain_order=True).agg(columns)
+    for name in figures:
+        spread = averaged[f"{name}_se"].drop_nulls()
+        if rows.schema[name].is_integer() and len(spread) and spread.max() == 0:
+            averaged = averaged.drop(f"{name}_se").cast({name: pl.Int64})
     unknown = [name for name in figures if averaged[name].null_count() == averaged.height]
     parts = [name + suffix for name in unknown for suffix in ("", "_se", "_within_se")]
     return averaged.drop(parts, strict=False)

@@ -49,6 +49,15 @@ def test_a_figure_that_a_seed_lacks_is_null_and_one_that_all_lack_is_left_out():
     ]
 
 
+def test_a_count_that_all_seeds_have_stays_a_count():
+    found = over_seeds([report({"reward": r, "prompts": 300}) for r in (1.0, 3.0)])
+    assert found.drop("experiment", "decoding").to_dicts() == [
+        {"seeds": 2, "reward": 2.0, "reward_se": pytest.approx(1.0), "prompts": 300}
+    ]
+    other = over_seeds([report({"reward": 1.0, "prompts": n}) for n in (300, 298)])
+    assert other.select("prompts", "prompts_se").row(0) == (299.0, pytest.approx(1.0))
+
+
 def test_one_seed_has_no_error():
     found = over_seeds([report({"reward": 1.0}), report({"experiment": "y", "reward": 2.0})])
     assert found.select("experiment", "seeds", "reward", "reward_se").rows() == [
