@@ -5,7 +5,7 @@ Not here: the figures behind the answer (`transforms.page.results`).
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -26,6 +26,9 @@ TABLES = {
     "evaluation_responses": "evaluation responses",
 }
 """Tables whose sizes are told, and what their rows are."""
+
+OBJECTIVES = ("dpo", "kto", "raft", "rloo")
+"""Groups of settings of which a policy records one: that of the objective it is trained by."""
 
 
 def what_it_is(source: Source) -> Section:
@@ -114,7 +117,7 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
     """Find the settings in which experiments differ: a row an experiment, a column a setting.
 
     Settings are compared where both experiments have made the asset; those of iterations count
-    once.
+    once. Settings of an objective are compared among the experiments that it trains.
 
     Args:
         made: `materializations`.
@@ -124,12 +127,17 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
     for row in rows.iter_rows(named=True):
         noun = re.sub(r"^iteration_\d+/", "", row["asset"])
         settings = {name: _text(value) for name, value in flat(json.loads(row["settings"]))}
+        if objective := next((one for one in OBJECTIVES if any(_of(one, settings))), None):
+            settings["objective"] = objective
         recorded.setdefault(noun, {}).setdefault(row["experiment"], settings)
     found: dict[str, dict[str, str | None]] = {name: {} for name in sorted(set(rows["experiment"]))}
     for experiments in recorded.values():
         for name in sorted({name for settings in experiments.values() for name in settings}):
+            objective = name.partition(".")[0]
             values = {
-                experiment: settings.get(name) for experiment, settings in experiments.items()
+                experiment: settings.get(name)
+                for experiment, settings in experiments.items()
+                if objective not in OBJECTIVES or any(_of(objective, settings))
             }
             if len(set(values.values())) > 1:
                 for experiment, value in values.items():
@@ -139,6 +147,11 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
         [{"experiment": experiment, **settings} for experiment, settings in found.items()],
         schema={"experiment": pl.String, **dict.fromkeys(names, pl.String)},
     )
+
+
+def _of(objective: str, settings: Mapping[str, str]) -> Iterator[str]:
+    """Name the settings of an objective."""
+    return (name for name in settings if name.startswith(f"{objective}."))
 
 
 def recorded_settings(made: pl.DataFrame) -> pl.DataFrame:

@@ -58,6 +58,20 @@ def test_experiments_differ_by_what_both_have_recorded() -> None:
     ]
 
 
+def test_another_objective_is_one_difference_and_not_one_for_each_of_its_settings() -> None:
+    rows = [
+        made("e", "iteration_1/policy", dpo={"beta": 0.1, "epochs": 2.0}),
+        made("f", "iteration_1/policy", raft={"epochs": 1.0}),
+        made("g", "iteration_1/policy", dpo={"beta": 0.2, "epochs": 2.0}),
+    ]
+    found = summary.experiment_settings(pl.DataFrame(rows, SCHEMAS["materializations"]))
+    assert found.to_dicts() == [
+        {"experiment": "e", "dpo.beta": "0.1", "objective": "dpo"},
+        {"experiment": "f", "dpo.beta": None, "objective": "raft"},
+        {"experiment": "g", "dpo.beta": "0.2", "objective": "dpo"},
+    ]
+
+
 def test_selected_policies_are_laid_out_over_the_baselines() -> None:
     def contrast(experiment: str, metric: str, versus: str, value: float) -> dict[str, object]:
         return {
