@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import table_preview
+from training.memory import settle
 from training.settings.loop import LoopSettings
 from transforms.tables import costs, materializations
 from transforms.tables.lake import Lake
@@ -95,6 +96,7 @@ def make(
         step.log.info(f"{step.asset} [{step.experiment}] starts")
         made = body(step)
     elapsed_s = time.monotonic() - started
+    settle()
     results = [_run_check(step.lake, check_name, scope(step)) for check_name in checks]
     if not other and all(result.passed for result in results):
         # A failed check leaves the step unrecorded, so that the next run does it again.

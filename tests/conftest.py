@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 
 from assets.console import quiet_teardown
+from training.memory import settle
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 
@@ -42,6 +43,12 @@ TINY = (
     "loop.sampling.chunk_prompts=8",
     "evaluation.samples=2",
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled() -> None:
+    """Keep the modules of torch, vLLM and TRL out of the many collections of each training."""
+    settle()
 
 
 @pytest.fixture(scope="session")
