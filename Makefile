@@ -29,7 +29,7 @@ quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, ab
 test: $(READY) ## lint, then run the tests that need neither a GPU nor minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(READY) ## the tests that take minutes
 	$(BIN)/pytest -m slow

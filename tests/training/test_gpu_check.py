@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("stage", ["dpo", "scoring", "logps"])
+@pytest.mark.parametrize("stage", [pytest.param("dpo", marks=pytest.mark.slow), "scoring", "logps"])
 def test_a_stage_does_not_differ_from_itself(stage: str, folder: Path):
     measure = STAGES[stage].measure
     (first, figures), (second, _) = (measure(CASE, folder, "float32") for _ in range(2))

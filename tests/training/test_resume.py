@@ -137,9 +137,10 @@ def test_random_states_and_order_are_found_again(
     "stage",
     [
         "dpo",
-        "reward_model",
-        "preference_model",
-        *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("raft", "kto", "rloo")),
+        *(
+            pytest.param(stage, marks=pytest.mark.slow)
+            for stage in ("reward_model", "preference_model", "raft", "kto", "rloo")
+        ),
     ],
 )
 def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp_path, stage):

@@ -179,7 +179,7 @@ def preference_pairs() -> pl.DataFrame:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("stage", ["reward_model", "dpo"])
+@pytest.mark.parametrize("stage", [pytest.param("reward_model", marks=pytest.mark.slow), "dpo"])
 def test_rankers_and_policies_are_trained_again_to_the_same_weights(home, stage):
     lake = Lake(home / "lake")
     pairs = preference_pairs()

@@ -146,6 +146,7 @@ def values(lake: Lake, name: str, subset: str = "all") -> dict[str, float | None
     return dict(rows.select("metric", "value").iter_rows())
 
 
+@pytest.mark.slow
 def test_mt_bench_is_answered_and_judged_once(make_tiny, serve_chat, lake, tmp_path):
     judge = Judge()
     data = write(tmp_path, questions=QUESTIONS, references=REFERENCES)

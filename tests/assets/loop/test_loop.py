@@ -184,6 +184,7 @@ def test_an_experiment_that_has_not_parted_takes_over_what_was_drawn(
         assert sum(check(connection, name).height for name in checks()) == 0
 
 
+@pytest.mark.slow
 def test_stored_responses_paired_by_another_rule_are_trained_on_through_the_recipe(
     home: Path, lake: Lake, settings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

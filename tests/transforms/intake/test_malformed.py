@@ -111,7 +111,7 @@ def every_row_is_accounted_for(tmp_path, name, count):
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_malformed_row_is_accounted_for(tmp_path, name):
-    every_row_is_accounted_for(tmp_path, name, 300)
+    every_row_is_accounted_for(tmp_path, name, 100)
 
 
 @pytest.mark.slow
