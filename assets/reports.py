@@ -1,6 +1,6 @@
 """Reports: one asset a SQL file that people look at on the page, with its picture if it has one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import dagster as dg
 import polars as pl
@@ -18,6 +18,9 @@ from transforms.tables.query import connect, describe, report
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Draws a report from its rows, or from the lake's."""
 
+Select = Callable[[pl.DataFrame, str], pl.DataFrame]
+"""Takes the rows of an experiment."""
+
 MOST_ROWS = 200
 """Rows of a report that its page shows."""
 
@@ -27,20 +30,20 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     last = study.recipe.loop.iterations
     pairs = [f"iteration_{t}/dpo_pairs" for t in range(1, last + 1)]
     return [
-        *_report(
+        report_asset(
             study,
             "preference_statistics",
             ("preference_pairs", "dropped_rows", "preference_tokens"),
             plot=_draw_sources,
         ),
-        *_report(
+        report_asset(
             study,
             "length_statistics",
             ("preference_pairs", "preference_tokens"),
             plot=lambda _, rows: preference_plots.length_distributions(rows),
         ),
-        *_report(study, "response_lengths", pairs, partitioned=True),
-        *_report(
+        report_asset(study, "response_lengths", pairs, partitioned=True),
+        report_asset(
             study,
             "iteration_progress",
             ("evaluation", "selected_policy"),
@@ -50,14 +53,27 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     ]
 
 
-def _report(
+def report_asset(
     study: Study,
     name: str,
     deps: Sequence[str],
     *,
     partitioned: bool = False,
     plot: Plot | None = None,
-) -> Iterator[dg.AssetsDefinition]:
+    select: Select | None = None,
+) -> dg.AssetsDefinition:
+    """Build the asset of one report.
+
+    Args:
+        study: the study.
+        name: a file of `sql/reports`.
+        deps: assets that it reads.
+        partitioned: whether each experiment has its own rows.
+        plot: draws its rows, where there are any.
+        select: takes the rows of an experiment; those that name it by default, where it is
+            partitioned.
+    """
+
     @declare(
         study,
         name,
@@ -70,14 +86,16 @@ def _report(
     def asset(step: Step) -> Made:
         with connect(step.lake) as connection:
             rows = report(connection, name)
-        if partitioned:
+        if select:
+            rows = select(rows, step.experiment)
+        elif partitioned:
             rows = rows.filter(experiment=step.experiment)
         metadata = {"dagster/row_count": rows.height, "report": table_preview(rows, MOST_ROWS)}
-        if plot:
+        if plot and rows.height:
             metadata["plot"] = picture(plot(step.lake, rows), name)
         return Made(f"{name}@{digest(rows.write_csv())}", metadata)
 
-    yield asset
+    return asset
 
 
 def _draw_sources(lake: Lake, statistics: pl.DataFrame) -> bytes:

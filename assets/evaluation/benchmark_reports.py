@@ -8,16 +8,14 @@ Lives here: which benchmarks a table is made of, and its asset. Not here: measur
 from collections.abc import Sequence
 
 import dagster as dg
+import polars as pl
 
-from assets.materialize import declare
-from assets.metadata import picture, table_preview
-from assets.reports import MOST_ROWS
-from assets.steps import Made, Step
+from assets.reports import report_asset
 from assets.study import Study
-from transforms.identity import digest
 from transforms.plots.benchmarks import benchmark_bars
 from transforms.plots.figures import png
-from transforms.tables.query import connect, describe, of_experiment, report
+from transforms.tables.lake import Lake
+from transforms.tables.query import of_experiment
 
 CHAT = ("alpaca_eval", "mt_bench", "arena_hard")
 ACADEMIC = ("gsm8k", "mmlu", "humaneval", "truthfulqa", "arc_challenge", "mbpp")
@@ -47,26 +45,14 @@ def build(study: Study, measured: Sequence[dg.AssetsDefinition]) -> list[dg.Asse
         deps = [name for name in names if name.rpartition("/")[2] in benchmarks]
         if deps:
             partitioned = any(names[name].partitions_def is not None for name in deps)
-            tables.append(_table(study, table, deps, partitioned))
+            plot = _draw if table == FIGURE else None
+            tables.append(
+                report_asset(
+                    study, table, deps, partitioned=partitioned, plot=plot, select=of_experiment
+                )
+            )
     return tables
 
 
-def _table(study: Study, name: str, deps: Sequence[str], partitioned: bool) -> dg.AssetsDefinition:
-    @declare(
-        study,
-        name,
-        group="reports",
-        deps=deps,
-        partitioned=partitioned,
-        kinds=("duckdb",),
-        description=describe("reports", name),
-    )
-    def asset(step: Step) -> Made:
-        with connect(step.lake) as connection:
-            rows = of_experiment(report(connection, name), step.experiment)
-        metadata = {"dagster/row_count": rows.height, "report": table_preview(rows, MOST_ROWS)}
-        if name == FIGURE and rows.height:
-            metadata["plot"] = picture(png(benchmark_bars(rows)), name)
-        return Made(f"{name}@{digest(rows.write_csv())}", metadata)
-
-    return asset
+def _draw(_: Lake, rows: pl.DataFrame) -> bytes:
+    return png(benchmark_bars(rows))
