@@ -11,7 +11,6 @@ from pathlib import Path
 import dagster as dg
 
 from assets import jobs, reports
-from assets.console import console_logger
 from assets.data import preferences, sources, statistics
 from assets.evaluation import (
     benchmark_reports,
@@ -24,6 +23,7 @@ from assets.evaluation import (
     reward_refresh,
 )
 from assets.home import ROOT, default_home
+from assets.logger import console_logger
 from assets.loop import baselines, iterations, models
 from assets.resources import LakeResource
 from assets.study import Study

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from transforms.errors import InputError
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[1]
 INSTANCE = ROOT / "dagster_home" / "dagster.yaml"
 
 

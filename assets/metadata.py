@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
 
 PREVIEW_ROWS = 8
 

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 import dagster as dg
 import polars as pl
 
-from assets.materialize import declare
+from assets.declare import declare
+from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
 from transforms.identity import digest
-from transforms.plots import preferences as preference_plots
-from transforms.plots import training as plots
-from transforms.tables.lake import Lake
-from transforms.tables.query import connect, describe, report
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect, describe, report
+from transforms.views.plots import preferences as preference_plots
+from transforms.views.plots import progress as plots
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Draws a report from its rows, or from the lake's."""

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
 
 
 class LakeResource(dg.ConfigurableResource):

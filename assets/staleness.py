@@ -1,6 +1,6 @@
 """What a run has to do: assets whose settings or inputs differ from what the lake has on record.
 
-Not here: the record itself (`transforms.tables.materializations`).
+Not here: the record itself (`transforms.lake.records.materializations`).
 """
 
 import json
@@ -9,12 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.materialize import READS, SETTINGS
-from training.checkpoint import require_model
+from assets.declare import READS, SETTINGS
+from training.runs.checkpoint import require_model
 from transforms.errors import InputError
-from transforms.tables import checkpoints, materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints, materializations
+from transforms.lake.schemas.columns import SHARED
 
 
 def name_of(key: dg.AssetKey) -> str:

@@ -12,7 +12,7 @@ import dagster as dg
 from training.recipe import Recipe
 from training.settings.loop import LoopSettings
 from transforms.identity import derive_seed
-from transforms.tables.columns import SHARED
+from transforms.lake.schemas.columns import SHARED
 
 
 @dataclass(frozen=True)

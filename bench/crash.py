@@ -56,7 +56,7 @@ SETTINGS = (
 """The quickstart, scaled down; every table has several chunks."""
 
 PRELOADED = (
-    "assets.run",
+    "assets.cli.run",
     "trl.trainer.dpo_trainer",
     "trl.trainer.reward_trainer",
     "trl.trainer.sft_trainer",
@@ -107,7 +107,7 @@ def forked(work: Callable[[], Any], log: Path | None = None) -> int:
 
 def start_loop(home: Path, log: Path) -> int:
     """Start, or go on with, the loop of a home."""
-    from assets.run import run_study
+    from assets.cli.run import run_study
 
     recipe = ROOT / "recipes" / "quickstart.yaml"
     return forked(lambda: run_study(recipe, ["iterative"], None, [], home, list(SETTINGS)), log)
@@ -152,7 +152,7 @@ def keys_of(home: Path) -> dict[str, list[list]]:
     """Read the keys of every table of a finished lake, as lists that JSON can hold."""
     import polars as pl
 
-    from transforms.tables.lake import Lake
+    from transforms.lake.lake import Lake
 
     lake = Lake(home / "lake")
     found = {}
@@ -165,7 +165,7 @@ def keys_of(home: Path) -> dict[str, list[list]]:
 
 def appended_again(home: Path) -> int:
     """Count chunks of rows that were committed more often than they stand in the table."""
-    from transforms.tables.lake import Lake
+    from transforms.lake.lake import Lake
 
     lake, chunks = Lake(home / "lake"), 0
     for table, rows in CHUNKED.items():
@@ -211,7 +211,7 @@ def main(
     """Kill the loop again and again, and compare what it leaves with an undisturbed run."""
     for module in PRELOADED:
         importlib.import_module(module)
-    importlib.import_module("assets.console").quiet_teardown()
+    importlib.import_module("assets.cli.console").quiet_teardown()
     os.environ["COLUMNS"] = "200"  # the log's lines are not to be wrapped
     draw, folder = random.Random(seed), work or Path(tempfile.mkdtemp(prefix="crash-"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """DPO with the stored reference against TRL with the reference model in memory.
 
 Both sides train the same policy on the same real pairs (HH-RLHF, helpful-base), in the same batches
-and order, two epochs, through `training.trainer.train`. The peer is TRL's DPOTrainer with its
+and order, two epochs, through `training.runs.trainer.train`. The peer is TRL's DPOTrainer with its
 default: a second model whose forward pass every step repeats. Ours looks the pairs up in the lake's
 table `reference_logps`, joins them, and trains with one model. Losses must agree to 1e-5 at every
 step. A forward pass of the reference beside a forward and a backward pass (twice a forward's work)
@@ -41,15 +41,15 @@ from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
 from training.dpo import train_dpo
-from training.initial_model import make_tiny_model
-from training.pair_tokens import tokenise_responses
+from training.models.initial_model import make_tiny_model
+from training.models.tokenising import tokenise_responses
 from training.reference_logps import ReferencePass, with_reference_logps
+from training.runs.run_record import TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.settings.model import TinyModelSettings
 from training.settings.objectives import DPOSettings
-from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
-from training.training_run import TrainingRun
-from transforms.tables.lake import Lake
-from transforms.tables.reference_logps import ReferenceLogps
+from transforms.lake.lake import Lake
+from transforms.lake.records.reference_logps import ReferenceLogps
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")

@@ -23,14 +23,14 @@ import typer
 from memory import peak_mib
 
 from training.generation import Sampler
-from training.initial_model import make_tiny_model
-from training.rendering import prompt_token_ids
+from training.models.initial_model import make_tiny_model
+from training.models.rendering import prompt_token_ids
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.identity import message_id
-from transforms.ranking.responses import Keys, sampling_id
-from transforms.ranking.samplers import Draw
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.pairs.responses import Keys, sampling_id
+from transforms.pairs.sampler_places import Draw
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
 

@@ -28,7 +28,7 @@ from bench.gpu.compare import Difference, compare, figures_of, memory_problems  
 from bench.gpu.report import print_tables, versions  # noqa: E402
 from bench.gpu.stages import STAGES  # noqa: E402
 from bench.gpu.workers import run_worker  # noqa: E402
-from training.launch import run_command  # noqa: E402
+from training.runs.launch import run_command  # noqa: E402
 
 
 def check_stage(stage: str, folder: Path, timeout_s: float) -> dict[str, Any]:

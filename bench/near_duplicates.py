@@ -33,8 +33,8 @@ import typer
 from memory import peak_mib
 
 from transforms.prompts.near_duplicates import find_near_duplicates
-from transforms.prompts.prompt_settings import NearDuplicateSettings
 from transforms.prompts.shingles import folded
+from transforms.settings.prompts import NearDuplicateSettings
 
 SETTINGS = NearDuplicateSettings()
 

@@ -25,11 +25,11 @@ def ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
     """Prepare with this project: a raw table, then standard pairs; both with their ledger."""
     import polars as pl
 
-    from transforms.intake.intake import ingest, standardise_pairs
-    from transforms.intake.sources import resolve
-    from transforms.settings import SourceSettings
-    from transforms.tables.lake import Lake
-    from transforms.tables.schemas import SCHEMAS
+    from transforms.lake.lake import Lake
+    from transforms.lake.schemas import SCHEMAS
+    from transforms.settings.sources import SourceSettings
+    from transforms.sources.intake.ingest import ingest, standardise_pairs
+    from transforms.sources.intake.sources import resolve
 
     lake = Lake(place)
     source = resolve("hh_rlhf", SourceSettings(files=(str(file),)))

@@ -1,11 +1,11 @@
 """HH-RLHF rows to standard pairs: our two passes against Hugging Face `datasets`, as it is used.
 
-Ours: `transforms.intake.intake.ingest` (gzipped JSON lines to a raw Delta table, malformed rows to
-the ledger) and `standardise_pairs` (turns, rules, ids, duplicates, ledger, Delta commits). The
-peer: `load_dataset`, `map` and `filter` in two processes, `to_parquet`; the same turns, rules and
-ids, no ledger, no raw table. Each runs in a process of its own that has done a small file before;
-the two alternate. Peak memory is of another run: the proportional share (Linux) of the process and
-its children, twenty times a second, so that pages which processes share count once.
+Ours: `transforms.sources.intake.ingest.ingest` (gzipped JSON lines to a raw Delta table, malformed
+rows to the ledger) and `standardise_pairs` (turns, rules, ids, duplicates, ledger, Delta commits).
+The peer: `load_dataset`, `map` and `filter` in two processes, `to_parquet`; the same turns, rules
+and ids, no ledger, no raw table. Each runs in a process of its own that has done a small file
+before; the two alternate. Peak memory is of another run: the proportional share (Linux) of the
+process and its children, twenty times a second, so that pages which processes share count once.
 
 The rows are those of the data pack, over and over, each time with another mark in the first turn;
 without the pack, made-up ones. The last line is JSON; `ratio` is the peer's time over ours

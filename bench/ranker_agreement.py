@@ -18,18 +18,19 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from training.comparing import compare_pairs
-from training.pair_scoring import score_pairs
+from training.models.preference_forward import compare_pairs
 from training.recipe_file import load_recipe
+from training.scoring import score_pairs
 from training.settings.scoring import RankingSettings, ScoringSettings
 from transforms.identity import message_id
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures.preference_accuracy import as_rewards
 from transforms.measures.reward_accuracy import pair_accuracy
-from transforms.sample.gold import gold_reward
-from transforms.sample.task import SampleTaskSettings, label_agreement_ceiling, preference_rows
-from transforms.tables import checkpoints
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
+from transforms.settings.sample_task import SampleTaskSettings
+from transforms.sources.sample.gold import gold_reward
+from transforms.sources.sample.task import label_agreement_ceiling, preference_rows
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "quickstart.yaml"
 SIDES = ("chosen", "rejected")

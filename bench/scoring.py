@@ -43,7 +43,7 @@ import typer
 from scoring_ways import Measured, N, run_side
 from transformers import AutoModelForSequenceClassification
 
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
 
 DATA = Path(

@@ -16,12 +16,12 @@ from memory import peak_mib
 from shared_prompt import compute_rewards_by_prompt
 from transformers import pipeline
 
-from training.rendering import conversation_token_ids, load_tokenizer
-from training.rewards import compute_rewards, load_reward_model
+from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.models.rewards import compute_rewards, load_reward_model
 from training.scoring import score
 from training.settings.scoring import ScoringSettings
-from transforms.ranking.responses import stamp
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.pairs.responses import stamp
 
 N = 8
 """Responses a prompt."""

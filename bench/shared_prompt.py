@@ -80,7 +80,7 @@ def attention(
 def compute_rewards_by_prompt(
     model: PreTrainedModel, token_ids: list[list[int]], n: int
 ) -> list[float]:
-    """Compute rewards as `training.rewards.compute_rewards` does, n rows of a prompt at a time."""
+    """Compute rewards as `training.models.rewards.compute_rewards` does, n rows per prompt."""
     AttentionInterface.register(NAME, attention)
     model.base_model.config._attn_implementation = NAME
     groups = [token_ids[start : start + n] for start in range(0, len(token_ids), n)]

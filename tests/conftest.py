@@ -11,10 +11,10 @@ from typing import Any
 import hypothesis
 import pytest
 
-from assets.console import quiet_teardown
-from training.memory import settle
+from assets.cli.console import quiet_teardown
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
+from training.runs.garbage_collection import settle
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -27,7 +27,9 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
-from training.launch import (
+from training.models.tokenising import tokenise_responses
+from training.reference_logps import with_reference_logps
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -36,14 +38,12 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.pair_losses import loss_arguments
-from training.pair_tokens import tokenise_responses
-from training.reference_logps import with_reference_logps
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.settings.objectives import DPOSettings
-from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
-from training.training_run import Report, TrainingRun
+from training.settings.pair_losses import loss_arguments
 from transforms.errors import InputError
-from transforms.tables.reference_logps import SIDES, add_sequence_ids, columns
+from transforms.lake.records.reference_logps import SIDES, add_sequence_ids, columns
 
 
 class TokenisedDPOTrainer(DPOTrainer):

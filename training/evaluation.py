@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from training.generation import Sampler
-from training.logps import sequence_logps
+from training.models.logps import sequence_logps
 from training.scoring import score
 from training.settings.evaluation import EvaluationSettings
 from training.settings.loop import LoopSettings

@@ -1,7 +1,7 @@
 """Sampling n responses a prompt from a policy: the stage, and its command line.
 
-Lives here: one call for a policy's prompts. Not here: the engine (`training.sampler`), several of
-them (`training.replicas`), where rows are written (the caller's `commit`).
+Lives here: one call for a policy's prompts. Not here: the engine (`training.engine.sampler`),
+several of them (`training.engine.replicas`), where rows are written (the caller's `commit`).
 Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses a prompt.
 """
 
@@ -14,10 +14,10 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from training.chunks import ChunkFolder, shard_of
-from training.launch import DtypeOption, SettingsOption, read_settings, run_command
-from training.replicas import generate_with_replicas
-from training.sampler import GenerationRun, Sampler
+from training.engine.chunk_folder import ChunkFolder, shard_of
+from training.engine.replicas import generate_with_replicas
+from training.engine.sampler import GenerationRun, Sampler
+from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.sampling import SamplingSettings
 
 __all__ = ["GenerationRun", "Sampler", "generate"]

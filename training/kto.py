@@ -1,7 +1,7 @@
 """Kahneman-Tversky optimisation of a policy on unpaired responses (Ethayarajh et al. 2024).
 
 Lives here: one TRL KTOTrainer run, as a function and as `python -m training.kto`. Not here: which
-responses are desirable (`transforms.ranking.unpaired`). The loss is at `KTOSettings` (arXiv
+responses are desirable (`transforms.pairs.unpaired`). The loss is at `KTOSettings` (arXiv
 2402.01306, eqs. 7 and 8).
 
 As in DPO, the reference's log-probabilities come with the rows (`training.reference_logps`): those
@@ -24,7 +24,9 @@ from transformers import AutoModelForCausalLM
 from trl import KTOConfig, KTOTrainer
 
 from training.dpo import require_logps
-from training.launch import (
+from training.models.tokenising import tokenise_responses
+from training.reference_logps import with_reference_logps
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -33,12 +35,10 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.pair_tokens import tokenise_responses
-from training.reference_logps import with_reference_logps
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.settings.objectives import KTOSettings
-from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
-from training.training_run import Report, TrainingRun
-from transforms.ranking.unpaired import SIDES, mismatched
+from transforms.pairs.unpaired import SIDES, mismatched
 
 
 class TokenisedKTOTrainer(KTOTrainer):

@@ -1,8 +1,9 @@
 """The pairwise preference model (paper, section 2.2): pi_0, taught to answer A or B.
 
 Lives here: one TRL SFTTrainer run, as a function and as `python -m training.preference_model`. Not
-here: the text of a comparison (`training.comparison_prompts`), comparing (`training.comparing`).
-The loss of a pair is -log of the probability, among all tokens, of the one label token.
+here: the text of a comparison (`training.models.comparison_prompts`), comparing
+(`training.models.preference_forward`). The loss of a pair is -log of the probability, among all
+tokens, of the one label token.
 
 Deviation 1 from the published code: the end of the turn behind the label is not trained.
 Packed examples do not see each other: positions begin anew with each, and attention follows them
@@ -21,13 +22,13 @@ import typer
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
-from training.comparison_prompts import (
+from training.models.comparison_prompts import (
     add_unknown_words,
     chosen_is_first,
     comparison_token_ids,
     label_token_ids,
 )
-from training.launch import (
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -36,10 +37,10 @@ from training.launch import (
     read_settings,
     run_command,
 )
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
-from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
-from training.training_run import Report, TrainingRun
 
 
 def train_preference_model(
@@ -59,7 +60,7 @@ def train_preference_model(
             turn only).
         policy: checkpoint folder to start from.
         output: folder of the finished checkpoint; its tokenizer has the words of the format, if
-            the policy's did not (`training.comparison_prompts.add_unknown_words`).
+            the policy's did not (`training.models.comparison_prompts.add_unknown_words`).
         settings: optimiser, length and packing. With packing, a batch counts blocks.
         seed: seed of data order, dropout and of the weights of added words.
         dtype: compute type, `float32` or `bfloat16`.

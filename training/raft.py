@@ -1,7 +1,7 @@
 """Fine-tuning of a policy on its own best responses (RAFT, Dong et al. 2023, arXiv 2304.06767).
 
 Lives here: one TRL SFTTrainer run over prompts and responses, as a function and as `python -m
-training.raft`. Not here: how the best of n is chosen (`transforms.ranking.best_of_n`). The loss is
+training.raft`. Not here: how the best of n is chosen (`transforms.pairs.best_of_n`). The loss is
 the negative log-likelihood of the response and its end of turn, the mean over a batch's tokens;
 earlier turns of the assistant are context, and not learned, as in DPO.
 """
@@ -13,7 +13,8 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from training.launch import (
+from training.models.tokenising import tokenise_responses
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -22,11 +23,10 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.pair_tokens import tokenise_responses
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import load_tokenizer
 from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED, fit
-from training.trainer import load_tokenizer
-from training.training_run import Report, TrainingRun
 
 
 def train_raft(

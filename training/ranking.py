@@ -1,9 +1,9 @@
 """Ranking: the n responses of each prompt, by something that compares two at a time.
 
 Lives here: chunks of prompts, rounds of comparisons, the rows. Not here: which comparisons are made
-and what they come to (`transforms.ranking.tournaments`), the model (`training.comparing`).
-The published code names a tournament for its preference model and lacks it; the paper's loop ranks
-with the Bradley-Terry model only (section 3.3).
+and what they come to (`transforms.pairs.tournaments`), the model
+(`training.models.preference_forward`). The published code names a tournament for its preference
+model and lacks it; the paper's loop ranks with the Bradley-Terry model only (section 3.3).
 """
 
 import json
@@ -19,12 +19,16 @@ import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
 
-from training.comparing import Preferences, load_preference_model, preference_probabilities
-from training.comparison_prompts import Comparison
-from training.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.models.comparison_prompts import Comparison
+from training.models.preference_forward import (
+    Preferences,
+    load_preference_model,
+    preference_probabilities,
+)
+from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-from transforms.ranking.tournaments import Outcomes, next_comparisons, rewards_of
+from transforms.pairs.tournaments import Outcomes, next_comparisons, rewards_of
 
 Compare = Callable[[Sequence[Comparison], Sequence[str]], Preferences]
 """Gives P(first over second) of comparisons; the second argument names them, for errors."""
@@ -71,7 +75,7 @@ def rank(
         settings: method, batch_tokens padded tokens a forward pass, chunk_prompts prompts a commit.
         dtype: dtype of the weights; the head computes in float32 all the same.
         commit: called with prompt_id, response_index, reward (a probability,
-            `transforms.ranking.tournaments.rewards_of`) for every chunk_prompts prompts; prompts in
+            `transforms.pairs.tournaments.rewards_of`) for every chunk_prompts prompts; prompts in
             the order of their first row, the responses of each by index.
         description: what the progress bar says.
 

@@ -16,23 +16,16 @@ from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
 from training.settings.judged_benchmarks import JudgedSettings
 from training.settings.loop import LoopSettings
-from training.settings.merging import merge
 from training.settings.model import ModelSettings
+from training.settings.overrides import merge
 from training.settings.promotion import PromotionSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
-from transforms.intake.mixtures import EVERYTHING
-from transforms.intake.sources import Source, resolve
-from transforms.prompts.prompt_map_settings import PromptMapSettings
-from transforms.prompts.prompt_settings import PromptSettings
-from transforms.sample.task import SampleTaskSettings
-from transforms.settings import (
-    MixtureSource,
-    OriginSettings,
-    Role,
-    Settings,
-    SourceSettings,
-    SplitSettings,
-)
+from transforms.settings.frozen import Settings
+from transforms.settings.prompts import PromptMapSettings, PromptSettings, SplitSettings
+from transforms.settings.sample_task import SampleTaskSettings
+from transforms.settings.sources import MixtureSource, OriginSettings, Role, SourceSettings
+from transforms.sources.intake.mixtures import EVERYTHING
+from transforms.sources.intake.sources import Source, resolve
 
 
 class Recipe(Settings):
@@ -77,7 +70,8 @@ class Recipe(Settings):
     loop: LoopSettings = LoopSettings()
     """The iterations."""
     reward_bench: dict[str, OriginSettings] = Field(default={})
-    """Bench sets by name (`transforms.reward_bench.sets`) that the reward model is measured on."""
+    """Sets of labelled pairs by name (`transforms.benchmarks.reward_bench.sets`), on which the
+    rankers are measured."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
     health: HealthSettings = HealthSettings()

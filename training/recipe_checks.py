@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from training.settings.loop import LoopSettings
 from training.settings.promotion import PromotionSettings
 from training.settings.stages import RewardModelSettings
-from transforms.intake.mixtures import EVERYTHING
+from transforms.benchmarks.reward_bench.pairs import resolve_bench_set
 from transforms.prompts.evaluation_texts import resolve_evaluation_set
-from transforms.reward_bench.pairs import resolve_bench_set
+from transforms.sources.intake.mixtures import EVERYTHING
 
 if TYPE_CHECKING:
     from training.recipe import Recipe

@@ -13,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from training.recipe import Recipe
-from training.settings.merging import merge
+from training.settings.overrides import merge
 from transforms.errors import InputError
 
 

@@ -2,8 +2,8 @@
 
 Lives here: the pass of the reference over sequences that are not known yet, as a function and as
 `python -m training.reference_logps`. Not here: where known ones lie
-(`transforms.tables.reference_logps`), DPO (`training.dpo`). Of a prompt x and a completion y, its
-end of turn included, in nats:
+(`transforms.lake.records.reference_logps`), DPO (`training.dpo`). Of a prompt x and a completion y,
+its end of turn included, in nats:
 
     logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
 
@@ -25,13 +25,13 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM
 
-from training.checkpoint import require_model
-from training.launch import DtypeOption, SettingsOption, read_settings, run_command
-from training.logps import sum_logps
-from training.pair_tokens import tokenise_responses
+from training.models.logps import sum_logps
+from training.models.tokenising import tokenise_responses
+from training.runs.checkpoint import require_model
+from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.runs.trainer import load_tokenizer
 from training.settings.objectives import DPOSettings, ReferenceSettings
-from training.trainer import load_tokenizer
-from transforms.tables.reference_logps import (
+from transforms.lake.records.reference_logps import (
     LOGPS,
     SIDES,
     add_sequence_ids,
@@ -46,8 +46,8 @@ class ReferencePass:
     """Pairs with the reference's log-probabilities, and what they cost."""
 
     pairs: pl.DataFrame
-    """The pairs given, and `transforms.tables.reference_logps.columns`; the log-probabilities of a
-    pair that does not fit are null."""
+    """The pairs given, and `transforms.lake.records.reference_logps.columns`; the log-probabilities
+    of a pair that does not fit are null."""
     sequences: int
     """Distinct sequences of the pairs that fit."""
     computed: int

@@ -15,7 +15,7 @@ import typer
 from transformers import PreTrainedTokenizerBase
 from trl import RewardConfig, RewardTrainer
 
-from training.launch import (
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -24,9 +24,9 @@ from training.launch import (
     read_settings,
     run_command,
 )
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
 from training.settings.stages import RewardModelSettings
-from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
-from training.training_run import Report, TrainingRun
 
 
 def train_reward_model(

@@ -30,7 +30,10 @@ import typer
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 
-from training.launch import (
+from training.models.rendering import load_tokenizer as load_ranker_tokenizer
+from training.models.rewards import load_reward_model
+from training.models.unscorable import raise_refusals
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -39,13 +42,10 @@ from training.launch import (
     read_settings,
     run_command,
 )
-from training.refusals import raise_refusals
-from training.rendering import load_tokenizer as load_ranker_tokenizer
-from training.rewards import load_reward_model
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
 from training.scoring import read_rewards
 from training.settings.loop import RLOORun
-from training.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
-from training.training_run import Report, TrainingRun
 from transforms.errors import InputError
 from transforms.identity import FIELD, hashed
 

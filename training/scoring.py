@@ -1,9 +1,10 @@
 """Scoring: a Bradley-Terry reward model over responses.
 
-Lives here: rows to tokens, chunk by chunk, and rewards to commits. Not here: the forward pass
-(`training.rewards`), why a row has no reward (`training.refusals`), labelled pairs
-(`training.pair_scoring`), training the model (`training.reward_model`), penalties and pairs
-(`transforms`).
+Lives here: rows to tokens, chunk by chunk, rewards to commits; both sides of labelled pairs. Not
+here: the forward pass (`training.models.rewards`), why a row has no reward
+(`training.models.unscorable`), accuracies on labelled pairs
+(`transforms.measures.reward_accuracy`), training the model (`training.reward_model`), penalties and
+pairs (`transforms`).
 """
 
 import json
@@ -21,12 +22,19 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.batches import context_tokens_of
-from training.launch import DtypeOption, SettingsOption, read_settings, run_command
-from training.refusals import Refusal, name_of, raise_refusals, refuse_rewards, refuse_texts
-from training.rendering import conversation_token_ids, load_tokenizer
-from training.rewards import compute_rewards, load_reward_model
+from training.models.batches import context_tokens_of
+from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.models.rewards import compute_rewards, load_reward_model
+from training.models.unscorable import (
+    Refusal,
+    name_of,
+    raise_refusals,
+    refuse_rewards,
+    refuse_texts,
+)
+from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import ScoringSettings
+from transforms.pairs.responses import as_responses
 
 LOGGER = logging.getLogger(__name__)
 
@@ -119,6 +127,65 @@ class Read(NamedTuple):
     """Of the conversations, without padding."""
 
 
+def score_pairs(
+    pairs: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
+) -> pl.DataFrame:
+    """Score both sides of comparisons, to measure a reward model's accuracy.
+
+    Args:
+        pairs: pair_id, prompt, chosen, rejected (lists of one message).
+        reward_model: folder of a sequence classifier with one label.
+        settings: batch_tokens and chunk_rows.
+        dtype: dtype of the weights.
+
+    Returns:
+        pair_id, chosen_reward, rejected_reward; in the order of `pairs`.
+
+    Raises:
+        InputError: as in `score`.
+    """
+    chunks: list[pl.DataFrame] = []
+    score(as_responses(pairs), reward_model, settings, dtype=dtype, commit=chunks.append)
+    rewards = (
+        pl.concat([chunk["reward"] for chunk in chunks])
+        if chunks
+        else pl.Series([], dtype=pl.Float64)
+    )
+    return pairs.select("pair_id").with_columns(
+        chosen_reward=rewards[: pairs.height], rejected_reward=rewards[pairs.height :]
+    )
+
+
+def split_by_length(
+    pairs: pl.DataFrame, reward_model: Path, max_tokens: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part comparisons that a reward model was trained to read from longer ones.
+
+    Args:
+        pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
+        reward_model: folder whose tokenizer counts.
+        max_tokens: longest conversation, prompt and response.
+
+    Returns:
+        The pairs of which both sides fit, and the others as row_key, reason, evidence.
+    """
+    tokenizer = load_tokenizer(reward_model)
+    sides = [
+        conversation_token_ids(
+            tokenizer, pairs["prompt"].to_list(), [side[-1]["content"] for side in pairs[name]]
+        )
+        for name in ("chosen", "rejected")
+    ]
+    tokens = [max(len(chosen), len(rejected)) for chosen, rejected in zip(*sides, strict=True)]
+    counted = pairs.with_columns(tokens=pl.Series(tokens, dtype=pl.Int64))
+    too_long = pl.col("tokens") > max_tokens
+    return counted.filter(~too_long).drop("tokens"), counted.filter(too_long).select(
+        row_key="pair_id",
+        reason=pl.lit("too_long"),
+        evidence=pl.format("{} tokens, at most {}", "tokens", pl.lit(max_tokens)),
+    )
+
+
 def read_rewards(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -129,7 +196,7 @@ def read_rewards(
     """Render responses behind their prompts and compute their rewards.
 
     Args:
-        model: from `training.rewards.load_reward_model`.
+        model: from `training.models.rewards.load_reward_model`.
         tokenizer: of the reward model.
         chunk: those of `score`.
         batch_tokens: padded tokens of a forward pass.

@@ -20,7 +20,7 @@ from trl.chat_template_utils import (
     is_chat_template_stop_token_trained,
 )
 
-from training.launch import (
+from training.runs.launch import (
     DtypeOption,
     OutputOption,
     SeedOption,
@@ -29,10 +29,10 @@ from training.launch import (
     read_settings,
     run_command,
 )
+from training.runs.run_record import Report, TrainingRun
+from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
 from training.settings.objectives import RAFTSettings
 from training.settings.stages import SFTSettings
-from training.trainer import keep_fitting, load_tokenizer, train, trl_arguments
-from training.training_run import Report, TrainingRun
 from transforms.errors import InputError
 
 IGNORED = -100

@@ -6,18 +6,19 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.materialize import declare
+from assets.declare import declare
+from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
-from transforms.intake import ledger, mixtures
-from transforms.intake.intake import standardise_demonstrations, standardise_pairs
-from transforms.intake.standardise import refresh
+from transforms.lake.query import connect, report
+from transforms.lake.schemas.columns import SHARED
 from transforms.prompts import splits
 from transforms.prompts.collection import write_prompts
-from transforms.settings import Role, SplitSettings
-from transforms.tables.columns import SHARED
-from transforms.tables.query import connect, report
+from transforms.settings.prompts import SplitSettings
+from transforms.settings.sources import Role
+from transforms.sources.intake import ledger, mixtures
+from transforms.sources.intake.ingest import standardise_demonstrations, standardise_pairs
+from transforms.sources.intake.standard_tables import refresh
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
 

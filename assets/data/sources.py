@@ -6,15 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from assets.materialize import declare
+from assets.declare import declare
+from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
-from transforms.intake.intake import ingest
-from transforms.intake.sources import Source
 from transforms.prompts.evaluation_texts import read_evaluation_sets
-from transforms.sample.source import ingest_sample_task
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
+from transforms.sources.intake.ingest import ingest
+from transforms.sources.intake.sources import Source
+from transforms.sources.sample.raw_rows import ingest_sample_task
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

@@ -8,14 +8,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.materialize import declare
+from assets.declare import declare
+from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, picture, table_metadata
-from assets.steps import Made, Step
 from assets.study import Study
-from transforms.plots.prompt_map import draw_prompt_map
-from transforms.prompts.prompt_map_settings import PromptMapSettings
-from transforms.tables import checkpoints
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas import SCHEMAS
+from transforms.settings.prompts import PromptMapSettings
+from transforms.views.plots.prompt_map import draw_prompt_map
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -34,7 +34,7 @@ def _preference_tokens(study: Study) -> dg.AssetsDefinition:
     )
     def preference_tokens(step: Step) -> Made:
         """One row per kept comparison: its tokens, as the initial model's tokenizer counts them."""
-        from training.token_counts import count_tokens
+        from training.models.token_counts import count_tokens
 
         lake, table = step.lake, step.asset
         model = checkpoints.latest(lake, "initial_model", step.experiment)
@@ -86,7 +86,7 @@ def _embeddings(prompts: pl.DataFrame, settings: PromptMapSettings) -> Any:
     """Embed the prompts, where the recipe names a model."""
     if settings.embedding_model is None:
         return None
-    from training.embeddings import embed_texts
+    from training.models.embeddings import embed_texts
 
     return embed_texts(
         prompts["text"].to_list(), settings.embedding_model, revision=settings.embedding_revision

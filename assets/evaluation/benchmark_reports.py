@@ -2,7 +2,7 @@
 
 Lives here: which benchmarks a table is made of, and its asset. Not here: measuring
 (`assets.evaluation.benchmarks`), the tables (`sql/reports`), the figure
-(`transforms.plots.benchmarks`). A benchmark counts by its name in the recipe.
+(`transforms.views.plots.benchmarks`). A benchmark counts by its name in the recipe.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ import polars as pl
 
 from assets.reports import report_asset
 from assets.study import Study
-from transforms.plots.benchmarks import benchmark_bars
-from transforms.plots.figures import png
-from transforms.tables.lake import Lake
-from transforms.tables.query import of_experiment
+from transforms.lake.lake import Lake
+from transforms.lake.query import of_experiment
+from transforms.views.plots.benchmarks import benchmark_bars
+from transforms.views.plots.figures import png
 
 CHAT = ("alpaca_eval", "mt_bench", "arena_hard")
 ACADEMIC = ("gsm8k", "mmlu", "humaneval", "truthfulqa", "arc_challenge", "mbpp")

@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 import polars as pl
 
-from training.benchmarks.benchmark import Benchmark, Judged
+from training.benchmarks.protocol import Benchmark, Judged
 from transforms.benchmarks import results
-from transforms.benchmarks.answers import Answers, Measured
+from transforms.benchmarks.answer_table import Answers, Measured
+from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.errors import InputError
-from transforms.judged_benchmarks.rows import Verdicts
-from transforms.lineage.subjects import SHORTEST_PREFIX
-from transforms.ranking.judgments import record_judge
-from transforms.tables import checkpoints
-from transforms.tables.checkpoints import Checkpoint
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.records.checkpoints import Checkpoint
+from transforms.pairs.judgments import record_judge
+from transforms.views.lineage.subjects import SHORTEST_PREFIX
 
 POLICY = "causal_lm"
 """Kind of the checkpoints that can be measured."""

@@ -11,18 +11,18 @@ import dagster as dg
 import polars as pl
 
 from assets.data.sources import origin_settings
+from assets.declare import declare
 from assets.evaluation.benchmark_runs import measure
 from assets.loop.judges import judge_settings
-from assets.materialize import declare
+from assets.materialize import Made, Step, Watch
 from assets.metadata import table_metadata, table_preview
-from assets.steps import Made, Step, Watch
 from assets.study import Study
 from training.settings.any_benchmark import AnyBenchmark
 from training.settings.benchmarks import BASELINES
 from training.settings.judged_benchmarks import JudgedSettings
-from transforms.benchmarks import results, watched
-from transforms.benchmarks.answers import Measured
-from transforms.tables import checkpoints
+from transforms.benchmarks import results, warnings
+from transforms.benchmarks.answer_table import Measured
+from transforms.lake.records import checkpoints
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
 """First part of an asset's name: of the shared models, of an experiment's."""
@@ -87,7 +87,9 @@ def _asset(
         settings=lambda _: benchmark_settings(study, settings),
         partitioned=partitioned,
         checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
-        watch=Watch(watched.WATCHED, lambda step: watched.doubts(step.lake, step.experiment, name)),
+        watch=Watch(
+            warnings.WATCHED, lambda step: warnings.doubts(step.lake, step.experiment, name)
+        ),
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,
         kinds=("deltalake", settings.engine),
@@ -95,7 +97,7 @@ def _asset(
         "Answers are committed as they come; a restart asks for what is missing.",
     )
     def benchmark(step: Step) -> Made:
-        from training.benchmarks.benchmark import open_benchmark
+        from training.benchmarks.protocol import open_benchmark
 
         opened = open_benchmark(
             settings,

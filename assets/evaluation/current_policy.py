@@ -12,17 +12,17 @@ import polars as pl
 
 from assets.evaluation.benchmark_runs import measure, named
 from assets.evaluation.held_out import answer, evaluated
-from assets.steps import Step
+from assets.materialize import Step
 from assets.study import Study
-from training.checkpoint import require_model
+from training.runs.checkpoint import require_model
 from training.settings.any_benchmark import AnyBenchmark
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.identity import digest_settings
-from transforms.prompts import split_rows
-from transforms.ranking import responses
-from transforms.tables import checkpoints, promotions
-from transforms.tables.columns import SHARED
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.records import checkpoints, promotions
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
+from transforms.pairs import responses
+from transforms.prompts import rows_by_split
 
 CURRENT = "current"
 """Experiment of its answers, where they are made here."""
@@ -63,7 +63,7 @@ def validation_answers(
         return rows.filter(split="validation").unique(key, keep="first", maintain_order=True)
     [policy] = checkpoints.all_of(lake, {policy_id})
     require_model(policy.path)
-    prompts = split_rows.held_out_prompts(lake.read("prompts"), lake.read("prompt_splits"))
+    prompts = rows_by_split.held_out_prompts(lake.read("prompts"), lake.read("prompt_splits"))
     step.log.info(f"{step.asset}: the current policy {policy_id[:12]} answers the prompts of today")
     drawn = answer(study, step, policy, prompts.filter(split="validation"), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
@@ -90,7 +90,7 @@ def benchmark_results(
     for name, settings in benchmarks.items():
         known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
         if settings.enabled and not known:
-            from training.benchmarks.benchmark import open_benchmark
+            from training.benchmarks.protocol import open_benchmark
 
             opened = open_benchmark(
                 settings,

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
-from assets.materialize import declare
+from assets.declare import declare
+from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
 from transforms.identity import digest_settings
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.records.checkpoints import Checkpoint
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures import evaluation
-from transforms.prompts import split_rows
-from transforms.ranking import responses
-from transforms.sample.gold import gold_reward
-from transforms.tables import checkpoints
-from transforms.tables.checkpoints import Checkpoint
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs import responses
+from transforms.prompts import rows_by_split
+from transforms.sources.sample.gold import gold_reward
 
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
 
@@ -81,7 +81,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
     def evaluate_all(step: Step, models: Sequence[str]) -> Made:
         """Answer, measure and summarise the models; contrast each with every baseline."""
-        prompts = split_rows.held_out_prompts(
+        prompts = rows_by_split.held_out_prompts(
             step.lake.read("prompts"), step.lake.read("prompt_splits")
         )
         reference = checkpoints.latest(step.lake, "sft_policy", step.experiment)

@@ -7,14 +7,14 @@ loop (`sql/reports/length_bias.sql` has every slice). Paper: section 2.3 and Fig
 
 import dagster as dg
 
+from assets.declare import declare
 from assets.loop.chain import Chain, build_responses
-from assets.materialize import declare
+from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
 from transforms.measures.length_bias import correlations, summarise
-from transforms.plots.length_bias import draw_length_bias
-from transforms.ranking.responses import with_rewards
+from transforms.pairs.responses import with_rewards
+from transforms.views.plots.length_bias import draw_length_bias
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
 """Its slice of `generations` and `scores` is experiment `length_study`, iteration 0."""

@@ -6,15 +6,15 @@ Not here: the regression and its pairs (`transforms.measures`).
 import dagster as dg
 import polars as pl
 
+from assets.declare import declare
 from assets.evaluation.held_out import BASELINES
-from assets.materialize import declare
+from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures import judged_responses
-from transforms.ranking import judgments, responses
-from transforms.tables.columns import SHARED
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs import judgments, responses
 
 TABLE = judged_responses.TABLE
 

@@ -10,22 +10,26 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.declare import declare
 from assets.evaluation.benchmarks import asset_names
-from assets.evaluation.current_policy import benchmark_results, current_policy, validation_answers
+from assets.evaluation.current_policy import (
+    benchmark_results,
+    current_policy,
+    validation_answers,
+)
 from assets.evaluation.held_out import evaluated
 from assets.loop.judges import judge_id, judge_settings, judged_pairs
-from assets.materialize import declare
+from assets.materialize import Made, Step
 from assets.metadata import table_metadata
-from assets.steps import Made, Step
 from assets.study import Study
 from training.settings.promotion import PromotionSettings
 from transforms.benchmarks.sets import BENCHMARKS
 from transforms.identity import digest_settings
+from transforms.lake.locks import writing
+from transforms.lake.records import promotions
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.promotion import advantages, decide, falls, one_response_each
-from transforms.tables import promotions
-from transforms.tables.columns import SHARED
-from transforms.tables.locks import writing
 
 BY_JUDGE = "win_rate_judge"
 

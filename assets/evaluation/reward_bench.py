@@ -1,8 +1,8 @@
 """RewardBench and its relatives: the rankers on labelled pairs that they never saw (Table 2).
 
 Lives here: the results of every model that the recipe trains to rank and of its judge, and the
-report over them. Not here: statistics (`transforms.reward_bench.results`), the sets
-(`transforms.reward_bench.sets`).
+report over them. Not here: statistics (`transforms.benchmarks.reward_bench.results`), the sets
+(`transforms.benchmarks.reward_bench.sets`).
 """
 
 from collections.abc import Callable
@@ -12,20 +12,20 @@ import dagster as dg
 import polars as pl
 
 from assets.data.sources import origin_settings
+from assets.declare import declare
 from assets.loop.judges import judge_id, judge_settings, judged_pairs
 from assets.loop.rankers import RankerSettings, pair_rewards
-from assets.materialize import declare
+from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.reports import MOST_ROWS
-from assets.steps import Made, Step
 from assets.study import Study
 from training.settings.stages import PreferenceModelSettings
+from transforms.benchmarks.reward_bench.pairs import read_bench_set
+from transforms.benchmarks.reward_bench.results import bench_results
+from transforms.benchmarks.reward_bench.sets import BENCH_SETS
 from transforms.identity import digest
-from transforms.reward_bench.pairs import read_bench_set
-from transforms.reward_bench.results import bench_results
-from transforms.reward_bench.sets import BENCH_SETS
-from transforms.tables import checkpoints, training_metrics
-from transforms.tables.query import connect, describe, report
+from transforms.lake.query import connect, describe, report
+from transforms.lake.records import checkpoints, training_metrics
 
 TABLE = "reward_bench_results"
 REPORT = "reward_bench"

@@ -8,15 +8,15 @@ drawn where an experiment has feedback and there is a gold reward. Not here: the
 import dagster as dg
 import polars as pl
 
-from assets.materialize import declare
+from assets.declare import declare
+from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
+from transforms.lake.query import connect, report
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures.refreshed_accuracy import refreshed_accuracy
-from transforms.tables import checkpoints
-from transforms.tables.columns import SHARED
-from transforms.tables.query import connect, report
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

@@ -1,6 +1,6 @@
 """Rows of other experiments that a step takes over, and what its page says of them.
 
-Not here: which rows are equal (`transforms.ranking.adoption`).
+Not here: which rows are equal (`transforms.pairs.reuse`).
 """
 
 import json
@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 from assets.loop.rankers import Ranker
-from assets.steps import Step
-from transforms.ranking.adoption import adopt_responses, adopt_scores
-from transforms.ranking.responses import Keys
-from transforms.tables import materializations
+from assets.materialize import Step
+from transforms.lake.records import materializations
+from transforms.pairs.responses import Keys
+from transforms.pairs.reuse import adopt_responses, adopt_scores
 
 
 def adopt_drawn(

@@ -4,13 +4,13 @@ import math
 
 import dagster as dg
 
+from assets.declare import declare
 from assets.loop import iterations
-from assets.loop.training_run import train
-from assets.materialize import declare
-from assets.steps import Made, Step
+from assets.loop.train import train
+from assets.materialize import Made, Step
 from assets.study import Study
-from transforms.prompts import split_rows
-from transforms.tables import checkpoints
+from transforms.lake.records import checkpoints
+from transforms.prompts import rows_by_split
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -37,8 +37,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         """
         policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
-        pairs = split_rows.training_pairs(step.lake.read("preference_pairs"), mixture)
-        prompts = split_rows.iteration_sizes(step.lake.read("prompt_splits"))
+        pairs = rows_by_split.training_pairs(step.lake.read("preference_pairs"), mixture)
+        prompts = rows_by_split.iteration_sizes(step.lake.read("prompt_splits"))
         dpo = step.loop.dpo
         total = sum(
             dpo.max_steps or math.ceil(count * dpo.epochs / dpo.batch_size) for count in prompts

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from assets.loop.drawing import draw, generation_settings
+from assets.declare import declare
 from assets.loop.health import record_health, watch_health
 from assets.loop.pairing import PAIR_CHECKS, write_pairs
 from assets.loop.rankers import Ranker, ranker_settings
 from assets.loop.samplers import sampled_policies
+from assets.loop.sampling import draw, generation_settings
 from assets.loop.scores import score_missing
-from assets.materialize import declare
+from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
-from transforms.plots.training import reward_histogram
-from transforms.tables.columns import SHARED
+from transforms.lake.schemas.columns import SHARED
+from transforms.views.plots.progress import reward_histogram
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",

@@ -2,8 +2,8 @@
 
 Lives here: the assets that come between an iteration's generations and their scores, for the
 experiments with `loop.feedback`. Not here: which pairs are chosen and what labels come to
-(`transforms.feedback`), the scores (`assets.loop.chain`). They are drawn where any experiment of
-the recipe has feedback; for the others they make nothing. Evaluation keeps the reward model that
+(`transforms.pairs.feedback`), the scores (`assets.loop.chain`). They are drawn where any experiment
+of the recipe has feedback; for the others they make nothing. Evaluation keeps the reward model that
 all experiments share, so that their rewards can be compared.
 """
 
@@ -12,20 +12,20 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
+from assets.declare import declare
 from assets.loop.chain import Chain
 from assets.loop.oracles import oracle_settings, write_labels
 from assets.loop.rankers import validate_ranker
-from assets.loop.training_run import train
-from assets.materialize import declare
+from assets.loop.train import train
+from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
-from assets.steps import Made, Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
-from transforms.feedback.queue import askable_pairs, choose_pairs
-from transforms.feedback.refresh import refresh_pairs
-from transforms.ranking import responses
-from transforms.tables import checkpoints
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas import SCHEMAS
+from transforms.pairs import responses
+from transforms.pairs.feedback.queue import askable_pairs, choose_pairs
+from transforms.pairs.feedback.refresh import refresh_pairs
 
 
 def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assets.materialize import Step, Watch
 from assets.metadata import picture, table_preview
-from assets.steps import Step, Watch
 from assets.study import Study
+from transforms.lake.lake import Lake
 from transforms.measures import health
-from transforms.plots.health import draw_health
-from transforms.tables.lake import Lake
+from transforms.views.plots.health import draw_health
 
 if TYPE_CHECKING:
     from assets.loop.chain import Chain

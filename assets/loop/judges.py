@@ -1,7 +1,7 @@
 """The recipe's judge: what its verdicts depend on, and the rewards that they give.
 
 Lives here: responses and labelled pairs ranked by it, comparisons that it is asked for. Not here:
-asking it (`training.judging.judge`), what its verdicts add up to (`transforms.ranking.judgments`).
+asking it (`training.judging.judge`), what its verdicts add up to (`transforms.pairs.judgments`).
 """
 
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from assets.steps import Step
+from assets.materialize import Step
 from assets.study import Study
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
-from transforms.ranking import judgments
-from transforms.ranking.responses import as_responses
-from transforms.tables.chunks import Chunks
+from transforms.lake.chunk_appends import Chunks
+from transforms.pairs import judgments
+from transforms.pairs.responses import as_responses
 
 
 def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def _ask_judge(
 ) -> Any:
     """Have the judge compare the responses of every prompt; what it has said is not asked again."""
     from training.judging.judge import describe_judge
-    from training.judging.ranking import judge_responses
+    from training.judging.judge_ranker import judge_responses
 
     recipe, lake = study.recipe, step.lake
     judgments.record_judge(lake, describe_judge(recipe.judge, dtype=recipe.model.dtype))

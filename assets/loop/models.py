@@ -2,14 +2,14 @@
 
 import dagster as dg
 
+from assets.declare import declare
 from assets.loop.rankers import RankerSettings, validate_ranker
-from assets.loop.training_run import save_model, train
-from assets.materialize import declare
-from assets.steps import Made, Step
+from assets.loop.train import save_model, train
+from assets.materialize import Made, Step
 from assets.study import Study
 from training.settings.stages import PreferenceModelSettings
-from transforms.prompts import split_rows
-from transforms.tables import checkpoints
+from transforms.lake.records import checkpoints
+from transforms.prompts import rows_by_split
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -26,7 +26,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def initial_model_(step: Step) -> Made:
         """Model: initial weights, tokenizer, chat template; from a folder or hub, or made here."""
-        from training import initial_model
+        from training.models import initial_model
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
         if recipe.model.tiny:
@@ -82,7 +82,7 @@ def _ranker(study: Study, name: str, settings: RankerSettings) -> dg.AssetsDefin
         policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
-        rows = split_rows.training_pairs(pairs, mixture)
+        rows = rows_by_split.training_pairs(pairs, mixture)
         made = train(study, step, stage, rows, settings, parent=policy, policy=policy)
         return Made(made.output_id, {**made.metadata, **validate_ranker(study, step, settings)})
 

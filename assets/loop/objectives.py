@@ -11,14 +11,14 @@ import polars as pl
 
 from assets.loop.chain import Chain
 from assets.loop.samplers import kept_shares
-from assets.loop.training_run import train
-from assets.steps import Made, Step
+from assets.loop.train import train
+from assets.materialize import Made, Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.training import TrainingSettings
-from transforms.ranking.responses import prompts_of
-from transforms.ranking.training_rows import NONE_DROPPED, PROMPTS, SCORED, TABLES, training_rows
-from transforms.tables import checkpoints
+from transforms.lake.records import checkpoints
+from transforms.pairs.responses import prompts_of
+from transforms.pairs.training_rows import NONE_DROPPED, PROMPTS, SCORED, TABLES, training_rows
 
 ORDER = {"length_penalty", "length_unit", "drop_truncated"}
 """Settings of pairs that decide in which order a prompt's responses are."""

@@ -1,7 +1,7 @@
 """Who labels an iteration's pairs: the gold reward, the recipe's judge, or people.
 
 Lives here: the choice that an experiment makes by `feedback.oracle`. Not here: which pairs
-(`assets.loop.feedback`), what a label is (`transforms.feedback`).
+(`assets.loop.feedback`), what a label is (`transforms.pairs.feedback`).
 """
 
 from typing import Any
@@ -9,14 +9,14 @@ from typing import Any
 import polars as pl
 
 from assets.loop.judges import ask_judge, judge_settings
-from assets.steps import Step
+from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
-from transforms.feedback.labels import gold_labels, judge_labels
-from transforms.feedback.waiting import require_labels
-from transforms.ranking.responses import stamp
-from transforms.sample.gold import gold_reward, gold_version
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.schemas import SCHEMAS
+from transforms.pairs.feedback.labels import gold_labels, judge_labels
+from transforms.pairs.feedback.waiting import require_labels
+from transforms.pairs.responses import stamp
+from transforms.sources.sample.gold import gold_reward, gold_version
 
 
 def oracle_settings(study: Study, loop: LoopSettings) -> dict[str, Any]:

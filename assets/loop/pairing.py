@@ -1,7 +1,7 @@
 """Pairs of an iteration, written from its responses and scores: by the loop, or again.
 
 Pairing again needs no model: `prefloop pair` reads what is stored and makes the pairs of a new
-experiment. Not here: the rules (`transforms.ranking.dpo_pairs`).
+experiment. Not here: the rules (`transforms.pairs.dpo_pairs`).
 """
 
 import json
@@ -14,15 +14,15 @@ import polars as pl
 from pydantic import ValidationError
 
 from training.recipe_checks import RESERVED
-from training.settings.merging import merge
+from training.settings.overrides import merge
 from transforms.errors import InputError
-from transforms.ranking import dpo_pairs, responses
-from transforms.settings import PairSettings
-from transforms.tables import materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.locks import writing
-from transforms.tables.query import check, connect, within
+from transforms.lake.lake import Lake
+from transforms.lake.locks import writing
+from transforms.lake.query import check, connect, within
+from transforms.lake.records import materializations
+from transforms.lake.schemas.columns import SHARED
+from transforms.pairs import dpo_pairs, responses
+from transforms.settings.pairs import PairSettings
 
 PAIR_CHECKS = (
     "no_duplicate_pair",
@@ -63,7 +63,7 @@ def pair_again(
 
     The new pairs are recorded as made from the source's responses and scores. A recipe that has the
     new experiment, with these settings of `pairs`, trains on them: its first iteration draws and
-    scores nothing, as those rows are the source's, too (`transforms.ranking.adoption`), and comes
+    scores nothing, as those rows are the source's, too (`transforms.pairs.reuse`), and comes
     to the same pairs. Later iterations sample its own policies and replace what was paired here.
 
     Args:

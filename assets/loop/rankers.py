@@ -2,7 +2,7 @@
 
 Lives here: the choice that a recipe makes by `loop.ranker`, for responses and for labelled pairs.
 Not here: how any of them ranks
-(`training.scoring`, `training.ranking`, `training.judging.ranking`).
+(`training.scoring`, `training.ranking`, `training.judging.judge_ranker`).
 """
 
 from collections.abc import Callable
@@ -13,16 +13,16 @@ from typing import Any, Self
 import polars as pl
 
 from assets.loop.judges import judge_id, judge_settings, rank_by_judge
+from assets.materialize import Step
 from assets.metadata import table_preview
-from assets.steps import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings
 from transforms.identity import digest_settings
+from transforms.lake.records import checkpoints, training_metrics
 from transforms.measures.preference_accuracy import as_rewards
 from transforms.measures.reward_accuracy import reward_model_results
-from transforms.prompts import split_rows
-from transforms.tables import checkpoints, training_metrics
+from transforms.prompts import rows_by_split
 
 RankerSettings = RewardModelSettings | PreferenceModelSettings
 Commit = Callable[[pl.DataFrame], Any]
@@ -89,11 +89,11 @@ def pair_rewards(
     """
     dtype = study.recipe.model.dtype
     if isinstance(settings, PreferenceModelSettings):
-        from training.comparing import compare_pairs, split_by_length
+        from training.models.preference_forward import compare_pairs, split_by_length
 
         read, too_long = split_by_length(pairs, folder, settings.max_tokens)
         return as_rewards(compare_pairs(read, folder, step.loop.ranking, dtype=dtype)), too_long
-    from training.pair_scoring import score_pairs, split_by_length
+    from training.scoring import score_pairs, split_by_length
 
     read, too_long = split_by_length(pairs, folder, settings.max_tokens)
     return score_pairs(read, folder, step.loop.scoring, dtype=dtype), too_long
@@ -115,7 +115,7 @@ def validate_ranker(
     """
     lake, slice_ = step.lake, {"experiment": step.experiment}
     model = checkpoints.latest(lake, step.asset, step.experiment)
-    held = split_rows.reward_validation_pairs(lake.read("preference_pairs"))
+    held = rows_by_split.reward_validation_pairs(lake.read("preference_pairs"))
     rewards, too_long = pair_rewards(study, step, model.path, held, settings)
     training_metrics.record_dropped(lake, too_long, asset=f"{step.asset}/validation", **slice_)
     results = reward_model_results(

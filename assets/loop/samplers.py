@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from assets.steps import Step
+from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.sampling import SamplingSettings
-from transforms.ranking import responses, samplers
-from transforms.tables import checkpoints
-from transforms.tables.checkpoints import Checkpoint
+from transforms.lake.records import checkpoints
+from transforms.lake.records.checkpoints import Checkpoint
+from transforms.pairs import responses, sampler_places
 
 if TYPE_CHECKING:
     from assets.loop.chain import Chain
@@ -44,14 +44,14 @@ def engines(study: Study, step: Step, chain: "Chain") -> list[Engine]:
     """
     sampling = step.loop.sampling
     named = sampling.resolved_samplers()
-    draws = samplers.number(
+    draws = sampler_places.number(
         [
             {"policy": one.policy_name, **one.model_dump(include=set(responses.SAMPLER_KEYS))}
             for one in named
         ]
     )
     assets: dict[Checkpoint, str] = {}
-    of_policy: dict[Checkpoint, list[samplers.Draw]] = {}
+    of_policy: dict[Checkpoint, list[sampler_places.Draw]] = {}
     for draw in draws:
         asset = policy_asset(chain, draw.policy)
         policy = checkpoints.latest(step.lake, asset, step.experiment)

@@ -1,17 +1,17 @@
 """Scoring what a slice of responses lacks: taken over where it is known, else by the ranker.
 
 Not here: rankers (`assets.loop.rankers`), which assets score (`assets.loop.chain`,
-`assets.loop.drawing`).
+`assets.loop.sampling`).
 """
 
 from typing import Any
 
 from assets.loop.adoption import adopt_scored
 from assets.loop.rankers import Ranker, rank
-from assets.steps import Step
+from assets.materialize import Step
 from assets.study import Study
-from transforms.ranking import responses
-from transforms.tables.chunks import Chunks
+from transforms.lake.chunk_appends import Chunks
+from transforms.pairs import responses
 
 
 def score_missing(

@@ -77,7 +77,7 @@ def prepare(case: Case, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-    from training.initial_model import make_tiny_model
+    from training.models.initial_model import make_tiny_model
 
     shape = TinyModelSettings(
         vocab_size=case.vocabulary + 16,

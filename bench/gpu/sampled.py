@@ -33,7 +33,7 @@ def _token_logps(rows: pl.DataFrame, model: Path) -> list[list[tuple[float, floa
     import torch
     from transformers import AutoModelForCausalLM
 
-    from training.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+    from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
 
     tokenizer = load_tokenizer(model)
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()

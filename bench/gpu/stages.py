@@ -36,8 +36,8 @@ def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
 
 def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
     """Sum log-probabilities of every response; tokens/s includes loading the model."""
-    from training.logps import sequence_logps
-    from training.rendering import conversation_token_ids, load_tokenizer
+    from training.models.logps import sequence_logps
+    from training.models.rendering import conversation_token_ids, load_tokenizer
 
     responses = pl.read_parquet(folder / "responses.parquet")
     started = time.perf_counter()

@@ -50,7 +50,7 @@ def run_training(
     accelerate_config: str | None = None,
 ) -> Measured:
     """Train with `launch`; compare the metrics of every step, check the saved folder."""
-    from training.launch import launch
+    from training.runs.launch import launch
 
     settings, models, compared = _training(stage, case, processes)
     rows = {"sft": "demonstrations"}.get(stage, "even_pairs" if even else "pairs")
@@ -87,7 +87,7 @@ def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measure
     """Collect a training run's metrics; refuse a checkpoint that is not whole and float32."""
     from safetensors import safe_open
 
-    from training.checkpoint import checkpoint_id, require_model
+    from training.runs.checkpoint import checkpoint_id, require_model
 
     require_model(output)
     checkpoint_id(output)

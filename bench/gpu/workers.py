@@ -21,7 +21,7 @@ import typer
 from bench.gpu.cases import Case
 from bench.gpu.sampled import check_sampled
 from bench.gpu.stages import STAGES
-from training.launch import run_command
+from training.runs.launch import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20

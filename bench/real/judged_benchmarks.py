@@ -13,12 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
+from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
+from transforms.benchmarks.judged.win_rates import count_wins
 from transforms.benchmarks.judged_sets import DIFFICULTIES, JUDGED_SETS
-from transforms.files.public_sets import read_fitting
-from transforms.judged_benchmarks import alpaca_eval, arena_hard, mt_bench
-from transforms.judged_benchmarks.win_rates import count_wins
 from transforms.measures.length_control import win_rates
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
+from transforms.sources.files.public_sets import read_fitting
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")

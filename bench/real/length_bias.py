@@ -20,10 +20,10 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.length_bias import correlations, longer_wins, summarise
-from transforms.plots.length_bias import draw_length_bias
-from transforms.ranking.length_penalty import UNITS, LengthUnit, calibrated_penalty
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrated_penalty
+from transforms.views.plots.length_bias import draw_length_bias
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")

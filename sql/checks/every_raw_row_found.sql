@@ -1,5 +1,5 @@
 -- A row is a raw row that neither became a pair or demonstration nor stands in the ledger.
--- A key names the raw rows that it comes from, and which part of one: transforms/layouts/comparisons.py.
+-- A key names the raw rows that it comes from, and which part of one: transforms/sources/layouts/comparisons.py.
 with
 
 source_rows as (select * from source_rows),

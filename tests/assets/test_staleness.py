@@ -5,15 +5,15 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.declare import SETTINGS
 from assets.definitions import build_definitions
-from assets.materialize import SETTINGS
 from assets.staleness import name_of, stale_assets
 from training.recipe import Recipe
 from transforms.errors import InputError
-from transforms.tables import materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.records import materializations
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, checks, connect
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, checks, connect
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = [sys.executable, "-c", "from assets.cli import app; app()", "run", "recipes/quickstart.yaml"]
+RUN = [
+    sys.executable,
+    "-c",
+    "from assets.cli.app import app; app()",
+    "run",
+    "recipes/quickstart.yaml",
+]
 
 
 def start(home: Path, overrides: tuple[str, ...], experiment: str, log: Path) -> subprocess.Popen:

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from transforms.tables.query import check, connect_frames
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import check, connect_frames
+from transforms.lake.schemas import SCHEMAS
 
 
 def table(name, *rows):

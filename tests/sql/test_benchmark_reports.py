@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.tables.query import connect_frames, query, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import connect_frames, query, report
+from transforms.lake.schemas import SCHEMAS
 
 
 def result(benchmark, metric, value, **changes):

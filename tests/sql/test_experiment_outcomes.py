@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from transforms.tables.query import connect_frames, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import connect_frames, report
+from transforms.lake.schemas import SCHEMAS
 
 GOLD = {
     ("shared", 0, "sft_policy"): [(1.0, 2.0), (0.0, 0.0)],

@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from transforms.tables.columns import SHARED
-from transforms.tables.query import check, connect_frames, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import check, connect_frames, report
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 MODEL = {"experiment": SHARED, "iteration": 0, "model": "sft_policy", "benchmark": "b"}
 

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from transforms.tables.query import connect_frames, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import connect_frames, report
+from transforms.lake.schemas import SCHEMAS
 
 SOURCES = [
     {"table": "raw_a", "source": "a", "entry": "shp", "rows_in": 9},

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from transforms.tables.query import connect_frames, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import connect_frames, report
+from transforms.lake.schemas import SCHEMAS
 
 
 def table(name, rows):

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.tables.query import connect_frames, report, reports
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import connect_frames, report, reports
+from transforms.lake.schemas import SCHEMAS
 
 
 def table(name, *rows):

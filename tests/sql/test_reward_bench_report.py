@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from transforms.tables.query import connect_frames, query, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.query import connect_frames, query, report
+from transforms.lake.schemas import SCHEMAS
 
 SECTIONS = ("Chat", "Chat Hard", "Safety", "Reasoning")
 

@@ -10,9 +10,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import polars as pl
 import pytest
 
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
-from transforms.tables.columns import MESSAGES
+from transforms.lake.schemas.columns import MESSAGES
 
 COLOURS = ["red", "green", "blue", "grey"]
 THINGS = ["cat", "dog", "tree"]

@@ -6,11 +6,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from training.checkpoint import checkpoint_id
 from training.dpo import tokenise_responses, train_dpo
 from training.reference_logps import with_reference_logps
+from training.runs.checkpoint import checkpoint_id
+from training.runs.trainer import load_tokenizer
 from training.settings.objectives import DPOSettings
-from training.trainer import load_tokenizer
 from transforms.errors import InputError
 
 SETTINGS = DPOSettings(

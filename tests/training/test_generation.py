@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from training.chunks import shard_of
+from training.engine.chunk_folder import shard_of
 from training.generation import Sampler, generate, main
-from training.initial_model import make_tiny_model
-from training.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+from training.models.initial_model import make_tiny_model
+from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError

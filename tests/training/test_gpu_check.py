@@ -15,7 +15,7 @@ from bench.gpu.compare import TOLERANCES, compare, memory_problems
 from bench.gpu.sampled import check_sampled
 from bench.gpu.stages import STAGES
 from bench.gpu_check import run_check
-from training.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
 
 CASE = replace(
     SMALL,

@@ -3,12 +3,12 @@ import math
 import polars as pl
 import pytest
 
-from training.checkpoint import checkpoint_id
 from training.kto import train_kto
 from training.reference_logps import with_reference_logps
+from training.runs.checkpoint import checkpoint_id
 from training.settings.objectives import KTOSettings
 from transforms.errors import InputError
-from transforms.ranking.unpaired import SIDES, mismatched
+from transforms.pairs.unpaired import SIDES, mismatched
 
 SETTINGS = KTOSettings(
     learning_rate=1e-3,

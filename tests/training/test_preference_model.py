@@ -8,24 +8,24 @@ import pytest
 import torch
 from trl import SFTConfig, SFTTrainer
 
-from training.checkpoint import checkpoint_id, require_model
-from training.comparing import compare_pairs, load_preference_model
-from training.comparison_prompts import (
+from training.models.comparison_prompts import (
     add_unknown_words,
     chosen_is_first,
     comparison_token_ids,
     label_token_ids,
 )
+from training.models.preference_forward import compare_pairs, load_preference_model
 from training.preference_model import (
     label_comparisons,
     load_with_words,
     train_preference_model,
 )
+from training.runs.checkpoint import checkpoint_id, require_model
+from training.runs.run_record import read_run
+from training.runs.trainer import keep_fitting, load_tokenizer, trl_arguments
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
-from training.trainer import keep_fitting, load_tokenizer, trl_arguments
-from training.training_run import read_run
 from transforms.errors import InputError
 
 SETTINGS = PreferenceModelSettings(

@@ -1,11 +1,11 @@
 import polars as pl
 import pytest
 
-from training.checkpoint import checkpoint_id, require_model
 from training.raft import train_raft
+from training.runs.checkpoint import checkpoint_id, require_model
+from training.runs.trainer import load_tokenizer
 from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED
-from training.trainer import load_tokenizer
 from transforms.errors import InputError
 
 SETTINGS = RAFTSettings(

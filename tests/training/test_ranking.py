@@ -3,13 +3,17 @@
 import polars as pl
 import pytest
 
-from training.comparing import Preferences, load_preference_model, preference_probabilities
+from training.models.preference_forward import (
+    Preferences,
+    load_preference_model,
+    preference_probabilities,
+)
 from training.preference_model import train_preference_model
 from training.ranking import rank, rank_by
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from transforms.errors import InputError
-from transforms.tables.columns import MESSAGES
+from transforms.lake.schemas.columns import MESSAGES
 
 TRAINING = PreferenceModelSettings(
     learning_rate=1e-2, max_steps=5, batch_size=8, micro_batch_size=8, max_tokens=64, packing=False

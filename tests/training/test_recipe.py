@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from training.recipe_file import load_recipe
-from training.settings.merging import merge
+from training.settings.overrides import merge
 from transforms.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]

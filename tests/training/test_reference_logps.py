@@ -9,15 +9,15 @@ from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 from typer.testing import CliRunner
 
-from training.checkpoint import checkpoint_id
 from training.dpo import TokenisedDPOTrainer, train_dpo
-from training.pair_tokens import tokenise_responses
+from training.models.tokenising import tokenise_responses
 from training.reference_logps import main, with_reference_logps
+from training.runs.checkpoint import checkpoint_id
+from training.runs.trainer import load_tokenizer, trl_arguments
 from training.settings.objectives import DPOSettings
-from training.trainer import load_tokenizer, trl_arguments
 from transforms.errors import InputError
-from transforms.tables.lake import Lake
-from transforms.tables.reference_logps import ReferenceLogps
+from transforms.lake.lake import Lake
+from transforms.lake.records.reference_logps import ReferenceLogps
 
 SETTINGS = DPOSettings(
     learning_rate=1e-3,

@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from transformers import AutoModelForSequenceClassification
 
-from training.checkpoint import checkpoint_id
 from training.dpo import train_dpo
 from training.kto import train_kto
 from training.preference_model import train_preference_model
@@ -17,13 +16,14 @@ from training.raft import train_raft
 from training.reference_logps import with_reference_logps
 from training.reward_model import train_reward_model
 from training.rloo import train_rloo
+from training.runs.checkpoint import checkpoint_id
+from training.runs.step_checkpoints import COMPLETE, find_last
 from training.settings.loop import RLOORun
 from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
 from training.sft import train_sft
-from training.step_checkpoints import COMPLETE, find_last
-from transforms.ranking.unpaired import SIDES, mismatched
+from transforms.pairs.unpaired import SIDES, mismatched
 
 SHARED = {
     "learning_rate": 1e-2,

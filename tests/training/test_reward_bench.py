@@ -8,16 +8,16 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from training.batches import by_length
-from training.initial_model import make_tiny_model
-from training.pair_scoring import score_pairs, split_by_length
-from training.rendering import conversation_token_ids, load_tokenizer
+from training.models.batches import by_length
+from training.models.initial_model import make_tiny_model
+from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.scoring import score_pairs, split_by_length
 from training.settings.model import TinyModelSettings
 from training.settings.scoring import ScoringSettings
-from transforms.reward_bench.pairs import read_bench_set
-from transforms.reward_bench.results import bench_results, judge_pairs
-from transforms.reward_bench.sets import BENCH_SETS
-from transforms.settings import OriginSettings
+from transforms.benchmarks.reward_bench.pairs import read_bench_set
+from transforms.benchmarks.reward_bench.results import bench_results, judge_pairs
+from transforms.benchmarks.reward_bench.sets import BENCH_SETS
+from transforms.settings.sources import OriginSettings
 
 REAL = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")

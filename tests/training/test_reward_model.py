@@ -4,16 +4,16 @@ import polars as pl
 import pytest
 from transformers import AutoModelForSequenceClassification
 
-from training import rendering
-from training.checkpoint import checkpoint_id, require_model
+from training.models import rendering
 from training.reward_model import tokenise_conversations, train_reward_model
+from training.runs.checkpoint import checkpoint_id, require_model
+from training.runs.trainer import load_tokenizer
 from training.settings.stages import RewardModelSettings
-from training.trainer import load_tokenizer
 from transforms.errors import InputError
 from transforms.identity import message_id
-from transforms.prompts.split_rows import reward_validation_pairs, training_pairs
+from transforms.prompts.rows_by_split import reward_validation_pairs, training_pairs
 from transforms.prompts.splits import hold_out_pairs
-from transforms.settings import SplitSettings
+from transforms.settings.prompts import SplitSettings
 
 SETTINGS = RewardModelSettings(
     learning_rate=1e-2,

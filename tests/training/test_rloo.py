@@ -4,15 +4,15 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoModelForSequenceClassification
 
-from training.checkpoint import checkpoint_id, require_model
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.rloo import make_reward, train_rloo
+from training.runs.checkpoint import checkpoint_id, require_model
 from training.scoring import score
 from training.settings.loop import LoopSettings, RLOORun
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError
-from transforms.settings import PairSettings
+from transforms.settings.pairs import PairSettings
 
 SETTINGS = RLOORun(
     learning_rate=1e-2,

@@ -9,11 +9,10 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from training import scoring
-from training.batches import by_length
-from training.initial_model import make_tiny_model
-from training.pair_scoring import score_pairs, split_by_length
-from training.rendering import conversation_token_ids, load_tokenizer
-from training.scoring import score
+from training.models.batches import by_length
+from training.models.initial_model import make_tiny_model
+from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.scoring import score, score_pairs, split_by_length
 from training.settings.model import TinyModelSettings
 from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError

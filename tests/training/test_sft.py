@@ -5,14 +5,14 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file, save_file
 
-from training.checkpoint import checkpoint_id, require_model
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
+from training.runs.checkpoint import checkpoint_id, require_model
+from training.runs.run_record import read_run
+from training.runs.trainer import load_tokenizer
 from training.settings.stages import SFTSettings
 from training.sft import IGNORED, label_assistant_tokens, train_sft
-from training.trainer import load_tokenizer
-from training.training_run import read_run
 from transforms.errors import InputError
-from transforms.tables.columns import MESSAGES
+from transforms.lake.schemas.columns import MESSAGES
 
 SETTINGS = SFTSettings(
     learning_rate=1e-2,

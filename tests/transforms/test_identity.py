@@ -7,7 +7,7 @@ from transforms.identity import (
     digest_settings,
     message_id,
 )
-from transforms.tables.columns import MESSAGES
+from transforms.lake.schemas.columns import MESSAGES
 
 
 def ids(*prompts):

@@ -30,15 +30,15 @@ from training.benchmarks.language_models import (
 )
 from training.benchmarks.programs import program_of, run_tests, scores_of
 from training.benchmarks.sandbox import require_isolation
-from training.rendering import load_tokenizer
+from training.models.rendering import load_tokenizer
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
-from transforms.benchmarks.answers import ANSWERS, REQUESTS
-from transforms.benchmarks.items import read_items
+from transforms.benchmarks.academic.items import read_items
+from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
 from transforms.benchmarks.results import summarise
 from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
-from transforms.files.reading import origin_fingerprint
 from transforms.identity import digest_settings
+from transforms.sources.files.reading import origin_fingerprint
 
 NO_ANSWER = "[invalid]"
 """What the harness's filters give where they find nothing."""

@@ -1,7 +1,7 @@
 """Tasks of lm-evaluation-harness over local rows: its published prompts and metrics, no hub.
 
 Lives here: the harness's own task files with the data put in, the requests of an item, the scores
-of its answers. Not here: reading the data (`transforms.benchmarks.items`), running a model
+of its answers. Not here: reading the data (`transforms.benchmarks.academic.items`), running a model
 (`training.benchmarks.language_models`), programs (`training.benchmarks.programs`).
 Source: https://github.com/EleutherAI/lm-evaluation-harness, the tasks of the installed version.
 

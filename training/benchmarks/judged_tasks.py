@@ -1,15 +1,15 @@
 """AlpacaEval, MT-Bench and Arena-Hard: what their judge is asked, what its verdicts make.
 
 Lives here: the data's parts to questions, prompts and requests. Not here: the rules of a benchmark
-(`transforms.judged_benchmarks`), running one (`training.benchmarks.judged`).
+(`transforms.benchmarks.judged`), running one (`training.benchmarks.judged_benchmark`).
 """
 
 from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from training.benchmarks.judged import Texts
-from training.benchmarks.judging import VerdictRequest
+from training.benchmarks.judged_benchmark import Texts
+from training.benchmarks.verdict_requests import VerdictRequest
 from training.judging.benchmark_prompts import (
     JudgePrompt,
     mt_bench_prompts,
@@ -22,16 +22,16 @@ from training.settings.judged_benchmarks import (
     JudgedSettings,
     MTBenchSettings,
 )
-from transforms.benchmarks.sets import read_part
-from transforms.errors import InputError
-from transforms.judged_benchmarks import alpaca_eval, arena_hard, mt_bench
-from transforms.judged_benchmarks.figures import (
+from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
+from transforms.benchmarks.judged.figures import (
     alpaca_eval_figures,
     arena_hard_figures,
     mt_bench_figures,
 )
-from transforms.judged_benchmarks.games import ORDERS
-from transforms.settings import OriginSettings
+from transforms.benchmarks.judged.games import ORDERS
+from transforms.benchmarks.sets import read_part
+from transforms.errors import InputError
+from transforms.settings.sources import OriginSettings
 
 TOP_LOGPROBS = 5
 """Of the judge's first token, as alpaca_eval asks."""

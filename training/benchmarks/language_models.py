@@ -6,7 +6,8 @@ transformers (the harness's own class), and why a text ended. Not here: what is 
 
 Deviations from the harness:
 1. A prompt that the model's context cannot hold is refused by name; the harness cuts its beginning.
-2. vLLM is reached through `training.sampler`, not through the harness's class, which asks for the
+2. vLLM is reached through `training.engine.sampler`, not through the harness's class, which asks
+for the
    version of a package `vllm` that the CPU build does not have by that name.
 """
 
@@ -22,7 +23,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from training.sampler import Sampler
+from training.engine.sampler import Sampler
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError

@@ -1,7 +1,7 @@
 """A judge behind an address: any server that speaks OpenAI's chat completions.
 
 Lives here: requests, their time limit, their repetition. Not here: what is asked, and what answers
-mean (`training.judging.words`). Imports no torch.
+mean (`training.judging.rubrics`). Imports no torch.
 
 httpx2 rather than the openai client: that client takes keys and headers from the environment
 (`OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`) and would send them to whatever address is named.
@@ -22,7 +22,7 @@ import anyio
 import httpx2
 from anyio.from_thread import start_blocking_portal
 
-from training.judging.words import Answer, Conversation
+from training.judging.rubrics import Answer, Conversation
 from training.settings.judge import JudgeSettings
 from transforms.errors import InputError
 

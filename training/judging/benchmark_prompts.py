@@ -1,10 +1,10 @@
 """Prompts that benchmarks ask a judge with: our own wording, or a published file.
 
 Lives here: templates and their places, the request that they make. Not here: the rubric of
-pairwise judging (`training.judging.words`), what an answer is worth
-(`transforms.judged_benchmarks`).
+pairwise judging (`training.judging.rubrics`), what an answer is worth
+(`transforms.benchmarks.judged`).
 
-Ours lie in `training/judging/rubrics/benchmarks`, a text file each, sent as one message of the
+Ours lie in `training/judging/rubric_files/benchmarks`, a text file each, sent as one message of the
 user; the places are written $question, and $$ is a dollar sign (`string.Template`). Published files
 keep their own layout: MT-Bench's judge_prompts.jsonl, Arena-Hard's judge configuration in YAML,
 AlpacaEval's text with <|im_start|>; their places are written {question}, and a brace around
@@ -22,10 +22,10 @@ from typing import Any
 import polars as pl
 import yaml
 
-from training.judging.words import RUBRICS, Conversation
+from training.judging.rubrics import RUBRICS, Conversation
+from transforms.benchmarks.judged.verdicts import Form
 from transforms.errors import InputError
 from transforms.identity import digest_settings
-from transforms.judged_benchmarks.verdicts import Form
 
 OURS = RUBRICS / "benchmarks"
 

@@ -1,9 +1,9 @@
 """Judging: a chat model compares two responses by a rubric, in both orders.
 
 Lives here: which judge the settings name, its identity, its judgments in chunks. Not here: the two
-ways to reach a model (`training.judging.engine`, `training.judging.address`), words
-(`training.judging.words`), rewards (`training.judging.ranking`), what verdicts add up to
-(`transforms.ranking.judgments`). Imports no torch until a model that runs here is named.
+ways to reach a model (`training.judging.local_engine`, `training.judging.address`), words
+(`training.judging.rubrics`), rewards (`training.judging.judge_ranker`), what verdicts add up to
+(`transforms.pairs.judgments`). Imports no torch until a model that runs here is named.
 Source: Dong et al. 2024 (arXiv 2405.07863), Table 2, rows "Prompting"; both orders as in Zheng et
 al. 2023 (arXiv 2306.05685), section 3.4.
 """
@@ -18,13 +18,13 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from training.commits import BackgroundCommits
+from training.engine.background_commits import BackgroundCommits
 from training.judging.address import AddressJudge
-from training.judging.words import Answer, Judge, parse_verdict, read_rubric, request
+from training.judging.rubrics import Answer, Judge, parse_verdict, read_rubric, request
 from training.settings.judge import JudgeSettings
 from transforms.identity import digest_settings
-from transforms.ranking.judgments import ORDERS
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.schemas import SCHEMAS
+from transforms.pairs.judgments import ORDERS
 
 PORTION = 4096
 """Comparisons whose requests are in memory at once."""
@@ -68,8 +68,8 @@ def identify_judge(
     if settings.path is None:
         model = settings.model
     else:
-        from training.checkpoint import checkpoint_id
-        from training.judging.engine import judge_folder
+        from training.judging.local_engine import judge_folder
+        from training.runs.checkpoint import checkpoint_id
 
         model = checkpoint_id(judge_folder(settings))
         asked |= {"dtype": dtype}
@@ -133,7 +133,7 @@ def open_judge(
     """
     if settings.path is None:
         return AddressJudge(settings, top_logprobs=top_logprobs)
-    from training.judging.engine import EngineJudge
+    from training.judging.local_engine import EngineJudge
 
     return EngineJudge(settings, dtype=dtype, top_logprobs=top_logprobs)
 

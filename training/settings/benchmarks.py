@@ -9,7 +9,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
-from transforms.settings import OriginSettings, Settings
+from transforms.settings.frozen import Settings
+from transforms.settings.sources import OriginSettings
 
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
 """Models that all experiments share."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
 
 
 class EvaluationSettings(Settings):

@@ -1,13 +1,13 @@
 """Settings of fresh feedback: which of an iteration's pairs are labelled, by whom, and the refresh.
 
-Not here: how pairs are chosen and labels stored (`transforms.feedback`). Imports no torch.
+Not here: how pairs are chosen and labels stored (`transforms.pairs.feedback`). Imports no torch.
 """
 
 from typing import Any, Literal
 
 from pydantic import Field
 
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
 
 
 class FeedbackSettings(Settings):

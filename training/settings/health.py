@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
 
 
 class HealthSettings(Settings):

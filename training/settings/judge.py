@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
 
 
 class JudgeSettings(Settings):

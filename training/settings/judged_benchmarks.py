@@ -61,7 +61,7 @@ class AlpacaEvalSettings(JudgedSettings):
 class MTBenchSettings(JudgedSettings):
     """MT-Bench: two turns, each rated from 1 to 10.
 
-    The temperature of an answer is that of its category (`transforms.judged_benchmarks.mt_bench`).
+    The temperature of an answer is that of its category (`transforms.benchmarks.judged.mt_bench`).
     """
 
     required = ("questions", "references")

@@ -12,7 +12,8 @@ from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings,
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import RankingSettings, ScoringSettings
 from training.settings.training import TrainingSettings
-from transforms.settings import PairSettings, Settings
+from transforms.settings.frozen import Settings
+from transforms.settings.pairs import PairSettings
 
 
 class RLOORun(RLOOSettings):

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
 
 
 class TinyModelSettings(Settings):

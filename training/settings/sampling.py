@@ -4,8 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from transforms.ranking.adaptive_settings import AdaptiveSettings
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
+from transforms.settings.pairs import AdaptiveSettings
 
 
 class SamplerSettings(Settings):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transforms.settings import Settings
+from transforms.settings.frozen import Settings
 
 CRASH_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
 """Settings that decide what a crash costs, and nothing that a finished run leaves."""

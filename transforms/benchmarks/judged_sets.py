@@ -1,10 +1,10 @@
 """The benchmarks of Table 4, which a judge scores: the parts of their data.
 
-Lives here: what is known of each, as data. Not here: its rules (`transforms.judged_benchmarks`),
+Lives here: what is known of each, as data. Not here: its rules (`transforms.benchmarks.judged`),
 the other benchmarks and the reading of a part (`transforms.benchmarks.sets`).
 
 A part `judge_prompt` or `judge_prompts` is the benchmark's published template; without it the judge
-is asked in our own words (`training/judging/rubrics/benchmarks`), and scores compare with one
+is asked in our own words (`training/judging/rubric_files/benchmarks`), and scores compare with one
 another only.
 """
 

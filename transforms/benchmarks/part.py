@@ -6,7 +6,7 @@ Not here: any benchmark (`transforms.benchmarks.sets`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from transforms.files.json_rows import Native
+from transforms.sources.files.json_rows import Native
 
 
 @dataclass(frozen=True)

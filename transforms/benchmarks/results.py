@@ -12,12 +12,12 @@ For one subset and one repeat the error is the binomial one, sqrt(p (1 - p) / n)
 
 import polars as pl
 
-from transforms.benchmarks.answers import TABLE as ANSWERS_TABLE
+from transforms.benchmarks.answer_table import TABLE as ANSWERS_TABLE
 from transforms.identity import FIELD
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
 
 TABLE = "benchmark_results"
 VERDICTS_TABLE = "benchmark_verdicts"

@@ -11,8 +11,8 @@ import polars as pl
 
 from transforms.benchmarks.judged_sets import JUDGED_SETS
 from transforms.benchmarks.part import BenchmarkSet, Part
-from transforms.files.public_sets import locate, read_fitting
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
+from transforms.sources.files.public_sets import locate, read_fitting
 
 QUESTION = {"question": pl.String, "answer": pl.String}
 CHOICES = {

@@ -2,17 +2,16 @@
 
 A replay needs no model. Of n responses that one sampler drew, the first k are as good a sample of k
 as another draw would be; so the pairs that the rule would have given, and the tokens that it would
-not have drawn, are read off what is stored. Not here: the rule (`transforms.ranking.adaptive`).
+not have drawn, are read off what is stored. Not here: the rule (`transforms.pairs.adaptive`).
 """
 
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.measures.differences import pair_changes
-from transforms.ranking.adaptive import stops
-from transforms.ranking.adaptive_settings import AdaptiveSettings
-from transforms.ranking.dpo_pairs import make_pairs
-from transforms.settings import PairSettings
+from transforms.measures.slice_diff import pair_changes
+from transforms.pairs.adaptive import stops
+from transforms.pairs.dpo_pairs import make_pairs
+from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 
 def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings) -> pl.DataFrame:

@@ -11,9 +11,9 @@ unit is the prompt's mean. Intervals are of 95%, by the bootstrap over prompts
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures import bootstrap
-from transforms.tables.columns import LOOP_SLICE
-from transforms.tables.schemas import SCHEMAS
 
 GROUP = ["split", "decoding"]
 COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")

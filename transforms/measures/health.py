@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures import bootstrap
 from transforms.measures.evaluation import higher
 from transforms.measures.repetition import across_prompts, refusals, repeated_ngrams
-from transforms.ranking.length_penalty import within_prompt_slope
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs.length_penalty import within_prompt_slope
 
 TABLE = "iteration_health"
 

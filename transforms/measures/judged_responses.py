@@ -11,11 +11,11 @@ whole. A judge has seen only the pairs that somebody asked it for: `pairs` says 
 import polars as pl
 
 from transforms.identity import FIELD, hashed
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures.evaluation import GROUP, higher
 from transforms.measures.length_control import win_rates
-from transforms.ranking.judgments import outcomes
-from transforms.tables.columns import LOOP_SLICE
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs.judgments import outcomes
 
 TABLE = "length_controlled_win_rates"
 

@@ -1,7 +1,7 @@
 """Whether a reward follows length: Pearson's r prompt by prompt, and how often the longer one wins.
 
 Lives here: statistics of n scored responses a prompt. Not here: the penalty that takes the bias out
-(`transforms.ranking.length_penalty`), the picture (`transforms.plots.length_bias`), the same
+(`transforms.pairs.length_penalty`), the picture (`transforms.views.plots.length_bias`), the same
 figures by SQL over whole tables (`sql/reports/length_bias.sql`).
 
 Source: paper, section 2.3 and Figure 5: responses of pi_0, r of reward and length for each prompt.
@@ -16,10 +16,10 @@ from typing import Literal
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.reward_accuracy import pair_accuracy
-from transforms.ranking.finite_rewards import require_finite_rewards
-from transforms.ranking.length_penalty import UNITS, LengthUnit, within_prompt_slope
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs.finite_rewards import require_finite_rewards
+from transforms.pairs.length_penalty import UNITS, LengthUnit, within_prompt_slope
 
 KEYS = ["experiment", "iteration", "prompt_id", "response_index"]
 GROUP = ["experiment", "iteration", "ranker", "ranker_id", "split", "prompt_id"]
@@ -189,7 +189,7 @@ def decided_pairs(
     """Pair a prompt's responses by reward; see `longer_wins`.
 
     Of equal best rewards the first response counts, of equal worst ones the last, as in the pairs
-    of `transforms.ranking.dpo_pairs`.
+    of `transforms.pairs.dpo_pairs`.
 
     Returns:
         prompt_id, and the lengths as chosen_reward and rejected_reward: as if length were a reward

@@ -1,7 +1,7 @@
 """Length-controlled win rates: what a model's win rate would be at the baseline's length.
 
 Lives here: the regression, what it predicts, how well that is known. Not here: who judged
-(`transforms.judged_benchmarks`), how prompts are drawn (`transforms.measures.bootstrap`).
+(`transforms.benchmarks.judged`), how prompts are drawn (`transforms.measures.bootstrap`).
 
 Source: Dubois et al. 2024 (arXiv 2404.04475), section 3, as in alpaca_eval 0.6
 (`length_controlled_v1`, without its two gamed baselines): preference ~ sigmoid(a tanh d + b g + c),

@@ -1,7 +1,7 @@
 """What a run will take, by the rates that a lake has measured.
 
 Lives here: frames in, frames out. Not here: sizes that follow from a recipe, measuring
-(`transforms.tables.costs`).
+(`transforms.lake.records.costs`).
 """
 
 import polars as pl

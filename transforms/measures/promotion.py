@@ -1,7 +1,7 @@
 """Promotion: whether a checkpoint beats the current one, and what it may lose elsewhere.
 
 Lives here: the comparison and the decision. Not here: the decisions' table
-(`transforms.tables.promotions`), asking a judge, drawing responses.
+(`transforms.lake.records.promotions`), asking a judge, drawing responses.
 
 The advantage is measured on validation prompts, paired by prompt; the interval is a bootstrap's
 over prompts. A selected policy was chosen by the same prompts among an experiment's iterates, so
@@ -15,9 +15,9 @@ from typing import NamedTuple
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.bootstrap import Estimate
 from transforms.measures.evaluation import higher
-from transforms.tables.schemas import SCHEMAS
 
 WIN_RATES = {"win_rate_reward": "reward", "win_rate_gold": "gold_reward"}
 """Column whose higher value wins."""

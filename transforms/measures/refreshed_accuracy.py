@@ -5,8 +5,8 @@ Not here: the accuracy itself (`transforms.measures.evaluation`), scoring.
 
 import polars as pl
 
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.evaluation import summarise
-from transforms.tables.schemas import SCHEMAS
 
 
 def refreshed_accuracy(

@@ -9,10 +9,10 @@ import math
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.evaluation import higher
-from transforms.tables.columns import SHARED
-from transforms.tables.schemas import SCHEMAS
 
 
 def reward_model_results(

@@ -13,9 +13,9 @@ import polars as pl
 import polars.selectors as cs
 
 from transforms.errors import InputError
-from transforms.tables import checkpoints
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas.columns import SHARED
 
 SEEDS = "seeds"
 

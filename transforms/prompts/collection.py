@@ -1,7 +1,7 @@
 """The prompt collection: prompts of all sources, each once, none that an evaluation set has.
 
 Lives here: the order of the steps and their ledger. Not here: the steps
-(`transforms.prompts.prompts`, `transforms.prompts.near_duplicates`,
+(`transforms.prompts.prompt_rules`, `transforms.prompts.near_duplicates`,
 `transforms.prompts.decontamination`), splits (`transforms.prompts.splits`).
 """
 
@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 import polars as pl
 
-from transforms.intake.duplicates import FirstSeen
-from transforms.intake.ledger import accounts, forget, write_account, write_ledger
-from transforms.intake.sources import Source
-from transforms.layouts.rules import Rule, apply_rules
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
 from transforms.prompts.decontamination import find_contaminated
 from transforms.prompts.near_duplicates import find_near_duplicates
-from transforms.prompts.prompt_settings import PromptSettings
-from transforms.prompts.prompts import prompt_text, split_prompt_rows
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
+from transforms.settings.prompts import PromptSettings
+from transforms.sources.intake.duplicates import FirstSeen
+from transforms.sources.intake.ledger import accounts, forget, write_account, write_ledger
+from transforms.sources.intake.sources import Source
+from transforms.sources.layouts.rules import Rule, apply_rules
 
 
 class Collection(NamedTuple):

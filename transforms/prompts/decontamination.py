@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from transforms.prompts.ngrams import bounded_slices, hash_windows, window_starts
-from transforms.prompts.prompt_settings import DecontaminationSettings
+from transforms.settings.prompts import DecontaminationSettings
 
 NO_WORD = r"[^\p{L}\p{M}\p{N}\p{Z}\t\n\v\f\r]+"
 """Punctuation, symbols, control characters: deleted, so that `don't` and `don’t` are `dont`."""

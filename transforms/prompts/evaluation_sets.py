@@ -1,7 +1,8 @@
 """Evaluation sets that prompts can be screened against: native columns, and the texts of an item.
 
-Lives here: what is known of each set, as data. Not here: reading (`transforms.files.reading`,
-`transforms.prompts.mmlu`) and screening (`transforms.prompts.decontamination`).
+Lives here: what is known of each set, as data. Not here: reading
+(`transforms.sources.files.reading`, `transforms.prompts.mmlu`) and screening
+(`transforms.prompts.decontamination`).
 
 Screened is what a model is asked, never an answer. Of multiple-choice questions that is the
 question alone: datasets write the choices in many ways, with and without letters, so that words of
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.files.reading import ROW_KEY
-from transforms.tables.enforcement import enforce
+from transforms.lake.enforcement import enforce
+from transforms.sources.files.reading import ROW_KEY
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The texts of the evaluation sets that a recipe names, read from files or from the hub.
 
-MMLU comes as a zip of csv files without a header; every other set as `transforms.files.reading`
-reads it. Not here: the sets' layouts (`transforms.prompts.evaluation_sets`), what is done with the
-texts (`transforms.prompts.decontamination`).
+MMLU comes as a zip of csv files without a header; every other set as
+`transforms.sources.files.reading` reads it. Not here: the sets' layouts
+(`transforms.prompts.evaluation_sets`), what is done with the texts
+(`transforms.prompts.decontamination`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import polars as pl
 
-from transforms.files.public_sets import locate, read_fitting
 from transforms.prompts.evaluation_sets import EVALUATION_SETS, to_evaluation_texts
 from transforms.prompts.mmlu import read_mmlu
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
+from transforms.sources.files.public_sets import locate, read_fitting
 
 
 def resolve_evaluation_set(name: str, origin: OriginSettings) -> OriginSettings:

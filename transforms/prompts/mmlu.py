@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.files.reading import ROW_KEY
+from transforms.sources.files.reading import ROW_KEY
 
 COLUMNS = ("question", "A", "B", "C", "D", "answer")
 """Columns of a member, in order: the question, four choices, the letter of the right one."""

@@ -1,7 +1,7 @@
 """Prompts that nearly equal another one: found by MinHash LSH, judged by exact similarity.
 
 Lives here: which pairs are compared and who of a cluster stays. Not here: signatures and
-similarity (`transforms.prompts.shingles`), equal prompts (`transforms.intake.duplicates`).
+similarity (`transforms.prompts.shingles`), equal prompts (`transforms.sources.intake.duplicates`).
 
 Two prompts are linked when their signatures share a band and the Jaccard similarity of their
 shingles, computed exactly, reaches the threshold. A cluster is what links connect, as in Lee et al.
@@ -16,8 +16,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from transforms.prompts.ngrams import MULTIPLIER, mix
-from transforms.prompts.prompt_settings import NearDuplicateSettings
 from transforms.prompts.shingles import folded, jaccard, sign_texts
+from transforms.settings.prompts import NearDuplicateSettings
 
 RECALL = 0.99
 """Least chance that a pair exactly at the threshold shares a band; above it, the chance is higher.

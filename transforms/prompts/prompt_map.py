@@ -1,10 +1,10 @@
 """A map of the prompts: two dimensions and topics, as the paper's Figure 7 shows its collection.
 
 Lives here: which prompts are drawn, their positions, their topics. Not here: the drawing
-(`transforms.plots.preferences`), sentence embeddings (`training.embeddings`). Deviation 1 from the
-figure, which was made with Nomic Atlas: t-SNE places the prompts and k-means groups them, and
-without an embedding model a prompt's vector is its TF-IDF.
-Source: scikit-learn, https://scikit-learn.org/stable/modules/manifold.html#t-sne.
+(`transforms.views.plots.preferences`), sentence embeddings (`training.models.embeddings`).
+Deviation 1 from the figure, which was made with Nomic Atlas: t-SNE places the prompts and k-means
+groups them, and without an embedding model a prompt's vector is its TF-IDF. Source: scikit-learn,
+https://scikit-learn.org/stable/modules/manifold.html#t-sne.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from sklearn.preprocessing import normalize
 
 from transforms.errors import InputError
 from transforms.identity import hashed
-from transforms.prompts.prompt_map_settings import PromptMapSettings
+from transforms.settings.prompts import PromptMapSettings
 
 WORDS = r"(?u)(?<!['’])\b[^\W\d_]\w+\b(?!['’])"
 """Two characters or more, a letter first: numbers would name the topics of mathematics. Without

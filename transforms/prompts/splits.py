@@ -11,8 +11,8 @@ measures its reward models on rows of their own training set.
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.settings import SplitSettings
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.schemas import SCHEMAS
+from transforms.settings.prompts import SplitSettings
 
 HASH_DIGITS = 13
 """Hexadecimal digits of the hash that place a prompt: 52 bits, exact in a float."""

@@ -6,17 +6,17 @@ import pytest
 
 from assets import reports
 from assets.data import statistics
-from assets.materialize import asset_key
+from assets.declare import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
-from training.checkpoint import checkpoint_id
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
+from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
-from transforms.tables import checkpoints, materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints, materializations
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 SUBJECTS = ["bake the bread", "sort the list", "feed the cat"]
 PROMPTS = [f"{subject} {number}" for subject in SUBJECTS for number in range(4)]

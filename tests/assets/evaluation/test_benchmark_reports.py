@@ -10,10 +10,10 @@ from assets.evaluation import benchmark_reports, benchmarks
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
-from transforms.tables import materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.records import materializations
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 
 def tables_of(recipe: Recipe) -> dict[str, dg.AssetsDefinition]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from training.checkpoint import checkpoint_id
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
+from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
-from transforms.tables import checkpoints
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas.columns import SHARED
 
 ROOT = Path(__file__).resolve().parents[3]
 QUESTIONS = 40
@@ -49,7 +49,7 @@ def command(lake: Lake, tmp_path: Path) -> list[str]:
     for setting in ("shots=0", "engine=transformers", "chunk_items=1"):
         words += ["--set", setting]
     words += ["--dtype", "float32", "--home", str(lake.root.parent)]
-    program = "from assets.cli import app; import sys; sys.argv[0] = 'prefloop'; app()"
+    program = "from assets.cli.app import app; import sys; sys.argv[0] = 'prefloop'; app()"
     return [sys.executable, "-c", program, *words]
 
 

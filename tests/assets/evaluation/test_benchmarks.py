@@ -9,20 +9,20 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
+from assets.cli.app import app
+from assets.declare import asset_key
 from assets.evaluation import benchmarks
-from assets.materialize import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
-from training.checkpoint import checkpoint_id
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
+from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
-from transforms.tables import checkpoints, materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, connect
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, connect
+from transforms.lake.records import checkpoints, materializations
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 MODELS = [
     "sft_policy",

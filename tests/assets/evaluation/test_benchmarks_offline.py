@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.checkpoint import checkpoint_id
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
+from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
-from transforms.tables import checkpoints
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas.columns import SHARED
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("PREFLOOP_TEST_DATA", ROOT.parent / "shared" / "data")) / "benchmarks"
@@ -34,7 +34,7 @@ CHANCE = {
     ("arc_challenge", "accuracy"): 25.0,
     ("humaneval", "pass_at_1"): 0.0,
 }
-PROGRAM = "from assets.cli import app; import sys; sys.argv[0] = 'prefloop'; app()"
+PROGRAM = "from assets.cli.app import app; import sys; sys.argv[0] = 'prefloop'; app()"
 
 pytestmark = [
     pytest.mark.slow,

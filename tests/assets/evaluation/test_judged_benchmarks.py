@@ -18,19 +18,19 @@ import polars as pl
 import pytest
 import yaml
 
+from assets.declare import asset_key
 from assets.evaluation import benchmarks
-from assets.materialize import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
-from training.checkpoint import checkpoint_id
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
+from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
-from transforms.tables import checkpoints, materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, connect, report
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, connect, report
+from transforms.lake.records import checkpoints, materializations
+from transforms.lake.schemas.columns import SHARED
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKS = (*benchmarks.CHECKS, *benchmarks.JUDGED_CHECKS)
@@ -275,7 +275,7 @@ def test_a_killed_measurement_repeats_no_verdict(serve_chat, lake, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump({**keys, "judge": judging, "benchmarks": named}))
     policy = checkpoints.latest(lake, "sft_policy", SHARED).checkpoint_id
-    run = "from assets.cli import app; app()"
+    run = "from assets.cli.app import app; app()"
     command = [sys.executable, "-c", run, "benchmark", policy[:12]]
     command += ["--recipe", str(recipe), "--home", str(lake.root.parent)]
 

@@ -4,17 +4,17 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.declare import asset_key
 from assets.evaluation import length_bias
 from assets.loop import iterations
-from assets.materialize import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
-from transforms.tables import materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.query import connect, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect, report
+from transforms.lake.records import materializations
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 PROMPTS = [f"prompt {number}" for number in range(6)]
 WITH_STUDY = ("splits.length_study_fraction=0.1", "splits.length_study_prompts=6")

@@ -4,15 +4,15 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.declare import SETTINGS, asset_key
 from assets.evaluation import held_out, length_control
-from assets.materialize import SETTINGS, asset_key
 from assets.resources import LakeResource
 from assets.study import Study
-from transforms.tables import materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.query import connect, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect, report
+from transforms.lake.records import materializations
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 ON = "evaluation.length_control=true"
 

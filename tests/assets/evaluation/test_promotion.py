@@ -7,17 +7,17 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
+from assets.cli.app import app
+from assets.declare import asset_key
 from assets.evaluation import current_policy, promotion
-from assets.materialize import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.identity import digest
-from transforms.tables import checkpoints, materializations, promotions
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints, materializations, promotions
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import SHARED
 
 PROMPTS = 24
 GOLD = "promotion.metric=gold_reward"

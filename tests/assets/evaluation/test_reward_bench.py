@@ -14,16 +14,16 @@ from assets.evaluation import reward_bench
 from assets.resources import LakeResource
 from assets.staleness import name_of
 from assets.study import Study
-from training.checkpoint import checkpoint_id
-from training.comparison_prompts import add_unknown_words
-from training.initial_model import make_tiny_model
+from training.models.comparison_prompts import add_unknown_words
+from training.models.initial_model import make_tiny_model
+from training.models.rendering import load_tokenizer
 from training.recipe import Recipe
-from training.rendering import load_tokenizer
+from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
-from transforms.tables import checkpoints, materializations
-from transforms.tables.columns import SHARED
-from transforms.tables.lake import Lake
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints, materializations
+from transforms.lake.schemas.columns import SHARED
 
 SUBSETS = ["alpacaeval-easy", "mt-bench-hard"]
 

@@ -9,12 +9,12 @@ import pytest
 
 from assets.definitions import build_definitions
 from assets.loop.oracles import write_labels
+from assets.materialize import Step
 from assets.staleness import name_of, read_by
-from assets.steps import Step
 from assets.study import Study
 from training.recipe import Recipe
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
 
 REFRESHED = "experiments={iterative: {}, refreshed: {feedback: {labels: 5}}}"
 NOUNS = ("label_queue", "preference_labels", "reward_model")

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
-from transforms.sample.gold import gold_reward
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, checks, connect, report
+from assets.cli.app import app
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, checks, connect, report
+from transforms.sources.sample.gold import gold_reward
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = 24

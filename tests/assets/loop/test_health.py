@@ -7,17 +7,17 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
-from assets.console import CONSOLE
+from assets.cli.app import app
+from assets.cli.run import _print_concerns
+from assets.declare import asset_key
+from assets.logger import CONSOLE
 from assets.loop import iterations
-from assets.materialize import asset_key
 from assets.resources import LakeResource
-from assets.run import _print_concerns
 from assets.study import Study
-from transforms.tables import materializations
-from transforms.tables.lake import Lake
-from transforms.tables.query import connect, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect, report
+from transforms.lake.records import materializations
+from transforms.lake.schemas import SCHEMAS
 
 PROMPTS = 8
 

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
+from assets.cli.app import app
 from assets.definitions import build_definitions
 from assets.staleness import stale_assets
 from training.recipe import Recipe
-from transforms.page.write import SECTIONS
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, checks, connect, report, reports
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, checks, connect, report, reports
+from transforms.views.page.write import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[3]
 

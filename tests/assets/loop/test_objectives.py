@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
+from assets.cli.app import app
+from assets.cli.reproduce import recorded_training, retrain
 from assets.definitions import build_definitions
-from assets.reproduce import recorded_training, retrain
 from assets.staleness import read_by
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, checks, connect
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, checks, connect
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = {

@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
-from transforms.sample.gold import gold_reward
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, checks, connect
+from assets.cli.app import app
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, checks, connect
+from transforms.sources.sample.gold import gold_reward
 
 ROOT = Path(__file__).resolve().parents[3]
 PREFERENCE_MODEL = (

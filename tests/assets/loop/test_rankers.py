@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from assets.declare import READS
 from assets.definitions import build_definitions
-from assets.materialize import READS
 from assets.staleness import name_of
 from transforms.errors import InputError
 

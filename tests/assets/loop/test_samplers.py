@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from assets.cli import app
+from assets.cli.app import app
 from assets.definitions import build_definitions
 from assets.staleness import name_of, read_by
 from training import generation
 from training.recipe import Recipe
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, checks, connect
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, checks, connect
 
 ROOT = Path(__file__).resolve().parents[3]
 MIX = (

@@ -11,10 +11,10 @@ from training.benchmarks.academic import AcademicBenchmark
 from training.benchmarks.harness import FILES, HarnessTask, harness_tasks
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
-from transforms.benchmarks.items import read_items
+from transforms.benchmarks.academic.items import read_items
 from transforms.benchmarks.sets import BENCHMARKS
 from transforms.errors import InputError
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
 
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from training.benchmarks.language_models import open_language_model, require_room
-from training.initial_model import make_tiny_model
+from training.models.initial_model import make_tiny_model
 from training.settings.benchmarks import AcademicSettings
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings

@@ -6,7 +6,7 @@ import pytest
 from training.benchmarks.programs import program_of, run_tests, with_tests
 from training.settings.benchmarks import CodeLimits
 from transforms.benchmarks.sets import read_part
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
 
 LIMITS = CodeLimits(wall_s=120)
 DOUBLE = {

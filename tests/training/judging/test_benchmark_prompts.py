@@ -8,11 +8,16 @@ import polars as pl
 import pytest
 
 from training.benchmarks.judged_tasks import MT_BENCH_PROMPTS
-from training.judging.benchmark_prompts import OURS, mt_bench_prompts, own_prompt, published_prompt
+from training.judging.benchmark_prompts import (
+    OURS,
+    mt_bench_prompts,
+    own_prompt,
+    published_prompt,
+)
+from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
 from transforms.benchmarks.sets import read_part
 from transforms.errors import InputError
-from transforms.judged_benchmarks.verdicts import FIRST_SHARES, read_verdict
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")

@@ -16,14 +16,14 @@ from pydantic import ValidationError
 
 from training.judging import address
 from training.judging.judge import describe_judge, judge
-from training.judging.ranking import judge_responses
+from training.judging.judge_ranker import judge_responses
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-from transforms.ranking.judgments import answered
-from transforms.tables.columns import MESSAGES
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.pairs.judgments import answered
 
 KEY = "sk-secret-0123456789"
 SHOWN = re.compile(r"<response_a>\n(.*?)\n</response_a>.*<response_b>\n(.*?)\n</response_b>", re.S)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.benchmarks.results import summarise
-from transforms.tables.schemas import SCHEMAS
+from transforms.lake.schemas import SCHEMAS
 
 
 def answers(*rows):

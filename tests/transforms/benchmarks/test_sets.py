@@ -2,9 +2,9 @@
 
 import pytest
 
-from transforms.benchmarks.items import READERS
+from transforms.benchmarks.academic.items import READERS
 from transforms.benchmarks.sets import BENCHMARKS
-from transforms.tables.query import SQL
+from transforms.lake.query import SQL
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -2,11 +2,10 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import MESSAGES
 from transforms.measures.adaptive_replay import replay
-from transforms.ranking.adaptive_settings import AdaptiveSettings
-from transforms.settings import PairSettings
-from transforms.tables.columns import MESSAGES
-from transforms.tables.schemas import SCHEMAS
+from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 PAIRS = PairSettings()
 

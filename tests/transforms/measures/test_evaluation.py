@@ -2,8 +2,8 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.evaluation import contrast, select_iterate, summarise
-from transforms.tables.schemas import SCHEMAS
 
 
 def responses(rows, model="sft_policy", decoding="sampled", **constants):

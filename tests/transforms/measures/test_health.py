@@ -2,9 +2,9 @@ import polars as pl
 import pytest
 
 from training.settings.health import HealthSettings
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.health import WATCHED, concerns, measure, second_opinions
-from transforms.plots.health import TITLES, draw_health
-from transforms.tables.schemas import SCHEMAS
+from transforms.views.plots.health import TITLES, draw_health
 
 KEY = {"experiment": "e", "iteration": 1}
 

@@ -2,10 +2,10 @@ import polars as pl
 import pytest
 
 from transforms.identity import FIELD, digest
+from transforms.lake.query import connect_frames, report
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.judged_responses import COLUMNS, length_controlled_win_rates
-from transforms.ranking.judgments import round_robin
-from transforms.tables.query import connect_frames, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs.judgments import round_robin
 
 NOBODY = pl.DataFrame(
     schema=dict.fromkeys(("judge_id", "comparison_id", "a_is", "verdict"), pl.String)

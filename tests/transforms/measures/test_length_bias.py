@@ -16,12 +16,12 @@ from bench.real.length_bias import (
     read_samples,
 )
 from transforms.errors import InputError
+from transforms.lake.enforcement import enforce
+from transforms.lake.query import connect_frames, report
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.length_bias import correlations, heat_map, longer_wins, summarise
-from transforms.plots.length_bias import draw_length_bias
-from transforms.ranking.length_penalty import calibrated_penalty
-from transforms.tables.enforcement import enforce
-from transforms.tables.query import connect_frames, report
-from transforms.tables.schemas import SCHEMAS
+from transforms.pairs.length_penalty import calibrated_penalty
+from transforms.views.plots.length_bias import draw_length_bias
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")

@@ -2,9 +2,9 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.preference_accuracy import as_rewards
 from transforms.measures.reward_accuracy import reward_model_results
-from transforms.tables.schemas import SCHEMAS
 
 
 def test_above_one_half_is_right_and_one_half_is_half():

@@ -2,9 +2,9 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.bootstrap import Estimate
 from transforms.measures.promotion import advantages, decide, falls, one_response_each
-from transforms.tables.schemas import SCHEMAS
 
 METRICS = {"gsm8k": "exact_match", "mmlu": "accuracy"}
 

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.refreshed_accuracy import refreshed_accuracy
-from transforms.tables.schemas import SCHEMAS
 
 
 def responses(model, iteration, *rewards):

@@ -4,7 +4,11 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.measures.reward_accuracy import longer_wins, pair_accuracy, reward_model_results
+from transforms.measures.reward_accuracy import (
+    longer_wins,
+    pair_accuracy,
+    reward_model_results,
+)
 
 
 def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():

@@ -2,9 +2,9 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
 from transforms.measures.seeds import over_seeds, require_other_seeds
-from transforms.tables.lake import Lake
-from transforms.tables.schemas import SCHEMAS
 
 ROWS = {"experiment": "x", "decoding": "sampled", "ranker_id": "of_its_lake"}
 

@@ -5,14 +5,14 @@ import json
 import polars as pl
 import pytest
 
-from transforms.intake.intake import ingest
-from transforms.intake.sources import resolve
+from transforms.lake.lake import Lake
+from transforms.lake.query import check, connect
+from transforms.lake.schemas import SCHEMAS
 from transforms.prompts.collection import write_prompts
-from transforms.prompts.prompt_settings import NearDuplicateSettings, PromptSettings
-from transforms.settings import SourceSettings
-from transforms.tables.lake import Lake
-from transforms.tables.query import check, connect
-from transforms.tables.schemas import SCHEMAS
+from transforms.settings.prompts import NearDuplicateSettings, PromptSettings
+from transforms.settings.sources import SourceSettings
+from transforms.sources.intake.ingest import ingest
+from transforms.sources.intake.sources import resolve
 
 QUESTION = (
     "A train leaves the old station at nine in the morning and travels sixty miles an hour towards "

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.lake.schemas import SCHEMAS
 from transforms.prompts import decontamination
 from transforms.prompts.decontamination import CONTAMINATED, find_contaminated, normalised
-from transforms.prompts.prompt_settings import DecontaminationSettings
-from transforms.tables.schemas import SCHEMAS
+from transforms.settings.prompts import DecontaminationSettings
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
 

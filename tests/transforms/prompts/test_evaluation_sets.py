@@ -5,13 +5,17 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.files.json_rows import arrow_schema
-from transforms.files.reading import read_batches
 from transforms.prompts.decontamination import find_contaminated
-from transforms.prompts.evaluation_sets import EVALUATION_SETS, evaluation_set, to_evaluation_texts
+from transforms.prompts.evaluation_sets import (
+    EVALUATION_SETS,
+    evaluation_set,
+    to_evaluation_texts,
+)
 from transforms.prompts.mmlu import read_mmlu
-from transforms.prompts.prompt_settings import DecontaminationSettings
-from transforms.settings import OriginSettings
+from transforms.settings.prompts import DecontaminationSettings
+from transforms.settings.sources import OriginSettings
+from transforms.sources.files.json_rows import arrow_schema
+from transforms.sources.files.reading import read_batches
 
 REAL = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")

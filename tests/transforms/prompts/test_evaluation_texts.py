@@ -5,7 +5,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.prompts.evaluation_texts import read_evaluation_sets, resolve_evaluation_set
-from transforms.settings import OriginSettings
+from transforms.settings.sources import OriginSettings
 
 
 def written(path, *rows):

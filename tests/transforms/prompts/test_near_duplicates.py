@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from transforms.prompts import near_duplicates
 from transforms.prompts.near_duplicates import NEAR_DUPLICATES, find_near_duplicates
-from transforms.prompts.prompt_settings import NearDuplicateSettings
+from transforms.settings.prompts import NearDuplicateSettings
 
 SETTINGS = NearDuplicateSettings()
 RECIPE = "Write a short poem about the sea, in which no line is longer than eight words"

@@ -7,10 +7,10 @@ from pydantic import ValidationError
 
 from transforms.errors import InputError
 from transforms.identity import digest
+from transforms.lake.enforcement import enforce
+from transforms.lake.schemas import SCHEMAS
 from transforms.prompts.prompt_map import map_prompts, prompts_to_map
-from transforms.prompts.prompt_map_settings import PromptMapSettings
-from transforms.tables.enforcement import enforce
-from transforms.tables.schemas import SCHEMAS
+from transforms.settings.prompts import PromptMapSettings
 
 TWO = PromptMapSettings(topics=2)
 SUBJECTS = {

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from transforms.prompts.prompt_settings import (
+from transforms.settings.prompts import (
     DecontaminationSettings,
     NearDuplicateSettings,
     PromptSettings,

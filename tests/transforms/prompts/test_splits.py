@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 
 from transforms.errors import InputError
 from transforms.identity import digest, message_id
+from transforms.lake.enforcement import enforce
+from transforms.lake.schemas import SCHEMAS
 from transforms.prompts.splits import (
     assign_split,
     hold_out_demonstrations,
     hold_out_pairs,
     split_prompts,
 )
-from transforms.settings import SplitSettings
-from transforms.tables.enforcement import enforce
-from transforms.tables.schemas import SCHEMAS
+from transforms.settings.prompts import SplitSettings
 
 SPLITS = SplitSettings()
 

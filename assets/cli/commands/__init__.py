@@ -1,0 +1,1 @@
+"""Commands of `prefloop`, one module a group; `assets.cli.app` puts them together."""

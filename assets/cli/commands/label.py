@@ -1,0 +1,90 @@
+"""The commands `prefloop label export` and `prefloop label import`: pairs to people and back."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.home import open_lake
+from transforms.errors import InputError
+
+label = typer.Typer(help="Hand pairs of the loop to people, and take their labels back.")
+
+EXPORT_EXAMPLES = """
+Examples:
+
+\b
+prefloop label export by_people/1 > queue.jsonl             # fill in person and preferred
+prefloop label export by_people/1 --missing > rest.jsonl    # what nobody has labelled yet
+prefloop label export by_people/1 --format argilla > records.json
+"""
+IMPORT_EXAMPLES = """
+Examples:
+
+\b
+prefloop label import queue.jsonl
+prefloop label import records.json          # what Argilla's dataset.records.to_json wrote
+"""
+
+
+@label.command("export", epilog=EXPORT_EXAMPLES)
+def export(
+    queue: Annotated[
+        str,
+        typer.Argument(metavar="EXPERIMENT/ITERATION", help="Whose queue, such as by_people/1."),
+    ],
+    home: LakeHome = QUICKSTART_HOME,
+    form: Annotated[
+        Literal["jsonl", "argilla"],
+        typer.Option("--format", help="JSON lines, or records of Argilla 2 as one JSON array."),
+    ] = "jsonl",
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Leave out pairs that a person has labelled.")
+    ] = False,
+) -> None:
+    """Print the pairs that an iteration sends to people."""
+    from transforms.pairs.feedback.people import write_queue
+    from transforms.pairs.feedback.waiting import read_queue, unlabelled
+
+    with explained():
+        lake = open_lake(home)
+        experiment, _, iteration = queue.partition("/")
+        if not iteration.isdecimal():
+            raise InputError(
+                "no such queue",
+                expected="EXPERIMENT/ITERATION, such as by_people/1",
+                found=queue,
+                remedy='prefloop sql "select distinct experiment, iteration from label_queue"',
+            )
+        rows = read_queue(lake, experiment, int(iteration))
+        if missing:
+            rows = unlabelled(lake, rows)
+        typer.echo(write_queue(rows, form), nl=False)
+        typer.echo(f"{rows.height} pairs", err=True)
+
+
+@label.command("import", epilog=IMPORT_EXAMPLES)
+def import_(
+    file: Annotated[Path, typer.Argument(help="A label file of either format, filled in.")],
+    home: LakeHome = QUICKSTART_HOME,
+) -> None:
+    """Check the labels of a file row by row, and add all of them to the lake, or none."""
+    from transforms.pairs.feedback.imports import import_answers
+    from transforms.pairs.feedback.people import read_answers
+    from transforms.pairs.feedback.waiting import read_queue, unlabelled
+
+    with explained():
+        lake = open_lake(home)
+        if not file.is_file():
+            raise InputError(
+                f"{file} cannot be read",
+                expected="a label file",
+                found="nothing there",
+                remedy="prefloop label export writes one",
+            )
+        done = import_answers(lake, read_answers(file.read_text(encoding="utf-8")))
+        typer.echo(f"{done.labels.height} labels added, {done.known} were there before")
+        for experiment, iteration in done.labels.select("experiment", "iteration").unique().rows():
+            rest = unlabelled(lake, read_queue(lake, experiment, iteration)).height
+            typer.echo(f"{experiment}/{iteration}: {rest} pairs have no label yet")

@@ -1,0 +1,51 @@
+"""The command `prefloop page`: what lakes hold as one HTML file that opens without a network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.cli.options import QUICKSTART_HOME, explained
+from assets.home import open_lake
+from transforms.errors import InputError
+
+EXAMPLES = """
+Examples:
+
+\b
+prefloop page                                 # dagster_home/quickstart/page.html
+prefloop page --home dagster_home/hh_rlhf_cpu --output hh_rlhf.html
+prefloop page --home seed_0 --home seed_1 --output seeds.html
+"""
+
+
+def page(
+    home: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder that `prefloop run` named; repeat for several lakes in one page."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file; page.html in the folder of the first lake by default."),
+    ] = None,
+) -> None:
+    """Write one HTML file: progress, figures, tables of the paper, cost, lineage. Opens offline."""
+    from transforms.views.page.write import write_page
+
+    with explained():
+        homes = [folder.expanduser().resolve() for folder in home or [QUICKSTART_HOME]]
+        names = [folder.name for folder in homes]
+        if len(set(names)) < len(names):
+            raise InputError(
+                "two lakes have one name",
+                expected="folders with different names, by which the page calls them",
+                found=", ".join(map(str, homes)),
+                remedy="rename a folder, or leave one out",
+            )
+        lakes = {folder.name: open_lake(folder) for folder in homes}
+        file = output or homes[0] / "page.html"
+        text = write_page(lakes, f"prefloop: {', '.join(names)}")
+        file.write_text(text, encoding="utf-8")
+    typer.echo(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

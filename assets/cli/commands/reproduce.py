@@ -1,0 +1,88 @@
+"""The command `prefloop reproduce`: train a checkpoint again, and compare."""
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.home import open_lake
+from transforms.errors import InputError
+
+EXAMPLES = """
+Examples:
+
+\b
+prefloop reproduce 2fac4e5480
+prefloop reproduce 2fac4e5480 --keep again    # and keep what was trained
+prefloop sql "select asset, experiment, checkpoint_id from checkpoints"
+"""
+
+
+def reproduce(
+    checkpoint: Annotated[
+        str, typer.Argument(help="Checkpoint id, or the first 6 of its digits or more.")
+    ],
+    home: LakeHome = QUICKSTART_HOME,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="New folder for the checkpoint; else it is removed at the end."),
+    ] = None,
+) -> None:
+    """Train a checkpoint again from recorded rows, models and settings; exit with 0 if it is equal.
+
+    The lake is only read; no recipe is needed. Equal weights are to be expected on the CPU: sums
+    of floating-point numbers depend on the device and the versions of libraries.
+    """
+    from assets.cli.console import quiet_teardown
+    from assets.cli.reproduce import recorded_training, retrain
+    from transforms.lake.records import checkpoints
+    from transforms.views.lineage.outputs import read_lineage
+    from transforms.views.lineage.subjects import find_subject
+
+    with explained():
+        quiet_teardown()
+        lake = open_lake(home)
+        _require_new(keep)
+        subject = find_subject(lake, read_lineage(lake), checkpoint)
+        if subject.kind != "checkpoint":
+            raise InputError(
+                f"{checkpoint} is no checkpoint",
+                expected="the id of a trained model",
+                found=f"a {subject.kind.replace('_', ' ')}",
+                remedy="`prefloop lineage` names the models that it descends from",
+            )
+        rows = lake.read(checkpoints.TABLE, checkpoint_id=subject.name).sort("created_at")
+        training = recorded_training(lake, rows.row(0, named=True))
+        read = ", ".join(f"{table}@{version}" for table, version in training.tables.items())
+        models = ", ".join(f"{name} {path.name[:12]}" for name, path in training.models.items())
+        if training.reference_id:
+            models += f", reference {training.reference_id[:12]}"
+        typer.echo(
+            f"{training.asset} [{training.experiment}]: {training.stage} on {training.rows.height} "
+            f"rows of {read}; {models}; seed {training.seed}, {training.dtype}"
+        )
+        scratch = tempfile.TemporaryDirectory() if keep is None else nullcontext(keep.parent)
+        with scratch as folder:
+            output = Path(folder) / "checkpoint" if keep is None else keep
+            found = retrain(lake, training, output, report=_print_step)
+    equal = found == training.checkpoint_id
+    typer.echo(
+        f"recorded {training.checkpoint_id}\ntrained  {found}\n{'equal' if equal else 'NOT equal'}"
+    )
+    raise typer.Exit(0 if equal else 1)
+
+
+def _require_new(folder: Path | None) -> None:
+    if folder is not None and folder.exists():
+        raise InputError(
+            f"{folder} exists", expected="a new folder", found="one", remedy="name another --keep"
+        )
+
+
+def _print_step(step: int, total: int, metrics: Mapping[str, float]) -> None:
+    if "loss" in metrics:
+        typer.echo(f"step {step}/{total}: loss {metrics['loss']:.6f}")

@@ -1,0 +1,110 @@
+"""The command `prefloop sql`: one query, a file, or a prompt. Not here: the lock (`query`)."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.home import open_lake
+from transforms.errors import InputError
+
+if TYPE_CHECKING:
+    from transforms.lake.lake import Lake
+
+Form = Literal["table", "csv", "json", "parquet"]
+
+EXAMPLES = """
+Examples:
+
+\b
+prefloop sql                                  # a prompt; .help tells more
+prefloop sql "from iteration_progress"        # a report is a view, too
+prefloop sql "select avg(reward) from scores group by experiment"
+prefloop sql "from table_history where rows_removed > 0"
+prefloop sql --as-of 2026-11-21T10:30 "from selected_policies"
+prefloop sql --as-of scores@3 --as-of dpo_pairs@2 "from response_lengths"
+prefloop sql asked.sql --format parquet --output answer.parquet
+"""
+
+
+def sql(
+    query: Annotated[
+        str | None,
+        typer.Argument(help="A query, or the path of a .sql file. Without it, a prompt."),
+    ] = None,
+    home: LakeHome = QUICKSTART_HOME,
+    as_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Read the lake as it was at an ISO 8601 time (UTC where it names no offset; a "
+            "date alone is its midnight), or one table as table@version. A table that did not "
+            "exist then is empty. Repeat for several tables."
+        ),
+    ] = None,
+    form: Annotated[
+        Form, typer.Option("--format", help="How rows are written; parquet needs --output.")
+    ] = "table",
+    output: Annotated[
+        Path | None, typer.Option(help="File for the rows, outside the lake; else the terminal.")
+    ] = None,
+) -> None:
+    """Ask the lake with DuckDB, read only, offline. Reports and `table_history` are views."""
+    from assets.cli.output import write_frame
+    from assets.cli.shell import run_shell
+    from transforms.lake import history
+    from transforms.lake import query as queries
+
+    with explained():
+        lake = open_lake(home)
+        _require_writable(lake, form, output)
+        versions = history.versions_at(lake, as_of or [])
+        with queries.explore(lake, versions) as connection:
+            if query is None and sys.stdin.isatty():
+                run_shell(connection, history_file=home / ".sql_history", form=form)
+                return
+            texts = queries.statements(connection, _text(query))
+            if (form, output) != ("table", None) and len(texts) != 1:
+                raise InputError(
+                    f"{output or form} holds the rows of one query",
+                    expected="one statement",
+                    found=f"{len(texts)} statements",
+                    remedy="ask them one by one, or print them as tables",
+                )
+            for text in texts:
+                write_frame(queries.query(connection, text), form, output)
+
+
+def _text(query: str | None) -> str:
+    """Take the statements from the command line, a file, or what is piped in."""
+    if query is None:
+        return sys.stdin.read()
+    if not query.endswith(".sql"):
+        return query
+    file = Path(query)
+    if not file.is_file():
+        raise InputError(
+            f"{query} cannot be read",
+            expected="a file of SQL statements",
+            found="a folder" if file.is_dir() else "nothing there",
+            remedy="check the path",
+        )
+    return file.read_text(encoding="utf-8")
+
+
+def _require_writable(lake: "Lake", form: Form, output: Path | None) -> None:
+    if output is None and form == "parquet":
+        raise InputError(
+            "parquet is no text for a terminal",
+            expected="--output FILE",
+            found="no file named",
+            remedy="name one, or choose another --format",
+        )
+    if output is not None and output.resolve().is_relative_to(lake.root):
+        raise InputError(
+            "the lake is read only here",
+            expected=f"a file outside {lake.root}",
+            found=str(output),
+            remedy="name another --output",
+        )

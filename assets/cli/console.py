@@ -1,0 +1,96 @@
+"""How frames are printed on a terminal, and a quiet end of the interpreter.
+
+Not here: the messages of a run (`assets.logger`).
+"""
+
+import atexit
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+PIPED_WIDTH = 400
+GAP = 3
+"""Characters between two columns of a printed table."""
+
+BESIDE = ("_se", "_within_se", "_low", "_high")
+"""Endings of columns that are printed beside the column without: its errors and its interval."""
+
+
+def print_table(rows: pl.DataFrame) -> None:
+    """Print a frame for reading on standard output.
+
+    Numbers have three decimals; columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
+    beside their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
+    printed in parts, each with the first column.
+    """
+    beside = {name + suffix for name in rows.columns for suffix in BESIDE}
+    cells = {
+        name: [_cell(name, row) for row in rows.iter_rows(named=True)]
+        for name in rows.columns
+        if name not in beside
+    }
+    # Piped output is for programs and files: no parts there.
+    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    # a header may wrap between its words, a cell may not
+    widths = {name: max(map(len, [*texts, *name.split("_")])) for name, texts in cells.items()}
+    for part in _parts(widths, console.width):
+        table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
+        for name in part:
+            numeric = rows.schema[name].is_numeric()
+            justify = "right" if numeric else "left"
+            table.add_column(name.replace("_", " "), justify=justify, min_width=widths[name])
+        for row in zip(*(cells[name] for name in part), strict=True):
+            table.add_row(*map(escape, row))
+        console.print(table)
+
+
+def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
+    """Divide columns of given widths into parts that fit; the first column leads each."""
+    first, *others = widths
+    parts = [[first]]
+    for name in others:
+        used = sum(widths[column] + GAP for column in [*parts[-1], name])
+        if len(parts[-1]) > 1 and used > width:
+            parts.append([first])
+        parts[-1].append(name)
+    return parts
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    """Write a row's figure with its error and interval, as far as it has them."""
+    error, within, low, high = (row.get(name + suffix) for suffix in BESIDE)
+    text = _text(row[name])
+    if text and error is not None:
+        text += f" ± {_text(error)}"
+    if text and within is not None:
+        text += f" ({_text(within)})"
+    if text and low is not None and high is not None:
+        text += f" [{_text(low)}, {_text(high)}]"
+    return text
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def quiet_teardown() -> None:
+    """Keep DuckDB's binding from listing its own types when the interpreter ends.
+
+    nanobind checks for leaks after Python's modules are gone, and reports types of a module that
+    another library still holds. Registered first, this runs last: all of ours is written by then.
+    """
+
+    def close_stderr() -> None:
+        sys.stderr.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+    atexit.register(close_stderr)

@@ -1,0 +1,54 @@
+"""How a command writes rows: a table for reading, csv, json, parquet. Not here: which rows."""
+
+import json
+import sys
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+
+import polars as pl
+import polars.selectors as cs
+
+from assets.cli.console import print_table
+
+
+def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> None:
+    """Write rows to standard output or a file.
+
+    Args:
+        frame: the rows.
+        form: `table`, `csv` (lists and structs as JSON text), `json` (an array of objects), or
+            `parquet`.
+        output: the file; parquet needs one.
+    """
+    if form == "parquet":
+        frame.write_parquet(output)
+        return
+    if form != "table":
+        frame = frame.with_columns(cs.binary().bin.encode("hex"))  # text has no bytes
+    with (
+        nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as stream
+    ):
+        if form == "table":
+            with redirect_stdout(stream):
+                print_table(frame)
+        elif form == "csv":
+            stream.write(_flat(frame).write_csv())
+        else:
+            # DuckDB's sums of integers are decimals, which JSON would hold as text
+            stream.write(frame.cast({cs.decimal(): pl.Float64}).write_json() + "\n")
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write lists and structs as JSON text, which csv has no type for."""
+    return frame.with_columns(
+        pl.Series(
+            column.name,
+            [
+                None if value is None else json.dumps(value, ensure_ascii=False, default=str)
+                for value in column.to_list()
+            ],
+            dtype=pl.String,
+        )
+        for column in frame
+        if column.dtype.is_nested()
+    )

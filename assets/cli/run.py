@@ -1,0 +1,220 @@
+"""`prefloop run`: plan, run in this process, show where everything lies.
+
+One process for a whole run: the import of torch, vLLM and TRL is paid once. The Dagster page, which
+starts a process a step, is the other way to run the same graph.
+"""
+
+import difflib
+import os
+import socket
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import psutil
+from filelock import FileLock
+from rich.markup import escape
+
+from assets.cli.console import print_table, quiet_teardown
+from assets.definitions import build_definitions
+from assets.home import default_home, prepare_home
+from assets.logger import CONSOLE
+from assets.materialize import CONCERN, PLANNED
+from assets.staleness import name_of, read_by, stale_assets
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect, report, reports
+from transforms.views.plots import progress as plots
+
+HOST, PROCESS = "prefloop/host", "prefloop/process"
+"""Tags of a run: where it runs, so that a run that was killed can be told from one that lives."""
+UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+def run_study(
+    path: Path,
+    experiments: list[str],
+    from_iteration: int | None,
+    until: list[str],
+    home: Path | None,
+    overrides: list[str],
+) -> None:
+    """Run a recipe's experiments one after the other and print their progress report.
+
+    Args:
+        path: the recipe.
+        experiments: to run; none named runs all.
+        from_iteration: iteration that is done again, with all after it.
+        until: assets to stop at; only they and what they need are run. None named runs all.
+        home: folder of lake and run history.
+        overrides: `key.key=value` settings laid over the recipe.
+
+    Raises:
+        InputError: the recipe is refused, or it has no such experiment, iteration or asset.
+    """
+    recipe = load_recipe(path, overrides)
+    experiments = _known_experiments(recipe, experiments)
+    forced = _forced(recipe, from_iteration)
+    quiet_teardown()
+    home = prepare_home(home or default_home(recipe.name))
+    os.environ["DAGSTER_HOME"] = str(home)
+    lake = Lake(home / "lake")
+    definitions = build_definitions(recipe, lake.root)
+    wanted = {experiment: _upstream(definitions, until, experiment) for experiment in experiments}
+    started = time.monotonic()
+    # The first use of a home makes its databases, which two processes at once would do twice.
+    with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
+        release_dead_runs(instance)
+    with dg.DagsterInstance.get() as instance:
+        for experiment in experiments:
+            _run_experiment(definitions, instance, lake, experiment, forced, wanted[experiment])
+    CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
+    if until:
+        _show_reports(lake, until)
+    else:
+        _show_progress(recipe, lake, home, path)
+
+
+def release_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Close runs of this machine whose process is gone, and free their slots of the pool.
+
+    A killed run keeps its slot in the instance's record; the next would wait for it for ever.
+    """
+    here = dg.RunsFilter(statuses=UNFINISHED, tags={HOST: socket.gethostname()})
+    for run in instance.get_runs(here):
+        if not psutil.pid_exists(int(run.tags[PROCESS])):
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            instance.report_run_failed(run, "the process that ran it is gone")
+
+
+def _run_experiment(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    lake: Lake,
+    experiment: str,
+    forced: list[str],
+    wanted: set[str],
+) -> None:
+    planned = datetime.now(UTC)
+    stale = stale_assets(definitions, lake, experiment, forced)
+    stale = {name: reason for name, reason in stale.items() if name in wanted}
+    if not stale:
+        CONSOLE.print(f"{experiment}: nothing to do, every asset stands by its recorded inputs")
+        return
+    CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
+    for name, reason in stale.items():
+        CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
+    result = definitions.resolve_job_def("whole_loop").execute_in_process(
+        instance=instance,
+        partition_key=experiment,
+        run_config={"loggers": {"console": {}}},
+        tags={
+            HOST: socket.gethostname(),
+            PROCESS: str(os.getpid()),
+            PLANNED: planned.isoformat(),
+        },
+        asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
+        raise_on_error=True,
+    )
+    unmet = [one for one in result.get_asset_check_evaluations() if not one.passed]
+    failed = [one.check_name for one in unmet if one.severity == dg.AssetCheckSeverity.ERROR]
+    _print_concerns(experiment, [one for one in unmet if one.check_name not in failed])
+    if failed:
+        raise InputError(
+            f"experiment {experiment} stopped at a check",
+            expected=f"no rows from sql/checks/{failed[0]}.sql",
+            found="failing rows; the run's page shows the first of them",
+            remedy="prefloop ui, then open the asset's checks",
+        )
+
+
+def _print_concerns(experiment: str, warnings: Sequence[dg.AssetCheckEvaluation]) -> None:
+    """Repeat at the end of a run what its checks have warned of."""
+    for one in warnings:
+        told = f"{name_of(one.asset_key)} [{experiment}]: {one.metadata[CONCERN].value}"
+        CONSOLE.print(
+            f"[yellow]warning[/yellow]  {escape(told)}  [dim]{one.check_name}[/dim]",
+            highlight=False,
+        )
+
+
+def _upstream(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:
+    """List assets and all that an experiment needs for them; every asset where none is named."""
+    graph = definitions.resolve_asset_graph()
+    known = {name_of(key): key for key in graph.get_all_asset_keys()}
+    if unknown := [name for name in until if name not in known]:
+        close = [match for name in unknown for match in difflib.get_close_matches(name, known)]
+        raise InputError(
+            "no such asset",
+            expected=f"an asset of the recipe{f', such as {close[0]}' if close else ''}",
+            found=", ".join(unknown),
+            remedy="prefloop ui shows them all",
+        )
+    if not until:
+        return set(known)
+    needed, due = set(), list(until)
+    while due:
+        name = due.pop()
+        if name not in needed:
+            needed.add(name)
+            due += read_by(graph.get(known[name]), experiment)
+    return needed
+
+
+def _known_experiments(recipe: Recipe, wanted: list[str]) -> list[str]:
+    unknown = [name for name in wanted if name not in recipe.experiments]
+    if unknown:
+        raise InputError(
+            "no such experiment",
+            expected=f"one of {', '.join(recipe.experiments)}",
+            found=", ".join(unknown),
+            remedy="name one of them, or add it to `experiments` of the recipe",
+        )
+    return wanted or list(recipe.experiments)
+
+
+def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
+    if from_iteration is None:
+        return []
+    if not 1 <= from_iteration <= recipe.loop.iterations:
+        raise InputError(
+            "no such iteration",
+            expected=f"1 ... {recipe.loop.iterations}",
+            found=str(from_iteration),
+            remedy="name an iteration of the recipe's loop",
+        )
+    feedback = ("label_queue", "preference_labels", "reward_model")  # where there is feedback
+    nouns = ("generations", *feedback, "scores", "dpo_pairs", "policy")
+    return [
+        f"iteration_{t}/{noun}"
+        for t in range(from_iteration, recipe.loop.iterations + 1)
+        for noun in nouns
+    ]
+
+
+def _show_reports(lake: Lake, names: list[str]) -> None:
+    with connect(lake) as connection:
+        for name in names:
+            if name in reports():
+                CONSOLE.print(f"[bold]{name}[/bold]")
+                print_table(report(connection, name))
+
+
+def _show_progress(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
+    with connect(lake) as connection:
+        progress = report(connection, "iteration_progress")
+    print_table(progress)
+    picture = home / "iteration_progress.png"
+    picture.write_bytes(plots.iteration_progress(lake.read("evaluation_results")))
+    CONSOLE.print(
+        f"\nlake:  {lake.root}\nplot:  {picture}\n"
+        f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) '
+        f'from scores group by all order by all"\n'
+        f"page:  prefloop ui {path} --home {home}   (then open http://127.0.0.1:3000)",
+        soft_wrap=True,
+        highlight=False,
+    )

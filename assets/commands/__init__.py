@@ -1,1 +1,0 @@
-"""Commands of `prefloop`, one module a group; `assets.cli` puts them together."""

@@ -1,0 +1,143 @@
+"""Drawing the responses of an iteration: all n at once, or round by round (adaptive n).
+
+Lives here: what the assets `generations` do. Not here: an engine (`training.generation`), which
+policies it takes (`assets.loop.samplers`), when a prompt is settled
+(`transforms.pairs.adaptive`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from assets.loop.adoption import adopt_drawn
+from assets.loop.rankers import Ranker, ranker_settings
+from assets.loop.samplers import Engine, engines
+from assets.loop.scores import score_missing
+from assets.materialize import Step
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from transforms.identity import digest_settings
+from transforms.lake.chunk_appends import Chunks
+from transforms.lake.locks import writing
+from transforms.pairs import responses
+from transforms.pairs.adaptive import stops
+
+if TYPE_CHECKING:
+    from assets.loop.chain import Chain
+
+STOPS = "sampling_stops"
+
+MARGIN_KEYS = {"length_penalty", "length_unit", "drop_truncated"}
+"""Settings of pairs that decide a prompt's best-worst margin."""
+
+
+def generation_settings(study: Study, chain: "Chain", loop: LoopSettings) -> dict[str, Any]:
+    """Say what responses depend on besides policies and prompts; with adaptive n, the rewards."""
+    settings = {"sampling": loop.sampling.model_dump(), **study.model_settings}
+    if loop.sampling.adaptive is not None:
+        settings["ranker"] = ranker_settings(study, loop, chain.ranker(loop))
+        settings["pairs"] = loop.pairs.model_dump(include=MARGIN_KEYS)
+    return settings
+
+
+def draw(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
+    """Draw what is missing of a chain's responses; say what the asset's page shows of it."""
+    if step.loop.sampling.adaptive is None:
+        return draw_at_once(study, step, chain)
+    return draw_in_rounds(study, step, chain)
+
+
+def draw_at_once(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
+    """Draw all n responses of every prompt, one engine a policy."""
+    drawn = engines(study, step, chain)
+    keys = [engine.keys for engine in drawn]
+    missing = responses.missing_prompts(step.lake, keys, chain.splits)
+    adopted = adopt_drawn(step, keys, missing)
+    if adopted:
+        missing = responses.missing_prompts(step.lake, keys, chain.splits)
+    return {
+        "prompts_sampled": max(prompts.height for prompts in missing),
+        **adopted,
+        **_run(study, step, drawn, missing),
+    }
+
+
+def draw_in_rounds(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
+    """Draw a round, score it, and go on with the prompts that are not settled, at most to n.
+
+    A run that was killed goes on in the round that it was in: a prompt has whole rounds, and one
+    that a round has reached is not due in it again. The scores are those of the asset `scores`,
+    which finds them there. Where a prompt stops is written to `sampling_stops`, which the check
+    `every_prompt_sampled_n_times` compares with what was drawn.
+    """
+    (whole,) = engines(study, step, chain)
+    sampling, slice_ = step.loop.sampling, chain.slice(step)
+    size, ranker = sampling.adaptive.round, Ranker.of(study, step, chain.ranker(step.loop))
+    decided_by = [whole.keys.sampling_id, sampling.adaptive.model_dump(), step.settings["pairs"]]
+    sampling_id = digest_settings([*decided_by, ranker.columns])
+    (draws,) = whole.keys.draws
+    found: list[dict[str, Any]] = []
+    stopped, waits = pl.DataFrame(), step.log.warning
+    with writing(step.lake, chain.asset("scores"), step.experiment, wait=waits):
+        for first in range(0, sampling.n, size):
+            seed = study.seed(f"{step.asset}/from_{first}") if first else whole.seed
+            engine = Engine(
+                whole.policy,
+                sampling.model_copy(update={"n": size, "adaptive": None}),
+                seed,
+                replace(
+                    whole.keys,
+                    sampling_id=sampling_id,
+                    draws=[draws._replace(first_index=first, n=size)],
+                ),
+            )
+            due = responses.due_prompts(step.lake, engine.keys, chain.splits, stopped)
+            found.append(_run(study, step, [engine], [due]))
+            score_missing(study, step, ranker, slice_)
+            rows = responses.with_rewards(step.lake, **slice_)
+            stopped = stops(rows, sampling.adaptive, step.loop.pairs, sampling.n)
+    stamped = responses.stamp(stopped, **slice_, sampling_id=sampling_id)
+    step.lake.overwrite(STOPS, stamped, **slice_)
+    tokens = sum(run.get("response_tokens", 0) for run in found)
+    return {
+        "prompts_stopped_early": stopped.filter(stopped["responses"] < sampling.n).height,
+        "mean_responses": stopped["responses"].mean(),
+        **({"response_tokens": tokens} if tokens else {}),
+    }
+
+
+def _run(
+    study: Study, step: Step, drawn: Sequence[Engine], missing: Sequence[pl.DataFrame]
+) -> dict[str, Any]:
+    """Start each engine that has prompts, and commit its responses chunk by chunk."""
+    # Imported here: the web server loads definitions, and must not load torch.
+    from training.generation import generate
+
+    commit, runs = Chunks(step.lake, "generations"), []
+    for engine, prompts in zip(drawn, missing, strict=True):
+        step.log.info(
+            f"{step.asset}: {prompts.height} prompts to sample from"
+            f" {engine.policy.checkpoint_id[:12]}"
+        )
+        if prompts.height:
+            runs.append(
+                generate(
+                    prompts,
+                    engine.policy.path,
+                    engine.settings,
+                    seed=engine.seed,
+                    dtype=study.recipe.model.dtype,
+                    commit=lambda rows, keys=engine.keys: commit(keys.stamp(rows)),
+                    description=step.asset,
+                )
+            )
+    if not runs:
+        return {}
+    tokens = sum(run.response_tokens for run in runs)
+    return {
+        "response_tokens": tokens,
+        "tokens_per_s": tokens / sum(run.elapsed_s for run in runs),
+        "engine_start_s": sum(run.engine_start_s for run in runs),
+    }

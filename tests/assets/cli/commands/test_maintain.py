@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli.app import app
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Two small files of scores."""
+    for iteration in (1, 1):
+        rows = pl.DataFrame([{"experiment": "a", "iteration": iteration}], schema=SCHEMAS["scores"])
+        Lake(tmp_path / "lake").append("scores", rows)
+    return tmp_path
+
+
+def maintain(home: Path, *words: str):
+    return CliRunner().invoke(app, ["maintain", *words, "--home", str(home)])
+
+
+def test_a_dry_run_says_what_would_go_and_touches_nothing(home):
+    files = sorted(home.rglob("*"))
+    printed = maintain(home, "--dry-run", "--retention", "0").stdout
+    assert "files to merge" in printed
+    assert sorted(home.rglob("*")) == files
+
+
+def test_files_are_merged_and_removed(home):
+    printed = maintain(home, "--retention", "0").stdout
+    assert "files merged" in printed
+    assert len(list(home.rglob("*.parquet"))) == 1
+
+
+def test_damaged_files_are_given_up(home):
+    next(home.rglob("*.parquet")).unlink()
+    assert "1 damaged files found" in maintain(home, "--repair", "--dry-run").stdout
+    assert "1 damaged files given up" in maintain(home, "--repair").stdout
+    assert Lake(home / "lake").read("scores").height == 1

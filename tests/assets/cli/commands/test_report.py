@@ -1,0 +1,67 @@
+"""`prefloop report` over the lakes of two seeds, through the command line."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli.app import app
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+
+@pytest.fixture(scope="module")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Seed 0 and 1: pi_0 is rewarded with 0 and 2, offline DPO with 1 and 5."""
+    homes = [tmp_path_factory.mktemp(f"seed_{seed}") for seed in (0, 1)]
+    for seed, home in enumerate(homes):
+        lake = Lake(home / "lake")
+        rewards = {"sft_policy": 2.0 * seed, "offline_dpo": 1.0 + 4 * seed}
+        rows = [
+            {"experiment": "shared", "iteration": 0, "model": model, "split": "evaluation",
+             "decoding": "greedy", "prompt_id": prompt, "reward": reward, "gold_reward": reward}
+            for model, reward in rewards.items()
+            for prompt in ("p", "q")
+        ]  # fmt: skip
+        lake.append(
+            "evaluation_responses", pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+        )
+        policy = {"experiment": "shared", "asset": "sft_policy", "checkpoint_id": f"c{seed}"}
+        policy["path"] = "."
+        lake.append("checkpoints", pl.DataFrame([policy], schema=SCHEMAS["checkpoints"]))
+    return homes
+
+
+def report(*words: str, homes: list[Path]):
+    named = [word for home in homes for word in ("--home", str(home))]
+    return CliRunner().invoke(app, ["report", *words, *named], catch_exceptions=False)
+
+
+def test_seeds_are_one_table(homes):
+    printed = report("experiment_outcomes", "--over-seeds", "--format", "json", homes=homes)
+    pi_0, offline = json.loads(printed.stdout)
+    assert (pi_0["experiment"], pi_0["seeds"], pi_0["reward"]) == ("sft_policy", 2, 1.0)
+    assert (pi_0["reward_se"], pi_0["reward_within_se"]) == (1.0, 0.0)
+    assert offline["gold_minus_offline_dpo"] is None
+    assert pi_0["gold_minus_offline_dpo"] == -2.0
+    assert pi_0["gold_minus_offline_dpo_se"] == 1.0  # -1 and -3: paired by seed
+
+
+def test_seeds_are_printed_with_their_errors(homes):
+    printed = report("experiment_outcomes", "--over-seeds", homes=homes).stdout
+    assert "1.000 ± 1.000 (0.000)" in printed
+
+
+def test_lakes_are_stacked_without_it(homes):
+    stacked = pl.read_csv(
+        report("experiment_outcomes", "--format", "csv", homes=homes).stdout_bytes
+    )
+    assert stacked["lake"].to_list() == [home.name for home in homes for _ in range(2)]
+
+
+def test_one_seed_twice_is_refused(homes):
+    refused = report("experiment_outcomes", "--over-seeds", homes=[homes[0], homes[0]])
+    assert refused.exit_code == 2
+    assert "not several seeds" in refused.stderr

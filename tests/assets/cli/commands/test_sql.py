@@ -1,0 +1,149 @@
+"""`prefloop sql` on a small lake, through the command line and through a terminal."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli.app import app
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scores 1.0, then 2.0; and a prompt."""
+    home = tmp_path_factory.mktemp("study")
+    lake = Lake(home / "lake")
+    for reward in (1.0, 2.0):
+        row = {"experiment": "a", "iteration": 1, "prompt_id": "p", "reward": reward}
+        rows = pl.DataFrame([row], schema=SCHEMAS["scores"])
+        lake.overwrite("scores", rows, experiment="a", iteration=1)
+    prompt = {"prompt_id": "p", "prompt": [{"role": "user", "content": 'say "hi", please'}]}
+    lake.append("prompts", pl.DataFrame([prompt], schema=SCHEMAS["prompts"]))
+    return home
+
+
+def sql(home: Path, *words: str, typed: str | None = None):
+    command = ["sql", *words, "--home", str(home)]
+    return CliRunner().invoke(app, command, input=typed, catch_exceptions=False)
+
+
+def test_rows_are_printed_as_a_table_csv_or_json(home):
+    asked = "select prompt_id, prompt, 1::hugeint as n from prompts"
+    assert 'say "hi"' in sql(home, asked).stdout
+    found = pl.read_csv(io.StringIO(sql(home, asked, "--format", "csv").stdout))
+    assert found["prompt"].str.json_decode(SCHEMAS["prompts"]["prompt"]).to_list() == [
+        [{"role": "user", "content": 'say "hi", please'}]
+    ]
+    assert pl.read_json(io.StringIO(sql(home, asked, "--format", "json").stdout)).to_dicts() == [
+        {"prompt_id": "p", "prompt": [{"role": "user", "content": 'say "hi", please'}], "n": 1.0}
+    ]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_every_type_can_be_printed(home, form):
+    asked = (
+        "select interval 1 day as i, 'a'::blob as b, uuid() as u, 1.5::decimal(4, 2) as d, "
+        "'nan'::float as f, map {'a': 1} as m, date '2026-01-01' as dt, time '10:00' as t, "
+        "now() as n, null as none, 'é' as e"
+    )
+    printed = sql(home, asked, "--format", form)
+    assert printed.exit_code == 0
+    assert "1 day" in printed.stdout
+    assert "é" in printed.stdout
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_rows_are_written_to_a_file_outside_the_lake(home, tmp_path, form):
+    inside = sql(home, "from scores", "--format", form, "--output", str(home / "lake" / "x"))
+    assert inside.exit_code == 2
+    assert "read only" in inside.stderr
+    assert not (home / "lake" / "x").exists()
+    file = tmp_path / f"scores.{form}"
+    written = sql(home, "from scores", "--format", form, "--output", str(file))
+    assert (written.exit_code, written.stdout) == (0, "")
+    readers = {"csv": pl.read_csv, "json": pl.read_json, "parquet": pl.read_parquet}
+    if form in readers:
+        assert readers[form](file)["reward"].to_list() == [2.0]
+    else:
+        assert "2.000" in file.read_text()
+
+
+def test_parquet_needs_a_file_and_a_file_one_statement(home):
+    assert "--output FILE" in sql(home, "from scores", "--format", "parquet").stderr
+    assert "2 statements" in sql(home, "select 1; select 2", "--format", "csv").stderr
+
+
+def test_a_file_of_statements_and_what_is_piped_in_are_run(home, tmp_path):
+    file = tmp_path / "asked.sql"
+    file.write_text("select 1 as first; select 2 as second;")
+    for printed in (sql(home, str(file)).stdout, sql(home, typed=file.read_text()).stdout):
+        assert "first" in printed
+        assert "second" in printed
+    missing = sql(home, str(tmp_path / "missing.sql"))
+    assert (missing.exit_code, "nothing there" in missing.stderr) == (2, True)
+
+
+def test_as_of_reads_an_earlier_lake(home):
+    asked = ["select reward from scores", "--format", "csv", "--as-of"]
+    assert sql(home, *asked, "scores@0").stdout == "reward\n1.0\n"
+    assert sql(home, *asked, "2001-01-01").stdout == "reward\n"
+    assert sql(home, *asked, "never").exit_code == 2
+
+
+def test_nothing_is_written_and_nothing_outside_is_read(home, tmp_path):
+    for statement in (f"copy scores to '{tmp_path}/x.csv'", "from read_csv('/etc/passwd')"):
+        refused = sql(home, statement)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
+    typed = [
+        ".help", ".tables", ".schema scores", ".reports", ".tabels",
+        "select reward", "  from scores;", "drop view scores;", "select ';", "' as x;", ".quit",
+    ]  # fmt: skip
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from assets.cli.app import app; app()", "sql", "--home", str(home)],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, "".join(f"{line}\n" for line in typed).encode())
+    printed = _read_all(ours)
+    assert process.wait(30) == 0
+    for expected in (
+        "Ctrl-D",
+        "reward_bench_results",
+        "DOUBLE",
+        "One row per checkpoint",
+        "no such command",
+        "2.000",
+        "a statement of kind DROP",
+    ):
+        assert expected in printed
+    assert "  from scores;" in (home / ".sql_history").read_text()
+
+
+def _read_all(terminal: int) -> str:
+    """Read a terminal until the process on its other side has closed it."""
+    with os.fdopen(terminal, "rb", buffering=0) as stream:
+        read = b""
+        try:
+            while block := stream.read(65536):
+                read += block
+        except OSError:  # how Linux tells a terminal's end
+            pass
+    return read.decode()

@@ -1,0 +1,128 @@
+import shutil
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from training.models.initial_model import fetch_initial_model, make_tiny_model
+from training.runs.checkpoint import checkpoint_id, require_model
+from training.settings.model import ModelSettings, TinyModelSettings
+from transforms.errors import InputError
+
+CONVERSATION = [
+    {"role": "system", "content": "name things"},
+    {"role": "user", "content": "name a red cat"},
+    {"role": "assistant", "content": "the cat is red ."},
+    {"role": "user", "content": "name a dog"},
+    {"role": "assistant", "content": "the dog ."},
+]
+
+
+@pytest.fixture(scope="module", params=["word_level", "byte_bpe"])
+def tokenizer(request, tmp_path_factory):
+    settings = TinyModelSettings(
+        tokenizer=request.param,
+        vocab_size=300,
+        hidden_size=32,
+        intermediate_size=32,
+        layers=1,
+        heads=1,
+    )
+    folder = tmp_path_factory.mktemp("tokenizer") / request.param
+    make_tiny_model(settings, [CONVERSATION], folder, seed=0)
+    require_model(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def test_special_tokens_are_distinct(tokenizer):
+    ids = [
+        tokenizer.pad_token_id,
+        tokenizer.bos_token_id,
+        tokenizer.eos_token_id,
+        tokenizer.unk_token_id,
+    ]
+    assert len(set(ids)) == 4
+
+
+def test_conversation_has_one_bos_and_an_end_for_each_assistant_turn(tokenizer):
+    ids = tokenizer.apply_chat_template(CONVERSATION)["input_ids"]
+    assert ids[0] == tokenizer.bos_token_id
+    assert ids.count(tokenizer.bos_token_id) == 1
+    assert ids.count(tokenizer.eos_token_id) == 2
+    assert ids[-1] == tokenizer.eos_token_id
+    assert tokenizer.unk_token_id not in ids
+    # rendered text tokenised again, as vLLM or an evaluator would: still one BOS
+    text = tokenizer.apply_chat_template(CONVERSATION, tokenize=False)
+    assert tokenizer(text)["input_ids"] == ids
+
+
+def test_generation_prompt_is_a_prefix_of_the_conversation(tokenizer):
+    whole = tokenizer.apply_chat_template(CONVERSATION)["input_ids"]
+    prompt = tokenizer.apply_chat_template(CONVERSATION[:-1], add_generation_prompt=True)[
+        "input_ids"
+    ]
+    assert whole[: len(prompt)] == prompt
+    answer = whole[len(prompt) :]
+    assert tokenizer.decode(answer, skip_special_tokens=True) == "the dog ."
+    assert answer[-1] == tokenizer.eos_token_id
+
+
+def test_assistant_mask_covers_content_and_end(tokenizer):
+    rendered = tokenizer.apply_chat_template(
+        CONVERSATION, return_dict=True, return_assistant_tokens_mask=True
+    )
+    marked = [
+        i
+        for i, mask in zip(rendered["input_ids"], rendered["assistant_masks"], strict=True)
+        if mask
+    ]
+    assert marked.count(tokenizer.eos_token_id) == 2
+    assert tokenizer.decode(tokenizer("name")["input_ids"]) not in tokenizer.decode(marked)
+
+
+def test_unknown_role_is_refused(tokenizer):
+    with pytest.raises(Exception, match="role tool"):
+        tokenizer.apply_chat_template([{"role": "tool", "content": "x"}])
+
+
+def test_weights_follow_the_seed(
+    tiny_settings, demonstrations, tiny_policy, other_policy, tmp_path
+):
+    make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), tmp_path / "again", seed=0)
+    assert checkpoint_id(tmp_path / "again") == checkpoint_id(tiny_policy)
+    assert checkpoint_id(other_policy) != checkpoint_id(tiny_policy)
+
+
+def test_embeddings_are_untied(tiny_policy):
+    model = AutoModelForCausalLM.from_pretrained(tiny_policy)
+    assert model.get_input_embeddings().weight.data_ptr() != model.lm_head.weight.data_ptr()
+
+
+def test_a_byte_vocabulary_without_room_for_bytes_is_refused(tmp_path):
+    with pytest.raises(InputError, match="at least 263"):
+        make_tiny_model(
+            TinyModelSettings(tokenizer="byte_bpe", vocab_size=100),
+            [CONVERSATION],
+            tmp_path / "x",
+            seed=0,
+        )
+
+
+def test_fetching_adds_a_pad_token_where_pad_is_eos(tiny_policy, tmp_path):
+    source = shutil.copytree(tiny_policy, tmp_path / "source")
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(source)
+    fetch_initial_model(ModelSettings(path=str(source), dtype="float32"), tmp_path / "fetched")
+    fetched = AutoTokenizer.from_pretrained(tmp_path / "fetched")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "fetched")
+    assert fetched.pad_token_id != fetched.eos_token_id
+    assert model.config.pad_token_id == fetched.pad_token_id
+    assert model.get_input_embeddings().num_embeddings >= len(fetched)
+
+
+def test_fetching_a_model_without_template_is_refused(tiny_policy, tmp_path):
+    source = shutil.copytree(tiny_policy, tmp_path / "source")
+    (source / "chat_template.jinja").unlink()
+    with pytest.raises(InputError, match="chat template"):
+        fetch_initial_model(ModelSettings(path=str(source)), tmp_path / "fetched")
+    assert not (tmp_path / "fetched").exists()

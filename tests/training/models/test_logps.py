@@ -1,0 +1,78 @@
+"""Summed log-probabilities against a direct computation, one example at a time."""
+
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from training.models.initial_model import make_tiny_model
+from training.models.logps import sequence_logps
+from training.models.rendering import conversation_token_ids, load_tokenizer, prompt_token_ids
+from training.settings.model import TinyModelSettings
+from transforms.errors import InputError
+
+TALK = "red blue green cat dog owl runs sleeps eats the a of and then"
+WORDS = TALK.split()
+TINY = TinyModelSettings(
+    vocab_size=64, hidden_size=64, intermediate_size=128, layers=2, heads=2, context_tokens=64
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("logps") / "model"
+    make_tiny_model(TINY, [[{"role": "user", "content": TALK}]], folder, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def responses() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "prompt": [[{"role": "user", "content": " ".join(WORDS[: 1 + i])}] for i in range(12)],
+            "response": [" ".join(WORDS[i % 3 : i % 3 + (5 * i) % 11]) for i in range(12)],
+            "finish_reason": ["length" if i % 3 == 1 else "stop" for i in range(12)],
+        }
+    )
+
+
+def direct(model, responses) -> list[float]:
+    """Sum one response's tokens in a plain loop over the template's own rendering."""
+    tokenizer, policy = load_tokenizer(model), AutoModelForCausalLM.from_pretrained(model)
+    sums = []
+    for row in responses.iter_rows(named=True):
+        (whole,) = conversation_token_ids(tokenizer, [row["prompt"]], [row["response"]])
+        (prompt,) = prompt_token_ids(tokenizer, [row["prompt"]])
+        assert whole[: len(prompt)] == prompt
+        assert whole[-1] == tokenizer.eos_token_id
+        end = len(whole) - (row["finish_reason"] == "length")
+        with torch.inference_mode():
+            logps = policy(torch.tensor([whole])).logits[0].log_softmax(-1)
+        sums.append(sum(logps[t - 1, whole[t]].item() for t in range(len(prompt), end)))
+    return sums
+
+
+def test_sums_are_those_of_single_examples(model, responses):
+    logps = sequence_logps(responses, model, batch_tokens=8192, dtype="float32")
+    assert logps.dtype == pl.Float64
+    assert logps.to_list() == pytest.approx(direct(model, responses), abs=1e-4)
+    assert logps.max() <= 0
+
+
+def test_padding_changes_nothing(model, responses):
+    together = sequence_logps(responses, model, batch_tokens=8192, dtype="float32")
+    apart = sequence_logps(responses, model, batch_tokens=1, dtype="float32")
+    assert together.to_list() == pytest.approx(apart.to_list(), abs=1e-4)
+
+
+def test_a_cut_response_has_no_end_of_turn(model, responses):
+    one = responses.head(3).tail(1)
+    both = pl.concat([one, one.with_columns(finish_reason=pl.lit("length"))])
+    stopped, cut = sequence_logps(both, model, batch_tokens=8192, dtype="float32")
+    assert stopped < cut
+
+
+def test_a_row_longer_than_the_context_is_named(model, responses):
+    long = responses.tail(1).with_columns(response=pl.lit(" ".join(WORDS * 6)))
+    with pytest.raises(InputError, match="of row 12 is longer"):
+        sequence_logps(pl.concat([responses, long]), model, batch_tokens=64, dtype="float32")

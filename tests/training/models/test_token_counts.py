@@ -1,0 +1,74 @@
+import polars as pl
+import pytest
+
+from training.dpo import tokenise_responses
+from training.models.rendering import RENDERED_AT_ONCE
+from training.models.token_counts import count_tokens
+from training.reward_model import tokenise_conversations
+from training.runs.trainer import load_tokenizer
+from transforms.errors import InputError
+from transforms.lake.enforcement import enforce
+
+
+@pytest.fixture(scope="module")
+def pairs(preference_pairs):
+    return preference_pairs.with_columns(source=pl.lit("a"))
+
+
+def counted(frames, model):
+    return pl.concat(count_tokens(frames, model, tokenizer_id="t", total=8))
+
+
+def test_a_count_is_the_length_that_training_sees(pairs, tiny_policy):
+    rows = counted([pairs], tiny_policy)
+    assert enforce("preference_tokens", rows).height == pairs.height
+    assert rows.select("pair_id", "source").equals(pairs.select("pair_id", "source"))
+    assert set(rows["tokenizer_id"]) == {"t"}
+
+    tokenizer = load_tokenizer(tiny_policy)
+    dpo = tokenise_responses(tokenizer, pairs)
+    whole = tokenise_conversations(tokenizer, pairs)
+    assert rows["prompt_tokens"].to_list() == dpo["prompt_ids"].list.len().to_list()
+    for side in ("chosen", "rejected"):
+        assert rows[f"{side}_tokens"].to_list() == dpo[f"{side}_ids"].list.len().to_list()
+        sums = rows["prompt_tokens"] + rows[f"{side}_tokens"]
+        assert sums.to_list() == whole[f"{side}_ids"].list.len().to_list()
+
+
+def test_special_tokens_are_counted(pairs, tiny_policy):
+    # name a red cat: BOS, user role, 4 words, assistant role; "the cat .": 3 words, EOS
+    first = counted([pairs.head(1)], tiny_policy).row(0, named=True)
+    assert (first["prompt_tokens"], first["chosen_tokens"]) == (7, 4)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_frames_of_any_size_give_the_same_rows(pairs, tiny_policy, rows):
+    assert counted(pairs.iter_slices(rows), tiny_policy).equals(counted([pairs], tiny_policy))
+
+
+def test_frames_are_read_one_at_a_time(pairs, tiny_policy):
+    read = []
+
+    def frames():
+        for frame in pairs.iter_slices(2):
+            read.append(frame.height)
+            yield frame
+
+    counts = count_tokens(frames(), tiny_policy, tokenizer_id="t", total=8)
+    assert next(counts).height == 2
+    assert read == [2]
+
+
+def test_a_long_frame_is_counted_in_parts(pairs, tiny_policy):
+    long = pl.concat([pairs] * (RENDERED_AT_ONCE // pairs.height + 1))
+    parts = list(count_tokens([long], tiny_policy, tokenizer_id="t", total=long.height))
+    assert [part.height for part in parts] == [RENDERED_AT_ONCE, pairs.height]
+
+
+def test_an_empty_frame_gives_no_rows(pairs, tiny_policy):
+    assert list(count_tokens([pairs.clear()], tiny_policy, tokenizer_id="t", total=0)) == []
+
+
+def test_a_folder_without_a_tokenizer_is_refused(pairs, tmp_path):
+    with pytest.raises(InputError, match="incomplete"):
+        counted([pairs], tmp_path)

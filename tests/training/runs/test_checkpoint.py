@@ -1,0 +1,84 @@
+import os
+import shutil
+
+import pytest
+
+from training.runs.checkpoint import building, checkpoint_id, require_model, save_settings
+from transforms.errors import InputError
+
+
+@pytest.fixture
+def copy(tiny_policy, tmp_path):
+    return shutil.copytree(tiny_policy, tmp_path / "copy")
+
+
+def test_id_is_of_the_content_not_of_the_place_or_the_settings(tiny_policy, copy):
+    save_settings(copy, {"anything": 1})
+    assert checkpoint_id(copy) == checkpoint_id(tiny_policy)
+    assert len(checkpoint_id(copy)) == 32
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "chat_template.jinja"])
+def test_id_changes_with_weights_tokenizer_and_template(tiny_policy, copy, file):
+    changed = bytearray((copy / file).read_bytes())
+    changed[-1] ^= 1
+    (copy / file).write_bytes(changed)
+    assert checkpoint_id(copy) != checkpoint_id(tiny_policy)
+
+
+def test_id_of_a_folder_without_weights_is_refused(tmp_path):
+    with pytest.raises(InputError, match="safetensors"):
+        checkpoint_id(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "missing"),
+    [
+        ("config.json", "config.json"),
+        ("model.safetensors", "weights"),
+        ("tokenizer.json", "tokenizer"),
+        ("chat_template.jinja", "chat template"),
+    ],
+)
+def test_an_incomplete_model_is_refused_by_name(copy, file, missing):
+    require_model(copy)
+    (copy / file).unlink()
+    with pytest.raises(InputError, match=missing):
+        require_model(copy)
+
+
+def test_weights_that_were_cut_short_are_refused(copy):
+    weights = copy / "model.safetensors"
+    os.truncate(weights, weights.stat().st_size // 2)
+    with pytest.raises(InputError, match=r"model.safetensors are damaged"):
+        require_model(copy)
+
+
+def test_a_model_that_renders_no_conversations_needs_no_template(copy):
+    (copy / "chat_template.jinja").unlink()
+    require_model(copy, chat_template=False)
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match="nothing there"):
+        require_model(tmp_path / "absent")
+
+
+def test_an_interrupted_build_leaves_the_old_folder_alone(tmp_path):
+    output = tmp_path / "model"
+    with building(output) as folder:
+        (folder / "weights").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(output)
+    assert (output / "weights").read_text() == "old"
+    with building(output) as folder:
+        assert list(folder.iterdir()) == []
+        (folder / "weights").write_text("new")
+    assert (output / "weights").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def interrupt(output):
+    with building(output) as folder:
+        (folder / "weights").write_text("half")
+        raise KeyboardInterrupt

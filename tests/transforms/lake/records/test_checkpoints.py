@@ -1,0 +1,62 @@
+import pytest
+
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints, materializations
+
+STEP = {"asset": "iteration_1/policy", "experiment": "e", "settings": "{}", "inputs": "{}"}
+
+
+def train(lake, checkpoint_id="c1", text="weights"):
+    """Finish a training: what a step does before its materialization is recorded."""
+    folder = checkpoints.workspace(lake, STEP["asset"], STEP["experiment"])
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_text(text)
+    return checkpoints.record(
+        lake,
+        folder,
+        iteration=1,
+        checkpoint_id=checkpoint_id,
+        kind="causal_lm",
+        parent_id="p",
+        reference_id="r",
+        **STEP,
+    )
+
+
+def finish(lake, checkpoint_id="c1"):
+    facts = {"output_id": checkpoint_id, "run_id": "run", "elapsed_s": 1.0}
+    materializations.record(lake, **STEP, **facts)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path)
+
+
+def test_nothing_was_trained(lake):
+    assert checkpoints.unclaimed(lake, **STEP) is None
+
+
+def test_a_step_that_died_after_its_training_finds_the_checkpoint(lake):
+    trained = train(lake)
+    assert checkpoints.unclaimed(lake, **STEP) == trained
+
+
+def test_a_finished_step_that_is_asked_for_again_trains_again(lake):
+    train(lake)
+    finish(lake)
+    assert checkpoints.unclaimed(lake, **STEP) is None
+
+
+@pytest.mark.parametrize("changed", ["settings", "inputs"])
+def test_other_settings_or_inputs_train_again(lake, changed):
+    train(lake)
+    assert checkpoints.unclaimed(lake, **STEP | {changed: '{"other": 1}'}) is None
+
+
+def test_the_same_content_replaces_a_folder_that_was_damaged(lake):
+    first = train(lake)
+    (first.path / "model.safetensors").write_text("w")
+    second = train(lake)
+    assert second.path == first.path
+    assert (second.path / "model.safetensors").read_text() == "weights"

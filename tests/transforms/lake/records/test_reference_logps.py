@@ -1,0 +1,64 @@
+"""Names of sequences, and which are known, on literal frames."""
+
+import polars as pl
+import pytest
+
+from transforms.lake.lake import Lake
+from transforms.lake.records.reference_logps import (
+    ReferenceLogps,
+    add_sequence_ids,
+    join_logps,
+    sequences,
+)
+
+PAIRS = pl.DataFrame(
+    {
+        "prompt_ids": [[1, 2], [1, 2], [1]],
+        "chosen_ids": [[3], [3], [2, 3]],
+        "rejected_ids": [[4, 5], [45], [4, 5]],
+    }
+)
+
+
+@pytest.fixture
+def named():
+    return add_sequence_ids(PAIRS)
+
+
+def test_name_is_of_the_tokens_and_of_where_the_completion_begins(named):
+    chosen, rejected = named["chosen_sequence_id"], named["rejected_sequence_id"]
+    assert chosen[0] == chosen[1]  # the same tokens in another row
+    assert chosen[0] != chosen[2]  # the same tokens, cut elsewhere
+    assert rejected[0] != rejected[1]  # 4, 5 is not 45
+    assert len({*chosen, *rejected}) == 5
+
+
+def test_sequences_are_listed_once(named):
+    wanted = sequences(named)
+    assert wanted.columns == ["sequence_id", "prompt_ids", "completion_ids"]
+    assert wanted["completion_ids"].to_list() == [[3], [2, 3], [4, 5], [45], [4, 5]]
+
+
+def test_logps_are_joined_in_the_order_of_the_pairs(named):
+    wanted = sequences(named)
+    logps = wanted.select("sequence_id", logp=-pl.int_range(pl.len()).cast(pl.Float64))
+    joined = join_logps(named, logps.reverse().head(4))
+    assert joined["ref_chosen_logps"].to_list() == [None, None, -1]
+    assert joined["ref_rejected_logps"].to_list() == [-2, -3, -4]
+
+
+def test_rows_of_one_reference_and_type_are_known(named, tmp_path):
+    lake, wanted = Lake(tmp_path), sequences(named)
+    store = ReferenceLogps(lake, "initial", "float32")
+    assert store.known(wanted).is_empty()
+    computed = wanted.head(2).select(
+        "sequence_id", pl.lit(1, pl.Int32).alias("completion_tokens"), pl.lit(-1.5).alias("logp")
+    )
+    store.commit(computed)
+    assert store.known(wanted).sort("sequence_id").equals(computed.sort("sequence_id"))
+    assert store.known(wanted.tail(3)).is_empty()
+    for other in (("other", "float32"), ("initial", "bfloat16")):
+        assert ReferenceLogps(lake, *other).known(wanted).is_empty()
+    again = computed.with_columns(logp=pl.lit(-1.25))  # by a run at the same time
+    ReferenceLogps(lake, "initial", "float32").commit(again)
+    assert store.known(wanted)["logp"].to_list() == [-1.5, -1.5]

@@ -1,0 +1,64 @@
+"""A disk that is really full: a small tmpfs, which only root may mount."""
+
+import random
+import string
+import subprocess
+
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.lake.chunk_appends import Chunks
+from transforms.lake.lake import Lake
+
+TABLE = "dropped_pairs"
+ROWS = 2000
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def chunk(draw):
+    names = ["".join(draw.choices(string.ascii_letters, k=40)) for _ in range(ROWS)]
+    return pl.DataFrame({"experiment": "e", "prompt_id": names, "reason": "a tie"}).with_columns(
+        iteration=pl.lit(1, pl.Int32)
+    )
+
+
+def fill(lake, draw):
+    """Write until the disk is full; the number of chunks."""
+    write = Chunks(lake, TABLE)
+    for written in range(50):
+        try:
+            write(chunk(draw))
+        except InputError:
+            return written
+    raise AssertionError("the disk is too large")
+
+
+def test_what_was_committed_stays_and_a_restart_goes_on(small_disk):
+    lake, draw = Lake(small_disk / "lake"), random.Random(0)
+    lake.append("prompt_splits", pl.DataFrame({"prompt_id": ["p"], "split": ["validation"]}))
+    filler = small_disk / "something else"
+    filler.write_bytes(b"x" * (512 << 10))
+    written = fill(lake, draw)
+    with pytest.raises(InputError, match="the disk is full; nothing was added") as error:
+        Chunks(lake, TABLE)(chunk(draw))
+    assert "run the same command again" in str(error.value)
+    assert lake.read(TABLE).height == written * ROWS
+    assert lake.read("prompt_splits").height == 1
+    filler.unlink()
+    Chunks(lake, TABLE)(chunk(draw))
+    assert lake.read(TABLE)["prompt_id"].n_unique() == (written + 1) * ROWS

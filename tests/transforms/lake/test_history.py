@@ -1,0 +1,87 @@
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.lake.history import table_history, versions_at
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+
+def scores(experiment: str, *prompts: str) -> pl.DataFrame:
+    rows = [{"experiment": experiment, "iteration": 1, "prompt_id": prompt} for prompt in prompts]
+    return pl.DataFrame(rows, schema=SCHEMAS["scores"])
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    """Version 0: p, q of a; 1: r of b; 2: a has s only; 3: b is gone."""
+    lake = Lake(tmp_path)
+    lake.overwrite("scores", scores("a", "p", "q"), experiment="a", iteration=1)
+    lake.append("scores", scores("b", "r"))
+    lake.overwrite("scores", scores("a", "s"), experiment="a", iteration=1)
+    lake.delete("scores", experiment="b", iteration=1)
+    lake.append("source_rows", pl.DataFrame(schema=SCHEMAS["source_rows"]).clear(1))
+    return lake
+
+
+def test_every_commit_names_its_rows_and_files(lake):
+    found = table_history(lake, ["scores"])
+    columns = ("version", "operation", "rows_added", "rows_removed", "files_removed")
+    assert found.select(columns).rows() == [
+        (0, "WRITE", 2, 0, 0),
+        (1, "WRITE", 1, 0, 0),
+        (2, "WRITE", 1, 2, 1),
+        (3, "DELETE", 0, 1, 1),
+    ]
+    assert found["slice"][2] == "experiment = 'a' and iteration = 1"
+    files = lake.path("scores").rglob("*.parquet")
+    assert found["bytes_added"].sum() == sum(file.stat().st_size for file in files)
+
+
+def test_the_time_of_a_commit_finds_its_version(lake):
+    history = table_history(lake)
+    for table, version, moment in history.select("table", "version", "timestamp").rows():
+        found = versions_at(lake, [moment.isoformat()])[table]
+        # commits may share a millisecond: the last of them stood
+        assert found >= version
+        same = (pl.col("table") == table) & (pl.col("timestamp") == moment)
+        assert found == history.filter(same)["version"].max()
+
+
+def test_a_table_did_not_exist_before_its_first_commit(lake):
+    assert versions_at(lake, ["2001-01-01"]) == {"scores": None, "source_rows": None}
+    assert versions_at(lake, ["2001-01-01", "scores@2"]) == {"scores": 2, "source_rows": None}
+    assert versions_at(lake, []) == {}
+
+
+def test_a_time_without_an_offset_is_utc(lake):
+    moment = datetime.now(UTC).replace(tzinfo=None)
+    assert versions_at(lake, [moment.isoformat()]) == {"scores": 3, "source_rows": 0}
+    assert versions_at(lake, [f"{moment.isoformat()}+14:00"])["scores"] is None
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (["yesterday"], "cannot be read"),
+        (["2026-01-01", "2026-01-02"], "two times"),
+        (["scores@4"], "scores@0 ... scores@3"),
+        (["scores@-1"], "no such version"),
+        (["score@1"], "table score is missing"),
+    ],
+)
+def test_a_point_that_is_none_is_refused(lake, points, message):
+    with pytest.raises(InputError, match=message):
+        versions_at(lake, points)
+
+
+def test_a_time_before_the_oldest_commit_of_a_cleaned_log_is_refused(lake):
+    lake.delta("scores").create_checkpoint()
+    log = lake.path("scores") / "_delta_log"
+    for version in (0, 1):
+        (log / f"{version:020}.json").unlink()
+    assert table_history(lake, ["scores"])["rows_removed"].to_list() == [None, None]
+    with pytest.raises(InputError, match="does not reach back so far"):
+        versions_at(lake, ["2001-01-01"])

@@ -1,0 +1,189 @@
+import itertools
+
+import polars as pl
+import pytest
+from deltalake import write_deltalake
+
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+SCORES = pl.Schema(SCHEMAS["scores"])
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path)
+
+
+def scores(experiment, iteration, *rewards):
+    rows = [
+        {"experiment": experiment, "iteration": iteration, "prompt_id": f"p{n}", "reward": reward}
+        for n, reward in enumerate(rewards)
+    ]
+    return pl.DataFrame(rows, schema=SCORES)
+
+
+def test_overwriting_a_slice_leaves_the_others_and_the_history(lake):
+    lake.overwrite("scores", scores("a", 1, 1.0), experiment="a", iteration=1)
+    lake.overwrite("scores", scores("a", 2, 2.0), experiment="a", iteration=2)
+    before = lake.overwrite("scores", scores("b", 1, 3.0), experiment="b", iteration=1)
+    after = lake.overwrite("scores", scores("a", 1, 9.0, 8.0), experiment="a", iteration=1)
+    assert after == before + 1
+    assert sorted(lake.read("scores")["reward"]) == [2.0, 3.0, 8.0, 9.0]
+    assert lake.read("scores", experiment="a", iteration=2)["reward"].to_list() == [2.0]
+    assert sorted(lake.read("scores", version=before)["reward"]) == [1.0, 2.0, 3.0]
+
+
+def test_an_empty_slice_replaces_a_full_one(lake):
+    lake.overwrite("scores", scores("a", 1, 1.0), experiment="a", iteration=1)
+    lake.overwrite("scores", scores("a", 1), experiment="a", iteration=1)
+    assert lake.read("scores").is_empty()
+
+
+def test_append_and_delete(lake):
+    lake.append("scores", scores("a", 1, 1.0))
+    lake.append("scores", scores("a", 2, 2.0))
+    lake.delete("scores", experiment="a", iteration=1)
+    assert lake.read("scores")["reward"].to_list() == [2.0]
+
+
+def test_a_quote_in_a_slice_is_escaped(lake):
+    for reward in (1.0, 2.0):
+        lake.overwrite("scores", scores("it's", 1, reward), experiment="it's", iteration=1)
+    assert lake.read("scores")["reward"].to_list() == [2.0]
+
+
+def test_rows_outside_the_slice_and_wrong_columns_are_refused(lake):
+    with pytest.raises(InputError, match="rows outside the slice"):
+        lake.overwrite("scores", scores("b", 1, 1.0), experiment="a", iteration=1)
+    with pytest.raises(InputError, match="do not fit table scores"):
+        lake.append("scores", scores("b", 1, 1.0).drop("reward"))
+    assert lake.tables() == []
+
+
+def test_a_raw_table_follows_its_source(lake):
+    lake.overwrite("raw_x", pl.DataFrame({"a": [1]}))
+    lake.overwrite("raw_x", pl.DataFrame({"b": ["y"]}))
+    assert lake.read("raw_x").to_dicts() == [{"b": "y"}]
+
+
+def test_a_missing_table_is_named_with_those_that_exist(lake):
+    lake.append("scores", scores("a", 1, 1.0))
+    assert (lake.exists("scores"), lake.exists("prompts")) == (True, False)
+    with pytest.raises(InputError, match=r"table prompts is missing\n.*\n.*tables scores"):
+        lake.read("prompts")
+
+
+def test_frames_of_one_block_are_one_commit(lake):
+    lake.overwrite("scores", scores("a", 1, 9.0), experiment="a", iteration=1)
+    with lake.overwriting("scores", SCORES, experiment="a", iteration=1) as write:
+        for reward in range(20):
+            write(scores("a", 1, float(reward)))
+    assert sorted(lake.read("scores")["reward"]) == [float(n) for n in range(20)]
+    assert lake.version("scores") == 1
+
+
+def overwrite_scores(lake, frames, error=None):
+    with lake.overwriting("scores", SCORES, experiment="a", iteration=1) as write:
+        for frame in frames:
+            write(frame)
+        if error:
+            raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("written", [0, 1, 20])
+def test_an_error_in_the_block_leaves_the_table_as_it_was(lake, error, written):
+    lake.overwrite("scores", scores("a", 1, 9.0), experiment="a", iteration=1)
+    with pytest.raises(error):
+        overwrite_scores(lake, [scores("a", 1, 1.0)] * written, error)
+    assert lake.version("scores") == 0
+    assert lake.read("scores")["reward"].to_list() == [9.0]
+
+
+def test_a_row_outside_the_slice_stops_the_block(lake):
+    lake.overwrite("scores", scores("a", 1, 9.0), experiment="a", iteration=1)
+    with pytest.raises(InputError, match="rows outside the slice"):
+        overwrite_scores(lake, [scores("a", 1, 1.0), scores("b", 1, 1.0)])
+    assert lake.read("scores")["reward"].to_list() == [9.0]
+
+
+@pytest.mark.parametrize("after", [0, 50])
+def test_an_error_of_the_writer_stops_the_block_and_comes_out_of_it(lake, after):
+    def overwrite(frames):
+        with lake.overwriting("raw_x", pl.Schema({"a": pl.Int64})) as write:
+            for frame in frames:
+                write(frame)
+
+    lake.overwrite("raw_x", pl.DataFrame({"a": [1]}))
+    frames = [pl.DataFrame({"b": ["no such column"]}), *[pl.DataFrame({"a": [2]})] * after]
+    with pytest.raises(Exception, match=r"(?i)schema|column|field|type") as caught:
+        overwrite(frames)
+    assert not isinstance(caught.value, BrokenPipeError)
+    assert lake.version("raw_x") == 0
+    assert lake.read("raw_x")["a"].to_list() == [1]
+
+
+def test_batches_hold_every_row_once_in_order(lake, monkeypatch):
+    monkeypatch.setattr("transforms.lake.batched_reads.BATCH_BYTES", 1)
+    lake.overwrite("raw_x", pl.DataFrame({"a": range(1_000)}))
+    frames = list(lake.batches("raw_x"))
+    assert len(frames) > 10
+    assert pl.concat(frames)["a"].to_list() == list(range(1_000))
+    assert pl.concat(lake.batches("raw_x", a=7))["a"].to_list() == [7]
+
+
+@pytest.mark.parametrize("batch_bytes", [1 << 30, 1_000])
+def test_rows_of_a_group_come_in_one_frame_in_their_order(lake, monkeypatch, batch_bytes):
+    monkeypatch.setattr("transforms.lake.batched_reads.GROUPED_BATCH_BYTES", batch_bytes)
+    groups = [None if n % 101 == 0 else f"g{n % 101}" for n in range(1_010)]
+    rows = pl.DataFrame({"n": range(1_010), "group": groups})
+    lake.overwrite("raw_x", rows)
+    frames = list(lake.batches("raw_x", group_by="group"))
+    assert (len(frames) > 1) == (batch_bytes == 1_000)
+    assert pl.concat(frames).sort("n").equals(rows)
+    assert all(frame["n"].is_sorted() for frame in frames)
+    homes = pl.concat(f.select("group", home=pl.lit(n)).unique() for n, f in enumerate(frames))
+    assert homes["group"].is_unique().all()
+    assert [path.name for path in lake.root.iterdir()] == ["tables"]
+
+
+def test_an_empty_table_has_no_batches_with_rows(lake):
+    lake.overwrite("raw_x", pl.DataFrame(schema={"a": pl.Int64}))
+    for group_by in (None, "a"):
+        assert sum(frame.height for frame in lake.batches("raw_x", group_by=group_by)) == 0
+
+
+def test_a_stream_that_ends_early_is_no_end(lake, monkeypatch):
+    lake.overwrite("raw_x", pl.DataFrame({"a": range(1_000)}))
+    stream = pl.LazyFrame.collect_batches
+
+    def interrupted(self, **settings):
+        return itertools.islice(stream(self, **settings), 2)
+
+    monkeypatch.setattr("transforms.lake.batched_reads.BATCH_BYTES", 1)
+    monkeypatch.setattr(pl.LazyFrame, "collect_batches", interrupted)
+    frames = lake.batches("raw_x")
+    next(frames)
+    next(frames)
+    with pytest.raises(InterruptedError, match=r"\d+ of 1000 rows of .*raw_x/? were read"):
+        next(frames)
+
+
+@pytest.mark.parametrize("slice_", [{}, {"experiment": "a", "iteration": 1}])
+def test_a_table_of_an_earlier_schema_is_read_and_grows(tmp_path, slice_):
+    lake = Lake(tmp_path)
+    old = scores("a", 1, 1.0).drop("ranking_id", "policy_id")
+    write_deltalake(lake.path("scores"), old, partition_by=["experiment", "iteration"])
+    assert lake.read("scores")["ranking_id"].to_list() == [None]
+    new = scores("a", 1, 2.0).with_columns(ranking_id=pl.lit("r"))
+    if slice_:
+        lake.overwrite("scores", new, **slice_)
+    else:
+        lake.append("scores", new)
+    expected = [("r", 2.0)] if slice_ else [(None, 1.0), ("r", 2.0)]
+    assert sorted(lake.read("scores").select("ranking_id", "reward").rows(), key=str) == sorted(
+        expected, key=str
+    )
+    assert lake.read("scores", version=0)["reward"].to_list() == [1.0]

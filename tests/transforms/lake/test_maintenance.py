@@ -1,0 +1,127 @@
+import json
+import os
+
+import polars as pl
+import pytest
+from deltalake.exceptions import DeltaError
+from filelock import FileLock
+
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.maintenance import maintain, referred_versions, repair
+from transforms.lake.records import materializations
+from transforms.lake.schemas import SCHEMAS
+
+
+def scores(reward: float, *prompts: str, **keys) -> pl.DataFrame:
+    row = {"experiment": "a", "iteration": 1, "reward": reward, **keys}
+    return pl.DataFrame([{**row, "prompt_id": p} for p in prompts], schema=SCHEMAS["scores"])
+
+
+def record(lake: Lake, asset: str, output_id: str, **inputs: str) -> None:
+    materializations.record(
+        lake, asset=asset, experiment="a", output_id=output_id, settings="{}",
+        inputs=json.dumps(inputs), run_id="r", elapsed_s=1.0,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    """Scores 0 ... 5, each version in place of the last; records name versions 1, 2 and 4."""
+    lake = Lake(tmp_path)
+    for version in range(6):
+        rows = scores(float(version), "p")
+        assert lake.overwrite("scores", rows, experiment="a", iteration=1) == version
+    record(lake, "iteration_1/scores", "scores@1")
+    record(lake, "iteration_1/dpo_pairs", "dpo_pairs@0", scores="scores@2")
+    checkpoint = {"asset": "policy", "inputs": json.dumps({"iteration_1/scores": "scores@4"})}
+    lake.append("checkpoints", pl.DataFrame([checkpoint], schema=SCHEMAS["checkpoints"]))
+    return lake
+
+
+def readable(lake: Lake, table: str = "scores") -> list[float]:
+    found = []
+    for version in range(lake.version(table) + 1):
+        try:
+            found.append(lake.read(table, version)["reward"][0])
+        except (InputError, OSError, DeltaError):
+            continue
+    return found
+
+
+def test_versions_are_found_in_what_was_made_and_what_was_read(lake):
+    assert referred_versions(lake) == {"scores": [1, 2, 4]}
+
+
+def test_every_referred_version_stays_and_the_files_of_others_go(lake):
+    before = len(list(lake.path("scores").rglob("*.parquet")))
+    done = maintain(lake, retention_hours=0, dry_run=False)
+    row = done.row(by_predicate=pl.col("table") == "scores", named=True)
+    assert (row["referred_versions"], row["oldest_referred"], row["files_to_remove"]) == (3, 1, 2)
+    assert len(list(lake.path("scores").rglob("*.parquet"))) == before - 2
+    assert sorted(set(readable(lake))) == [1.0, 2.0, 4.0, 5.0]
+    again = maintain(lake, retention_hours=0, dry_run=False)
+    assert again.select("files_to_merge", "files_to_remove").sum().row(0) == (0, 0)
+
+
+def test_a_dry_run_and_the_retention_leave_everything(lake):
+    for retention_hours, dry_run in ((0, True), (168, False)):
+        done = maintain(lake, retention_hours=retention_hours, dry_run=dry_run)
+        planned = done.filter(table="scores")["files_to_remove"].item()
+        assert planned == (2 if dry_run else 0)
+        assert readable(lake) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+
+
+def test_small_files_of_a_partition_are_merged_and_the_rows_stay(tmp_path):
+    lake = Lake(tmp_path)
+    for chunk in range(4):
+        for iteration in (1, 2):
+            lake.append("scores", scores(0.0, f"p{chunk}", f"q{chunk}", iteration=iteration))
+    rows = lake.read("scores").sort("iteration", "prompt_id")
+    done = maintain(lake, retention_hours=0, dry_run=False)
+    assert done.select("files", "files_to_merge", "files_to_remove").row(0) == (8, 8, 8)
+    assert len(lake.delta("scores").file_uris()) == 2
+    assert lake.read("scores").sort("iteration", "prompt_id").equals(rows)
+
+
+def test_what_a_killed_writer_left_goes_when_it_is_old_enough(lake):
+    orphan = lake.path("scores") / "experiment=a" / "iteration=1" / "part-orphan.parquet"
+    orphan.write_bytes(b"half")
+    maintain(lake, retention_hours=1, dry_run=False)
+    assert orphan.exists()
+    os.utime(orphan, (0, 0))
+    maintain(lake, retention_hours=1, dry_run=False)
+    assert not orphan.exists()
+
+
+def test_nothing_is_touched_while_a_run_is_going_on(lake):
+    (lake.root / "locks").mkdir()
+    with FileLock(lake.root / "locks" / "iteration_1__scores__a.lock"):
+        for work in (
+            lambda: maintain(lake, retention_hours=0, dry_run=False),
+            lambda: repair(lake, dry_run=False),
+        ):
+            with pytest.raises(InputError, match="iteration_1 scores a is being made"):
+                work()
+    assert len(readable(lake)) == 6
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut short"])
+def test_repair_gives_damaged_rows_up_and_has_their_slice_made_again(lake, damage):
+    lake.append("scores", scores(7.0, "x", iteration=2))
+    record(lake, "iteration_2/scores", "scores@6")
+    (file,) = (lake.path("scores") / "experiment=a" / "iteration=2").glob("*.parquet")
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match="1 files of table scores are damaged"):
+        lake.read("scores")
+    assert repair(lake, dry_run=True).height == 1
+    found = repair(lake, dry_run=False)
+    assert found["found_bytes"].to_list() == ([None] if damage == "gone" else [40])
+    assert lake.read("scores")["reward"].to_list() == [5.0]
+    made = materializations.latest(lake)
+    assert json.loads(made["iteration_2/scores", "a"]["settings"]) == {"rows_lost": True}
+    assert made["iteration_1/scores", "a"]["settings"] == "{}"
+    assert repair(lake, dry_run=False).is_empty()

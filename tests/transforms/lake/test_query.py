@@ -1,0 +1,198 @@
+import duckdb
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.lake import query
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import MESSAGES
+
+
+@pytest.fixture
+def lake(tmp_path):
+    lake = Lake(tmp_path)
+    for version, reward in enumerate((1.0, 2.0)):
+        rows = pl.DataFrame(
+            [("a", 1, "p", 0, "reward_model", "rm", "r", "pi", "s", reward)],
+            schema=SCHEMAS["scores"],
+            orient="row",
+        )
+        assert lake.overwrite("scores", rows, experiment="a", iteration=1) == version
+    return lake
+
+
+def test_tables_are_read_at_their_last_or_a_named_version(lake):
+    statement = "select reward from scores where experiment = 'a'"
+    with query.connect(lake) as connection:
+        assert query.query(connection, statement)["reward"].to_list() == [2.0]
+    with query.connect(lake, {"scores": 0}) as connection:
+        assert query.query(connection, statement)["reward"].to_list() == [1.0]
+    with pytest.raises(InputError, match="table prompts is missing"):
+        query.connect(lake, {"prompts": 0})
+
+
+def test_raw_tables_with_nested_columns_can_be_queried(lake):
+    messages = [[{"role": "user", "content": "q"}]]
+    rows = pl.DataFrame(
+        {"row_key": ["x:1"], "messages": messages},
+        schema={"row_key": pl.String, "messages": MESSAGES},
+    )
+    lake.overwrite("raw_x", rows)
+    with query.connect(lake) as connection:
+        assert query.query(connection, "from raw_x").equals(rows)
+
+
+def test_every_check_and_report_runs_on_delta_tables(lake):
+    for table, schema in SCHEMAS.items():
+        lake.append(table, pl.DataFrame(schema=schema).clear(1))
+    with query.connect(lake) as connection:
+        for name in query.checks():
+            query.check(connection, name)
+        for name in query.reports():
+            query.report(connection, name)
+
+
+def test_tables_that_were_never_written_are_empty(lake):
+    with query.connect(lake) as connection:
+        tables = set(query.query(connection, "show tables")["name"])
+        assert tables >= set(SCHEMAS) | {"scored_responses", "pair_lengths", "preference_lengths"}
+        assert query.query(connection, "from checkpoints").is_empty()
+
+
+REACHING_OUT = [
+    "from read_csv('/etc/passwd')",
+    "from read_text('/etc/passwd')",
+    "from read_blob('{folder}/tables/scores/_delta_log/00000000000000000000.json')",
+    "from read_parquet('{folder}/tables/scores/**/*.parquet')",
+    "from glob('/etc/*')",
+    "from '/etc/passwd'",
+    "from query('copy scores to ''{folder}/out.csv''')",
+    "copy scores to '{folder}/out.csv'",
+    "export database '{folder}/out'",
+    "attach '{folder}/other.db'",
+    "install httpfs",
+    "load httpfs",
+    "set enable_external_access = true",
+    "set threads = 1",
+    "reset lock_configuration",
+    "pragma enable_external_access",
+    "pragma temp_directory='{folder}/out'",
+    "call enable_logging()",
+    "from python_variable",
+]
+
+
+@pytest.mark.parametrize("statement", REACHING_OUT)
+def test_the_connection_reads_the_lake_and_nothing_else(lake, tmp_path, statement):
+    python_variable = pl.DataFrame({"a": [1]})
+    before = sorted(tmp_path.rglob("*"))
+    with query.explore(lake) as connection, pytest.raises(InputError, match="cannot be run"):
+        query.query(connection, statement.format(folder=tmp_path))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert python_variable.height == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "copy scores to '{folder}/out.csv'",
+        "from read_csv('/etc/passwd')",
+        "attach '{folder}/other.db'",
+        "load httpfs",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+        "insert into scores select * from scores",
+    ],
+)
+def test_duckdb_itself_refuses_what_reaches_out(lake, tmp_path, statement):
+    with query.connect(lake) as connection, pytest.raises(duckdb.Error):
+        connection.execute(statement.format(folder=tmp_path)).fetchall()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into scores select * from scores",
+        "create or replace table scores as select 1",
+        "create or replace view scores as select 1",
+        "create temp table scores as select 1",
+        "drop view scores",
+        "delete from scores",
+        "select 1; drop view scores",
+        "begin",
+    ],
+)
+def test_tables_cannot_be_written_nor_their_names_taken(lake, statement):
+    with query.explore(lake) as connection:
+        with pytest.raises(InputError, match="cannot be run"):
+            query.query(connection, statement)
+        assert query.query(connection, "from scores")["reward"].to_list() == [2.0]
+    assert lake.version("scores") == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "show tables",
+        "describe scores",
+        "summarize scores",
+        "explain from scores",
+        "pivot scores on iteration using avg(reward) group by experiment",
+    ],
+)
+def test_what_reads_is_answered(lake, statement):
+    with query.explore(lake) as connection:
+        for _ in range(2):
+            assert query.query(connection, statement).height
+
+
+def test_a_difference_of_times_is_read_as_text(lake):
+    statement = 'select max("timestamp") - min("timestamp") as "the time" from table_history'
+    with query.explore(lake) as connection:
+        assert query.query(connection, statement)["the time"][0].startswith("00:00:0")
+        nested = query.query(connection, "select [interval 1 day] as spans")
+        assert nested["spans"].to_list() == ["[1 day]"]
+
+
+def test_two_columns_of_one_name_are_refused(lake):
+    with query.connect(lake) as connection, pytest.raises(InputError, match="must be unique"):
+        query.query(connection, "select 1 as a, 2 as a")
+
+
+def test_statements_are_divided_at_their_semicolons(lake):
+    with query.connect(lake) as connection:
+        parts = query.statements(connection, "select ';' as a; -- no ; here\nselect 2 as b")
+        assert [query.query(connection, part).columns for part in parts] == [["a"], ["b"]]
+        with pytest.raises(InputError, match="cannot be run"):
+            query.statements(connection, "selec 1")
+
+
+def test_reports_and_the_history_of_tables_are_views(lake):
+    with query.explore(lake) as connection:
+        names = set(query.query(connection, "show tables")["name"])
+        assert names >= {*query.reports(), *query.views(), "table_history"}
+        found = query.query(connection, "select version, rows_removed from table_history")
+        assert found.rows() == [(0, 0), (1, 1)]
+
+
+def test_a_table_that_did_not_exist_then_is_empty(lake):
+    lake.overwrite("raw_x", pl.DataFrame({"row_key": ["x:1"]}))
+    with query.explore(lake, {"raw_x": None, "scores": None}) as connection:
+        assert query.query(connection, "from raw_x").is_empty()
+        assert query.query(connection, "from raw_row_keys").is_empty()
+        assert query.query(connection, "from scored_responses").is_empty()
+
+
+def test_an_unknown_report_is_refused_with_the_known_ones():
+    with query.connect_frames({}) as connection:
+        with pytest.raises(InputError, match="iteration_progress"):
+            query.report(connection, "progress")
+        with pytest.raises(InputError, match="no check is called"):
+            query.check(connection, "../reports/iteration_progress")
+
+
+def test_within_keeps_a_slice_of_failures():
+    rows = pl.DataFrame({"experiment": ["a", "b"], "n": [1, 2]})
+    assert query.within(rows, {"experiment": "a", "iteration": 1})["n"].to_list() == [1]
+    assert query.within(rows, {}).equals(rows)

@@ -1,0 +1,199 @@
+from itertools import combinations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.pairs.judgments import (
+    answered,
+    missing_comparisons,
+    outcomes,
+    pair_shares,
+    record_judge,
+    round_robin,
+    win_shares,
+)
+
+VERDICTS = ["A", "B", "tie", "unparseable", None]
+
+
+def responses(**texts):
+    """Responses by prompt, numbered from 0."""
+    rows = [
+        (prompt, index, [{"role": "user", "content": f"say {prompt}"}], text)
+        for prompt, given_texts in texts.items()
+        for index, text in enumerate(given_texts)
+    ]
+    schema = {
+        "prompt_id": pl.String,
+        "response_index": pl.Int32,
+        "prompt": MESSAGES,
+        "response": pl.String,
+    }
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def judgments(*rows, judge_id="j"):
+    """Judgments from (comparison_id, a_is, verdict) or (…, error)."""
+    named = [
+        dict(zip(("comparison_id", "a_is", "verdict", "error"), row, strict=False)) for row in rows
+    ]
+    return pl.DataFrame([{"judge_id": judge_id, **row} for row in named], SCHEMAS["judgments"])
+
+
+def both(comparison_id, first_as_a, second_as_a):
+    return [(comparison_id, "first", first_as_a), (comparison_id, "second", second_as_a)]
+
+
+def judged(comparisons, prefer):
+    """Judge comparisons in both orders by a function of two texts: 1, 0.5 or 0 for the first."""
+    letters = {1: ("A", "B"), 0: ("B", "A"), 0.5: ("tie", "tie"), None: ("A", "unparseable")}
+    return judgments(
+        *[
+            row
+            for one in comparisons.rows(named=True)
+            for row in both(one["comparison_id"], *letters[prefer(one["first"], one["second"])])
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("first_as_a", "second_as_a", "share"),
+    [
+        ("A", "B", 1.0),
+        ("B", "A", 0.0),
+        ("tie", "tie", 0.5),
+        ("A", "A", 0.5),
+        ("B", "B", 0.5),
+        ("A", "tie", 0.5),
+        ("tie", "A", 0.5),
+        ("A", "unparseable", None),
+        ("unparseable", "B", None),
+        ("unparseable", "unparseable", None),
+        ("A", None, None),
+        (None, None, None),
+    ],
+)
+def test_both_orders_are_combined(first_as_a, second_as_a, share):
+    assert outcomes(judgments(*both("c", first_as_a, second_as_a))).rows() == [("c", share)]
+
+
+def test_one_order_is_no_verdict():
+    assert outcomes(judgments(("c", "first", "A"))).rows() == [("c", None)]
+
+
+@given(st.sampled_from(VERDICTS), st.sampled_from(VERDICTS))
+def test_which_response_is_called_first_does_not_matter(one, other):
+    share = outcomes(judgments(*both("c", one, other))).item(0, "first_share")
+    turned = outcomes(judgments(*both("c", other, one))).item(0, "first_share")
+    assert turned == (None if share is None else 1 - share)
+
+
+def test_every_two_texts_of_a_prompt_meet_once():
+    met, comparisons = round_robin(responses(p=["a", "b", "a"], q=["b", "a"], r=["a"]))
+    assert met.select("prompt_id", "left", "right", "left_is_first").rows() == [
+        ("p", 0, 1, True),
+        ("p", 0, 2, False),
+        ("p", 1, 2, False),
+        ("q", 0, 1, False),
+    ]
+    assert met["comparison_id"].is_null().to_list() == [False, True, False, False]
+    # the same two texts are asked about once a prompt
+    assert comparisons.select("first", "second").rows() == [("a", "b"), ("a", "b")]
+    assert comparisons["comparison_id"].n_unique() == 2
+
+
+def test_win_shares_of_a_judge_that_likes_length():
+    rows = responses(p=["aaa", "a", "aa", "bb"])
+    met, comparisons = round_robin(rows)
+    prefer = {True: 1, False: 0}
+    decided = outcomes(
+        judged(
+            comparisons,
+            lambda a, b: 0.5 if len(a) == len(b) else prefer[len(a) > len(b)],
+        )
+    )
+    assert win_shares(met, decided).rows() == [
+        ("p", 0, 1.0, 0),
+        ("p", 1, 0.0, 0),
+        ("p", 2, 0.5, 0),
+        ("p", 3, 0.5, 0),
+    ]
+
+
+def test_meetings_without_a_verdict_are_left_out_and_counted():
+    rows = responses(p=["x", "a", "b"], q=["x", "y"])
+    met, comparisons = round_robin(rows)
+    decided = outcomes(judged(comparisons, lambda a, b: None if "x" in a + b else 1))
+    assert win_shares(met, decided).rows() == [
+        ("p", 0, None, 2),
+        ("p", 1, 1.0, 1),
+        ("p", 2, 0.0, 1),
+        ("q", 0, None, 1),
+        ("q", 1, None, 1),
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.sampled_from("abcd"), min_size=2, max_size=6),
+    st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2), min_size=4, max_size=4),
+)
+def test_shares_sum_to_half_the_responses_and_follow_the_quality(texts, quality):
+    met, comparisons = round_robin(responses(p=texts))
+    assert met.height == len(list(combinations(texts, 2)))
+
+    def prefer(a, b):
+        return 0.5 if quality[a] == quality[b] else int(quality[a] > quality[b])
+
+    shares = win_shares(met, outcomes(judged(comparisons, prefer)))["reward"].to_list()
+    assert sum(shares) == pytest.approx(len(texts) / 2)
+    for i, j in combinations(range(len(texts)), 2):
+        better = quality[texts[i]] - quality[texts[j]]
+        assert (shares[i] - shares[j]) * better >= 0
+
+
+def test_a_pair_without_a_verdict_is_named_and_not_ranked():
+    shares = pl.DataFrame(
+        {
+            "prompt_id": ["p", "q", "p", "q"],
+            "response_index": [0, 0, 1, 1],
+            "reward": [0.75, None, 0.25, None],
+        }
+    )
+    decided, undecided = pair_shares(shares)
+    assert decided.rows() == [("p", 0.75, 0.25)]
+    assert undecided.rows() == [("q", "no_verdict", "see judgments.raw_text")]
+
+
+def test_a_restart_asks_for_what_is_missing_and_what_had_no_answer(tmp_path):
+    lake = Lake(tmp_path)
+    assert answered(lake, "j").is_empty()
+    lake.append("judgments", judgments(*both("c", "A", "B"), *both("d", "unparseable", "A")))
+    lake.append(
+        "judgments", judgments(("e", "first", None, "no answer within 1 s"), ("e", "second", "A"))
+    )
+    other = judgments(("e", "first", None, "no answer"), ("e", "second", "A"), judge_id="other")
+    lake.append("judgments", other)
+    known = answered(lake, "j")
+    assert sorted(known.rows()) == sorted([*both("c", "A", "B"), *both("d", "unparseable", "A")])
+    asked = pl.DataFrame({"comparison_id": ["e", "f", "c", "d"]})
+    assert missing_comparisons(asked, known)["comparison_id"].to_list() == ["e", "f"]
+    # the rest of the table stands, and nothing is written a second time
+    version = lake.version("judgments")
+    assert answered(lake, "j").height == 4
+    assert lake.version("judgments") == version
+    assert lake.read("judgments", judge_id="other").height == 2
+
+
+def test_a_judge_is_recorded_once_with_its_last_bound(tmp_path):
+    lake = Lake(tmp_path)
+    for judge_id, bound in (("j", 0.1), ("k", 0.2), ("j", 0.3)):
+        row = {"judge_id": judge_id, "max_unparsed_share": bound}
+        record_judge(lake, pl.DataFrame([row], schema=SCHEMAS["judges"]))
+    rows = lake.read("judges").select("judge_id", "max_unparsed_share").sort("judge_id").rows()
+    assert rows == [("j", 0.3), ("k", 0.2)]

@@ -1,0 +1,88 @@
+import math
+
+import polars as pl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
+from transforms.pairs.length_penalty import calibrated_penalty
+
+COLUMNS = ["prompt_id", "response_index", "response_chars", "response_tokens", "reward"]
+
+
+def scored(prompts):
+    """Build scored responses from {prompt_id: [(chars, reward)]}; a token is three characters."""
+    rows = [
+        (prompt_id, index, 3 * length, length, reward)
+        for prompt_id, texts in prompts.items()
+        for index, (length, reward) in enumerate(texts)
+    ]
+    types = {**SCHEMAS["generations"], **SCHEMAS["scores"]}
+    return pl.DataFrame(rows, schema={name: types[name] for name in COLUMNS}, orient="row")
+
+
+def test_a_reward_of_length_alone_gives_its_slope_back():
+    # the prompts' own levels have no part in it
+    texts = {"p": (10, 20, 50), "q": (1, 5), "r": (7, 7)}
+    levels = {"p": 3.0, "q": -8.0, "r": 100.0}
+    frame = scored({p: [(x, levels[p] + 0.25 * x) for x in xs] for p, xs in texts.items()})
+    found = calibrated_penalty(frame, "tokens")
+    assert found.penalty == pytest.approx(0.25)
+    assert found.standard_error == pytest.approx(0, abs=1e-12)
+    assert found.prompts == 2
+    assert calibrated_penalty(frame, "chars").penalty == pytest.approx(0.25 / 3)
+
+
+def test_the_standard_error_by_hand():
+    # Sxr, Sxx of p: 2, 2; of q: 0, 2. lambda = 1/2; u = 2 - 1, 0 - 1; se^2 = 2 / 1 * 2 / 16
+    frame = scored({"p": [(0, 0.0), (2, 2.0)], "q": [(0, 1.0), (2, 1.0)]})
+    assert calibrated_penalty(frame, "tokens") == (
+        pytest.approx(0.5),
+        pytest.approx(math.sqrt(2 * 2 / 16)),
+        2,
+    )
+
+
+def test_one_prompt_has_no_standard_error():
+    found = calibrated_penalty(scored({"p": [(1, 0.0), (2, 3.0), (4, 1.0)]}), "tokens")
+    assert math.isnan(found.standard_error)
+    assert found.prompts == 1
+
+
+def test_a_reward_that_likes_short_responses_gives_a_negative_penalty():
+    assert calibrated_penalty(scored({"p": [(1, 1.0), (2, 0.0)]}), "tokens").penalty == -1
+
+
+@pytest.mark.parametrize(
+    "prompts",
+    [{}, {"p": [(3, 1.0)]}, {"p": [(3, 1.0), (3, 2.0)], "q": [(5, 1.0)]}],
+    ids=["none", "one response", "one length"],
+)
+def test_responses_without_two_lengths_are_refused(prompts):
+    with pytest.raises(InputError, match="none with two lengths"):
+        calibrated_penalty(scored(prompts), "chars")
+
+
+@pytest.mark.parametrize("reward", [None, math.nan, math.inf])
+def test_a_reward_that_is_not_finite_is_refused(reward):
+    with pytest.raises(InputError, match=r"1 of 2 are not, the first .* response 1 of prompt p"):
+        calibrated_penalty(scored({"p": [(1, 1.0), (2, reward)]}), "chars")
+
+
+responses = st.lists(st.tuples(st.integers(1, 3_000), st.floats(-50, 50)), min_size=1, max_size=6)
+prompts = st.dictionaries(st.sampled_from("pqrstuv"), responses, min_size=1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(prompts, st.sampled_from(["chars", "tokens"]))
+def test_penalised_with_it_the_reward_has_no_slope(prompts, unit):
+    assume(any(len({length for length, _ in texts}) > 1 for texts in prompts.values()))
+    frame = scored(prompts)
+    found = calibrated_penalty(frame, unit)
+    penalised = pl.col("reward") - found.penalty * pl.col(f"response_{unit}")
+    after = calibrated_penalty(frame.with_columns(reward=penalised), unit)
+    assert after.penalty == pytest.approx(0, abs=1e-10)
+    if found.prompts > 1:  # the residuals, and so the error, stay what they were
+        assert after.standard_error == pytest.approx(found.standard_error, abs=1e-10)

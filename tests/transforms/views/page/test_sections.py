@@ -1,0 +1,176 @@
+"""Sections of a page, of the small lake and of literal rows; whatever has no figure."""
+
+import json
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect_frames
+from transforms.lake.schemas import SCHEMAS
+from transforms.views.page import benchmarks, costs, data, lineage, responses, results, summary
+from transforms.views.page.blocks import Node, Section, Table
+from transforms.views.page.opened_lake import Source
+
+
+def tables_of(section: Section) -> list[Table]:
+    return [block for block in section.blocks if isinstance(block, Table)]
+
+
+def cells_of(table: Table) -> list[tuple[str, ...]]:
+    return [tuple(row.cells) for row in table.rows]
+
+
+def test_the_summary_says_what_was_made(source: Source) -> None:
+    facts, differing, settings = summary.what_it_is(source).blocks
+    told = {fact.name: fact.text for fact in facts.facts}
+    assert told["Experiments"] == "concise, iterative"
+    assert told["Made"] == "2026-01-02 03:00 to 2026-01-02 03:05 UTC"
+    assert told["Work"] == "15 s in 6 materializations, 12 MB written"
+    assert told["SFT policy, the reference of DPO"] == "0aaaaaaaaaaa"
+    assert told["Rankers"] == "reward_model rrrrrrrrrrrr"
+    assert told["DPO pairs"] == "12 (table dpo_pairs@0)"
+    assert cells_of(differing) == [("concise", "0.01"), ("iterative", "0")]
+    assert settings.folded
+
+
+def made(experiment: str, asset: str, minute: int = 0, **settings: object) -> dict[str, object]:
+    return {
+        "experiment": experiment, "asset": asset, "settings": json.dumps(settings),
+        "created_at": datetime(2026, 1, 1, 0, minute, tzinfo=UTC),
+    }  # fmt: skip
+
+
+def test_experiments_differ_by_what_both_have_recorded() -> None:
+    rows = [
+        made("shared", "sft_policy", sft={"epochs": 1}),
+        made("e", "iteration_1/policy", dpo={"beta": 0.1}, seed=0),
+        made("f", "iteration_1/policy", dpo={"beta": 0.5}, seed=0),
+        made("f", "iteration_1/policy", minute=1, dpo={"beta": 0.2, "loss": "ipo"}, seed=0),
+        made("e", "iteration_2/policy", dpo={"beta": 0.1}, seed=0),
+        made("e", "evaluation", samples=4),  # f has no evaluation yet: no difference
+    ]
+    found = summary.experiment_settings(pl.DataFrame(rows, SCHEMAS["materializations"]))
+    assert found.to_dicts() == [
+        {"experiment": "e", "dpo.beta": "0.1", "dpo.loss": None},
+        {"experiment": "f", "dpo.beta": "0.2", "dpo.loss": "ipo"},
+    ]
+
+
+def test_another_objective_is_one_difference_and_not_one_for_each_of_its_settings() -> None:
+    rows = [
+        made("e", "iteration_1/policy", dpo={"beta": 0.1, "epochs": 2.0}),
+        made("f", "iteration_1/policy", raft={"epochs": 1.0}),
+        made("g", "iteration_1/policy", dpo={"beta": 0.2, "epochs": 2.0}),
+    ]
+    found = summary.experiment_settings(pl.DataFrame(rows, SCHEMAS["materializations"]))
+    assert found.to_dicts() == [
+        {"experiment": "e", "dpo.beta": "0.1", "objective": "dpo"},
+        {"experiment": "f", "dpo.beta": None, "objective": "raft"},
+        {"experiment": "g", "dpo.beta": "0.2", "objective": "dpo"},
+    ]
+
+
+def test_selected_policies_are_laid_out_over_the_baselines() -> None:
+    def contrast(experiment: str, metric: str, versus: str, value: float) -> dict[str, object]:
+        return {
+            "experiment": experiment, "selected": "iteration_2", "metric": metric,
+            "versus": versus, "difference": value, "difference_se": 0.5, "z": 2 * value,
+        }  # fmt: skip
+
+    contrasts = pl.DataFrame(
+        [
+            contrast("e", "reward", "sft_policy", 2.0),
+            contrast("e", "reward", "offline_dpo", -3.0),
+            contrast("f", "reward", "sft_policy", 0.5),
+            contrast("e", "response_chars", "sft_policy", 7.0),
+        ]
+    )
+    found = results.over_baselines(contrasts, "reward")
+    assert found.select("experiment", "sft_policy", "offline_dpo", "longer_chars").rows() == [
+        ("e", 2.0, -3.0, 7.0),
+        ("f", 0.5, None, None),
+    ]
+
+
+def test_the_selection_has_its_metric_and_the_decision_on_promotion(source: Source) -> None:
+    chosen, decisions = tables_of(results.selection(source))
+    assert [row.kind for row in chosen.rows] == ["", "selected", "", "selected"]
+    assert [column.title for column in chosen.columns][3] == "gold reward"
+    assert "gsm8k falls by 4 points" in decisions.rows[0].cells
+    assert {"0.250", "0.125", "0.375"} <= set(decisions.rows[0].cells)
+
+
+def test_answers_to_read_are_of_the_baselines_and_selected_policies(source: Source) -> None:
+    examples = responses.examples(source).blocks
+    assert [example.prompt for example in examples] == [
+        f"user: question p{number} <b>" for number in range(3)
+    ]
+    assert [label for label, _, _ in examples[0].answers] == [
+        "SFT", "offline DPO", "concise, iteration 2", "iterative, iteration 2",
+    ]  # fmt: skip
+    assert examples[0].answers[3][1:] == (
+        "answer of iteration_2/policy",
+        "reward 1.200, gold reward 0.600, 6 tokens",
+    )
+
+
+def test_costs_are_summed_and_unknown_tokens_stay_empty(source: Source) -> None:
+    by_stage, by_experiment, every = tables_of(costs.cost(source))
+    assert cells_of(by_stage) == [
+        ("policy", "4", "10.00", "0.667", "400", "8.000"),
+        ("offline_dpo", "1", "2.500", "0.167", "", "2.000"),
+        ("sft_policy", "1", "2.500", "0.167", "", "2.000"),
+    ]
+    assert [row.cells[0] for row in by_experiment.rows] == ["concise", "iterative", "shared"]
+    assert every.folded
+
+
+def names_of(node: Node) -> list[str]:
+    return [node.name, *(name for below in node.inputs for name in names_of(below))]
+
+
+def test_the_tree_draws_what_occurs_twice_once(source: Source) -> None:
+    first, second = lineage.selected_lineage(source).blocks
+    assert (first.folded, second.folded) == (False, True)
+    assert names_of(first.root) == [
+        "iteration_2/policy 0c2ccccccccc", "sft_policy 0aaaaaaaaaaa",
+        "iteration_2/dpo_pairs dpo_pairs@2", "sft_policy 0aaaaaaaaaaa",
+    ]  # fmt: skip
+    assert first.root.inputs[1].inputs[0].note == "above"
+
+
+def test_dropped_rows_are_counted(source: Source) -> None:
+    (table,) = tables_of(data.dropped(source))
+    assert cells_of(table) == [("prompts", "s", "near_duplicate", "1", "1.000")]
+
+
+@pytest.mark.parametrize("section", [benchmarks.chat, benchmarks.academic, benchmarks.ablations])
+def test_benchmarks_that_were_not_run_are_no_table(section, source: Source) -> None:
+    found = section(source)
+    assert not found.blocks
+    assert found.absent == "No such benchmark was run on a model of this lake."
+
+
+def test_our_rows_stand_above_the_papers(small_lake: Lake) -> None:
+    row = {
+        "experiment": "e", "iteration": 1, "model": "iteration_1/policy", "policy_id": "c",
+        "benchmark": "mmlu", "subset": "all", "metric": "accuracy", "value": 25.04,
+        "standard_error": 1.26, "items": 9,
+    }  # fmt: skip
+    frame = pl.DataFrame([row], SCHEMAS["benchmark_results"])
+    with connect_frames({"benchmark_results": frame}) as connection:
+        (table,) = tables_of(benchmarks.academic(Source("x", small_lake, connection)))
+    titles = [(column.title, column.unit) for column in table.columns]
+    assert titles[0] == ("model", "")
+    assert ("MMLU", "%") in titles
+    place = titles.index(("MMLU", "%"))
+    assert [(row.cells[0], row.cells[place], row.kind) for row in table.rows] == [
+        ("e: iteration_1", "25.0 ± 1.3", ""),
+        ("LLaMA-3-8B-it", "66.0", "paper"),
+        ("Ours (SFT baseline)", "64.7", "paper"),
+        ("Ours (DPO baseline)", "64.5", "paper"),
+        ("Ours (Iterative RLHF)", "65.3", "paper"),
+    ]
+    assert "Table 5, page 18" in table.caption

@@ -1,0 +1,112 @@
+"""Figures of the page: drawn from literal rows, looked at through their text."""
+
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
+from transforms.views.plots.benchmarks import benchmark_bars
+from transforms.views.plots.distributions import histograms, reward_length_maps
+from transforms.views.plots.figures import svg
+from transforms.views.plots.iterations import over_iterations
+from transforms.views.plots.outcomes import draw_outcomes
+
+BARS = pl.DataFrame(
+    [
+        ("sft_policy", "ours", "MMLU", 25.0, 1.0),
+        ("concise: iteration_3", "ours", "MT-Bench (×5)", 30.0, 2.5),
+        ("LLaMA-3-8B-it", "paper", "GSM8K", 79.6, None),
+        ("LLaMA-3-8B-it", "paper", "MMLU", 66.0, None),
+        ("LLaMA-3-8B-it", "paper", "MT-Bench (×5)", 40.8, None),
+    ],
+    schema=["label", "origin", "benchmark", "value", "standard_error"],
+    orient="row",
+)
+
+
+def test_figure_8_has_a_bar_for_what_was_measured():
+    (axis,) = benchmark_bars(BARS).axes
+    assert [text.get_text() for text in axis.get_xticklabels()] == [
+        "GSM8K", "MMLU", "MT-Bench\n(×5)",
+    ]  # fmt: skip
+    assert [bar.get_height() for bar in axis.patches] == [25.0, 30.0, 79.6, 66.0, 40.8]
+
+
+def results(*rows):
+    columns = ("experiment", "iteration", "model", "metric", "versus", "value")
+    common = {"split": "evaluation", "decoding": "sampled", "standard_error": 0.1}
+    return pl.DataFrame(
+        [dict(zip(columns, row, strict=True)) | common for row in rows],
+        SCHEMAS["evaluation_results"],
+    )
+
+
+def test_experiments_of_two_figures_share_their_axes():
+    rows = results(
+        ("shared", 0, "sft_policy", "reward", None, 0.0),
+        ("e", 1, "iteration_1/policy", "reward", None, 1.0),
+        ("f", 1, "iteration_1/policy", "reward", None, 5.0),
+        ("e", 1, "iteration_1/policy", "win_rate_reward", "sft_policy", 0.6),
+        ("f", 1, "iteration_1/policy", "win_rate_reward", "offline_dpo", 0.9),
+    )
+    first, second = (over_iterations(rows, [name]) for name in ("e", "f"))
+    assert [axis.get_title() for axis in first.axes if axis.get_visible()] == [
+        "reward model's reward", "win rate against SFT, reward model",
+    ]  # fmt: skip
+    assert first.axes[0].get_ylim() == second.axes[0].get_ylim()
+    assert first.axes[0].get_ylim()[1] > 5.1
+
+
+def test_outcomes_of_seeds_are_dots_beside_their_mean():
+    def rows(value):
+        names = ["sft_policy", "concise"]
+        figures = {"reward": [0.0, value], "reward_se": [0.1, None], "kl_to_sft": [None, None]}
+        return pl.DataFrame({"experiment": names, **figures})
+
+    figure = draw_outcomes(rows(2.0), [rows(1.0), rows(3.0)])
+    assert [axis.get_title() for axis in figure.axes] == ["reward model's\nreward"]
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [line.get_xdata().tolist() for line in dots] == [[0.0, 1.0], [0.0, 3.0]]
+
+
+def test_histograms_are_shares_of_each_iteration():
+    columns = ("experiment", "iteration", "reward_from", "reward_to", "responses")
+    counts = pl.DataFrame(
+        [("e", 1, 0.0, 1.0, 3), ("e", 1, 2.0, 3.0, 1), ("e", 2, 1.0, 2.0, 8)],
+        schema=columns,
+        orient="row",
+    )
+    axis = histograms(counts, "reward", "responses", "reward").axes[0]
+    assert [patch.get_data().values.tolist() for patch in axis.patches] == [
+        [0.75, 0, 0.25], [0, 1, 0],
+    ]  # fmt: skip
+
+
+def test_the_map_has_the_slope_in_its_title():
+    cells = pl.DataFrame(
+        {
+            "experiment": ["e"], "iteration": [1], "ranker": ["rm"], "chars_from": [-12.0],
+            "chars_to": [-11.0], "reward_from": [0.0], "reward_to": [0.5], "responses": [4],
+        }
+    )  # fmt: skip
+    (axis,) = reward_length_maps(cells, {("e", 1): (-0.02, 0.004)}).axes
+    assert axis.get_title() == "e, iteration 1\nslope −0.02 ± 0.004"
+    shares = axis.images[0].get_array()
+    assert (shares[12, 0], shares.count()) == (1.0, 1)
+
+
+def test_svg_stands_in_a_page():
+    drawn = svg(benchmark_bars(BARS), "name")
+    assert drawn == svg(benchmark_bars(BARS), "name")
+    assert drawn != svg(benchmark_bars(BARS), "other")  # ids of its parts
+    assert drawn.startswith("<svg")
+    assert "http" not in drawn
+    assert "currentColor" in drawn
+    assert ">MT-Bench</" in drawn
+
+
+def test_nothing_to_draw_is_an_error():
+    with pytest.raises(InputError, match="there is nothing to draw"):
+        over_iterations(results(), [])
+    with pytest.raises(InputError, match="there is nothing to draw"):
+        benchmark_bars(BARS.clear())

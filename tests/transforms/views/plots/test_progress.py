@@ -1,0 +1,68 @@
+import polars as pl
+import pytest
+
+from transforms.errors import InputError
+from transforms.lake.schemas import SCHEMAS
+from transforms.views.plots.progress import (
+    iteration_progress,
+    reward_histogram,
+    training_curves,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def results(gold=True):
+    policies = [
+        ("shared", 0, "sft_policy"),
+        ("shared", 0, "offline_dpo"),
+        ("e", 1, "iteration_1/policy"),
+    ]
+    rows = [
+        {"experiment": experiment, "iteration": t, "model": model, "split": "evaluation",
+         "decoding": decoding, "metric": metric, "value": float(t), "standard_error": None}
+        for experiment, t, model in policies
+        for decoding in ("sampled", "greedy")
+        for metric in ("reward", "response_tokens", *(["gold_reward"] if gold else []))
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_results"])
+
+
+@pytest.mark.parametrize("frame", [results(), results(gold=False), results().head(1)])
+def test_progress(frame):
+    assert iteration_progress(frame).startswith(PNG)
+
+
+def test_training_and_histogram():
+    metrics = pl.DataFrame(
+        [
+            ("shared", 0, "sft_policy", 1, 0.1, "loss", 2.0),
+            ("e", 1, "iteration_1/policy", 1, 0.1, "lr", 2.0),
+        ],
+        schema=SCHEMAS["training_metrics"],
+        orient="row",
+    )
+    assert training_curves(metrics).startswith(PNG)
+    scores = pl.DataFrame(
+        [
+            ("e", t, "p", n, "reward_model", "rm", "r", "pi", "s", 1.0)
+            for t in (1, 2)
+            for n in range(3)
+        ],
+        schema=SCHEMAS["scores"],
+        orient="row",
+    )
+    assert reward_histogram(scores).startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    ("draw", "table"),
+    [
+        (iteration_progress, "evaluation_results"),
+        (training_curves, "training_metrics"),
+        (reward_histogram, "scores"),
+    ],
+)
+def test_nothing_to_draw_is_refused(draw, table):
+    with pytest.raises(InputError, match="nothing to draw"):
+        draw(pl.DataFrame(schema=SCHEMAS[table]))

@@ -1,0 +1,60 @@
+"""Chunks of responses in a folder of parquet files, and the shards that prompts are divided into.
+
+Lives here: what the command line of sampling writes and finds again after a crash. Not here: Delta
+tables (`transforms.lake.lake`), sampling (`training.generation`). Imports no torch.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.identity import digest
+
+
+def shard_of(prompts: pl.DataFrame, index: int, count: int) -> pl.DataFrame:
+    """Keep the prompts of one shard, by a stable hash of prompt_id: their order does not matter."""
+    shards = [int(digest(prompt_id)[:8], 16) % count for prompt_id in prompts["prompt_id"]]
+    return prompts.filter(pl.Series(shards, dtype=pl.Int64) == index)
+
+
+class ChunkFolder:
+    """A folder of parquet files, one a chunk; a file that is visible is complete."""
+
+    def __init__(self, folder: Path, shard: int) -> None:
+        """Name the folder and the shard that writes here; shards may share a folder."""
+        self.folder, self.shard = folder, shard
+
+    def claim(self, run: dict[str, Any]) -> None:
+        """Make the folder and record what its rows come from, so that runs are never mixed.
+
+        Raises:
+            InputError: the folder holds responses of another policy, seed or other settings.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        record = self.folder / f"run-{self.shard}.json"
+        if record.is_file() and json.loads(record.read_text()) != run:
+            raise InputError(
+                f"{self.folder} holds responses of another run",
+                expected=record.read_text(),
+                found=json.dumps(run),
+                remedy="name an empty --output folder, or repeat the command that began this one",
+            )
+        record.write_text(json.dumps(run))
+
+    def files(self) -> list[Path]:
+        """Complete chunks."""
+        return sorted(self.folder.glob("chunk-*.parquet"))
+
+    def prompt_ids(self) -> pl.DataFrame:
+        """Prompts whose responses lie in the folder; column prompt_id."""
+        ids = [pl.read_parquet(file, columns=["prompt_id"]) for file in self.files()]
+        return pl.concat([pl.DataFrame(schema={"prompt_id": pl.String}), *ids]).unique()
+
+    def write(self, chunk: pl.DataFrame) -> None:
+        """Write a chunk under a temporary name and give it its own when it is complete."""
+        name = f"chunk-{self.shard}-{digest(chunk['prompt_id'][0])}.parquet"
+        chunk.write_parquet(self.folder / f"{name}.partial")
+        (self.folder / f"{name}.partial").rename(self.folder / name)

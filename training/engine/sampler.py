@@ -1,0 +1,184 @@
+"""The sampler: one vLLM engine, fed without a pause, its responses committed in chunks meanwhile.
+
+Lives here: an engine's life, the rows of a response, chunks. Not here: how vLLM is started and fed
+(`training.engine.vllm_engine`), several engines (`training.engine.replicas`), where rows are
+written (`commit`).
+
+Deviations from the published scripts (`gen_hf2.py`):
+1. Prompts are token ids of the chat template; templated text, tokenized again, has two BOS.
+2. Complete prompts are written as they finish, with finish_reason, token count and settings.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+import torch
+from tqdm import tqdm
+
+from training.engine.background_commits import BackgroundCommits
+from training.engine.vllm_engine import finished_prompts, require_context, start_engine
+from training.models.rendering import load_tokenizer, render_prompts
+from training.settings.sampling import SamplerSettings, SamplingSettings
+
+RESPONSE_SCHEMA = {
+    "prompt_id": pl.String,
+    "response_index": pl.Int32,
+    "response": pl.String,
+    "response_tokens": pl.Int32,
+    "response_chars": pl.Int32,
+    "finish_reason": pl.String,
+    "temperature": pl.Float64,
+    "top_p": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class GenerationRun:
+    """What a sampling run did; `elapsed_s` is sampling and commits, without the engine's start."""
+
+    prompts: int
+    responses: int
+    response_tokens: int
+    engine_start_s: float
+    elapsed_s: float
+
+
+class Sampler:
+    """Context manager around one vLLM engine; leaving frees it and its memory.
+
+    The seed is the engine's: `SamplingParams(seed=)` crashes vLLM's CPU build when a prompt is
+    prefilled in parts ("CPU Generator does not use offset"). The same calls on a new engine with
+    the same seed give the same responses in-process (on a CPU); on a GPU scheduling may differ.
+    """
+
+    def __init__(self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> None:
+        """Name the policy's folder, the engine's settings, its seed and its dtype."""
+        self.policy, self.settings, self.seed, self.dtype = Path(policy), settings, seed, dtype
+
+    def __enter__(self) -> Self:
+        """Load the policy.
+
+        Raises:
+            InputError: the folder is not a complete model with a chat template, or its context is
+                shorter than max_context_tokens.
+        """
+        self.tokenizer = load_tokenizer(self.policy)
+        require_context(self.policy, self.settings.max_context_tokens)
+        started = time.perf_counter()
+        self._set_num_threads = torch.set_num_threads
+        self.llm = start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
+        self.engine_start_s = time.perf_counter() - started
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Free the engine, its memory and vLLM's process groups."""
+        from vllm.distributed import cleanup_dist_env_and_memory
+
+        self.llm.llm_engine.engine_core.shutdown()
+        del self.llm
+        cleanup_dist_env_and_memory()
+        # vLLM's CPU worker replaces this function of torch by one that does nothing.
+        torch.set_num_threads = self._set_num_threads
+
+    def sample(
+        self,
+        prompts: pl.DataFrame,
+        settings: SamplingSettings,
+        *,
+        commit: Callable[[pl.DataFrame], None],
+        description: str = "generations",
+    ) -> GenerationRun:
+        """Draw n responses a prompt and commit them, `chunk_prompts` prompts at a time.
+
+        Args:
+            prompts: prompt_id, prompt (messages); one row a prompt.
+            settings: samplers (all of this policy), n, temperature, top_p, max_tokens and
+                chunk_prompts of this call; the rest is the engine's.
+            commit: called in one background thread with complete prompts, in order of completion:
+                prompt_id, response_index 0..n-1 over the samplers in their order, response,
+                response_tokens (as sampled: with the end-of-turn token, if there is one),
+                response_chars, finish_reason (stop | length), temperature, top_p, max_tokens, seed.
+                Its error is raised here.
+            description: what the progress bar says.
+
+        Raises:
+            InputError: a prompt leaves no room for max_tokens in the engine's context; nothing has
+                been sampled then.
+        """
+        token_ids = render_prompts(
+            self.tokenizer, prompts, settings, context_tokens=self.settings.max_context_tokens
+        )
+        constants = {
+            "max_tokens": pl.lit(settings.max_tokens, pl.Int32),
+            "seed": pl.lit(self.seed, pl.Int64),
+        }
+        prompt_ids, started, tokens = prompts["prompt_id"].to_list(), time.perf_counter(), 0
+        finished: list[tuple[str, list[Any]]] = []
+        samplers = settings.resolved_samplers()
+
+        def put_chunk() -> None:
+            chunk = finished.copy()
+            finished.clear()
+            commits.put(lambda: _rows(chunk, samplers, self.tokenizer).with_columns(**constants))
+
+        with (
+            BackgroundCommits(commit) as commits,
+            tqdm(total=prompts.height, desc=description, unit="prompt", disable=None) as bar,
+        ):
+            for number, requests in finished_prompts(
+                self.llm.llm_engine, token_ids, settings, self.settings.max_sequences
+            ):
+                finished.append((prompt_ids[number], requests))
+                tokens += sum(len(one.token_ids) for request in requests for one in request.outputs)
+                bar.set_postfix_str(
+                    f"{tokens / (time.perf_counter() - started):,.0f} tokens/s", refresh=False
+                )
+                bar.update()
+                if len(finished) == settings.chunk_prompts:
+                    put_chunk()
+            if finished:
+                put_chunk()
+        return GenerationRun(
+            prompts=prompts.height,
+            responses=prompts.height * settings.responses_per_prompt,
+            response_tokens=tokens,
+            engine_start_s=self.engine_start_s,
+            elapsed_s=time.perf_counter() - started,
+        )
+
+
+def _rows(
+    prompts: list[tuple[str, list[Any]]], samplers: Sequence[SamplerSettings], tokenizer: Any
+) -> pl.DataFrame:
+    """Lay finished prompts out as rows, one a response, and decode their texts."""
+    first = list(accumulate((sampler.n for sampler in samplers[:-1]), initial=0))
+    rows = [
+        (prompt_id, start + response.index, response.finish_reason, response.token_ids, sampler)
+        for prompt_id, requests in prompts
+        for request, sampler, start in zip(requests, samplers, first, strict=True)
+        for response in request.outputs
+    ]
+    # The last token of a stopped response is the end of turn, which is no text.
+    texts = tokenizer.batch_decode(
+        [list(ids[:-1] if reason == "stop" else ids) for _, _, reason, ids, _ in rows],
+        skip_special_tokens=True,
+    )
+    return pl.DataFrame(
+        [
+            (prompt_id, index, text, len(ids), len(text), reason, drawn.temperature, drawn.top_p)
+            for (prompt_id, index, reason, ids, drawn), text in zip(rows, texts, strict=True)
+        ],
+        schema=RESPONSE_SCHEMA,
+        orient="row",
+    )

@@ -1,0 +1,110 @@
+"""A judge as the loop's preference signal: AI feedback by rubric (RLAIF).
+
+Lives here: the reward that a judge's verdicts give a response, chunk by chunk. Not here: judging
+(`training.judging.judge`), the round robin and its win shares (`transforms.pairs.judgments`).
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import polars as pl
+from tqdm import tqdm
+
+from training.judging.judge import JudgeRun, describe_judge, judge_with, open_judge
+from training.judging.rubrics import Judge
+from training.settings.judge import JudgeSettings
+from training.settings.scoring import RankingSettings
+from transforms.errors import InputError
+from transforms.pairs.judgments import missing_comparisons, outcomes, round_robin, win_shares
+
+VERDICTS = ["comparison_id", "a_is", "verdict"]
+
+
+@dataclass(frozen=True)
+class RankingRun:
+    """What a ranking did; `undecided` meetings had no verdict, `unranked` responses only such."""
+
+    responses: int
+    undecided: int
+    unranked: int
+    judged: JudgeRun
+
+
+def judge_responses(
+    responses: pl.DataFrame,
+    settings: JudgeSettings,
+    ranking: RankingSettings,
+    *,
+    dtype: str,
+    judged: pl.DataFrame,
+    commit_judgments: Callable[[pl.DataFrame], None],
+    commit: Callable[[pl.DataFrame], None],
+    description: str = "scores",
+) -> RankingRun:
+    """Rank every prompt's responses by a judge, as `training.scoring.score` does by a reward.
+
+    Args:
+        responses: prompt_id, response_index, prompt (messages), response; one row a response.
+        settings: the judge, its rubric, how it is asked.
+        ranking: chunk_prompts, and method, which is `round_robin` here.
+        dtype: dtype of the weights of a model that runs here.
+        judged: comparison_id, a_is, verdict that this judge has given before
+            (`transforms.pairs.judgments.answered`); they are not asked for again, and no engine
+            starts where nothing else is.
+        commit_judgments: as `commit` of `judge`.
+        commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The
+            reward is the mean win share of the response's meetings with the prompt's others, in
+            [0, 1]; null where none has a verdict.
+        description: what the progress bar says.
+
+    Raises:
+        InputError: as in `judge`, or another method.
+    """
+    if ranking.method != "round_robin":
+        raise InputError(
+            "a judge cannot rank that way",
+            expected="ranking.method round_robin",
+            found=ranking.method,
+            remedy="set ranking.method to round_robin",
+        )
+    named, started = describe_judge(settings, dtype=dtype), time.perf_counter()
+    prompts = responses.select(pl.col("prompt_id").unique(maintain_order=True))
+    asked = unparseable = unanswered = undecided = unranked = 0
+    with (
+        ExitStack() as engine,
+        tqdm(total=prompts.height, desc=description, unit="prompt", disable=None) as bar,
+    ):
+        opened: Judge | None = None
+        for portion in prompts.iter_slices(ranking.chunk_prompts):
+            chunk = responses.join(portion, on="prompt_id", how="semi", maintain_order="left")
+            meetings, comparisons = round_robin(chunk)
+            known = judged.select(VERDICTS).join(comparisons, on="comparison_id", how="semi")
+            missing = missing_comparisons(comparisons, known)
+            new = [known]
+
+            def keep(rows: pl.DataFrame, new: list[pl.DataFrame] = new) -> None:
+                commit_judgments(rows)
+                new.append(rows.select(VERDICTS))
+
+            if missing.height:
+                opened = opened or engine.enter_context(open_judge(settings, dtype=dtype))
+                run = judge_with(opened, named, missing, keep)
+                asked += run.comparisons
+                unparseable += run.unparseable
+                unanswered += run.unanswered
+            shares = win_shares(meetings, outcomes(pl.concat(new)))
+            rewards = chunk.select("prompt_id", pl.col("response_index").cast(pl.Int32)).join(
+                shares.with_columns(pl.col("response_index").cast(pl.Int32)),
+                on=["prompt_id", "response_index"],
+                how="left",
+                maintain_order="left",
+            )
+            commit(rewards.select("prompt_id", "response_index", "reward"))
+            undecided += rewards["undecided"].sum() // 2  # a meeting has two sides
+            unranked += rewards["reward"].null_count()
+            bar.update(portion.height)
+    elapsed_s = time.perf_counter() - started
+    judged_now = JudgeRun(asked, unparseable, unanswered, elapsed_s)
+    return RankingRun(responses.height, undecided, unranked, judged_now)

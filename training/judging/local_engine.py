@@ -1,0 +1,130 @@
+"""A judge that runs here, in the engine that samples responses (vLLM).
+
+Lives here: which folder the model is, its requests as tokens, its answers as text. Not here: how
+the engine is started and fed (`training.engine.sampler`, `training.engine.vllm_engine`).
+"""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from huggingface_hub import snapshot_download
+from transformers import AutoConfig
+
+from training.engine.sampler import Sampler
+from training.engine.vllm_engine import finished_prompts
+from training.judging.rubrics import Answer, Conversation
+from training.models.rendering import RENDERED_AT_ONCE, prompt_token_ids
+from training.settings.judge import JudgeSettings
+from training.settings.sampling import SamplingSettings
+from transforms.errors import InputError
+
+
+def judge_folder(settings: JudgeSettings) -> Path:
+    """Find the model's folder; one of the hub is fetched, at its revision.
+
+    Raises:
+        InputError: no such folder, and no revision to fetch from the hub.
+    """
+    folder = Path(settings.path)
+    if folder.is_dir():
+        return folder
+    if settings.revision is None:
+        raise InputError(
+            f"the judge {settings.path} cannot be read",
+            expected="the folder of a chat model, or a hub id and its revision",
+            found="no such folder, and no revision",
+            remedy="correct judge.path, or set judge.revision to a commit of the hub repository",
+        )
+    return Path(snapshot_download(settings.path, revision=settings.revision))
+
+
+class EngineJudge:
+    """Context manager around one engine; leaving frees it and its memory."""
+
+    def __init__(self, settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0) -> None:
+        """Find the model; the engine starts on entering.
+
+        Raises:
+            InputError: the model is not found, or max_tokens leaves no room for a request.
+        """
+        self.settings, self._top_logprobs = settings, top_logprobs
+        folder = judge_folder(settings)
+        positions = AutoConfig.from_pretrained(folder).max_position_embeddings
+        context = min(positions, settings.max_context_tokens)
+        self._longest = context - settings.max_tokens
+        if self._longest < 1:
+            raise InputError(
+                f"the judge {settings.path} has no room for a request",
+                expected=f"judge.max_tokens below its context of {context} tokens",
+                found=f"max_tokens {settings.max_tokens}",
+                remedy="lower judge.max_tokens",
+            )
+        self._sampling = SamplingSettings(
+            n=1,
+            temperature=settings.temperature,
+            max_tokens=settings.max_tokens,
+            max_context_tokens=context,
+        )
+        self._sampler = Sampler(folder, self._sampling, seed=0, dtype=dtype)
+
+    def __enter__(self) -> Self:
+        """Start the engine."""
+        self._sampler.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the engine."""
+        self._sampler.__exit__(kind, error, trace)
+
+    def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
+        """Answer every request; number and answer in order of completion.
+
+        A request without room for its answer is answered by an error that says so.
+        """
+        numbers: list[int] = []
+        rendered: list[array] = []
+        for number, token_ids in enumerate(self._render(conversations)):
+            if len(token_ids) <= self._longest:
+                numbers.append(number)
+                rendered.append(token_ids)
+                continue
+            error = f"too long: {len(token_ids)} tokens, at most {self._longest}"
+            yield number, Answer(None, None, error, None)
+        for number, (output,) in finished_prompts(
+            self._sampler.llm.llm_engine,
+            rendered,
+            self._sampling,
+            self._sampling.max_sequences,
+            top_logprobs=self._top_logprobs,
+        ):
+            yield numbers[number], self._read(output.outputs[0])
+
+    def _render(self, conversations: Iterable[Conversation]) -> Iterator[array]:
+        remaining = iter(conversations)
+        while portion := list(islice(remaining, RENDERED_AT_ONCE)):
+            for token_ids in prompt_token_ids(self._sampler.tokenizer, portion):
+                yield array("i", token_ids)
+
+    def _read(self, response: Any) -> Answer:
+        # The last token of a stopped answer is the end of turn, which is no text.
+        stopped = response.finish_reason == "stop"
+        token_ids = list(response.token_ids)[: -1 if stopped else None]
+        text = self._sampler.tokenizer.decode(token_ids, skip_special_tokens=True)
+        return Answer(text, response.finish_reason, None, None, self._first_logprobs(response))
+
+    def _first_logprobs(self, response: Any) -> dict[str, float] | None:
+        """Read the likeliest first tokens; of those with the same text the likelier one."""
+        if not self._top_logprobs:
+            return None
+        likeliest = sorted(response.logprobs[0].items(), key=lambda item: item[1].logprob)
+        texts = self._sampler.tokenizer.batch_decode([[token] for token, _ in likeliest])
+        return {text: top.logprob for text, (_, top) in zip(texts, likeliest, strict=True)}

@@ -1,0 +1,171 @@
+"""The initial model: made here from random weights, or fetched and made ready.
+
+Lives here: tokenizer, chat template and weights of the model that everything starts from. Not here:
+its training. Both ways end in a folder of safetensors, tokenizer and chat template that holds two
+promises: the pad token is not the end-of-sequence token (a reward model is read at the last token
+that is not padding, and padding is masked), and the template alone writes the one BOS.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    set_seed,
+)
+
+from training.runs.checkpoint import building, require_model, save_settings
+from training.settings.model import ModelSettings, TinyModelSettings
+from transforms.errors import InputError
+
+PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
+ROLES = ("system", "user", "assistant")
+SPECIAL_TOKENS = [PAD, BOS, EOS, UNKNOWN, *(f"<|{role}|>" for role in ROLES)]
+
+CHAT_TEMPLATE = (
+    "{{- bos_token -}}"
+    "{%- for message in messages -%}"
+    "{%- if message['role'] not in ['system', 'user', 'assistant'] -%}"
+    "{{- raise_exception('role ' + message['role'] + ' is not system, user or assistant') -}}"
+    "{%- endif -%}"
+    "{{- '<|' + message['role'] + '|>' -}}"
+    "{%- if message['role'] == 'assistant' -%}"
+    "{%- generation -%}{{- message['content'] + eos_token -}}{%- endgeneration -%}"
+    "{%- else -%}{{- message['content'] -}}{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
+)
+"""One BOS, then each turn behind its role token; an assistant turn ends with EOS, in the loss."""
+
+
+def make_tiny_model(
+    settings: TinyModelSettings, conversations: Sequence[list[dict]], output: Path, *, seed: int
+) -> None:
+    """Make a Llama model with random weights and a tokenizer trained on the conversations.
+
+    Args:
+        settings: shape of the model and kind of the tokenizer.
+        conversations: message lists whose contents the tokenizer is trained on.
+        output: folder to write.
+        seed: seeds the weights.
+
+    Raises:
+        InputError: no text, or a vocabulary smaller than the tokenizer's alphabet.
+    """
+    texts = [message["content"] for messages in conversations for message in messages]
+    if not texts:
+        raise InputError(
+            "a tokenizer cannot be trained",
+            expected="conversations with text",
+            found="none",
+            remedy="give the source that has the role demonstrations some rows",
+        )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=_train_tokenizer(settings, texts),
+        pad_token=PAD,
+        bos_token=BOS,
+        eos_token=EOS,
+        unk_token=UNKNOWN,
+        extra_special_tokens=[f"<|{role}|>" for role in ROLES],
+        chat_template=CHAT_TEMPLATE,
+        model_max_length=settings.context_tokens,
+        clean_up_tokenization_spaces=False,
+    )
+    set_seed(seed)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.hidden_size,
+            intermediate_size=settings.intermediate_size,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            num_key_value_heads=settings.heads,
+            max_position_embeddings=settings.context_tokens,
+            initializer_range=settings.initializer_range,
+            tie_word_embeddings=False,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    with building(output) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        save_settings(folder, {"tiny": settings.model_dump(mode="json"), "seed": seed})
+
+
+def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
+    """Load a model from a folder or the hub and save it as a complete checkpoint.
+
+    A pad token distinct from EOS is added when the tokenizer has none; its embedding is a new row.
+
+    Raises:
+        InputError: the model has no chat template, or `settings` names no path.
+    """
+    if settings.path is None:
+        raise InputError(
+            "there is no model to fetch",
+            expected="model.path, a local folder or a hub id",
+            found="model.path is null",
+            remedy="set it, or make a model with model.tiny",
+        )
+    if Path(settings.path).is_dir() and settings.tokenizer is None:
+        require_model(settings.path)
+    tokenizer = (
+        AutoTokenizer.from_pretrained(settings.path, revision=settings.revision)
+        if settings.tokenizer is None
+        else AutoTokenizer.from_pretrained(settings.tokenizer)
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        settings.path,
+        revision=settings.revision,
+        dtype=getattr(torch, settings.dtype),
+        use_safetensors=True,
+    )
+    if tokenizer.pad_token is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        tokenizer.add_special_tokens({"pad_token": PAD})
+        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+            model.resize_token_embeddings(len(tokenizer))
+    model.config.pad_token_id = tokenizer.pad_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    with building(output) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        save_settings(folder, settings.model_dump(mode="json"))
+        require_model(folder)
+
+
+def _train_tokenizer(settings: TinyModelSettings, texts: list[str]) -> Tokenizer:
+    if settings.tokenizer == "word_level":
+        tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        trainer = trainers.WordLevelTrainer(
+            vocab_size=settings.vocab_size, special_tokens=SPECIAL_TOKENS, show_progress=False
+        )
+    else:
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        smallest = len(alphabet) + len(SPECIAL_TOKENS)
+        if settings.vocab_size < smallest:
+            raise InputError(
+                "the vocabulary is too small",
+                expected=f"vocab_size of at least {smallest} (bytes and special tokens)",
+                found=str(settings.vocab_size),
+                remedy="raise model.tiny.vocab_size, or use the word_level tokenizer",
+            )
+        tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=settings.vocab_size,
+            special_tokens=SPECIAL_TOKENS,
+            initial_alphabet=sorted(alphabet),
+            show_progress=False,
+        )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer

@@ -1,0 +1,82 @@
+"""Log-probabilities of whole responses under a policy, to measure how far it has moved.
+
+Lives here: the sum over a response's tokens. Not here: the KL estimate made of two such sums
+(`transforms`), sampling, the stored log-probabilities of DPO's reference
+(`training.reference_logps`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import torch
+from accelerate.utils import release_memory
+from transformers import AutoModelForCausalLM
+
+from training.models.batches import by_length, context_tokens_of, pad_right, require_fit
+from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+
+ROWS_AT_ONCE = 4096
+"""Rows that are tokenized and grouped by length together."""
+
+
+def sequence_logps(
+    responses: pl.DataFrame, model: Path, *, batch_tokens: int, dtype: str
+) -> pl.Series:
+    """Sum the log-probabilities of every response's tokens, in nats.
+
+        logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
+
+    x is the rendered prompt with the generation prompt; y is the tokenized response and, unless
+    finish_reason is `length`, the end-of-turn token: what was sampled, not what a template may
+    write after it. log_softmax is float32 in any dtype; temperature and top_p do not enter.
+
+    Args:
+        responses: prompt (messages), response, finish_reason; one row a response.
+        model: folder of a causal language model.
+        batch_tokens: padded tokens of one forward pass.
+        dtype: dtype of the weights.
+
+    Returns:
+        `logp`, Float64, in input order.
+
+    Raises:
+        InputError: no chat template, or one that never ends a turn; a row that is longer than the
+            model's context, named by its number.
+    """
+    tokenizer = load_tokenizer(model)
+    end_of_turn = end_of_turn_id(tokenizer, model)
+    policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
+    policy.to("cuda" if torch.cuda.is_available() else "cpu")
+    logps: list[float] = []
+    for chunk in responses.iter_slices(ROWS_AT_ONCE):
+        prompts = prompt_token_ids(tokenizer, chunk["prompt"].to_list())
+        answers = tokenizer(chunk["response"].to_list(), add_special_tokens=False)["input_ids"]
+        rows = [
+            prompt + answer + ([] if reason == "length" else [end_of_turn])
+            for prompt, answer, reason in zip(prompts, answers, chunk["finish_reason"], strict=True)
+        ]
+        names = [f"of row {len(logps) + row}" for row in range(chunk.height)]
+        require_fit(rows, names, context_tokens_of(policy))
+        sums = dict(sum_logps(policy, rows, list(map(len, prompts)), batch_tokens))
+        logps += [sums[row] for row in range(chunk.height)]
+    del policy
+    release_memory()  # an engine that starts next asks for nearly the whole GPU
+    return pl.Series("logp", logps, dtype=pl.Float64)
+
+
+@torch.inference_mode()
+def sum_logps(
+    policy: torch.nn.Module, rows: list[list[int]], starts: list[int], batch_tokens: int
+) -> Iterator[tuple[int, float]]:
+    """Yield row number and summed log-probability of rows[row][starts[row]:], nats."""
+    for batch in by_length(rows, batch_tokens):
+        # Padding is on the right, where causal attention never looks; any id will do.
+        inputs, mask = pad_right([rows[row] for row in batch], 0, policy.device)
+        logits = policy(input_ids=inputs, attention_mask=mask).logits
+        for position, row in enumerate(batch):
+            # The logits at t - 1 predict token t. One row at a time, as float32 is twice bfloat16.
+            start, end = starts[row], len(rows[row])
+            predictions = logits[position, start - 1 : end - 1].float().log_softmax(dim=-1)
+            tokens = inputs[position, start:end, None]
+            yield row, predictions.gather(-1, tokens).sum(dtype=torch.float64).item()

@@ -1,0 +1,77 @@
+"""Rewards of token lists: the forward pass of a Bradley-Terry reward model.
+
+Lives here: the model as it is loaded for scoring, batches by length, threads. Not here: texts, rows
+and commits (`training.scoring`), the shortened last layer (`training.models.last_layer`).
+Source: Dong et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output
+at the last token of the whole conversation.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from training.models.batches import by_length, pad_right
+from training.models.last_layer import last_states, shorten_last_layer
+from transforms.errors import InputError
+
+
+def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
+    """Load a sequence classifier for `compute_rewards`, on the GPU where there is one.
+
+    Raises:
+        InputError: it has more than one label, or no pad token.
+    """
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, dtype))
+    if model.config.num_labels != 1 or model.config.pad_token_id is None:
+        raise InputError(
+            f"{folder} is not a reward model",
+            expected="a sequence classifier with one label and a pad_token_id",
+            found=f"{model.config.num_labels} labels, pad_token_id {model.config.pad_token_id}",
+            remedy="train it with training.reward_model",
+        )
+    # bfloat16 rewards near 2 would come in steps of 0.016, in which best and worst of n tie.
+    model.score.float()
+    shorten_last_layer(model.base_model)
+    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def compute_rewards(
+    model: PreTrainedModel, token_ids: Sequence[Sequence[int]], batch_tokens: int
+) -> list[float]:
+    """Compute the reward of every token list; neither order nor batch changes it.
+
+    On the CPU whole batches run side by side, each in one thread: threads that share one batch
+    wait for each other after every small operation.
+
+    Args:
+        model: from `load_reward_model`.
+        token_ids: conversations that fit into the model's context.
+        batch_tokens: padded tokens of a forward pass.
+
+    Returns:
+        Rewards in the order of `token_ids`, unbounded; not finite where the model's are not.
+    """
+
+    def forward(batch: list[int]) -> list[float]:
+        return _forward(model, [token_ids[row] for row in batch])
+
+    rewards = [0.0] * len(token_ids)
+    batches = list(by_length(token_ids, batch_tokens))
+    threads = torch.get_num_threads()
+    workers = 1 if model.device.type == "cuda" else threads
+    with ThreadPoolExecutor(workers, "rewards", torch.set_num_threads, (1,)) as pool:
+        for batch, found in zip(batches, pool.map(forward, batches), strict=True):
+            for row, reward in zip(batch, found, strict=True):
+                rewards[row] = reward
+    torch.set_num_threads(threads)  # the workers' 1 is what threads made later would begin with
+    return rewards
+
+
+@torch.inference_mode()
+def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[float]:
+    inputs, mask = pad_right(token_ids, model.config.pad_token_id, model.device)
+    states = last_states(model.base_model, inputs, mask.sum(dim=1) - 1)
+    return model.score(states.float())[:, 0].tolist()

@@ -1,0 +1,76 @@
+"""Tokens of prompts and responses, counted as training sees them.
+
+Lives here: counting. Not here: rendering (`training.models.rendering`), and the means and
+distributions that are made of the counts (`sql/reports`).
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import polars as pl
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
+
+from training.models.rendering import (
+    RENDERED_AT_ONCE,
+    conversation_token_ids,
+    load_tokenizer,
+    prompt_token_ids,
+)
+from transforms.lake.enforcement import enforce
+
+
+def count_tokens(
+    pairs: Iterable[pl.DataFrame], model: Path, *, tokenizer_id: str, total: int
+) -> Iterator[pl.DataFrame]:
+    """Count the tokens of comparisons, frame by frame.
+
+        prompt_tokens = |render(prompt, generation prompt)|
+        chosen_tokens = |render(prompt + chosen)| - prompt_tokens, and so for rejected
+
+    The prompt has the BOS and ends where the assistant starts to write; a response has its end of
+    turn. Their sum is the length of the example that the reward model and DPO train on, and that
+    `max_tokens` of a training stage is held against. One frame of pairs is in memory at a time.
+
+    Args:
+        pairs: frames with pair_id, source, prompt, chosen, rejected (message lists; the last two
+            hold the last turn only).
+        model: folder of the model whose tokenizer and chat template count.
+        tokenizer_id: id of that checkpoint, repeated in every row.
+        total: rows of all frames, for the progress bar.
+
+    Yields:
+        Rows of `preference_tokens`, one a pair, in the order of the pairs, at most
+        `RENDERED_AT_ONCE` of them a frame.
+
+    Raises:
+        InputError: the folder is not a complete model with a chat template.
+    """
+    tokenizer = load_tokenizer(model)
+    tokenizer.model_max_length = sys.maxsize  # long rows are counted here, not run
+    with tqdm(total=total, desc="preference_tokens", unit="pair", disable=None) as bar:
+        for frame in pairs:
+            # token ids as Python lists take about ten times the memory of their text
+            for rows in frame.iter_slices(RENDERED_AT_ONCE):
+                counts = _count(tokenizer, rows).with_columns(tokenizer_id=pl.lit(tokenizer_id))
+                yield enforce("preference_tokens", counts)
+                bar.update(rows.height)
+
+
+def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Count one frame: pair_id, source and the three counts."""
+    prompts = pairs["prompt"].to_list()
+    prompt_tokens = list(map(len, prompt_token_ids(tokenizer, prompts)))
+    counts = {"prompt_tokens": prompt_tokens}
+    for side in ("chosen", "rejected"):
+        responses = [turn["content"] for (turn,) in pairs[side].to_list()]
+        whole = conversation_token_ids(tokenizer, prompts, responses)
+        counts[f"{side}_tokens"] = [
+            len(token_ids) - before for token_ids, before in zip(whole, prompt_tokens, strict=True)
+        ]
+    return pairs.select(
+        "pair_id",
+        "source",
+        *(pl.Series(name, tokens, dtype=pl.Int32) for name, tokens in counts.items()),
+    )

@@ -1,0 +1,57 @@
+"""Token ids of prompts and responses as an objective sees them: of DPO, one prompt, two responses.
+
+Lives here: rendering them with the chat template, once. Not here: the reference's log-probabilities
+of them (`training.reference_logps`), training on them (`training.dpo`, `training.raft`).
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+from transformers import PreTrainedTokenizerBase
+
+from training.runs.trainer import token_ids
+from transforms.errors import InputError
+from transforms.lake.records.reference_logps import SIDES
+
+
+def tokenise_responses(
+    tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
+    """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
+
+    `prompt_ids` end with the generation prompt, as when responses are sampled; a response ends with
+    the end of turn that the template writes.
+
+    Args:
+        tokenizer: its chat template renders.
+        pairs: prompt_id, prompt, and each of `sides` (message lists).
+        sides: columns of responses; each becomes `<side>_ids`.
+
+    Raises:
+        InputError: a rendered conversation does not begin with its rendered prompt.
+    """
+    prompts = pairs["prompt"].to_list()
+    prompt_ids = token_ids(tokenizer, prompts, add_generation_prompt=True)
+    responses: dict[str, list[list[int]]] = {}
+    for side in sides:
+        answers = pairs[side].to_list()
+        whole = token_ids(tokenizer, [p + a for p, a in zip(prompts, answers, strict=True)])
+        for key, prompt, ids in zip(pairs["prompt_id"], prompt_ids, whole, strict=True):
+            if ids[: len(prompt)] != prompt:
+                raise InputError(
+                    f"the chat template renders the prompt {key} in two ways",
+                    expected=f"the {side} conversation to begin with {tokenizer.decode(prompt)!r}",
+                    found=repr(tokenizer.decode(ids[: len(prompt)])),
+                    remedy="use a template that leaves earlier turns as they are",
+                )
+        responses[side] = [ids[len(p) :] for p, ids in zip(prompt_ids, whole, strict=True)]
+    return pairs.select(
+        "prompt_id",
+        pl.Series("prompt_ids", prompt_ids),
+        *(pl.Series(f"{side}_ids", ids) for side, ids in responses.items()),
+    ).with_columns(
+        (
+            pl.col("prompt_ids").list.len()
+            + pl.max_horizontal(pl.col(f"{side}_ids").list.len() for side in sides)
+        ).alias("length")
+    )

@@ -1,0 +1,179 @@
+"""How a training stage is started: in this process, or as several (`accelerate launch`).
+
+Lives here: starting a stage, and the command line that all stages share. Not here: training.
+Importing this module loads no torch, so an orchestrator may import it.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import polars as pl
+import typer
+import yaml
+
+from training.runs.processes import end_processes
+from transforms.errors import InputError
+
+if TYPE_CHECKING:
+    from training.runs.run_record import Report, TrainingRun
+    from training.settings.training import TrainingSettings
+
+INPUTS = {
+    "sft": "demonstrations",
+    "reward_model": "pairs",
+    "preference_model": "pairs",
+    "dpo": "pairs",
+    "kto": "responses",
+    "raft": "responses",
+    "rloo": "prompts",
+}
+"""The stages, and the option that takes the rows of each."""
+
+TAIL_LINES = 150
+"""Lines of a failed run's output that its error repeats."""
+
+S = TypeVar("S", bound="TrainingSettings")
+
+OutputOption = Annotated[Path, typer.Option(help="Folder of the finished checkpoint.")]
+SettingsOption = Annotated[
+    Path | None, typer.Option("--settings", help="JSON of the stage's settings; else the defaults.")
+]
+SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
+DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]
+
+
+def launch(
+    stage: str,
+    frame: pl.DataFrame,
+    output: Path,
+    settings: "TrainingSettings",
+    *,
+    seed: int,
+    dtype: str,
+    report: "Report | None" = None,
+    **models: Path,
+) -> "TrainingRun":
+    """Run a training stage with the number of processes that its settings ask for.
+
+    Args:
+        stage: one of `INPUTS`.
+        frame: the stage's rows; those of `dpo` carry the reference's log-probabilities.
+        output: folder of the finished checkpoint.
+        settings: the stage's settings; `processes` above 1 or an `accelerate_config` launches that
+            many through `accelerate launch`.
+        seed: seed of everything random.
+        dtype: compute type, `float32` or `bfloat16`.
+        report: called at every logged step with step, number of steps and metrics.
+        models: the stage's models by parameter name: `model`; `policy`; `start`;
+            `reference`; `reward_model`.
+
+    Raises:
+        InputError: more processes than GPUs.
+        RuntimeError: a launched process failed; the message ends with the tail of its output.
+    """
+    if settings.processes == 1 and settings.accelerate_config is None:
+        train = getattr(import_module(f"training.{stage}"), f"train_{stage}")
+        return train(
+            frame, output=output, settings=settings, seed=seed, dtype=dtype, report=report, **models
+        )
+    _require_gpus(settings)
+    output = Path(output)
+    inputs = output.parent / f".{output.name}.inputs"
+    shutil.rmtree(inputs, ignore_errors=True)
+    inputs.mkdir(parents=True)
+    frame.write_parquet(inputs / "rows.parquet")
+    (inputs / "settings.json").write_text(settings.model_dump_json(), encoding="utf-8")
+    command = [sys.executable, "-m", "accelerate.commands.launch", *_launcher(settings)]
+    command += ["--num_processes", str(settings.processes), "-m", f"training.{stage}"]
+    options = {INPUTS[stage]: inputs / "rows.parquet", "settings": inputs / "settings.json"}
+    options |= models | {"output": output, "seed": seed, "dtype": dtype}
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    _follow(command, report)
+    shutil.rmtree(inputs)
+    return import_module("training.runs.run_record").read_run(output)
+
+
+def run_command(main: Callable[..., None]) -> None:
+    """Run a stage's `main` as a command."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()
+
+
+def read_settings(kind: type[S], file: Path | None) -> S:
+    """Read a stage's settings from JSON; without a file, take the defaults."""
+    return kind() if file is None else kind.model_validate_json(file.read_text(encoding="utf-8"))
+
+
+def print_report(step: int, total_steps: int, metrics: dict[str, float]) -> None:
+    """Print a logged step as one line of JSON."""
+    line: dict[str, Any] = {"step": step, "total_steps": total_steps, "metrics": metrics}
+    print(json.dumps(line), flush=True)
+
+
+def _require_gpus(settings: "TrainingSettings") -> None:
+    """Refuse more processes than GPUs, which would fail late; a CPU takes any number."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    machines = 1
+    if settings.accelerate_config is not None:
+        config = yaml.safe_load(Path(settings.accelerate_config).read_text(encoding="utf-8"))
+        machines = config.get("num_machines", 1)
+    if torch.cuda.device_count() * machines < settings.processes:
+        raise InputError(
+            "too few GPUs for the training processes",
+            expected=f"processes: {settings.processes}, each with a GPU of its own",
+            found=f"{torch.cuda.device_count()} GPUs here, {machines} machines",
+            remedy="lower processes in the stage's settings",
+        )
+
+
+def _launcher(settings: "TrainingSettings") -> list[str]:
+    """Choose what `accelerate launch` is told about devices."""
+    if settings.accelerate_config is not None:
+        return ["--config_file", settings.accelerate_config]
+    # without a GPU, too: it then starts processes that talk through gloo, where --cpu needs MPI
+    devices = ["--multi_gpu", "--num_machines", "1", "--main_process_port", "0"]
+    return [*devices, "--mixed_precision", "no", "--dynamo_backend", "no"]
+
+
+def _follow(command: list[str], report: "Report | None") -> None:
+    """Run a command; pass reports on and everything else to stderr, line by line.
+
+    An interruption or an error in `report` ends the command first.
+    """
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # so that it ends together with its workers
+    ) as process:
+        try:
+            for line in process.stdout:
+                tail.append(line)
+                if report is not None and line.startswith('{"step":'):
+                    logged = json.loads(line)
+                    report(logged["step"], logged["total_steps"], logged["metrics"])
+                else:
+                    sys.stderr.write(line)
+        except BaseException:
+            end_processes([process])
+            raise
+    if process.returncode:
+        raise RuntimeError(
+            f"training failed with exit status {process.returncode}: {' '.join(command)}\n"
+            + "".join(tail)
+        )

@@ -1,0 +1,130 @@
+"""AlpacaEval 2: its files, and the preference that a judge's token probabilities give.
+
+Lives here: native rows of outputs, published annotations, difficulties and coefficients to what the
+figures are made of. Not here: where the files are (`transforms.benchmarks.judged_sets`), the
+regression (`transforms.measures.length_control`), figures (`transforms.benchmarks.judged.figures`).
+
+Source: https://github.com/tatsu-lab/alpaca_eval; length control: Dubois et al. 2024 (arXiv
+2404.04475).
+"""
+
+import math
+from collections.abc import Mapping
+
+import polars as pl
+import polars_hash  # noqa: F401 - registers `chash`
+
+from transforms.errors import InputError
+from transforms.identity import message_id
+from transforms.measures.length_control import LengthControl
+from transforms.sources.layouts.conversations import turn
+
+ANNOTATIONS = {
+    **dict.fromkeys(("instruction", "output_1", "output_2"), pl.String),
+    "preference": pl.Float64,
+}
+"""Native columns of annotations.json: preference 1 where output_1 wins, 2 where output_2 does."""
+
+COEFFICIENTS = {
+    "": pl.String,
+    "np.tanh(std_delta_len)": pl.Float64,
+    "instruction_difficulty": pl.Float64,
+    "not_gamed_baseline.astype(float)": pl.Float64,
+}
+"""Native columns of the published coefficients, one row a model."""
+
+
+def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) -> float | None:
+    """Turn the log-probabilities of a verdict's token into a share of a win of the first answer.
+
+    Args:
+        top_logprobs: natural logarithms by token; spaces around a token do not count.
+        first: what the judge writes where the first answer is better.
+        second: the same for the second.
+
+    Returns:
+        p(first) / (p(first) + p(second)), a token that is not there having none; None where
+        neither is.
+    """
+    chances = {first: 0.0, second: 0.0}
+    for token, logprob in top_logprobs.items():
+        if token.strip() in chances:
+            chances[token.strip()] += math.exp(logprob)
+    whole = sum(chances.values())
+    return chances[first] / whole if whole else None
+
+
+def instructions(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native outputs of the baseline to instructions: item (prompt_id), instruction, baseline.
+
+    Raises:
+        InputError: an instruction comes twice, or lacks text on a side.
+    """
+    unsound = raw.filter(
+        pl.col("instruction").is_duplicated()
+        | pl.any_horizontal(pl.col("instruction", "output").is_null())
+    )
+    if unsound.height:
+        raise InputError(
+            "the outputs of AlpacaEval's baseline cannot be compared with",
+            expected="one output an instruction",
+            found=f"{unsound.height} instructions twice or without text, the first in"
+            f" {unsound['row_key'][0]}",
+            remedy="name the outputs of one model, once",
+        )
+    return _identified(raw).select("item", "instruction", baseline="output")
+
+
+def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native annotations to judged pairs of output_2, the model's, against output_1.
+
+    Returns:
+        prompt_id, instruction, preference ([0, 1]; the published 1 to 2, and 0 for a draw),
+        response_chars, baseline_chars; in order, rows without a preference left out.
+    """
+    preference = pl.col("preference")
+    return _identified(raw.drop_nulls("preference")).select(
+        "instruction",
+        prompt_id="item",
+        preference=pl.when(preference == 0).then(0.5).otherwise(preference - 1),
+        response_chars=pl.col("output_2").str.len_chars().cast(pl.Int64),
+        baseline_chars=pl.col("output_1").str.len_chars().cast(pl.Int64),
+    )
+
+
+def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """Add the difficulty of each instruction, found by the SHA-256 of its text.
+
+    Args:
+        rows: instruction, and other columns.
+        raw: native difficulties.
+
+    Raises:
+        InputError: an instruction has none.
+    """
+    known = raw.select(
+        sha256="instruction_sha256", difficulty="instruction_difficulty_estimate"
+    ).unique("sha256")
+    joined = rows.with_columns(sha256=pl.col("instruction").chash.sha2_256()).join(
+        known, on="sha256", how="left", maintain_order="left"
+    )
+    if missing := joined["difficulty"].null_count():
+        raise InputError(
+            "difficulties do not fit the instructions",
+            expected="one an instruction, named by the SHA-256 of its text",
+            found=f"none for {missing} of {rows.height}",
+            remedy="name the file that belongs to these instructions, or none",
+        )
+    return joined.drop("sha256")
+
+
+def published_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
+    """Read a model's published coefficients; their length is the baseline's less the model's."""
+    row = raw.row(by_predicate=pl.col("") == model, named=True)
+    return LengthControl(*(row[name] for name in list(COEFFICIENTS)[1:]))
+
+
+def _identified(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(prompt=turn("user", pl.col("instruction"))).with_columns(
+        item=message_id("prompt")
+    )

@@ -1,0 +1,57 @@
+"""A judge's own noise: what it says when it is asked the same again.
+
+Lives here: statistics of repeated requests. Not here: which items are asked again
+(`training.benchmarks.verdict_requests`). A judge that decodes greedily on one machine repeats
+itself, and its noise is 0; behind an address that is for the server to show.
+"""
+
+import polars as pl
+
+from transforms.measures import bootstrap
+from transforms.measures.bootstrap import Estimate, Resampling
+
+REQUEST = ["item", "turn", "shown_first"]
+
+
+def noise(verdicts: pl.DataFrame, how: Resampling | None = None) -> dict[str, Estimate]:
+    """Measure how much repeats of a request differ.
+
+    Args:
+        verdicts: item, turn, shown_first, repeat (0 is the verdict that counts), share (of a win)
+            and rating (1 to 10), of which one is null; both null without a verdict.
+        how: draws of items, level, seed.
+
+    Returns:
+        Empty where nothing was asked twice. `judge_flips`: share of repeats with another winner, or
+        another rating, than repeat 0. `judge_sd`: standard deviation between repeats of a request,
+        in ratings or in shares of a win; its error is that of the mean variance, carried over.
+    """
+    value = pl.coalesce("rating", "share")
+    outcome = pl.coalesce("rating", (pl.col("share") - 0.5).sign())
+    said = verdicts.with_columns(value=value, outcome=outcome).drop_nulls("value")
+    asked = said.group_by(*REQUEST, maintain_order=True).agg(
+        variance=pl.col("value").var(),
+        first=pl.col("outcome").filter(pl.col("repeat") == 0).first(),
+        later=pl.col("outcome").filter(pl.col("repeat") > 0),
+    )
+    again = asked.filter(pl.col("later").list.len() > 0, pl.col("first").is_not_null())
+    if again.is_empty():
+        return {}
+    flips = again.explode("later").select(
+        prompt_id="item", value=(pl.col("later") != pl.col("first")).cast(pl.Float64)
+    )
+    variance = bootstrap.mean(again.select(prompt_id="item", value="variance"), how=how)
+    return {"judge_flips": bootstrap.mean(flips, how=how), "judge_sd": _root(variance)}
+
+
+def _root(variance: Estimate) -> Estimate:
+    """Carry a mean variance over to the standard deviation, its error to first order."""
+    sd = variance.value**0.5
+    error = variance.standard_error
+    return Estimate(
+        sd,
+        None if error is None else error / (2 * sd) if sd else 0.0,
+        None if variance.low is None else max(variance.low, 0.0) ** 0.5,
+        None if variance.high is None else variance.high**0.5,
+        variance.prompts,
+    )

@@ -1,0 +1,54 @@
+"""Verdicts in words: what a judge's text says, in the form that its prompt asked for.
+
+Lives here: text in, verdict out; what a verdict is worth. Not here: who answers
+(`training.judging.rubrics`), what verdicts add up to (the benchmarks beside this module).
+
+The last line with a mark counts, so that reasons may quote marks; different marks in that line
+contradict each other. Nothing is guessed: a text without a mark of the exact form has no verdict.
+"""
+
+import re
+from typing import Literal
+
+Form = Literal["rating", "choice", "three_way", "five_way"]
+"""`rating`: [[1]] to [[10]]; `choice`: m or M and nothing else; `three_way`: [[A]], [[B]], [[C]] (a
+tie); `five_way`: [[A>>B]], [[A>B]], [[A=B]], [[B>A]], [[B>>A]]."""
+
+MARKS: dict[str, re.Pattern[str]] = {
+    "rating": re.compile(r"\[\[(\d+(?:\.\d+)?)\]\]"),
+    "three_way": re.compile(r"\[\[([ABC])\]\]"),
+    "five_way": re.compile(r"\[\[([AB<>=]+)\]\]"),
+}
+
+LOWEST, HIGHEST = 1.0, 10.0
+"""Ends of the scale of ratings."""
+
+FIRST_SHARES: dict[str, dict[str, float]] = {
+    "choice": {"m": 1.0, "M": 0.0},
+    "three_way": {"A": 1.0, "C": 0.5, "B": 0.0},
+    "five_way": {
+        **dict.fromkeys(("A>>B", "A>B", "B<A", "B<<A"), 1.0),
+        **dict.fromkeys(("A=B", "B=A"), 0.5),
+        **dict.fromkeys(("B>>A", "B>A", "A<B", "A<<B"), 0.0),
+    },
+}
+"""Share of a win that a verdict gives to the answer shown first."""
+
+
+def last_mark(text: str, form: str) -> str | None:
+    """Find the one mark of the last line that has any; None where there is none, or several."""
+    marked = [marks for line in text.splitlines() if (marks := set(MARKS[form].findall(line)))]
+    return marked[-1].pop() if marked and len(marked[-1]) == 1 else None
+
+
+def read_verdict(text: str, form: Form) -> str | None:
+    """Read the verdict of a text; None where it has none of this form."""
+    if form == "choice":
+        mark = text.strip()
+        return mark if mark in FIRST_SHARES[form] else None
+    mark = last_mark(text, form)
+    if mark is None or (form != "rating" and mark not in FIRST_SHARES[form]):
+        return None
+    if form == "rating" and not LOWEST <= float(mark) <= HIGHEST:
+        return None
+    return mark

@@ -1,0 +1,65 @@
+"""The pairs of the bench sets that a recipe names, read from files or from the hub.
+
+Not here: the sets' layouts (`transforms.benchmarks.reward_bench.sets`), what is measured on them
+(`transforms.benchmarks.reward_bench.results`). They are read to measure: no row enters a training
+table from here.
+"""
+
+import polars as pl
+
+from transforms.benchmarks.reward_bench.sets import BENCH_SETS
+from transforms.errors import InputError
+from transforms.settings.sources import OriginSettings
+from transforms.sources.files.public_sets import locate, read_fitting
+from transforms.sources.layouts.conversations import turn
+
+
+def resolve_bench_set(name: str, origin: OriginSettings) -> OriginSettings:
+    """Look a bench set up, and fill in its hub id and split.
+
+    Raises:
+        ValueError: no such set, or neither files nor a revision of a dataset.
+    """
+    return locate("reward_bench", name, origin, BENCH_SETS)
+
+
+def read_bench_set(name: str, origin: OriginSettings) -> pl.DataFrame:
+    """Read a bench set whole: pair_id, subset, prompt, chosen, rejected (message lists).
+
+    Raises:
+        InputError: a file cannot be read, or a row does not fit.
+    """
+    frames = read_fitting(name, resolve_bench_set(name, origin), BENCH_SETS[name].native)
+    return to_bench_pairs(name, pl.concat(frames))
+
+
+def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
+    """Native rows (and `row_key`) to pairs whose sides are message lists of one turn.
+
+    Raises:
+        InputError: a pair has no text on a side, no subset, or another's identifier.
+    """
+    texts = BENCH_SETS[name].pairs(raw)
+    unsound = {
+        "no label, or no text on a side": pl.any_horizontal(
+            pl.col("prompt", "chosen", "rejected").is_null()
+        ),
+        "a subset that cannot be told": pl.col("subset").is_null(),
+        "no identifier": pl.col("pair_id").is_null(),
+        "an identifier twice": pl.col("pair_id").is_duplicated(),
+    }
+    for found, where in unsound.items():
+        if (pairs := texts.filter(where)["pair_id"]).len():
+            raise InputError(
+                f"bench set {name} has pairs that cannot be judged",
+                expected="prompt, chosen and rejected text, a subset, an identifier of its own",
+                found=f"{found}: {pairs.len()} pairs, the first {pairs[0]}",
+                remedy=f"name the published files, once. {BENCH_SETS[name].facts}",
+            )
+    return texts.select(
+        "pair_id",
+        "subset",
+        turn("user", pl.col("prompt")).alias("prompt"),
+        turn("assistant", pl.col("chosen")).alias("chosen"),
+        turn("assistant", pl.col("rejected")).alias("rejected"),
+    )

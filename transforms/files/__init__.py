@@ -1,4 +1,0 @@
-"""Files that others made, read in blocks; one clear error where a file is torn.
-
-Not here: which columns a dataset has (`transforms.catalog`), tables (`transforms.tables`).
-"""

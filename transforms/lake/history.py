@@ -1,0 +1,136 @@
+"""Commits of the lake's tables, and the versions that stood at a moment.
+
+Lives here: reading Delta's transaction logs, and finding versions by time. Not here: reading rows
+(`transforms.lake.lake`), SQL (`transforms.lake.query`). `DeltaTable.history()` counts the rows
+that a commit added but not those that it removed; the log's own actions name both.
+Source: Delta transaction log protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+
+HISTORY = {
+    "table": pl.String,
+    "version": pl.Int64,
+    "timestamp": pl.Datetime("ms", "UTC"),
+    "operation": pl.String,
+    "slice": pl.String,
+    "rows_added": pl.Int64,
+    "rows_removed": pl.Int64,
+    "files_added": pl.Int64,
+    "files_removed": pl.Int64,
+    "bytes_added": pl.Int64,
+}
+"""One row per commit that the log still holds. `slice` is the predicate that the commit replaced,
+empty for a whole table and for appended rows; null in a commit of maintenance. `rows_removed` is
+null where a removed file is older than the log."""
+
+
+def table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read the commits of tables, all by default; sorted by table and version."""
+    names = lake.tables() if tables is None else tables
+    rows = [row for table in names for row in _commits(lake.path(table), table)]
+    return pl.DataFrame(rows, schema=HISTORY)
+
+
+def versions_at(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:
+    """Find the versions that stood at a moment.
+
+    Args:
+        lake: the tables.
+        points: `table@version`, for one table; or one ISO 8601 time for all the others, UTC where
+            it names no offset.
+
+    Returns:
+        Version by table, of the tables that a point names; None for one that did not exist then.
+
+    Raises:
+        InputError: a point that cannot be read, a second time, no such table or version, or a time
+            before the oldest commit that a table's log still holds.
+    """
+    named = [point for point in points if "@" in point]
+    times = [point for point in points if "@" not in point]
+    if len(times) > 1:
+        raise InputError(
+            "two times for one lake",
+            expected="at most one time; any number of table@version",
+            found=", ".join(times),
+            remedy="drop all but one",
+        )
+    found = _versions_at_time(lake, _parse_time(times[0])) if times else {}
+    return found | dict(_parse_version(lake, point) for point in named)
+
+
+def _versions_at_time(lake: Lake, moment: datetime) -> dict[str, int | None]:
+    history = table_history(lake)
+    found: dict[str, int | None] = {}
+    for (table,), commits in history.group_by("table", maintain_order=True):
+        past = commits.filter(pl.col("timestamp") <= moment)
+        oldest = commits.row(0, named=True)
+        if past.is_empty() and oldest["version"] > 0:
+            raise InputError(
+                f"the history of {table} does not reach back so far",
+                expected=f"a time from {oldest['timestamp'].isoformat()} on",
+                found=moment.isoformat(),
+                remedy="name a later time; the log's older commits have been cleaned up",
+            )
+        found[str(table)] = past["version"].max() if past.height else None
+    return found
+
+
+def _parse_time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            "a point in time cannot be read",
+            expected="an ISO 8601 time such as 2026-11-21T10:30:00Z, or table@version",
+            found=text,
+            remedy="`select * from table_history` lists the times and versions there are",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parse_version(lake: Lake, point: str) -> tuple[str, int]:
+    table, _, version = point.rpartition("@")
+    last = lake.version(table)
+    if not version.isdecimal() or int(version) > last:
+        raise InputError(
+            f"table {table} has no such version",
+            expected=f"{table}@0 ... {table}@{last}",
+            found=point,
+            remedy="`select * from table_history` lists the versions",
+        )
+    return table, int(version)
+
+
+def _commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
+    """Read the commits of one table's log, the oldest first."""
+    rows_of: dict[str, int | None] = {}
+    for file in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json")):
+        actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        info = next(action["commitInfo"] for action in actions if "commitInfo" in action)
+        added = [action["add"] for action in actions if "add" in action]
+        removed = [action["remove"]["path"] for action in actions if "remove" in action]
+        rows_of |= {add["path"]: json.loads(add["stats"])["numRecords"] for add in added}
+        removed_rows = [rows_of.get(path) for path in removed]
+        yield {
+            "table": table,
+            "version": int(file.stem),
+            "timestamp": info["timestamp"],
+            "operation": info["operation"],
+            "slice": info.get("prefloop.slice"),
+            "rows_added": sum(rows_of[add["path"]] for add in added),
+            "rows_removed": None if None in removed_rows else sum(removed_rows),
+            "files_added": len(added),
+            "files_removed": len(removed),
+            "bytes_added": sum(add["size"] for add in added),
+        }

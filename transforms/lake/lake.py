@@ -1,0 +1,201 @@
+"""The lake: Delta tables under one root, their schemas enforced when they are written.
+
+Lives here: reading, overwriting a slice, appending, versions. Not here: what the rows mean
+(`transforms.lake.schemas`), SQL (`transforms.lake.query`), orchestration.
+
+A *slice* is the set of rows of one experiment and, in most tables, one iteration. Overwriting a
+slice is one commit that replaces exactly those rows; the replaced ones stay readable by version.
+Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable, Transaction
+from deltalake.exceptions import TableNotFoundError
+
+from transforms.errors import InputError
+from transforms.lake.batched_reads import read_frames
+from transforms.lake.commit import KEEP_LOG, Slice, commit, commit_frame, slice_predicate
+from transforms.lake.enforcement import enforce, with_every_column
+from transforms.lake.file_integrity import require_whole
+from transforms.lake.frame_queue import Handover
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import ARROW_LAYOUT
+
+
+class Lake:
+    """Delta tables in `root`, one folder each; checkpoints lie beside them in `checkpoints/`."""
+
+    def __init__(self, root: Path | str) -> None:
+        """Name the root; nothing is created before the first write."""
+        self.root = Path(root).expanduser().resolve()
+
+    def path(self, table: str) -> Path:
+        """Folder of a table, whether or not it exists."""
+        return self.root / "tables" / table
+
+    def tables(self) -> list[str]:
+        """Names of the tables that exist, sorted."""
+        return sorted(log.parent.name for log in (self.root / "tables").glob("*/_delta_log"))
+
+    def exists(self, table: str) -> bool:
+        """Tell whether the table has been written at least once."""
+        return DeltaTable.is_deltatable(str(self.path(table)))
+
+    def delta(self, table: str, version: int | None = None) -> DeltaTable:
+        """Open a table, at its last or a named version.
+
+        Raises:
+            InputError: the table does not exist.
+        """
+        try:
+            return DeltaTable(self.path(table), version=version)
+        except TableNotFoundError:
+            raise InputError(
+                f"table {table} is missing",
+                expected=f"a Delta table in {self.path(table)}",
+                found=f"tables {', '.join(self.tables()) or 'none'}",
+                remedy="materialize its asset first (prefloop run, or the Dagster page)",
+            ) from None
+
+    def version(self, table: str) -> int:
+        """Last version of a table."""
+        return self.delta(table).version()
+
+    def height(self, table: str) -> int:
+        """Count the rows of a table, from its log and its files' footers."""
+        return self.delta(table).to_pyarrow_dataset().count_rows()
+
+    def scan(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.LazyFrame:
+        """Scan a table lazily, optionally one slice of it, optionally at an old version.
+
+        Columns that were added to the schema after the version was written are null.
+
+        Raises:
+            InputError: the table does not exist, or a file of it is gone or cut short.
+        """
+        delta = self.delta(table, version)
+        require_whole(delta, self.path(table), table)
+        frame = pl.scan_delta(delta)
+        if table in SCHEMAS:
+            frame = with_every_column(table, frame, delta)
+        for column, value in rows.items():
+            frame = frame.filter(pl.col(column) == value)
+        return frame
+
+    def read(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.DataFrame:
+        """Read a table, or one slice of it, into memory."""
+        return self.scan(table, version, **rows).collect()
+
+    def overwrite(self, table: str, frame: pl.DataFrame, /, **rows: str | int) -> int:
+        """Replace a slice (the whole table without one) in one commit; return the new version.
+
+        Args:
+            table: name in `transforms.lake.schemas.SCHEMAS`, or `raw_<source>`.
+            frame: the new rows; every row must lie in the slice.
+            rows: the slice, as column values.
+
+        Raises:
+            InputError: columns or types differ from the schema, or a row is outside the slice.
+        """
+        return self._write(table, frame, "overwrite", rows)
+
+    @contextmanager
+    def overwriting(
+        self, table: str, schema: pl.Schema, /, **rows: str | int
+    ) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Replace a slice frame by frame: `with lake.overwriting(...) as write: write(frame)`.
+
+        The commit stands when the block is left; an error in it leaves the table as it was. Frames
+        are written by a thread of their own while the next ones are made; memory holds a few.
+
+        Args:
+            table: name in `transforms.lake.schemas.SCHEMAS`, or `raw_<source>`.
+            schema: columns and types of every frame.
+            rows: the slice, as column values.
+
+        Raises:
+            InputError: columns or types differ from the table's schema, or a row is outside the
+                slice.
+        """
+        arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=ARROW_LAYOUT).schema
+        frames = Handover()
+        with ThreadPoolExecutor(1) as pool:
+            reader = pa.RecordBatchReader.from_batches(arrow, frames.batches())
+            committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
+            committed.add_done_callback(frames.abandon)
+            try:
+                yield lambda frame: frames.put(self._checked(table, frame, rows))
+            except BrokenPipeError:
+                committed.result()  # the writer stopped first; its error says why
+                raise
+            except BaseException:
+                frames.fail()
+                raise
+            frames.end()
+            committed.result()
+
+    def batches(
+        self, table: str, /, group_by: str | None = None, **rows: str | int
+    ) -> Iterator[pl.DataFrame]:
+        """Read a table, or one slice of it, in frames of some megabytes.
+
+        Args:
+            table: its name.
+            group_by: column whose equal values come in one frame; the rest of the order is lost.
+            rows: the slice, as column values.
+
+        Raises:
+            InterruptedError: polars stopped before the end.
+        """
+        scan = self.scan(table, **rows)
+        yield from read_frames(self.delta(table), scan, group_by, self.root)
+
+    def append(
+        self, table: str, frame: pl.DataFrame, *, transaction: Transaction | None = None
+    ) -> int:
+        """Add rows in one commit; return the new version.
+
+        Args:
+            table: name in `transforms.lake.schemas.SCHEMAS`, or `raw_<source>`.
+            frame: the new rows.
+            transaction: names the commit (`transforms.lake.chunk_appends`): where the table already
+                holds this one or a later one of its application, nothing is written.
+        """
+        return self._write(table, frame, "append", {}, transaction)
+
+    def delete(self, table: str, /, **rows: str | int) -> int:
+        """Remove a slice in one commit; return the version."""
+        delta = self.delta(table)
+        delta.delete(slice_predicate(rows), post_commithook_properties=KEEP_LOG)
+        return delta.version()
+
+    def _write(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        mode: str,
+        rows: Slice,
+        transaction: Transaction | None = None,
+    ) -> int:
+        checked = self._checked(table, frame, rows)
+        return commit_frame(self.path(table), checked, mode, rows, transaction)
+
+    def _checked(self, table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
+        if table in SCHEMAS:
+            frame = enforce(table, frame)
+        for column, value in rows.items():
+            outside = frame[column].ne_missing(value).sum()
+            if outside:
+                raise InputError(
+                    f"rows outside the slice of {table}",
+                    expected=f"{column} = {value} in every row",
+                    found=f"{outside} of {frame.height} rows with another value",
+                    remedy="write each slice with its own call",
+                )
+        return frame

@@ -1,0 +1,1 @@
+"""Tables about runs: checkpoints, materializations, costs, metrics, promotions."""

@@ -1,0 +1,120 @@
+"""The table `costs`: seconds, rows, tokens and bytes of every materialization.
+
+Lives here: measuring and recording one. Not here: sums by stage (`sql/reports/costs.sql`), and what
+a run will cost (`assets.cli.plan`).
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+TABLE = "costs"
+
+
+def last_commits(lake: Lake) -> dict[str, int]:
+    """Number the last commit of every table."""
+    return {table: max(_commits(lake, table)) for table in lake.tables()}
+
+
+def record(
+    lake: Lake,
+    before: Mapping[str, int],
+    *,
+    asset: str,
+    experiment: str,
+    output_id: str,
+    run_id: str,
+    elapsed_s: float,
+    metadata: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> None:
+    """Append what a materialization cost.
+
+    Args:
+        lake: the lake, right after the asset's own work.
+        before: `last_commits` right before it. What another run committed in the meantime counts,
+            too: Delta's commits do not say who wrote them.
+        asset: what was made.
+        experiment: for whom.
+        output_id: the table at its version, or the checkpoint.
+        run_id: of the orchestrator.
+        elapsed_s: seconds of the asset's own work.
+        metadata: of the asset; its keys `response_tokens`, `examples`, `optimiser_steps`,
+            `dagster/row_count` and `rows_adopted` (copied, not made) are read.
+        settings: of the asset.
+    """
+    row = {
+        "asset": asset,
+        "experiment": experiment,
+        "output_id": output_id,
+        "run_id": run_id,
+        "elapsed_s": elapsed_s,
+        "rows": processed_rows(metadata, settings),
+        "tokens": metadata.get("response_tokens")
+        or _trained_tokens(lake, asset, experiment, metadata),
+        "bytes": _bytes_since(lake, before) + _folder_bytes(lake.root / "checkpoints" / output_id),
+        "created_at": datetime.now(UTC),
+    }
+    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+
+
+def read_costs(lake: Lake) -> pl.DataFrame:
+    """Read the table; without rows where nothing is measured."""
+    return lake.read(TABLE) if lake.exists(TABLE) else pl.DataFrame(schema=SCHEMAS[TABLE])
+
+
+def processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
+    """Count what an asset worked on: examples over all epochs, or the rows of its table."""
+    if "examples" not in metadata:
+        rows = metadata.get("dagster/row_count")
+        return rows and rows - metadata.get("rows_adopted", 0)
+    stage = next(
+        group for group in settings.values() if isinstance(group, dict) and "epochs" in group
+    )
+    return min(
+        round(metadata["examples"] * stage["epochs"]),
+        metadata["optimiser_steps"] * stage["batch_size"],
+    )
+
+
+def _trained_tokens(
+    lake: Lake, asset: str, experiment: str, metadata: Mapping[str, Any]
+) -> int | None:
+    """Read the tokens that a training has seen, which TRL logs; null for what trains nothing."""
+    if "optimiser_steps" not in metadata:
+        return None
+    metrics = lake.scan("training_metrics", asset=asset, experiment=experiment)
+    return (
+        metrics.filter(metric="num_tokens")
+        .select(pl.col("value").max().cast(pl.Int64))
+        .collect()
+        .item()
+    )
+
+
+def _bytes_since(lake: Lake, before: Mapping[str, int]) -> int:
+    """Sum the files that commits have added since."""
+    files = [
+        file
+        for table in lake.tables()
+        for number, file in _commits(lake, table).items()
+        if number > before.get(table, -1)
+    ]
+    actions = (json.loads(line) for file in files for line in file.read_text("utf-8").splitlines())
+    return sum(action["add"]["size"] for action in actions if "add" in action)
+
+
+def _commits(lake: Lake, table: str) -> dict[int, Path]:
+    log = lake.path(table) / "_delta_log"
+    return {int(file.stem): file for file in log.glob("[0-9]*[0-9].json")}
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,59 @@
+"""The table `promotions`: every decision on which policy is the current one.
+
+Lives here: reading and recording decisions. Not here: how one is made
+(`transforms.measures.promotion`). The first row makes pi_0 the current policy.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+TABLE = "promotions"
+FIRST = "the first policy"
+"""Reason of the first row."""
+
+
+def decisions(lake: Lake) -> pl.DataFrame:
+    """Read all decisions, the first one first; no rows in a lake that has decided nothing."""
+    if not lake.exists(TABLE):
+        return pl.DataFrame(schema=SCHEMAS[TABLE])
+    return lake.read(TABLE).sort("created_at")
+
+
+def current(lake: Lake) -> dict[str, Any] | None:
+    """Find the decision that made the current policy; None before there is one."""
+    promoted = decisions(lake).filter("promoted")
+    return promoted.row(-1, named=True) if promoted.height else None
+
+
+def decided(lake: Lake, decision_id: str) -> dict[str, Any] | None:
+    """Find a decision that was made already: the same policies, figures and settings."""
+    rows = decisions(lake).filter(decision_id=decision_id)
+    return rows.row(-1, named=True) if rows.height else None
+
+
+def readable(rows: pl.DataFrame, id_chars: int) -> pl.DataFrame:
+    """Shorten decisions for a terminal, the last one first; the advantage has its error beside."""
+    return rows.reverse().select(
+        pl.col("created_at").dt.strftime("%F %R").alias("decided"),
+        "experiment",
+        pl.col("model"),
+        pl.col("policy_id", "current_id").str.head(id_chars),
+        "promoted",
+        "metric",
+        "advantage",
+        advantage_low="low",
+        advantage_high="high",
+        reason="reason",
+    )
+
+
+def record(lake: Lake, **row: Any) -> dict[str, Any]:
+    """Append a decision; `created_at` is added here, columns that are not named are null."""
+    row = {**row, "created_at": datetime.now(UTC)}
+    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+    return row

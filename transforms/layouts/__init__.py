@@ -1,4 +1,0 @@
-"""The words that describe a dataset: how native rows become messages, comparisons and rules.
-
-Not here: single datasets (`transforms.catalog`), running a description (`transforms.intake`).
-"""

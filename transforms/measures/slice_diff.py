@@ -1,0 +1,202 @@
+"""What differs between two slices of the loop: pairs, scores, lengths, wins.
+
+Lives here: pure statistics of two slices. Not here: reading them (`transforms.lake.slices`).
+Differences are second minus first. Every standard error is clustered by prompt: the unit is the
+prompt's mean; with one prompt there is none (null).
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from transforms.lake.slices import LoopSlice
+from transforms.measures.evaluation import contrast
+
+PROMPT = ["iteration", "prompt_id"]
+
+
+def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Count the DPO pairs that two slices have in common, and those that changed.
+
+    Responses are compared by their text. A pair whose two texts meet in both slices is unchanged;
+    where a prompt has one pair left on each side, the one became the other; the rest, of rules that
+    give a prompt several pairs, is added or removed.
+
+    Args:
+        first: `dpo_pairs` of the one slice.
+        second: of the other; where both name one iteration, under the same `iteration`.
+
+    Returns:
+        One row per iteration: iteration, first_pairs, second_pairs, added (in the second only),
+        removed, other_chosen, other_rejected, other_both, unchanged.
+    """
+    texts = ["chosen", "rejected"]
+    before, after = (
+        frame.select(
+            *PROMPT,
+            *(pl.col(side).list.last().struct.field("content").alias(side) for side in texts),
+        )
+        for frame in (first, second)
+    )
+    pair = [*PROMPT, *texts]
+    unchanged = before.join(after, on=pair, how="semi")
+    left, right = (
+        one.join(other, on=pair, how="anti") for one, other in ((before, after), (after, before))
+    )
+    single = [rows.filter(pl.len().over(PROMPT) == 1) for rows in (left, right)]
+    became = single[0].join(single[1], on=PROMPT, suffix="_second")
+    other_chosen = pl.col("chosen") != pl.col("chosen_second")
+    other_rejected = pl.col("rejected") != pl.col("rejected_second")
+    kinds = {
+        "first_pairs": before,
+        "second_pairs": after,
+        "added": right.join(became, on=PROMPT, how="anti"),
+        "removed": left.join(became, on=PROMPT, how="anti"),
+        "other_chosen": became.filter(other_chosen & ~other_rejected),
+        "other_rejected": became.filter(~other_chosen & other_rejected),
+        "other_both": became.filter(other_chosen & other_rejected),
+        "unchanged": unchanged,
+    }
+    counted = pl.concat([before, after]).select(pl.col("iteration").unique())
+    for kind, rows in kinds.items():
+        counts = rows.group_by("iteration").agg(pl.len().alias(kind))
+        counted = counted.join(counts, on="iteration", how="left")
+    return counted.with_columns(pl.col(*kinds).fill_null(0)).sort("iteration")
+
+
+def pair_summary(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Average the pairs of several slices.
+
+    Args:
+        slices: `dpo_pairs` by name.
+
+    Returns:
+        One row per iteration and slice: iteration, slice, pairs, prompts (that have one), margin
+        (of the penalised rewards), chosen_chars, rejected_chars, longer_chosen (share of pairs; one
+        half where both are as long).
+    """
+    difference = pl.col("chosen_chars") - pl.col("rejected_chars").cast(pl.Int64)
+    rows = [
+        pairs.select("iteration", "prompt_id", "margin", slice=pl.lit(name)).hstack(
+            _with_lengths(pairs).select("chosen_chars", "rejected_chars")
+        )
+        for name, pairs in slices.items()
+    ]
+    return (
+        pl.concat(rows)
+        .group_by("iteration", "slice", maintain_order=True)
+        .agg(
+            pairs=pl.len(),
+            prompts=pl.col("prompt_id").n_unique(),
+            margin=pl.col("margin").mean(),
+            chosen_chars=pl.col("chosen_chars").mean(),
+            rejected_chars=pl.col("rejected_chars").mean(),
+            longer_chosen=((difference.sign() + 1) / 2).mean(),
+        )
+        .sort("iteration", maintain_order=True)
+    )
+
+
+def shifts(first: LoopSlice, second: LoopSlice) -> pl.DataFrame:
+    """Measure how rewards and lengths moved.
+
+    Metrics: `reward_of_common_responses`, over responses of equal text and index (what the ranker
+    changed); `reward`, `response_chars`, `response_tokens`, over all responses to common prompts
+    (what the policy changed, too); `chosen_chars`, `rejected_chars`, over common pairs. A metric
+    without a common row is absent.
+
+    Returns:
+        One row per iteration and metric: iteration, metric, difference, standard_error, prompts,
+        rows (of the first slice that were compared).
+    """
+    responses, others = (_scored(one) for one in (first, second))
+    common = responses.join(others, on=[*PROMPT, "response_index", "response"], suffix="_second")
+    same = common.select(*PROMPT, value=pl.col("reward_second") - pl.col("reward"), rows=pl.lit(1))
+    parts = [_clustered(same, "reward_of_common_responses")]
+    for metric in ("reward", "response_chars", "response_tokens"):
+        parts.append(_clustered(_differences(responses, others, metric), metric))
+    pairs, other_pairs = (_with_lengths(one.pairs) for one in (first, second))
+    for metric in ("chosen_chars", "rejected_chars"):
+        parts.append(_clustered(_differences(pairs, other_pairs, metric), metric))
+    return pl.concat(parts).sort("iteration", maintain_order=True)
+
+
+def wins(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Compare the policies of two slices on the evaluation prompts that both answered.
+
+    Args:
+        first: `evaluation_responses` of the one slice.
+        second: of the other; where both name one iteration, under the same `iteration`.
+
+    Returns:
+        One row per iteration, decoding and metric: iteration, decoding, metric (win_rate_reward,
+        win_rate_gold, of the second against the first), value, standard_error, low, high (95%, by
+        the bootstrap over prompts), prompts.
+    """
+    iterations = sorted({*first["iteration"]} & {*second["iteration"]})
+    parts = []
+    for iteration in iterations:
+        mine, theirs = (frame.filter(iteration=iteration) for frame in (second, first))
+        prompts = ["decoding", "prompt_id"]
+        if mine.join(theirs, on=prompts, how="semi").is_empty():
+            continue
+        rows = contrast(mine, theirs).filter(pl.col("metric").str.starts_with("win_rate"))
+        parts.append(
+            rows.select(
+                iteration=pl.lit(iteration, dtype=pl.Int32),
+                decoding="decoding",
+                metric="metric",
+                value="value",
+                standard_error="standard_error",
+                low="low",
+                high="high",
+                prompts="prompts",
+            )
+        )
+    schema = {"iteration": pl.Int32, "decoding": pl.String, "metric": pl.String,
+              "value": pl.Float64, "standard_error": pl.Float64, "low": pl.Float64,
+              "high": pl.Float64, "prompts": pl.Int64}  # fmt: skip
+    return pl.concat([pl.DataFrame(schema=schema), *parts])
+
+
+def _scored(one: LoopSlice) -> pl.DataFrame:
+    keys = [*PROMPT, "response_index"]
+    return one.generations.join(one.scores.select(*keys, "reward"), on=keys, how="left")
+
+
+def _with_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
+    return pairs.select(
+        *PROMPT,
+        *(
+            pl.col(side).list.last().struct.field("content").str.len_chars().alias(f"{side}_chars")
+            for side in ("chosen", "rejected")
+        ),
+    )
+
+
+def _differences(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Difference of a prompt's means, second minus first, on common prompts."""
+    means = [
+        frame.drop_nulls(metric)
+        .group_by(PROMPT)
+        .agg(mean=pl.col(metric).cast(pl.Float64).mean(), rows=pl.len())
+        for frame in (first, second)
+    ]
+    both = means[0].join(means[1], on=PROMPT, suffix="_second")
+    return both.select(*PROMPT, value=pl.col("mean_second") - pl.col("mean"), rows="rows")
+
+
+def _clustered(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Average over prompts, each prompt's rows first."""
+    prompts = (
+        rows.drop_nulls("value")
+        .group_by(PROMPT)
+        .agg(pl.col("value").mean(), pl.col("rows").sum().cast(pl.Int64))
+    )
+    return prompts.group_by("iteration").agg(
+        metric=pl.lit(metric),
+        difference=pl.col("value").mean(),
+        standard_error=pl.col("value").std() / pl.len().sqrt(),
+        prompts=pl.len().cast(pl.Int64),
+        rows=pl.col("rows").sum(),
+    )

@@ -1,4 +1,0 @@
-"""One HTML page that tells what lakes hold: tables, figures, lineage. It opens without a network.
-
-Not here: the statistics (`sql/reports`), how a figure is drawn (`transforms.plots`).
-"""

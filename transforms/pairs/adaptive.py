@@ -1,0 +1,76 @@
+"""Adaptive n: after which round of sampling a prompt's best-worst margin is settled.
+
+Lives here: the rule, over the scored responses so far. Not here: drawing round by round
+(`assets.adaptive`), what it saves (`transforms.measures.adaptive_replay`).
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.pairs.dpo_pairs import ranked
+from transforms.settings.pairs import AdaptiveSettings, PairSettings
+
+
+def stops(
+    responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings, n: int
+) -> pl.DataFrame:
+    """Say for each prompt when it is settled, given the responses so far.
+
+    A margin takes two usable responses (`PairSettings`); until then a prompt is not settled.
+
+    Args:
+        responses: those of `make_pairs`; response_index counts them in the order of drawing.
+        rule: the size of a round, and when a margin is settled.
+        pairs: penalty, its unit, which responses are usable.
+        n: most responses of a prompt.
+
+    Returns:
+        prompt_id; responses: how many the rule asks for, which are the rounds up to the one that
+        settled the margin, or n; margin after these, as far as they are there (null without two
+        usable ones); reason: enough_margin | no_growth | n_reached.
+
+    Raises:
+        InputError: the penalty is calibrated, which takes all responses, or a reward is not finite.
+    """
+    if pairs.length_penalty == "calibrated":
+        raise InputError(
+            "a calibrated length penalty is known only when everything is drawn",
+            expected="pairs.length_penalty as a number, for a margin after each round",
+            found="calibrated",
+            remedy="set the number that a length study or an earlier iteration has found",
+        )
+    usable = ranked(responses, pairs, pairs.length_penalty)
+    of_round = pl.col("response_index") // rule.round
+    every = responses.select("prompt_id", round=of_round).unique()
+    extremes = usable.group_by("prompt_id", round=of_round).agg(
+        highest=pl.col("penalised_reward").max(),
+        lowest=pl.col("penalised_reward").min(),
+        usable=pl.len(),
+    )
+    so_far = pl.col("highest").cum_max().forward_fill() - pl.col("lowest").cum_min().forward_fill()
+    enough_usable = pl.col("usable").fill_null(0).cum_sum() >= 2
+    margins = (
+        every.join(extremes, on=["prompt_id", "round"], how="left")
+        .sort("prompt_id", "round")
+        .select(
+            "prompt_id",
+            "round",
+            margin=pl.when(enough_usable.over("prompt_id")).then(so_far.over("prompt_id")),
+        )
+    )
+    growth = pl.col("margin") - pl.col("margin").shift(1).over("prompt_id")
+    wide = pl.col("margin") >= pl.lit(rule.enough_margin, pl.Float64)
+    flat = growth <= pl.lit(rule.least_growth, pl.Float64)
+    reason = pl.when(wide).then(pl.lit("enough_margin")).when(flat).then(pl.lit("no_growth"))
+    settled = margins.with_columns(reason=reason, responses=(pl.col("round") + 1) * rule.round)
+    first = pl.coalesce(
+        pl.col("round").filter(pl.col("reason").is_not_null()).min(), pl.col("round").max()
+    )
+    last = settled.filter(pl.col("round") == first.over("prompt_id")).sort("prompt_id")
+    is_settled = pl.col("reason").is_not_null()
+    return last.select(
+        "prompt_id",
+        responses=pl.when(is_settled).then("responses").otherwise(n).cast(pl.Int32),
+        margin="margin",
+        reason=pl.col("reason").fill_null("n_reached"),
+    )

@@ -1,0 +1,135 @@
+"""From n scored responses of a prompt to preference pairs, by a rule.
+
+Lives here: ranking responses by penalised reward, and what becomes of the pairs that a rule names.
+Not here: the rules (`transforms.pairs.pair_rules`), sampling and scoring.
+
+Source: paper, section 3.3 (best against worst of n = 8) and eq. 8 (r - lambda |a|). Deviation: the
+published script ranks by the penalised reward but then orients chosen and rejected by the raw one,
+which can undo the penalty; here one number does both, so chosen always has the higher penalised
+reward.
+"""
+
+import polars as pl
+
+from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas.columns import LOOP_SLICE, MESSAGES
+from transforms.pairs.finite_rewards import require_finite_rewards
+from transforms.pairs.length_penalty import calibrated_penalty
+from transforms.pairs.pair_rules import RULES
+from transforms.settings.pairs import PairSettings
+
+
+def length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:
+    """Resolve lambda of eq. 8, reward units a unit of length: the settings' number, or calibrated.
+
+    A calibrated one is measured on the responses that are about to be paired, not on those of a
+    length study of pi_0. In an online loop every iteration samples from another policy, and the
+    slope of a reward on length moves with it: at the lambda of pi_0, the pairs of a later iteration
+    would favour length again, or its opposite, and the drift adds up. It also moves with the reward
+    model, which an experiment may choose. The price: lambda differs between iterations, so that
+    penalised rewards can be compared within one alone; the rewards are stored beside them.
+
+    Args:
+        responses: those of `make_pairs`.
+        settings: the penalty, its unit, which responses are usable.
+
+    Raises:
+        InputError: a calibrated penalty is asked for, and a reward is not finite or no prompt has
+            usable responses of two lengths.
+    """
+    if settings.length_penalty == "calibrated":
+        return calibrated_penalty(_usable(responses, settings), settings.length_unit).penalty
+    return settings.length_penalty
+
+
+def make_pairs(
+    responses: pl.DataFrame, settings: PairSettings, penalty: float
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rank the responses of each prompt by penalised reward and pair them by the settings' rule.
+
+    Equal penalised rewards are ordered by response_index: the best is the first of its equals, the
+    worst the last. Where a rule names several pairs of a prompt, pairs of equal texts are one.
+
+    Args:
+        responses: prompt_id, response_index, response, response_tokens, response_chars,
+            finish_reason, reward, prompt (messages); one row a response.
+        settings: rule, unit of length, smallest margin.
+        penalty: lambda of eq. 8, reward units a unit of length, from `length_penalty`.
+
+    Returns:
+        `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, by prompt_id (and
+        the ranks of chosen and rejected). Every prompt is in exactly one: it has a pair or more, or
+        it is dropped with the reason that its pair of widest margin failed by. Reasons, the first
+        that holds: too_few_responses, equal_text, equal_reward, small_margin.
+
+    Raises:
+        InputError: a reward is NaN or infinite. A null one is a response that a judge gave no
+            verdict on: it is not usable.
+    """
+    order = ranked(responses, settings, penalty).with_columns(
+        place=pl.int_range(pl.len()).over("prompt_id"), usable=pl.len().over("prompt_id")
+    )
+    candidates = RULES[settings.rule](order)
+    for side in ("chosen", "rejected"):
+        facts = pl.col("response", "response_index", "reward", "penalised_reward")
+        sides = order.select(
+            "prompt_id", facts.name.prefix(f"{side}_"), pl.col("place").alias(f"{side}_place")
+        )
+        candidates = candidates.join(sides, on=["prompt_id", f"{side}_place"], validate="m:1")
+    margin = pl.col("chosen_penalised_reward") - pl.col("rejected_penalised_reward")
+    judged = candidates.sort("prompt_id", "chosen_place", "rejected_place").with_columns(
+        margin=margin,
+        reason=pl.when(pl.col("chosen_response") == pl.col("rejected_response"))
+        .then(pl.lit("equal_text"))
+        .when(margin == 0).then(pl.lit("equal_reward"))
+        .when(margin < settings.min_margin).then(pl.lit("small_margin")),
+    )  # fmt: skip
+    texts = ["prompt_id", "chosen_response", "rejected_response"]
+    kept = judged.filter(pl.col("reason").is_null()).unique(
+        texts, keep="first", maintain_order=True
+    )
+    prompts = responses.unique("prompt_id").select("prompt_id", "prompt").sort("prompt_id")
+    widest = judged.sort(
+        "prompt_id", "margin", "rejected_place", descending=[False, True, True]
+    ).unique("prompt_id", keep="first", maintain_order=True)
+    dropped = (
+        prompts.join(kept, on="prompt_id", how="anti")
+        .join(widest, on="prompt_id", how="left", maintain_order="left")
+        .with_columns(reason=pl.col("reason").fill_null("too_few_responses"))
+    )
+    named = kept.join(prompts, on="prompt_id", maintain_order="left", validate="m:1").with_columns(
+        chosen=as_turn("chosen_response"),
+        rejected=as_turn("rejected_response"),
+        rule=pl.lit(settings.rule),
+    )
+    return (
+        named.select(name for name in SCHEMAS["dpo_pairs"] if name not in LOOP_SLICE),
+        dropped.select(name for name in SCHEMAS["dropped_pairs"] if name not in LOOP_SLICE),
+    )
+
+
+def ranked(responses: pl.DataFrame, settings: PairSettings, penalty: float) -> pl.DataFrame:
+    """Order each prompt's usable responses, best first; adds penalised_reward.
+
+    Raises:
+        InputError: a reward is NaN or infinite.
+    """
+    require_finite_rewards(responses.filter(pl.col("reward").is_not_null()))
+    penalised = pl.col("reward") - penalty * pl.col(f"response_{settings.length_unit}")
+    return (
+        _usable(responses, settings)
+        .with_columns(penalised_reward=penalised)
+        .sort("prompt_id", "penalised_reward", "response_index", descending=[False, True, False])
+    )
+
+
+def _usable(responses: pl.DataFrame, settings: PairSettings) -> pl.DataFrame:
+    """Leave out responses without a reward, and truncated ones where the settings say so."""
+    ranked = responses.filter(pl.col("reward").is_not_null())
+    return ranked.filter(pl.col("finish_reason") != "length") if settings.drop_truncated else ranked
+
+
+def as_turn(response: str) -> pl.Expr:
+    """Write a response's text as the assistant's turn: a list of one message."""
+    turn = pl.struct(role=pl.lit("assistant"), content=pl.col(response))
+    return pl.concat_list(turn).cast(MESSAGES)

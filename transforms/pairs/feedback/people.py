@@ -1,0 +1,138 @@
+"""Label files: the queue as people are shown it, and their answers as they come back.
+
+Lives here: JSON lines, and Argilla's records (a JSON array); both directions, without its library.
+Not here: what is written to the lake of it (`transforms.pairs.feedback.imports`). A pair's
+responses are shown as a and b, in an order that is a hash's: neither the text nor the reward
+decides a place.
+
+Source of Argilla's format: its SDK 2.8.0, `Record.to_dict` and `dataset.records.to_json`, which
+leave out whether a response is a draft.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import polars as pl
+
+from transforms.identity import digest
+
+Form = Literal["jsonl", "argilla"]
+
+QUESTION = "preferred"
+"""Key of the answer in a line; name of the label question in Argilla."""
+ANSWERS = ("a", "b", "tie")
+
+
+class Answer(NamedTuple):
+    """One answer of a file, not yet looked at."""
+
+    place: str
+    """Where it stands: `line 3`, or `record 3`."""
+    experiment: Any
+    iteration: Any
+    pair_id: Any
+    person: Any
+    preferred: Any
+
+
+class Unreadable(NamedTuple):
+    """A place of a file that holds no answer and no empty one."""
+
+    place: str
+    why: str
+
+
+def write_queue(queue: pl.DataFrame, form: Form) -> str:
+    """Write pairs as a label file.
+
+    Args:
+        queue: rows of `label_queue`; they stand in the order of `place`.
+        form: `jsonl`, one object a line, to be filled in (person, preferred); `argilla`, records
+            with the fields prompt, response_a, response_b.
+    """
+    rows = queue.sort("experiment", "iteration", "place").iter_rows(named=True)
+    if form == "argilla":
+        return json.dumps([_record(row) for row in rows], ensure_ascii=False, indent=1) + "\n"
+    lines = (
+        {**_slice(row), "pair_id": row["pair_id"], **_shown(row), "person": None, QUESTION: None}
+        for row in rows
+    )
+    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def read_answers(text: str) -> Iterator[Answer | Unreadable]:
+    """Read a label file of either form; what has no answer yet is left out.
+
+    A line is an answer as soon as it has a person or a preference.
+    """
+    if text.lstrip().startswith("["):
+        yield from _read_records(text)
+        return
+    for number, line in enumerate(text.split("\n"), 1):  # not at U+2028 and its like in a text
+        if line.strip():
+            yield from _read_line(f"line {number}", line)
+
+
+def preferred_side(pair_id: str, answer: str) -> str:
+    """Turn the answer a, b or tie into first, second or tie."""
+    if answer == "tie":
+        return answer
+    return "first" if (answer == "a") == _a_is_first(pair_id) else "second"
+
+
+def _a_is_first(pair_id: str) -> bool:
+    return int(digest(f"shown/{pair_id}"), 16) % 2 == 0
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    sides = [row["first"], row["second"]]
+    a, b = sides if _a_is_first(row["pair_id"]) else reversed(sides)
+    return {"prompt": row["prompt"], "response_a": a, "response_b": b}
+
+
+def _slice(row: dict[str, Any]) -> dict[str, Any]:
+    return {"experiment": row["experiment"], "iteration": row["iteration"]}
+
+
+def _record(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["pair_id"],
+        "fields": _shown(row),
+        "metadata": _slice(row),
+        "suggestions": {},
+        "responses": {},
+        "vectors": {},
+        "status": "pending",
+        "_server_id": None,
+    }
+
+
+def _read_line(place: str, line: str) -> Iterator[Answer | Unreadable]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        yield Unreadable(place, f"not JSON: {error.msg}")
+        return
+    if not isinstance(row, dict):
+        yield Unreadable(place, "not a JSON object")
+    elif row.get("person") is not None or row.get(QUESTION) is not None:
+        keys = ("experiment", "iteration", "pair_id", "person", QUESTION)
+        yield Answer(place, *(row.get(key) for key in keys))
+
+
+def _read_records(text: str) -> Iterator[Answer | Unreadable]:
+    try:
+        records = json.loads(text)
+    except json.JSONDecodeError as error:
+        yield Unreadable(f"line {error.lineno}", f"not JSON: {error.msg}")
+        return
+    for number, record in enumerate(records, 1):
+        place = f"record {number}"
+        try:
+            slice_ = record["metadata"]["experiment"], record["metadata"]["iteration"]
+            pair_id = record["id"]
+            for response in record["responses"].get(QUESTION) or ():
+                yield Answer(place, *slice_, pair_id, response["user_id"], response["value"])
+        except (TypeError, KeyError, AttributeError):
+            yield Unreadable(place, "not a record with id, metadata of the export, and responses")

@@ -1,0 +1,185 @@
+"""Judgments: which comparisons a judge is asked for, and what its verdicts add up to.
+
+Lives here: round robins of responses, outcomes and win shares; the tables `judges` and `judgments`.
+Not here: asking a judge (`training.judging.judge`), reading its answer
+(`training.judging.rubrics`).
+
+A comparison is a prompt and two texts; its id is a hash of them, so that a verdict is used again
+wherever the same two texts meet. Each is judged in both orders: a judge has a liking for a place.
+"""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from transforms.identity import FIELD, hashed
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+ORDERS = ("first", "second")
+"""Which response of a comparison is shown as A."""
+
+
+class RoundRobin(NamedTuple):
+    """Every two of a prompt's responses, and the distinct comparisons that decide them."""
+
+    meetings: pl.DataFrame
+    """prompt_id, left, right (response_index, left < right), left_is_first, comparison_id (null
+    where the two texts are equal, which needs no judge)."""
+    comparisons: pl.DataFrame
+    """comparison_id, prompt, first, second (texts); distinct."""
+
+
+def round_robin(responses: pl.DataFrame) -> RoundRobin:
+    """Let every two responses of a prompt meet.
+
+    Args:
+        responses: prompt_id, response_index, prompt (messages), response; one row a response.
+    """
+    side = responses.select("prompt_id", "response_index", "response")
+    met = responses.select("prompt_id", "prompt", left="response_index", text="response").join(
+        side.rename({"response_index": "right", "response": "other"}), on="prompt_id"
+    )
+    met = (
+        met.filter(pl.col("left") < pl.col("right"))
+        .sort("prompt_id", "left", "right")
+        .with_columns(
+            left_is_first=pl.col("text") < pl.col("other"),
+            first=pl.min_horizontal("text", "other"),
+            second=pl.max_horizontal("text", "other"),
+        )
+        .with_columns(
+            comparison_id=pl.when(pl.col("first") != pl.col("second")).then(
+                hashed(pl.concat_str("prompt_id", "first", "second", separator=FIELD))
+            )
+        )
+    )
+    comparisons = (
+        met.filter(pl.col("comparison_id").is_not_null())
+        .select("comparison_id", "prompt", "first", "second")
+        .unique("comparison_id", maintain_order=True)
+    )
+    return RoundRobin(
+        met.select("prompt_id", "left", "right", "left_is_first", "comparison_id"), comparisons
+    )
+
+
+def outcomes(judgments: pl.DataFrame) -> pl.DataFrame:
+    """Combine the verdicts of both orders, comparison by comparison.
+
+    Args:
+        judgments: comparison_id, a_is, verdict of one judge.
+
+    Returns:
+        comparison_id, first_share: 1 where both orders prefer the first response, 0 where both
+        prefer the second, 0.5 where both say tie or the orders disagree, null (no verdict) where
+        an order is missing, unparseable or unanswered.
+    """
+    for_first = (
+        pl.when(verdict="tie").then(0.5)
+        .when(pl.col("verdict").is_in(["A", "B"]))
+        .then(((pl.col("verdict") == "A") == (pl.col("a_is") == "first")).cast(pl.Float64))
+    )  # fmt: skip
+    both = pl.col("share").count() == len(ORDERS)
+    agree = pl.col("share").min() == pl.col("share").max()
+    combined = pl.when(both & agree).then(pl.col("share").first()).when(both).then(0.5)
+    return (
+        judgments.select("comparison_id", "a_is", share=for_first)
+        .group_by("comparison_id")
+        .agg(first_share=combined)
+        .sort("comparison_id")
+    )
+
+
+def win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+    """Give each response the mean share that it won of its meetings with a verdict.
+
+    A win is 1, a tie 0.5, a loss 0; equal texts tie. Meetings without a verdict are left out.
+
+    Args:
+        meetings: of a `RoundRobin`.
+        decided: `outcomes`.
+
+    Returns:
+        prompt_id, response_index, reward (null without any verdict), undecided (meetings left out).
+    """
+    first_share = pl.when(pl.col("comparison_id").is_null()).then(0.5).otherwise("first_share")
+    left_share = pl.when("left_is_first").then(first_share).otherwise(1 - first_share)
+    joined = meetings.join(
+        decided, on="comparison_id", how="left", maintain_order="left"
+    ).with_columns(left_share=left_share)
+    sides = [
+        joined.select("prompt_id", response_index="left", share="left_share"),
+        joined.select("prompt_id", response_index="right", share=1 - pl.col("left_share")),
+    ]
+    return (
+        pl.concat(sides)
+        .group_by("prompt_id", "response_index")
+        .agg(
+            reward=pl.col("share").mean(),
+            undecided=pl.col("share").null_count().cast(pl.Int64),
+        )
+        .sort("prompt_id", "response_index")
+    )
+
+
+def pair_shares(shares: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read the shares of labelled pairs that were judged as responses.
+
+    Args:
+        shares: prompt_id (the pair's), response_index (0 chosen, 1 rejected), reward; null where
+            the judge gave no usable verdict.
+
+    Returns:
+        pair_id, chosen_reward, rejected_reward; and the pairs without a verdict, as row_key,
+        reason, evidence.
+    """
+    rewards = shares.pivot("response_index", index="prompt_id", values="reward").select(
+        pair_id="prompt_id", chosen_reward="0", rejected_reward="1"
+    )
+    undecided = pl.any_horizontal(pl.col("chosen_reward", "rejected_reward").is_null())
+    return rewards.filter(~undecided), rewards.filter(undecided).select(
+        row_key="pair_id", reason=pl.lit("no_verdict"), evidence=pl.lit("see judgments.raw_text")
+    )
+
+
+def record_judge(lake: Lake, judge: pl.DataFrame) -> None:
+    """Write the row of a judge before it is asked; a second time it replaces the first."""
+    lake.overwrite("judges", judge, judge_id=judge.item(0, "judge_id"))
+
+
+def answered(lake: Lake, judge_id: str) -> pl.DataFrame:
+    """Read what a judge has answered, to ask only for the rest.
+
+    Comparisons of which an order has no answer are removed, in one commit: a time-out is no
+    verdict, and the next run asks again. Their old version stays readable. An unparseable answer
+    is an answer: asked greedily, the judge would repeat it.
+
+    Returns:
+        comparison_id, a_is, verdict; both orders of every comparison.
+    """
+    columns = ["comparison_id", "a_is", "verdict"]
+    if not lake.exists("judgments"):
+        return pl.DataFrame(schema={name: SCHEMAS["judgments"][name] for name in columns})
+    rows = lake.scan("judgments", judge_id=judge_id)
+    has_answer = pl.col("error").is_null()
+    if rows.filter(~has_answer).head(1).collect().height:
+        read = rows.collect()
+        lake.overwrite(
+            "judgments", read.filter(has_answer.all().over("comparison_id")), judge_id=judge_id
+        )
+        rows = lake.scan("judgments", judge_id=judge_id)
+    return rows.select(columns).collect()
+
+
+def verdicts(lake: Lake) -> pl.DataFrame:
+    """Read what all judges have said: judge_id, comparison_id, a_is, verdict; removes nothing."""
+    columns = ["judge_id", "comparison_id", "a_is", "verdict"]
+    if not lake.exists("judgments"):
+        return pl.DataFrame(schema={name: SCHEMAS["judgments"][name] for name in columns})
+    return lake.scan("judgments").select(columns).sort(columns[:3]).collect()
+
+
+def missing_comparisons(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
+    """Keep the comparisons that have no judgment, in their order."""
+    return comparisons.join(judgments, on="comparison_id", how="anti", maintain_order="left")

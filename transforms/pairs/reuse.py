@@ -1,0 +1,104 @@
+"""Responses and scores that another experiment of the lake has already: copied, not made again.
+
+Experiments of one recipe that have not yet parted (the first iteration of an ablation of beta) want
+the same draws: of the same policy, with the same settings and seed. What is copied is a row that
+was drawn or scored so; only its experiment changes, and the two experiments then differ by what
+their settings say and by no luck of sampling. Not here: what is missing
+(`transforms.pairs.responses`).
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.pairs.responses import Keys, stamp
+
+RESPONSE_KEY = ["prompt_id", "response_index", "policy_id", "sampling_id"]
+
+
+def adopt_responses(
+    lake: Lake, keys: Keys, prompts: pl.DataFrame, experiments: Sequence[str]
+) -> dict[str, int]:
+    """Copy responses of this policy and sampling from other experiments, in one commit.
+
+    Args:
+        lake: the lake.
+        keys: of the engine that would draw them.
+        prompts: prompt_id; those without its responses.
+        experiments: those whose responses of this iteration were made alike (equal settings).
+
+    Returns:
+        Rows copied, by the experiment they came from: of several, the first in their order.
+    """
+    adopted: dict[str, int] = {}
+    frames: list[pl.DataFrame] = []
+    for experiment in experiments if lake.exists("generations") else ():
+        rows = lake.read(
+            "generations",
+            experiment=experiment,
+            iteration=keys.iteration,
+            policy_id=keys.policy_id,
+            sampling_id=keys.sampling_id,
+        )
+        whole = pl.len().over("prompt_id") == sum(draw.n for draw in keys.draws)
+        rows = rows.filter(whole).join(prompts, on="prompt_id", how="semi", maintain_order="left")
+        prompts = prompts.join(rows, on="prompt_id", how="anti")
+        if rows.height:
+            frames.append(stamp(rows, experiment=keys.experiment))
+            adopted[experiment] = rows.height
+    if frames:
+        lake.append("generations", pl.concat(frames))
+    return adopted
+
+
+def adopt_scores(
+    lake: Lake,
+    ranker_id: str,
+    ranking_id: str,
+    unscored: pl.DataFrame,
+    *,
+    experiment: str,
+    iteration: int,
+) -> dict[str, int]:
+    """Copy scores of equal responses by the same ranker from other experiments, in one commit.
+
+    A prompt's scores are copied where all of its responses are equal, text by text, to the other
+    experiment's: a pairwise ranker's reward depends on all of them.
+
+    Args:
+        lake: the lake.
+        ranker_id: what would score them.
+        ranking_id: its settings.
+        unscored: `transforms.pairs.responses.unscored`.
+        experiment: of the slice.
+        iteration: of the slice.
+
+    Returns:
+        Rows copied, by the experiment they came from: of several, the first by name.
+    """
+    if unscored.is_empty() or not lake.exists("scores"):
+        return {}
+    key = ["experiment", *RESPONSE_KEY]
+    others = pl.col("experiment") != experiment
+    texts = lake.scan("generations", iteration=iteration).filter(others).select(*key, "response")
+    scores = lake.scan(
+        "scores", iteration=iteration, ranker_id=ranker_id, ranking_id=ranking_id
+    ).filter(others)
+    mine = unscored.lazy().select(*RESPONSE_KEY, "response", n=pl.len().over("prompt_id"))
+    prompt = ["experiment", "prompt_id"]
+    theirs = texts.with_columns(their_n=pl.len().over(prompt))
+    found = (
+        theirs.join(mine, on=[*RESPONSE_KEY, "response"])
+        .join(scores, on=key, validate="1:1")
+        .filter(pl.len().over(prompt) == pl.col("n"), pl.col("their_n") == pl.col("n"))
+        .filter(pl.col("experiment") == pl.col("experiment").min().over("prompt_id"))
+        .sort("prompt_id", "response_index")
+        .collect()
+    )
+    if found.is_empty():
+        return {}
+    lake.append("scores", stamp(found, experiment=experiment).select(list(SCHEMAS["scores"])))
+    by_experiment = found.group_by("experiment").len().sort("experiment")
+    return dict(by_experiment.iter_rows())

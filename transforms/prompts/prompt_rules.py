@@ -1,0 +1,41 @@
+"""Which prompts are kept, and why each other one is not.
+
+Not here: native columns (`transforms.sources.catalog`), near duplicates
+(`transforms.prompts.near_duplicates`), evaluation sets (`transforms.prompts.decontamination`),
+splits (`transforms.prompts.splits`).
+"""
+
+import polars as pl
+
+from transforms.identity import message_id
+from transforms.lake.schemas import SCHEMAS
+from transforms.sources.layouts.conversations import settle_system
+from transforms.sources.layouts.entry import SourceOptions
+from transforms.sources.layouts.rules import apply_rules
+from transforms.sources.layouts.turn_rules import shape_rules
+
+PROMPT_ROLES = "^(system,)?user(,assistant,user)*$"
+
+
+def split_prompt_rows(
+    source: str, rows: pl.DataFrame, options: SourceOptions | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split prompts (row_key, prompt, verdict) of a source into `prompts` and `dropped_rows`.
+
+    Kept: user and assistant alternate after an optional system turn, the last turn is the user's,
+    no turn is empty. Besides the table's columns, `row_key`. Duplicates are still in.
+    """
+    fate = (options or SourceOptions()).system_turn
+    known = rows.with_columns(source=pl.lit(source), prompt=settle_system(pl.col("prompt"), fate))
+    kept, dropped = apply_rules("prompts", known, shape_rules("prompt", PROMPT_ROLES))
+    text = pl.element().struct.field("content")
+    kept = kept.with_columns(
+        prompt_id=message_id("prompt"),
+        prompt_chars=pl.col("prompt").list.eval(text.str.len_chars()).list.sum().cast(pl.Int64),
+    )
+    return kept.select("row_key", *SCHEMAS["prompts"]), dropped
+
+
+def prompt_text(column: str = "prompt") -> pl.Expr:
+    """Join the turns of a prompt to one text, a line each: what is compared with other prompts."""
+    return pl.col(column).list.eval(pl.element().struct.field("content")).list.join("\n")

@@ -1,0 +1,51 @@
+"""Settings of pairs: how scored responses become pairs, and when sampling stops early."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from transforms.settings.frozen import Settings
+
+
+class PairSettings(Settings):
+    """How n scored responses of a prompt become preference pairs."""
+
+    rule: Literal["best_vs_worst", "best_vs_random", "best_vs_second", "all_above_margin"] = (
+        "best_vs_worst"
+    )
+    """Which responses of a prompt meet, by penalised reward. `best_vs_worst`: paper, section 3.3,
+    best against worst of n = 8. `best_vs_random`: against one of the others, drawn by a hash of the
+    prompt. `best_vs_second`: against the next best. `all_above_margin`: every two responses whose
+    margin is at least `min_margin`; the one rule that gives a prompt several pairs."""
+    length_penalty: Annotated[float, Field(ge=0)] | Literal["calibrated"] = 0.0
+    """lambda of eq. 8, reward units a unit of length: r - lambda |a|. Table 6: 0.001 per char.
+    `calibrated` takes the lambda at which the penalised reward has no slope on length within the
+    prompts of the responses that are paired; it is negative where the reward favours short ones."""
+    length_unit: Literal["chars", "tokens"] = "chars"
+    """Unit of |a| in eq. 8; the published code counts characters."""
+    min_margin: float = Field(default=0.0, ge=0)
+    """Pairs with a smaller penalised margin are dropped; equal rewards are dropped at any value."""
+    drop_truncated: bool = False
+    """Leave out responses cut at max_tokens: their end-of-turn token would be invented."""
+
+
+class AdaptiveSettings(Settings):
+    """Responses are drawn in rounds, until a prompt's best-worst margin is settled, at most n.
+
+    The margin is the difference of the highest and the lowest penalised reward of the responses so
+    far, in reward units. It never shrinks: the rules trade tokens for the pairs of a fixed n.
+    """
+
+    round: int = Field(ge=2)
+    """Responses a prompt and round; divides n."""
+    enough_margin: float | None = Field(default=None, gt=0)
+    """Settled once the margin is at least this, reward units; null: however wide."""
+    least_growth: float | None = Field(default=None, ge=0)
+    """Settled once a round, the second or a later one, has widened the margin by no more than this,
+    reward units; null: however little."""
+
+    @model_validator(mode="after")
+    def _some_rule(self) -> Self:
+        if self.enough_margin is None and self.least_growth is None:
+            raise ValueError("name enough_margin, least_growth or both; else nothing stops early")
+        return self

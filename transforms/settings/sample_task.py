@@ -1,0 +1,23 @@
+"""Settings of the sample task."""
+
+from pydantic import Field
+
+from transforms.settings.frozen import Settings
+
+
+class SampleTaskSettings(Settings):
+    """Size, noise and seed of the sample task."""
+
+    seed: int = 0
+    """Seed of the three draws; demonstrations, pairs and prompts use independent streams of it."""
+    demonstrations: int = Field(default=12_000, ge=1)
+    """Rows for supervised fine-tuning."""
+    preference_pairs: int = Field(default=24_000, ge=1)
+    """Labelled comparisons of two responses to a prompt."""
+    prompts: int = Field(default=6_000, ge=1, le=100_000)
+    """Distinct prompts without a response, for sampling and for evaluation."""
+    label_temperature: float = Field(default=0.15, gt=0)
+    """Bradley-Terry temperature of the labels, in units of gold reward: P(a over b) is
+    sigmoid((u_a - u_b) / temperature), u = gold reward + length_bias * words. Near 0: no noise."""
+    length_bias: float = Field(default=0.012, ge=0)
+    """Utility, in gold reward, that a label adds per word of a response (split at spaces)."""

@@ -1,0 +1,32 @@
+"""The catalogue: public datasets by name.
+
+Not here: the fields of an entry (`transforms.sources.layouts.entry`).
+"""
+
+from transforms.sources.catalog import (
+    distilabel_preferences,
+    generic,
+    human_preferences,
+    model_preferences,
+    open_labels,
+    open_pairs,
+    open_prompts,
+    open_sets,
+    paper_demonstrations,
+    paper_prompts,
+)
+from transforms.sources.layouts.entry import Entry
+
+CATALOGUE: dict[str, Entry] = {
+    **generic.ENTRIES,
+    **human_preferences.ENTRIES,
+    **model_preferences.ENTRIES,
+    **distilabel_preferences.ENTRIES,
+    **paper_prompts.ENTRIES,
+    **paper_demonstrations.ENTRIES,
+    **open_pairs.ENTRIES,
+    **open_labels.ENTRIES,
+    **open_sets.ENTRIES,
+    **open_prompts.ENTRIES,
+}
+"""Every entry by the name that a recipe writes."""

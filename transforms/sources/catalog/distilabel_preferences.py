@@ -1,0 +1,150 @@
+"""Argilla's preference sets, rated by GPT-4 with distilabel: three of the paper's Table 1.
+
+Capybara has two entries: the paper's footnote names one hub id, the authors' standard set was made
+from the other.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import polars as pl
+
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.sources.catalog.generic import preferred, prompted
+from transforms.sources.layouts.comparisons import responses
+from transforms.sources.layouts.conversations import turn, with_system
+from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.rules import Rule
+
+
+class KeptTies(SourceOptions):
+    """Choices for a set of which the authors kept every row."""
+
+    drop_ties: bool = False
+    """The authors' standard set has as many pairs as the source has rows: ties stayed."""
+
+
+class OrcaOptions(SourceOptions):
+    """Choices for the distilabel Orca pairs.
+
+    The authors kept 6,926 of 12,859 rows; about 8,800 are no ties, and what else they dropped is
+    not published. By default nothing else is dropped.
+    """
+
+    system_turn: Literal["drop", "fold", "remove"] = "fold"
+    """Most rows have a system prompt, which the standard format has not; dropping them would leave
+    fewer rows than the authors kept."""
+    min_chosen_score: float | None = None
+    """Least rating of the chosen response, from 1 to 10. Argilla's card advises 8; null: all."""
+    drop_gsm8k_train: bool = False
+    """Drop questions of GSM8K's training split, as Argilla's card advises."""
+
+
+def _orca_rules(options: OrcaOptions) -> Sequence[Rule]:
+    rules = []
+    if options.drop_ties:
+        rules.append(Rule("tie", pl.col("status") == "tie", pl.lit("status tie")))
+    if options.drop_gsm8k_train:
+        rules.append(
+            Rule("gsm8k_train", pl.col("in_gsm8k_train"), pl.lit("a question of GSM8K's train"))
+        )
+    if options.min_chosen_score is not None:
+        score = pl.col("chosen_score")
+        evidence = pl.format(
+            "chosen {}, at least {}",
+            score.cast(pl.String).fill_null("none"),
+            pl.lit(options.min_chosen_score),
+        )
+        low = ~(score >= options.min_chosen_score).fill_null(False)
+        rules.append(Rule("low_score", low, evidence))
+    return rules
+
+
+ORCA_PROMPT = with_system(pl.col("system"), turn("user", pl.col("input")))
+
+ENTRIES = {
+    "argilla_math": Entry(
+        facts="Columns from the card of argilla/distilabel-math-preference-dpo. Table 1 counts "
+        "2,418 pairs, as many as there are rows: the authors only reformatted. Equal responses are "
+        "dropped all the same, by the structural filter.",
+        native={
+            "instruction": pl.String,
+            "chosen_response": pl.String,
+            "chosen_rating": pl.Float64,
+            "rejected_response": pl.String,
+            "rejected_rating": pl.Float64,
+        },
+        layouts={
+            "preferences": responses(
+                turn("user", pl.col("instruction")),
+                pl.col("chosen_response"),
+                pl.col("rejected_response"),
+                (pl.col("chosen_rating"), pl.col("rejected_rating")),
+            )
+        },
+        options=KeptTies,
+        hub_id="argilla/distilabel-math-preference-dpo",
+    ),
+    "orca_pairs": Entry(
+        facts="Columns from the card of argilla/distilabel-intel-orca-dpo-pairs, a relabelled "
+        "Intel/orca_dpo_pairs: chosen is already the better rated response, chosen_score its "
+        "rating, rating holds both; status is unchanged, swapped or tie. Table 1 counts 6,926 "
+        "pairs; their filter and the system prompt's fate are not published.",
+        native={
+            "system": pl.String,
+            "input": pl.String,
+            "chosen": pl.String,
+            "rejected": pl.String,
+            "rating": pl.List(pl.Float64),
+            "status": pl.String,
+            "chosen_score": pl.Float64,
+            "in_gsm8k_train": pl.Boolean,
+        },
+        layouts={
+            "preferences": responses(
+                ORCA_PROMPT,
+                pl.col("chosen"),
+                pl.col("rejected"),
+                (pl.col("chosen_score"), pl.col("rating").list.min()),
+            ),
+            "prompts": prompted(ORCA_PROMPT),
+        },
+        rules=_orca_rules,
+        options=OrcaOptions,
+        hub_id="argilla/distilabel-intel-orca-dpo-pairs",
+    ),
+    "capybara": Entry(
+        facts="Card of RLHFlow/Capybara-distibalel-Filter-standard: made from this set, in the "
+        "standard format, no further filter; Table 1 counts 14,811 pairs, all of its rows. The "
+        "paper's footnote names the other set (capybara_7k).",
+        native={
+            "chosen": MESSAGES,
+            "rejected": MESSAGES,
+            "chosen_rating": pl.Int64,
+            "rejected_rating": pl.Int64,
+        },
+        layouts=preferred(
+            pl.col("chosen"),
+            pl.col("rejected"),
+            (pl.col("chosen_rating"), pl.col("rejected_rating")),
+        ),
+        options=KeptTies,
+        hub_id="argilla/Capybara-Preferences-Filtered",
+    ),
+    "capybara_7k": Entry(
+        facts="Named by the paper's footnote 2; has 7,563 rows, too few for Table 1. An older set "
+        "of the authors dropped equal ratings and kept 7,562. Columns from its card.",
+        native={
+            "chosen": MESSAGES,
+            "rejected": MESSAGES,
+            "rating_chosen": pl.Int64,
+            "rating_rejected": pl.Int64,
+        },
+        layouts=preferred(
+            pl.col("chosen"),
+            pl.col("rejected"),
+            (pl.col("rating_chosen"), pl.col("rating_rejected")),
+        ),
+        hub_id="argilla/distilabel-capybara-dpo-7k-binarized",
+    ),
+}

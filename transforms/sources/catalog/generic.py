@@ -1,0 +1,76 @@
+"""Layouts that many datasets have: an entry without a dataset of its own.
+
+Not here: single datasets (the other files of this package).
+"""
+
+import polars as pl
+
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.sources.layouts.comparisons import NO_VERDICT, conversations
+from transforms.sources.layouts.conversations import all_but_last
+from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
+
+
+def demonstrated(messages: pl.Expr) -> Layout:
+    """Rows whose conversation is a demonstration."""
+
+    def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
+        return raw.select("row_key", messages=messages, verdict=NO_VERDICT)
+
+    return layout
+
+
+def prompted(messages: pl.Expr) -> Layout:
+    """Rows of which a message list is a prompt."""
+
+    def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
+        return raw.select("row_key", prompt=messages, verdict=NO_VERDICT)
+
+    return layout
+
+
+def judged(layout: Layout, verdict: pl.Expr) -> Layout:
+    """Give the rows of a layout, one a native row, a verdict (`comparisons.VERDICTS`)."""
+
+    def layout_and_verdict(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        return layout(raw, options).with_columns(raw.select(verdict=verdict)["verdict"])
+
+    return layout_and_verdict
+
+
+def preferred(chosen: pl.Expr, rejected: pl.Expr, scores: tuple[pl.Expr, ...] = ()) -> dict:
+    """Layouts of two conversations a row: its pairs, those it prefers, or its prompts."""
+    return {
+        "preferences": conversations(chosen, rejected, scores),
+        "demonstrations": demonstrated(chosen),
+        "prompts": prompted(all_but_last(chosen)),
+    }
+
+
+ENTRIES = {
+    "messages": Entry(
+        facts="TRL's conversational layout for supervised fine-tuning.",
+        native={"messages": MESSAGES},
+        layouts={"demonstrations": demonstrated(pl.col("messages"))},
+    ),
+    "context_messages": Entry(
+        facts="Layout of RLHFlow/prompt-collection-v0.1 (dataset card); its other columns, "
+        "dataset, context and id, say nothing that the messages do not.",
+        native={"context_messages": MESSAGES},
+        layouts={"prompts": prompted(pl.col("context_messages"))},
+    ),
+    "standard_pairs": Entry(
+        facts="The published format of the method's preference sets (card of "
+        "hendrydong/preference_700K): whole conversations that share all turns but the last.",
+        native={
+            "chosen": MESSAGES,
+            "rejected": MESSAGES,
+            "chosen_score": pl.Float64,
+            "rejected_score": pl.Float64,
+        },
+        optional=("chosen_score", "rejected_score"),
+        layouts=preferred(
+            pl.col("chosen"), pl.col("rejected"), (pl.col("chosen_score"), pl.col("rejected_score"))
+        ),
+    ),
+}

@@ -1,0 +1,208 @@
+"""Preference sets that people labelled: those of the paper's Table 1, and Mix1's summaries.
+
+Not here: sets that models labelled (`transforms.sources.catalog.model_preferences`,
+`transforms.sources.catalog.distilabel_preferences`).
+"""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import polars as pl
+from pydantic import Field
+
+from transforms.sources.catalog.generic import preferred, prompted
+from transforms.sources.layouts.comparisons import labelled, numbered
+from transforms.sources.layouts.conversations import marked_transcript, turn
+from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.rules import Rule
+from transforms.sources.layouts.scored_responses import compared_rows
+
+HH_MARKERS = ("\n\nHuman:", "\n\nAssistant:")
+
+
+class SHPOptions(SourceOptions):
+    """Choices for SHP."""
+
+    max_pairs_per_prompt: int | None = Field(default=5, ge=1)
+    """Paper, section 2.1: "at most 5 pairs are taken for each prompt". Which five is not published;
+    here they are drawn by hash with `seed`."""
+    score_ratio_above: float = Field(default=2.0, ge=1)
+    """Ratio of votes that a pair must exceed. Paper, section 2.1: "a score ratio > 2"."""
+
+
+def _vote_rules(options: SHPOptions) -> Sequence[Rule]:
+    ratio = pl.col("score_ratio")
+    # polars puts NaN above every number
+    enough = (ratio > options.score_ratio_above) & ratio.is_not_nan()
+    evidence = pl.format(
+        "score ratio {}, more than {} wanted",
+        ratio.cast(pl.String).fill_null("none"),
+        pl.lit(options.score_ratio_above),
+    )
+    return [Rule("score_ratio", ~enough.fill_null(False), evidence)]
+
+
+Attribute = Literal["helpfulness", "correctness", "coherence", "complexity", "verbosity"]
+
+
+class HelpSteerOptions(SourceOptions):
+    """Choices for HelpSteer."""
+
+    score_attributes: tuple[Attribute, ...] = Field(
+        default=("helpfulness", "correctness"), min_length=1
+    )
+    """Attributes whose mean is a response's score. The score of the published set is not known; the
+    default is the one that the authors named for an older set. Their 37,131 pairs must come of a
+    finer score, such as the mean of more attributes."""
+
+
+def _mean_attribute(options: HelpSteerOptions) -> pl.Expr:
+    chosen = options.score_attributes
+    return sum((pl.col(name) for name in chosen), pl.lit(0.0)) / len(chosen)
+
+
+class PKUOptions(SourceOptions):
+    """Choices for PKU-SafeRLHF-30K."""
+
+    label: Literal["safer", "better"] = "safer"
+    """The label that says which response is preferred: `safer_response_id` or
+    `better_response_id`. Which one the authors used is not published."""
+    drop_disputed: bool = False
+    """Drop rows whose two labels differ. The authors seem to have kept them: their set has as many
+    pairs as the source has rows."""
+
+
+def _pku_pairs(raw: pl.DataFrame, options: PKUOptions) -> pl.DataFrame:
+    layout = labelled(
+        turn("user", pl.col("prompt")),
+        pl.col("response_0"),
+        pl.col("response_1"),
+        numbered(pl.col(f"{options.label}_response_id")),
+    )
+    return layout(raw, options)
+
+
+def _dispute_rules(options: PKUOptions) -> Sequence[Rule]:
+    if not options.drop_disputed:
+        return []
+    labels = [pl.col("safer_response_id"), pl.col("better_response_id")]
+    evidence = pl.format("response {} is safer, response {} is better", *labels)
+    return [Rule("disputed_label", labels[0] != labels[1], evidence)]
+
+
+def _post() -> pl.Expr:
+    info = pl.col("info").struct
+    return pl.format(
+        "SUBREDDIT: r/{}\n\nTITLE: {}\n\nPOST: {}\n\nTL;DR:",
+        *(info.field(name) for name in ("subreddit", "title", "post")),
+    )
+
+
+def _summary(number: int) -> pl.Expr:
+    text = pl.col("summaries").list.get(number, null_on_oob=True).struct.field("text")
+    return text.str.strip_chars()
+
+
+ENTRIES = {
+    "hh_rlhf": Entry(
+        facts="Bai et al. 2022 (arXiv 2204.05862); columns and markers as in the files of the "
+        "anthropics/hh-rlhf repository. The card of RLHFlow/HH-RLHF-Helpful-standard has the "
+        "structural filter and no other rule. Table 1 counts 115,396 pairs; the three folders "
+        "should have 118,263 rows (not checked here). The paper does not say that harmless-base is "
+        "left out; the card does.",
+        native={"chosen": pl.String, "rejected": pl.String},
+        layouts=preferred(
+            *(marked_transcript(side, *HH_MARKERS) for side in ("chosen", "rejected"))
+        ),
+        hub_id="Anthropic/hh-rlhf",
+        hub_dirs=("helpful-base", "helpful-online", "helpful-rejection-sampled"),
+    ),
+    "shp": Entry(
+        facts="Ethayarajh et al. 2022; columns from the example row of the dataset card. history "
+        "is a Reddit post; labels is 1 where comment A is preferred, the one with more votes, and "
+        "0 where B is. Rules: paper, section 2.1. "
+        "Table 1 counts 93,301 pairs of 348,718 rows; an older set of the authors had 109,526 by "
+        "the same words, and the difference is not published. Pairs are limited for each text of a "
+        "post: equal posts of two ids are one prompt.",
+        native={
+            "history": pl.String,
+            "human_ref_A": pl.String,
+            "human_ref_B": pl.String,
+            "labels": pl.Int64,
+            "score_A": pl.Int64,
+            "score_B": pl.Int64,
+            "score_ratio": pl.Float64,
+        },
+        layouts={
+            "preferences": labelled(
+                turn("user", pl.col("history")),
+                pl.col("human_ref_A"),
+                pl.col("human_ref_B"),
+                numbered(1 - pl.col("labels")),
+                (pl.col("score_A"), pl.col("score_B")),
+            )
+        },
+        rules=_vote_rules,
+        options=SHPOptions,
+        group_by="history",
+        hub_id="stanfordnlp/SHP",
+    ),
+    "helpsteer": Entry(
+        facts="Wang et al. 2023 (arXiv 2311.09528); columns from the dataset card: one response a "
+        "row, five attributes from 0 to 4. All pairs of a prompt's responses but ties. Table 1 "
+        "counts 37,131 pairs; the script is not published, nor whether the validation rows (1,789, "
+        "beside 35,331 of train) are among them. Here train alone is read; hub_split "
+        "train+validation reads both.",
+        native={
+            "prompt": pl.String,
+            "response": pl.String,
+            **dict.fromkeys(get_args(Attribute), pl.Int32),
+        },
+        layouts={
+            "preferences": compared_rows(
+                "prompt", turn("user", pl.col("prompt")), pl.col("response"), _mean_attribute
+            ),
+            "prompts": prompted(turn("user", pl.col("prompt"))),
+        },
+        options=HelpSteerOptions,
+        group_by="prompt",
+        hub_id="nvidia/HelpSteer",
+    ),
+    "pku_saferlhf_30k": Entry(
+        facts="Ji et al. 2024, as cited by the paper. Columns as in rows of PKU-SafeRLHF, the "
+        "larger set; those of this one were not seen. Table 1 counts 26,874 pairs and the hub's "
+        "page 26.9k rows of train, so it seems that nothing was filtered. The paper says that the "
+        "labels of helpfulness and of safety are merged, not how.",
+        native={
+            "prompt": pl.String,
+            "response_0": pl.String,
+            "response_1": pl.String,
+            "better_response_id": pl.Int64,
+            "safer_response_id": pl.Int64,
+        },
+        layouts={"preferences": _pku_pairs},
+        rules=_dispute_rules,
+        options=PKUOptions,
+        hub_id="PKU-Alignment/PKU-SafeRLHF-30K",
+    ),
+    "summarize_comparisons": Entry(
+        facts="Stiennon et al. 2020 (arXiv 2009.01325), in Mix1 (paper, section 2.3). Columns from "
+        "cards of copies; choice is the number of the preferred summary. The prompt is the query "
+        "of the openai/summarize-from-feedback repository; how Mix1 wrote it is not published. "
+        "Summaries begin with a space, which is stripped. News articles (part of the validation "
+        "split) have no post and are dropped. The hub's main branch holds a loading script, which "
+        "datasets no longer runs: take a revision of its branch refs/convert/parquet.",
+        native={
+            "info": pl.Struct({"post": pl.String, "title": pl.String, "subreddit": pl.String}),
+            "summaries": pl.List(pl.Struct({"text": pl.String})),
+            "choice": pl.Int32,
+        },
+        layouts={
+            "preferences": labelled(
+                turn("user", _post()), _summary(0), _summary(1), numbered(pl.col("choice"))
+            )
+        },
+        hub_id="openai/summarize_from_feedback",
+        hub_dirs=("comparisons",),
+    ),
+}

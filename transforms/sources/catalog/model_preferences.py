@@ -1,0 +1,194 @@
+"""Preference sets that models or checkers labelled: three of Table 1, and the offline baseline's.
+
+Not here: sets that people labelled (`transforms.sources.catalog.human_preferences`), Argilla's
+(`transforms.sources.catalog.distilabel_preferences`).
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from transforms.sources.catalog.generic import demonstrated, prompted
+from transforms.sources.catalog.human_preferences import HH_MARKERS
+from transforms.sources.layouts.comparisons import responses
+from transforms.sources.layouts.conversations import (
+    exchange,
+    marked_transcript,
+    sharegpt,
+    turn,
+    without_open_turn,
+)
+from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.rules import Rule
+from transforms.sources.layouts.scored_responses import all_comparisons, best_and_worst
+
+
+class UltraFeedbackOptions(SourceOptions):
+    """Choices for UltraFeedback."""
+
+    score: Literal["fine-grained_score", "overall_score"] = "fine-grained_score"
+    """The score of a response: the mean over four aspects, which the card of the published set
+    names, or one score by GPT-4, wrong in 2,628 responses before December 2023."""
+
+
+def _each(column: str, field: str) -> pl.Expr:
+    return pl.col(column).list.eval(pl.element().struct.field(field))
+
+
+def _ultrafeedback_pairs(raw: pl.DataFrame, options: UltraFeedbackOptions) -> pl.DataFrame:
+    layout = all_comparisons(
+        turn("user", pl.col("instruction")),
+        _each("completions", "response"),
+        _each("completions", options.score),
+        _each("completions", "model"),
+    )
+    return layout(raw, options)
+
+
+class UltraInteractOptions(SourceOptions):
+    """Choices for UltraInteract.
+
+    The authors' filter kept 161,927 of 219,522 rows and is not published. By default nothing but
+    the structural filter is applied.
+    """
+
+    tasks: tuple[str, ...] = ()
+    """Kinds of task (column `task`, such as Coding or Logic) to keep; none named keeps all."""
+    max_history_turns: int | None = Field(default=None, ge=1)
+    """Most turns before the response: 1 keeps the first step of a tree only; null keeps all."""
+
+
+def _tree_rules(options: UltraInteractOptions) -> Sequence[Rule]:
+    rules = []
+    if options.tasks:
+        task = pl.col("task").fill_null("none")
+        rules.append(Rule("other_task", ~task.is_in(options.tasks), pl.format("task {}", task)))
+    if options.max_history_turns is not None:
+        turns = pl.col("trajectory").list.len()
+        evidence = pl.format("{} turns, at most {}", turns, pl.lit(options.max_history_turns))
+        rules.append(Rule("long_history", turns > options.max_history_turns, evidence))
+    return rules
+
+
+def _code_pairs(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+    rated = raw.join(_ratings(raw), on="row_key", how="left", maintain_order="left")
+    layout = all_comparisons(
+        turn("user", pl.col("instruction")),
+        _each("responses", "response"),
+        pl.col("ratings"),
+        _each("responses", "model"),
+    )
+    return layout(rated.drop("annotations"), options)
+
+
+def _ratings(raw: pl.DataFrame) -> pl.DataFrame:
+    """Find the rating of each response by its model: row_key, ratings in the responses' order."""
+    responses, annotations = (
+        raw.select("row_key", column)
+        .filter(pl.col(column).list.len() > 0)
+        .explode(column)
+        .select("row_key", pl.col(column).struct.unnest())
+        for column in ("responses", "annotations")
+    )
+    last = annotations.unique(["row_key", "model"], keep="last", maintain_order=True)
+    found = responses.join(last, on=["row_key", "model"], how="left", maintain_order="left")
+    return found.group_by("row_key", maintain_order=True).agg(ratings="rating")
+
+
+class NectarOptions(SourceOptions):
+    """Choices for Nectar."""
+
+    comparisons: Literal["best_and_worst", "all"] = "best_and_worst"
+    """One pair a prompt, the best against the worst answer, as in the loop (paper, section 3.3), or
+    every pair of answers. What the offline baseline (paper, appendix) used is not published."""
+
+
+def _nectar_pairs(raw: pl.DataFrame, options: NectarOptions) -> pl.DataFrame:
+    compare = all_comparisons if options.comparisons == "all" else best_and_worst
+    rank = pl.element().struct.field("rank")
+    layout = compare(
+        without_open_turn(marked_transcript("prompt", *HH_MARKERS)),
+        _each("answers", "answer"),
+        pl.col("answers").list.eval(-rank),
+    )
+    return layout(raw, options)
+
+
+INSTRUCTION = prompted(turn("user", pl.col("instruction")))
+
+ENTRIES = {
+    "ultrafeedback": Entry(
+        facts="Cui et al. 2023 (arXiv 2310.01377); columns from the example of the "
+        "OpenBMB/UltraFeedback repository and from scripts that read the two scores. Rule: card of "
+        "RLHFlow/UltraFeedback-preference-standard: all comparisons, by the fine-grained score. "
+        "Its script keeps one response a model, the last one; that it drops ties is inferred from "
+        "the count: Table 1 has 340,025 pairs of about 64k prompts with four responses each. The "
+        "system prompts under which responses were sampled are left out, as it seems to do.",
+        native={
+            "instruction": pl.String,
+            "completions": pl.List(
+                pl.Struct(
+                    {
+                        "model": pl.String,
+                        "response": pl.String,
+                        "fine-grained_score": pl.Float64,
+                        "overall_score": pl.Float64,
+                    }
+                )
+            ),
+        },
+        layouts={"preferences": _ultrafeedback_pairs, "prompts": INSTRUCTION},
+        options=UltraFeedbackOptions,
+        hub_id="openbmb/UltraFeedback",
+    ),
+    "code_ultrafeedback": Entry(
+        facts="Weyssow et al. 2024 (arXiv 2403.09032); columns from the dataset card. Rule: card "
+        "of RLHFlow/CodeUltraFeedback-standard: all comparisons but ties. Its script compares "
+        "ratings as text and looks for N/A at one model of the row, so that N/A could win; here "
+        "ratings are numbers and N/A drops the pair. Table 1 counts 50,156 pairs; fewer are "
+        "expected. Ratings are found by model; of equal model names the last counts.",
+        native={
+            "instruction": pl.String,
+            "responses": pl.List(pl.Struct({"model": pl.String, "response": pl.String})),
+            "annotations": pl.List(pl.Struct({"model": pl.String, "rating": pl.String})),
+        },
+        layouts={"preferences": _code_pairs},
+        hub_id="coseal/CodeUltraFeedback",
+    ),
+    "ultrainteract": Entry(
+        facts="Yuan et al. 2024 (arXiv 2404.02078); columns from the card of UltraInteract_pair. "
+        "trajectory is the conversation before the response; a user turn holds what the "
+        "environment and the critic said. Table 1 counts 161,927 pairs of 219,522 rows; the filter "
+        "is not published. The right responses can serve as demonstrations; the set made for that "
+        "is UltraInteract_sft.",
+        native={
+            "task": pl.String,
+            "trajectory": pl.List(pl.Struct({"from": pl.String, "value": pl.String})),
+            "chosen": pl.String,
+            "rejected": pl.String,
+        },
+        layouts={
+            "preferences": responses(sharegpt("trajectory"), pl.col("chosen"), pl.col("rejected")),
+            "demonstrations": demonstrated(exchange(sharegpt("trajectory"), pl.col("chosen"))),
+            "prompts": prompted(sharegpt("trajectory")),
+        },
+        rules=_tree_rules,
+        options=UltraInteractOptions,
+        hub_id="openbmb/UltraInteract_pair",
+    ),
+    "nectar": Entry(
+        facts="Zhu et al. 2023; columns from the dataset_info of a copy. Seven answers a prompt "
+        "(card), the best has rank 1. The prompt is a transcript that ends with an open assistant "
+        "turn, as code that reads it says. Offline DPO baseline (paper, appendix B): the paper "
+        "names the dataset and no comparisons of it. A score is the rank with its sign turned.",
+        native={
+            "prompt": pl.String,
+            "answers": pl.List(pl.Struct({"answer": pl.String, "rank": pl.Float64})),
+        },
+        layouts={"preferences": _nectar_pairs},
+        options=NectarOptions,
+        hub_id="berkeley-nest/Nectar",
+    ),
+}

@@ -1,0 +1,64 @@
+"""Public files of prompts and instructions, some with an answer, none with a preference.
+
+Columns are those of the files, which were read.
+"""
+
+import polars as pl
+
+from transforms.sources.catalog.generic import demonstrated, prompted
+from transforms.sources.layouts.conversations import exchange, instructed, turn
+from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
+
+ALPACA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))
+INSTANCES = pl.List(pl.Struct({"input": pl.String, "output": pl.String}))
+
+
+def each_instance(layout: Layout) -> Layout:
+    """Apply a layout to each instance of an instruction, keyed `<row_key>#<i>`.
+
+    An instruction without instances stays one row, whose input and output are null.
+    """
+
+    def layout_of_instances(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        numbers = pl.int_ranges(pl.col("instances").list.len())
+        rows = raw.with_columns(number=numbers).explode("instances", "number", empty_as_null=True)
+        key = pl.when(pl.col("number").is_null()).then("row_key")
+        rows = rows.with_columns(row_key=key.otherwise(pl.format("{}#{}", "row_key", "number")))
+        return layout(rows.unnest("instances"), options)
+
+    return layout_of_instances
+
+
+ENTRIES = {
+    "alpaca": Entry(
+        facts="prompts/code_alpaca_2k and many others: Alpaca's columns. An input follows the "
+        "instruction after an empty line, without Alpaca's template.",
+        native=dict.fromkeys(("instruction", "input", "output"), pl.String),
+        layouts={
+            "demonstrations": demonstrated(exchange(ALPACA_PROMPT, pl.col("output"))),
+            "prompts": prompted(ALPACA_PROMPT),
+        },
+    ),
+    "prompt_text": Entry(
+        facts="prompts/hh_rlhf_100 and many others: a prompt as text.",
+        native={"prompt": pl.String},
+        layouts={"prompts": prompted(turn("user", pl.col("prompt")))},
+    ),
+    "instruction_instances": Entry(
+        facts="prompts/user_oriented_252, the layout of Self-Instruct: an instruction and a list "
+        "of inputs with outputs; each instance is a row of its own.",
+        native={"instruction": pl.String, "instances": INSTANCES},
+        layouts={
+            "prompts": each_instance(prompted(ALPACA_PROMPT)),
+            "demonstrations": each_instance(
+                demonstrated(exchange(ALPACA_PROMPT, pl.col("output")))
+            ),
+        },
+    ),
+    "wizardlm_testset": Entry(
+        facts="prompts/wizardlm_testset_218. An evaluation set of its authors: use it as prompts "
+        "only where it is not one of yours.",
+        native={"Instruction": pl.String},
+        layouts={"prompts": prompted(turn("user", pl.col("Instruction")))},
+    ),
+}

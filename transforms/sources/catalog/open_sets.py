@@ -1,0 +1,130 @@
+"""Public files of n responses a row: scored, ranked, compared pair by pair, or only sampled.
+
+Columns are those of the files, which were read. Not here: two responses a row
+(`transforms.sources.catalog.open_pairs`, `transforms.sources.catalog.open_labels`).
+"""
+
+from typing import Literal
+
+import polars as pl
+
+from transforms.sources.catalog.generic import prompted
+from transforms.sources.catalog.open_prompts import ALPACA_PROMPT
+from transforms.sources.layouts.conversations import exchanges, instructed, turn, with_system
+from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.response_sets import labelled_pairs, preferred_sets, ranked
+from transforms.sources.layouts.scored_responses import all_comparisons
+
+
+class MathOptions(SourceOptions):
+    """Which judgement of an answer its pairs go by."""
+
+    score: Literal["reward_model", "correctness"] = "reward_model"
+    """A reward model's score, as in the loop of the paper, or whether the answer is right: then
+    only a right and a wrong one are compared."""
+
+
+class StyleOptions(SourceOptions):
+    """Which chosen response is compared with which rejected one."""
+
+    styles: Literal["same", "all"] = "same"
+    """Three styles a side (short, long, formatted). `same` style: the pair differs in content
+    alone; `all` nine, the matrix of RM-Bench's accuracies."""
+
+
+def math_pairs(raw: pl.DataFrame, options: MathOptions) -> pl.DataFrame:
+    """Compare all answers by the score that the options name."""
+    rewards = pl.col("pred_score").list.eval(pl.element().list.first())
+    scores = rewards if options.score == "reward_model" else pl.col("score")
+    return all_comparisons(MATH_PROMPT, pl.col("response"), scores)(raw, options)
+
+
+OASST_PROMPT = pl.concat_list(exchanges("history"), ALPACA_PROMPT)
+MATH_PROMPT = with_system(pl.col("system"), turn("user", pl.col("query")))
+PASSAGES = pl.col("passages").list.eval(pl.element().list.slice(1).list.join(" ")).list.join("\n\n")
+QA_PROMPT = turn("user", instructed(pl.col("question"), PASSAGES))
+INSTRUCTION = turn("user", pl.col("instruction"))
+PREDICTIONS = [f"prediction {number}" for number in (1, 2, 3, 4)]
+ALPACA = dict.fromkeys(("instruction", "input"), pl.String)
+SAMPLES = pl.List(pl.String)
+
+ENTRIES = {
+    "oasst_ranked": Entry(
+        facts="n_responses/oasst_rm_zh_ranked: output is ranked, the best first. Every pair is "
+        "compared, as InstructGPT did; a rank is no score. history is turns before the prompt.",
+        native={**ALPACA, "output": SAMPLES, "history": pl.List(SAMPLES)},
+        layouts={
+            "preferences": ranked(OASST_PROMPT, pl.col("output")),
+            "prompts": prompted(OASST_PROMPT),
+        },
+    ),
+    "qa_feedback": Entry(
+        facts="n_responses/qa_feedback_4way_human_250: labels (0 tie, 1, 2) of the pairs of four "
+        "answers in the order 12, 13, 14, 23, 24, 34, the order with the fewest circles (26; the "
+        "next has 236). The prompt is the question and then the passages that the answers were "
+        "written from and judged against, without their titles.",
+        native={
+            "question": pl.String,
+            "passages": pl.List(SAMPLES),
+            **dict.fromkeys(PREDICTIONS, pl.String),
+            "preference": pl.List(pl.Int64),
+        },
+        layouts={
+            "preferences": labelled_pairs(
+                QA_PROMPT, pl.concat_list(PREDICTIONS), pl.col("preference")
+            ),
+            "prompts": prompted(QA_PROMPT),
+        },
+    ),
+    "math_rewards": Entry(
+        facts="n_responses/math_n8_rm_scores_50: eight answers a problem, a reward model's score "
+        "and the correctness of each. The system text asks to reason step by step; option "
+        "system_turn says what becomes of it.",
+        native={
+            **dict.fromkeys(("system", "query"), pl.String),
+            "response": SAMPLES,
+            "pred_score": pl.List(pl.List(pl.Float64)),
+            "score": pl.List(pl.Boolean),
+        },
+        layouts={"preferences": math_pairs, "prompts": prompted(MATH_PROMPT)},
+        options=MathOptions,
+    ),
+    "tulu2_samples": Entry(
+        facts="n_responses/tulu2_dpo13b_n16_alpacaeval_400: 16 samples a prompt, GPT-4 Turbo's "
+        "preference over a reference (1 reference, 2 sample) for the first eleven. Samples are "
+        "compared with each other by it, not with the reference; a pair with an unjudged one is "
+        "dropped (missing_score). Option min_margin leaves out near ties. The prompts are "
+        "AlpacaEval's: as a prompt source, they are what decontamination is for.",
+        native={
+            "instruction": pl.String,
+            "responses": SAMPLES,
+            "gpt4turbo_preference_vs_reference": pl.List(pl.Float64),
+        },
+        layouts={
+            "preferences": all_comparisons(
+                INSTRUCTION, pl.col("responses"), pl.col("gpt4turbo_preference_vs_reference")
+            ),
+            "prompts": prompted(INSTRUCTION),
+        },
+    ),
+    "alpaca_multisamples": Entry(
+        facts="n_responses/alpaca_farm_multisamples_sft: samples without a judgement, so prompts "
+        "only.",
+        native=ALPACA,
+        layouts={"prompts": prompted(ALPACA_PROMPT)},
+    ),
+    "rm_bench": Entry(
+        facts="rm_bench/*: three chosen and three rejected responses, each in three styles in the "
+        "same order (Liu et al. 2024).",
+        native={"prompt": pl.String, "chosen": SAMPLES, "rejected": SAMPLES},
+        layouts={
+            "preferences": preferred_sets(
+                turn("user", pl.col("prompt")),
+                pl.col("chosen"),
+                pl.col("rejected"),
+                crossed=lambda options: options.styles == "all",
+            )
+        },
+        options=StyleOptions,
+    ),
+}

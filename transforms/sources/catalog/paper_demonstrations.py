@@ -1,0 +1,91 @@
+"""Fine-tuning sets of the paper's pi_0 (section 3.1 and appendix B).
+
+The paper names the sets, not their ids, and no filter. The ids are those that the card of
+pxyyy/rlhflow_mixture_intuitive-v5_sampled-20k, a later mixture of the same sets, weighs by name.
+Where an entry does not say where its columns are from, they are general knowledge, not seen here:
+the assertion at ingest says so when they are wrong.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from transforms.sources.catalog.generic import demonstrated
+from transforms.sources.layouts.conversations import exchange, instructed, sharegpt, turn
+from transforms.sources.layouts.entry import Entry
+
+
+def answered(question: str, answer: str, context: str | None = None) -> dict[str, Any]:
+    """Native columns and layouts of one question, perhaps with an input, and one answer a row."""
+    text = pl.col(question)
+    columns = [question, answer]
+    if context is not None:
+        text = instructed(text, pl.col(context))
+        columns.insert(1, context)
+    conversation = exchange(turn("user", text), pl.col(answer))
+    return {
+        "native": dict.fromkeys(columns, pl.String),
+        "layouts": {"demonstrations": demonstrated(conversation)},
+    }
+
+
+def spoken() -> dict[str, Any]:
+    """Native columns and layouts of one conversation a row, in the ShareGPT layout."""
+    return {
+        "native": {"conversations": pl.List(pl.Struct({"from": pl.String, "value": pl.String}))},
+        "layouts": {"demonstrations": demonstrated(sharegpt("conversations"))},
+    }
+
+
+ENTRIES = {
+    "sharegpt": Entry(
+        facts="The mixture's card names ShareGPT_V3_unfiltered_cleaned_split_no_imsorry, one file "
+        "of anon8231489123/ShareGPT_Vicuna_unfiltered: name it in `files`, as reading the id would "
+        "read several versions of each conversation. Long conversations are cut into pieces that "
+        "may begin with the assistant or end with the user: dropped (role_order), not mended.",
+        **spoken(),
+    ),
+    "evol_instruct": Entry(
+        facts="Xu et al. 2023 (WizardLM). One exchange a row.",
+        hub_id="WizardLM/WizardLM_evol_instruct_V2_196k",
+        **spoken(),
+    ),
+    "slim_orca": Entry(
+        facts="Columns from cards of copies. A turn's weight is not read. Most rows begin with a "
+        "system turn, which demonstrations may have.",
+        hub_id="Open-Orca/SlimOrca",
+        **spoken(),
+    ),
+    "math_instruct": Entry(
+        facts="Yue et al. 2023 (MAmmoTH). Answers in words and answers as programs are kept alike.",
+        hub_id="TIGER-Lab/MathInstruct",
+        **answered("instruction", "output"),
+    ),
+    "magicoder_evol_instruct": Entry(
+        facts="Wei et al. 2023 (Magicoder).",
+        hub_id="ise-uiuc/Magicoder-Evol-Instruct-110K",
+        **answered("instruction", "response"),
+    ),
+    "gpt4_llm": Entry(
+        facts="Peng et al. 2023, the cleaned copy. An input follows the instruction after an empty "
+        "line; Alpaca's template around both belongs to a model, not to the data.",
+        hub_id="teknium/GPT4-LLM-Cleaned",
+        **answered("instruction", "output", context="input"),
+    ),
+    "orca_math": Entry(
+        facts="Mitra et al. 2024 (Orca-Math).",
+        hub_id="microsoft/orca-math-word-problems-200k",
+        **answered("question", "answer"),
+    ),
+    "gpteacher": Entry(
+        facts="Columns from the set's card: Alpaca's, some inputs null.",
+        hub_id="teknium/GPTeacher-General-Instruct",
+        **answered("instruction", "response", context="input"),
+    ),
+    "ultrainteract_sft": Entry(
+        facts="Yuan et al. 2024 (Eurus). Columns from the set's card (288,579 rows). The history "
+        "of a later step is part of its instruction.",
+        hub_id="openbmb/UltraInteract_sft",
+        **answered("instruction", "response"),
+    ),
+}

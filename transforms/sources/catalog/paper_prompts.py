@@ -1,0 +1,37 @@
+"""Prompt sources of the paper that are no preference sets: OpenOrca and DIBT-10K.
+
+The others, UltraFeedback, HelpSteer, UltraInteract and Capybara, are a role of their entries among
+the preference sets; the collection itself, RLHFlow/prompt-collection-v0.1, has the layout
+`context_messages`. Its card says `subsets of` these sets and names no filter.
+"""
+
+import polars as pl
+
+from transforms.sources.catalog.generic import demonstrated, prompted
+from transforms.sources.layouts.conversations import exchange, turn, with_system
+from transforms.sources.layouts.entry import Entry
+
+ORCA_PROMPT = with_system(pl.col("system_prompt"), turn("user", pl.col("question")))
+
+ENTRIES = {
+    "open_orca": Entry(
+        facts="The paper cites Open-Orca/OpenOrca; the card of the prompt collection links "
+        "argilla/distilabel-intel-orca-dpo-pairs instead (orca_pairs). Columns from cards of "
+        "copies. The system prompt becomes a system turn, which a prompt may have; an empty one "
+        "becomes none.",
+        native={"system_prompt": pl.String, "question": pl.String, "response": pl.String},
+        layouts={
+            "prompts": prompted(ORCA_PROMPT),
+            "demonstrations": demonstrated(exchange(ORCA_PROMPT, pl.col("response"))),
+        },
+        hub_id="Open-Orca/OpenOrca",
+    ),
+    "dibt_10k": Entry(
+        facts="Id in footnote 6 of the paper and in the card of the prompt collection, columns "
+        "from the set's card (10,331 rows). Its ratings of prompts (avg_rating and others) are not "
+        "read: no source says that upstream filtered by them.",
+        native={"prompt": pl.String},
+        layouts={"prompts": prompted(turn("user", pl.col("prompt")))},
+        hub_id="DIBT/10k_prompts_ranked",
+    ),
+}

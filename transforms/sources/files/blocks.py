@@ -1,0 +1,92 @@
+"""Files as blocks of whole lines: decompressed as they are read, a few megabytes at a time.
+
+Lives here: opening, decompressing, cutting at line ends, saying where a file broke. Not here: what
+a line holds (`transforms.sources.files.json_rows`).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from isal import igzip  # the standard library's gzip is four times slower
+
+from transforms.errors import InputError
+
+BLOCK_BYTES = 4 << 20
+"""Bytes that are read at a time: what bounds the memory of an ingest."""
+
+
+class Block(NamedTuple):
+    """Whole lines of a file."""
+
+    content: bytes
+    offset: int
+    """Bytes of the file before it, decompressed."""
+    first_line: int
+    """Number of its first line, from 1."""
+    lines: int
+    """How many it holds."""
+    cut: bool
+    """Whether its last line has no end: the file's last one, whole or cut off."""
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file for reading, decompressed when its name ends in `.gz`."""
+    return igzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+
+
+def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    r"""Read a file in blocks that end at "\n"; other line separators are ordinary characters.
+
+    A line longer than a block makes its block longer.
+
+    Raises:
+        InputError: the file cannot be decompressed; names the file, the offset and the cause.
+    """
+    offset, first_line = 0, 1
+    pending: list[bytes] = []
+    with open_bytes(path) as file:
+        while piece := _read(file, path, offset + sum(map(len, pending)), block_bytes):
+            end = piece.rfind(b"\n") + 1
+            if end == 0:
+                pending.append(piece)
+                continue
+            content = b"".join([*pending, piece[:end]])
+            block = Block(content, offset, first_line, content.count(b"\n"), cut=False)
+            yield block
+            offset += len(content)
+            first_line += block.lines
+            pending = [piece[end:]] if end < len(piece) else []
+    if pending:
+        yield Block(b"".join(pending), offset, first_line, lines=1, cut=True)
+
+
+def read_whole(path: Path) -> bytes:
+    """Read a file into memory, for formats that cannot be cut at lines.
+
+    Raises:
+        InputError: the file cannot be decompressed.
+    """
+    pieces: list[bytes] = []
+    with open_bytes(path) as file:
+        while piece := _read(file, path, sum(map(len, pieces)), BLOCK_BYTES):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def malformed(path: Path, found: str, offset: int | None = None) -> InputError:
+    """Say that a file cannot be read, where it broke and why."""
+    where = "" if offset is None else f"at byte {offset}: "
+    return InputError(
+        f"source file {path} cannot be read",
+        expected="parquet, csv, a .json array of objects, or one JSON object a line; .gz allowed",
+        found=where + found,
+        remedy="mend or download the file again, then run again; the table keeps its last version",
+    )
+
+
+def _read(file: IO[bytes], path: Path, offset: int, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except (OSError, EOFError) as error:
+        raise malformed(path, f"gzip data ends or breaks ({error})", offset) from None

@@ -1,0 +1,37 @@
+"""Which fine-tuning conversations are kept, and why each other one is not.
+
+Not here: native columns (`transforms.sources.catalog`), held-out prompts
+(`transforms.prompts.splits`).
+"""
+
+import polars as pl
+
+from transforms.identity import message_id
+from transforms.lake.schemas import SCHEMAS
+from transforms.sources.layouts.conversations import all_but_last, settle_system
+from transforms.sources.layouts.entry import SourceOptions
+from transforms.sources.layouts.rules import apply_rules
+from transforms.sources.layouts.turn_rules import shape_rules
+
+DEMONSTRATION_ROLES = "^(system,)?user,assistant(,user,assistant)*$"
+
+
+def split_demonstrations(
+    source: str, rows: pl.DataFrame, options: SourceOptions | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split conversations (row_key, messages, verdict) into `demonstrations` and `dropped_rows`.
+
+    Kept: user and assistant alternate after an optional system turn, the last turn is the
+    assistant's, no turn is empty. The standard format of demonstrations has a system turn, so
+    `system_turn` counts only where it says to fold or remove it.
+    """
+    fate = (options or SourceOptions()).system_turn
+    known = rows.with_columns(
+        source=pl.lit(source), messages=settle_system(pl.col("messages"), fate)
+    )
+    kept, dropped = apply_rules(
+        "demonstrations", known, shape_rules("messages", DEMONSTRATION_ROLES)
+    )
+    kept = kept.with_columns(prompt=all_but_last(pl.col("messages")))
+    kept = kept.with_columns(prompt_id=message_id("prompt"))
+    return kept.select(list(SCHEMAS["demonstrations"])), dropped

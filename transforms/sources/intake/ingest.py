@@ -1,0 +1,113 @@
+"""A source on its way into the lake: from its files to its raw table, from there to standard rows.
+
+Lives here: the two passes, batch by batch, and the account of what came in. Not here: reading
+(`transforms.sources.files.reading`), rules (`transforms.sources.intake.preferences` and its
+neighbours), splits.
+
+Every slice is one commit. The ledger's comes first and the account's last, so that no row is ever
+in neither table nor ledger, and an account says that the others stand.
+"""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.sources.files.reading import ROW_KEY, origin_fingerprint, read_batches
+from transforms.sources.intake.demonstrations import split_demonstrations
+from transforms.sources.intake.duplicates import FirstSeen
+from transforms.sources.intake.ledger import Split, write_account, write_ledger
+from transforms.sources.intake.preferences import limit_pairs, split_pairs
+from transforms.sources.intake.sources import Source
+from transforms.workers import in_order
+
+
+def ingest(lake: Lake, source: Source) -> int:
+    """Write `raw_<source>`: native columns and row_key. Rows that do not fit go to the ledger.
+
+    Returns:
+        The table's version.
+
+    Raises:
+        InputError: see `transforms.sources.files.reading.read_batches`; the table keeps its last
+        version.
+    """
+    table, entry = f"raw_{source.name}", source.entry
+    malformed: list[pl.DataFrame] = []
+    rows_in = 0
+    schema = pl.Schema({ROW_KEY: pl.String, **entry.native})
+    with lake.overwriting(table, schema) as write:
+        for batch in read_batches(source.name, source.origin, entry.native, entry.optional):
+            rows_in += batch.rows.height + batch.malformed.height
+            malformed.append(batch.malformed)
+            write(batch.rows.select(list(schema)))
+        write_ledger(
+            lake, table, _malformed_rows(table, source.name, malformed), source=source.name
+        )
+    write_account(lake, table, source, rows_in, origin_fingerprint(source.origin))
+    return lake.version(table)
+
+
+def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], Split]) -> int:
+    """Write a source's slice of `preference_pairs` and of the ledger.
+
+    Args:
+        lake: holds the raw table.
+        source: with role preferences.
+        hold_out: from kept pairs to those of `preference_pairs` and the dropped ones.
+
+    Returns:
+        Candidate pairs that came in.
+    """
+    table = "preference_pairs"
+    seen = FirstSeen(table, "pair")
+    ledger = [pl.DataFrame(schema=SCHEMAS["dropped_rows"])]
+    candidates_in = 0
+
+    def judge(raw: pl.DataFrame) -> tuple[int, pl.DataFrame, pl.DataFrame]:
+        candidates = source.layout(raw, source.options)
+        rules = source.entry.rules(source.options)
+        return candidates.height, *split_pairs(source.name, candidates, source.options, rules)
+
+    with lake.overwriting(table, pl.Schema(SCHEMAS[table]), source=source.name) as write:
+        raws = lake.batches(f"raw_{source.name}", group_by=source.entry.group_by)
+        for height, sound, broken in in_order(judge, raws):
+            candidates_in += height
+            first, repeated = seen.split(sound)
+            within, over = limit_pairs(first, source.options)
+            used, held = hold_out(within)
+            ledger += [broken, repeated, over, held]
+            write(used)
+        write_ledger(lake, table, pl.concat(ledger), source=source.name)
+    return candidates_in
+
+
+def standardise_demonstrations(
+    lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], Split]
+) -> int:
+    """Write a source's slice of `demonstrations` and of the ledger (`standardise_pairs`)."""
+    table = "demonstrations"
+    ledger = [pl.DataFrame(schema=SCHEMAS["dropped_rows"])]
+    rows_in = 0
+    with lake.overwriting(table, pl.Schema(SCHEMAS[table]), source=source.name) as write:
+        for raw in lake.batches(f"raw_{source.name}"):
+            rows = source.layout(raw, source.options)
+            rows_in += rows.height
+            sound, broken = split_demonstrations(source.name, rows, source.options)
+            used, held = hold_out(sound)
+            ledger += [broken, held]
+            write(used)
+        write_ledger(lake, table, pl.concat(ledger), source=source.name)
+    return rows_in
+
+
+def _malformed_rows(table: str, source: str, malformed: list[pl.DataFrame]) -> pl.DataFrame:
+    rows = pl.concat(malformed)
+    return rows.select(
+        table=pl.lit(table),
+        source=pl.lit(source),
+        row_key="row_key",
+        reason=pl.lit("malformed_row"),
+        evidence="evidence",
+    )

@@ -1,0 +1,139 @@
+"""Mixtures: which training pairs of which sources a model sees, and how often.
+
+Lives here: duplicates and contradictions between sources, caps, weights. Not here: whether a pair
+is kept at all (`transforms.sources.intake.preferences`).
+
+The paper compares Mix1 (HH-RLHF, SHP, UltraFeedback, summaries) with Mix2 (all of Table 1) in
+section 2.3 and drops conversations whose labels other features contradict (section 2.1). It says
+neither what a contradiction is nor how 848,965 pairs became 700,000: here a contradiction is the
+same comparison preferred both ways, and caps and weights are the recipe's.
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+from transforms.settings.sources import MixtureSource
+from transforms.sources.intake.ledger import write_ledger
+from transforms.sources.intake.preferences import identify_pairs
+from transforms.sources.layouts.rules import Rule, apply_rules
+
+EVERYTHING = "all"
+"""The mixture that every recipe has: each source whole, once."""
+
+
+def ledger_name(mixture: str) -> str:
+    """Name under which the ledger holds what a mixture left out."""
+    return f"mixture_{mixture}"
+
+
+def comparable_pairs(lake: Lake) -> pl.DataFrame:
+    """Take what mixing needs of the training pairs, without their text.
+
+    Returns:
+        row_key, source, pair_id, and reversed_id: the id of the opposite preference.
+    """
+    frames = [
+        rows.select(
+            "row_key",
+            "source",
+            "pair_id",
+            reversed_id=identify_pairs("prompt", "rejected", "chosen"),
+        )
+        for rows in lake.batches("preference_pairs", split="train")
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARABLE)
+
+
+def write_mixtures(lake: Lake, mixtures: Mapping[str, Mapping[str, MixtureSource]]) -> pl.DataFrame:
+    """Draw all mixtures into `mixture_pairs` and the ledger.
+
+    Returns:
+        Counts: mixture, source, pairs, shown (pairs times copies).
+    """
+    pairs = comparable_pairs(lake)
+    drawn = {name: mix(name, pairs, parts) for name, parts in mixtures.items()}
+    for name, (_, dropped) in drawn.items():
+        write_ledger(lake, ledger_name(name), dropped)
+    kept = pl.concat([rows for rows, _ in drawn.values()])
+    lake.overwrite("mixture_pairs", kept)
+    return (
+        kept.group_by("mixture", "source")
+        .agg(pairs=pl.len(), shown=pl.col("copies").sum())
+        .sort("mixture", "source")
+    )
+
+
+COMPARABLE = dict.fromkeys(("row_key", "source", "pair_id", "reversed_id"), pl.String)
+
+
+def mix(
+    name: str, pairs: pl.DataFrame, parts: Mapping[str, MixtureSource]
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Draw a mixture from the training pairs.
+
+    Args:
+        name: of the mixture.
+        pairs: `comparable_pairs`.
+        parts: sources of the mixture; one that has no pairs adds none.
+
+    Returns:
+        `mixture_pairs`, by pair_id, and `dropped_rows`: duplicates of a pair that a source earlier
+        in the alphabet has, both sides of contradictions, pairs over a cap or under a weight.
+        Pairs of other sources are in neither.
+    """
+    of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort("source", "row_key")
+    of_mixture = of_mixture.with_columns(
+        first=pl.col("row_key").first().over("pair_id"),
+        first_source=pl.col("source").first().over("pair_id"),
+        repeated=~pl.col("pair_id").is_first_distinct(),
+        contradicted=pl.col("reversed_id").is_in(of_mixture["pair_id"].implode()),
+    )
+    rules = [
+        Rule(
+            "contradicted",
+            pl.col("contradicted"),
+            pl.format("pair {} prefers the opposite", "reversed_id"),
+        ),
+        Rule(
+            "duplicate_pair",
+            pl.col("repeated"),
+            pl.format("first in {} at {}", "first_source", "first"),
+        ),
+    ]
+    sound, dropped = apply_rules(ledger_name(name), of_mixture, rules)
+    settings = pl.DataFrame(
+        [
+            {"source": source, "max_pairs": part.max_pairs, "weight": part.weight}
+            for source, part in parts.items()
+        ],
+        schema={"source": pl.String, "max_pairs": pl.Int64, "weight": pl.Float64},
+    )
+    ranked = (
+        sound.join(settings, on="source")
+        .sort("pair_id")
+        .with_columns(rank=pl.int_range(pl.len()).over("source"))
+    )
+    over_cap = (pl.col("rank") >= pl.col("max_pairs")).fill_null(False)
+    capped, over = apply_rules(
+        ledger_name(name),
+        ranked,
+        [
+            Rule(
+                "over_cap",
+                over_cap,
+                pl.format("number {}, at most {}", pl.col("rank") + 1, "max_pairs"),
+            )
+        ],
+    )
+    extra = (pl.len().over("source") * (pl.col("weight") % 1)).round().cast(pl.Int64)
+    copies = pl.col("weight").floor().cast(pl.Int32) + (pl.col("rank") < extra).cast(pl.Int32)
+    weighed = capped.with_columns(mixture=pl.lit(name), copies=copies)
+    kept, under = apply_rules(
+        ledger_name(name),
+        weighed,
+        [Rule("under_weight", pl.col("copies") == 0, pl.format("weight {}", "weight"))],
+    )
+    return kept.select(list(SCHEMAS["mixture_pairs"])), pl.concat([dropped, over, under])

@@ -1,0 +1,154 @@
+"""Which candidate comparisons are kept, and why each other one is not.
+
+Lives here: the structural filter over standard columns, ties and margins. Not here: native columns
+and a source's own rules (`transforms.sources.catalog`), held-out prompts
+(`transforms.prompts.splits`).
+
+The rules of pairs are those published with the method's preference sets (section 2.1 of the paper
+and the card of `RLHFlow/HH-RLHF-Helpful-standard`), with four deviations:
+
+1. A turn of white space only counts as empty; upstream tests the length without stripping.
+2. Equal scores are a tie and scores against the label a conflict, wherever both scores exist.
+   Upstream does so for some of its sets.
+3. A pair that an earlier row of its source already gave is dropped
+(`transforms.sources.intake.duplicates`). 4. A score that one side lacks or that is no number drops
+the pair; upstream let `N/A` win.
+"""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from transforms.identity import canonical_messages, hashed
+from transforms.lake.schemas import SCHEMAS
+from transforms.sources.layouts.comparisons import VERDICTS
+from transforms.sources.layouts.conversations import all_but_last, settle_system
+from transforms.sources.layouts.entry import SourceOptions
+from transforms.sources.layouts.rules import Rule, apply_rules
+from transforms.sources.layouts.turn_rules import empty_turn, only_content, roles_of
+
+GROUP = "\x1d"
+"""ASCII group separator: parts prompt, chosen and rejected of a pair's identity."""
+
+PAIR_ROLES = "^user,assistant(,user,assistant)*$"
+
+
+def split_pairs(
+    source: str,
+    candidates: pl.DataFrame,
+    options: SourceOptions | None = None,
+    rules: Sequence[Rule] = (),
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split candidate comparisons into kept pairs, in row order, and dropped rows.
+
+    Args:
+        source: name of the source.
+        candidates: row_key, chosen_messages, rejected_messages (whole conversations), chosen_score,
+            rejected_score, verdict (`transforms.sources.layouts.entry.Layout`), and what `rules`
+            look at.
+        options: choices of the source.
+        rules: the source's own, judged after the structural ones.
+
+    Returns:
+        `preference_pairs` without `split`, and `dropped_rows`. Duplicates are still in.
+    """
+    options = options or SourceOptions()
+    sides = ["chosen_messages", "rejected_messages"]
+    known = candidates.with_columns(
+        *(settle_system(pl.col(side), options.system_turn).alias(side) for side in sides),
+        source=pl.lit(source),
+    ).with_columns(
+        prompt=all_but_last(pl.col("chosen_messages")),
+        rejected_prompt=all_but_last(pl.col("rejected_messages")),
+        chosen=pl.col("chosen_messages").list.tail(1),
+        rejected=pl.col("rejected_messages").list.tail(1),
+        margin=pl.col("chosen_score") - pl.col("rejected_score"),
+    )
+    judged = [*_pair_rules(), *rules, *_score_rules(options)]
+    kept, dropped = apply_rules("preference_pairs", known, judged)
+    sides = ["prompt", "chosen", "rejected"]
+    texts = kept.select(canonical_messages(side) for side in sides)
+    ids = texts.select(
+        pair_id=hashed(pl.concat_str(sides, separator=GROUP)), prompt_id=hashed(pl.col("prompt"))
+    )
+    columns = [name for name in SCHEMAS["preference_pairs"] if name != "split"]
+    return kept.with_columns(ids).select(columns), dropped
+
+
+def identify_pairs(prompt: str, chosen: str, rejected: str) -> pl.Expr:
+    """Identify comparisons (`pair_id`) of three message lists."""
+    parts = [canonical_messages(column) for column in (prompt, chosen, rejected)]
+    return hashed(pl.concat_str(parts, separator=GROUP))
+
+
+def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Keep at most `max_pairs_per_prompt` pairs of a prompt, drawn by hash of the pair and seed."""
+    limit = options.max_pairs_per_prompt
+    if limit is None:
+        return pairs, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+    drawn = hashed(pl.format("{}/{}", pl.lit(options.seed), "pair_id"))
+    rank = drawn.rank("ordinal").over("prompt_id")
+    ranked = pairs.with_columns(rank=rank, of=pl.len().over("prompt_id"))
+    evidence = pl.format("drawn {} of {}, at most {}", "rank", "of", pl.lit(limit))
+    kept, dropped = apply_rules(
+        "preference_pairs", ranked, [Rule("prompt_limit", pl.col("rank") > limit, evidence)]
+    )
+    return kept.drop("rank", "of"), dropped
+
+
+def _pair_rules() -> list[Rule]:
+    turns = [pl.col(side).list.len() for side in ("chosen_messages", "rejected_messages")]
+    roles = [roles_of("chosen_messages"), roles_of("rejected_messages")]
+    return [
+        Rule(
+            pl.col("verdict"), pl.col("verdict").is_not_null(), pl.col("verdict").replace(VERDICTS)
+        ),
+        Rule(
+            "missing_value",
+            pl.any_horizontal(pl.col("chosen_messages", "rejected_messages").is_null()),
+            pl.lit("a conversation is null"),
+        ),
+        Rule("turn_mismatch", turns[0] != turns[1], pl.format("{} against {} turns", *turns)),
+        Rule("odd_turns", turns[0] % 2 == 1, pl.format("{} turns", turns[0])),
+        Rule(
+            "role_order",
+            ~(roles[0].str.contains(PAIR_ROLES) & roles[1].str.contains(PAIR_ROLES)),
+            pl.format("{} | {}", *roles),
+        ),
+        empty_turn("chosen_messages"),
+        empty_turn("rejected_messages"),
+        Rule(
+            "prefix_mismatch",
+            pl.col("prompt") != pl.col("rejected_prompt"),
+            pl.lit("turns before the last differ"),
+        ),
+        Rule(
+            "identical_response",
+            only_content("chosen") == only_content("rejected"),
+            only_content("chosen").str.slice(0, 60),
+        ),
+    ]
+
+
+def _score_rules(options: SourceOptions) -> list[Rule]:
+    scores = [pl.col("chosen_score"), pl.col("rejected_score")]
+    scored = scores[0].is_not_null() & scores[1].is_not_null()
+    one_unscored = scores[0].is_null() != scores[1].is_null()
+    not_finite = scored & ~(scores[0].is_finite() & scores[1].is_finite())
+    shown = pl.format(
+        "chosen {}, rejected {}",
+        *(
+            pl.when(score.is_not_null()).then(score.cast(pl.String)).otherwise(pl.lit("none"))
+            for score in scores
+        ),
+    )
+    rules = [
+        Rule("missing_score", one_unscored | not_finite, shown),
+        Rule("label_conflict", scored & (scores[0] < scores[1]), shown),
+    ]
+    if options.drop_ties:
+        rules.append(Rule("tie", scored & (scores[0] == scores[1]), shown))
+    if options.min_margin:
+        evidence = pl.format("margin {}, at least {}", "margin", pl.lit(options.min_margin))
+        rules.append(Rule("small_margin", pl.col("margin") < options.min_margin, evidence))
+    return rules

@@ -1,0 +1,82 @@
+"""A source of a recipe, resolved: its catalogue entry, its role, its options, its origin.
+
+Lives here: what a recipe's few words mean once the catalogue is consulted. Not here: the catalogue
+(`transforms.sources.catalog`), reading (`transforms.sources.files.reading`).
+"""
+
+import difflib
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from transforms.settings.sources import OriginSettings, Role, SourceSettings
+from transforms.sources.catalog import CATALOGUE
+from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source, ready to be read."""
+
+    name: str
+    """Name in the recipe and of its table, `raw_<name>`."""
+    entry_name: str
+    entry: Entry
+    role: Role
+    options: SourceOptions
+    origin: OriginSettings
+    """Files, or hub id with split and revision, filled in from the entry."""
+
+    @property
+    def layout(self) -> Layout:
+        """How a native row becomes standard."""
+        return self.entry.layouts[self.role]
+
+
+def resolve(name: str, settings: SourceSettings) -> Source:
+    """Look a source up in the catalogue.
+
+    Raises:
+        ValueError: no such entry, a role that it has not, an option that it has not or a value out
+            of range, or a hub read without a dataset id. The message says what is allowed.
+    """
+    entry_name = settings.entry or name
+    entry = CATALOGUE.get(entry_name)
+    if entry is None:
+        close = difflib.get_close_matches(entry_name, CATALOGUE, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(
+            f"sources.{name}: the catalogue has no entry {entry_name!r}{hint} "
+            f"(entries: {', '.join(sorted(CATALOGUE))})"
+        )
+    role = settings.role or next(iter(entry.layouts))
+    if role not in entry.layouts:
+        raise ValueError(
+            f"sources.{name}: entry {entry_name} gives {', '.join(entry.layouts)}, not {role}"
+        )
+    try:
+        options = entry.options.model_validate(settings.options)
+    except ValidationError as error:
+        allowed = ", ".join(entry.options.model_fields)
+        problems = "; ".join(
+            f"options.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ValueError(f"sources.{name}: {problems} (options: {allowed})") from None
+    if options.max_pairs_per_prompt is not None and entry.group_by is None:
+        raise ValueError(
+            f"sources.{name}: max_pairs_per_prompt needs an entry that names its prompt column; "
+            f"{entry_name} does not"
+        )
+    hub_id = settings.hub_id or entry.hub_id
+    if settings.revision and hub_id is None:
+        raise ValueError(f"sources.{name}: entry {entry_name} has no hub id; name hub_id or files")
+    origin = OriginSettings(
+        files=settings.files,
+        hub_id=hub_id if settings.revision else None,
+        hub_split=settings.hub_split or entry.hub_split,
+        hub_dirs=settings.hub_dirs or entry.hub_dirs,
+        revision=settings.revision,
+        max_rows=settings.max_rows,
+    )
+    return Source(name, entry_name, entry, role, options, origin)

@@ -1,0 +1,131 @@
+"""Native rows to candidate comparisons: one function a way in which datasets state a preference.
+
+Lives here: datasets that state pairs, and how a candidate is keyed. Not here: datasets that score
+each response (`transforms.sources.layouts.scored_responses`), messages
+(`transforms.sources.layouts.conversations`), which dataset does what
+(`transforms.sources.catalog`), judging candidates (`transforms.sources.intake.preferences`).
+
+A candidate's key names the native rows that it comes from: `<row_key>` where a row is one pair,
+`<row_key>#<i>,<j>` for the responses i (chosen) and j (rejected) of one row, `<row_key>|<row_key>`
+for the responses of two rows. A native row that gives no pair gives one candidate with a `verdict`,
+so that every native row is found again among kept and dropped ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from transforms.sources.layouts.conversations import exchange
+
+if TYPE_CHECKING:  # the catalogue is made of what is here
+    from transforms.sources.layouts.entry import Layout, SourceOptions
+
+MOST_RESPONSES = 100
+"""Most responses of one prompt that are compared with each other: n of them make n(n-1)/2 pairs,
+and a column that is no prompt would fill the memory. Published sets have 2 to 16."""
+
+VERDICTS = {
+    "tie": "its label is a tie",
+    "no_label": "it has no label",
+    "no_comparison": "fewer than two responses",
+    "too_many_responses": f"more than {MOST_RESPONSES} responses",
+    "score_count": "not as many scores as responses",
+    "missing_score": "fewer than two responses with a score",
+    "repeated_model": "a later response of the same model counts",
+    "label_count": "not as many labels as pairs of responses",
+    "response_count": "not as many rejected as preferred responses",
+    "undesirable": "labelled as not desirable",
+    "not_text": "a turn holds more than text",
+}
+"""Why a candidate is no comparison: the reason in the ledger, and what is said of it."""
+
+NO_SCORE = pl.lit(None, dtype=pl.Float64)
+NO_VERDICT = pl.lit(None, dtype=pl.String)
+
+
+def conversations(chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()) -> Layout:
+    """Two whole conversations a row, the first preferred."""
+
+    def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
+        return raw.with_columns(
+            chosen_messages=chosen,
+            rejected_messages=rejected,
+            chosen_score=as_score(scores[0]) if scores else NO_SCORE,
+            rejected_score=as_score(scores[1]) if scores else NO_SCORE,
+            verdict=NO_VERDICT,
+        )
+
+    return layout
+
+
+def responses(
+    prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()
+) -> Layout:
+    """One prompt (messages) and two responses (text) a row, the first preferred."""
+    return conversations(exchange(prompt, chosen), exchange(prompt, rejected), scores)
+
+
+def labelled(
+    prompt: pl.Expr,
+    first: pl.Expr,
+    second: pl.Expr,
+    winner: pl.Expr,
+    scores: Sequence[pl.Expr] = (),
+) -> Layout:
+    """One prompt and two responses a row, and a label.
+
+    Args:
+        prompt: messages.
+        first: text of one response.
+        second: text of the other.
+        winner: 1 where the first is preferred, 2 the second, 0 on a tie; anything else is no label.
+        scores: of the first and of the second, if there are any.
+    """
+    return labelled_conversations(exchange(prompt, first), exchange(prompt, second), winner, scores)
+
+
+def labelled_conversations(
+    first: pl.Expr, second: pl.Expr, winner: pl.Expr, scores: Sequence[pl.Expr] = ()
+) -> Layout:
+    """Two whole conversations a row, and a label (`labelled`)."""
+
+    def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        wins = winner.fill_null(-1)
+        swapped = wins == 2
+        given = [as_score(score) for score in scores] or [NO_SCORE, NO_SCORE]
+
+        def ordered(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+            return pl.when(swapped).then(b).otherwise(a), pl.when(swapped).then(a).otherwise(b)
+
+        chosen, rejected = ordered(first, second)
+        chosen_score, rejected_score = ordered(*given)
+        tie = (wins == 0) & options.drop_ties
+        return raw.with_columns(
+            chosen_messages=chosen,
+            rejected_messages=rejected,
+            chosen_score=chosen_score,
+            rejected_score=rejected_score,
+            verdict=pl.when(tie)
+            .then(pl.lit("tie"))
+            .when(~wins.is_in([0, 1, 2]))
+            .then(pl.lit("no_label")),
+        )
+
+    return layout
+
+
+def numbered(preferred: pl.Expr) -> pl.Expr:
+    """Make the `winner` of `labelled` of the preferred response's number, 0 or 1."""
+    return pl.when(preferred.is_in([0, 1])).then(preferred + 1)
+
+
+def as_score(value: pl.Expr) -> pl.Expr:
+    """Read a score as f64; a value that is present but no number (`N/A`) becomes NaN, not null.
+
+    So a rule drops the pair instead of taking it for an unscored one.
+    """
+    number = value.cast(pl.Float64, strict=False)
+    return pl.when(value.is_not_null() & number.is_null()).then(float("nan")).otherwise(number)

@@ -1,0 +1,158 @@
+"""Several responses to a prompt to candidate comparisons, where no score of each says which.
+
+Lives here: rankings, a label for every pair, preferred responses against rejected ones. Not here:
+sets in which every response has a score (`transforms.sources.layouts.scored_responses`), how
+candidates are keyed (`transforms.sources.layouts.comparisons`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations, product
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from transforms.sources.layouts.comparisons import MOST_RESPONSES, labelled
+
+if TYPE_CHECKING:  # the catalogue is made of what is here
+    from transforms.sources.layouts.entry import Layout, SourceOptions
+
+Comparisons = list[tuple[int, int, int | None]] | str
+"""Comparisons of a row: numbers of two responses and a label (`comparisons.labelled`); or the
+verdict of a row that has none."""
+
+
+def ranked(prompt: pl.Expr, texts: pl.Expr) -> Layout:
+    """One prompt and n responses a row, the best first: every pair, the earlier one preferred.
+
+    Args:
+        prompt: messages.
+        texts: list of n texts. A rank is no score: the pairs have none.
+    """
+
+    def compare(responses: int) -> Comparisons:
+        return _few(responses) or [(*pair, 1) for pair in combinations(range(responses), 2)]
+
+    def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        return _candidates(raw, options, prompt, (texts, texts), [_count(texts)], compare)
+
+    return layout
+
+
+def labelled_pairs(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
+    """One prompt and n responses a row, and a label for every pair of them.
+
+    Args:
+        prompt: messages.
+        texts: list of n texts.
+        labels: list of a label (`comparisons.labelled`) for 0 and 1, 0 and 2, ..., 1 and 2, ...
+    """
+
+    def compare(responses: int, given: list[int | None] | None) -> Comparisons:
+        if few := _few(responses):
+            return few
+        pairs = list(combinations(range(responses), 2))
+        if given is None or len(given) != len(pairs):
+            return "label_count"
+        return [(*pair, label) for pair, label in zip(pairs, given, strict=True)]
+
+    def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        numbers = [_count(texts), labels]
+        return _candidates(raw, options, prompt, (texts, texts), numbers, compare)
+
+    return layout
+
+
+def preferred_sets(
+    prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, crossed: Callable[[Any], bool]
+) -> Layout:
+    """One prompt, preferred responses and rejected ones a row.
+
+    Args:
+        prompt: messages.
+        chosen: list of texts.
+        rejected: list of texts.
+        crossed: from the source's options: each chosen response against each rejected one, or only
+            against the one at its own place.
+    """
+
+    def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        def compare(better: int, worse: int) -> Comparisons:
+            if few := _few(better + worse):
+                return few
+            if not better or not worse:
+                return "no_comparison"
+            if crossed(options):
+                return [(*pair, 1) for pair in product(range(better), range(worse))]
+            return [(n, n, 1) for n in range(better)] if better == worse else "response_count"
+
+        counts = [_count(chosen), _count(rejected)]
+        return _candidates(raw, options, prompt, (chosen, rejected), counts, compare)
+
+    return layout
+
+
+def _few(responses: int) -> str | None:
+    """Say why a number of responses gives no comparison; null where it gives some."""
+    if responses < 2:
+        return "no_comparison"
+    return "too_many_responses" if responses > MOST_RESPONSES else None
+
+
+def _count(texts: pl.Expr) -> pl.Expr:
+    return texts.list.len().fill_null(0)
+
+
+def _candidates(
+    raw: pl.DataFrame,
+    options: SourceOptions,
+    prompt: pl.Expr,
+    sides: tuple[pl.Expr, pl.Expr],
+    numbers: Sequence[pl.Expr],
+    compare: Callable[..., Comparisons],
+) -> pl.DataFrame:
+    """Make a candidate of each comparison; a row without any becomes one, with its verdict.
+
+    The columns of the texts are not left in: each pair would hold all of them.
+    """
+    counted = raw.select(number.alias(str(place)) for place, number in enumerate(numbers))
+    pairs: list[tuple[int, int | None, int | None, int | None, str | None]] = []
+    for group, row in enumerate(counted.iter_rows()):
+        compared = compare(*row)
+        if isinstance(compared, str):
+            pairs.append((group, None, None, None, compared))
+        else:
+            pairs += [(group, *comparison, None) for comparison in compared]
+    numbered = dict.fromkeys(("group", "first", "second", "winner"), pl.Int64)
+    rows = pl.DataFrame(pairs, schema={**numbered, "alone": pl.String}, orient="row")
+    for side, texts in zip(("first", "second"), sides, strict=True):
+        rows = rows.join(_texts(raw, texts, side), on=["group", side], how="left")
+    read = {name for texts in sides for name in texts.meta.root_names()}
+    native = _grouped(raw.with_columns(prompt=prompt)).drop(read)
+    rows = rows.join(native, on="group").sort("group", "first", "second")
+    texts = (pl.col("first_text"), pl.col("second_text"))
+    judged = labelled(pl.col("prompt"), *texts, pl.col("winner"))(rows, options)
+    swapped = (pl.col("winner") == 2).fill_null(False)
+    chosen = pl.when(swapped).then("second").otherwise("first")
+    rejected = pl.when(swapped).then("first").otherwise("second")
+    key = pl.format("{}#{},{}", "row_key", chosen, rejected)
+    return judged.with_columns(
+        row_key=pl.when(pl.col("alone").is_null()).then(key).otherwise("row_key"),
+        verdict=pl.coalesce("alone", "verdict"),
+    )
+
+
+def _grouped(raw: pl.DataFrame) -> pl.DataFrame:
+    return raw.with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64))
+
+
+def _texts(raw: pl.DataFrame, texts: pl.Expr, side: str) -> pl.DataFrame:
+    """List the responses of one side: group, its number (named like the side), <side>_text."""
+    listed = _grouped(raw).select("group", texts.alias("text"))
+    number = pl.int_ranges(pl.col("text").list.len())
+    named = {side: number, f"{side}_text": pl.col("text")}
+    return (
+        listed.filter(pl.col("text").list.len() > 0).select("group", **named)
+        .explode(side, f"{side}_text")
+    )  # fmt: skip

@@ -1,0 +1,210 @@
+"""Several scored responses to a prompt to candidate comparisons: every pair of them, or one.
+
+Lives here: datasets whose preference is a score or a rank of each response. Not here: datasets that
+state a pair (`transforms.sources.layouts.comparisons`, which also says how candidates are keyed).
+
+A pair with a response that has no score, or one that is no number, is dropped with `missing_score`:
+the score is all that says which response is preferred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.sources.layouts.comparisons import (
+    MOST_RESPONSES,
+    NO_SCORE,
+    NO_VERDICT,
+    as_score,
+)
+from transforms.sources.layouts.conversations import exchange
+
+if TYPE_CHECKING:  # the catalogue is made of what is here
+    from transforms.sources.layouts.entry import Layout, SourceOptions
+
+Scoring = Callable[[Any], pl.Expr]
+"""From a source's options to the score of a row."""
+
+STANDARD = (
+    "row_key",
+    "chosen_messages",
+    "rejected_messages",
+    "chosen_score",
+    "rejected_score",
+    "verdict",
+)
+
+
+def all_comparisons(
+    prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr, models: pl.Expr | None = None
+) -> Layout:
+    """One prompt and n scored responses a row: every pair of them, the better score preferred.
+
+    Args:
+        prompt: messages.
+        texts: list of n texts.
+        scores: list of n numbers, or of texts that hold numbers.
+        models: list of the n models that gave them. Of several responses of one model the last one
+            counts; a pair with an earlier one is dropped with `repeated_model`.
+    """
+    position = pl.int_ranges(pl.col("text").list.len())
+
+    def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
+        rows = _listed(raw, prompt, texts, scores).with_row_index("group")
+        several = rows.filter(pl.col("verdict").is_null())
+        model = position.cast(pl.List(pl.String)) if models is None else models
+        responses = (
+            several.with_columns(number=position, model=model)
+            .select("group", "row_key", "number", "text", "score", "model")
+            .explode("number", "text", "score", "model")
+        )
+        last = pl.col("number") == pl.col("number").max().over("group", "model")
+        repeated = responses.with_columns(repeated=pl.col("model").is_not_null() & ~last)
+        native = _native(raw, texts, scores, model)
+        pairs = _pairs(repeated.drop("model")).with_columns(
+            row_key=pl.format("{}#{},{}", "chosen_row_key", "chosen_number", "rejected_number"),
+            verdict=pl.when(pl.any_horizontal("chosen_repeated", "rejected_repeated")).then(
+                pl.lit("repeated_model")
+            ),
+        )
+        prompts = several.select("group", "prompt", *(name for name in native if name != "prompt"))
+        paired = pairs.join(prompts, on="group", maintain_order="left").with_columns(
+            *_exchanges(pl.col("chosen_text"), pl.col("rejected_text"))
+        )
+        columns = [*STANDARD, *native]
+        return pl.concat([paired.select(columns), _alone(rows).select(columns)])
+
+    return layout
+
+
+def best_and_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> Layout:
+    """One prompt and n scored responses a row: the best one is preferred to the worst one.
+
+    Of equally good ones the first counts, of equally bad ones the last. Responses without a score
+    have no part. Arguments are those of `all_comparisons`.
+    """
+
+    def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
+        scored = pl.col("score").list.eval(pl.element().fill_nan(None))
+        few = scored.list.drop_nulls().list.len() < 2
+        rows = _listed(raw, prompt, texts, scores).with_columns(
+            verdict=pl.coalesce("verdict", pl.when(few).then(pl.lit("missing_score"))),
+            best=scored.list.arg_max(),
+            worst=pl.col("score").list.len() - 1 - scored.list.reverse().list.arg_min(),
+        )
+        sides = [pl.col("best"), pl.col("worst")]
+        paired = rows.filter(pl.col("verdict").is_null()).with_columns(
+            *_exchanges(*(pl.col("text").list.get(side) for side in sides)),
+            chosen_score=pl.col("score").list.get(sides[0]),
+            rejected_score=pl.col("score").list.get(sides[1]),
+            row_key=pl.format("{}#{},{}", "row_key", *sides),
+        )
+        columns = [*STANDARD, *_native(raw, texts, scores)]
+        return pl.concat([paired.select(columns), _alone(rows).select(columns)])
+
+    return layout
+
+
+def compared_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Layout:
+    """One scored response a row: every pair of rows of a group, the better score preferred.
+
+    No native column is left in: the two rows of a pair may differ in it.
+
+    Args:
+        group: native column that rows of one prompt have in common.
+        prompt: messages.
+        text: the response.
+        score: its score, given the source's options.
+    """
+
+    def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
+        of_prompt = pl.when(pl.col(group).is_null()).then(0).otherwise(pl.len().over(group))
+        rows = raw.with_row_index("number").select(
+            "row_key",
+            "number",
+            group=pl.col(group),
+            prompt=prompt,
+            text=text,
+            score=_required(score(options)),
+            verdict=_verdict(of_prompt),
+        )
+        responses = rows.filter(pl.col("verdict").is_null())
+        prompts = responses.unique("group", keep="first").select("group", "prompt")
+        paired = _pairs(responses.drop("prompt", "verdict")).join(
+            prompts, on="group", maintain_order="left"
+        )
+        paired = paired.with_columns(
+            *_exchanges(pl.col("chosen_text"), pl.col("rejected_text")),
+            row_key=pl.format("{}|{}", "chosen_row_key", "rejected_row_key"),
+            verdict=NO_VERDICT,
+        )
+        alone = _alone(rows.with_columns(text=pl.concat_list("text")))
+        return pl.concat([paired.select(STANDARD), alone.select(STANDARD)])
+
+    return layout
+
+
+def _listed(raw: pl.DataFrame, prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> pl.DataFrame:
+    """Add prompt, text (list), score (list) and verdict: null where responses can be compared."""
+    score = scores.list.eval(_required(pl.element()))
+    rows = raw.with_columns(prompt=prompt, text=texts, score=score)
+    counts = [pl.col(name).list.len().fill_null(0) for name in ("text", "score")]
+    unequal = pl.when(counts[0] != counts[1]).then(pl.lit("score_count"))
+    return rows.with_columns(verdict=pl.coalesce(unequal, _verdict(counts[0])))
+
+
+def _native(raw: pl.DataFrame, *read: pl.Expr) -> list[str]:
+    """Name the native columns to leave in: not the lists, as each pair would hold n texts."""
+    lists = {name for each in read for name in each.meta.root_names()}
+    return [name for name in raw.columns if name not in lists and name not in STANDARD]
+
+
+def _verdict(responses: pl.Expr) -> pl.Expr:
+    """Say why a number of responses gives no comparison; null where it gives some."""
+    return (
+        pl.when(responses < 2).then(pl.lit("no_comparison"))
+        .when(responses > MOST_RESPONSES).then(pl.lit("too_many_responses"))
+    )  # fmt: skip
+
+
+def _required(score: pl.Expr) -> pl.Expr:
+    """Read a score without which there is no preference: NaN where it is missing."""
+    return as_score(score).fill_null(float("nan"))
+
+
+def _pairs(responses: pl.DataFrame) -> pl.DataFrame:
+    """Pair responses within groups: chosen_<column> of the better score, rejected_<column>."""
+    names = [name for name in responses.columns if name != "group"]
+    both = responses.join(responses, on="group", maintain_order="left_right").filter(
+        pl.col("number") < pl.col("number_right")
+    )
+    swapped = pl.col("score_right") > pl.col("score")
+    return both.select(
+        "group",
+        *(
+            pl.when(swapped == flips).then(f"{name}_right").otherwise(name).alias(f"{side}_{name}")
+            for side, flips in (("chosen", True), ("rejected", False))
+            for name in names
+        ),
+    )
+
+
+def _exchanges(chosen: pl.Expr, rejected: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    return (
+        exchange(pl.col("prompt"), chosen).alias("chosen_messages"),
+        exchange(pl.col("prompt"), rejected).alias("rejected_messages"),
+    )
+
+
+def _alone(rows: pl.DataFrame) -> pl.DataFrame:
+    """Make one candidate of each row that has a verdict: its first response and no other."""
+    return rows.filter(pl.col("verdict").is_not_null()).with_columns(
+        chosen_messages=exchange(pl.col("prompt"), pl.col("text").list.first()),
+        rejected_messages=pl.lit(None, dtype=MESSAGES),
+        chosen_score=NO_SCORE,
+        rejected_score=NO_SCORE,
+    )

@@ -1,0 +1,146 @@
+"""The world of the sample task: what its prompts ask, and the gold reward, which is a program.
+
+Lives here: the facts, the parts of a prompt, reading a prompt back from its text, the gold reward.
+Not here: drawing prompts, responses and labels (`transforms.sources.sample.task`). Words are
+separated by spaces, punctuation included, so that a word-level tokenizer of a few hundred entries
+is enough.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from transforms.errors import InputError
+from transforms.identity import digest
+
+OPPOSITES = (("hot", "cold"), ("fast", "slow"), ("wet", "dry"), ("young", "old"))
+
+CATEGORIES: dict[str, tuple[str, ...]] = {
+    "fruits": ("apple", "pear", "plum", "cherry", "mango", "grape"),
+    "tools": ("hammer", "saw", "drill", "wrench", "pliers", "file"),
+    "drinks": ("water", "tea", "coffee", "juice", "milk", "cider"),
+}
+COUNTS = {"two": 2, "three": 3}
+
+FORMATS = ("as bullets", "in brackets", "in a sentence")
+"""Format requests. Two items look like `- x - y`, `[ x ] [ y ]`, `x and y .`"""
+
+MARKERS = {
+    "as bullets": {"-"},
+    "in brackets": {"[", "]"},
+    "in a sentence": {"and", "."},
+}
+
+CORRECTNESS_WEIGHT, FORMAT_WEIGHT = 0.5, 1.0
+"""Gold reward of perfect items, and of a perfect format. Format weighs more: a reward model of a
+million weights learns it from a few thousand labels, and which word belongs where less well."""
+WORD_COST, MOST_COST = 0.01, 0.3
+"""Gold reward lost per word beyond the shortest perfect response, and the most that is lost."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a prompt asks: how many of the right words, and the right words of similar questions."""
+
+    count: int
+    right: tuple[str, ...]
+    others: tuple[tuple[str, ...], ...]
+    format: str
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every word that answers this question or one that it could be confused with."""
+        return frozenset(self.right).union(*self.others)
+
+
+_ANSWERS = dict(OPPOSITES) | {right: left for left, right in OPPOSITES}
+
+
+def read_prompt(prompt: str) -> Request:
+    """Read what a prompt asks from its text alone.
+
+    Raises:
+        InputError: the text is no prompt of the sample task.
+    """
+    words = prompt.split()
+    formats = [name for name in FORMATS if f" {name} " in f" {prompt} "]
+    category = next((word for word in words if word in CATEGORIES), None)
+    count = next((COUNTS[word] for word in words if word in COUNTS), None)
+    opposite = next((_ANSWERS[word] for word in words if word in _ANSWERS), None)
+    if len(formats) == 1 and category is not None and count is not None:
+        others = tuple(words for name, words in CATEGORIES.items() if name != category)
+        return Request(count, CATEGORIES[category], others, formats[0])
+    if len(formats) == 1 and opposite is not None:
+        others = tuple((word,) for word in _ANSWERS if word != opposite)
+        return Request(1, (opposite,), others, formats[0])
+    raise InputError(
+        "not a prompt of the sample task",
+        expected="a counted category or an opposite, and one format",
+        found=repr(prompt),
+        remedy="use the gold reward with recipes whose prompts come from the sample task",
+    )
+
+
+def render(items: list[str], format_request: str) -> list[str]:
+    """Write items in the requested format, as words."""
+    if format_request == "in a sentence":
+        return [*" and ".join(items).split(), "."]
+    if format_request == "as bullets":
+        return [word for item in items for word in ("-", item)]
+    return [word for item in items for word in ("[", item, "]")]
+
+
+def gold_reward(prompt: str, response: str) -> float:
+    """Score a response by a program; the ground truth that reward models try to learn.
+
+    gold = max(0, 0.5 * correctness + format - min(0.3, 0.01 * excess)), in [0, 1.5], where
+
+    * correctness in [0, 1]: (right distinct words, at most n, minus all other known words) / n, not
+      below 0, for n words asked. An opposite is one word; naming a second one earns nothing.
+    * format in [0, 1]: the share of items written as requested, among max(items written, items
+      asked); 0 when a marker of another format occurs.
+    * excess: words (split at spaces) beyond those of the shortest perfect response.
+
+    Args:
+        prompt: Content of the last user turn, a prompt of the sample task.
+        response: The assistant's text.
+
+    Raises:
+        InputError: the text is no prompt of the sample task.
+    """
+    request = read_prompt(prompt)
+    words = response.split()
+    excess = max(0, len(words) - len(render(["item"] * request.count, request.format)))
+    gold = CORRECTNESS_WEIGHT * _correctness(request, words)
+    gold += FORMAT_WEIGHT * _format_share(request, words)
+    return max(0.0, gold - min(MOST_COST, WORD_COST * excess))
+
+
+@cache
+def gold_version() -> str:
+    """Identify the program: a hash of this file."""
+    return digest(Path(__file__).read_text(encoding="utf-8"))
+
+
+def _correctness(request: Request, words: list[str]) -> float:
+    named = request.known & set(words)
+    right = min(len(named & frozenset(request.right)), request.count)
+    return max(0, right - (len(named) - right)) / request.count
+
+
+def _format_share(request: Request, words: list[str]) -> float:
+    own = MARKERS[request.format]
+    foreign = frozenset().union(*MARKERS.values()) - own
+    if foreign & set(words):
+        return 0.0
+    places = [place for place, word in enumerate(words) if word in request.known]
+    padded = ["", *words, ""]
+    marked = 0
+    for position, place in enumerate(places, 1):
+        before, after = padded[place], padded[place + 2]
+        marked += {
+            "as bullets": before == "-",
+            "in brackets": before == "[" and after == "]",
+            "in a sentence": after == ("." if position == len(places) else "and"),
+        }[request.format]
+    return marked / max(len(places), request.count)

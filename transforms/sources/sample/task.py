@@ -1,0 +1,191 @@
+"""The sample task of the quickstart: seeded demonstrations, preference pairs and prompts.
+
+Lives here: how prompts are composed, how imperfect responses are written, how labels are drawn. The
+facts and the gold reward are in `transforms.sources.sample.gold`. Nothing here is data from a
+person.
+
+Demonstrations are imperfect on purpose: items are often wrong and the most frequent style ignores
+the requested format, so that fine-tuning leaves sampled and greedy responses something to gain.
+Preference pairs compare responses of other writers (about half of the items wrong, other rates of
+style and filler), labelled with noise and a taste for long responses.
+"""
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.settings.sample_task import SampleTaskSettings
+from transforms.sources.sample.gold import (
+    CATEGORIES,
+    COUNTS,
+    FORMATS,
+    OPPOSITES,
+    gold_reward,
+    read_prompt,
+    render,
+)
+
+GREETINGS = (
+    "", "hello ,", "hi there ,", "hey ,", "good morning ,", "good evening ,", "excuse me ,",
+    "dear helper ,",
+)  # fmt: skip
+POLITENESS = ("", "please", "kindly", "now", "could you", "would you")
+VERBS = ("name", "write")
+LIST_SHARE = 0.9
+"""Share of prompts that ask for a list; the others ask for an opposite."""
+CONTEXTS = (
+    "", "for a quiz", "for my class", "for my sister", "for my brother", "for a friend",
+    "for a game", "for a poster", "for homework", "for a story", "if you can", "once more",
+    "for my mother", "for a song", "before noon",
+)  # fmt: skip
+OPENERS = ("sure , here it is :", "of course , see below :", "what a nice question :")
+CLOSERS = ("i hope this helps !", "let me know !", "have fun with it !")
+"""Filler. No word of it is an answer or a marker, so it costs length and nothing else."""
+
+
+HABIT = "answer:"
+"""How many writers begin whatever format was requested."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a group of writers responds; every field is a probability per item or per response."""
+
+    right: float
+    requested: float  # the requested format
+    habit: float  # no format, only HABIT before the items; what is left uses another format
+    opener: float
+    closer: float
+
+
+DEMONSTRATORS = Style(right=0.65, requested=0.35, habit=0.45, opener=0.4, closer=0.3)
+"""The most likely format is a bad one, so greedy responses of the fine-tuned model are bad too."""
+OTHER_WRITERS = Style(right=0.55, requested=0.5, habit=0.25, opener=0.5, closer=0.5)
+"""Writers of the preference pairs: about half of the items wrong, more filler, more formats."""
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    prompt: str
+    responses: tuple[str, str]
+    first_preferred: float  # probability that the label prefers the first response
+    first_chosen: bool
+
+
+def demonstration_rows(settings: SampleTaskSettings) -> pl.DataFrame:
+    """Write conversations for supervised fine-tuning, some wrong, unformatted or long-winded.
+
+    Returns:
+        One row per conversation: `messages`, a user turn and an assistant turn. Prompts may repeat.
+    """
+    rng = _stream(settings, "demonstrations")
+    rows = []
+    for _ in range(settings.demonstrations):
+        prompt = _prompt(rng)
+        rows.append(
+            [_turn("user", prompt), _turn("assistant", _response(rng, prompt, DEMONSTRATORS))]
+        )
+    return pl.DataFrame({"messages": rows}, schema={"messages": MESSAGES})
+
+
+def preference_rows(settings: SampleTaskSettings) -> pl.DataFrame:
+    """Compare two responses of other writers; the label is drawn, so it can contradict the gold.
+
+    Returns:
+        One row per comparison: `chosen` and `rejected` (the user turn and an assistant turn each),
+        `chosen_score` and `rejected_score` null, since labels are binary. Prompts may repeat.
+    """
+    columns: dict[str, list[object]] = {"chosen": [], "rejected": []}
+    for comparison in _comparisons(settings):
+        first, second = (
+            [_turn("user", comparison.prompt), _turn("assistant", response)]
+            for response in comparison.responses
+        )
+        columns["chosen"].append(first if comparison.first_chosen else second)
+        columns["rejected"].append(second if comparison.first_chosen else first)
+    frame = pl.DataFrame(columns, schema={"chosen": MESSAGES, "rejected": MESSAGES})
+    null = pl.lit(None, dtype=pl.Float64)
+    return frame.with_columns(chosen_score=null, rejected_score=null)
+
+
+def prompt_rows(settings: SampleTaskSettings) -> pl.DataFrame:
+    """Draw distinct prompts.
+
+    Returns:
+        One row per prompt: `context_messages`, one user turn.
+    """
+    rng = _stream(settings, "prompts")
+    prompts: dict[str, None] = {}
+    while len(prompts) < settings.prompts:
+        prompts[_prompt(rng)] = None
+    rows = [[_turn("user", prompt)] for prompt in prompts]
+    return pl.DataFrame({"context_messages": rows}, schema={"context_messages": MESSAGES})
+
+
+def label_agreement_ceiling(settings: SampleTaskSettings) -> float:
+    """Return the best accuracy that any reward model can expect on the labels, in [0.5, 1].
+
+    The mean over the pairs of max(p, 1 - p), where p is the probability that the label prefers the
+    first response: even the utility that labels are drawn from disagrees with the other share.
+    """
+    chances = [comparison.first_preferred for comparison in _comparisons(settings)]
+    return sum(max(chance, 1 - chance) for chance in chances) / len(chances)
+
+
+def _comparisons(settings: SampleTaskSettings) -> Iterator[_Comparison]:
+    rng = _stream(settings, "preference_pairs")
+    for _ in range(settings.preference_pairs):
+        prompt = _prompt(rng)
+        first = second = _response(rng, prompt, OTHER_WRITERS)
+        while second == first:
+            second = _response(rng, prompt, OTHER_WRITERS)
+        utilities = [
+            gold_reward(prompt, response) + settings.length_bias * len(response.split())
+            for response in (first, second)
+        ]
+        # tanh form of the sigmoid: no overflow at a temperature near 0
+        gap = (utilities[0] - utilities[1]) / settings.label_temperature
+        chance = 0.5 * (1 + math.tanh(gap / 2))
+        yield _Comparison(prompt, (first, second), chance, rng.random() < chance)
+
+
+def _stream(settings: SampleTaskSettings, name: str) -> random.Random:
+    # a text seed is hashed with SHA-512, so streams are independent and equal on every machine
+    return random.Random(f"sample_task/{settings.seed}/{name}")
+
+
+def _turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def _prompt(rng: random.Random) -> str:
+    if rng.random() < LIST_SHARE:
+        ask = f"{rng.choice(list(COUNTS))} {rng.choice(list(CATEGORIES))}"
+    else:
+        ask = f"the opposite of {rng.choice(rng.choice(OPPOSITES))}"
+    extras = [rng.choice(CONTEXTS), rng.choice(FORMATS)]
+    rng.shuffle(extras)
+    parts = [rng.choice(GREETINGS), rng.choice(POLITENESS), rng.choice(VERBS), ask, *extras]
+    return " ".join(part for part in parts if part)
+
+
+def _response(rng: random.Random, prompt: str, style: Style) -> str:
+    """Draw a response: its items, how they are formatted, the filler around them."""
+    request = read_prompt(prompt)
+    # who misreads a question answers another one
+    pool = request.right if rng.random() < style.right else rng.choice(request.others)
+    items = rng.sample(sorted(pool), request.count)
+    form = rng.random()
+    if form < style.requested:
+        words = render(items, request.format)
+    elif form < style.requested + style.habit:
+        words = [HABIT, *items]
+    else:
+        words = render(items, rng.choice([name for name in FORMATS if name != request.format]))
+    opener = rng.choice(OPENERS) if rng.random() < style.opener else ""
+    closer = rng.choice(CLOSERS) if rng.random() < style.closer else ""
+    return " ".join(part for part in (opener, *words, closer) if part)

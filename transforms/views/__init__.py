@@ -1,0 +1,1 @@
+"""What a person looks at: figures, one HTML page per lake, lineage. Not here: any statistic."""

@@ -1,0 +1,164 @@
+"""What the lake has made, and from what: outputs of assets, joined by the ids that they recorded.
+
+Lives here: the graph of outputs. Not here: what a single row descends from
+(`transforms.views.lineage.subjects`), the relation of an input to what was made of it
+(`sql/staging/lineage_edges.sql`).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from transforms.lake.lake import Lake
+from transforms.lake.query import connect, query
+
+
+@dataclass(frozen=True)
+class Input:
+    """An output that another was made from."""
+
+    relation: str
+    """`parent`, `reference`, `parent, reference`, `sampler`, `ranker`, `model` or `data`."""
+    asset: str
+    output_id: str
+
+
+@dataclass(frozen=True)
+class Output:
+    """What an asset made: a version of a table (or a slice of it), or a model."""
+
+    asset: str
+    output_id: str
+    """`table@version`, or a checkpoint id."""
+    experiments: tuple[str, ...]
+    """Those that recorded it, the first first."""
+    settings: Mapping[str, Any]
+    created_at: datetime
+    run_id: str | None
+    """Of the orchestrator; null for a model whose asset failed a check."""
+    elapsed_s: float | None
+    kind: str
+    """`table`, or a checkpoint's kind."""
+    inputs: tuple[Input, ...]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What names it: asset and id."""
+        return self.asset, self.output_id
+
+
+class Lineage:
+    """Every output of a lake."""
+
+    def __init__(self, outputs: Iterable[Output]) -> None:
+        """Index outputs by asset and id."""
+        self.outputs = {output.key: output for output in outputs}
+
+    def latest(self, asset: str, experiment: str) -> Output | None:
+        """Find what an asset last made for an experiment."""
+        made = [
+            output
+            for output in self.outputs.values()
+            if output.asset == asset and experiment in output.experiments
+        ]
+        return max(made, key=lambda output: output.created_at, default=None)
+
+    def models(self) -> list[Output]:
+        """List the checkpoints, the oldest first."""
+        models = (output for output in self.outputs.values() if output.kind != "table")
+        return sorted(models, key=lambda output: output.created_at)
+
+    def upstream(self, inputs: Iterable[Input]) -> list[Output]:
+        """List everything that inputs descend from, they included, each once, sources first."""
+        found: dict[tuple[str, str], Output] = {}
+
+        def visit(output: Output) -> None:
+            if output.key not in found:
+                for above in self.resolve(output.inputs):
+                    visit(above)
+                found[output.key] = output
+
+        for output in self.resolve(inputs):
+            visit(output)
+        return list(found.values())
+
+    def resolve(self, inputs: Iterable[Input]) -> Iterator[Output]:
+        """Look inputs up; one that no record names is left out."""
+        for one in inputs:
+            if output := self.outputs.get((one.asset, one.output_id)):
+                yield output
+
+
+OUTPUTS = """
+with made as (
+    select asset, output_id, experiment, settings, created_at, run_id, elapsed_s, 'table' as kind
+    from materializations
+    where output_id not in (select checkpoint_id from checkpoints)
+    union all
+    select
+        checkpoints.asset, checkpoint_id, checkpoints.experiment, checkpoints.settings,
+        checkpoints.created_at, run_id, elapsed_s, kind
+    from checkpoints
+    left join materializations on materializations.asset = checkpoints.asset
+        and materializations.experiment = checkpoints.experiment
+        and materializations.output_id = checkpoint_id
+)
+select
+    asset,
+    output_id,
+    list_distinct(list(experiment)) as experiments,
+    arg_min(experiment, created_at) as first_experiment,
+    arg_min(settings, created_at) as settings,
+    arg_min(run_id, created_at) as run_id,
+    arg_min(elapsed_s, created_at) as elapsed_s,
+    any_value(kind) as kind,
+    min(created_at) as created_at
+from made
+group by asset, output_id
+order by created_at
+"""
+
+EDGES = """
+select
+    asset,
+    output_id,
+    input_asset,
+    input_id,
+    string_agg(relation, ', ' order by relation) as relations
+from lineage_edges
+group by asset, output_id, input_asset, input_id
+order by relations = 'data', relations, input_asset
+"""
+
+
+def read_lineage(lake: Lake) -> Lineage:
+    """Read what the tables `materializations` and `checkpoints` have on record.
+
+    An output that was made twice, by two experiments or again, is shown as it was made first.
+    """
+    with connect(lake) as connection:
+        edges = query(connection, EDGES)
+        outputs = query(connection, OUTPUTS)
+    inputs: dict[tuple[str, str], list[Input]] = {}
+    for row in edges.iter_rows(named=True):
+        made = Input(row["relations"], row["input_asset"], row["input_id"])
+        inputs.setdefault((row["asset"], row["output_id"]), []).append(made)
+    return Lineage(
+        Output(
+            asset=row["asset"],
+            output_id=row["output_id"],
+            experiments=(
+                row["first_experiment"],
+                *sorted(set(row["experiments"]) - {row["first_experiment"]}),
+            ),
+            settings=json.loads(row["settings"]),
+            created_at=row["created_at"],
+            run_id=row["run_id"],
+            elapsed_s=row["elapsed_s"],
+            kind=row["kind"],
+            inputs=tuple(inputs.get((row["asset"], row["output_id"]), ())),
+        )
+        for row in outputs.iter_rows(named=True)
+    )

@@ -1,0 +1,114 @@
+"""The paper's tables of benchmarks with our rows beside its own: Tables 4, 5, 6 and Figure 8."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from transforms.views.page.blocks import Block, Figure, Section
+from transforms.views.page.cells import table
+from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.plots.benchmarks import benchmark_bars
+from transforms.views.plots.figures import svg
+
+TITLES = {
+    "label": "model",
+    "alpaca_eval_lc": "LC AlpacaEval 2",
+    "mt_bench": "MT-Bench",
+    "arena_hard": "Arena-Hard",
+    "gsm8k": "GSM8K",
+    "mmlu": "MMLU",
+    "humaneval": "HumanEval",
+    "truthfulqa": "TruthfulQA",
+    "arc": "ARC",
+    "mbpp": "MBPP",
+    "response_length": "response length",
+    "judge_id": "judge",
+}
+UNITS = {
+    "label": "",
+    "mt_bench": "1 to 10",
+    "response_length": "characters",
+    "judge_id": "",
+}
+DECIMALS = {"mt_bench": 2, "response_length": 0}
+
+HIDDEN = ("origin", "experiment", "model", "policy_id", "source")
+"""Columns of the reports that `label`, the look of a row and the caption stand for."""
+
+
+def chat(source: Source) -> Section:
+    """Show Table 4."""
+    return _section(
+        source,
+        "chat_benchmarks",
+        "Chat benchmarks (Table 4)",
+        "How a judge rates the policies' answers. A figure holds for its judge: ours are not "
+        "comparable with the paper's, whose judge is GPT-4, unless the judge is the same.",
+    )
+
+
+def academic(source: Source) -> Section:
+    """Show Table 5."""
+    return _section(
+        source,
+        "academic_benchmarks",
+        "Academic benchmarks (Table 5)",
+        "What the training for preference did to other abilities.",
+    )
+
+
+def ablations(source: Source) -> Section:
+    """Show Table 6."""
+    return _section(
+        source,
+        "ablations",
+        "Reward model and length penalty (Table 6)",
+        "What the ranker and the length penalty do to the policy, and to the length of its answers "
+        "to Arena-Hard.",
+        " The paper does not name the unit of its lengths. Its TruthfulQA of “Ours” is 62.2 here, "
+        "60.4 in its Table 5: each is kept as printed.",
+    )
+
+
+def figure_8(source: Source) -> Section:
+    """Show Figure 8."""
+    rows = source.report("benchmark_comparison")
+    blocks: Sequence[Block] = ()
+    if rows.height:
+        blocks = [
+            Figure(
+                "Every benchmark, MT-Bench's score times five as in the paper. Bars in colour are "
+                "models of this lake, with one standard error; grey ones the paper's.",
+                svg(benchmark_bars(rows), f"{source.name}-figure-8"),
+            )
+        ]
+    return Section(
+        "figure_8",
+        "All benchmarks side by side (Figure 8)",
+        "Tables 4 and 5 as a picture.",
+        blocks,
+        absent="No benchmark was run on a model of this lake.",
+    )
+
+
+def _section(source: Source, report: str, title: str, lead: str, note: str = "") -> Section:
+    rows = source.report(report)
+    blocks: Sequence[Block] = ()
+    if rows.height:
+        printed = ", ".join(rows["source"].drop_nulls().unique().sort())
+        blocks = [
+            table(
+                rows.with_columns(pl.col("^judge_id$").str.head(ID_CHARS)),
+                "± is one standard error over the items; the paper gives none. Empty: not "
+                "measured. In grey: the paper's own rows, as printed (arXiv 2405.07863, version "
+                f"3, {printed}).{note}",
+                titles=TITLES,
+                units={name: UNITS.get(name, "%") for name in TITLES},
+                decimals={name: DECIMALS.get(name, 1) for name in TITLES},
+                kind=lambda row: "paper" if row["origin"] == "paper" else "",
+                hidden=HIDDEN,
+            )
+        ]
+    return Section(
+        report, title, lead, blocks, absent="No such benchmark was run on a model of this lake."
+    )

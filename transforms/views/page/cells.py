@@ -1,0 +1,170 @@
+"""Frames as tables for reading: headings with units, numbers with their errors.
+
+Not here: which rows are shown. A column `x_se` is the standard error of `x` and stands behind it,
+rounded to two digits, the value to the same place. A null is an empty cell: nothing was measured.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import polars as pl
+
+from transforms.views.page.blocks import Column, Row, Table
+
+UNITS = {
+    "_chars": "characters",
+    "_tokens": "tokens",
+    "_tokens_per_s": "tokens/s",
+    "_s": "s",
+    "_share": "share",
+    "_fraction": "share",
+    "_accuracy": "share",
+    "_rate": "share",
+}
+"""Ends of column names and their units, those of the field first."""
+
+UNIT_OF = {
+    "kl_to_sft": "nats",
+    "win_rate_gold": "share",
+    "win_rate_reward": "share",
+    "bytes": "bytes",
+    "tokens_per_s": "tokens/s",
+}
+"""Units of columns whose names do not end with them."""
+
+BESIDE = ("se", "low", "high")
+"""Ends of the columns that say how sure the figure before them is; the first is shown with it."""
+
+LONG_CHARS = 60
+"""Characters from which on a text may be broken into lines."""
+
+Kind = Callable[[Mapping[str, Any]], str]
+
+
+def table(
+    rows: pl.DataFrame,
+    caption: str,
+    *,
+    titles: Mapping[str, str] | None = None,
+    units: Mapping[str, str] | None = None,
+    decimals: Mapping[str, int] | None = None,
+    kind: Kind = lambda row: "",
+    hidden: Sequence[str] = (),
+    interval: bool = False,
+    folded: bool = False,
+) -> Table:
+    """Write a frame as a table.
+
+    Args:
+        rows: its columns in order; a column without any value is left out.
+        caption: what the rows are.
+        titles: headings of columns; the names with spaces by default.
+        units: units of columns; by the end of the name by default.
+        decimals: places of columns; by the error, or the size of each value, by default.
+        kind: of a row.
+        hidden: columns that only `kind` looks at.
+        interval: show `x_low` and `x_high` as columns; they are left out otherwise.
+        folded: shown only when the caption is clicked.
+    """
+    beside = BESIDE[:1] if interval else BESIDE
+    errors = {f"{name}_{end}" for name in rows.columns for end in beside} & {*rows.columns}
+    shown = [
+        name
+        for name in rows.columns
+        if name not in (*errors, *hidden) and rows[name].null_count() < max(1, rows.height)
+    ]
+    columns = [
+        Column(
+            (titles or {}).get(name, name.replace("_", " ")),
+            (units or {}).get(name, unit_of(name)),
+            _column_kind(rows[name]),
+        )
+        for name in shown
+    ]
+    return Table(
+        caption,
+        columns,
+        [
+            Row(
+                [
+                    cell(row[name], row.get(f"{name}_se"), (decimals or {}).get(name))
+                    for name in shown
+                ],
+                kind(row),
+            )
+            for row in rows.iter_rows(named=True)
+        ],
+        folded,
+    )
+
+
+def _column_kind(column: pl.Series) -> Literal["text", "long", "number"]:
+    if column.dtype.is_numeric():
+        return "number"
+    longest = column.str.len_chars().max() if column.dtype == pl.String else None
+    return "long" if (longest or 0) > LONG_CHARS else "text"
+
+
+def unit_of(name: str) -> str:
+    """Tell a column's unit by its name; empty where it does not say."""
+    ends = (unit for end, unit in UNITS.items() if name.endswith(end))
+    return UNIT_OF.get(name) or next(ends, "")
+
+
+def cell(value: Any, error: float | None = None, decimals: int | None = None) -> str:
+    """Write a value, with its error if it has one."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    if not math.isfinite(value):
+        return str(value)
+    if error is None or not math.isfinite(error) or error <= 0:
+        return number(value) if decimals is None else _fixed(value, decimals)
+    places = max(0, 1 - math.floor(math.log10(error))) if decimals is None else decimals
+    return f"{_fixed(value, places)} ± {_fixed(error, places)}"
+
+
+def number(value: float) -> str:
+    """Write a number to four digits, one below 1 to three, a tiny one with its power of ten."""
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -4:
+        return f"{value:.2e}".replace("-", "−")
+    return _fixed(value, 2 - magnitude if magnitude < 0 else max(0, 3 - magnitude))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    negative = text.startswith("-") and text.strip("-0.,") != ""
+    return ("−" if negative else "") + text.removeprefix("-")
+
+
+def seconds(value: float) -> str:
+    """Write a duration: 41 s, 5 min 51 s, 3 h 20 min."""
+    whole = round(value)
+    if whole < 60:
+        return f"{value:.1f} s" if value < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(value: int) -> str:
+    """Write a number of bytes: 812 B, 4.1 MB."""
+    amount, unit = float(value), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 1000:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.3g} {unit}"

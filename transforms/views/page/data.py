@@ -1,0 +1,112 @@
+"""The preference data behind the models, and the rankers on labelled pairs: Tables 1 and 2."""
+
+import polars as pl
+
+from transforms.views.page.blocks import Block, Figure, Section
+from transforms.views.page.cells import table
+from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.plots.figures import svg
+from transforms.views.plots.preferences import kept_and_dropped_figure
+
+PARTS = ("prompt", "chosen", "rejected")
+LENGTHS = (
+    *(f"{origin}{part}_tokens" for part in PARTS for origin in ("", "paper_")),
+    *(f"{part}_chars" for part in PARTS),
+    "margin",
+    "longer_chosen_share",
+    "tokenizer_id",
+)
+"""Columns of Table 1 that are means a pair."""
+
+REWARD_BENCH_TITLES = {
+    f"{section}{end}": f"{section.replace('_', ' ').title()}{title}"
+    for section in ("chat", "chat_hard", "safety", "reasoning")
+    for end, title in (("", ""), ("_longer", ", length alone"))
+}
+
+
+def pair_statistics(source: Source) -> Section:
+    """Show each source of comparisons beside the paper's Table 1."""
+    rows = source.report("preference_statistics")
+    blocks: list[Block] = []
+    if rows.height:
+        counts = [name for name in rows.columns if name not in LENGTHS]
+        lengths = rows.select("source", *LENGTHS).with_columns(pl.col("tokenizer_id").str.head(8))
+        blocks += [
+            table(
+                rows.select(counts).unique("source").sort("source"),
+                "Comparisons by source; columns “paper” are the published figures of the same "
+                "dataset (arXiv 2405.07863, Table 1).",
+                titles={"kept_fraction": "kept of candidates"},
+            ),
+            table(
+                lengths,
+                "Mean lengths a pair, the margin of the labels, and how often the longer response "
+                "is the chosen one.",
+                titles={name: name.rsplit("_", 1)[0].replace("_", " ") for name in LENGTHS[:-1]}
+                | {"margin": "margin", "longer_chosen_share": "longer chosen"},
+            ),
+        ]
+        drawing = kept_and_dropped_figure(rows, source.report("dropped_by_reason"))
+        blocks.append(
+            Figure(
+                "Shares of each source's candidate pairs that were kept, and why the rest was not.",
+                svg(drawing, f"{source.name}-kept"),
+            )
+        )
+    return Section(
+        "pairs",
+        "Preference data (Table 1)",
+        "What the reward model and the offline baseline are trained on.",
+        blocks,
+        absent="No preference pairs were read.",
+    )
+
+
+def dropped(source: Source) -> Section:
+    """Show what was left out of the tables, by reason."""
+    rows = source.report("dropped_by_reason")
+    return Section(
+        "dropped",
+        "Dropped rows",
+        "Nothing disappears silently: what a rule keeps out of a table is counted with its reason.",
+        [
+            table(
+                rows,
+                "Rows kept out of a table, by origin (a source; for DPO pairs, experiment and "
+                "iteration) and reason.",
+                titles={"share_of_dropped": "of the origin's dropped"},
+                units={"share_of_dropped": "share"},
+                folded=rows.height > 30,
+            )
+        ]
+        if rows.height
+        else [],
+        absent="No row was dropped.",
+    )
+
+
+def reward_bench(source: Source) -> Section:
+    """Show the rankers on RewardBench beside the paper's Table 2."""
+    rows = source.report("reward_bench")
+    return Section(
+        "reward_bench",
+        "Rankers on RewardBench (Table 2)",
+        "How often a ranker prefers the better of two labelled responses that it never saw.",
+        [
+            table(
+                rows.with_columns(pl.col("model_id").str.head(ID_CHARS)),
+                "Accuracy by section, per cent; ± is one standard error in percentage points, "
+                "clustered by prompt; “length alone” is what preferring the longer response gets. "
+                "In grey: the paper's rows (arXiv 2405.07863, Table 2).",
+                titles=REWARD_BENCH_TITLES,
+                units=dict.fromkeys(REWARD_BENCH_TITLES, "%"),
+                decimals=dict.fromkeys(REWARD_BENCH_TITLES, 1),
+                kind=lambda row: "paper" if row["origin"] == "paper" else "",
+                hidden=("origin",),
+            )
+        ]
+        if rows.height
+        else [],
+        absent="No ranker was measured on RewardBench: the recipe names no bench set.",
+    )

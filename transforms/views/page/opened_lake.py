@@ -1,0 +1,41 @@
+"""A lake opened for a page: its name, its SQL, its lineage. Not here: what is made of them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from transforms.lake import query
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import SCHEMAS
+
+ID_CHARS = 12
+"""Digits of a checkpoint id that are shown; `prefloop lineage` takes them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A lake that a page is made of."""
+
+    name: str
+    lake: Lake
+    connection: duckdb.DuckDBPyConnection
+
+    def report(self, name: str) -> pl.DataFrame:
+        """Run a report of `sql/reports`."""
+        return query.report(self.connection, name)
+
+    def table(self, name: str, /, **rows: str | int) -> pl.DataFrame:
+        """Read a table, or a slice of it; without rows where it was never written."""
+        if not self.lake.exists(name):
+            return pl.DataFrame(schema=SCHEMAS[name])
+        return self.lake.read(name, **rows)
+
+
+@contextmanager
+def open_source(name: str, lake: Lake) -> Iterator[Source]:
+    """Open a lake for reading."""
+    with query.connect(lake) as connection:
+        yield Source(name, lake, connection)

@@ -1,0 +1,233 @@
+"""What the sampled responses are like: rewards, margins, lengths, health, and some of them to read.
+
+Not here: what the policies reach on held-out prompts (`transforms.views.page.results`).
+"""
+
+from typing import Any
+
+import polars as pl
+
+from transforms.lake.schemas.columns import SHARED
+from transforms.views.page.blocks import Block, Example, Figure, Section
+from transforms.views.page.cells import cell, table
+from transforms.views.page.opened_lake import Source
+from transforms.views.plots.distributions import Slope, histograms, reward_length_maps
+from transforms.views.plots.figures import svg
+from transforms.views.plots.health import health_figure
+from transforms.views.plots.iterations import MOST_LINES
+
+HEALTH_TITLES = {
+    "reward_length_slope": "reward a character",
+    "reward_length_correlation": "r of reward and length",
+    "chosen_to_rejected_chars": "chosen to rejected length",
+    "longer_chosen_share": "longer chosen",
+    "repeated_4gram_share": "repeated runs of 4 words",
+    "duplicate_share": "duplicates",
+    "truncated_share": "cut at the limit",
+    "refusal_share": "refusals",
+    "other_ranker": "other ranker",
+    "ranker_agreement": "agreement",
+}
+
+EXAMPLES = 3
+"""Prompts whose answers are shown."""
+EXAMPLE_MODELS = 6
+"""Most models whose answers are shown."""
+EXAMPLE_CHARS = 600
+"""Most characters of a text."""
+
+
+def rewards(source: Source) -> Section:
+    """Show how rewards and margins lie, iteration by iteration."""
+    blocks: list[Block] = []
+    counts = source.report("reward_histogram")
+    if counts.height:
+        rankers = ", ".join(sorted(set(counts["ranker"].drop_nulls())))
+        blocks.append(
+            Figure(
+                "Rewards of the sampled responses (all n of every prompt), a panel an experiment "
+                "(one_shot: the baseline that samples every prompt once), an outline an iteration. "
+                f"In the unit of the experiment's ranker ({rankers}).",
+                svg(
+                    histograms(counts, "reward", "responses", "reward"),
+                    f"{source.name}-rewards",
+                ),
+            )
+        )
+    margins = source.report("margin_histogram")
+    if margins.height:
+        blocks.append(
+            Figure(
+                "Margins of the DPO pairs: penalised reward of the chosen response less that of "
+                "the rejected one.",
+                svg(
+                    histograms(margins, "margin", "pairs", "margin"),
+                    f"{source.name}-margins",
+                ),
+            )
+        )
+    return Section(
+        "rewards",
+        "Rewards and margins",
+        "Whether the responses that the loop trains on rise in reward, and whether best and worst "
+        "of a prompt still differ.",
+        blocks,
+        absent="No response has been scored.",
+    )
+
+
+def length(source: Source) -> Section:
+    """Show whether length is rewarded."""
+    blocks: list[Block] = []
+    rows = source.report("response_lengths")
+    if rows.height:
+        blocks.append(
+            table(
+                rows.drop("correlated_prompts"),
+                "Sampled responses and the pairs made of them, by experiment and iteration. The "
+                "correlation is the mean over prompts of Pearson's r of reward and characters; "
+                "the longer response is the chosen one in “longer chosen” of the pairs. ± is one "
+                "standard error, clustered by prompt.",
+                titles={
+                    "truncated_share": "cut at the limit",
+                    "reward_length_correlation": "r of reward and length",
+                    "chosen_minus_rejected_chars": "chosen less rejected",
+                    "longer_chosen_share": "longer chosen",
+                    "response_chars": "length",
+                    "response_tokens": "length",
+                },
+            )
+        )
+    cells = source.report("reward_length_map")
+    if cells.height:
+        blocks.append(
+            Figure(
+                "Reward against length, each less the mean of its prompt's responses: what a "
+                "response gains by being longer than its siblings. Yellow cells hold many "
+                "responses, blue ones few. The red line is the slope within prompts (reward a "
+                "character, ± one standard error), the length penalty that would level it.",
+                svg(reward_length_maps(cells, _slopes(source)), f"{source.name}-length"),
+            )
+        )
+    return Section(
+        "length",
+        "Reward and length",
+        "Whether a response is rewarded for being long, and whether responses grow.",
+        blocks,
+        absent="No response has been scored.",
+    )
+
+
+def _slopes(source: Source) -> dict[tuple[str, int], Slope]:
+    rows = source.report("length_bias").filter(
+        pl.col("unit") == "chars", pl.col("calibrated_penalty").is_not_null()
+    )
+    return {
+        (row["experiment"], row["iteration"]): (
+            row["calibrated_penalty"],
+            row["calibrated_penalty_se"],
+        )
+        for row in rows.unique(["experiment", "iteration"], keep="none").iter_rows(named=True)
+    }
+
+
+def health(source: Source) -> Section:
+    """Show what goes wrong with responses, as measured before each iteration was trained."""
+    rows = source.report("iteration_health")
+    blocks: list[Block] = []
+    if rows.height:
+        experiments = sorted(set(rows["experiment"]))
+        for start in range(0, len(experiments), MOST_LINES):
+            shown = experiments[start : start + MOST_LINES]
+            drawn = rows.filter(pl.col("experiment").is_in(shown))
+            blocks.append(
+                Figure(
+                    "Measured on an iteration's responses and pairs before its policy was trained. "
+                    "Shares are of responses, of pairs (longer chosen, agreement) or of a "
+                    "response's runs of four words. Bars: one standard error, clustered by "
+                    f"prompt. Experiments: {', '.join(shown)}.",
+                    svg(health_figure(drawn, {}), f"{source.name}-health-{start}"),
+                )
+            )
+        blocks.append(
+            table(
+                rows.select(
+                    "experiment",
+                    "iteration",
+                    *(name for name in rows.columns if name.removesuffix("_se") in HEALTH_TITLES),
+                ),
+                "The same figures. ± is one standard error, clustered by prompt. The refusals are "
+                "found by their words; another ranker's agreement is over pairs of a prompt's "
+                "responses that both have scored.",
+                titles=HEALTH_TITLES,
+                units={"chosen_to_rejected_chars": ""},
+            )
+        )
+    return Section(
+        "health",
+        "Repetition, duplicates, refusals",
+        "Signs that a policy learns to please its ranker and not the reader.",
+        blocks,
+        absent="No iteration's health was measured; prefloop health measures older lakes.",
+    )
+
+
+def examples(source: Source) -> Section:
+    """Show what models answer to some evaluation prompts, greedily decoded."""
+    responses = source.table("evaluation_responses", split="evaluation", decoding="greedy")
+    models = _shown_models(source, responses)
+    prompts = source.table("prompts").select("prompt_id", "prompt")
+    shown = (
+        responses.join(models, on=["experiment", "model"])
+        .filter(pl.len().over("prompt_id") == models.height)
+        .join(prompts, on="prompt_id")
+        .sort("prompt_id", "order")
+    )
+    blocks = [
+        _example(rows) for rows in shown.partition_by("prompt_id", maintain_order=True)[:EXAMPLES]
+    ]
+    return Section(
+        "examples",
+        "Some answers to read",
+        "The first evaluation prompts by id, chosen for nothing else, and the greedy answers of "
+        "the SFT policy, the offline baseline and selected policies.",
+        blocks,
+        absent="No model has answered evaluation prompts.",
+    )
+
+
+def _shown_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
+    """List models whose answers are shown: experiment, model, label, order."""
+    answered = set(responses.select("experiment", "model").unique().rows())
+    selected = source.table("selected_policies").sort("experiment")
+    named = [(SHARED, "sft_policy", "SFT"), (SHARED, "offline_dpo", "offline DPO")]
+    named += [
+        (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
+        for row in selected.iter_rows(named=True)
+    ]
+    named = [one for one in named if one[:2] in answered][:EXAMPLE_MODELS]
+    schema = {"experiment": pl.String, "model": pl.String, "label": pl.String}
+    return pl.DataFrame(named, schema=schema, orient="row").with_row_index("order")
+
+
+def _example(rows: pl.DataFrame) -> Example:
+    turns = rows["prompt"][0]
+    prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
+    return Example(
+        _cut(prompt),
+        [
+            (row["label"], _cut(row["response"]), _measured(row))
+            for row in rows.iter_rows(named=True)
+        ],
+    )
+
+
+def _measured(row: dict[str, Any]) -> str:
+    facts = {"reward": row["reward"], "gold reward": row["gold_reward"]}
+    parts = [f"{name} {cell(value)}" for name, value in facts.items() if value is not None]
+    parts.append(f"{row['response_tokens']} tokens")
+    return ", ".join(parts + (["cut at the limit"] if row["finish_reason"] == "length" else []))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "…"

@@ -1,0 +1,225 @@
+"""What the policies reach on prompts that no training saw, and which of them was chosen.
+
+Not here: benchmarks (`transforms.views.page.benchmarks`), what the sampled responses are like
+(`transforms.views.page.responses`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+
+from transforms.lake.records import promotions
+from transforms.lake.schemas.columns import SHARED
+from transforms.views.page.blocks import Block, Figure, Section, Text
+from transforms.views.page.cells import table
+from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.plots.figures import svg
+from transforms.views.plots.iterations import MOST_LINES, over_iterations
+from transforms.views.plots.outcomes import draw_outcomes
+
+BASELINES = {"sft_policy": "SFT", "offline_dpo": "offline DPO", "one_shot": "one-shot DPO"}
+
+PROGRESS_TITLES = {
+    "gold_reward": "gold reward",
+    "reward": "reward",
+    "win_rate_gold": "wins over SFT, gold",
+    "win_rate_reward": "wins over SFT, reward",
+    "reward_accuracy": "reward agrees with gold",
+    "truncated_fraction": "cut at the limit",
+    "response_tokens": "response length",
+    "response_chars": "response length",
+    "kl_to_sft": "KL to SFT",
+}
+
+OUTCOME_TITLES = {
+    **PROGRESS_TITLES,
+    "selected_iteration": "iteration",
+    "gold_minus_offline_dpo": "gold over offline DPO",
+    "reward_minus_offline_dpo": "reward over offline DPO",
+    "gold_minus_iterative": "gold over “iterative”",
+    "reward_minus_iterative": "reward over “iterative”",
+}
+
+
+def answer(source: Source) -> Section:
+    """Compare every experiment's selected policy with the baselines."""
+    outcomes = source.report("experiment_outcomes").filter(decoding="sampled").drop("decoding")
+    contrasts = source.report("selected_contrasts").filter(decoding="sampled")
+    blocks: list[Block] = []
+    if contrasts.height:
+        metric = "gold_reward" if "gold_reward" in set(contrasts["metric"]) else "reward"
+        blocks += [
+            Text(_sentence(contrasts.filter(metric=metric), metric.replace("_", " "))),
+            table(
+                over_baselines(contrasts, metric),
+                f"The selected policy less each baseline: mean {metric.replace('_', ' ')} of "
+                "sampled responses to the evaluation prompts, paired by prompt, and how much "
+                "longer its responses are than the SFT policy's. ± is one standard error, "
+                "clustered by prompt.",
+                titles={name: f"over {label}" for name, label in BASELINES.items()}
+                | {"longer_chars": "longer than SFT"},
+            ),
+        ]
+    if outcomes.height:
+        blocks += [
+            table(
+                outcomes.drop("prompts", cs.contains("_minus_offline_dpo")),
+                "The baselines, and the policy that each experiment selected: sampled responses "
+                f"to {outcomes['prompts'].max():,} evaluation prompts. ± is one standard error, "
+                "clustered by prompt.",
+                titles=OUTCOME_TITLES,
+                kind=lambda row: "selected" if row["selected_iteration"] is not None else "",
+            ),
+            Figure(
+                "The same as a picture: baselines grey, selected policies blue. Bars: one standard "
+                "error, clustered by prompt.",
+                svg(draw_outcomes(outcomes), f"{source.name}-answer"),
+            ),
+        ]
+    return Section(
+        "answer",
+        "In short",
+        "Is the policy that the loop arrives at better than fine-tuning alone, and than DPO on the "
+        "offline pairs? By how much, and at which length?",
+        blocks,
+        absent="No policy has been evaluated yet.",
+    )
+
+
+def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Lay differences out, a row an experiment: by baseline, and of length against the SFT policy.
+
+    Args:
+        contrasts: rows of the report `selected_contrasts` of one decoding.
+        metric: whose differences are laid out.
+    """
+    rows = contrasts.select("experiment", "selected").unique().sort("experiment")
+    differences = {name: contrasts.filter(metric=metric, versus=name) for name in BASELINES}
+    differences["longer_chars"] = contrasts.filter(metric="response_chars", versus="sft_policy")
+    for name, found in differences.items():
+        columns = {name: "difference", f"{name}_se": "difference_se"}
+        rows = rows.join(
+            found.select("experiment", **{new: pl.col(old) for new, old in columns.items()}),
+            on="experiment",
+            how="left",
+            maintain_order="left",
+        )
+    return rows
+
+
+def _sentence(contrasts: pl.DataFrame, metric: str) -> str:
+    """Say in how many experiments each baseline is beaten, or beats, by two standard errors."""
+    parts = []
+    for name, label in BASELINES.items():
+        z = contrasts.filter(versus=name)["z"].drop_nulls()
+        if len(z):
+            lower = f", lower in {(z < -2).sum()}" if (z < -2).any() else ""
+            parts.append(f"than {label} in {(z > 2).sum()} of {len(z)}{lower}")
+    return (
+        f"Counting differences of more than two standard errors, the selected policy's {metric} "
+        f"is higher {'; '.join(parts)} experiments."
+    )
+
+
+def progress(source: Source) -> Section:
+    """Show every policy over the iterations."""
+    rows = source.report("iteration_progress")
+    blocks: list[Block] = []
+    if rows.height:
+        results = source.table("evaluation_results")
+        experiments = sorted(set(results["experiment"]) - {SHARED})
+        for start in range(0, max(1, len(experiments)), MOST_LINES):
+            shown = experiments[start : start + MOST_LINES]
+            blocks.append(
+                Figure(
+                    "Sampled responses to the evaluation prompts, from the SFT policy over the "
+                    "iterations; baselines as horizontal lines. Points are means, bars one "
+                    "standard error, clustered by prompt. A win rate of 0.5 is a draw."
+                    + (f" Here: {', '.join(shown)}." if len(experiments) > MOST_LINES else ""),
+                    svg(over_iterations(results, shown), f"{source.name}-progress-{start}"),
+                )
+            )
+        for decoding, how in {
+            "sampled": "sampled at temperature 1",
+            "greedy": "decoded greedily",
+        }.items():
+            blocks.append(
+                table(
+                    _once(rows.filter(decoding=decoding)).drop("decoding", "selected", "prompts"),
+                    f"{rows['prompts'].max():,} evaluation prompts, responses {how}. ± is one "
+                    "standard error, clustered by prompt. In bold: the policy that the validation "
+                    "prompts selected.",
+                    titles=PROGRESS_TITLES,
+                    kind=_selected_of(rows),
+                )
+            )
+    return Section(
+        "progress",
+        "Progress over the iterations",
+        "Reward is what the loop optimises; the gold reward, where there is one, is what it is "
+        "meant to stand for. KL says how far the policy has moved from the SFT policy.",
+        blocks,
+        absent="No policy has been evaluated.",
+    )
+
+
+def _once(rows: pl.DataFrame) -> pl.DataFrame:
+    """Show models that all experiments share once, above the others, as those of `shared`."""
+    baseline = pl.col("model").is_in(list(BASELINES))
+    shared = rows.filter(baseline).unique("model", keep="first", maintain_order=True)
+    named = pl.lit(SHARED).alias("experiment")
+    return pl.concat([shared.with_columns(named), rows.filter(~baseline)])
+
+
+def _selected_of(rows: pl.DataFrame) -> Any:
+    chosen = set(rows.filter(pl.col("selected")).select("experiment", "model").rows())
+
+    def kind(row: Mapping[str, Any]) -> str:
+        return "selected" if (row["experiment"], row["model"]) in chosen else ""
+
+    return kind
+
+
+def selection(source: Source) -> Section:
+    """Show which iterate was selected and by what."""
+    rows = source.report("policy_selection")
+    blocks: list[Block] = []
+    if rows.height:
+        metric = rows["metric"][0].replace("_", " ")
+        blocks.append(
+            table(
+                rows.drop("metric").with_columns(pl.col("policy_id").str.head(ID_CHARS)),
+                f"Mean {metric} of sampled responses to the validation prompts, which the rest of "
+                "this page does not show. ± is one standard error, clustered by prompt.",
+                titles={"value": metric, "policy_id": "policy"},
+                kind=lambda row: "selected" if row["selected"] else "",
+            )
+        )
+    decisions = promotions.decisions(source.lake)
+    if decisions.height:
+        blocks.append(
+            table(
+                promotions.readable(decisions, ID_CHARS),
+                "Promotion, the last decision first: whether a selected policy became the current "
+                "one. The advantage is over the policy that was current then, on validation "
+                "prompts, with its interval; a blocked promotion leaves that policy.",
+                titles={
+                    "policy_id": "policy",
+                    "current_id": "over",
+                    "advantage_low": "from",
+                    "advantage_high": "to",
+                },
+                interval=True,
+            )
+        )
+    return Section(
+        "selection",
+        "Which policy was selected, and why",
+        "The iterate with the highest mean on the validation prompts is selected, the earlier one "
+        "on a tie (Algorithm 1 of the paper, last line). Where the recipe promotes policies, it "
+        "becomes the current one only if it beats the one before it.",
+        blocks,
+        absent="No policy has been selected.",
+    )

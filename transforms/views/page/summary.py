@@ -1,0 +1,212 @@
+"""What a lake is: its experiments, sizes, models, times, software; and what the answer comes to.
+
+Not here: the figures behind the answer (`transforms.views.page.results`).
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from transforms.lake.history import table_history
+from transforms.lake.schemas.columns import SHARED
+from transforms.views.lineage.openlineage import flat
+from transforms.views.page.blocks import Fact, Facts, Section
+from transforms.views.page.cells import cell, seconds, size, table
+from transforms.views.page.opened_lake import ID_CHARS, Source
+
+TABLES = {
+    "preference_pairs": "preference pairs",
+    "demonstrations": "demonstrations",
+    "prompts": "prompts",
+    "generations": "sampled responses",
+    "dpo_pairs": "DPO pairs",
+    "evaluation_responses": "evaluation responses",
+}
+"""Tables whose sizes are told, and what their rows are."""
+
+OBJECTIVES = ("dpo", "kto", "raft", "rloo")
+"""Groups of settings of which a policy records one: that of the objective it is trained by."""
+
+
+def what_it_is(source: Source) -> Section:
+    """Say what was run, when, on which data and models."""
+    made = source.table("materializations")
+    facts = list(_facts(source, made)) if made.height else []
+    settings = experiment_settings(made)
+    blocks: list[Any] = [Facts(facts)] if facts else []
+    if settings.height > 1 and settings.width > 1:
+        blocks.append(
+            table(
+                settings,
+                "Experiments: the settings in which they differ, as recorded; empty: the default.",
+                titles={name: name for name in settings.columns},
+                units=dict.fromkeys(settings.columns, ""),
+            )
+        )
+    if made.height:
+        blocks.append(
+            table(
+                recorded_settings(made),
+                "Every recorded setting of the last materializations.",
+                folded=True,
+            )
+        )
+    return Section(
+        "summary",
+        "What this is",
+        "A policy is fine-tuned (SFT), then improved over iterations: it answers prompts, a ranker "
+        "scores the answers, the best and the worst of each prompt become a preference pair, and "
+        "the policy is trained on the pairs. Each experiment is the same loop under other settings "
+        "(Dong et al. 2024, arXiv 2405.07863).",
+        blocks,
+        absent="Nothing was materialized in this lake.",
+    )
+
+
+def _facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
+    experiments = sorted(set(made["experiment"]) - {SHARED})
+    yield Fact("Experiments", ", ".join(experiments) or "none yet")
+    first, last = made["created_at"].min(), made["created_at"].max()
+    yield Fact("Made", f"{cell(first)} to {cell(last)} UTC")
+    costs = source.table("costs")
+    if costs.height:
+        yield Fact(
+            "Work",
+            f"{seconds(costs['elapsed_s'].sum())} in {costs.height} materializations, "
+            f"{size(costs['bytes'].sum())} written",
+        )
+    models = source.table("checkpoints").sort("created_at").unique("asset", keep="last")
+    roles = {"initial_model": "Initial model", "sft_policy": "SFT policy, the reference of DPO"}
+    for asset, role in roles.items():
+        for row in models.filter(asset=asset).iter_rows(named=True):
+            yield Fact(role, row["checkpoint_id"][:ID_CHARS])
+    rankers = source.table("scores").select("ranker", "ranker_id").unique().sort("ranker")
+    yield Fact(
+        "Rankers",
+        ", ".join(f"{name} {str(ranker_id)[:ID_CHARS]}" for name, ranker_id in rankers.rows())
+        or "none has scored yet",
+    )
+    for name, noun in TABLES.items():
+        if source.lake.exists(name):
+            version = source.lake.version(name)
+            text = f"{source.lake.height(name):,} (table {name}@{version})"
+            yield Fact(noun[0].upper() + noun[1:], text)
+    splits = source.table("prompt_splits").group_by("split").len().sort("split")
+    if splits.height:
+        yield Fact("Prompts used", ", ".join(f"{name} {count:,}" for name, count in splits.rows()))
+    yield Fact("Software", ", ".join(_software(source, models)))
+
+
+def _software(source: Source, models: pl.DataFrame) -> Iterator[str]:
+    """Name what the models and the tables say that they were written by."""
+    for path in models.filter(asset="sft_policy")["path"]:
+        config = source.lake.root / path / "config.json"
+        if config.is_file():
+            written = json.loads(config.read_text(encoding="utf-8"))
+            yield f"transformers {written.get('transformers_version', 'unknown')} (models)"
+    log = source.lake.path("materializations") / "_delta_log" / f"{0:020}.json"
+    for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else ():
+        if info := json.loads(line).get("commitInfo"):
+            yield f"{info.get('clientVersion', 'unknown client')} (tables)"
+
+
+def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
+    """Find the settings in which experiments differ: a row an experiment, a column a setting.
+
+    Settings are compared where both experiments have made the asset; those of iterations count
+    once. Settings of an objective are compared among the experiments that it trains.
+
+    Args:
+        made: `materializations`.
+    """
+    rows = _last(made).filter(pl.col("experiment") != SHARED)
+    recorded: dict[str, dict[str, dict[str, str]]] = {}
+    for row in rows.iter_rows(named=True):
+        noun = re.sub(r"^iteration_\d+/", "", row["asset"])
+        settings = {name: _text(value) for name, value in flat(json.loads(row["settings"]))}
+        if objective := next((one for one in OBJECTIVES if any(_of(one, settings))), None):
+            settings["objective"] = objective
+        recorded.setdefault(noun, {}).setdefault(row["experiment"], settings)
+    found: dict[str, dict[str, str | None]] = {name: {} for name in sorted(set(rows["experiment"]))}
+    for experiments in recorded.values():
+        for name in sorted({name for settings in experiments.values() for name in settings}):
+            objective = name.partition(".")[0]
+            values = {
+                experiment: settings.get(name)
+                for experiment, settings in experiments.items()
+                if objective not in OBJECTIVES or any(_of(objective, settings))
+            }
+            if len(set(values.values())) > 1:
+                for experiment, value in values.items():
+                    found[experiment][name] = value
+    names = sorted({name for settings in found.values() for name in settings})
+    return pl.DataFrame(
+        [{"experiment": experiment, **settings} for experiment, settings in found.items()],
+        schema={"experiment": pl.String, **dict.fromkeys(names, pl.String)},
+    )
+
+
+def _of(objective: str, settings: Mapping[str, str]) -> Iterator[str]:
+    """Name the settings of an objective."""
+    return (name for name in settings if name.startswith(f"{objective}."))
+
+
+def recorded_settings(made: pl.DataFrame) -> pl.DataFrame:
+    """List what every asset recorded as its settings; equal ones of experiments in one row."""
+    rows = [
+        (
+            row["asset"],
+            row["experiment"],
+            ", ".join(
+                f"{name} = {_text(value)}"
+                for name, value in flat(json.loads(row["settings"]))
+                if value not in (None, [])
+            ),
+        )
+        for row in _last(made).iter_rows(named=True)
+    ]
+    schema = {"asset": pl.String, "experiments": pl.String, "settings": pl.String}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("settings") != "")
+    return (
+        frame.group_by("asset", "settings")
+        .agg(pl.col("experiments").sort().str.join(", "))
+        .sort("asset", "experiments")
+        .select("asset", "experiments", "settings")
+    )
+
+
+def _last(made: pl.DataFrame) -> pl.DataFrame:
+    last = made.sort("created_at").unique(["asset", "experiment"], keep="last")
+    return last.sort("asset", "experiment")
+
+
+def _text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def tables(source: Source) -> Section:
+    """List the tables, their sizes and their last commits."""
+    history = table_history(source.lake)
+    rows = (
+        history.sort("table", "version")
+        .group_by("table", maintain_order=True)
+        .agg(
+            last_version=pl.col("version").last(),
+            written=pl.col("timestamp").last(),
+            commits=pl.len(),
+            bytes_written=pl.col("bytes_added").sum(),
+        )
+    )
+    return Section(
+        "tables",
+        "Tables",
+        "Every table of the lake is versioned; an overwritten row stays readable by version "
+        "(prefloop sql --as-of).",
+        [table(rows, "Delta tables.", units={"bytes_written": "bytes", "written": "UTC"})]
+        if rows.height
+        else [],
+        absent="No table was written.",
+    )

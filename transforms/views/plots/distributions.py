@@ -1,0 +1,155 @@
+"""Figures of how rewards, margins and lengths lie, iteration by iteration, for the page.
+
+Not here: the counts that are drawn (`sql/reports/reward_histogram.sql`, `margin_histogram.sql`,
+`reward_length_map.sql`).
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from transforms.views.plots.figures import COLOURS, PAGE_WIDTH, finish, refuse_empty
+
+COLUMNS = 3
+CELLS = 24
+"""Cells of a heat map along each side."""
+
+SHADES = colormaps["viridis"](np.linspace(0.32, 0.88, 256))
+"""Colours that can be told from white paper and from a dark screen."""
+
+Slope = tuple[float, float | None]
+"""Reward a character, and its standard error."""
+
+
+def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Figure:
+    """Draw histograms, a panel an experiment, an outline an iteration.
+
+    Args:
+        counts: experiment, iteration, `<value>_from`, `<value>_to`, and the count.
+        value: what is binned.
+        count: column of the counts.
+        x_label: of what is binned, with its unit.
+
+    Raises:
+        InputError: no counts.
+    """
+    refuse_empty(counts, f"the report {value}_histogram")
+    panels = sorted(counts.partition_by("experiment", as_dict=True).items())
+    rows, columns = -(-len(panels) // COLUMNS), min(COLUMNS, len(panels))
+    figure = Figure(
+        figsize=(PAGE_WIDTH / COLUMNS * columns, 2.2 * rows + 0.5), layout="constrained"
+    )
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    last = counts["iteration"].max()
+    for axis, ((experiment,), panel) in zip(axes, panels, strict=False):
+        edges, width = _edges(panel, value)
+        for (iteration,), bins in sorted(panel.partition_by("iteration", as_dict=True).items()):
+            heights = np.zeros(len(edges) - 1)
+            places = ((bins[f"{value}_from"] - edges[0]) / width).round().cast(pl.Int64)
+            heights[places.to_numpy()] = (bins[count] / bins[count].sum()).to_numpy()
+            shade = SHADES[round(255 * (iteration - 1) / max(1, last - 1))]
+            label = f"iteration {iteration}"
+            axis.stairs(heights, edges, color=shade, linewidth=1.5, label=label)
+        axis.set_title(experiment, fontsize=10)
+        axis.tick_params(labelsize=8)
+        finish(axis, x_label)
+    axes[0].set_ylabel(f"share of the {count}")
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    handles = {
+        label: handle
+        for axis in axes[: len(panels)]
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    names = sorted(handles)
+    figure.legend(
+        [handles[name] for name in names],
+        names,
+        loc="outside lower center",
+        ncols=len(names),
+        frameon=False,
+    )
+    return figure
+
+
+def reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slope]) -> Figure:
+    """Draw reward against length, each less its prompt's mean: a row an experiment.
+
+    Columns are iterations.
+
+    Args:
+        cells: rows of the report `reward_length_map`.
+        slopes: by experiment and iteration, reward a character and its standard error.
+
+    Raises:
+        InputError: no cells.
+    """
+    refuse_empty(cells, "the report reward_length_map")
+    experiments = sorted(set(cells["experiment"]))
+    iterations = sorted(set(cells["iteration"]))
+    size = (PAGE_WIDTH / 3 * min(3, len(iterations)), 2.4 * len(experiments) + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(experiments), len(iterations), squeeze=False)
+    for row, experiment in enumerate(experiments):
+        for column, iteration in enumerate(iterations):
+            axis = axes[row, column]
+            panel = cells.filter(experiment=experiment, iteration=iteration)
+            if panel.is_empty():
+                axis.set_visible(False)
+                continue
+            slope = slopes.get((experiment, iteration))
+            _map(axis, panel, slope)
+            axis.set_title(f"{experiment}, iteration {iteration}{_written(slope)}", fontsize=9)
+            axis.tick_params(labelsize=8)
+            if column == 0:
+                axis.set_ylabel("reward − prompt's mean", fontsize=8)
+            if row == len(experiments) - 1:
+                axis.set_xlabel("characters − prompt's mean", fontsize=8)
+    return figure
+
+
+def _written(slope: Slope | None) -> str:
+    if slope is None:
+        return ""
+    value, error = slope
+    text = f"\nslope {value:.2g}" + (f" ± {error:.1g}" if error is not None else "")
+    return text.replace("-", "−")
+
+
+def _map(axis: Axes, panel: pl.DataFrame, slope: Slope | None) -> None:
+    """Draw one slice: shares of its responses, and the line of the slope."""
+    widths = [(panel[f"{side}_to"] - panel[f"{side}_from"])[0] for side in ("chars", "reward")]
+    across, up = (
+        (panel[f"{side}_from"] / width).round().cast(pl.Int64).to_numpy() + CELLS // 2
+        for side, width in zip(("chars", "reward"), widths, strict=True)
+    )
+    shares = np.full((CELLS, CELLS), np.nan)
+    shares[up, across] = (panel["responses"] / panel["responses"].sum()).to_numpy()
+    x, y = (width * CELLS / 2 for width in widths)
+    colours = ListedColormap(SHADES)
+    axis.imshow(
+        shares,
+        cmap=colours,
+        extent=(-x, x, -y, y),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    axis.axhline(0, color="0.5", linewidth=0.6)
+    axis.axvline(0, color="0.5", linewidth=0.6)
+    if slope:
+        end = min(x, y / abs(slope[0])) if slope[0] else x
+        ends = [-end * slope[0], end * slope[0]]
+        axis.plot([-end, end], ends, color=COLOURS[3], linewidth=1.6)
+
+
+def _edges(panel: pl.DataFrame, value: str) -> tuple[np.ndarray, float]:
+    """Lay out the bins that a panel's outlines share, from its first to its last."""
+    low, high = panel[f"{value}_from"].min(), panel[f"{value}_to"].max()
+    width = (panel[f"{value}_to"] - panel[f"{value}_from"])[0]
+    return np.linspace(low, high, round((high - low) / width) + 1), width

@@ -1,0 +1,87 @@
+"""Figure of a loop's health: each watched figure over iterations, with its bound.
+
+Not here: the figures (`transforms.measures.health`).
+"""
+
+from collections.abc import Mapping
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from transforms.measures.health import WATCHED, Watched
+from transforms.views.plots.figures import COLOURS, finish, png, refuse_empty
+
+COLUMNS = 4
+TITLES = {
+    "reward_length_correlation": "r of reward and length",
+    "chosen_to_rejected_chars": "chosen over rejected length",
+    "longer_chosen_share": "longer response chosen (share)",
+    "repeated_4gram_share": "repeated runs of 4 words (share)",
+    "duplicate_share": "same response to other prompts",
+    "truncated_share": "cut at max_tokens (share)",
+    "refusal_share": "refusals (share)",
+    "ranker_agreement": "agreement with another ranker",
+}
+
+
+def draw_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes:
+    """Draw `health_figure` as PNG, with a title."""
+    figure = health_figure(rows, bounds)
+    figure.suptitle(
+        "Responses and pairs before training, ± standard error clustered by prompt", fontsize=11
+    )
+    return png(figure)
+
+
+def health_figure(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figure:
+    """Draw every watched figure over iterations, a line an experiment, its bound dashed.
+
+    Bars are of one standard error. Figures that no row has are left out.
+
+    Args:
+        rows: `iteration_health`.
+        bounds: by setting; one that is null or not there draws no line.
+
+    Raises:
+        InputError: no rows.
+    """
+    refuse_empty(rows, "iteration_health")
+    shown = [one for one in WATCHED if rows[one.metric].null_count() < rows.height]
+    lines = -(-len(shown) // COLUMNS)
+    figure = Figure(figsize=(3.6 * COLUMNS, 2.7 * lines + 0.9), layout="constrained")
+    axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
+    for axis, watched in zip(axes, shown, strict=False):
+        _draw_metric(axis, rows, watched, bounds.get(watched.setting))
+    for axis in axes[len(shown) :]:
+        axis.set_visible(False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    columns = min(len(labels), 6)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    return figure
+
+
+def _draw_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float | None) -> None:
+    experiments = sorted(set(rows["experiment"]))
+    for number, experiment in enumerate(experiments):
+        line = rows.filter(experiment=experiment).sort("iteration")
+        # experiments stand side by side, so that their error bars do not cover one another
+        shift = (number - (len(experiments) - 1) / 2) * 0.05
+        axis.errorbar(
+            line["iteration"] + shift,
+            line[watched.metric],
+            yerr=line[f"{watched.metric}_se"].fill_null(0),
+            label=experiment,
+            color=COLOURS[number % len(COLOURS)],
+            marker="o",
+            markersize=4,
+            capsize=3,
+            linewidth=1.5,
+        )
+    if bound is not None:
+        axis.axhline(bound, linestyle="--", color="0.45", linewidth=1.2)
+    last = rows["iteration"].max()
+    axis.set_xticks(range(1, last + 1))
+    axis.set_xlim(0.6, last + 0.4)
+    axis.set_title(TITLES[watched.metric], fontsize=10)
+    finish(axis, "iteration")
