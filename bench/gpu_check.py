@@ -2,7 +2,7 @@
 
 Lives here: the command, and the order of things. Not here: the stages (`training`), models, worker
 processes, comparison and tables (`bench.gpu`). What is compared, and how to run it without a
-package index: docs/gpu.md. The last line is JSON; the exit status is 1 if a stage failed, 0 without
+package index: docs/measured/gpu.md. The last line is JSON; the exit status is 1 if a stage failed, 0 without
 a GPU.
 
     python bench/gpu_check.py

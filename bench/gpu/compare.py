@@ -1,7 +1,7 @@
 """What is tolerated: differences from the CPU's float32, and memory that a stage may keep.
 
 Lives here: tolerances and their use, the verdict on a stage. Not here: measuring
-(`bench.gpu.stages`, `bench.gpu.sampled`). How the tolerances were found: docs/gpu.md.
+(`bench.gpu.stages`, `bench.gpu.sampled`). How the tolerances were found: docs/measured/gpu.md.
 """
 
 import math
@@ -15,7 +15,7 @@ AFTER_EXIT_MIB = 256
 
 TOLERANCES: dict[str, dict[str, float]] = {
     # Largest absolute difference from the CPU's float32. float32: another order of summation.
-    # bfloat16: 8 bits of mantissa; measured on a CPU (docs/gpu.md) and taken three times.
+    # bfloat16: 8 bits of mantissa; measured on a CPU (docs/measured/gpu.md) and taken three times.
     "loss": {"float32": 1e-3, "bfloat16": 0.015},
     "margin": {"float32": 5e-3, "bfloat16": 0.04},
     "mean_reward": {"float32": 5e-3, "bfloat16": 0.04},
@@ -26,7 +26,7 @@ TOLERANCES: dict[str, dict[str, float]] = {
     "greedy_gap": {"bfloat16": 0.17},
     "surprise": {"bfloat16": 0.08},
 }
-"""By quantity and dtype; units in docs/gpu.md."""
+"""By quantity and dtype; units in docs/measured/gpu.md."""
 
 
 @dataclass(frozen=True)

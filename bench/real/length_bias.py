@@ -9,7 +9,7 @@ One JSON line for each reward, set of responses (all; all but the one of more th
 characters) and unit: the summary, and the mean coefficient and the share of the longer one once the
 calibrated penalty is taken off. Writes the heat map of the probabilities.
 
-    python -m bench.real.length_bias --output docs/length_bias.png
+    python -m bench.real.length_bias --output docs/measured/length_bias.png
 """
 
 import json

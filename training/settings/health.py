@@ -14,7 +14,7 @@ class HealthSettings(Settings):
 
     max_reward_length_correlation: float | None = Field(default=0.3, ge=-1, le=1)
     """Mean over prompts of Pearson's r of reward and characters. GPT-4 as a judge has 0.19
-    (docs/length_bias.md)."""
+    (docs/measured/length_bias.md)."""
     max_chosen_to_rejected_chars: float | None = Field(default=1.25, gt=0)
     """Mean length of the chosen responses over that of the rejected ones."""
     max_longer_chosen_share: float | None = Field(default=0.7, ge=0, le=1)
