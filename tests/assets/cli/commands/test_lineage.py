@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from transforms.lake.lake import Lake
 
-FIXTURES = Path(__file__).parents[3] / "transforms" / "lineage" / "conftest.py"
+FIXTURES = Path(__file__).parents[3] / "transforms" / "views" / "lineage" / "conftest.py"
 
 
 @pytest.fixture(scope="module")
