@@ -2,8 +2,8 @@
 
 Lives here: the command, and the order of things. Not here: the stages (`training`), models, worker
 processes, comparison and tables (`bench.gpu`). What is compared, and how to run it without a
-package index: docs/measured/gpu.md. The last line is JSON; the exit status is 1 if a stage failed, 0 without
-a GPU.
+package index: docs/measured/gpu.md. The last line is JSON; the exit status is 1 if a stage failed,
+0 without a GPU.
 
     python bench/gpu_check.py
     python bench/gpu_check.py --stages dpo,generation --hidden 2048 --layers 16
