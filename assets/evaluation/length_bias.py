@@ -8,7 +8,8 @@ loop (`sql/reports/length_bias.sql` has every slice). Paper: section 2.3 and Fig
 import dagster as dg
 
 from assets.declare import declare
-from assets.loop.chain import Chain, build_responses
+from assets.loop.chain import Chain
+from assets.loop.tables import build_responses
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study

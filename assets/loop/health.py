@@ -4,10 +4,11 @@ Lives here: the table `iteration_health`, the checks that warn. Not here: the fi
 (`transforms.measures.health`), the bounds (`training.settings.health`).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
+from assets.loop.chain import Chain
 from assets.materialize import Step, Watch
 from assets.metadata import picture, table_preview
 from assets.study import Study
@@ -15,11 +16,8 @@ from transforms.lake.lake import Lake
 from transforms.measures import health
 from transforms.views.plots.health import draw_health
 
-if TYPE_CHECKING:
-    from assets.loop.chain import Chain
 
-
-def watch_health(study: Study, chain: "Chain") -> Watch:
+def watch_health(study: Study, chain: Chain) -> Watch:
     """Build the checks that warn of a chain's pairs."""
     bounds = study.recipe.health.model_dump()
 

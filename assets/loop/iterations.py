@@ -8,9 +8,10 @@ once from pi_0 over the prompts of all iterations. Paper: Algorithm 1 and sectio
 import dagster as dg
 
 from assets.declare import declare
-from assets.loop.chain import Chain, build_tables
+from assets.loop.chain import Chain
 from assets.loop.feedback import build_feedback
 from assets.loop.objectives import read_assets, recorded_settings, train_policy
+from assets.loop.tables import build_tables
 from assets.materialize import Made, Step
 from assets.study import Study
 from training.settings.loop import LoopSettings

@@ -5,8 +5,8 @@ Not here: drawing (`training.generation`), what a sampler may be (`training.sett
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from assets.loop.chain import Chain
 from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
@@ -14,9 +14,6 @@ from training.settings.sampling import SamplingSettings
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs import responses, sampler_places
-
-if TYPE_CHECKING:
-    from assets.loop.chain import Chain
 
 INITIAL = "sft_policy"
 
@@ -32,7 +29,7 @@ class Engine:
     keys: responses.Keys
 
 
-def engines(study: Study, step: Step, chain: "Chain") -> list[Engine]:
+def engines(study: Study, step: Step, chain: Chain) -> list[Engine]:
     """Group an iteration's samplers by the policy that they take, in the order of the samplers.
 
     Samplers whose policies are the same checkpoint share an engine, and nothing else. An engine of
@@ -77,7 +74,7 @@ def engines(study: Study, step: Step, chain: "Chain") -> list[Engine]:
     return found
 
 
-def policy_asset(chain: "Chain", policy: str) -> str:
+def policy_asset(chain: Chain, policy: str) -> str:
     """Name the asset of a sampler's policy, as the table `checkpoints` does."""
     if policy == "current" or chain.iteration <= 1:
         return chain.sampled_policy
@@ -88,7 +85,7 @@ def policy_asset(chain: "Chain", policy: str) -> str:
     return chain.sampled_policy + policy.removeprefix("step")
 
 
-def sampled_policies(chain: "Chain", loop: LoopSettings) -> list[str]:
+def sampled_policies(chain: Chain, loop: LoopSettings) -> list[str]:
     """List the assets whose policies an iteration samples; a step is part of its training's."""
     named = [policy_asset(chain, one.policy_name) for one in loop.sampling.resolved_samplers()]
     return sorted({asset.partition("@")[0] for asset in named})

@@ -5,27 +5,28 @@ policies it takes (`assets.loop.samplers`), when a prompt is settled
 (`transforms.pairs.adaptive`).
 """
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
-from assets.loop.adoption import adopt_drawn
+from assets.loop.chain import Chain
 from assets.loop.rankers import Ranker, ranker_settings
 from assets.loop.samplers import Engine, engines
-from assets.loop.scores import score_missing
+from assets.loop.scores import describe_reuse, score_missing
 from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.identity import digest_settings
 from transforms.lake.chunk_appends import Chunks
 from transforms.lake.locks import writing
+from transforms.lake.records import materializations
 from transforms.pairs import responses
 from transforms.pairs.adaptive import stops
-
-if TYPE_CHECKING:
-    from assets.loop.chain import Chain
+from transforms.pairs.reuse import adopt_responses
 
 STOPS = "sampling_stops"
 
@@ -33,7 +34,7 @@ MARGIN_KEYS = {"length_penalty", "length_unit", "drop_truncated"}
 """Settings of pairs that decide a prompt's best-worst margin."""
 
 
-def generation_settings(study: Study, chain: "Chain", loop: LoopSettings) -> dict[str, Any]:
+def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[str, Any]:
     """Say what responses depend on besides policies and prompts; with adaptive n, the rewards."""
     settings = {"sampling": loop.sampling.model_dump(), **study.model_settings}
     if loop.sampling.adaptive is not None:
@@ -42,19 +43,19 @@ def generation_settings(study: Study, chain: "Chain", loop: LoopSettings) -> dic
     return settings
 
 
-def draw(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
+def draw(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
     """Draw what is missing of a chain's responses; say what the asset's page shows of it."""
     if step.loop.sampling.adaptive is None:
         return draw_at_once(study, step, chain)
     return draw_in_rounds(study, step, chain)
 
 
-def draw_at_once(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
+def draw_at_once(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
     """Draw all n responses of every prompt, one engine a policy."""
     drawn = engines(study, step, chain)
     keys = [engine.keys for engine in drawn]
     missing = responses.missing_prompts(step.lake, keys, chain.splits)
-    adopted = adopt_drawn(step, keys, missing)
+    adopted = _reuse(step, keys, missing)
     if adopted:
         missing = responses.missing_prompts(step.lake, keys, chain.splits)
     return {
@@ -64,7 +65,19 @@ def draw_at_once(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
     }
 
 
-def draw_in_rounds(study: Study, step: Step, chain: "Chain") -> dict[str, Any]:
+def _reuse(
+    step: Step, keys: Sequence[responses.Keys], missing: Sequence[pl.DataFrame]
+) -> dict[str, Any]:
+    """Copy responses that other experiments sampled with this step's settings."""
+    settings = json.dumps(step.settings, sort_keys=True)
+    alike = materializations.made_alike(step.lake, step.asset, step.experiment, settings)
+    copied: Counter[str] = Counter()
+    for one, prompts in zip(keys, missing, strict=True):
+        copied.update(adopt_responses(step.lake, one, prompts, alike))
+    return describe_reuse(step, copied)
+
+
+def draw_in_rounds(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
     """Draw a round, score it, and go on with the prompts that are not settled, at most to n.
 
     A run that was killed goes on in the round that it was in: a prompt has whole rounds, and one

@@ -1,17 +1,18 @@
-"""Scoring what a slice of responses lacks: taken over where it is known, else by the ranker.
+"""Scores of a slice of responses: copied from other experiments, the missing ones by the ranker.
 
 Not here: rankers (`assets.loop.rankers`), which assets score (`assets.loop.chain`,
 `assets.loop.sampling`).
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from assets.loop.adoption import adopt_scored
 from assets.loop.rankers import Ranker, rank
 from assets.materialize import Step
 from assets.study import Study
 from transforms.lake.chunk_appends import Chunks
 from transforms.pairs import responses
+from transforms.pairs.reuse import adopt_scores
 
 
 def score_missing(
@@ -20,11 +21,11 @@ def score_missing(
     """Score the responses of a slice that the ranker has not scored, and commit chunk by chunk.
 
     Returns:
-        What the asset's page shows of it; `responses_scored` is always there.
+        What the asset's page shows; `responses_scored` is always there.
     """
     keys = (ranker.ranker_id, ranker.ranking_id)
     missing = responses.unscored(step.lake, *keys, **slice_)
-    adopted = adopt_scored(step, ranker, missing, **slice_)
+    adopted = describe_reuse(step, adopt_scores(step.lake, *keys, missing, **slice_))
     if adopted:
         missing = responses.unscored(step.lake, *keys, **slice_)
     step.log.info(f"{step.asset}: {missing.height} responses to score")
@@ -41,3 +42,12 @@ def score_missing(
             ),
         )
     return metadata
+
+
+def describe_reuse(step: Step, copied: Mapping[str, int]) -> dict[str, Any]:
+    """Log the rows that were copied, by experiment; return what the asset's page shows."""
+    if not copied:
+        return {}
+    sources = ", ".join(f"{rows} of {experiment}" for experiment, rows in copied.items())
+    step.log.info(f"{step.asset}: rows copied from other experiments: {sources}")
+    return {"rows_adopted": sum(copied.values()), "adopted_from": sources}

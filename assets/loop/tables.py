@@ -1,0 +1,167 @@
+"""The tables of a chain: its generations, their scores, and the pairs made of them.
+
+Not here: which chains there are and the policies trained on them (`assets.loop.iterations`).
+Paper: section 3.3.
+"""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from assets.declare import declare
+from assets.loop.chain import Chain
+from assets.loop.health import record_health, watch_health
+from assets.loop.pairing import PAIR_CHECKS, write_pairs
+from assets.loop.rankers import Ranker, ranker_settings
+from assets.loop.samplers import sampled_policies
+from assets.loop.sampling import draw, generation_settings
+from assets.loop.scores import score_missing
+from assets.materialize import Made, Step
+from assets.metadata import picture, table_metadata, table_preview
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from transforms.lake.schemas.columns import SHARED
+from transforms.views.plots.progress import reward_histogram
+
+RESPONSE_CHECKS = (
+    "no_duplicate_response_key",
+    "sampled_from_the_expected_policy",
+    "few_empty_responses",
+    "every_prompt_sampled_n_times",
+    "no_held_out_prompt_in_training",
+)
+SCORE_CHECKS = (
+    "rewards_are_finite",
+    "every_response_scored",
+    "scored_by_the_expected_ranker",
+    "judgments_are_usable",
+)
+
+
+def build_tables(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
+    """Build the generations, scores and pairs of a chain."""
+    return [*build_responses(study, chain), _build_pairs(study, chain)]
+
+
+def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
+    """Build the generations and scores of a chain."""
+    common = {
+        "group": chain.group,
+        "partitioned": chain.partitioned,
+        "drawn_for": lambda loop: loop.has_responses,
+    }
+
+    @declare(
+        study,
+        chain.asset("generations"),
+        deps=("prompts", "prompt_splits", *_all_sampled(study, chain)),
+        reads=lambda loop: ("prompts", "prompt_splits", *_sampled_by(chain, loop)),
+        settings=lambda loop: generation_settings(study, chain, loop),
+        checks=RESPONSE_CHECKS,
+        scope=chain.slice,
+        accelerator=True,
+        kinds=("deltalake", "vllm"),
+        description=f"One row per response, n for each prompt of {', '.join(chain.splits)}, "
+        f"sampled from {chain.sampled_policy} or by the experiment's `samplers`; chunks are "
+        "committed as they come, and a restart samples only what is missing.",
+        **common,
+    )
+    def generations(step: Step) -> Made:
+        metadata = draw(study, step, chain)
+        rows = step.lake.read("generations", **chain.slice(step))
+        version = step.lake.version("generations")
+        return Made(f"generations@{version}", {**table_metadata(rows, version), **metadata})
+
+    @declare(
+        study,
+        chain.asset("scores"),
+        deps=(chain.asset("generations"), "prompts", *_rankers(study, chain)),
+        reads=lambda loop: (chain.asset("generations"), "prompts", *_read_ranker(chain, loop)),
+        settings=lambda loop: ranker_settings(study, loop, chain.ranker(loop)),
+        checks=SCORE_CHECKS,
+        scope=chain.slice,
+        accelerator=True,
+        kinds=("deltalake", "pytorch"),
+        description=f"One row per response of {chain.asset('generations')}: "
+        "its reward under the experiment's ranker (a reward model, a preference model or a judge).",
+        **common,
+    )
+    def scores(step: Step) -> Made:
+        ranker = Ranker.of(study, step, chain.ranker(step.loop))
+        metadata = score_missing(study, step, ranker, chain.slice(step))
+        scored = step.lake.read("scores", **chain.slice(step))
+        version = step.lake.version("scores")
+        return Made(
+            f"scores@{version}",
+            {
+                **table_metadata(scored, version),
+                "mean_reward": scored["reward"].mean(),
+                "rewards": picture(reward_histogram(scored.drop_nulls("reward")), "rewards"),
+                **metadata,
+            },
+        )
+
+    return [generations, scores]
+
+
+def _all_sampled(study: Study, chain: Chain) -> list[str]:
+    """List what the responses of all experiments are sampled from."""
+    return sorted({name for loop in _loops(study, chain) for name in _sampled_by(chain, loop)})
+
+
+def _sampled_by(chain: Chain, loop: LoopSettings) -> list[str]:
+    """List the policies that are sampled and, with adaptive n, the ranker between rounds."""
+    ranker = _read_ranker(chain, loop) if loop.sampling.adaptive is not None else []
+    return [*sampled_policies(chain, loop), *ranker]
+
+
+def _rankers(study: Study, chain: Chain) -> list[str]:
+    """List the models that any experiment ranks by; a judge has no asset."""
+    return sorted({name for loop in _loops(study, chain) for name in _read_ranker(chain, loop)})
+
+
+def _loops(study: Study, chain: Chain) -> list[LoopSettings]:
+    """List the loops that have the chain's tables of responses."""
+    experiments = study.recipe.experiments if chain.partitioned else [SHARED]
+    return [loop for loop in map(study.loop, experiments) if loop.has_responses]
+
+
+def _read_ranker(chain: Chain, loop: LoopSettings) -> list[str]:
+    return [] if loop.ranker == "judge" else [chain.ranker(loop)]
+
+
+def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    @declare(
+        study,
+        chain.asset("dpo_pairs"),
+        deps=(chain.asset("generations"), chain.asset("scores"), "prompts"),
+        settings=lambda loop: {"pairs": loop.pairs.model_dump()},
+        checks=PAIR_CHECKS,
+        watch=watch_health(study, chain),
+        scope=chain.slice,
+        kinds=("deltalake", "polars"),
+        description="One row per pair: by the rule best_vs_worst, one for every prompt whose "
+        "highest and lowest penalised reward (eq. 8) differ. Prompts without one are in "
+        "`dropped_pairs`.",
+        group=chain.group,
+        partitioned=chain.partitioned,
+        drawn_for=lambda loop: loop.has_responses,
+    )
+    def pairs(step: Step) -> Made:
+        slice_ = chain.slice(step)
+        made = write_pairs(step.lake, step.loop.pairs, slice_, slice_)
+        reasons = made.dropped["reason"].value_counts(sort=True)
+        health = record_health(study, step.lake, **slice_)
+        return Made(
+            f"dpo_pairs@{made.version}",
+            {
+                **table_metadata(made.pairs, made.version),
+                "dropped_pairs": made.dropped.height,
+                "dropped_by_reason": table_preview(reasons),
+                "mean_margin": made.pairs["margin"].mean(),
+                "length_penalty": made.penalty,
+                **health,
+            },
+        )
+
+    return pairs
