@@ -20,7 +20,7 @@ from assets.study import Study
 from training.settings.any_benchmark import AnyBenchmark
 from training.settings.benchmarks import BASELINES
 from training.settings.judged_benchmarks import JudgedSettings
-from transforms.benchmarks import results, warnings
+from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Measured
 from transforms.lake.records import checkpoints
 
@@ -88,7 +88,7 @@ def _asset(
         partitioned=partitioned,
         checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
         watch=Watch(
-            warnings.WATCHED, lambda step: warnings.doubts(step.lake, step.experiment, name)
+            results.WARNINGS, lambda step: results.warnings(step.lake, step.experiment, name)
         ),
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,

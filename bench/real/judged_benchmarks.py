@@ -1,6 +1,6 @@
 """AlpacaEval 2, MT-Bench and Arena-Hard on published files: our figures beside the published ones.
 
-One JSON line a model of AlpacaEval: the win rate; the length-controlled one by the published
+One JSON line per model of AlpacaEval: the win rate; the length-controlled one by the published
 coefficients; the plain refit, with its standard error, coefficients, and without difficulties. Then
 MT-Bench's means and matches, and what pairs in Arena-Hard.
 
@@ -13,8 +13,17 @@ from pathlib import Path
 
 import polars as pl
 
+from bench.real.published_judgments import (
+    ANNOTATIONS,
+    COEFFICIENTS,
+    PUBLISHED_MATCHES,
+    PUBLISHED_RATINGS,
+    annotated_pairs,
+    count_wins,
+    match_outcomes,
+    published_length_control,
+)
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
-from transforms.benchmarks.judged.win_rates import count_wins
 from transforms.benchmarks.judged_sets import DIFFICULTIES, JUDGED_SETS
 from transforms.measures.length_control import win_rates
 from transforms.settings.sources import OriginSettings
@@ -32,16 +41,16 @@ def read(name: str, native: dict) -> pl.DataFrame:
 
 def show_alpaca_eval() -> None:
     """Print a line for each model whose annotations are there."""
-    coefficients = read("alpaca_eval/glm_weights.csv", alpaca_eval.COEFFICIENTS)
+    coefficients = read("alpaca_eval/glm_weights.csv", COEFFICIENTS)
     difficulties = read("alpaca_eval/instruction_difficulty_estimated.csv", DIFFICULTIES)
     for row in pl.read_csv(DATA / "alpaca_eval" / "leaderboard_rows.csv").to_dicts():
         model = row[""]
         file = f"alpaca_eval/{model}/annotations.json.gz"
         if not (DATA / file).is_file():
             continue  # the baseline has none
-        pairs = alpaca_eval.annotated_pairs(read(file, alpaca_eval.ANNOTATIONS))
+        pairs = annotated_pairs(read(file, ANNOTATIONS))
         pairs = alpaca_eval.with_difficulty(pairs, difficulties)
-        control = alpaca_eval.published_length_control(coefficients, model)
+        control = published_length_control(coefficients, model)
         refit, without = win_rates(pairs), win_rates(pairs.drop("difficulty"))
         figures = {
             "win_rate": count_wins(pairs["preference"])["win_rate"],
@@ -66,13 +75,13 @@ def show_mt_bench() -> None:
         read("mt_bench/question.jsonl", parts["questions"].native),
         read("mt_bench/reference_answer_gpt-4.jsonl", parts["references"].native),
     )
-    rated = read("mt_bench/judgment_phi-3-dpo_single.jsonl.gz", mt_bench.PUBLISHED_RATINGS).select(
+    rated = read("mt_bench/judgment_phi-3-dpo_single.jsonl.gz", PUBLISHED_RATINGS).select(
         "turn", item=pl.col("question_id").cast(pl.String), rating="score"
     )
     means = mt_bench.summarise_ratings(rated.join(asked.select("item", "subset"), on="item"))
     print(json.dumps({"mt_bench": means.filter(subset="all").to_dicts()}))
-    games = read("mt_bench/judgment_phi-3_vs_dpo_pair.jsonl.gz", mt_bench.PUBLISHED_MATCHES)
-    outcomes = mt_bench.match_outcomes(games)["outcome"].fill_null("error").value_counts(sort=True)
+    games = read("mt_bench/judgment_phi-3_vs_dpo_pair.jsonl.gz", PUBLISHED_MATCHES)
+    outcomes = match_outcomes(games)["outcome"].fill_null("error").value_counts(sort=True)
     print(json.dumps({"matches": dict(outcomes.iter_rows())}))
 
 

@@ -30,7 +30,7 @@ class JudgeSettings(Settings):
     max_context_tokens: int = Field(default=8192, ge=16)
     """Request plus verdict of a model that runs here; a comparison that leaves no room for
     max_tokens gets a row that says so. A model with less context takes fewer."""
-    temperature: float = Field(default=0.0, ge=0, exclude_if=lambda temperature: not temperature)
+    temperature: float = Field(default=0.0, ge=0)
     """0 is greedy: the verdict that the judge finds likeliest."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Seconds that a request may take."""

@@ -1,7 +1,7 @@
-"""Scores of a benchmark's items to rows of `benchmark_results`: means, errors, intervals.
+"""The table `benchmark_results`: means, errors and intervals over items, and warnings about them.
 
-Lives here: statistics over items. Not here: the scores (`training.benchmarks`), the bootstrap
-(`transforms.measures.bootstrap`).
+Not here: the scores (`training.benchmarks`), the bootstrap (`transforms.measures.bootstrap`), what
+makes figures wrong (`sql/checks`).
 
 The value is the mean over items, in per cent: every item counts once, also over subsets of
 different size (MMLU's published average). Errors and intervals are of a bootstrap that draws items,
@@ -13,6 +13,7 @@ For one subset and one repeat the error is the binomial one, sqrt(p (1 - p) / n)
 import polars as pl
 
 from transforms.benchmarks.answer_table import TABLE as ANSWERS_TABLE
+from transforms.benchmarks.judged.verdict_table import TABLE as VERDICTS_TABLE
 from transforms.identity import FIELD
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import SCHEMAS
@@ -20,9 +21,19 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 
 TABLE = "benchmark_results"
-VERDICTS_TABLE = "benchmark_verdicts"
 ALL = "all"
 """`subset` of the figures over all items."""
+MOST_CUT = 0.1
+"""Share of a model's texts that may end at the limit of tokens without a warning."""
+
+UNSCORED, CUT = "benchmark_items_are_scored", "few_benchmark_answers_are_cut"
+WARNINGS = {
+    UNSCORED: "Warns where answers have no score, such as programs that were not run "
+    "(`run_code` is off): no figure includes them.",
+    CUT: f"Warns where more than {MOST_CUT:.0%} of a model's texts end at max_tokens: the limit "
+    "may decide the figure.",
+}
+"""Checks that warn, each with its description."""
 
 SUMMARY = {
     name: SCHEMAS[TABLE][name]
@@ -101,9 +112,9 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
 
 
 def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
-    """Remove what is of an experiment's checkpoints that a newer one has replaced.
+    """Remove the rows of an experiment's checkpoints that a newer one has replaced.
 
-    They would stand beside those of today, such as an iterate's that is no longer selected. Old
+    Otherwise an iterate that is no longer selected would remain beside the selected one. Old
     versions stay readable.
     """
     made = lake.scan("checkpoints").sort("created_at").group_by("asset", "experiment")
@@ -135,3 +146,20 @@ def record(lake: Lake, summary: pl.DataFrame, **constants: str | int | None) -> 
     slice_ = {name: constants[name] for name in ("experiment", "model", "benchmark")}
     lake.overwrite(TABLE, rows, **slice_)
     return rows
+
+
+def warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]:
+    """Return the warnings about a benchmark's figures, by check; without a warning no entry."""
+    slice_ = {"experiment": experiment, "benchmark": benchmark}
+    figures = lake.scan(TABLE, **slice_).filter(
+        pl.col("subset") == ALL, pl.col("unscored_items") > 0
+    )
+    texts = lake.scan(ANSWERS_TABLE, **slice_).drop_nulls("finish_reason")
+    shares = texts.group_by("model").agg(share=(pl.col("finish_reason") == "length").mean())
+    unscored = figures.select("model", "unscored_items").unique().sort("model").collect()
+    cut = shares.filter(pl.col("share") > MOST_CUT).sort("model").collect()
+    found = {
+        UNSCORED: [f"{model}: {items} items" for model, items in unscored.iter_rows()],
+        CUT: [f"{model}: {share:.0%} of the texts" for model, share in cut.iter_rows()],
+    }
+    return {check: "; ".join(lines) for check, lines in found.items() if lines}

@@ -3,7 +3,8 @@ import math
 import polars as pl
 import pytest
 
-from transforms.benchmarks.results import summarise
+from transforms.benchmarks.results import CUT, UNSCORED, summarise, warnings
+from transforms.lake.lake import Lake
 from transforms.lake.schemas import SCHEMAS
 
 
@@ -71,3 +72,36 @@ def test_what_was_not_scored_is_counted():
     assert rows.select("items", "unscored_items").row(0) == (1, 2)
     none = summarise(answers(("s", "0", 0, {})))
     assert none.select("metric", "value", "items", "unscored_items").row(0) == ("score", None, 0, 1)
+
+
+KEY = {"experiment": "e", "benchmark": "humaneval", "model": "m"}
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path)
+
+
+def fill(lake, reasons, unscored):
+    rows = [KEY | {"item": str(n), "finish_reason": reason} for n, reason in enumerate(reasons)]
+    figures = KEY | {"subset": "all", "unscored_items": unscored}
+    for table, found in (("benchmark_answers", rows), ("benchmark_results", [figures])):
+        lake.append(table, pl.DataFrame(found, schema=SCHEMAS[table]))
+
+
+def test_scored_texts_that_ended_leave_no_warning(lake):
+    fill(lake, ["stop"] * 9 + ["length"], unscored=0)
+    assert warnings(lake, "e", "humaneval") == {}
+
+
+def test_unscored_and_cut_answers_are_warned_of(lake):
+    fill(lake, ["stop", "length"], unscored=2)
+    assert warnings(lake, "e", "humaneval") == {
+        UNSCORED: "m: 2 items",
+        CUT: "m: 50% of the texts",
+    }
+
+
+def test_choices_are_no_texts(lake):
+    fill(lake, [None, None], unscored=0)
+    assert warnings(lake, "e", "humaneval") == {}

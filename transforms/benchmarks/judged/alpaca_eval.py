@@ -1,8 +1,7 @@
-"""AlpacaEval 2: its files, and the preference that a judge's token probabilities give.
+"""AlpacaEval 2: instructions with the baseline's outputs, difficulties, a judge's preference.
 
-Lives here: native rows of outputs, published annotations, difficulties and coefficients to what the
-figures are made of. Not here: where the files are (`transforms.benchmarks.judged_sets`), the
-regression (`transforms.measures.length_control`), figures (`transforms.benchmarks.judged.figures`).
+Not here: where the files are (`transforms.benchmarks.judged_sets`), the regression
+(`transforms.measures.length_control`), figures (`transforms.benchmarks.judged.figures`).
 
 Source: https://github.com/tatsu-lab/alpaca_eval; length control: Dubois et al. 2024 (arXiv
 2404.04475).
@@ -16,22 +15,7 @@ import polars_hash  # noqa: F401 - registers `chash`
 
 from transforms.errors import InputError
 from transforms.identity import message_id
-from transforms.measures.length_control import LengthControl
 from transforms.sources.layouts.conversations import turn
-
-ANNOTATIONS = {
-    **dict.fromkeys(("instruction", "output_1", "output_2"), pl.String),
-    "preference": pl.Float64,
-}
-"""Native columns of annotations.json: preference 1 where output_1 wins, 2 where output_2 does."""
-
-COEFFICIENTS = {
-    "": pl.String,
-    "np.tanh(std_delta_len)": pl.Float64,
-    "instruction_difficulty": pl.Float64,
-    "not_gamed_baseline.astype(float)": pl.Float64,
-}
-"""Native columns of the published coefficients, one row a model."""
 
 
 def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) -> float | None:
@@ -75,23 +59,6 @@ def instructions(raw: pl.DataFrame) -> pl.DataFrame:
     return _identified(raw).select("item", "instruction", baseline="output")
 
 
-def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
-    """Native annotations to judged pairs of output_2, the model's, against output_1.
-
-    Returns:
-        prompt_id, instruction, preference ([0, 1]; the published 1 to 2, and 0 for a draw),
-        response_chars, baseline_chars; in order, rows without a preference left out.
-    """
-    preference = pl.col("preference")
-    return _identified(raw.drop_nulls("preference")).select(
-        "instruction",
-        prompt_id="item",
-        preference=pl.when(preference == 0).then(0.5).otherwise(preference - 1),
-        response_chars=pl.col("output_2").str.len_chars().cast(pl.Int64),
-        baseline_chars=pl.col("output_1").str.len_chars().cast(pl.Int64),
-    )
-
-
 def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     """Add the difficulty of each instruction, found by the SHA-256 of its text.
 
@@ -116,12 +83,6 @@ def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
             remedy="name the file that belongs to these instructions, or none",
         )
     return joined.drop("sha256")
-
-
-def published_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
-    """Read a model's published coefficients; their length is the baseline's less the model's."""
-    row = raw.row(by_predicate=pl.col("") == model, named=True)
-    return LengthControl(*(row[name] for name in list(COEFFICIENTS)[1:]))
 
 
 def _identified(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,6 @@
-"""MT-Bench: 80 questions of two turns, ratings from 1 to 10, matches of two models.
+"""MT-Bench: 80 questions of two turns with reference answers, ratings from 1 to 10.
 
-Lives here: questions and reference answers, temperatures, the columns of published judgments,
-what ratings and matches add up to. Not here: where the files are
+Lives here: questions, temperatures, means of ratings. Not here: where the files are
 (`transforms.benchmarks.judged_sets`), asking a judge.
 
 Source: Zheng et al. 2023 (arXiv 2306.05685), section 3.2 and appendix; files and rules of
@@ -31,21 +30,6 @@ TEMPERATURES = {
 
 WITH_REFERENCE = ("math", "reasoning", "coding")
 """Categories whose answers are judged beside a reference answer."""
-
-PUBLISHED_RATINGS = {
-    "question_id": pl.Int64,
-    "turn": pl.Int64,
-    "judgment": pl.String,
-    "score": pl.Float64,
-}
-"""Native columns of model_judgment/*_single.jsonl."""
-
-PUBLISHED_MATCHES = {
-    "question_id": pl.Int64,
-    **dict.fromkeys(("model_1", "model_2", "g1_winner", "g2_winner"), pl.String),
-    **dict.fromkeys(("g1_judgment", "g2_judgment"), pl.String),
-}
-"""Native columns of model_judgment/*_pair.jsonl."""
 
 
 def questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.DataFrame:
@@ -107,21 +91,3 @@ def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> p
         rated.with_columns(metric=pl.lit("score")).sort("subset"),
     ]
     return bootstrap.means(pl.concat(parts), by=["subset", "metric"], value="rating", how=how)
-
-
-def match_outcomes(games: pl.DataFrame) -> pl.DataFrame:
-    """Decide matches of two games by FastChat's rule.
-
-    Args:
-        games: g1_winner, g2_winner: model_1 | model_2 | tie | error, a row a match.
-
-    Returns:
-        The rows with `outcome`: the winner where both games name the same one, else `tie`; null
-        where a game has no verdict, which FastChat leaves out.
-    """
-    first, second = pl.col("g1_winner"), pl.col("g2_winner")
-    return games.with_columns(
-        outcome=pl.when((first != "error") & (second != "error")).then(
-            pl.when(first == second).then(first).otherwise(pl.lit("tie"))
-        )
-    )

@@ -5,16 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.benchmarks.judged.alpaca_eval import (
+from bench.real.published_judgments import (
     ANNOTATIONS,
     COEFFICIENTS,
     annotated_pairs,
+    count_wins,
+    published_length_control,
+)
+from transforms.benchmarks.judged.alpaca_eval import (
     instructions,
     preference_of,
-    published_length_control,
     with_difficulty,
 )
-from transforms.benchmarks.judged.win_rates import count_wins
 from transforms.benchmarks.judged_sets import DIFFICULTIES, OUTPUTS
 from transforms.errors import InputError
 from transforms.measures.bootstrap import Resampling

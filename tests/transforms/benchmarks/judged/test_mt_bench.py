@@ -1,13 +1,12 @@
 import polars as pl
 import pytest
 
-from transforms.benchmarks.judged.mt_bench import (
+from bench.real.published_judgments import (
     PUBLISHED_MATCHES,
     PUBLISHED_RATINGS,
     match_outcomes,
-    questions,
-    summarise_ratings,
 )
+from transforms.benchmarks.judged.mt_bench import questions, summarise_ratings
 from transforms.benchmarks.judged.verdicts import read_verdict
 from transforms.benchmarks.judged_sets import JUDGED_SETS
 from transforms.errors import InputError

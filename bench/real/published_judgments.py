@@ -1,0 +1,120 @@
+"""Published judgments of AlpacaEval 2 and MT-Bench, and the leaderboards' own arithmetic.
+
+Lives here: native columns of annotations, coefficients, ratings and matches, and what the published
+figures are computed with. Not here: the figures of our own models (`transforms.benchmarks.judged`).
+"""
+
+import polars as pl
+
+from transforms.errors import InputError
+from transforms.identity import message_id
+from transforms.measures.length_control import LengthControl
+from transforms.sources.layouts.conversations import turn
+
+ANNOTATIONS = {
+    **dict.fromkeys(("instruction", "output_1", "output_2"), pl.String),
+    "preference": pl.Float64,
+}
+"""Native columns of annotations.json: preference 1 where output_1 wins, 2 where output_2 does."""
+
+COEFFICIENTS = {
+    "": pl.String,
+    "np.tanh(std_delta_len)": pl.Float64,
+    "instruction_difficulty": pl.Float64,
+    "not_gamed_baseline.astype(float)": pl.Float64,
+}
+"""Native columns of the published coefficients, one row per model."""
+
+PUBLISHED_RATINGS = {
+    "question_id": pl.Int64,
+    "turn": pl.Int64,
+    "judgment": pl.String,
+    "score": pl.Float64,
+}
+"""Native columns of model_judgment/*_single.jsonl."""
+
+PUBLISHED_MATCHES = {
+    "question_id": pl.Int64,
+    **dict.fromkeys(("model_1", "model_2", "g1_winner", "g2_winner"), pl.String),
+    **dict.fromkeys(("g1_judgment", "g2_judgment"), pl.String),
+}
+"""Native columns of model_judgment/*_pair.jsonl."""
+
+
+def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
+    """Native annotations to judged pairs of output_2, the model's, against output_1.
+
+    Returns:
+        prompt_id, instruction, preference ([0, 1]; the published 1 to 2, and 0 for a draw),
+        response_chars, baseline_chars; in order, rows without a preference left out.
+    """
+    preference = pl.col("preference")
+    identified = raw.drop_nulls("preference").with_columns(
+        prompt=turn("user", pl.col("instruction"))
+    )
+    return identified.select(
+        "instruction",
+        prompt_id=message_id("prompt"),
+        preference=pl.when(preference == 0).then(0.5).otherwise(preference - 1),
+        response_chars=pl.col("output_2").str.len_chars().cast(pl.Int64),
+        baseline_chars=pl.col("output_1").str.len_chars().cast(pl.Int64),
+    )
+
+
+def published_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
+    """Read a model's published coefficients; their length is the baseline's less the model's."""
+    row = raw.row(by_predicate=pl.col("") == model, named=True)
+    return LengthControl(*(row[name] for name in list(COEFFICIENTS)[1:]))
+
+
+def count_wins(preferences: pl.Series) -> dict[str, float]:
+    """Count the wins of a model over its baseline.
+
+    Args:
+        preferences: share of a win of the model, [0, 1]; one per instruction.
+
+    Returns:
+        win_rate (mean share), standard_error (of that mean, over instructions), discrete_win_rate
+        (a share above one half is a win, one half a draw), all per cent; n_wins, n_wins_base,
+        n_draws, n_total.
+
+    Raises:
+        InputError: no preference, a null, or one outside [0, 1].
+    """
+    if preferences.is_empty() or not preferences.is_between(0, 1).fill_null(False).all():
+        raise InputError(
+            "wins cannot be counted",
+            expected="preferences in [0, 1], at least one",
+            found=f"{preferences.len()}, of which null {preferences.null_count()}, from"
+            f" {preferences.min()} to {preferences.max()}",
+            remedy="leave out the pairs without a verdict, and say how many",
+        )
+    wins, draws = int((preferences > 0.5).sum()), int((preferences == 0.5).sum())
+    total = preferences.len()
+    return {
+        "win_rate": 100 * preferences.mean(),
+        "standard_error": 100 * preferences.std() / total**0.5 if total > 1 else None,
+        "discrete_win_rate": 100 * (wins + draws / 2) / total,
+        "n_wins": wins,
+        "n_wins_base": total - wins - draws,
+        "n_draws": draws,
+        "n_total": total,
+    }
+
+
+def match_outcomes(games: pl.DataFrame) -> pl.DataFrame:
+    """Decide matches of two games by FastChat's rule.
+
+    Args:
+        games: g1_winner, g2_winner: model_1 | model_2 | tie | error, one row per match.
+
+    Returns:
+        The rows with `outcome`: the winner where both games name the same one, else `tie`; null
+        where a game has no verdict, which FastChat leaves out.
+    """
+    first, second = pl.col("g1_winner"), pl.col("g2_winner")
+    return games.with_columns(
+        outcome=pl.when((first != "error") & (second != "error")).then(
+            pl.when(first == second).then(first).otherwise(pl.lit("tie"))
+        )
+    )
