@@ -1,18 +1,20 @@
-"""Programs that nobody has read: run one in a process of its own that can reach nothing.
+"""A sandbox for generated programs: each runs in a process that can reach nothing of the machine.
 
-Lives here: the start of the sandbox, its end by the clock, the proof that it holds on this machine.
-Not here: its inside (`training.benchmarks.jail`), which programs are run
+In it: the command of bubblewrap that makes the sandbox, the limits, the end by the clock, and the
+proof that it isolates on this machine. Not in it: which programs are run
 (`training.benchmarks.programs`).
 
-It keeps what a model writes from the machine: no network, no file but the interpreter's and the
-system's libraries, one place to write that is memory of limited size, no environment, limits on
-processor time, clock, memory, processes and files. It is no defence against someone who looks for
-holes in the kernel.
+A program sees the interpreter and the system's libraries, read only; /box, in memory and of limited
+size, the only place to write; no network, no process but its own, no environment of the machine. It
+runs as nobody, without capabilities, with limits on processor time, clock, memory, processes and
+files. This protects the machine from what a model writes. It is no defence against someone who
+looks for holes in the kernel.
 """
 
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,15 +29,34 @@ from typing import Any, Literal
 from training.settings.benchmarks import CodeLimits
 from transforms.errors import InputError
 
-JAIL = Path(__file__).with_name("jail.py")
-NOT_ISOLATED = 125
-"""Exit status of the jail where it could not be made."""
+NOBODY = 65534
+"""User and group as which a program runs."""
 OPEN_FILES = 64
 SHOWN_CHARS = 500
 """End of a program's complaint that is kept."""
 MIB = 1 << 20
 
-SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/dev/null")
+DRIVER = f"""
+import json, os, resource, sys
+for name, value in json.loads(sys.argv.pop()).items():
+    resource.setrlimit(getattr(resource, "RLIMIT_" + name), (value, value))
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
+    os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+source, nonce = sys.stdin.read().split("\\0")
+verdict = os.dup(1)
+os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+os.dup2(0, 1)
+exec(compile(source, "program.py", "exec"), {{"__name__": "__main__"}})
+os.write(verdict, nonce.encode())
+"""
+"""Sets the limits, becomes nobody and runs the program on standard input. Only a program that
+reaches its end writes the parent's nonce, so that `exit(0)` is no success. Root becomes nobody
+here rather than in a user namespace, because Linux does not limit the processes of a namespace's
+user that is root outside."""
+
+SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 """What an interpreter needs beside its own folder, where the machine has it."""
 
 PROBES = {
@@ -70,11 +91,11 @@ def run_program(source: str, limits: CodeLimits) -> Outcome:
         tempfile.TemporaryDirectory(prefix="sandbox-") as folder,
         (Path(folder) / "out").open("w+b") as out,
         (Path(folder) / "err").open("w+b") as err,
+        (Path(folder) / "status").open("w+b") as status,
     ):
-        root = Path(folder) / "root"
-        root.mkdir()
         process = subprocess.Popen(
-            [_interpreter(), "-I", "-S", str(JAIL), json.dumps(_inside(root, limits))],
+            _command(limits, status.fileno()),
+            pass_fds=[status.fileno()],
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=err,
@@ -88,12 +109,13 @@ def run_program(source: str, limits: CodeLimits) -> Outcome:
         except subprocess.TimeoutExpired:
             in_time = False
         finally:
-            # the jail's death is that of every process in it, whatever group they have joined
+            # the end of bwrap ends every process in the sandbox, whatever group they have joined
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         complaint = _tail(err)
-        if process.returncode == NOT_ISOLATED:
+        status.seek(0)
+        if in_time and b'"exit-code"' not in status.read():  # bwrap has started nothing
             raise _not_isolated(complaint)
         out.seek(0)
         if in_time and out.read(len(nonce) + 1) == nonce.encode():
@@ -139,32 +161,56 @@ def probes(limits: CodeLimits) -> Iterator[dict[str, str]]:
         yield {what: program.format(**places) for what, program in PROBES.items()}
 
 
-def _inside(root: Path, limits: CodeLimits) -> dict[str, Any]:
-    """Describe the inside to the jail."""
+def _command(limits: CodeLimits, status: int) -> list[str]:
+    """Return the command that runs `DRIVER` in a sandbox of its own.
+
+    Args:
+        limits: what the program may use.
+        status: file descriptor to which bwrap writes the exit status, once the driver has started.
+
+    Raises:
+        InputError: bubblewrap is not installed.
+    """
+    if (bwrap := shutil.which("bwrap")) is None:
+        raise _not_isolated("no program `bwrap` on the PATH")
+    if os.geteuid() == 0:
+        namespaces = [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
+        user = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+    else:
+        namespaces = ["--unshare-all"]
+        user = ["--uid", str(NOBODY), "--gid", str(NOBODY)]
     shown = [sys.base_prefix, *(path for path in SYSTEM if Path(path).exists())]
-    return {
-        "root": str(root),
-        "python": _interpreter(),
-        "visible": [path for path in shown if not _below(path, shown)],
-        "work_bytes": limits.file_mib * MIB,
-        "limits": {
-            "CPU": limits.cpu_s,
-            "AS": limits.memory_mib * MIB,
-            "NPROC": limits.processes,
-            "FSIZE": limits.file_mib * MIB,
-            "NOFILE": OPEN_FILES,
-            "CORE": 0,
-        },
+    visible = [path for path in shown if not _below(path, shown)]
+    parents = {parent for path in [*visible, "/dev/null"] for parent in Path(path).parents}
+    folders = sorted(str(parent) for parent in parents)  # bwrap makes them for root alone
+    maximum = {
+        "CPU": limits.cpu_s,
+        "AS": limits.memory_mib * MIB,
+        "NPROC": limits.processes,
+        "FSIZE": limits.file_mib * MIB,
+        "NOFILE": OPEN_FILES,
+        "CORE": 0,
     }
+    return [
+        *(bwrap, *namespaces, "--die-with-parent", "--new-session", "--cap-drop", "ALL", *user),
+        *("--json-status-fd", str(status)),
+        *("--clearenv", "--setenv", "HOME", "/box", "--setenv", "LANG", "C.UTF-8"),
+        *(word for path in folders for word in ("--perms", "0755", "--dir", path)),
+        *(word for path in visible for word in ("--ro-bind", path, path)),
+        *("--dev-bind", "/dev/null", "/dev/null"),
+        *("--size", str(limits.file_mib * MIB), "--perms", "0777", "--tmpfs", "/box"),
+        *("--remount-ro", "/", "--chdir", "/box", "--"),
+        *(_interpreter(), "-I", "-S", "-c", DRIVER, json.dumps(maximum)),
+    ]
 
 
 def _below(path: str, others: list[str]) -> bool:
-    """Tell whether a path lies below another that is shown."""
+    """Return whether a path is inside another that is shown."""
     return any(path.startswith(other.rstrip("/") + "/") for other in others)
 
 
 def _interpreter() -> str:
-    """The interpreter itself: a virtual environment's lies where no program may look."""
+    """Return the interpreter itself: that of a virtual environment is a link in a hidden folder."""
     return os.path.realpath(sys.executable)
 
 
@@ -177,8 +223,8 @@ def _tail(file: Any) -> str:
 def _not_isolated(found: str) -> InputError:
     return InputError(
         "generated programs cannot be run in isolation here, and are not run without",
-        expected="Linux with unprivileged user namespaces (or root), no network and a root of their"
-        " own for each program",
+        expected="Linux with bubblewrap (`bwrap`), as root or with unprivileged user namespaces",
         found=found,
-        remedy="run on such a machine, or leave run_code off: the answers stay unscored",
+        remedy="install the package `bubblewrap` and allow it namespaces,"
+        " or leave run_code off: the answers stay unscored",
     )

@@ -64,7 +64,10 @@ def test_a_loop_ends_by_processor_time_and_a_sleep_by_the_clock():
 
 def test_no_secret_of_the_environment_is_inside(monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hidden")
-    assert ended("import os\nassert set(os.environ) <= {'HOME', 'LANG', 'LC_CTYPE'}")[0] == "passed"
+    assert (
+        ended("import os\nassert set(os.environ) <= {'HOME', 'LANG', 'LC_CTYPE', 'PWD'}")[0]
+        == "passed"
+    )
 
 
 def test_the_standard_output_of_a_program_is_no_verdict():
@@ -98,13 +101,45 @@ def test_what_probes_reach_is_there_outside_and_not_inside(monkeypatch):
     require_isolation(LIMITS)
 
 
+def test_no_file_of_the_machine_is_open_inside():
+    program = """
+import os
+for number in range(5, 64):  # 3: the verdict, 4: /dev/null
+    try: os.fstat(number)
+    except OSError: continue
+    raise SystemExit(f"{number} is open")
+assert os.fstat(0).st_rdev == os.fstat(1).st_rdev == os.stat("/dev/null").st_rdev
+"""
+    assert ended(program) == ("passed", "")
+
+
+def test_no_process_of_the_machine_is_visible():
+    mine = os.getpid()
+    program = f"import os\nassert os.getpid() < 5\nos.kill({mine}, 0)"
+    reason, complaint = ended(program)
+    assert reason == "failed"
+    assert "ProcessLookupError" in complaint
+
+
+def test_a_program_that_destroys_its_verdict_only_fails():
+    program = "import os\nfor n in range(3, 9):\n    try: os.ftruncate(n, 0)\n    except OSError: 0"
+    assert ended(program + "\nos._exit(0)") == ("failed", "")
+
+
+def test_without_bubblewrap_no_program_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="install the package `bubblewrap`"):
+        run_program("pass", LIMITS)
+
+
 def test_without_isolation_no_program_runs(monkeypatch, tmp_path):
-    jail = tmp_path / "jail.py"
-    text = sandbox.JAIL.read_text()
-    jail.write_text(text.replace("        isolate()\n", "        raise OSError('refused')\n"))
-    monkeypatch.setattr(sandbox, "JAIL", jail)
-    with pytest.raises(InputError, match="are not run without"):
+    refusing = tmp_path / "bwrap"
+    refusing.write_text("#!/bin/sh\necho 'No permissions to create new namespace' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="create new namespace") as raised:
         run_program("open('/box/ran', 'w')", LIMITS)
+    assert "are not run without" in str(raised.value)
 
 
 def test_a_sandbox_that_leaks_is_refused(monkeypatch):
