@@ -16,7 +16,7 @@ from typing import Any
 import dagster as dg
 
 from assets.metadata import table_preview
-from training.runs.garbage_collection import settle
+from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
 from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect, within
@@ -96,7 +96,7 @@ def make(
         step.log.info(f"{step.asset} [{step.experiment}] starts")
         made = body(step)
     elapsed_s = time.monotonic() - started
-    settle()
+    free_stage_memory()
     results = [_run_check(step.lake, check_name, scope(step)) for check_name in checks]
     if not other and all(result.passed for result in results):
         # A failed check leaves the step unrecorded, so that the next run does it again.

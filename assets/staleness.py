@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from assets.declare import READS, SETTINGS
-from training.runs.checkpoint import require_model
+from training.models.checkpoint import require_model
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations

@@ -42,10 +42,11 @@ from trl import DPOConfig, DPOTrainer
 
 from training.dpo import train_dpo
 from training.models.initial_model import make_tiny_model
+from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
 from training.reference_logps import ReferencePass, with_reference_logps
 from training.runs.run_record import TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.model import TinyModelSettings
 from training.settings.objectives import DPOSettings
 from transforms.lake.lake import Lake

@@ -14,7 +14,7 @@ import pytest
 from assets.cli.console import quiet_teardown
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
-from training.runs.garbage_collection import settle
+from training.runs.processes import free_stage_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,7 +48,7 @@ TINY = (
 @pytest.fixture(scope="module", autouse=True)
 def _settled() -> None:
     """Keep the modules of torch, vLLM and TRL out of the many collections of each training."""
-    settle()
+    free_stage_memory()
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
+from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
 from training.reference_logps import with_reference_logps
 from training.runs.launch import (
@@ -39,7 +40,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import loss_arguments
 from transforms.errors import InputError

@@ -24,6 +24,7 @@ from transformers import AutoModelForCausalLM
 from trl import KTOConfig, KTOTrainer
 
 from training.dpo import require_logps
+from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
 from training.reference_logps import with_reference_logps
 from training.runs.launch import (
@@ -36,7 +37,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.objectives import KTOSettings
 from transforms.pairs.unpaired import SIDES, mismatched
 

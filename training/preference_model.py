@@ -28,6 +28,7 @@ from training.models.comparison_prompts import (
     comparison_token_ids,
     label_token_ids,
 )
+from training.models.rendering import load_tokenizer
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -38,7 +39,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
 

@@ -13,6 +13,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
 from training.runs.launch import (
     DtypeOption,
@@ -24,7 +25,6 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import load_tokenizer
 from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED, fit
 

@@ -25,11 +25,11 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 from transformers import AutoModelForCausalLM
 
+from training.models.checkpoint import require_model
 from training.models.logps import sum_logps
+from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
-from training.runs.checkpoint import require_model
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
-from training.runs.trainer import load_tokenizer
 from training.settings.objectives import DPOSettings, ReferenceSettings
 from transforms.lake.records.reference_logps import (
     LOGPS,

@@ -15,6 +15,7 @@ import typer
 from transformers import PreTrainedTokenizerBase
 from trl import RewardConfig, RewardTrainer
 
+from training.models.rendering import conversation_token_ids, load_tokenizer, response_texts
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -25,7 +26,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.stages import RewardModelSettings
 
 
@@ -80,13 +81,7 @@ def tokenise_conversations(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFra
     """Tokenise each conversation with either answer: pair_id, chosen_ids, rejected_ids, length."""
     prompts = pairs["prompt"].to_list()
     sides = {
-        side: token_ids(
-            tokenizer,
-            [
-                prompt + answer
-                for prompt, answer in zip(prompts, pairs[side].to_list(), strict=True)
-            ],
-        )
+        side: conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
         for side in ("chosen", "rejected")
     }
     return pairs.select(

@@ -30,7 +30,7 @@ import typer
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 
-from training.models.rendering import load_tokenizer as load_ranker_tokenizer
+from training.models.rendering import load_tokenizer, prompt_token_ids
 from training.models.rewards import load_reward_model
 from training.models.unscorable import raise_refusals
 from training.runs.launch import (
@@ -43,7 +43,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, token_ids, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.scoring import read_rewards
 from training.settings.loop import RLOORun
 from transforms.errors import InputError
@@ -131,7 +131,7 @@ def in_order(
     Returns:
         row_key and prompt_id (the same), prompt, length (tokens).
     """
-    ids = token_ids(tokenizer, prompts["prompt"].to_list(), add_generation_prompt=True)
+    ids = prompt_token_ids(tokenizer, prompts["prompt"].to_list())
     order = hashed(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
     return (
         prompts.with_columns(length=pl.Series([len(row) for row in ids]))
@@ -150,7 +150,7 @@ def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., li
 
     The rewards are those of `training.scoring`, less the length penalty of `settings.pairs`.
     """
-    tokenizer, model = load_ranker_tokenizer(folder), load_reward_model(folder, dtype)
+    tokenizer, model = load_tokenizer(folder), load_reward_model(folder, dtype)
     penalty, unit = settings.pairs.length_penalty, settings.pairs.length_unit
 
     def reward(

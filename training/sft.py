@@ -20,6 +20,7 @@ from trl.chat_template_utils import (
     is_chat_template_stop_token_trained,
 )
 
+from training.models.rendering import assistant_token_ids, load_tokenizer
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -30,7 +31,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, load_tokenizer, train, trl_arguments
+from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.objectives import RAFTSettings
 from training.settings.stages import SFTSettings
 from transforms.errors import InputError
@@ -122,19 +123,16 @@ def label_assistant_tokens(
     Raises:
         InputError: see `train_sft`.
     """
-    rendered = tokenizer.apply_chat_template(
-        demonstrations["messages"].to_list(),
-        chat_template=_training_template(tokenizer),
-        return_dict=True,
-        return_assistant_tokens_mask=True,
+    template = _training_template(tokenizer)
+    token_ids, masks = assistant_token_ids(
+        tokenizer, demonstrations["messages"].to_list(), template
     )
-    masked = zip(rendered["input_ids"], rendered["assistant_masks"], strict=True)
     labels = [
         [token if assistant else IGNORED for token, assistant in zip(ids, mask, strict=True)]
-        for ids, mask in masked
+        for ids, mask in zip(token_ids, masks, strict=True)
     ]
     examples = demonstrations.select(
-        "row_key", pl.Series("input_ids", rendered["input_ids"]), pl.Series("labels", labels)
+        "row_key", pl.Series("input_ids", token_ids), pl.Series("labels", labels)
     ).with_columns(pl.col("input_ids").list.len().alias("length"))
     mute = examples.filter(pl.col("labels").list.max() == IGNORED)
     if mute.height:

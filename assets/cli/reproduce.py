@@ -122,7 +122,7 @@ def retrain(
         folder: where the checkpoint is put, outside the lake.
         report: called at every logged step.
     """
-    from training.runs.checkpoint import checkpoint_id
+    from training.models.checkpoint import checkpoint_id
     from training.runs.kept_checkpoints import kept_folder
     from training.runs.launch import launch
 
@@ -251,7 +251,7 @@ def _model(lake: Lake, checkpoint_id: str) -> Path:
     Raises:
         InputError: it is gone, or its content has changed.
     """
-    from training.runs.checkpoint import checkpoint_id as content_of
+    from training.models.checkpoint import checkpoint_id as content_of
 
     for found in checkpoints.all_of(lake, {checkpoint_id}):
         if found.path.is_dir() and content_of(found.path) == checkpoint_id:

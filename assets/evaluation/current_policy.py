@@ -14,7 +14,7 @@ from assets.evaluation.benchmark_runs import measure, named
 from assets.evaluation.held_out import answer, evaluated
 from assets.materialize import Step
 from assets.study import Study
-from training.runs.checkpoint import require_model
+from training.models.checkpoint import require_model
 from training.settings.any_benchmark import AnyBenchmark
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.identity import digest_settings

@@ -11,7 +11,7 @@ import polars as pl
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from assets.study import Study
-from training.runs.checkpoint import require_model
+from training.models.checkpoint import require_model
 from training.settings.objectives import ReferenceSettings
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
@@ -174,7 +174,7 @@ def save_model(
         share: of the training's steps, where the model is what the weights were then.
         ids: parent_id and reference_id.
     """
-    from training.runs.checkpoint import checkpoint_id
+    from training.models.checkpoint import checkpoint_id
 
     checkpoint = checkpoints.record(
         step.lake,

@@ -87,7 +87,7 @@ def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measure
     """Collect a training run's metrics; refuse a checkpoint that is not whole and float32."""
     from safetensors import safe_open
 
-    from training.runs.checkpoint import checkpoint_id, require_model
+    from training.models.checkpoint import checkpoint_id, require_model
 
     require_model(output)
     checkpoint_id(output)

@@ -7,9 +7,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from training.dpo import tokenise_responses, train_dpo
+from training.models.checkpoint import checkpoint_id
+from training.models.rendering import load_tokenizer
 from training.reference_logps import with_reference_logps
-from training.runs.checkpoint import checkpoint_id
-from training.runs.trainer import load_tokenizer
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from training.kto import train_kto
+from training.models.checkpoint import checkpoint_id
 from training.reference_logps import with_reference_logps
-from training.runs.checkpoint import checkpoint_id
 from training.settings.objectives import KTOSettings
 from transforms.errors import InputError
 from transforms.pairs.unpaired import SIDES, mismatched

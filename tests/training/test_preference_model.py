@@ -8,6 +8,7 @@ import pytest
 import torch
 from trl import SFTConfig, SFTTrainer
 
+from training.models.checkpoint import checkpoint_id, require_model
 from training.models.comparison_prompts import (
     add_unknown_words,
     chosen_is_first,
@@ -15,14 +16,14 @@ from training.models.comparison_prompts import (
     label_token_ids,
 )
 from training.models.preference_forward import compare_pairs, load_preference_model
+from training.models.rendering import load_tokenizer
 from training.preference_model import (
     label_comparisons,
     load_with_words,
     train_preference_model,
 )
-from training.runs.checkpoint import checkpoint_id, require_model
 from training.runs.run_record import read_run
-from training.runs.trainer import keep_fitting, load_tokenizer, trl_arguments
+from training.runs.trainer import keep_fitting, trl_arguments
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED

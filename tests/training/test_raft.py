@@ -1,9 +1,9 @@
 import polars as pl
 import pytest
 
+from training.models.checkpoint import checkpoint_id, require_model
+from training.models.rendering import load_tokenizer
 from training.raft import train_raft
-from training.runs.checkpoint import checkpoint_id, require_model
-from training.runs.trainer import load_tokenizer
 from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED
 from transforms.errors import InputError

@@ -10,10 +10,11 @@ from trl import DPOConfig, DPOTrainer
 from typer.testing import CliRunner
 
 from training.dpo import TokenisedDPOTrainer, train_dpo
+from training.models.checkpoint import checkpoint_id
+from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
 from training.reference_logps import main, with_reference_logps
-from training.runs.checkpoint import checkpoint_id
-from training.runs.trainer import load_tokenizer, trl_arguments
+from training.runs.trainer import trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake

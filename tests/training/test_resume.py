@@ -11,12 +11,12 @@ from transformers import AutoModelForSequenceClassification
 
 from training.dpo import train_dpo
 from training.kto import train_kto
+from training.models.checkpoint import checkpoint_id
 from training.preference_model import train_preference_model
 from training.raft import train_raft
 from training.reference_logps import with_reference_logps
 from training.reward_model import train_reward_model
 from training.rloo import train_rloo
-from training.runs.checkpoint import checkpoint_id
 from training.runs.step_checkpoints import COMPLETE, find_last
 from training.settings.loop import RLOORun
 from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings

@@ -5,9 +5,9 @@ import pytest
 from transformers import AutoModelForSequenceClassification
 
 from training.models import rendering
+from training.models.checkpoint import checkpoint_id, require_model
+from training.models.rendering import load_tokenizer
 from training.reward_model import tokenise_conversations, train_reward_model
-from training.runs.checkpoint import checkpoint_id, require_model
-from training.runs.trainer import load_tokenizer
 from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
 from transforms.identity import message_id

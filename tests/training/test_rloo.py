@@ -4,9 +4,9 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoModelForSequenceClassification
 
+from training.models.checkpoint import checkpoint_id, require_model
 from training.models.initial_model import make_tiny_model
 from training.rloo import make_reward, train_rloo
-from training.runs.checkpoint import checkpoint_id, require_model
 from training.scoring import score
 from training.settings.loop import LoopSettings, RLOORun
 from training.settings.sampling import SamplingSettings

@@ -5,10 +5,10 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file, save_file
 
+from training.models.checkpoint import checkpoint_id, require_model
 from training.models.initial_model import make_tiny_model
-from training.runs.checkpoint import checkpoint_id, require_model
+from training.models.rendering import load_tokenizer
 from training.runs.run_record import read_run
-from training.runs.trainer import load_tokenizer
 from training.settings.stages import SFTSettings
 from training.sft import IGNORED, label_assistant_tokens, train_sft
 from transforms.errors import InputError

@@ -30,7 +30,7 @@ from training.benchmarks.language_models import (
 )
 from training.benchmarks.programs import program_of, run_tests, scores_of
 from training.benchmarks.sandbox import require_isolation
-from training.models.rendering import load_tokenizer
+from training.models.rendering import conversation_text, load_tokenizer
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.academic.items import read_items
@@ -244,13 +244,8 @@ def _chat_template(policy: Path) -> Callable[..., str]:
     """Render messages as text by the model's own template."""
     tokenizer = load_tokenizer(policy)
 
-    def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> Any:
-        return tokenizer.apply_chat_template(
-            messages,
-            tokenize=False,
-            add_generation_prompt=add_generation_prompt,
-            continue_final_message=not add_generation_prompt,
-        )
+    def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        return conversation_text(tokenizer, messages, finished=not add_generation_prompt)
 
     return render
 

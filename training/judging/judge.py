@@ -69,7 +69,7 @@ def identify_judge(
         model = settings.model
     else:
         from training.judging.local_engine import judge_folder
-        from training.runs.checkpoint import checkpoint_id
+        from training.models.checkpoint import checkpoint_id
 
         model = checkpoint_id(judge_folder(settings))
         asked |= {"dtype": dtype}

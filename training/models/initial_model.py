@@ -20,7 +20,7 @@ from transformers import (
     set_seed,
 )
 
-from training.runs.checkpoint import building, require_model, save_settings
+from training.models.checkpoint import building, require_model, save_settings
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 

@@ -1,8 +1,8 @@
-"""Rendering: messages to token ids through a tokenizer's chat template, the only way in here.
+"""The tokenizer of a model folder, and messages rendered to token ids by its chat template.
 
-Lives here: the tokenizer of a model folder, prompts, conversations, the end of a turn. Not here:
-models. The special tokens are the template's: rendering to text and tokenizing that text again is
-what gives a double BOS (or none), so it is done nowhere.
+Every chat template is applied here: for training, scoring, sampling, judging and benchmarks. The
+template alone writes the one BOS and the end of a turn: a text that was rendered and is tokenized
+again has two BOS, or none. Not here: batches and tensors (`training.models.batches`).
 """
 
 from array import array
@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
 
-from training.runs.checkpoint import require_model
+from training.models.checkpoint import require_model
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
@@ -27,10 +27,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a model folder.
 
     Raises:
-        InputError: the folder is not a complete model with a chat template.
+        InputError: the folder is not a complete model with a chat template, or the tokenizer pads
+            with the end-of-sequence token, which would mask the end of every turn.
     """
     require_model(folder)
-    return AutoTokenizer.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+        raise InputError(
+            f"the tokenizer of {folder} cannot pad",
+            expected="a pad token that is not the end-of-sequence token",
+            found=f"pad {tokenizer.pad_token}, eos {tokenizer.eos_token}",
+            remedy="let training.models.initial_model.fetch_initial_model add one",
+        )
+    return tokenizer
 
 
 def prompt_token_ids(
@@ -47,10 +56,10 @@ def render_prompts(
     *,
     context_tokens: int,
 ) -> list[array]:
-    """Render every prompt to token ids, 4 bytes a token, and refuse those that leave no room.
+    """Render every prompt to token ids, 4 bytes per token, and refuse one that leaves no room.
 
     Raises:
-        InputError: a prompt and max_tokens do not fit into `context_tokens`; it is named.
+        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message names it.
     """
     limit = context_tokens - settings.max_tokens
     rendered: list[array] = []
@@ -84,11 +93,59 @@ def conversation_token_ids(
     return _render(tokenizer, conversations, add_generation_prompt=False)
 
 
-def end_of_turn_id(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
-    """Find the token that the chat template ends an assistant's turn with, and sampling stops at.
+def response_texts(responses: pl.Series) -> list[str]:
+    """Return the texts of responses, each a list of one message of the assistant."""
+    return [message["content"] for (message,) in responses.to_list()]
 
-    Candidates are the tokenizer's eos and those of `generation_config.json`, as in vLLM; the last
-    one in a rendered turn is it (a template may write a newline after it).
+
+def assistant_token_ids(
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    template: str,
+) -> tuple[list[list[int]], list[list[int]]]:
+    """Render conversations by a template that marks the assistant's turns.
+
+    Args:
+        tokenizer: the tokenizer.
+        conversations: finished conversations, any number of turns.
+        template: a chat template with {% generation %} marks.
+
+    Returns:
+        Token ids, and masks of the same lengths (1 = a token that the assistant wrote).
+    """
+    rendered = tokenizer.apply_chat_template(
+        list(conversations),
+        chat_template=template,
+        return_dict=True,
+        return_assistant_tokens_mask=True,
+    )
+    return rendered["input_ids"], rendered["assistant_masks"]
+
+
+def conversation_text(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, finished: bool
+) -> str:
+    """Render messages as text, for a library that tokenizes texts itself.
+
+    Args:
+        tokenizer: the tokenizer.
+        messages: one conversation.
+        finished: false where the assistant is to answer; true where the last message is the
+            beginning of its answer, and is continued.
+    """
+    return tokenizer.apply_chat_template(
+        messages,
+        tokenize=False,
+        add_generation_prompt=not finished,
+        continue_final_message=finished,
+    )
+
+
+def end_of_turn_id(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
+    """Find the token with which the chat template ends an assistant's turn and sampling stops.
+
+    Candidates are the end-of-sequence tokens of the tokenizer and of `generation_config.json`, as
+    in vLLM. The last one in a rendered turn is chosen (a template may write a newline after it).
 
     Raises:
         InputError: the template ends a turn with none of them, so a response would never end.

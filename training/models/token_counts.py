@@ -17,6 +17,7 @@ from training.models.rendering import (
     conversation_token_ids,
     load_tokenizer,
     prompt_token_ids,
+    response_texts,
 )
 from transforms.lake.enforcement import enforce
 
@@ -64,8 +65,7 @@ def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFr
     prompt_tokens = list(map(len, prompt_token_ids(tokenizer, prompts)))
     counts = {"prompt_tokens": prompt_tokens}
     for side in ("chosen", "rejected"):
-        responses = [turn["content"] for (turn,) in pairs[side].to_list()]
-        whole = conversation_token_ids(tokenizer, prompts, responses)
+        whole = conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
         counts[f"{side}_tokens"] = [
             len(token_ids) - before for token_ids, before in zip(whole, prompt_tokens, strict=True)
         ]

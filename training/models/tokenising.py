@@ -1,7 +1,7 @@
-"""Token ids of prompts and responses as an objective sees them: of DPO, one prompt, two responses.
+"""Token ids of prompts and of their responses: the rows that DPO, KTO and RAFT train on.
 
-Lives here: rendering them with the chat template, once. Not here: the reference's log-probabilities
-of them (`training.reference_logps`), training on them (`training.dpo`, `training.raft`).
+Not here: the reference's log-probabilities (`training.reference_logps`), training (`training.dpo`,
+`training.kto`, `training.raft`).
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,11 @@ from collections.abc import Sequence
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
-from training.runs.trainer import token_ids
+from training.models.rendering import (
+    conversation_token_ids,
+    prompt_token_ids,
+    response_texts,
+)
 from transforms.errors import InputError
 from transforms.lake.records.reference_logps import SIDES
 
@@ -20,22 +24,21 @@ def tokenise_responses(
     """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
 
     `prompt_ids` end with the generation prompt, as when responses are sampled; a response ends with
-    the end of turn that the template writes.
+    the end of turn that the template writes. `length` is that of the longest sequence, in tokens.
 
     Args:
-        tokenizer: its chat template renders.
-        pairs: prompt_id, prompt, and each of `sides` (message lists).
+        tokenizer: renders with its chat template.
+        pairs: prompt_id, prompt, and each of `sides` (message lists; a side is one message).
         sides: columns of responses; each becomes `<side>_ids`.
 
     Raises:
         InputError: a rendered conversation does not begin with its rendered prompt.
     """
     prompts = pairs["prompt"].to_list()
-    prompt_ids = token_ids(tokenizer, prompts, add_generation_prompt=True)
+    prompt_ids = prompt_token_ids(tokenizer, prompts)
     responses: dict[str, list[list[int]]] = {}
     for side in sides:
-        answers = pairs[side].to_list()
-        whole = token_ids(tokenizer, [p + a for p, a in zip(prompts, answers, strict=True)])
+        whole = conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
         for key, prompt, ids in zip(pairs["prompt_id"], prompt_ids, whole, strict=True):
             if ids[: len(prompt)] != prompt:
                 raise InputError(

@@ -13,7 +13,7 @@ import torch
 from accelerate import PartialState
 from transformers import Trainer, TrainerCallback
 
-from training.runs.checkpoint import building, save_settings
+from training.models.checkpoint import building, save_settings
 from training.settings.training import TrainingSettings
 
 

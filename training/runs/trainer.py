@@ -1,9 +1,7 @@
-"""What the stages that train with TRL share: arguments, token ids, the finished folder.
+"""A training run with TRL: its arguments, the examples that fit, the finished checkpoint folder.
 
-Lives here: the part of a training run that is the same for fine-tuning, reward model and DPO. Not
-here: a stage's loss and its rows; the record of a run (`training.runs.run_record`). Conversations
-are rendered by the tokenizer's chat template and by nothing else: the template writes the one BOS
-and the end of a turn, no trainer adds its own.
+Every stage that trains goes through `train`. Not here: a stage's loss and its rows (the stage), the
+record of a run (`training.runs.run_record`).
 
 Deviation 1 from TRL's defaults: examples longer than `max_tokens` are dropped and named, never cut;
 a cut answer has no end of turn, and a cut prompt is another prompt. Deviation 2: batches hold
@@ -23,10 +21,10 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import release_memory
 from huggingface_hub import constants
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PrinterCallback, Trainer
+from transformers import PrinterCallback, Trainer
 from transformers.utils.logging import disable_progress_bar
 
-from training.runs.checkpoint import building, require_model, save_settings
+from training.models.checkpoint import building, save_settings
 from training.runs.kept_checkpoints import KeptSteps, remove_pickle
 from training.runs.run_record import (
     DROPPED,
@@ -92,37 +90,6 @@ def trl_arguments(
         "report_to": "none",
         "disable_tqdm": not sys.stderr.isatty(),
     }
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load a checkpoint's tokenizer.
-
-    Raises:
-        InputError: the checkpoint is incomplete, or pads with the end-of-sequence token, which
-            would mask the end of every turn.
-    """
-    require_model(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
-        raise InputError(
-            f"the tokenizer of {folder} cannot pad",
-            expected="a pad token that is not the end-of-sequence token",
-            found=f"pad {tokenizer.pad_token}, eos {tokenizer.eos_token}",
-            remedy="let training.models.initial_model.fetch_initial_model add one",
-        )
-    return tokenizer
-
-
-def token_ids(
-    tokenizer: PreTrainedTokenizerBase,
-    conversations: list[list[dict[str, str]]],
-    *,
-    add_generation_prompt: bool = False,
-) -> list[list[int]]:
-    """Render conversations with the chat template to token ids, one list a conversation."""
-    return tokenizer.apply_chat_template(
-        conversations, add_generation_prompt=add_generation_prompt, return_dict=True
-    )["input_ids"]
 
 
 def keep_fitting(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from training.models.checkpoint import checkpoint_id
 from training.models.initial_model import make_tiny_model
-from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints

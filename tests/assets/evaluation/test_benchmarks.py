@@ -14,9 +14,9 @@ from assets.declare import asset_key
 from assets.evaluation import benchmarks
 from assets.resources import LakeResource
 from assets.study import Study
+from training.models.checkpoint import checkpoint_id
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
-from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect

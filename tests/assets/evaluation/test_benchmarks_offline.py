@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from training.models.checkpoint import checkpoint_id
 from training.models.initial_model import make_tiny_model
-from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints

@@ -14,11 +14,11 @@ from assets.evaluation import reward_bench
 from assets.resources import LakeResource
 from assets.staleness import name_of
 from assets.study import Study
+from training.models.checkpoint import checkpoint_id
 from training.models.comparison_prompts import add_unknown_words
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
 from training.recipe import Recipe
-from training.runs.checkpoint import checkpoint_id
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake

@@ -8,7 +8,7 @@ from training.models.comparison_prompts import (
     label_token_ids,
 )
 from training.models.initial_model import make_tiny_model
-from training.runs.trainer import load_tokenizer
+from training.models.rendering import load_tokenizer
 from transforms.errors import InputError
 
 PROMPT = [

@@ -3,8 +3,8 @@ import shutil
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from training.models.checkpoint import checkpoint_id, require_model
 from training.models.initial_model import fetch_initial_model, make_tiny_model
-from training.runs.checkpoint import checkpoint_id, require_model
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 

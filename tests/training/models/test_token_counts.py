@@ -2,10 +2,9 @@ import polars as pl
 import pytest
 
 from training.dpo import tokenise_responses
-from training.models.rendering import RENDERED_AT_ONCE
+from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
 from training.models.token_counts import count_tokens
 from training.reward_model import tokenise_conversations
-from training.runs.trainer import load_tokenizer
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce
 

@@ -3,10 +3,10 @@
 import pytest
 
 from training.dpo import train_dpo
+from training.models.checkpoint import checkpoint_id, require_model
+from training.models.rendering import load_tokenizer
 from training.reference_logps import with_reference_logps
-from training.runs.checkpoint import checkpoint_id, require_model
 from training.runs.kept_checkpoints import kept_folder
-from training.runs.trainer import load_tokenizer
 from training.settings.objectives import DPOSettings
 
 SETTINGS = DPOSettings(

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from training.dpo import train_dpo
+from training.models.checkpoint import checkpoint_id, require_model
 from training.reference_logps import with_reference_logps
 from training.runs import launch as launching
-from training.runs.checkpoint import checkpoint_id, require_model
 from training.runs.launch import launch
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError

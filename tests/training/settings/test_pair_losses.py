@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from training.dpo import train_dpo
+from training.models.checkpoint import checkpoint_id
 from training.reference_logps import with_reference_logps
-from training.runs.checkpoint import checkpoint_id
 from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import loss_arguments
 

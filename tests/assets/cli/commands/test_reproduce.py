@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.cli.reproduce import recorded_training, retrain
+from training.models.checkpoint import checkpoint_id
 from training.models.initial_model import make_tiny_model
-from training.runs.checkpoint import checkpoint_id
 from training.runs.kept_checkpoints import kept_folder
 from training.settings.objectives import DPOSettings
 from training.settings.stages import RewardModelSettings, SFTSettings

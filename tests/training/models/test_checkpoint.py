@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from training.runs.checkpoint import building, checkpoint_id, require_model, save_settings
+from training.models.checkpoint import building, checkpoint_id, require_model, save_settings
 from transforms.errors import InputError
 
 

@@ -1,0 +1,133 @@
+"""Training and scoring read the same token ids, whatever the chat template writes."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from transformers import AutoTokenizer
+
+from training.models.rendering import (
+    conversation_text,
+    conversation_token_ids,
+    load_tokenizer,
+    prompt_token_ids,
+    response_texts,
+)
+from training.models.token_counts import count_tokens
+from training.models.tokenising import tokenise_responses
+from training.reward_model import tokenise_conversations
+from training.sft import label_assistant_tokens
+from transforms.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+ROLES_ON_LINES = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|' + message.role + '|>\\n' }}"
+    "{% if message.role == 'assistant' %}"
+    "{% generation %}{{ message.content + eos_token }}{% endgeneration %}{{ '\\n' }}"
+    "{% else %}{{ message.content + '\\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
+)
+"""In the shape of ChatML: every role on its line, a newline behind each turn."""
+
+TRIMMED = (
+    "{{ bos_token }}{% for message in messages %}{{ '<|' + message.role + '|>' }}"
+    "{% if message.role == 'assistant' %}"
+    "{% generation %}{{ message.content | trim + eos_token }}{% endgeneration %}"
+    "{% else %}{{ message.content | trim + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+"""In the shape of Llama 3: contents trimmed, each turn behind an end of its own."""
+
+WITHOUT_BOS = ROLES_ON_LINES.removeprefix("{{ bos_token }}")
+"""In the shape of Qwen 2: no BOS at all."""
+
+TEMPLATES = {"own": None, "lines": ROLES_ON_LINES, "trimmed": TRIMMED, "without_bos": WITHOUT_BOS}
+
+
+@pytest.fixture(params=sorted(TEMPLATES))
+def folder(request, tiny_policy, tmp_path) -> Path:
+    """A copy of the tiny policy's folder with one of the templates."""
+    for file in tiny_policy.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    if TEMPLATES[request.param] is not None:
+        (tmp_path / "chat_template.jinja").write_text(TEMPLATES[request.param])
+    return tmp_path
+
+
+@pytest.fixture
+def pairs(preference_pairs) -> pl.DataFrame:
+    """Pairs of which one has spaces around its response, and one an earlier turn."""
+    turns = [
+        {"role": "user", "content": "name a tree"},
+        {"role": "assistant", "content": "the tree ."},
+        {"role": "user", "content": "name a cat"},
+    ]
+    spaces = [{"role": "assistant", "content": " the cat . "}]
+    kind = preference_pairs.schema["prompt"]
+    prompts = [turns, *preference_pairs["prompt"].to_list()[1:]]
+    chosen = [*preference_pairs["chosen"].to_list()[:-1], spaces]
+    return preference_pairs.with_columns(
+        prompt=pl.Series(prompts, dtype=kind), chosen=pl.Series(chosen, dtype=kind)
+    )
+
+
+@pytest.mark.parametrize("side", ["chosen", "rejected"])
+def test_every_stage_reads_the_same_token_ids(folder, pairs, side):
+    tokenizer = load_tokenizer(folder)
+    prompts = pairs["prompt"].to_list()
+    scored = conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
+    sampled = prompt_token_ids(tokenizer, prompts)
+    rows = tokenise_responses(tokenizer, pairs)
+    assert rows["prompt_ids"].to_list() == sampled
+    completed = rows.select(pl.concat_list("prompt_ids", f"{side}_ids")).to_series()
+    assert completed.to_list() == scored
+    assert tokenise_conversations(tokenizer, pairs)[f"{side}_ids"].to_list() == scored
+    counted = next(
+        count_tokens(
+            [pairs.with_columns(source=pl.lit("s"))], folder, tokenizer_id="t", total=pairs.height
+        )
+    )
+    assert (counted["prompt_tokens"] + counted[f"{side}_tokens"]).to_list() == list(
+        map(len, scored)
+    )
+    # a vocabulary of words has no token where the response that begins with a space begins
+    demonstrations = pairs.head(-1).select(
+        row_key="pair_id", messages=pl.concat_list("prompt", side)
+    )
+    fitted = label_assistant_tokens(tokenizer, demonstrations)
+    assert fitted["input_ids"].to_list() == scored[:-1]
+
+
+def test_rendered_text_has_the_same_token_ids(folder, pairs):
+    tokenizer = load_tokenizer(folder)
+    prompt = pairs["prompt"][0].to_list()
+    (ids,) = prompt_token_ids(tokenizer, [prompt])
+    text = conversation_text(tokenizer, prompt, finished=False)
+    assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
+
+
+def test_a_tokenizer_that_pads_with_the_end_of_turn_is_refused(tiny_policy, tmp_path):
+    for file in tiny_policy.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="cannot pad"):
+        load_tokenizer(tmp_path)
+
+
+def test_an_incomplete_folder_is_refused(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(InputError, match="incomplete"):
+        load_tokenizer(tmp_path)
+
+
+def test_chat_templates_are_applied_in_one_module():
+    files = [
+        file
+        for room in ("assets", "training", "transforms")
+        for file in (ROOT / room).rglob("*.py")
+    ]
+    applied = [file.name for file in files if ".apply_chat_template(" in file.read_text()]
+    assert applied == ["rendering.py"]
