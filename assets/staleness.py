@@ -15,6 +15,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas.columns import SHARED
+from transforms.settings.overrides import flatten
 
 
 def name_of(key: dg.AssetKey) -> str:
@@ -98,20 +99,16 @@ def _reason(
         return "never materialized"
     recorded = json.loads(row["settings"])
     if recorded != settings:
-        before, after = dict(_leaves(recorded)), dict(_leaves(settings))
-        changed = sorted(key for key in before | after if before.get(key) != after.get(key))
+        before, after = dict(flatten(recorded)), dict(flatten(settings))
+        changed = sorted(key for key in before | after if _shown(before, key) != _shown(after, key))
         return "settings changed: " + ", ".join(
-            f"{key} {before.get(key)} -> {after.get(key)}" for key in changed[:3]
+            f"{key} {_shown(before, key)} -> {_shown(after, key)}" for key in changed[:3]
         )
     read = json.loads(row["inputs"])
     changed = sorted(key for key in read if inputs.get(key) != read[key])
     return f"{changed[0]} changed" if changed else None
 
 
-def _leaves(settings: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Flatten nested settings to dotted keys."""
-    if isinstance(settings, Mapping):
-        for key, value in settings.items():
-            yield from _leaves(value, f"{prefix}.{key}" if prefix else key)
-    else:
-        yield prefix, json.dumps(settings)
+def _shown(settings: Mapping[str, Any], key: str) -> str | None:
+    """Write a flat setting as JSON; None where there is no such key."""
+    return json.dumps(settings[key]) if key in settings else None

@@ -1,31 +1,44 @@
-"""A recipe: one YAML file is one study, validated whole before anything runs.
+"""A recipe: the keys of one study, checked against each other before anything runs.
 
-Lives here: the recipe's keys, and what they come to. Not here: groups of settings
-(`transforms.settings`, `training.settings`), the file (`training.recipe_file`). Imports no torch.
+Not here: the groups of settings and their bounds (`transforms.settings`, `training.settings`), the
+YAML file (`training.recipe_file`). Imports no torch.
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from training import recipe_checks
 from training.settings.any_benchmark import AnyBenchmark
 from training.settings.evaluation import EvaluationSettings
+from training.settings.experiments import require_allowed, require_consistent
 from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
 from training.settings.judged_benchmarks import JudgedSettings
 from training.settings.loop import LoopSettings
 from training.settings.model import ModelSettings
-from training.settings.overrides import merge
 from training.settings.promotion import PromotionSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from transforms.benchmarks.reward_bench.pairs import resolve_bench_set
+from transforms.prompts.evaluation_texts import resolve_evaluation_set
 from transforms.settings.frozen import Settings
+from transforms.settings.overrides import merge
 from transforms.settings.prompts import PromptMapSettings, PromptSettings, SplitSettings
+from transforms.settings.refusals import refusal
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.settings.sources import MixtureSource, OriginSettings, Role, SourceSettings
-from transforms.sources.intake.mixtures import EVERYTHING
+from transforms.sources.intake.mixtures import EVERYTHING, require_mixtures
 from transforms.sources.intake.sources import Source, resolve
+
+Group = TypeVar("Group", bound=Settings)
+
+
+def _overridden(settings: Group, override: Mapping[str, Any], key: str) -> Group:
+    """Lay the override below a key of the recipe over settings, and validate the result."""
+    try:
+        return type(settings).model_validate(merge(settings.model_dump(), override))
+    except ValidationError as error:
+        raise refusal(error, f"{key} is refused", model=type(settings), prefix=key) from None
 
 
 class Recipe(Settings):
@@ -96,8 +109,65 @@ class Recipe(Settings):
         }
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        recipe_checks.check(self)
+    def _sources_are_known(self) -> Self:
+        roles = {source.role for source in self.resolved_sources()}
+        for role in ("demonstrations", "preferences", "prompts"):
+            if role not in roles:
+                raise ValueError(f"no source has the role {role}")
+        used = {f"{name}.mixture": model.mixture for name, model in self.trained_rankers().items()}
+        require_mixtures(
+            self.mixtures,
+            preferences=[source.name for source in self.resolved_sources("preferences")],
+            used={**used, "offline_mixture": self.offline_mixture},
+        )
+        for name, origin in self.evaluation_sets.items():
+            resolve_evaluation_set(name, origin)
+        for name, origin in self.reward_bench.items():
+            resolve_bench_set(name, origin)
+        return self
+
+    @model_validator(mode="after")
+    def _gold_has_its_task(self) -> Self:
+        uses_task = self.gold or any(source.sample_task for source in self.sources.values())
+        if uses_task and self.sample_task is None:
+            raise ValueError(
+                "a source or `gold` uses the sample task, but `sample_task` is not set"
+            )
+        if self.evaluation.selection_metric == "gold_reward" and not self.gold:
+            raise ValueError("selection_metric is gold_reward, but `gold` is false")
+        return self
+
+    @model_validator(mode="after")
+    def _results_are_measured(self) -> Self:
+        if self.judge is None and (judged := [*self.judged_benchmarks()]):
+            raise ValueError(f"benchmarks {', '.join(judged)}: a judge scores them; set `judge`")
+        if self.promotion is not None:
+            self.promotion.require_measured(
+                gold=self.gold, judge=self.judge is not None, benchmarks=self.benchmarks
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _experiments_fit(self) -> Self:
+        if self.loop.sampling.responses_per_prompt < 2:
+            raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
+        models = self.trained_rankers()
+        for name, override in self.experiments.items():
+            require_allowed(name, override)
+            loop = self.loop_of(name)
+            require_consistent(
+                name,
+                loop,
+                rankers=self.rankers(),
+                reward_models=[m for m in models if isinstance(models[m], RewardModelSettings)],
+                oracles=[
+                    *(["gold"] if self.gold else []),
+                    *(["judge"] if self.judge else []),
+                    "people",
+                ],
+            )
+            if loop.feedback is not None:
+                self.refresh_of(loop)
         return self
 
     def resolved_sources(self, role: Role | None = None) -> list[Source]:
@@ -111,9 +181,10 @@ class Recipe(Settings):
 
     def trained_rankers(self) -> dict[str, RewardModelSettings | PreferenceModelSettings]:
         """Settings of the models that can rank responses, by asset."""
-        base = self.reward_model.model_dump()
         rewards = {
-            f"reward_model_{name}": RewardModelSettings.model_validate(merge(base, override))
+            f"reward_model_{name}": _overridden(
+                self.reward_model, override, f"reward_models.{name}"
+            )
             for name, override in self.reward_models.items()
         }
         models = {"reward_model": self.reward_model, **rewards}
@@ -125,10 +196,10 @@ class Recipe(Settings):
         """Resolve the training settings of a refresh of the loop's reward model.
 
         Raises:
-            ValueError: an override that no reward model has.
+            InputError: an override that no reward model has.
         """
-        base = self.trained_rankers()[loop.ranker].model_dump()
-        return RewardModelSettings.model_validate(merge(base, loop.feedback.reward_model))
+        base = self.trained_rankers()[loop.ranker]
+        return _overridden(base, loop.feedback.reward_model, "feedback.reward_model")
 
     def judged_benchmarks(self) -> dict[str, JudgedSettings]:
         """Settings of the benchmarks that the judge scores, by name."""
@@ -153,7 +224,6 @@ class Recipe(Settings):
 
         Raises:
             KeyError: the recipe has no such experiment.
+            InputError: it overrides what the loop does not have; all problems are listed.
         """
-        return LoopSettings.model_validate(
-            merge(self.loop.model_dump(), self.experiments[experiment])
-        )
+        return _overridden(self.loop, self.experiments[experiment], f"experiments.{experiment}")

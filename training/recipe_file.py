@@ -1,36 +1,93 @@
-"""Reading a recipe's file: YAML and overrides into a `Recipe`, every mistake named by its key.
+"""Reading a recipe's file: its base recipes, YAML and overrides, into a `Recipe`.
 
-Not here: the keys (`training.recipe`) and what is refused of them (`training.recipe_checks`).
-Imports no torch.
+A file may name another one as its `base` and holds only what differs from it: mappings merge,
+everything else is replaced, and null below a named thing (an experiment, a source, a benchmark)
+removes that thing. Not here: the keys and what is refused of them (`training.recipe`). Imports no
+torch.
 """
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_origin
 
 import yaml
 from pydantic import ValidationError
 
 from training.recipe import Recipe
-from training.settings.overrides import merge
 from transforms.errors import InputError
+from transforms.settings.overrides import merge, parse_overrides
+from transforms.settings.refusals import Location, refusal
+
+NAMED = tuple(
+    key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
+)
+"""Keys of a recipe that hold things by name."""
+
+
+class Layer(NamedTuple):
+    """Settings written in one place."""
+
+    origin: str
+    """File, or `--set`."""
+    keys: Mapping[str, Any]
+    """Nested settings; paths are absolute."""
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Read and validate a recipe.
 
     Args:
-        path: a YAML file. Relative paths in it are taken from its folder.
+        path: a YAML file. Relative paths in it, `base` included, are taken from its folder.
         overrides: `key.key=value` settings laid over the file; values are YAML.
 
     Raises:
-        InputError: no such file, not YAML, an unknown key, or a value out of range; all are listed.
+        InputError: no such file, not YAML, a base that leads back to its file, an unknown key, or a
+            value out of range; all keys that are refused are listed, with the file they are in.
     """
     path = Path(path)
+    layers = _read_layers(path)
+    layers.append(Layer("--set", _located(parse_overrides(overrides), path.parent)))
+    keys: dict[str, Any] = {}
+    for layer in layers:
+        keys = _lay(keys, layer.keys)
+    try:
+        return Recipe.model_validate(keys)
+    except ValidationError as error:
+        raise refusal(
+            error,
+            f"recipe {path} is refused",
+            model=Recipe,
+            place=lambda location: _origin(layers, location) if len(layers) > 2 else "",
+        ) from None
+
+
+def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
+    """Read a file and its bases, the lowest base first."""
+    if path.resolve() in [file.resolve() for file in above]:
+        raise InputError(
+            f"recipe {path} is a base of itself",
+            expected="a chain of bases that ends",
+            found=" -> ".join(map(str, (*above, path))),
+            remedy=f"remove `base` from {above[-1]}",
+        )
+    keys = _read_keys(path, above)
+    base = keys.pop("base", None)
+    if base is not None and not isinstance(base, str):
+        raise InputError(
+            f"recipe {path} is refused",
+            expected="base: the name of a recipe's file",
+            found=f"base = {base!r}",
+            remedy="for example base: quickstart.yaml",
+        )
+    layers = [] if base is None else _read_layers(path.parent / base, (*above, path))
+    return [*layers, Layer(str(path), _located(keys, path.parent))]
+
+
+def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    what = f"recipe {path}{f', the base of {above[-1]},' if above else ''}"
     if not path.is_file():
         raise InputError(
-            f"recipe {path} cannot be read",
+            f"{what} cannot be read",
             expected="a YAML file",
             found="a folder" if path.is_dir() else "nothing there",
             remedy="name one of " + ", ".join(sorted(map(str, path.parent.glob("*.yaml"))))
@@ -39,126 +96,62 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
         )
     try:
         keys = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for override in overrides:
-            keys = merge(keys, parse_override(override))
     except yaml.YAMLError as error:
         raise InputError(
-            f"recipe {path} is not YAML",
+            f"{what} is not YAML",
             expected="YAML",
             found=str(error),
-            remedy="mend the syntax there",
+            remedy="correct the syntax there",
         ) from None
     if not isinstance(keys, dict):
         raise InputError(
-            f"recipe {path} is not a recipe",
+            f"{what} is not a recipe",
             expected="a mapping of settings",
             found=type(keys).__name__,
             remedy="start from recipes/quickstart.yaml",
         )
-    try:
-        recipe = Recipe.model_validate(keys)
-    except ValidationError as error:
-        raise _explain(path, error) from None
-    return _resolve_files(recipe, path.parent)
+    return keys
 
 
-def parse_override(override: str) -> dict[str, Any]:
-    """Read `key.key=value` into nested settings.
-
-    Raises:
-        InputError: it is not of the form.
-    """
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise InputError(
-            "an override cannot be read",
-            expected="key.key=value",
-            found=override,
-            remedy="for example --set loop.dpo.beta=0.05",
-        )
-    nested: Any = yaml.safe_load(value)
-    for part in reversed(key.split(".")):
-        nested = {part: nested}
-    return nested
-
-
-def _resolve_files(recipe: Recipe, folder: Path) -> Recipe:
-    """Make the recipe's relative file names absolute."""
-
-    def located(origins: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: origin.model_copy(
-                update={"files": tuple(str((folder / file).resolve()) for file in origin.files)}
-            )
-            for name, origin in origins.items()
-        }
-
-    def beside(settings: Any) -> Any:
-        config = settings.accelerate_config
-        return settings.model_copy(
-            update={"accelerate_config": config and str((folder / config).resolve())}
-        )
-
-    loop = recipe.loop.model_copy(
-        update={name: beside(getattr(recipe.loop, name)) for name in ("dpo", "kto", "raft", "rloo")}
-    )
-    return recipe.model_copy(
-        update={
-            "sources": located(recipe.sources),
-            "evaluation_sets": located(recipe.evaluation_sets),
-            "reward_bench": located(recipe.reward_bench),
-            "benchmarks": {
-                name: settings.model_copy(update={"data": located(settings.data)})
-                for name, settings in recipe.benchmarks.items()
-            },
-            "sft": beside(recipe.sft),
-            "reward_model": beside(recipe.reward_model),
-            "preference_model": recipe.preference_model and beside(recipe.preference_model),
-            "loop": loop,
-        }
-    )
-
-
-def _explain(path: Path, error: ValidationError) -> InputError:
-    """Turn pydantic's errors into lines that name the key, what was found and what is allowed."""
-    expected, found, remedies = [], [], []
-    for problem in error.errors():
-        key = ".".join(map(str, problem["loc"])) or "recipe"
-        if problem["type"] == "extra_forbidden":
-            allowed = _keys_beside(problem["loc"])
-            close = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
-            expected.append(
-                f"{key}: one of {', '.join(allowed)}" if allowed else f"{key}: no such key"
-            )
-            found.append(f"unknown key {key}")
-            remedies.append(
-                f"write {close[0]} for {problem['loc'][-1]}" if close else f"remove {key}"
-            )
+def _located(keys: Any, folder: Path) -> Any:
+    """Copy nested settings with paths below a folder made absolute."""
+    if not isinstance(keys, Mapping):
+        return keys
+    located = {}
+    for key, value in keys.items():
+        if key == "files" and isinstance(value, list):
+            located[key] = [
+                str((folder / file).resolve()) if isinstance(file, str) else file for file in value
+            ]
+        elif key == "accelerate_config" and isinstance(value, str):
+            located[key] = str((folder / value).resolve())
         else:
-            expected.append(f"{key}: {problem['msg']}")
-            found.append(
-                f"{key} = {problem['input']!r}"
-                if not isinstance(problem["input"], dict)
-                else f"the keys below {key}"
-            )
-            remedies.append(f"mend {key}")
-    return InputError(
-        f"recipe {path} is refused",
-        expected="; ".join(expected),
-        found="; ".join(found),
-        remedy="; ".join(remedies),
-    )
+            located[key] = _located(value, folder)
+    return located
 
 
-def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    """List the keys allowed where an unknown one was found; empty where it cannot be told."""
-    model: Any = Recipe
-    for part in location[:-1]:
-        field = getattr(model, "model_fields", {}).get(part)
-        if field is None:
-            return []
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next(
-            (candidate for candidate in candidates if hasattr(candidate, "model_fields")), None
-        )
-    return sorted(getattr(model, "model_fields", {}))
+def _lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a layer over those below it; null removes a named thing that is there."""
+    keys = merge(below, above)
+    for key in NAMED:
+        there, written = below.get(key), above.get(key)
+        if isinstance(there, Mapping) and isinstance(written, Mapping):
+            gone = {name for name in there if name in written and written[name] is None}
+            keys[key] = {name: value for name, value in keys[key].items() if name not in gone}
+    return keys
+
+
+def _origin(layers: Sequence[Layer], location: Location) -> str:
+    """Return where the deepest part of a key was last written."""
+
+    def depth(layer: Layer) -> int:
+        keys: Any = layer.keys
+        for depth, part in enumerate(location):
+            if not isinstance(keys, Mapping) or part not in keys:
+                return depth
+            keys = keys[part]
+        return len(location)
+
+    deepest = max(layers, key=depth)
+    last = [layer for layer in layers if depth(layer) == depth(deepest)][-1]
+    return last.origin if depth(deepest) else layers[-2].origin

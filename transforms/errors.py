@@ -14,9 +14,9 @@ class InputError(ValueError):
         super().__init__(
             f"{what}\n  expected: {expected}\n  found:    {found}\n  to do:    {remedy}"
         )
-        self._what = what
-        self._parts = {"expected": expected, "found": found, "remedy": remedy}
+        self.what = what
+        self.parts = {"expected": expected, "found": found, "remedy": remedy}
 
     def __reduce__(self) -> tuple[partial, tuple[str]]:
         """Let the error cross from a worker process to the one that shows it."""
-        return partial(InputError, **self._parts), (self._what,)
+        return partial(InputError, **self.parts), (self.what,)

@@ -13,8 +13,7 @@ from uuid import uuid4
 import polars as pl
 from pydantic import ValidationError
 
-from training.recipe_checks import RESERVED
-from training.settings.overrides import merge
+from training.settings.experiments import RESERVED
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.locks import writing
@@ -22,7 +21,9 @@ from transforms.lake.query import check, connect, within
 from transforms.lake.records import materializations
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs import dpo_pairs, responses
+from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
+from transforms.settings.refusals import refusal
 
 PAIR_CHECKS = (
     "no_duplicate_pair",
@@ -116,12 +117,8 @@ def _changed(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSettin
     try:
         return PairSettings.model_validate(merge(pairs, changes))
     except ValidationError as error:
-        problems = error.errors()
-        raise InputError(
-            "settings of pairs are refused",
-            expected="; ".join(f"pairs.{one['loc'][-1]}: {one['msg']}" for one in problems),
-            found="; ".join(f"pairs.{one['loc'][-1]} = {one['input']!r}" for one in problems),
-            remedy=f"the keys of pairs are {', '.join(PairSettings.model_fields)}",
+        raise refusal(
+            error, "settings of pairs are refused", model=PairSettings, prefix="pairs"
         ) from None
 
 

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from training.recipe_file import load_recipe
-from training.settings.overrides import merge
 from transforms.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,12 +21,16 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("override", "words"),
     [
-        ("loop.dpo.betta=0.1", ["loop.dpo.betta", "beta"]),
+        ("loop.dpo.betta=0.1", ["loop.dpo.betta", "write beta for betta"]),
+        ("loop.sampling.samplers=[{n: 2, polcy: initial}]", ["samplers.0.polcy", "policy"]),
+        ("sources.sample_prompts.fils=[a]", ["sources.sample_prompts.fils", "files"]),
+        ("reward_models.long.epoch=3", ["reward_models.long.epoch", "epochs"]),
         ("loop.dpo.beta=-1", ["loop.dpo.beta", "-1", "greater than 0"]),
         ("loop.sampling.n=many", ["loop.sampling.n", "many"]),
         ("splits.evaluation_fraction=0.9", ["splits.evaluation_fraction"]),
         ("experiments.iterative.iterations=2", ["iterative", "iterations"]),
-        ("experiments.iterative.dpo.betta=2", ["betta"]),
+        ("experiments.iterative.dpo.betta=2", ["experiments.iterative.dpo.betta", "beta"]),
+        ("experiments.nothing=null", ["experiments.nothing", "dictionary"]),
         ("sft.micro_batch_size=5", ["batch_size", "multiple"]),
         ("model.tiny.heads=8", ["head", "vLLM"]),
         ("loop.sampling.n=1", ["n", "2"]),
@@ -36,7 +39,6 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.samplers=[{n: 2, policy: step}]", ["samplers", "share"]),
         ("loop.sampling.samplers=[{n: 2, share: 0.5}]", ["samplers", "share"]),
         ("loop.sampling.samplers=[{n: 2, temperature: 0}]", ["sampler 0", "greedy"]),
-        ("loop.sampling.samplers=[{n: 2, polcy: initial}]", ["polcy"]),
         ("loop.sampling.adaptive={round: 2}", ["adaptive", "nothing stops early"]),
         ("loop.sampling.adaptive={round: 3, enough_margin: 1}", ["sampling", "two rounds of 3"]),
         (
@@ -97,10 +99,6 @@ def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(keys))
     recipe = load_recipe(tmp_path / "study.yaml")
     assert recipe.sources["hh_pairs"].files == (str(tmp_path / "rows.jsonl"),)
-
-
-def test_merge_replaces_leaves_and_keeps_the_rest() -> None:
-    assert merge({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}}) == {"a": {"b": 3, "c": 2}}
 
 
 def test_a_refresh_overrides_the_training_of_the_experiments_reward_model() -> None:

@@ -15,7 +15,7 @@ from training.settings.judged_benchmarks import (
     ArenaHardSettings,
     MTBenchSettings,
 )
-from transforms.errors import InputError
+from transforms.settings.refusals import refusal
 
 AnyBenchmark = Annotated[
     AcademicSettings | AlpacaEvalSettings | MTBenchSettings | ArenaHardSettings,
@@ -33,12 +33,4 @@ def read_benchmark(name: str, keys: Mapping[str, Any]) -> AnyBenchmark:
     try:
         return TypeAdapter(AnyBenchmark).validate_python(keys)
     except ValidationError as error:
-        problems = [
-            (".".join(map(str, problem["loc"])) or name, problem) for problem in error.errors()
-        ]
-        raise InputError(
-            f"benchmark {name} is refused",
-            expected="; ".join(f"{key}: {problem['msg']}" for key, problem in problems),
-            found="; ".join(f"{key} = {problem['input']!r}" for key, problem in problems),
-            remedy="name a benchmark of the recipe, or mend its settings and files",
-        ) from None
+        raise refusal(error, f"benchmark {name} is refused", model=AnyBenchmark) from None

@@ -1,5 +1,6 @@
 """Settings of promotion: when a checkpoint takes the place of the current one. Imports no torch."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -23,3 +24,19 @@ class PromotionSettings(Settings):
     max_fall: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Benchmarks of the recipe by name, and by how much each may fall at most, in its own unit
     (percentage points; MT-Bench: points). One without results blocks."""
+
+    def require_measured(self, *, gold: bool, judge: bool, benchmarks: Collection[str]) -> None:
+        """Refuse a promotion by something that the recipe does not measure.
+
+        Raises:
+            ValueError: what is missing.
+        """
+        if self.metric in ("gold_reward", "win_rate_gold") and not gold:
+            raise ValueError(f"promotion.metric is {self.metric}, but `gold` is false")
+        if self.metric == "win_rate_judge" and not judge:
+            raise ValueError("promotion.metric is win_rate_judge, but there is no `judge`")
+        if unknown := sorted(set(self.max_fall) - set(benchmarks)):
+            raise ValueError(
+                f"promotion.max_fall names {', '.join(unknown)}; the recipe's benchmarks are "
+                f"{', '.join(benchmarks) or 'none'}"
+            )

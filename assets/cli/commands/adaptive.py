@@ -8,7 +8,6 @@ from pydantic import ValidationError
 
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
-from transforms.errors import InputError
 
 EXAMPLES = """
 Examples:
@@ -45,6 +44,7 @@ def adaptive(
     from transforms.measures.adaptive_replay import replay
     from transforms.pairs.responses import with_rewards
     from transforms.settings.pairs import AdaptiveSettings, PairSettings
+    from transforms.settings.refusals import refusal
 
     with explained():
         lake = open_lake(home)
@@ -53,12 +53,8 @@ def adaptive(
                 round=responses_a_round, enough_margin=enough_margin, least_growth=least_growth
             )
         except ValidationError as error:
-            raise InputError(
-                "a rule of adaptive n is refused",
-                expected="; ".join(problem["msg"] for problem in error.errors()),
-                found=f"--round {responses_a_round}, --enough-margin {enough_margin}, "
-                f"--least-growth {least_growth}",
-                remedy="mend the options",
+            raise refusal(
+                error, "a rule of adaptive n is refused", model=AdaptiveSettings
             ) from None
         reference = parse_reference(source)
         pairs = read_slice(lake, reference).pairs

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
@@ -53,10 +52,10 @@ def benchmark(
     from training.benchmarks.protocol import open_benchmark
     from training.recipe_file import load_recipe
     from training.settings.any_benchmark import read_benchmark
-    from training.settings.overrides import merge
     from training.settings.sampling import SamplingSettings
     from transforms.benchmarks.results import ALL
     from transforms.identity import derive_seed
+    from transforms.settings.overrides import merge, parse_overrides
 
     with explained():
         quiet_teardown()
@@ -75,7 +74,7 @@ def benchmark(
         files = _files(file or [], names)
         for name in names:
             base = known[name].model_dump() if name in known else {"benchmark": name}
-            chosen = merge(base, _overrides(settings or []))
+            chosen = merge(base, parse_overrides(settings or []))
             chosen["data"] = {**chosen.get("data", {}), **files}
             opened = open_benchmark(
                 read_benchmark(name, chosen),
@@ -100,10 +99,6 @@ def benchmark(
             )
 
 
-def _overrides(words: Sequence[str]) -> dict[str, Any]:
-    return {key: yaml.safe_load(value) for key, value in _pairs(words, "--set", "limit=20").items()}
-
-
 def _files(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     if words and len(names) != 1:
         raise InputError(
@@ -112,20 +107,15 @@ def _files(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
             found=", ".join(names) or "none",
             remedy="name the benchmark whose files these are",
         )
-    pairs = _pairs(words, "--file", "test=gsm8k_test.jsonl.gz")
-    return {part: {"files": [str(Path(path).resolve())]} for part, path in pairs.items()}
-
-
-def _pairs(words: Sequence[str], option: str, example: str) -> dict[str, str]:
-    pairs = {}
+    parts: dict[str, Any] = {}
     for word in words:
-        key, equals, value = word.partition("=")
-        if not key or not equals:
+        part, equals, path = word.partition("=")
+        if not part or not equals:
             raise InputError(
-                f"{option} cannot be read",
-                expected="key=value",
+                "--file cannot be read",
+                expected="part=path",
                 found=word,
-                remedy=f"for example {option} {example}",
+                remedy="for example --file test=gsm8k_test.jsonl.gz",
             )
-        pairs[key] = value
-    return pairs
+        parts[part] = {"files": [str(Path(path).resolve())]}
+    return parts

@@ -128,9 +128,9 @@ def _made(output: "Output") -> str:
 
 
 def _settings(output: "Output") -> str:
-    from transforms.views.lineage.openlineage import flat
+    from transforms.settings.overrides import flatten
 
-    values = {key: value for key, value in flat(output.settings) if value not in (None, [])}
+    values = {key: value for key, value in flatten(output.settings) if value not in (None, [])}
     return " ".join(f"{key}={_short(value)}" for key, value in values.items())
 
 

@@ -36,16 +36,13 @@ def pair(
     """
     from assets.cli.console import print_table
     from assets.loop.pairing import pair_again
-    from training.recipe_file import parse_override
-    from training.settings.overrides import merge
     from transforms.lake.slices import parse_reference, read_slice
     from transforms.measures.slice_diff import pair_changes, pair_summary
+    from transforms.settings.overrides import parse_overrides
 
     with explained():
         lake = open_lake(home)
-        changes: dict = {}
-        for override in overrides:
-            changes = merge(changes, parse_override(override))
+        changes = parse_overrides(overrides)
         if set(changes) != {"pairs"}:
             raise InputError(
                 "only pairs can be made again from what is stored",

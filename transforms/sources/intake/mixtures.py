@@ -9,7 +9,7 @@ neither what a contradiction is nor how 848,965 pairs became 700,000: here a con
 same comparison preferred both ways, and caps and weights are the recipe's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -22,6 +22,36 @@ from transforms.sources.layouts.rules import Rule, apply_rules
 
 EVERYTHING = "all"
 """The mixture that every recipe has: each source whole, once."""
+
+
+def require_mixtures(
+    mixtures: Mapping[str, Mapping[str, MixtureSource]],
+    *,
+    preferences: Collection[str],
+    used: Mapping[str, str],
+) -> None:
+    """Refuse mixtures of what is no source of preferences, and the use of one that is missing.
+
+    Args:
+        mixtures: of the recipe, by name.
+        preferences: names of the sources of preferences.
+        used: key of the recipe -> the mixture that it names.
+
+    Raises:
+        ValueError: the first misfit, with what is allowed.
+    """
+    if EVERYTHING in mixtures:
+        raise ValueError(f"mixture {EVERYTHING} is every source; choose another name")
+    for name, parts in mixtures.items():
+        if unknown := sorted(set(parts) - set(preferences)):
+            raise ValueError(
+                f"mixture {name} names {', '.join(unknown)}; the sources of preferences are "
+                f"{', '.join(sorted(preferences))}"
+            )
+    for key, name in used.items():
+        if name != EVERYTHING and name not in mixtures:
+            known = ", ".join([EVERYTHING, *mixtures])
+            raise ValueError(f"{key} is {name!r}; the mixtures are {known}")
 
 
 def ledger_name(mixture: str) -> str:

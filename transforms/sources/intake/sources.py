@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from transforms.settings.refusals import refusal
 from transforms.settings.sources import OriginSettings, Role, SourceSettings
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
@@ -57,12 +58,12 @@ def resolve(name: str, settings: SourceSettings) -> Source:
     try:
         options = entry.options.model_validate(settings.options)
     except ValidationError as error:
-        allowed = ", ".join(entry.options.model_fields)
-        problems = "; ".join(
-            f"options.{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ValueError(f"sources.{name}: {problems} (options: {allowed})") from None
+        raise refusal(
+            error,
+            f"sources.{name}.options are refused",
+            model=entry.options,
+            prefix=f"sources.{name}.options",
+        ) from None
     if options.max_pairs_per_prompt is not None and entry.group_by is None:
         raise ValueError(
             f"sources.{name}: max_pairs_per_prompt needs an entry that names its prompt column; "

@@ -7,7 +7,7 @@ Source: OpenLineage 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json.
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ import httpx2
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
+from transforms.settings.overrides import flatten
 from transforms.views.lineage.outputs import Input, Lineage, Output
 
 SPEC = "https://openlineage.io/spec"
@@ -68,7 +69,7 @@ def _events(lake: Lake, output: Output, inputs: list[Output]) -> Iterator[dict[s
     facets = {
         "jobRunParameters": _facet(
             "facets/1-0-0/JobRunParametersFacet.json#/$defs/JobRunParametersFacet",
-            parameters=[{"key": key, "value": value} for key, value in flat(output.settings)],
+            parameters=[{"key": key, "value": value} for key, value in flatten(output.settings)],
         )
     }
     if output.run_id is not None:
@@ -106,15 +107,6 @@ def _dataset(lake: Lake, output: Output) -> dict[str, Any]:
 
 def _facet(schema: str, **facts: Any) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": f"{SPEC}/{schema}", **facts}
-
-
-def flat(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten nested settings to dotted keys."""
-    if isinstance(settings, Mapping):
-        for key, value in settings.items():
-            yield from flat(value, f"{prefix}.{key}" if prefix else key)
-    else:
-        yield prefix, settings
 
 
 def _refused(address: str, found: str, posted: int) -> InputError:

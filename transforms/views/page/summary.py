@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.lake.history import table_history
 from transforms.lake.schemas.columns import SHARED
-from transforms.views.lineage.openlineage import flat
+from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
 from transforms.views.page.cells import cell, seconds, size, table
 from transforms.views.page.opened_lake import ID_CHARS, Source
@@ -126,7 +126,7 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
     recorded: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows.iter_rows(named=True):
         noun = re.sub(r"^iteration_\d+/", "", row["asset"])
-        settings = {name: _text(value) for name, value in flat(json.loads(row["settings"]))}
+        settings = {name: _text(value) for name, value in flatten(json.loads(row["settings"]))}
         if objective := next((one for one in OBJECTIVES if any(_of(one, settings))), None):
             settings["objective"] = objective
         recorded.setdefault(noun, {}).setdefault(row["experiment"], settings)
@@ -162,7 +162,7 @@ def recorded_settings(made: pl.DataFrame) -> pl.DataFrame:
             row["experiment"],
             ", ".join(
                 f"{name} = {_text(value)}"
-                for name, value in flat(json.loads(row["settings"]))
+                for name, value in flatten(json.loads(row["settings"]))
                 if value not in (None, [])
             ),
         )

@@ -1,0 +1,69 @@
+from typing import Annotated, Literal, Self
+
+import pytest
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from transforms.errors import InputError
+from transforms.settings.frozen import Settings
+from transforms.settings.refusals import refusal
+
+
+class Cat(Settings):
+    kind: Literal["cat"] = "cat"
+    lives: int = Field(default=9, ge=1)
+
+
+class Dog(Settings):
+    kind: Literal["dog"] = "dog"
+    tricks: int = 0
+
+
+Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+class House(Settings):
+    pets: dict[str, Pet] = Field(default={})
+    cats: tuple[Cat, ...] = ()
+    guest: Dog | None = None
+    rooms: int = 1
+
+    @model_validator(mode="after")
+    def _room_for_all(self) -> Self:
+        if self.rooms < len(self.cats):
+            raise InputError("too few rooms", expected="a room each", found="1", remedy="build")
+        return self
+
+
+def refused(model, keys, **arguments) -> str:
+    with pytest.raises(ValidationError) as refusal_of_pydantic:
+        TypeAdapter(model).validate_python(keys)
+    return str(refusal(refusal_of_pydantic.value, "refused", model=model, **arguments))
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"room": 2}, ["unknown key room", "one of cats, guest, pets, rooms", "write rooms for"]),
+        ({"rooms": "two"}, ["rooms = 'two'", "rooms: Input should be a valid integer"]),
+        ({"cats": [{}, {"live": 1}]}, ["unknown key cats.1.live", "one of kind, lives"]),
+        ({"guest": {"trick": 1}}, ["unknown key guest.trick", "one of kind, tricks"]),
+        ({"pets": {"tom": {"kind": "cat", "live": 1}}}, ["live", "one of kind, lives"]),
+        ({"pets": {"tom": {"kind": "cat", "lives": 0}}}, ["lives = 0", "greater than or equal"]),
+        ({"cats": [{}, {}]}, ["too few rooms: 1", "expected: a room each", "to do:    build"]),
+    ],
+)
+def test_a_problem_is_named_by_its_key_with_what_is_allowed(keys, words) -> None:
+    message = refused(House, keys)
+    for word in words:
+        assert word in message
+
+
+def test_all_problems_are_listed_with_the_place_that_each_was_written_in() -> None:
+    message = refused(
+        House, {"rooms": "two", "hall": 1}, prefix="house", place=lambda location: "a.yaml"
+    )
+    assert "house.rooms = 'two' (a.yaml); unknown key house.hall (a.yaml)" in message
+
+
+def test_a_union_is_a_model_too() -> None:
+    assert "one of kind, tricks" in refused(Pet, {"kind": "dog", "trick": 1})

@@ -1,0 +1,83 @@
+"""What an experiment may override, given the other parts of its recipe. Imports no torch.
+
+Not here: bounds of single settings, which their fields have (`training.settings.loop`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from training.settings.feedback import FeedbackSettings
+from training.settings.loop import LoopSettings
+
+RESERVED = ("shared", "one_shot", "length_study", "current")
+"""Names under which tables hold rows that belong to no experiment of the recipe."""
+
+
+def require_allowed(experiment: str, override: Mapping[str, Any]) -> None:
+    """Refuse an experiment's name, and an override of what decides the graph.
+
+    Raises:
+        ValueError: with what is allowed.
+    """
+    if not experiment.replace("_", "").isalnum() or experiment in RESERVED:
+        raise ValueError(
+            f"experiment name {experiment!r} is not allowed; use letters, digits and _"
+        )
+    if "iterations" in override:
+        raise ValueError(f"experiment {experiment} overrides iterations, which decides the graph")
+
+
+def require_consistent(
+    experiment: str,
+    loop: LoopSettings,
+    *,
+    rankers: Sequence[str],
+    reward_models: Sequence[str],
+    oracles: Sequence[str],
+) -> None:
+    """Refuse loop settings that the recipe's other parts do not allow.
+
+    Args:
+        experiment: its name.
+        loop: its resolved settings.
+        rankers: names that `loop.ranker` may have.
+        reward_models: those of them that are reward models.
+        oracles: what can label pairs in this recipe.
+
+    Raises:
+        ValueError: the first misfit, with what is there instead.
+    """
+    if loop.sampling.responses_per_prompt < 2:
+        raise ValueError(
+            f"experiment {experiment}: sampling.n is 1; a pair needs at least 2 responses"
+        )
+    if loop.ranker == "judge" and loop.ranking.method != "round_robin":
+        raise ValueError(
+            f"experiment {experiment}: a judge ranks by ranking.method round_robin only"
+        )
+    if loop.ranker not in rankers:
+        raise ValueError(
+            f"experiment {experiment} ranks by {loop.ranker!r}; the rankers are "
+            f"{', '.join(rankers)}"
+        )
+    if loop.feedback is not None:
+        _require_feedback(experiment, loop.ranker, loop.feedback, reward_models, oracles)
+
+
+def _require_feedback(
+    experiment: str,
+    ranker: str,
+    feedback: FeedbackSettings,
+    reward_models: Sequence[str],
+    oracles: Sequence[str],
+) -> None:
+    """Refuse feedback without its oracle, or of a ranker that is no reward model."""
+    if feedback.oracle not in oracles:
+        raise ValueError(
+            f"experiment {experiment}: feedback.oracle is {feedback.oracle}, which the "
+            f"recipe does not have: set `{feedback.oracle}`"
+        )
+    if ranker not in reward_models:
+        raise ValueError(
+            f"experiment {experiment}: feedback refreshes a reward model, and ranker is {ranker!r}"
+        )

@@ -1,0 +1,96 @@
+"""What pydantic refuses of settings, as the error for people: key, what was found, what is allowed.
+
+Not here: the settings (the other files of this package).
+"""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any, get_args, get_origin
+
+from pydantic import ValidationError
+
+from transforms.errors import InputError
+
+Location = tuple[int | str, ...]
+
+
+def refusal(
+    error: ValidationError,
+    what: str,
+    *,
+    model: Any,
+    prefix: str = "",
+    place: Callable[[Location], str] = lambda location: "",
+) -> InputError:
+    """Turn pydantic's problems into one error that lists them all.
+
+    Args:
+        error: what pydantic raised.
+        what: first line of the error, such as `recipe FILE is refused`.
+        model: settings class or union that was validated; its keys are proposed for unknown ones.
+        prefix: dotted key of the settings within what the person wrote.
+        place: where a key was written, appended in parentheses to what was found.
+    """
+    expected, found, remedies = [], [], []
+    for problem in error.errors():
+        location = problem["loc"]
+        key = ".".join(map(str, (*filter(None, [prefix]), *location)))
+        written = f" ({where})" if (where := place(location)) else ""
+        cause = problem.get("ctx", {}).get("error")
+        if isinstance(cause, InputError):
+            expected.append(cause.parts["expected"])
+            found.append(f"{cause.what}: {cause.parts['found']}")
+            remedies.append(cause.parts["remedy"])
+        elif problem["type"] == "extra_forbidden":
+            allowed = sorted(_keys_beside(model, location))
+            expected.append(f"{key}: one of {', '.join(allowed)}" if allowed else f"no key {key}")
+            found.append(f"unknown key {key}{written}")
+            close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
+            remedies.append(f"write {close[0]} for {location[-1]}" if close else f"remove {key}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            expected.append(f"{key}: {message}" if key else message)
+            group = isinstance(problem["input"], dict) or not location
+            value = f"the keys below {key or 'it'}" if group else f"{key} = {problem['input']!r}"
+            found.append(value + written)
+            remedies.append(f"correct {key}" if key else "correct what is named")
+    return InputError(
+        what,
+        expected="; ".join(expected),
+        found="; ".join(found),
+        remedy="; ".join(dict.fromkeys(remedies)),
+    )
+
+
+def _keys_beside(model: Any, location: Location) -> set[str]:
+    """Return the keys allowed where an unknown one was found; empty where they are not known."""
+    models = [model]
+    for part in location[:-1]:
+        models = [inner for outer in models for inner in _below(outer, part)]
+    return {
+        key
+        for outer in models
+        for one in _alternatives(outer)
+        for key in getattr(one, "model_fields", ())
+    }
+
+
+def _below(annotation: Any, part: int | str) -> Iterator[Any]:
+    """Yield the types that a type has below a key, an index or the tag of a union."""
+    for one in _alternatives(annotation):
+        if get_origin(one) in (dict, tuple):
+            yield get_args(one)[-1 if get_origin(one) is dict else 0]
+        elif (fields := getattr(one, "model_fields", None)) is not None:
+            if part in fields:
+                yield fields[part].annotation
+            elif any(part in get_args(field.annotation) for field in fields.values()):
+                yield one  # pydantic's location holds the tag that selected this class
+
+
+def _alternatives(annotation: Any) -> Iterator[Any]:
+    """Yield the members of unions and the content of `Annotated`, whatever their nesting."""
+    if hasattr(annotation, "model_fields") or get_origin(annotation) in (dict, tuple):
+        yield annotation
+    else:
+        for inner in get_args(annotation):
+            yield from _alternatives(inner)
