@@ -11,8 +11,10 @@ from rich.tree import Tree
 
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
+from transforms.errors import InputError
 
 if TYPE_CHECKING:
+    from transforms.lake.lake import Lake
     from transforms.views.lineage.outputs import Input, Lineage, Output
     from transforms.views.lineage.subjects import Subject
 
@@ -55,7 +57,6 @@ def lineage(
     ] = None,
 ) -> None:
     """Tell what a model, a response or a pair was made from: models, table versions, settings."""
-    from transforms.views.lineage.openlineage import post_events, run_events
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
@@ -69,7 +70,7 @@ def lineage(
             console = Console(soft_wrap=not sys.stdout.isatty())  # one line each where it is piped
             console.print(as_tree(subject, found), highlight=False)
         if openlineage is not None:
-            posted = post_events(openlineage, run_events(lake, found, subject.inputs))
+            posted = _post(openlineage, lake, found, subject)
             typer.echo(f"{posted} events posted to {openlineage}", err=True)
 
 
@@ -99,6 +100,20 @@ def as_tree(subject: "Subject", lineage: "Lineage") -> Tree:
     for one in subject.inputs:
         _draw(tree, one, lineage, drawn)
     return tree
+
+
+def _post(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> int:
+    """Post what a subject was made from as OpenLineage events; return how many."""
+    try:
+        from transforms.views.lineage.openlineage import post_events, run_events
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "lineage cannot be posted here",
+            expected="OpenLineage's client",
+            found=str(error),
+            remedy="install the extra: pip install 'prefloop[lineage]'",
+        ) from None
+    return post_events(address, run_events(lake, found, subject.inputs))
 
 
 def _draw(tree: Tree, one: "Input", lineage: "Lineage", drawn: set[tuple[str, str]]) -> None:

@@ -1,33 +1,48 @@
-"""Lineage as OpenLineage events, for Marquez and other catalogues that take them.
+"""Lineage as OpenLineage run events, for Marquez and other lineage servers.
 
-Lives here: run events of outputs, and posting them. One asset's run is a START and a COMPLETE; ids
-of runs follow from what was made, so that an event posted twice is the same event.
-Source: OpenLineage 2-0-2, https://openlineage.io/spec/2-0-2/OpenLineage.json.
+In it: the events of outputs, and posting them with OpenLineage's own client (extra `lineage`).
+The run of an asset is a START and a COMPLETE event. The run's id follows from the output, so that
+an event that is posted twice is the same event.
 """
 
+import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Any
 
-import httpx2
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.facet_v2 import (
+    RunFacet,
+    dataset_version_dataset,
+    execution_parameters_run,
+    parent_run,
+)
+from openlineage.client.transport.http import (
+    ApiKeyTokenProvider,
+    HttpConfig,
+    HttpTransport,
+    TokenProvider,
+)
+from openlineage.client.transport.http_common import DEFAULT_RETRY_CONFIG
+from requests import HTTPError, RequestException
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.settings.overrides import flatten
 from transforms.views.lineage.outputs import Input, Lineage, Output
 
-SPEC = "https://openlineage.io/spec"
 PRODUCER = "urn:prefloop"
 NAMESPACE = "prefloop"
 """Namespace of jobs. Datasets are files: namespace `file` and a path."""
 KEY_VARIABLE = "OPENLINEAGE_API_KEY"
 TIMEOUT_S = 10.0
+RETRIES = 3
+"""Further attempts after a lost connection or a server error, with growing pauses."""
 
 
-def run_events(lake: Lake, lineage: Lineage, inputs: Iterable[Input]) -> list[dict[str, Any]]:
-    """Write everything that inputs descend from as run events, sources first."""
+def run_events(lake: Lake, lineage: Lineage, inputs: Iterable[Input]) -> list[RunEvent]:
+    """Return the run events of everything that inputs descend from, sources first."""
     return [
         event
         for output in lineage.upstream(inputs)
@@ -35,78 +50,91 @@ def run_events(lake: Lake, lineage: Lineage, inputs: Iterable[Input]) -> list[di
     ]
 
 
-def post_events(address: str, events: Iterable[dict[str, Any]]) -> int:
-    """Post events, in their order; return how many.
+def post_events(address: str, events: Iterable[RunEvent]) -> int:
+    """Post events in their order; return how many.
 
     Args:
-        address: where events are taken, such as http://127.0.0.1:5000/api/v1/lineage. A key is
+        address: full URL that takes events, such as http://127.0.0.1:5000/api/v1/lineage. A key is
             read from the environment (`OPENLINEAGE_API_KEY`) and sent as a bearer token.
         events: from `run_events`.
 
     Raises:
         InputError: the address does not answer, or refuses an event.
     """
-    key = os.environ.get(KEY_VARIABLE, "")
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    key = os.environ.get(KEY_VARIABLE)
+    config = HttpConfig(
+        url=address,
+        endpoint="",
+        timeout=TIMEOUT_S,
+        auth=ApiKeyTokenProvider({"api_key": key}) if key else TokenProvider({}),
+        retry=DEFAULT_RETRY_CONFIG | {"total": RETRIES},
+    )
     posted = 0
     try:
-        with httpx2.Client(headers=headers, timeout=TIMEOUT_S) as client:
-            for event in events:
-                answer = client.post(address, json=event)
-                if not answer.is_success:
-                    raise _refused(address, f"HTTP status {answer.status_code}", posted)
-                posted += 1
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        transport = HttpTransport(config)
+        for event in events:
+            transport.emit(event)
+            posted += 1
+    except HTTPError as error:
+        raise _refused(address, f"HTTP status {error.response.status_code}", posted) from None
+    except (RequestException, ValueError) as error:
         raise _refused(address, f"{type(error).__name__}: {error}", posted) from None
     return posted
 
 
-def _events(lake: Lake, output: Output, inputs: list[Output]) -> Iterator[dict[str, Any]]:
+def _events(lake: Lake, output: Output, inputs: list[Output]) -> Iterator[RunEvent]:
     """Write the start and the end of one asset's run."""
     ended = output.created_at
     started = ended - timedelta(seconds=output.elapsed_s or 0.0)
     made = f"{output.asset}/{output.output_id}/{ended.isoformat()}"
-    facets = {
-        "jobRunParameters": _facet(
-            "facets/1-0-0/JobRunParametersFacet.json#/$defs/JobRunParametersFacet",
-            parameters=[{"key": key, "value": value} for key, value in flatten(output.settings)],
+    run = Run(str(uuid.uuid5(uuid.NAMESPACE_URL, made)), _run_facets(output))
+    job = Job(NAMESPACE, f"{output.asset} [{output.experiments[0]}]")
+    read = [InputDataset(**_dataset(lake, one)) for one in inputs]
+    for state, time, written in (
+        (RunState.START, started, []),
+        (RunState.COMPLETE, ended, [OutputDataset(**_dataset(lake, output))]),
+    ):
+        yield RunEvent(
+            eventType=state,
+            eventTime=time.isoformat(),
+            run=run,
+            job=job,
+            inputs=read,
+            outputs=written,
+            producer=PRODUCER,
+        )
+
+
+def _run_facets(output: Output) -> dict[str, RunFacet]:
+    """Write a run's settings, and the run of the orchestrator that it is part of."""
+    parameters = [
+        execution_parameters_run.ExecutionParameter(
+            key=key, value=value if isinstance(value, str) else json.dumps(value)
+        )
+        for key, value in flatten(output.settings)
+    ]
+    facets: dict[str, RunFacet] = {
+        "executionParameters": execution_parameters_run.ExecutionParametersRunFacet(
+            parameters=parameters, producer=PRODUCER
         )
     }
     if output.run_id is not None:
-        facets["parent"] = _facet(
-            "facets/1-0-1/ParentRunFacet.json#/$defs/ParentRunFacet",
-            run={"runId": output.run_id},
-            job={"namespace": NAMESPACE, "name": "prefloop run"},
+        facets["parent"] = parent_run.ParentRunFacet(
+            run=parent_run.Run(output.run_id),
+            job=parent_run.Job(NAMESPACE, "prefloop run"),
+            producer=PRODUCER,
         )
-    common = {
-        "producer": PRODUCER,
-        "schemaURL": f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent",
-        "run": {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, made)), "facets": facets},
-        "job": {"namespace": NAMESPACE, "name": f"{output.asset} [{output.experiments[0]}]"},
-    }
-    read = [_dataset(lake, one) for one in inputs]
-    yield common | {"eventType": "START", "eventTime": started.isoformat(), "inputs": read}
-    yield common | {
-        "eventType": "COMPLETE",
-        "eventTime": ended.isoformat(),
-        "inputs": read,
-        "outputs": [_dataset(lake, output)],
-    }
+    return facets
 
 
-def _dataset(lake: Lake, output: Output) -> dict[str, Any]:
+def _dataset(lake: Lake, output: Output) -> dict[str, object]:
     """Name a table at its version, or a checkpoint's folder."""
     table, _, version = output.output_id.partition("@")
     path = lake.path(table) if version else lake.root / "checkpoints" / output.output_id
-    facet = _facet(
-        "facets/1-0-0/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet",
-        datasetVersion=version or output.output_id,
+    facet = dataset_version_dataset.DatasetVersionDatasetFacet(
+        datasetVersion=version or output.output_id, producer=PRODUCER
     )
     return {"namespace": "file", "name": str(path), "facets": {"version": facet}}
-
-
-def _facet(schema: str, **facts: Any) -> dict[str, Any]:
-    return {"_producer": PRODUCER, "_schemaURL": f"{SPEC}/{schema}", **facts}
 
 
 def _refused(address: str, found: str, posted: int) -> InputError:

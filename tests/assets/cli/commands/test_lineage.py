@@ -1,6 +1,7 @@
 """`prefloop lineage` on the hand-written records of tests/transforms/views/lineage."""
 
 import json
+import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def test_an_unknown_id_is_one_clear_error(home):
     refused = lineage(home, "9999999")
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "nothing in the lake is called 9999999" in refused.stderr
+
+
+def test_without_openlineage_the_error_names_the_extra(home, monkeypatch):
+    monkeypatch.delitem(sys.modules, "transforms.views.lineage.openlineage", raising=False)
+    monkeypatch.setitem(sys.modules, "openlineage.client.event_v2", None)
+    refused = lineage(home, "4444444e", "--openlineage", "http://127.0.0.1:1/lineage")
+    assert refused.exit_code == 2
+    assert "prefloop[lineage]" in refused.stderr
 
 
 def test_an_address_that_does_not_answer_is_told(home):
