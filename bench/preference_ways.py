@@ -26,7 +26,7 @@ def ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
     import polars as pl
 
     from transforms.lake.lake import Lake
-    from transforms.lake.schemas import SCHEMAS
+    from transforms.lake.schemas import schema_of
     from transforms.settings.sources import SourceSettings
     from transforms.sources.intake.ingest import ingest, standardise_pairs
     from transforms.sources.intake.sources import resolve
@@ -36,7 +36,7 @@ def ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
 
     def hold_out_none(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         split = pairs.with_columns(split=pl.lit("train"))
-        return split, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+        return split, pl.DataFrame(schema=schema_of("dropped_rows"))
 
     def kept_ids() -> list[str]:
         return lake.scan("preference_pairs").select("pair_id").collect().to_series().to_list()

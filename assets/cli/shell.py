@@ -15,7 +15,7 @@ import typer
 from assets.cli.output import write_frame
 from transforms.errors import InputError
 from transforms.lake import query
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import TABLES
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
 SHOWN_ROWS, CELL_CHARS = 100, 80
@@ -163,7 +163,7 @@ def _prepare_readline(connection: duckdb.DuckDBPyConnection, history_file: Path)
     if history_file.is_file():
         readline.read_history_file(history_file)
     columns = connection.execute("select distinct column_name from duckdb_columns()").fetchall()
-    words = sorted({*SCHEMAS, *query.reports(), *(name for (name,) in columns)})
+    words = sorted({*TABLES, *query.reports(), *(name for (name,) in columns)})
 
     def complete(text: str, nth: int) -> str | None:
         matches = [word for word in words if word.startswith(text)]

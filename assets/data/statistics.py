@@ -13,7 +13,7 @@ from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, picture, table_metadata
 from assets.study import Study
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.prompts import PromptMapSettings
 from transforms.views.plots.prompt_map import draw_prompt_map
 
@@ -44,7 +44,7 @@ def _preference_tokens(study: Study) -> dg.AssetsDefinition:
             tokenizer_id=model.checkpoint_id,
             total=lake.height("preference_pairs"),
         )
-        with lake.overwriting(table, pl.Schema(SCHEMAS[table])) as write:
+        with lake.overwriting(table, pl.Schema(schema_of(table))) as write:
             for rows in counts:
                 write(rows)
         return Made(f"{table}@{lake.version(table)}", lake_metadata(lake, table))

@@ -19,7 +19,7 @@ from training.settings.any_benchmark import AnyBenchmark
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.identity import digest_settings
 from transforms.lake.records import checkpoints, promotions
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs import responses
 from transforms.prompts import rows_by_split
@@ -68,7 +68,7 @@ def validation_answers(
     drawn = answer(study, step, policy, prompts.filter(split="validation"), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
     stamped = responses.stamp(drawn, **keys, evaluation_id=evaluation_id, iteration=0)
-    rows = stamped.select(list(SCHEMAS["evaluation_responses"]))
+    rows = stamped.select(list(schema_of("evaluation_responses")))
     lake.overwrite("evaluation_responses", rows, experiment=CURRENT)
     return rows
 
@@ -101,5 +101,5 @@ def benchmark_results(
             )
             measure(lake, *named(lake, policy_id), name, opened, step.log.info)
     if not lake.exists(TABLE):
-        return pl.DataFrame(schema=SCHEMAS[TABLE])
+        return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE, subset=ALL)

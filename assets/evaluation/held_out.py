@@ -13,7 +13,7 @@ from transforms.identity import digest_settings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import evaluation
 from transforms.pairs import responses
@@ -30,7 +30,7 @@ def evaluated(lake: Lake, **keys: str | int) -> pl.DataFrame:
     """
     table = "evaluation_responses"
     if not lake.exists(table):
-        return pl.DataFrame(schema=SCHEMAS[table])
+        return pl.DataFrame(schema=schema_of(table))
     return lake.read(table, **keys).sort("decoding", "split", "prompt_id", "response_index")
 
 
@@ -107,7 +107,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             if rows.is_empty():
                 step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
                 drawn = answer(study, step, policy, prompts, model)
-                rows = responses.stamp(drawn, **keys).select(list(SCHEMAS["evaluation_responses"]))
+                rows = responses.stamp(drawn, **keys).select(
+                    list(schema_of("evaluation_responses"))
+                )
                 step.lake.overwrite(
                     "evaluation_responses", rows, experiment=step.experiment, model=model
                 )
@@ -122,7 +124,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
                     summary.append(evaluation.contrast(rows, baseline))
             result = responses.stamp(
                 pl.concat(summary), experiment=step.experiment, iteration=iterates.get(model, 0)
-            ).select(list(SCHEMAS["evaluation_results"]))
+            ).select(list(schema_of("evaluation_results")))
             step.lake.overwrite(
                 "evaluation_results", result, experiment=step.experiment, model=model
             )

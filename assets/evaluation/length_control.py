@@ -11,7 +11,7 @@ from assets.evaluation.held_out import BASELINES
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import judged_responses
 from transforms.pairs import judgments, responses
@@ -46,7 +46,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
                 other = step.lake.read("evaluation_responses", experiment=SHARED, model=baseline)
                 rows = judged_responses.length_controlled_win_rates(mine, other, verdicts)
                 slice_ = {"experiment": step.experiment, "iteration": iteration}
-                frames.append(responses.stamp(rows, **slice_).select(list(SCHEMAS[TABLE])))
+                frames.append(responses.stamp(rows, **slice_).select(list(schema_of(TABLE))))
         table = pl.concat(frames)
         version = step.lake.overwrite(TABLE, table, experiment=step.experiment)
         shown = table.filter(split="evaluation")

@@ -22,7 +22,7 @@ from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs import responses
 from transforms.pairs.feedback.queue import askable_pairs, choose_pairs
 from transforms.pairs.feedback.refresh import refresh_pairs
@@ -92,7 +92,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             reward_model=name,
             reward_model_id=model.checkpoint_id,
             choice=feedback.choice,
-        ).select(list(SCHEMAS["label_queue"]))
+        ).select(list(schema_of("label_queue")))
         version = step.lake.overwrite("label_queue", queue, **slice_)
         return Made(
             f"label_queue@{version}",

@@ -12,7 +12,7 @@ from assets.loop.judges import ask_judge, judge_settings
 from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.feedback.labels import gold_labels, judge_labels
 from transforms.pairs.feedback.waiting import require_labels
 from transforms.pairs.responses import stamp
@@ -53,6 +53,6 @@ def write_labels(
         comparisons = queue.select("prompt", "first", "second", comparison_id="pair_id")
         judge_id, judgments = ask_judge(study, step, comparisons)
         labels = judge_labels(queue, judgments, judge_id)
-    labels = stamp(labels, **slice_).select(list(SCHEMAS["preference_labels"]))
+    labels = stamp(labels, **slice_).select(list(schema_of("preference_labels")))
     step.lake.overwrite("preference_labels", labels, **slice_, oracle=oracle)
     return labels

@@ -20,7 +20,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlations, longer_wins, summarise
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrated_penalty
 from transforms.views.plots.length_bias import draw_length_bias
@@ -46,7 +46,7 @@ TITLE = "GPT-4 turbo's preference and length, 11 responses of Tulu 2 DPO 13B a p
 def read_samples(path: Path) -> pl.DataFrame:
     """Read the samples that GPT-4 judged, as joined rows of `generations` and `scores`."""
     keys = [
-        pl.lit(value, dtype=SCHEMAS["scores"][name]).alias(name) for name, value in KEYS.items()
+        pl.lit(value, dtype=schema_of("scores")[name]).alias(name) for name, value in KEYS.items()
     ]
     return (
         pl.read_ndjson(path)
@@ -75,8 +75,8 @@ def log_odds(samples: pl.DataFrame) -> pl.DataFrame:
 
 def correlations_of(samples: pl.DataFrame) -> pl.DataFrame:
     """Correlate within prompts, which are in no split."""
-    scores = samples.select(list(SCHEMAS["scores"]))
-    splits = pl.DataFrame(schema=SCHEMAS["prompt_splits"])
+    scores = samples.select(list(schema_of("scores")))
+    splits = pl.DataFrame(schema=schema_of("prompt_splits"))
     return correlations(samples.drop("reward", "ranker", "ranker_id"), scores, splits)
 
 

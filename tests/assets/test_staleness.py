@@ -12,7 +12,7 @@ from training.recipe import Recipe
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 
@@ -106,12 +106,12 @@ def test_a_model_whose_folder_is_gone_is_trained_again(tiny_recipe: Recipe, tmp_
             run_id="test",
             elapsed_s=0.0,
         )
-    row = dict.fromkeys(SCHEMAS["checkpoints"]) | {
+    row = dict.fromkeys(schema_of("checkpoints")) | {
         "asset": "initial_model",
         "checkpoint_id": "0123456789abcdef",
         "path": "checkpoints/0123456789abcdef",
     }
-    lake.append("checkpoints", pl.DataFrame([row], schema=SCHEMAS["checkpoints"]))
+    lake.append("checkpoints", pl.DataFrame([row], schema=schema_of("checkpoints")))
     stale = stale_assets(definitions, lake, "iterative")
     assert "checkpoints/0123456789abcdef cannot be read" in stale["initial_model"]
 

@@ -4,12 +4,12 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import check, connect_frames
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def table(name, *rows):
     """Build a table's rows; columns that a test does not name are null."""
-    return pl.DataFrame(rows, schema=SCHEMAS[name])
+    return pl.DataFrame(rows, schema=schema_of(name))
 
 
 def account(rows_in, table_name="preference_pairs", source="s"):

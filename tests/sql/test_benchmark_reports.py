@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, query, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def result(benchmark, metric, value, **changes):
@@ -70,7 +70,7 @@ def opened(*results):
         "scores": SCORES,
     }
     return connect_frames(
-        {name: pl.DataFrame(rows, SCHEMAS[name]) for name, rows in frames.items()}
+        {name: pl.DataFrame(rows, schema_of(name)) for name, rows in frames.items()}
     )
 
 

@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import SQL, check, checks, connect_frames, describe, reports
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def table(name, *rows):
     """Build a table's rows; columns that a test does not name are null."""
-    return pl.DataFrame(rows, schema=SCHEMAS[name])
+    return pl.DataFrame(rows, schema=schema_of(name))
 
 
 def turn(content):
@@ -30,7 +30,7 @@ def scores(*keys, reward=1.0, ranker_id="rm", ranking_id="r", **origin):
         **{name: pl.lit(value) for name, value in extra.items()},
         reward=pl.lit(reward, dtype=pl.Float64),
     )
-    return rows.select(list(SCHEMAS["scores"]))
+    return rows.select(list(schema_of("scores")))
 
 
 def checkpoint(asset, checkpoint_id, experiment="shared", day=1):

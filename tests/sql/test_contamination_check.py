@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lake.query import check, connect_frames
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts.decontamination import find_contaminated
 from transforms.prompts.prompt_rules import prompt_text
 from transforms.settings.prompts import DecontaminationSettings
@@ -23,15 +23,15 @@ def prompts(**texts):
         }
         for prompt, text in texts.items()
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["prompts"])
+    return pl.DataFrame(rows, schema=schema_of("prompts"))
 
 
 def splits(**places):
-    return pl.DataFrame(list(places.items()), schema=SCHEMAS["prompt_splits"], orient="row")
+    return pl.DataFrame(list(places.items()), schema=schema_of("prompt_splits"), orient="row")
 
 
 def items(*rows):
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_texts"], orient="row")
+    return pl.DataFrame(rows, schema=schema_of("evaluation_texts"), orient="row")
 
 
 def failures(asked, screened, used=None):

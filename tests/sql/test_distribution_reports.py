@@ -4,11 +4,11 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def rows_of(name, **tables):
-    frames = {table: pl.DataFrame(rows, SCHEMAS[table]) for table, rows in tables.items()}
+    frames = {table: pl.DataFrame(rows, schema_of(table)) for table, rows in tables.items()}
     with connect_frames(frames) as connection:
         return report(connection, name)
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 GOLD = {
     ("shared", 0, "sft_policy"): [(1.0, 2.0), (0.0, 0.0)],
@@ -29,10 +29,10 @@ def found():
         for split in ("evaluation", "validation")
     ]  # fmt: skip
     frames = {
-        "evaluation_responses": pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"]),
+        "evaluation_responses": pl.DataFrame(rows, schema=schema_of("evaluation_responses")),
         "selected_policies": pl.DataFrame(
             [{"experiment": experiment, "model": model} for experiment, model in SELECTED],
-            schema=SCHEMAS["selected_policies"],
+            schema=schema_of("selected_policies"),
         ),
     }
     with connect_frames(frames) as connection:

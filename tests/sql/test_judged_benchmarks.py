@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import check, connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 MODEL = {"experiment": SHARED, "iteration": 0, "model": "sft_policy", "benchmark": "b"}
@@ -18,11 +18,11 @@ def frames(verdicts, bound=0.25, judge_id="j", results=()):
     ]
     judge = {"judge_id": judge_id, "model": "m", "max_unparsed_share": bound}
     return {
-        "benchmark_verdicts": pl.DataFrame(rows, schema=SCHEMAS["benchmark_verdicts"]),
-        "judges": pl.DataFrame([judge], schema=SCHEMAS["judges"]),
+        "benchmark_verdicts": pl.DataFrame(rows, schema=schema_of("benchmark_verdicts")),
+        "judges": pl.DataFrame([judge], schema=schema_of("judges")),
         "benchmark_results": pl.DataFrame(
             [{**MODEL, "subset": "all", **row} for row in results],
-            schema=SCHEMAS["benchmark_results"],
+            schema=schema_of("benchmark_results"),
         ),
     }
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import check, connect_frames, within
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def failures(verdicts, bound=0.25, judge_id="j", slices=()):
@@ -14,15 +14,15 @@ def failures(verdicts, bound=0.25, judge_id="j", slices=()):
     ]
     judge = {"judge_id": judge_id, "model": "m", "rubric": "r", "max_unparsed_share": bound}
     frames = {
-        "judgments": pl.DataFrame(rows, schema=SCHEMAS["judgments"]),
-        "judges": pl.DataFrame([judge], schema=SCHEMAS["judges"]),
+        "judgments": pl.DataFrame(rows, schema=schema_of("judgments")),
+        "judges": pl.DataFrame([judge], schema=schema_of("judges")),
         "scores": pl.DataFrame(
             [
                 {"experiment": experiment, "iteration": iteration, "ranker_id": ranker}
                 for experiment, iteration, ranker in slices
                 for _ in range(3)
             ],
-            schema=SCHEMAS["scores"],
+            schema=schema_of("scores"),
         ),
     }
     with connect_frames(frames) as connection:

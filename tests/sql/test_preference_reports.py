@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 SOURCES = [
     {"table": "raw_a", "source": "a", "entry": "shp", "rows_in": 9},
@@ -17,7 +17,7 @@ SOURCES = [
 
 
 def table(name, rows):
-    return pl.DataFrame(rows, schema=SCHEMAS[name])
+    return pl.DataFrame(rows, schema=schema_of(name))
 
 
 def pair(pair_id, chosen, rejected, prompt_id="p", **changes):

@@ -2,11 +2,11 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def table(name, rows):
-    return pl.DataFrame(rows, schema=SCHEMAS[name])
+    return pl.DataFrame(rows, schema=schema_of(name))
 
 
 def responses(experiment, texts=("x", "y", "z")):

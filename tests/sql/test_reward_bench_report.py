@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, query, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 SECTIONS = ("Chat", "Chat Hard", "Safety", "Reasoning")
 
@@ -27,7 +27,7 @@ def results(first=60.0, **changes):
 
 
 def rows_of(*rows):
-    frame = pl.DataFrame(rows, schema=SCHEMAS["reward_bench_results"])
+    frame = pl.DataFrame(rows, schema=schema_of("reward_bench_results"))
     with connect_frames({"reward_bench_results": frame}) as connection:
         return report(connection, "reward_bench")
 

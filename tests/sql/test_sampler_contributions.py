@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 KEY = {"experiment": "e", "iteration": 1}
 REWARDS = {"p": [0.0, 3.0, 2.0, -1.0], "q": [1.0, 1.5, 4.0, 0.0]}
@@ -31,7 +31,7 @@ def contributions(rewards, pairs, samplers=(0, 0, 1, 1)):
         for prompt, chosen, rejected, margin in pairs
     ]  # fmt: skip
     frames = {"generations": generations, "scores": scores, "dpo_pairs": pairs}
-    tables = {name: pl.DataFrame(rows, schema=SCHEMAS[name]) for name, rows in frames.items()}
+    tables = {name: pl.DataFrame(rows, schema=schema_of(name)) for name, rows in frames.items()}
     with connect_frames(tables) as connection:
         return report(connection, "sampler_contributions").to_dicts()
 

@@ -23,7 +23,7 @@ from training.judging.address import AddressJudge
 from training.judging.rubrics import Answer, Judge, parse_verdict, read_rubric, request
 from training.settings.judge import JudgeSettings
 from transforms.identity import digest_settings
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.judgments import ORDERS
 
 PORTION = 4096
@@ -85,7 +85,7 @@ def identify_judge(
         **identity,
         "max_unparsed_share": settings.max_unparsed_share,
     }
-    return pl.DataFrame([row], schema=SCHEMAS["judges"])
+    return pl.DataFrame([row], schema=schema_of("judges"))
 
 
 def judge(
@@ -211,4 +211,4 @@ def _answered(
 
 
 def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=SCHEMAS["judgments"])
+    return pl.DataFrame(rows, schema=schema_of("judgments"))

@@ -15,15 +15,15 @@ import polars as pl
 
 from transforms.lake.chunk_appends import Chunks
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 TABLE = "benchmark_answers"
 
-REQUESTS = {name: SCHEMAS[TABLE][name] for name in ("subset", "item", "repeat", "request_id")}
+REQUESTS = {name: schema_of(TABLE)[name] for name in ("subset", "item", "repeat", "request_id")}
 """Columns of what a benchmark asks: one row per item, and repeat of it."""
 
 ANSWERS = REQUESTS | {
-    name: SCHEMAS[TABLE][name]
+    name: schema_of(TABLE)[name]
     for name in ("answer", "extracted", "score", "scores", "finish_reason")
 }
 """Columns of what a model answers."""
@@ -69,10 +69,10 @@ class Answers:
     def commit(self, rows: pl.DataFrame) -> None:
         """Append answers (`ANSWERS`) in one commit."""
         stamped = rows.with_columns(
-            pl.lit(value, SCHEMAS[TABLE][name]).alias(name)
+            pl.lit(value, schema_of(TABLE)[name]).alias(name)
             for name, value in self._constants.items()
         )
-        self._chunks(stamped.select(list(SCHEMAS[TABLE])))
+        self._chunks(stamped.select(list(schema_of(TABLE))))
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Put rows of the whole slice, which have been scored since, in its place."""
@@ -81,5 +81,5 @@ class Answers:
     def read(self) -> pl.DataFrame:
         """Read the slice, in the order of subset, item, repeat."""
         if not self._lake.exists(TABLE):
-            return pl.DataFrame(schema=SCHEMAS[TABLE])
+            return pl.DataFrame(schema=schema_of(TABLE))
         return self._lake.read(TABLE, **self._slice).sort("subset", "item", "repeat")

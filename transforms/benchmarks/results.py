@@ -16,7 +16,7 @@ from transforms.benchmarks.answer_table import TABLE as ANSWERS_TABLE
 from transforms.benchmarks.judged.verdict_table import TABLE as VERDICTS_TABLE
 from transforms.identity import FIELD
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 
@@ -36,7 +36,7 @@ WARNINGS = {
 """Checks that warn, each with its description."""
 
 SUMMARY = {
-    name: SCHEMAS[TABLE][name]
+    name: schema_of(TABLE)[name]
     for name in (
         "subset",
         "metric",
@@ -141,8 +141,8 @@ def record(lake: Lake, summary: pl.DataFrame, **constants: str | int | None) -> 
         constants: the other columns of `benchmark_results`.
     """
     rows = summary.with_columns(
-        pl.lit(value, SCHEMAS[TABLE][name]).alias(name) for name, value in constants.items()
-    ).select(list(SCHEMAS[TABLE]))
+        pl.lit(value, schema_of(TABLE)[name]).alias(name) for name, value in constants.items()
+    ).select(list(schema_of(TABLE)))
     slice_ = {name: constants[name] for name in ("experiment", "model", "benchmark")}
     lake.overwrite(TABLE, rows, **slice_)
     return rows

@@ -8,7 +8,6 @@ import errno
 import random
 import shutil
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from transforms.errors import InputError
-from transforms.lake.schemas import PARTITIONS, SCHEMAS
+from transforms.lake.enforcement import Slice
+from transforms.lake.schemas import TABLES
 
 FILE_BYTES = 32 << 20
 """Size of a table's files. The writer has one of them in memory."""
@@ -40,8 +40,6 @@ ATTEMPTS = 20
 
 NO_SPACE = f"os error {errno.ENOSPC}"
 """What Delta's errors say of a full disk; they have no code of their own."""
-
-Slice = Mapping[str, str | int]
 
 
 def slice_predicate(rows: Slice) -> str:
@@ -87,6 +85,7 @@ def commit(
         CommitFailedError: another writer changed what is overwritten.
     """
     table = folder.name
+    partitions = list(TABLES[table].partitions) if table in TABLES else []
     # a table that is open already is not read again to learn its last version
     delta = DeltaTable(folder) if DeltaTable.is_deltatable(str(folder)) else None
     if delta and transaction:
@@ -98,9 +97,10 @@ def commit(
             delta or folder,
             data,
             mode=mode,
-            partition_by=PARTITIONS.get(table),
+            partition_by=partitions or None,
             predicate=slice_predicate(rows) if rows and delta else None,
-            schema_mode=_schema_mode(table, delta, mode),
+            # a raw table follows its source's columns; all others are declared
+            schema_mode="overwrite" if table not in TABLES and mode == "overwrite" else None,
             target_file_size=FILE_BYTES,
             writer_properties=WRITER,
             commit_properties=CommitProperties(
@@ -119,11 +119,3 @@ def commit(
             remedy="free some space, then run the same command again: it goes on from here",
         ) from error
     return (delta or DeltaTable(folder)).version()
-
-
-def _schema_mode(table: str, delta: DeltaTable | None, mode: str) -> str | None:
-    """Say how a table's columns may change: a raw table follows its source's, others may grow."""
-    if table not in SCHEMAS:
-        return "overwrite" if mode == "overwrite" else None
-    written = {field.name for field in delta.schema().fields} if delta else set(SCHEMAS[table])
-    return None if written >= set(SCHEMAS[table]) else "merge"

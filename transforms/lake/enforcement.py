@@ -1,13 +1,42 @@
-"""Frames against the schema of their table: refused where they differ, filled where older.
+"""What is checked before rows are written: the declared columns of the table, and the slice.
 
-Not here: the schemas (`transforms.lake.schemas`).
+Not here: the declarations (`transforms.lake.schemas`).
 """
 
+from collections.abc import Mapping
+
 import polars as pl
-from deltalake import DeltaTable
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import TABLES, schema_of
+
+Slice = Mapping[str, str | int]
+"""Column values that all rows of a slice have in common; empty for the whole table."""
+
+
+def checked(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
+    """Return the rows of a slice with the table's columns in order, or refuse them.
+
+    Args:
+        table: a name of `transforms.lake.schemas.TABLES`; any other has no declared columns.
+        frame: the rows.
+        rows: the slice.
+
+    Raises:
+        InputError: columns or types differ from the declaration, or a row is outside the slice.
+    """
+    if table in TABLES:
+        frame = enforce(table, frame)
+    for column, value in rows.items():
+        outside = frame[column].ne_missing(value).sum()
+        if outside:
+            raise InputError(
+                f"rows outside the slice of {table}",
+                expected=f"{column} = {value} in every row",
+                found=f"{outside} of {frame.height} rows with another value",
+                remedy="write each slice with its own call",
+            )
+    return frame
 
 
 def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
@@ -16,7 +45,7 @@ def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     Raises:
         InputError: a column is missing, unknown, or of another type. All differences are listed.
     """
-    schema = SCHEMAS[table]
+    schema = schema_of(table)
     differences = [f"{name} missing" for name in schema if name not in frame.columns]
     differences += [f"{name} unknown" for name in frame.columns if name not in schema]
     differences += [
@@ -32,12 +61,3 @@ def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
             remedy="cast or rename in the function that makes the rows",
         )
     return frame.select(list(schema))
-
-
-def with_every_column(table: str, frame: pl.LazyFrame, written: DeltaTable) -> pl.LazyFrame:
-    """Return a table's frame in today's columns: those that it was written without are null."""
-    found = {field.name for field in written.schema().fields}
-    return frame.select(
-        pl.col(name) if name in found else pl.lit(None, dtype).alias(name)
-        for name, dtype in SCHEMAS[table].items()
-    )

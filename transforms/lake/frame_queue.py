@@ -10,7 +10,8 @@ from queue import Empty, Queue
 import polars as pl
 import pyarrow as pa
 
-from transforms.lake.schemas.columns import ARROW_LAYOUT
+ARROW_LAYOUT = pl.CompatLevel.newest()
+"""Arrow layout of text that polars has itself: handed to the Delta writer without a copy."""
 
 
 class Handover:

@@ -20,12 +20,10 @@ from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
 from transforms.lake.batched_reads import read_frames
-from transforms.lake.commit import KEEP_LOG, Slice, commit, commit_frame, slice_predicate
-from transforms.lake.enforcement import enforce, with_every_column
+from transforms.lake.commit import KEEP_LOG, commit, commit_frame, slice_predicate
+from transforms.lake.enforcement import Slice, checked
 from transforms.lake.file_integrity import require_whole
-from transforms.lake.frame_queue import Handover
-from transforms.lake.schemas import SCHEMAS
-from transforms.lake.schemas.columns import ARROW_LAYOUT
+from transforms.lake.frame_queue import ARROW_LAYOUT, Handover
 
 
 class Lake:
@@ -74,16 +72,12 @@ class Lake:
     def scan(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.LazyFrame:
         """Scan a table lazily, optionally one slice of it, optionally at an old version.
 
-        Columns that were added to the schema after the version was written are null.
-
         Raises:
             InputError: the table does not exist, or a file of it is gone or cut short.
         """
         delta = self.delta(table, version)
         require_whole(delta, self.path(table), table)
         frame = pl.scan_delta(delta)
-        if table in SCHEMAS:
-            frame = with_every_column(table, frame, delta)
         for column, value in rows.items():
             frame = frame.filter(pl.col(column) == value)
         return frame
@@ -96,7 +90,7 @@ class Lake:
         """Replace a slice (the whole table without one) in one commit; return the new version.
 
         Args:
-            table: name in `transforms.lake.schemas.SCHEMAS`, or `raw_<source>`.
+            table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             frame: the new rows; every row must lie in the slice.
             rows: the slice, as column values.
 
@@ -115,7 +109,7 @@ class Lake:
         are written by a thread of their own while the next ones are made; memory holds a few.
 
         Args:
-            table: name in `transforms.lake.schemas.SCHEMAS`, or `raw_<source>`.
+            table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             schema: columns and types of every frame.
             rows: the slice, as column values.
 
@@ -130,7 +124,7 @@ class Lake:
             committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
             committed.add_done_callback(frames.abandon)
             try:
-                yield lambda frame: frames.put(self._checked(table, frame, rows))
+                yield lambda frame: frames.put(checked(table, frame, rows))
             except BrokenPipeError:
                 committed.result()  # the writer stopped first; its error says why
                 raise
@@ -162,7 +156,7 @@ class Lake:
         """Add rows in one commit; return the new version.
 
         Args:
-            table: name in `transforms.lake.schemas.SCHEMAS`, or `raw_<source>`.
+            table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             frame: the new rows.
             transaction: names the commit (`transforms.lake.chunk_appends`): where the table already
                 holds this one or a later one of its application, nothing is written.
@@ -183,19 +177,5 @@ class Lake:
         rows: Slice,
         transaction: Transaction | None = None,
     ) -> int:
-        checked = self._checked(table, frame, rows)
-        return commit_frame(self.path(table), checked, mode, rows, transaction)
-
-    def _checked(self, table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
-        if table in SCHEMAS:
-            frame = enforce(table, frame)
-        for column, value in rows.items():
-            outside = frame[column].ne_missing(value).sum()
-            if outside:
-                raise InputError(
-                    f"rows outside the slice of {table}",
-                    expected=f"{column} = {value} in every row",
-                    found=f"{outside} of {frame.height} rows with another value",
-                    remedy="write each slice with its own call",
-                )
-        return frame
+        whole = checked(table, frame, rows)
+        return commit_frame(self.path(table), whole, mode, rows, transaction)

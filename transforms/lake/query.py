@@ -23,7 +23,7 @@ from transforms.errors import InputError
 from transforms.lake.history import table_history
 from transforms.lake.lake import Lake
 from transforms.lake.records.published import published_statistics
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
@@ -180,8 +180,8 @@ def _refused(found: str) -> InputError:
 
 def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:
     """Add empty tables, the paper's figures and the staging views, and lock the connection."""
-    for table in sorted(set(SCHEMAS) - set(tables)):
-        connection.register(table, pl.DataFrame(schema=SCHEMAS[table]).to_arrow())
+    for table in sorted(set(TABLES) - set(tables)):
+        connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
     connection.register("published_statistics", published_statistics().to_arrow())
     connection.execute(f"create view raw_row_keys as {_raw_row_keys(tables)}")
     for name in _names("staging"):

@@ -17,7 +17,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.history import versions_at
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 REFERENCE = re.compile(r"(?P<experiment>\w+)(/(?P<iteration>\d+))?(@(?P<moment>.+))?")
 
@@ -87,7 +87,7 @@ def _read(
     lake: Lake, table: str, reference: Reference, versions: Mapping[str, int | None]
 ) -> pl.DataFrame:
     if not lake.exists(table) or versions.get(table, 0) is None:
-        return pl.DataFrame(schema=SCHEMAS[table])
+        return pl.DataFrame(schema=schema_of(table))
     rows = lake.scan(table, versions.get(table), experiment=reference.experiment)
     if reference.iteration is not None:
         rows = rows.filter(pl.col("iteration") == reference.iteration)

@@ -11,7 +11,7 @@ unit is the prompt's mean. Intervals are of 95%, by the bootstrap over prompts
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures import bootstrap
 
@@ -19,7 +19,7 @@ GROUP = ["split", "decoding"]
 COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")
 """Metrics of which paired differences between two models are taken."""
 
-COLUMNS = [name for name in SCHEMAS["evaluation_results"] if name not in LOOP_SLICE]
+COLUMNS = [name for name in schema_of("evaluation_results") if name not in LOOP_SLICE]
 
 
 def summarise(responses: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +108,7 @@ def select_iterate(results: pl.DataFrame, metric: str) -> pl.DataFrame:
         )
     best = candidates.sort("experiment", "value", "iteration", descending=[False, True, False])
     return best.unique("experiment", keep="first", maintain_order=True).select(
-        list(SCHEMAS["selected_policies"])
+        list(schema_of("selected_policies"))
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures import bootstrap
 from transforms.measures.evaluation import higher
 from transforms.measures.repetition import across_prompts, refusals, repeated_ngrams
@@ -108,7 +108,7 @@ def measure(
         **_length_ratio(lengths),
         **_lowest_agreement(rewarded, others),
     }
-    frame = pl.DataFrame([row], schema=SCHEMAS[TABLE])
+    frame = pl.DataFrame([row], schema=schema_of(TABLE))
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 

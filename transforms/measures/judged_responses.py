@@ -11,7 +11,7 @@ whole. A judge has seen only the pairs that somebody asked it for: `pairs` says 
 import polars as pl
 
 from transforms.identity import FIELD, hashed
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures.evaluation import GROUP, higher
 from transforms.measures.length_control import win_rates
@@ -19,7 +19,7 @@ from transforms.pairs.judgments import outcomes
 
 TABLE = "length_controlled_win_rates"
 
-COLUMNS = {name: dtype for name, dtype in SCHEMAS[TABLE].items() if name not in LOOP_SLICE}
+COLUMNS = {name: dtype for name, dtype in schema_of(TABLE).items() if name not in LOOP_SLICE}
 
 REWARDS = ("reward", "gold_reward")
 

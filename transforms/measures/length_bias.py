@@ -16,7 +16,7 @@ from typing import Literal
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.reward_accuracy import pair_accuracy
 from transforms.pairs.finite_rewards import require_finite_rewards
 from transforms.pairs.length_penalty import UNITS, LengthUnit, within_prompt_slope
@@ -77,7 +77,7 @@ def correlations(
     return (
         rows.with_columns(pearson=defined)
         .sort(*GROUP, "unit")
-        .select(list(SCHEMAS["reward_length_correlation"]))
+        .select(list(schema_of("reward_length_correlation")))
     )
 
 

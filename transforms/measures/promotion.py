@@ -15,14 +15,14 @@ from typing import NamedTuple
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Estimate
 from transforms.measures.evaluation import higher
 
 WIN_RATES = {"win_rate_reward": "reward", "win_rate_gold": "gold_reward"}
 """Column whose higher value wins."""
 
-FALL = dict(SCHEMAS["promotions"]["falls"].inner.to_schema())
+FALL = dict(schema_of("promotions")["falls"].inner.to_schema())
 """Columns of `falls`."""
 
 

@@ -5,7 +5,7 @@ Not here: the accuracy itself (`transforms.measures.evaluation`), scoring.
 
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.evaluation import summarise
 
 
@@ -47,6 +47,6 @@ def refreshed_accuracy(
             refreshes=pl.lit(refreshes, pl.Int32),
             accuracy="value",
         )
-        .select(list(SCHEMAS["reward_accuracy"]))
+        .select(list(schema_of("reward_accuracy")))
         .sort("iteration", "split")
     )

@@ -9,7 +9,7 @@ import math
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.evaluation import higher
@@ -61,7 +61,7 @@ def reward_model_results(
         for metric in sides
         for value, error, count in [_clustered_share(scored, *sides[metric])]
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_results"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_results"))
 
 
 def pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float, int]:

@@ -11,7 +11,7 @@ reward.
 
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE, MESSAGES
 from transforms.pairs.finite_rewards import require_finite_rewards
 from transforms.pairs.length_penalty import calibrated_penalty
@@ -103,8 +103,8 @@ def make_pairs(
         rule=pl.lit(settings.rule),
     )
     return (
-        named.select(name for name in SCHEMAS["dpo_pairs"] if name not in LOOP_SLICE),
-        dropped.select(name for name in SCHEMAS["dropped_pairs"] if name not in LOOP_SLICE),
+        named.select(name for name in schema_of("dpo_pairs") if name not in LOOP_SLICE),
+        dropped.select(name for name in schema_of("dropped_pairs") if name not in LOOP_SLICE),
     )
 
 

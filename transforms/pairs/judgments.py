@@ -14,7 +14,7 @@ import polars as pl
 
 from transforms.identity import FIELD, hashed
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 ORDERS = ("first", "second")
 """Which response of a comparison is shown as A."""
@@ -160,7 +160,7 @@ def answered(lake: Lake, judge_id: str) -> pl.DataFrame:
     """
     columns = ["comparison_id", "a_is", "verdict"]
     if not lake.exists("judgments"):
-        return pl.DataFrame(schema={name: SCHEMAS["judgments"][name] for name in columns})
+        return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
     rows = lake.scan("judgments", judge_id=judge_id)
     has_answer = pl.col("error").is_null()
     if rows.filter(~has_answer).head(1).collect().height:
@@ -176,7 +176,7 @@ def verdicts(lake: Lake) -> pl.DataFrame:
     """Read what all judges have said: judge_id, comparison_id, a_is, verdict; removes nothing."""
     columns = ["judge_id", "comparison_id", "a_is", "verdict"]
     if not lake.exists("judgments"):
-        return pl.DataFrame(schema={name: SCHEMAS["judgments"][name] for name in columns})
+        return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
     return lake.scan("judgments").select(columns).sort(columns[:3]).collect()
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from transforms.identity import digest_settings
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.sampler_places import Draw, places
 
 SAMPLER_KEYS = ("n", "temperature", "top_p")
@@ -71,7 +71,7 @@ class Keys:
         )
         keys = {name: getattr(self, name) for name in ("policy_id", "sampling_id", "n")}
         return stamp(placed, experiment=self.experiment, iteration=self.iteration, **keys).select(
-            list(SCHEMAS["generations"])
+            list(schema_of("generations"))
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.responses import Keys, stamp
 
 RESPONSE_KEY = ["prompt_id", "response_index", "policy_id", "sampling_id"]
@@ -99,6 +99,6 @@ def adopt_scores(
     )
     if found.is_empty():
         return {}
-    lake.append("scores", stamp(found, experiment=experiment).select(list(SCHEMAS["scores"])))
+    lake.append("scores", stamp(found, experiment=experiment).select(list(schema_of("scores"))))
     by_experiment = found.group_by("experiment").len().sort("experiment")
     return dict(by_experiment.iter_rows())

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts.decontamination import find_contaminated
 from transforms.prompts.near_duplicates import find_near_duplicates
 from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
@@ -47,7 +47,7 @@ def write_prompts(
         screened: whether there are evaluation sets; without, `evaluation_texts` is emptied.
     """
     if not screened:
-        lake.overwrite("evaluation_texts", pl.DataFrame(schema=SCHEMAS["evaluation_texts"]))
+        lake.overwrite("evaluation_texts", pl.DataFrame(schema=schema_of("evaluation_texts")))
     collection = collect_prompts(lake, sources, settings, lake.read("evaluation_texts"))
     write_ledger(lake, "prompts", collection.dropped)
     lake.overwrite("contaminated_prompts", collection.contaminated)
@@ -87,7 +87,7 @@ def collect_prompts(
     prompts, alike = _without_near_duplicates(prompts, settings)
     prompts, contaminated, spans = _without_contaminated(prompts, settings, evaluation_texts)
     return Collection(
-        prompts.select(list(SCHEMAS["prompts"])),
+        prompts.select(list(schema_of("prompts"))),
         pl.concat([*dropped, alike, contaminated]),
         spans,
         rows_in,
@@ -98,7 +98,7 @@ def _without_near_duplicates(
     prompts: pl.DataFrame, settings: PromptSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     if settings.near_duplicates is None:
-        return prompts, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+        return prompts, pl.DataFrame(schema=schema_of("dropped_rows"))
     texts = prompts.select("prompt_id", text=prompt_text())
     found = find_near_duplicates(texts, settings.near_duplicates)
     judged = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
@@ -129,4 +129,4 @@ def _without_contaminated(
     clean, dropped = apply_rules(
         "prompts", judged, [Rule("contaminated", pl.col("items").is_not_null(), evidence)]
     )
-    return clean, dropped, spans.select(list(SCHEMAS["contaminated_prompts"]))
+    return clean, dropped, spans.select(list(schema_of("contaminated_prompts")))

@@ -8,7 +8,7 @@ splits (`transforms.prompts.splits`).
 import polars as pl
 
 from transforms.identity import message_id
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.sources.layouts.conversations import settle_system
 from transforms.sources.layouts.entry import SourceOptions
 from transforms.sources.layouts.rules import apply_rules
@@ -33,7 +33,7 @@ def split_prompt_rows(
         prompt_id=message_id("prompt"),
         prompt_chars=pl.col("prompt").list.eval(text.str.len_chars()).list.sum().cast(pl.Int64),
     )
-    return kept.select("row_key", *SCHEMAS["prompts"]), dropped
+    return kept.select("row_key", *schema_of("prompts")), dropped
 
 
 def prompt_text(column: str = "prompt") -> pl.Expr:

@@ -11,7 +11,7 @@ measures its reward models on rows of their own training set.
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.prompts import SplitSettings
 
 HASH_DIGITS = 13
@@ -57,7 +57,7 @@ def hold_out_pairs(
     kept, dropped = _hold_out("preference_pairs", pairs, splits, iterations)
     measured = pl.col("split") == "reward_validation"
     split = pl.when(measured).then(pl.col("split")).otherwise(pl.lit("train"))
-    return kept.with_columns(split=split).select(list(SCHEMAS["preference_pairs"])), dropped
+    return kept.with_columns(split=split).select(list(schema_of("preference_pairs"))), dropped
 
 
 def hold_out_demonstrations(
@@ -122,8 +122,8 @@ def split_prompts(
     )
     unused = pl.concat([too_long, unused.select(too_long.columns)])
     return (
-        ranked.filter(used).select(list(SCHEMAS["prompt_splits"])),
-        unused.with_columns(table=pl.lit("prompt_splits")).select(list(SCHEMAS["dropped_rows"])),
+        ranked.filter(used).select(list(schema_of("prompt_splits"))),
+        unused.with_columns(table=pl.lit("prompt_splits")).select(list(schema_of("dropped_rows"))),
     )
 
 
@@ -137,4 +137,4 @@ def _hold_out(
         reason=pl.lit("held_out_prompt"),
         evidence=pl.format("prompt {} is in {}", "prompt_id", "split"),
     )
-    return placed.filter(~held), dropped.select(list(SCHEMAS["dropped_rows"]))
+    return placed.filter(~held), dropped.select(list(schema_of("dropped_rows")))

@@ -10,14 +10,14 @@ from assets.cli.app import app
 from assets.cli.plan import count_weights, known_sizes, planned_work
 from training.models.initial_model import make_tiny_model
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.predicted_costs import beside_measured, predict
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def costs(*rows: dict) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=SCHEMAS["costs"])
+    return pl.DataFrame(rows, schema=schema_of("costs"))
 
 
 @pytest.fixture
@@ -96,7 +96,9 @@ def test_what_happened_stands_beside(work):
 def test_sizes_are_those_of_the_lake_where_there_is_one(tiny_recipe, tmp_path):
     lake = Lake(tmp_path)
     assert known_sizes(tiny_recipe, lake) == {"demonstrations": 400, "preference_pairs": 400}
-    rows = pl.DataFrame(schema=SCHEMAS["demonstrations"]).clear(3).with_columns(source=pl.lit("s"))
+    rows = (
+        pl.DataFrame(schema=schema_of("demonstrations")).clear(3).with_columns(source=pl.lit("s"))
+    )
     lake.append("demonstrations", rows)
     assert known_sizes(tiny_recipe, lake)["demonstrations"] == 3
 

@@ -15,7 +15,7 @@ from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 SUBJECTS = ["bake the bread", "sort the list", "feed the cat"]
@@ -52,7 +52,7 @@ def lake(tmp_path: Path) -> Lake:
         "dropped_rows": dropped,
         "source_rows": [entered],
     }.items():
-        lake.overwrite(table, pl.DataFrame(rows, schema=SCHEMAS[table]))
+        lake.overwrite(table, pl.DataFrame(rows, schema=schema_of(table)))
     model = checkpoints.workspace(lake, "initial_model", SHARED)
     settings = TinyModelSettings(hidden_size=64, layers=1, heads=2, context_tokens=64)
     make_tiny_model(settings, [pair["prompt"] + pair["chosen"] for pair in pairs], model, seed=0)

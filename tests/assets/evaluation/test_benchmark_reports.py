@@ -12,7 +12,7 @@ from assets.study import Study
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 
@@ -66,7 +66,7 @@ def test_a_page_has_the_experiment_the_baselines_and_the_paper(
          "standard_error": 1.0, "items": 8}
         for experiment, model, value in policies
     ]  # fmt: skip
-    lake.overwrite("benchmark_results", pl.DataFrame(rows, SCHEMAS["benchmark_results"]))
+    lake.overwrite("benchmark_results", pl.DataFrame(rows, schema_of("benchmark_results")))
     for asset, experiment in (("baseline_benchmarks", SHARED), ("benchmarks", "iterative")):
         materializations.record(
             lake, asset=f"{asset}/gsm8k", experiment=experiment, output_id="benchmark_results@0"

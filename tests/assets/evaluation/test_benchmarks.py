@@ -21,7 +21,7 @@ from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect
 from transforms.lake.records import checkpoints, materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 MODELS = [
@@ -60,7 +60,7 @@ def record(lake: Lake, folder: Path, asset: str, experiment: str, iteration: int
 
 def select(lake: Lake, model: str, iteration: int) -> None:
     row = {"experiment": "iterative", "iteration": iteration, "model": model}
-    rows = pl.DataFrame([row], schema=SCHEMAS["selected_policies"])
+    rows = pl.DataFrame([row], schema=schema_of("selected_policies"))
     lake.overwrite("selected_policies", rows, experiment="iterative")
     materializations.record(
         lake, asset="selected_policy", experiment="iterative", output_id=f"selected@{iteration}"

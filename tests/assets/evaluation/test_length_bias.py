@@ -13,7 +13,7 @@ from training.recipe import Recipe
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 PROMPTS = [f"prompt {number}" for number in range(6)]
@@ -43,7 +43,7 @@ def fill(lake: Lake, experiment: str, iteration: int) -> None:
     ]  # fmt: skip
     tables = {"generations": rows, "scores": rows, "prompts": prompts, "prompt_splits": prompts}
     for name, table in tables.items():
-        lake.overwrite(name, pl.DataFrame(table, schema=SCHEMAS[name]))
+        lake.overwrite(name, pl.DataFrame(table, schema=schema_of(name)))
     for asset in ("prompts", "prompt_splits", "length_study/generations", "length_study/scores"):
         materializations.record(lake, asset=asset, experiment=SHARED, output_id=f"{asset}@0")
     for noun in ("generations", "scores"):

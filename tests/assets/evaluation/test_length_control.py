@@ -11,7 +11,7 @@ from assets.study import Study
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 ON = "evaluation.length_control=true"
@@ -34,7 +34,7 @@ def responses(model: str, experiment: str, iteration: int, chars: list[int]) -> 
         }
         for number, length in enumerate(chars)
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
 
 
 def test_it_is_drawn_where_it_is_asked_for_and_changes_no_record(make_tiny):

@@ -16,7 +16,7 @@ from training.recipe import Recipe
 from transforms.identity import digest
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations, promotions
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 PROMPTS = 24
@@ -40,11 +40,11 @@ def add_policy(lake: Lake, experiment: str, better_by: float, model: str = ASSET
         for i in range(2)
         for split in ("validation", "evaluation")
     ]  # fmt: skip
-    answers = pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+    answers = pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
     lake.overwrite("evaluation_responses", answers, experiment=experiment, model=model)
     selected = {"experiment": experiment, "iteration": 2, "model": model, "policy_id": policy_id}
     if experiment != SHARED:
-        frame = pl.DataFrame([selected], schema=SCHEMAS["selected_policies"])
+        frame = pl.DataFrame([selected], schema=schema_of("selected_policies"))
         lake.overwrite("selected_policies", frame, experiment=experiment)
     return policy_id
 
@@ -66,7 +66,7 @@ def lake(home: Path) -> Lake:
         for p in range(PROMPTS)
     ]  # fmt: skip
     for table in ("prompts", "prompt_splits"):
-        lake.overwrite(table, pl.DataFrame(prompts, schema=SCHEMAS[table]))
+        lake.overwrite(table, pl.DataFrame(prompts, schema=schema_of(table)))
     for experiment in ("iterative", "concise"):
         for asset in ("evaluation", "selected_policy"):
             materializations.record(lake, asset=asset, experiment=experiment, output_id="o")
@@ -126,7 +126,7 @@ def add_gsm8k(lake: Lake, policy_id: str, value: float) -> None:
     row = {"policy_id": policy_id, "benchmark": "gsm8k", "subset": "all", "value": value,
            "experiment": policy_id, "model": "m", "iteration": 0,
            "metric": "exact_match_flexible", "benchmark_id": "b"}  # fmt: skip
-    lake.append("benchmark_results", pl.DataFrame([row], schema=SCHEMAS["benchmark_results"]))
+    lake.append("benchmark_results", pl.DataFrame([row], schema=schema_of("benchmark_results")))
 
 
 def test_a_missing_benchmark_blocks_until_it_is_there(make_tiny, lake: Lake) -> None:

@@ -14,7 +14,7 @@ from assets.staleness import name_of, read_by
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 REFRESHED = "experiments={iterative: {}, refreshed: {feedback: {labels: 5}}}"
 NOUNS = ("label_queue", "preference_labels", "reward_model")
@@ -68,7 +68,7 @@ def queue() -> pl.DataFrame:
         }
         for n in range(4)
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["label_queue"])
+    return pl.DataFrame(rows, schema=schema_of("label_queue"))
 
 
 @pytest.fixture

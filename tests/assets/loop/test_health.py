@@ -17,7 +17,7 @@ from assets.study import Study
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 PROMPTS = 8
 
@@ -37,7 +37,7 @@ def fill(lake: Lake, words: int) -> None:
     ]
     tables = {"generations": rows, "scores": rows, "prompts": prompts}
     for name, table in tables.items():
-        lake.overwrite(name, pl.DataFrame(table, schema=SCHEMAS[name]))
+        lake.overwrite(name, pl.DataFrame(table, schema=schema_of(name)))
     for asset in ("prompts", "iteration_1/generations", "iteration_1/scores"):
         materializations.record(lake, asset=asset, experiment="iterative", output_id=f"{asset}@0")
 

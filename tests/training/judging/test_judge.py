@@ -21,7 +21,7 @@ from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.judgments import answered
 
@@ -157,7 +157,7 @@ def test_good_and_bad_answers_each_have_their_row(server):
         ("same", "size"),
     )
     found, run = judged(rows, settings_of(server))
-    assert dict(found.schema) == SCHEMAS["judgments"]
+    assert dict(found.schema) == schema_of("judgments")
     keys = [(f"c{i:03}", a_is) for i in range(10) for a_is in ("first", "second")]
     assert found.select("comparison_id", "a_is").rows() == keys
     verdicts = [tuple(pair) for pair in found["verdict"].reshape((10, 2)).to_list()]

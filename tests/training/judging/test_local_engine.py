@@ -14,7 +14,7 @@ from training.settings.judge import JudgeSettings
 from training.settings.model import TinyModelSettings
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 
 CONTEXT = 512
@@ -53,7 +53,7 @@ def test_nonsense_is_counted_and_a_long_response_named(model):
     chunks: list[pl.DataFrame] = []
     run = judge(rows, settings, dtype="float32", commit=chunks.append)
     (found,) = chunks
-    assert dict(found.schema) == SCHEMAS["judgments"]
+    assert dict(found.schema) == schema_of("judgments")
     assert found.select("comparison_id", "a_is").rows() == [
         (f"c{i}", a_is) for i in range(3) for a_is in ("first", "second")
     ]
@@ -93,7 +93,7 @@ def test_responses_without_a_verdict_have_no_reward(model):
         JudgeSettings(path=str(model), max_tokens=4),
         RankingSettings(),
         dtype="float32",
-        judged=pl.DataFrame(schema=SCHEMAS["judgments"]),
+        judged=pl.DataFrame(schema=schema_of("judgments")),
         commit_judgments=judgments.append,
         commit=rewards.append,
     )

@@ -5,7 +5,7 @@ import pytest
 
 from transforms.benchmarks.results import CUT, UNSCORED, summarise, warnings
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def answers(*rows):
@@ -21,7 +21,7 @@ def answers(*rows):
             for subset, item, repeat, scores in rows
         ],
         schema={
-            name: SCHEMAS["benchmark_answers"][name]
+            name: schema_of("benchmark_answers")[name]
             for name in ("subset", "item", "repeat", "scores")
         },
     )
@@ -86,7 +86,7 @@ def fill(lake, reasons, unscored):
     rows = [KEY | {"item": str(n), "finish_reason": reason} for n, reason in enumerate(reasons)]
     figures = KEY | {"subset": "all", "unscored_items": unscored}
     for table, found in (("benchmark_answers", rows), ("benchmark_results", [figures])):
-        lake.append(table, pl.DataFrame(found, schema=SCHEMAS[table]))
+        lake.append(table, pl.DataFrame(found, schema=schema_of(table)))
 
 
 def test_scored_texts_that_ended_leave_no_warning(lake):

@@ -6,12 +6,12 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.history import table_history, versions_at
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def scores(experiment: str, *prompts: str) -> pl.DataFrame:
     rows = [{"experiment": experiment, "iteration": 1, "prompt_id": prompt} for prompt in prompts]
-    return pl.DataFrame(rows, schema=SCHEMAS["scores"])
+    return pl.DataFrame(rows, schema=schema_of("scores"))
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def lake(tmp_path) -> Lake:
     lake.append("scores", scores("b", "r"))
     lake.overwrite("scores", scores("a", "s"), experiment="a", iteration=1)
     lake.delete("scores", experiment="b", iteration=1)
-    lake.append("source_rows", pl.DataFrame(schema=SCHEMAS["source_rows"]).clear(1))
+    lake.append("source_rows", pl.DataFrame(schema=schema_of("source_rows")).clear(1))
     return lake
 
 

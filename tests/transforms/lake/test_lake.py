@@ -2,13 +2,12 @@ import itertools
 
 import polars as pl
 import pytest
-from deltalake import write_deltalake
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
-SCORES = pl.Schema(SCHEMAS["scores"])
+SCORES = pl.Schema(schema_of("scores"))
 
 
 @pytest.fixture
@@ -169,21 +168,3 @@ def test_a_stream_that_ends_early_is_no_end(lake, monkeypatch):
     next(frames)
     with pytest.raises(InterruptedError, match=r"\d+ of 1000 rows of .*raw_x/? were read"):
         next(frames)
-
-
-@pytest.mark.parametrize("slice_", [{}, {"experiment": "a", "iteration": 1}])
-def test_a_table_of_an_earlier_schema_is_read_and_grows(tmp_path, slice_):
-    lake = Lake(tmp_path)
-    old = scores("a", 1, 1.0).drop("ranking_id", "policy_id")
-    write_deltalake(lake.path("scores"), old, partition_by=["experiment", "iteration"])
-    assert lake.read("scores")["ranking_id"].to_list() == [None]
-    new = scores("a", 1, 2.0).with_columns(ranking_id=pl.lit("r"))
-    if slice_:
-        lake.overwrite("scores", new, **slice_)
-    else:
-        lake.append("scores", new)
-    expected = [("r", 2.0)] if slice_ else [(None, 1.0), ("r", 2.0)]
-    assert sorted(lake.read("scores").select("ranking_id", "reward").rows(), key=str) == sorted(
-        expected, key=str
-    )
-    assert lake.read("scores", version=0)["reward"].to_list() == [1.0]

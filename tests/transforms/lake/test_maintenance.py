@@ -10,12 +10,12 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.maintenance import maintain, referred_versions, repair
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 def scores(reward: float, *prompts: str, **keys) -> pl.DataFrame:
     row = {"experiment": "a", "iteration": 1, "reward": reward, **keys}
-    return pl.DataFrame([{**row, "prompt_id": p} for p in prompts], schema=SCHEMAS["scores"])
+    return pl.DataFrame([{**row, "prompt_id": p} for p in prompts], schema=schema_of("scores"))
 
 
 def record(lake: Lake, asset: str, output_id: str, **inputs: str) -> None:
@@ -35,7 +35,7 @@ def lake(tmp_path) -> Lake:
     record(lake, "iteration_1/scores", "scores@1")
     record(lake, "iteration_1/dpo_pairs", "dpo_pairs@0", scores="scores@2")
     checkpoint = {"asset": "policy", "inputs": json.dumps({"iteration_1/scores": "scores@4"})}
-    lake.append("checkpoints", pl.DataFrame([checkpoint], schema=SCHEMAS["checkpoints"]))
+    lake.append("checkpoints", pl.DataFrame([checkpoint], schema=schema_of("checkpoints")))
     return lake
 
 

@@ -5,7 +5,7 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake import query
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import MESSAGES
 
 
@@ -15,7 +15,7 @@ def lake(tmp_path):
     for version, reward in enumerate((1.0, 2.0)):
         rows = pl.DataFrame(
             [("a", 1, "p", 0, "reward_model", "rm", "r", "pi", "s", reward)],
-            schema=SCHEMAS["scores"],
+            schema=schema_of("scores"),
             orient="row",
         )
         assert lake.overwrite("scores", rows, experiment="a", iteration=1) == version
@@ -44,8 +44,8 @@ def test_raw_tables_with_nested_columns_can_be_queried(lake):
 
 
 def test_every_check_and_report_runs_on_delta_tables(lake):
-    for table, schema in SCHEMAS.items():
-        lake.append(table, pl.DataFrame(schema=schema).clear(1))
+    for table in TABLES:
+        lake.append(table, pl.DataFrame(schema=schema_of(table)).clear(1))
     with query.connect(lake) as connection:
         for name in query.checks():
             query.check(connection, name)
@@ -56,7 +56,7 @@ def test_every_check_and_report_runs_on_delta_tables(lake):
 def test_tables_that_were_never_written_are_empty(lake):
     with query.connect(lake) as connection:
         tables = set(query.query(connection, "show tables")["name"])
-        assert tables >= set(SCHEMAS) | {"scored_responses", "pair_lengths", "preference_lengths"}
+        assert tables >= set(TABLES) | {"scored_responses", "pair_lengths", "preference_lengths"}
         assert query.query(connection, "from checkpoints").is_empty()
 
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.measures.adaptive_replay import replay
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
@@ -19,7 +19,7 @@ def responses(prompts):
     ]
     names = ["iteration", "prompt_id", "response_index", "response", "response_tokens",
              "response_chars", "finish_reason", "reward", "sampler"]  # fmt: skip
-    schema = {name: {**SCHEMAS["generations"], **SCHEMAS["scores"]}[name] for name in names}
+    schema = {name: {**schema_of("generations"), **schema_of("scores")}[name] for name in names}
     prompt = pl.concat_list(pl.struct(role=pl.lit("user"), content="prompt_id")).cast(MESSAGES)
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(prompt=prompt)
 

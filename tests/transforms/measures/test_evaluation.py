@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.evaluation import contrast, select_iterate, summarise
 
 
@@ -33,7 +33,7 @@ def responses(rows, model="sft_policy", decoding="sampled", **constants):
             }
             for n, (prompt, reward, gold) in enumerate(rows)
         ],
-        schema=SCHEMAS["evaluation_responses"],
+        schema=schema_of("evaluation_responses"),
     )
 
 
@@ -128,7 +128,7 @@ def results(*values, **changes):
     rows = [
         {**row, "iteration": t, "model": f"iteration_{t}/policy", "value": v} for t, v in values
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_results"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_results"))
 
 
 def test_the_best_iterate_is_selected_and_the_earlier_on_a_tie():
@@ -142,7 +142,7 @@ def test_the_best_iterate_is_selected_and_the_earlier_on_a_tie():
         ]
     )
     row = select_iterate(found, "reward")
-    assert row.schema == pl.Schema(SCHEMAS["selected_policies"])
+    assert row.schema == pl.Schema(schema_of("selected_policies"))
     assert row["model"].to_list() == ["iteration_2/policy"]
     with pytest.raises(InputError, match="no iterate can be selected"):
         select_iterate(found, "response_tokens")

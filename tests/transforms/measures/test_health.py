@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from training.settings.health import HealthSettings
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.health import WATCHED, concerns, measure, second_opinions
 from transforms.views.plots.health import TITLES, draw_health
 
@@ -10,7 +10,7 @@ KEY = {"experiment": "e", "iteration": 1}
 
 
 def table(name, rows):
-    return pl.DataFrame([KEY | row for row in rows], schema=SCHEMAS[name])
+    return pl.DataFrame([KEY | row for row in rows], schema=schema_of(name))
 
 
 def turn(text):
@@ -47,7 +47,7 @@ def measured(texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, **options):
     nobody = second_opinions(generations.lazy(), scores.lazy(), "e")
     opinions = nobody if others is None else others
     frame = measure(generations, scores, table("dpo_pairs", pairs), opinions)
-    assert frame.columns == list(SCHEMAS["iteration_health"])
+    assert frame.columns == list(schema_of("iteration_health"))
     return frame.row(0, named=True)
 
 
@@ -131,7 +131,7 @@ def test_of_several_rankers_the_one_that_differs_most_counts():
 
 def test_concerns_are_of_figures_beyond_their_bound():
     bounds = HealthSettings().model_dump()
-    row = dict.fromkeys(SCHEMAS["iteration_health"])
+    row = dict.fromkeys(schema_of("iteration_health"))
     assert concerns(row, bounds) == {}
     row |= {"longer_chosen_share": 0.8, "longer_chosen_share_se": 0.02, "ranker_agreement": 0.5,
             "truncated_share": 0.1}  # fmt: skip
@@ -148,13 +148,13 @@ def test_every_bound_is_watched_and_every_watched_figure_has_a_bound_and_a_title
     assert {one.setting for one in WATCHED} == set(HealthSettings.model_fields)
     assert {one.metric for one in WATCHED} == set(TITLES)
     for one in WATCHED:
-        assert {one.metric, f"{one.metric}_se"} < set(SCHEMAS["iteration_health"])
+        assert {one.metric, f"{one.metric}_se"} < set(schema_of("iteration_health"))
 
 
 def test_the_figure_is_drawn_from_one_row_or_many():
     rows = pl.DataFrame(
         [measured(), measured() | {"iteration": 2}, measured() | {"experiment": "f"}],
-        schema=SCHEMAS["iteration_health"],
+        schema=schema_of("iteration_health"),
     )
     for shown in (rows, rows.head(1)):
         assert draw_health(shown, HealthSettings().model_dump()).startswith(b"\x89PNG")

@@ -3,7 +3,7 @@ import pytest
 
 from transforms.identity import FIELD, digest
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.judged_responses import COLUMNS, length_controlled_win_rates
 from transforms.pairs.judgments import round_robin
 
@@ -28,7 +28,7 @@ def responses(model, texts, rewards=None, gold=None):
         }
         for number, text in enumerate(texts)
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
 
 
 def verdict(prompt, one, other, winner):
@@ -104,7 +104,7 @@ def test_equal_texts_tie_where_the_judge_decided_others():
 
 def test_the_report_shows_the_evaluation_prompts():
     rows = length_controlled_win_rates(responses("m", MINE), responses("s", THEIRS), NOBODY)
-    schema = SCHEMAS["length_controlled_win_rates"]
+    schema = schema_of("length_controlled_win_rates")
     table = rows.with_columns(experiment=pl.lit("e"), iteration=pl.lit(1, pl.Int32))
     both = pl.concat([table, table.with_columns(split=pl.lit("validation"))])
     with connect_frames({"length_controlled_win_rates": both.select(list(schema))}) as connection:

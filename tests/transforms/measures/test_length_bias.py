@@ -18,7 +18,7 @@ from bench.real.length_bias import (
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlations, heat_map, longer_wins, summarise
 from transforms.pairs.length_penalty import calibrated_penalty
 from transforms.views.plots.length_bias import draw_length_bias
@@ -41,7 +41,7 @@ def tables(prompts, **slice_):
     splits = [{"prompt_id": prompt_id, "split": "length_study"} for prompt_id in prompts]
     named = {"generations": rows, "scores": rows, "prompt_splits": splits}
     return {
-        name: pl.DataFrame(table, schema=SCHEMAS[name], strict=True)
+        name: pl.DataFrame(table, schema=schema_of(name), strict=True)
         for name, table in named.items()
     }
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Estimate
 from transforms.measures.promotion import advantages, decide, falls, one_response_each
 
@@ -17,7 +17,7 @@ def answers(*golds):
         for p, both in enumerate(golds)
         for i, gold in enumerate(both)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_prompts_without_the_metric_cannot_be_compared():
 def test_a_judge_is_asked_about_the_first_responses():
     prompts = pl.DataFrame(
         [{"prompt_id": "p0", "prompt": [{"role": "user", "content": "q"}]}],
-        schema_overrides={"prompt": SCHEMAS["prompts"]["prompt"]},
+        schema_overrides={"prompt": schema_of("prompts")["prompt"]},
     )
     pairs = one_response_each(answers((2.0, 1.0), (3.0, 3.0)), answers((0.0, 1.0)), prompts)
     assert pairs.select("pair_id", "chosen", "rejected").rows() == [
@@ -70,7 +70,7 @@ def measured(policy, benchmark, value, metric=None, benchmark_id="b"):
 
 
 def fallen(*rows, bounds=None):
-    results = pl.DataFrame(rows, schema=SCHEMAS["benchmark_results"])
+    results = pl.DataFrame(rows, schema=schema_of("benchmark_results"))
     return falls(results, bounds or {"gsm8k": 2.0}, METRICS, "new", "old")
 
 

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.refreshed_accuracy import refreshed_accuracy
 
 
@@ -15,7 +15,7 @@ def responses(model, iteration, *rewards):
         }
         for index, (reward, gold) in enumerate(rewards)
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
 
 
 def test_every_policy_has_its_own_accuracy():
@@ -40,7 +40,7 @@ def test_without_different_gold_rewards_there_is_no_row():
     found = refreshed_accuracy(
         rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=0
     )
-    assert found.columns == list(SCHEMAS["reward_accuracy"])
+    assert found.columns == list(schema_of("reward_accuracy"))
     assert found.is_empty()
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.seeds import over_seeds, require_other_seeds
 
 ROWS = {"experiment": "x", "decoding": "sampled", "ranker_id": "of_its_lake"}
@@ -74,7 +74,7 @@ def test_a_report_without_figures_is_refused():
 def lake_with(path, policy):
     lake = Lake(path)
     row = {"experiment": "shared", "asset": "sft_policy", "checkpoint_id": policy, "path": policy}
-    lake.append("checkpoints", pl.DataFrame([row], schema=SCHEMAS["checkpoints"]))
+    lake.append("checkpoints", pl.DataFrame([row], schema=schema_of("checkpoints")))
     (lake.root / policy).mkdir()
     return lake
 

@@ -1,14 +1,14 @@
 import polars as pl
 import pytest
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.slices import LoopSlice
 from transforms.measures.slice_diff import pair_changes, pair_summary, shifts, wins
 
 
 def table(name, *rows):
     return pl.DataFrame(
-        [{"experiment": "e", "iteration": 1, **row} for row in rows], schema=SCHEMAS[name]
+        [{"experiment": "e", "iteration": 1, **row} for row in rows], schema=schema_of(name)
     )
 
 

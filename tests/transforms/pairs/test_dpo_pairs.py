@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.dpo_pairs import length_penalty, make_pairs
 from transforms.pairs.pair_rules import RULES
@@ -22,7 +22,7 @@ def responses(prompts):
     ]
     names = ["prompt_id", "response_index", "response", "response_tokens", "response_chars",
              "finish_reason", "reward"]  # fmt: skip
-    schema = {name: {**SCHEMAS["generations"], **SCHEMAS["scores"]}[name] for name in names}
+    schema = {name: {**schema_of("generations"), **schema_of("scores")}[name] for name in names}
     prompt = pl.concat_list(pl.struct(role=pl.lit("user"), content="prompt_id")).cast(MESSAGES)
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(prompt=prompt)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.judgments import (
     answered,
@@ -42,7 +42,7 @@ def judgments(*rows, judge_id="j"):
     named = [
         dict(zip(("comparison_id", "a_is", "verdict", "error"), row, strict=False)) for row in rows
     ]
-    return pl.DataFrame([{"judge_id": judge_id, **row} for row in named], SCHEMAS["judgments"])
+    return pl.DataFrame([{"judge_id": judge_id, **row} for row in named], schema_of("judgments"))
 
 
 def both(comparison_id, first_as_a, second_as_a):
@@ -194,6 +194,6 @@ def test_a_judge_is_recorded_once_with_its_last_bound(tmp_path):
     lake = Lake(tmp_path)
     for judge_id, bound in (("j", 0.1), ("k", 0.2), ("j", 0.3)):
         row = {"judge_id": judge_id, "max_unparsed_share": bound}
-        record_judge(lake, pl.DataFrame([row], schema=SCHEMAS["judges"]))
+        record_judge(lake, pl.DataFrame([row], schema=schema_of("judges")))
     rows = lake.read("judges").select("judge_id", "max_unparsed_share").sort("judge_id").rows()
     assert rows == [("j", 0.3), ("k", 0.2)]

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.length_penalty import calibrated_penalty
 
 COLUMNS = ["prompt_id", "response_index", "response_chars", "response_tokens", "reward"]
@@ -19,7 +19,7 @@ def scored(prompts):
         for prompt_id, texts in prompts.items()
         for index, (length, reward) in enumerate(texts)
     ]
-    types = {**SCHEMAS["generations"], **SCHEMAS["scores"]}
+    types = {**schema_of("generations"), **schema_of("scores")}
     return pl.DataFrame(rows, schema={name: types[name] for name in COLUMNS}, orient="row")
 
 

@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.responses import (
     Keys,
     due_prompts,
@@ -32,7 +32,7 @@ def responses(policy_id="pi", sampling_id="s", prompts=("p", "q")):
         schema_overrides={"response_index": pl.Int32},
     )
     stamped = ("policy_id", "sampling_id", "sampler", "sampler_policy", "n", *SLICE)
-    drawn = {name: kind for name, kind in SCHEMAS["generations"].items() if name not in stamped}
+    drawn = {name: kind for name, kind in schema_of("generations").items() if name not in stamped}
     empty = pl.DataFrame(schema=drawn)
     keys = Keys(**SLICE, policy_id=policy_id, sampling_id=sampling_id, draws=ONE, n=2)
     return keys.stamp(pl.concat([empty, rows], how="diagonal"))
@@ -42,7 +42,7 @@ def score(lake, rows, ranker_id="rm", ranking_id="r"):
     rewards = rows.select("prompt_id", "response_index", reward=pl.lit(1.0))
     columns = {"ranker": "reward_model", "ranker_id": ranker_id, "ranking_id": ranking_id}
     scores = stamp(with_origin(rewards, rows), **columns, **SLICE)
-    lake.append("scores", scores.select(list(SCHEMAS["scores"])))
+    lake.append("scores", scores.select(list(schema_of("scores"))))
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def lake(tmp_path):
     lake = Lake(tmp_path)
     message = [{"role": "user", "content": "?"}]
     prompts = [{"prompt_id": p, "source": "s", "prompt": message, "prompt_chars": 1} for p in "pq"]
-    lake.append("prompts", pl.DataFrame(prompts, schema=SCHEMAS["prompts"]))
+    lake.append("prompts", pl.DataFrame(prompts, schema=schema_of("prompts")))
     splits = [{"prompt_id": p, "split": "iteration_1"} for p in "pq"]
-    lake.append("prompt_splits", pl.DataFrame(splits, schema=SCHEMAS["prompt_splits"]))
+    lake.append("prompt_splits", pl.DataFrame(splits, schema=schema_of("prompt_splits")))
     lake.append("generations", responses())
     return lake
 
@@ -137,7 +137,7 @@ def test_a_round_of_adaptive_n_goes_to_what_the_rounds_before_left_open(lake):
     lake.append("prompt_splits", pl.DataFrame([{"prompt_id": "r", "split": "iteration_1"}]))
     message = [{"role": "user", "content": "?"}]
     rows = [{"prompt_id": "r", "source": "s", "prompt": message, "prompt_chars": 1}]
-    lake.append("prompts", pl.DataFrame(rows, schema=SCHEMAS["prompts"]))
+    lake.append("prompts", pl.DataFrame(rows, schema=schema_of("prompts")))
     first, second, third = (
         Keys(**SLICE, policy_id="pi", sampling_id="s", draws=[ONE[0]._replace(first_index=i)], n=6)
         for i in (0, 2, 4)

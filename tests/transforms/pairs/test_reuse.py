@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.responses import Keys, missing_prompts, stamp, unscored, with_origin
 from transforms.pairs.reuse import adopt_responses, adopt_scores
 from transforms.pairs.sampler_places import Draw
@@ -22,7 +22,7 @@ def drawn(prompts, said="as {} {}", indices=(0, 1)):
     ]
     stamped = ("experiment", "iteration", "policy_id", "sampling_id", "sampler", "sampler_policy")
     schema = {
-        name: kind for name, kind in SCHEMAS["generations"].items() if name not in (*stamped, "n")
+        name: kind for name, kind in schema_of("generations").items() if name not in (*stamped, "n")
     }
     return pl.DataFrame(rows, schema=schema)
 
@@ -32,9 +32,9 @@ def lake(tmp_path):
     lake = Lake(tmp_path)
     message = [{"role": "user", "content": "?"}]
     prompts = [{"prompt_id": p, "source": "s", "prompt": message, "prompt_chars": 1} for p in "pqr"]
-    lake.append("prompts", pl.DataFrame(prompts, schema=SCHEMAS["prompts"]))
+    lake.append("prompts", pl.DataFrame(prompts, schema=schema_of("prompts")))
     splits = [{"prompt_id": p, "split": "iteration_1"} for p in "pqr"]
-    lake.append("prompt_splits", pl.DataFrame(splits, schema=SCHEMAS["prompt_splits"]))
+    lake.append("prompt_splits", pl.DataFrame(splits, schema=schema_of("prompt_splits")))
     return lake
 
 
@@ -84,7 +84,7 @@ def score(lake, experiment, **ranker):
     rewards = rows.select("prompt_id", "response_index", reward=pl.int_range(pl.len()) * 1.0)
     columns = {"ranker": "reward_model", "ranker_id": "rm", "ranking_id": "r", **ranker}
     scores = stamp(with_origin(rewards, rows), **columns, **slice_)
-    lake.append("scores", scores.select(list(SCHEMAS["scores"])))
+    lake.append("scores", scores.select(list(schema_of("scores"))))
 
 
 def test_scores_of_equal_responses_are_copied(lake):

@@ -7,7 +7,7 @@ import pytest
 
 from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts.collection import write_prompts
 from transforms.settings.prompts import NearDuplicateSettings, PromptSettings
 from transforms.settings.sources import SourceSettings
@@ -45,7 +45,7 @@ def source(tmp_path, lake):
 
 def evaluation_texts(*texts):
     rows = [{"evaluation_set": "set", "item": str(n), "text": text} for n, text in enumerate(texts)]
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_texts"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_texts"))
 
 
 def reasons(lake):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts import decontamination
 from transforms.prompts.decontamination import CONTAMINATED, find_contaminated, normalised
 from transforms.settings.prompts import DecontaminationSettings
@@ -23,7 +23,7 @@ def prompts(*texts):
 
 def items(*texts, evaluation_set="set"):
     rows = [(evaluation_set, f"i{number}", text) for number, text in enumerate(texts)]
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_texts"], orient="row")
+    return pl.DataFrame(rows, schema=schema_of("evaluation_texts"), orient="row")
 
 
 def spans(prompt_texts, item_texts, ngram_words=13):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from transforms.errors import InputError
 from transforms.identity import digest
 from transforms.lake.enforcement import enforce
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts.prompt_map import map_prompts, prompts_to_map
 from transforms.settings.prompts import PromptMapSettings
 
@@ -104,7 +104,7 @@ def test_every_prompt_is_placed_or_all_are_refused(texts):
 
 
 def table(name, rows):
-    return pl.DataFrame(rows, schema=SCHEMAS[name])
+    return pl.DataFrame(rows, schema=schema_of(name))
 
 
 def test_prompts_to_map_are_the_used_ones_as_the_user_wrote_them():

@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
 
@@ -20,7 +20,7 @@ def turns(*contents):
 def test_prompts_end_with_the_user():
     frame = rows(turns("q"), turns("q", "a"), turns("q", "a", "é!"), turns("q", "", "r"), [], None)
     kept, dropped = split_prompt_rows("s", frame)
-    assert kept.columns == ["row_key", *SCHEMAS["prompts"]]
+    assert kept.columns == ["row_key", *schema_of("prompts")]
     assert kept.select("row_key", "prompt_chars").rows() == [("0", 1), ("2", 4)]
     assert dropped.select("row_key", "reason").rows() == [
         ("1", "role_order"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from transforms.errors import InputError
 from transforms.identity import digest, message_id
 from transforms.lake.enforcement import enforce
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts.splits import (
     assign_split,
     hold_out_demonstrations,
@@ -140,7 +140,7 @@ def test_long_prompts_stand_in_the_ledger() -> None:
             "prompt": [[{"role": "user", "content": "x" * count}] for count in chars],
             "prompt_chars": chars,
         },
-        schema=SCHEMAS["prompts"],
+        schema=schema_of("prompts"),
     )
     splits = SPLITS.model_copy(update={"max_prompt_chars": 100})
     used, dropped = split_prompts(prompts, splits, 2)

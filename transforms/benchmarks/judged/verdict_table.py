@@ -14,7 +14,7 @@ import polars as pl
 
 from transforms.lake.chunk_appends import Chunks
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 TABLE = "benchmark_verdicts"
 
@@ -23,7 +23,7 @@ SLICE = ("experiment", "model", "benchmark")
 MODEL = (*SLICE, "iteration", "policy_id")
 """Columns that say whose answers were judged."""
 
-VERDICTS = {name: dtype for name, dtype in SCHEMAS[TABLE].items() if name not in MODEL}
+VERDICTS = {name: dtype for name, dtype in schema_of(TABLE).items() if name not in MODEL}
 """Columns of what a judge says."""
 
 
@@ -60,13 +60,13 @@ class Verdicts:
     def commit(self, rows: pl.DataFrame) -> None:
         """Append verdicts (`VERDICTS`) in one commit."""
         stamped = rows.with_columns(
-            pl.lit(value, SCHEMAS[TABLE][name]).alias(name)
+            pl.lit(value, schema_of(TABLE)[name]).alias(name)
             for name, value in self._constants.items()
         )
-        self._chunks(stamped.select(list(SCHEMAS[TABLE])))
+        self._chunks(stamped.select(list(schema_of(TABLE))))
 
     def read(self) -> pl.DataFrame:
         """Read the slice, in the order of item, turn, whose answer is shown first, repeat."""
         if not self._lake.exists(TABLE):
-            return pl.DataFrame(schema=SCHEMAS[TABLE])
+            return pl.DataFrame(schema=schema_of(TABLE))
         return self._lake.read(TABLE, **self._slice).sort("item", "turn", "shown_first", "repeat")

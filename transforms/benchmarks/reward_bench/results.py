@@ -14,7 +14,7 @@ import polars as pl
 from transforms.benchmarks.reward_bench.sections import Sections, Weights, section_scores
 from transforms.errors import InputError
 from transforms.identity import message_id
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.evaluation import higher
 
 METRICS = ("pair_accuracy", "longer_wins")
@@ -135,7 +135,7 @@ def bench_results(
             }
             for subset, row in counted.items()
         ]
-    schema = SCHEMAS["reward_bench_results"]
+    schema = schema_of("reward_bench_results")
     return pl.DataFrame([{**row, **labels} for row in rows], schema=schema)
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 TABLE = "checkpoints"
@@ -51,7 +51,7 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
     else:
         folder.rename(target)
     row = {**row, "path": str(target.relative_to(lake.root)), "created_at": datetime.now(UTC)}
-    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+    lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
     return Checkpoint(row["checkpoint_id"], target)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 TABLE = "costs"
 
@@ -62,12 +62,12 @@ def record(
         "bytes": _bytes_since(lake, before) + _folder_bytes(lake.root / "checkpoints" / output_id),
         "created_at": datetime.now(UTC),
     }
-    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+    lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
 
 
 def read_costs(lake: Lake) -> pl.DataFrame:
     """Read the table; without rows where nothing is measured."""
-    return lake.read(TABLE) if lake.exists(TABLE) else pl.DataFrame(schema=SCHEMAS[TABLE])
+    return lake.read(TABLE) if lake.exists(TABLE) else pl.DataFrame(schema=schema_of(TABLE))
 
 
 def processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:

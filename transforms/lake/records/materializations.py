@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 
 TABLE = "materializations"
@@ -20,7 +20,7 @@ TABLE = "materializations"
 def record(lake: Lake, **row: Any) -> None:
     """Append one materialization; `created_at` is added here."""
     row = {**row, "created_at": datetime.now(UTC)}
-    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+    lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
 
 
 def latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:

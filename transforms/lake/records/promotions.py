@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 TABLE = "promotions"
 FIRST = "the first policy"
@@ -20,7 +20,7 @@ FIRST = "the first policy"
 def decisions(lake: Lake) -> pl.DataFrame:
     """Read all decisions, the first one first; no rows in a lake that has decided nothing."""
     if not lake.exists(TABLE):
-        return pl.DataFrame(schema=SCHEMAS[TABLE])
+        return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE).sort("created_at")
 
 
@@ -55,5 +55,5 @@ def readable(rows: pl.DataFrame, id_chars: int) -> pl.DataFrame:
 def record(lake: Lake, **row: Any) -> dict[str, Any]:
     """Append a decision; `created_at` is added here, columns that are not named are null."""
     row = {**row, "created_at": datetime.now(UTC)}
-    lake.append(TABLE, pl.DataFrame([row], schema=SCHEMAS[TABLE]))
+    lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
     return row

@@ -1,8 +1,12 @@
-"""Schemas of every table: grain, columns with units, partition columns. Enforced on write.
+"""Every table of the lake, declared once: grain, columns with type, unit and meaning, partitions.
 
-Lives here: names, types and grain of tables, a file a subject. Not here: how rows are made.
-Identifiers are content hashes (`transforms.identity`): tables join across runs and machines.
+One file per subject. The declarations are enforced when rows are written, and they are the text
+that `.schema`, the Dagster pages, the report page and `docs/guide/tables.md` show. Not here: how
+rows are made. Identifiers are content hashes (`transforms.identity`), so that tables join across
+runs and machines.
 """
+
+from collections.abc import Mapping
 
 from transforms.lake.schemas import (
     benchmarks,
@@ -14,25 +18,33 @@ from transforms.lake.schemas import (
     prompts,
     records,
 )
-from transforms.lake.schemas.columns import Schema
+from transforms.lake.schemas.table import Schema, Table
 
-SCHEMAS: dict[str, Schema] = {
-    **preferences.SCHEMAS,
-    **prompts.SCHEMAS,
-    **loop.SCHEMAS,
-    **labels.SCHEMAS,
-    **models.SCHEMAS,
-    **evaluation.SCHEMAS,
-    **benchmarks.SCHEMAS,
-    **records.SCHEMAS,
+SUBJECTS: Mapping[str, Mapping[str, Table]] = {
+    "Preferences": preferences.TABLES,
+    "Prompts": prompts.TABLES,
+    "The loop": loop.TABLES,
+    "Labels and judges": labels.TABLES,
+    "Models": models.TABLES,
+    "Evaluation": evaluation.TABLES,
+    "Benchmarks": benchmarks.TABLES,
+    "Records": records.TABLES,
 }
+"""Tables by subject, in the order of a study."""
 
-PARTITIONS: dict[str, list[str]] = {
-    **preferences.PARTITIONS,
-    **loop.PARTITIONS,
-    **labels.PARTITIONS,
-    **models.PARTITIONS,
-    **evaluation.PARTITIONS,
-    **benchmarks.PARTITIONS,
+TABLES: Mapping[str, Table] = {
+    name: table for tables in SUBJECTS.values() for name, table in tables.items()
 }
-"""Columns that a table's files are divided by; a table that is not here has one part."""
+"""Every table that the lake stores under a fixed name."""
+
+
+def schema_of(table: str) -> Schema:
+    """Return the columns of a table, in order, with their types."""
+    return TABLES[table].schema
+
+
+def declaration_of(table: str) -> Table | None:
+    """Return the declaration of a stored table, a raw table or a computed one; else None."""
+    if table.startswith(preferences.RAW):
+        return preferences.RAW_TABLE
+    return TABLES.get(table) or records.COMPUTED.get(table)

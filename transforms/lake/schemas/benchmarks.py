@@ -1,73 +1,88 @@
-"""Schemas of answers, verdicts and figures of benchmarks."""
+"""Tables of answers to public benchmarks, verdicts on them, and results."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import LOOP_SLICE, Schema
+from transforms.lake.schemas.columns import LOOP_SLICE, POLICY_ID
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per model, benchmark, item, and repeat of it
-    "benchmark_answers": {
-        **LOOP_SLICE,
-        "model": pl.String,  # asset of the policy
-        "policy_id": pl.String,
-        "benchmark": pl.String,  # name in the recipe
-        "subset": pl.String,  # subject or category; the benchmark's name where it has none
-        "item": pl.String,  # key in the benchmark's data
-        "repeat": pl.Int32,  # 0, 1, ...
-        "request_id": pl.String,  # hash of all that was asked, and of how
-        "answer": pl.String,  # text as generated; JSON log-likelihoods of the choices, nats
-        "extracted": pl.String,  # what the answer was taken to be; null where nothing was found
-        "score": pl.Float64,  # by the benchmark's own metric; null where it is judged, or not run
-        "scores": pl.List(pl.Struct({"metric": pl.String, "value": pl.Float64})),  # by all metrics
-        "finish_reason": pl.String,  # stop | length; null where nothing was generated
-    },
-    # one row per model, benchmark, subset and metric
-    "benchmark_results": {
-        **LOOP_SLICE,
-        "model": pl.String,  # asset of the policy
-        "policy_id": pl.String,
-        "benchmark": pl.String,  # name in the recipe
-        "subset": pl.String,  # all | subject or category
-        "metric": pl.String,
-        "value": pl.Float64,  # per cent; MT-Bench's score 1 to 10; null where nothing was scored
-        "standard_error": pl.Float64,  # in the unit of the value; null with one item
-        "low": pl.Float64,  # interval around the value
-        "high": pl.Float64,
-        "interval": pl.String,  # its kind, and what was drawn
-        "items": pl.Int64,  # that have the metric
-        "unscored_items": pl.Int64,  # that were answered and have not
-        "judge_id": pl.String,  # null where no judge was asked
-        "benchmark_id": pl.String,  # hash of data, settings, shots, versions and judge
-        "source": pl.String,  # what measured, with its version
-    },
-    # one row per request to the judge of a benchmark
-    "benchmark_verdicts": {
-        **LOOP_SLICE,
-        "model": pl.String,  # asset of the policy
-        "policy_id": pl.String,
-        "benchmark": pl.String,  # name in the recipe
-        "subset": pl.String,
-        "item": pl.String,  # as in `benchmark_answers`
-        "turn": pl.Int32,  # 1; MT-Bench 1 and 2
-        "shown_first": pl.String,  # model | baseline; null where one answer is rated
-        "repeat": pl.Int32,  # 0 is the verdict that counts; others show the judge's own noise
-        "request_id": pl.String,  # hash of all that was sent, of the judge and the repeat
-        "judge_id": pl.String,  # its row in `judges` holds the prompts
-        "prompt": pl.String,  # name of the template
-        "prompt_version": pl.String,  # hash of the template
-        "verdict": pl.String,  # as marked: 7, A>B, m ...; null where there is none of the form
-        "rating": pl.Float64,  # 1 to 10
-        "share": pl.Float64,  # of a win of the model
-        "is_weighted": pl.Boolean,  # whether the share is of token probabilities, or discrete
-        "raw_text": pl.String,
-        "finish_reason": pl.String,  # stop | length; null without an answer
-        "error": pl.String,  # why there is no answer
-        "elapsed_s": pl.Float64,  # retries included; null where many are answered at once
-    },
-}
+MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
+BENCHMARK = Column(pl.String, "name of the benchmark in the recipe")
+ITEM = Column(pl.String, "key of the item in the benchmark's data")
 
-PARTITIONS: dict[str, list[str]] = {
-    "benchmark_answers": ["experiment", "model", "benchmark"],
-    "benchmark_results": ["experiment", "model", "benchmark"],
-    "benchmark_verdicts": ["experiment", "model", "benchmark"],
+TABLES: dict[str, Table] = {
+    "benchmark_answers": Table(
+        grain="One row per model, benchmark, item and repeat.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "benchmark": BENCHMARK,
+            "subset": Column(pl.String, "subject or category; the benchmark's name if it has none"),
+            "item": ITEM,
+            "repeat": Column(pl.Int32, "repeat of the item, from 0"),
+            "request_id": Column(pl.String, "hash of all that was asked, and how"),
+            "answer": Column(pl.String, "text as generated; JSON log-likelihoods of the choices"),
+            "extracted": Column(pl.String, "answer that was found in the text; null: none"),
+            "score": Column(
+                pl.Float64, "by the benchmark's metric; null: judged, or not run", "as metric"
+            ),
+            "scores": Column(
+                pl.List(pl.Struct({"metric": pl.String, "value": pl.Float64})),
+                "by each metric",
+                "as metric",
+            ),
+            "finish_reason": Column(pl.String, "stop | length; null: nothing was generated"),
+        },
+        partitions=["experiment", "model", "benchmark"],
+    ),
+    "benchmark_verdicts": Table(
+        grain="One row per request to the judge of a benchmark.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "benchmark": BENCHMARK,
+            "subset": Column(pl.String, "subject or category, as in benchmark_answers"),
+            "item": ITEM,
+            "turn": Column(pl.Int32, "turn that is judged: 1, in MT-Bench 1 or 2"),
+            "shown_first": Column(pl.String, "model | baseline; null: one answer is rated"),
+            "repeat": Column(pl.Int32, "0 counts; others measure the judge's own noise"),
+            "request_id": Column(pl.String, "hash of all that was sent, the judge and the repeat"),
+            "judge_id": Column(pl.String, "the judge, in judges"),
+            "prompt": Column(pl.String, "name of the prompt template"),
+            "prompt_version": Column(pl.String, "hash of the prompt template"),
+            "verdict": Column(pl.String, "as the judge marked it: 7, A>B, m, …; null: none found"),
+            "rating": Column(pl.Float64, "rating of one answer", "1 to 10"),
+            "share": Column(pl.Float64, "of a win of the model", "share"),
+            "is_weighted": Column(pl.Boolean, "whether share is made of token probabilities"),
+            "raw_text": Column(pl.String, "the judge's answer"),
+            "finish_reason": Column(pl.String, "stop | length; null: no answer"),
+            "error": Column(pl.String, "why there is no answer"),
+            "elapsed_s": Column(
+                pl.Float64, "time of the request with retries; null: answered in a batch", "seconds"
+            ),
+        },
+        partitions=["experiment", "model", "benchmark"],
+    ),
+    "benchmark_results": Table(
+        grain="One row per model, benchmark, subset and metric.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "benchmark": BENCHMARK,
+            "subset": Column(pl.String, "all | a subject or category"),
+            "metric": Column(pl.String, "name of the metric"),
+            "value": Column(
+                pl.Float64, "mean over items; null: none scored", "per cent; MT-Bench 1 to 10"
+            ),
+            "standard_error": Column(pl.Float64, "of the bootstrap; null: one item", "as value"),
+            "low": Column(pl.Float64, "lower end of the interval", "as value"),
+            "high": Column(pl.Float64, "upper end of the interval", "as value"),
+            "interval": Column(pl.String, "kind of the interval, and what it resamples"),
+            "items": Column(pl.Int64, "items that have the metric"),
+            "unscored_items": Column(pl.Int64, "items that were answered and lack the metric"),
+            "judge_id": Column(pl.String, "the judge, in judges; null: none"),
+            "benchmark_id": Column(pl.String, "hash of data, settings, shots, versions and judge"),
+            "source": Column(pl.String, "harness or library that measured, with its version"),
+        },
+        partitions=["experiment", "model", "benchmark"],
+    ),
 }

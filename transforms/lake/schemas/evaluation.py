@@ -1,148 +1,187 @@
-"""Schemas of what models are worth on held-out prompts, and which of them is taken."""
+"""Tables of models on held-out prompts, and of which model is selected or promoted."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import LOOP_SLICE, Schema
+from transforms.lake.schemas.columns import (
+    CREATED_AT,
+    HIGH,
+    LOOP_SLICE,
+    LOW,
+    POLICY_ID,
+    PROMPT_ID,
+    PROMPTS,
+    RESPONSE_INDEX,
+    STANDARD_ERROR,
+)
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per evaluation response
-    "evaluation_responses": {
-        **LOOP_SLICE,
-        "model": pl.String,  # asset of the policy
-        "policy_id": pl.String,
-        "evaluation_id": pl.String,  # hash of settings, prompts, reference and reward model
-        "split": pl.String,  # validation | evaluation
-        "decoding": pl.String,  # sampled | greedy
-        "prompt_id": pl.String,
-        "response_index": pl.Int32,
-        "response": pl.String,
-        "response_tokens": pl.Int32,
-        "response_chars": pl.Int32,
-        "finish_reason": pl.String,
-        "reward": pl.Float64,
-        "gold_reward": pl.Float64,
-        "policy_logp": pl.Float64,  # nats, summed over the response and its end of turn
-        "reference_logp": pl.Float64,  # the same under pi_0
-    },
-    # one row per model, split, decoding and metric; `versus` names the model of a difference
-    "evaluation_results": {
-        **LOOP_SLICE,
-        "model": pl.String,
-        "policy_id": pl.String,
-        "split": pl.String,
-        "decoding": pl.String,
-        "metric": pl.String,
-        "versus": pl.String,
-        "value": pl.Float64,
-        "standard_error": pl.Float64,  # clustered by prompt
-        "prompts": pl.Int64,
-        "low": pl.Float64,  # 95% interval by the bootstrap over prompts; null in older rows
-        "high": pl.Float64,
-    },
-    # one row per policy, reward model of an experiment with feedback, and split
-    "reward_accuracy": {
-        **LOOP_SLICE,  # the iteration is the policy's, 0 for pi_0
-        "policy": pl.String,  # asset whose sampled responses are ordered
-        "policy_id": pl.String,
-        "reward_model": pl.String,  # asset that orders them
-        "reward_model_id": pl.String,
-        "refreshes": pl.Int32,  # of the reward model; 0 for the one before the loop
-        "split": pl.String,  # validation | evaluation
-        "accuracy": pl.Float64,  # against the gold reward, a tie of the rewards one half
-        "standard_error": pl.Float64,  # clustered by prompt
-        "prompts": pl.Int64,
-    },
-    # one row per model, data mixture, bench set, weights, section or subset, and metric
-    "reward_bench_results": {
-        "bench": pl.String,  # name in transforms.benchmarks.reward_bench.sets
-        "model": pl.String,  # asset
-        "model_id": pl.String,  # checkpoint
-        "kind": pl.String,  # reward_model | preference_model | judge
-        "mixture": pl.String,  # that it was trained on
-        "weights": pl.String,  # of the section's subsets, by name; null for a subset
-        "level": pl.String,  # section | subset
-        "name": pl.String,
-        "metric": pl.String,  # pair_accuracy | longer_wins (length alone, on the same pairs)
-        "value": pl.Float64,  # per cent; null where `missing` is not empty
-        "standard_error": pl.Float64,  # percentage points, clustered by prompt; null: undefined
-        "pairs": pl.Int64,
-        "unscored_pairs": pl.Int64,  # longer than the model reads; in no value
-        "missing": pl.String,  # subsets without a scored pair
-    },
-    # one row per model, baseline, split, decoding and judge
-    "length_controlled_win_rates": {
-        **LOOP_SLICE,
-        "model": pl.String,
-        "policy_id": pl.String,
-        "versus": pl.String,
-        "versus_id": pl.String,
-        "split": pl.String,
-        "decoding": pl.String,
-        "judged_by": pl.String,  # reward | gold_reward | a judge_id
-        "win_rate": pl.Float64,  # share; the interval beside it is of 95%, over prompts
-        "standard_error": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "length_controlled_win_rate": pl.Float64,  # null where length cannot be told from quality
-        "length_controlled_standard_error": pl.Float64,
-        "length_controlled_low": pl.Float64,
-        "length_controlled_high": pl.Float64,
-        "length_coefficient": pl.Float64,  # log-odds; below 0 where the longer side is preferred
-        "longer_share": pl.Float64,  # of pairs whose longer side is the model's
-        "response_chars": pl.Float64,
-        "baseline_chars": pl.Float64,
-        "pairs": pl.Int64,
-        "prompts": pl.Int64,
-    },
-    # one row per experiment: its best iterate on the validation prompts
-    "selected_policies": {
-        **LOOP_SLICE,
-        "model": pl.String,
-        "policy_id": pl.String,
-        "metric": pl.String,
-        "value": pl.Float64,
-        "standard_error": pl.Float64,
-    },
-    # one row per decision on which policy is the current one; the first makes pi_0 it
-    "promotions": {
-        **LOOP_SLICE,
-        "decision_id": pl.String,  # hash of both policies, the figures and the settings
-        "model": pl.String,  # asset of the challenger
-        "policy_id": pl.String,
-        "current_id": pl.String,  # policy that it challenged; null in the first row
-        "promoted": pl.Boolean,
-        "reason": pl.String,
-        "metric": pl.String,
-        "decoding": pl.String,
-        "advantage": pl.Float64,  # challenger less current, win rates less one half
-        "standard_error": pl.Float64,
-        "low": pl.Float64,
-        "high": pl.Float64,
-        "level": pl.Float64,  # of the interval
-        "prompts": pl.Int64,
-        "evaluation_id": pl.String,
-        "judge_id": pl.String,  # null where no judge was asked
-        "falls": pl.List(
-            pl.Struct(
-                {
-                    "benchmark": pl.String,
-                    "metric": pl.String,
-                    "value": pl.Float64,
-                    "current_value": pl.Float64,
-                    "fall": pl.Float64,  # in the unit of the value
-                    "max_fall": pl.Float64,
-                    "missing": pl.String,  # why there is no fall
-                }
-            )
-        ),
-        "created_at": pl.Datetime("us", "UTC"),
-    },
-}
+MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
+SPLIT = Column(pl.String, "validation | evaluation")
+DECODING = Column(pl.String, "sampled | greedy")
 
-PARTITIONS: dict[str, list[str]] = {
-    "evaluation_responses": ["experiment"],
-    "evaluation_results": ["experiment"],
-    "reward_accuracy": ["experiment"],
-    "reward_bench_results": ["model"],
-    "length_controlled_win_rates": ["experiment"],
+TABLES: dict[str, Table] = {
+    "evaluation_responses": Table(
+        grain="One row per evaluation response.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "evaluation_id": Column(pl.String, "hash of settings, prompts, reference, rewards"),
+            "split": SPLIT,
+            "decoding": DECODING,
+            "prompt_id": PROMPT_ID,
+            "response_index": RESPONSE_INDEX,
+            "response": Column(pl.String, "text of the response"),
+            "response_tokens": Column(pl.Int32, "length of the response", "tokens"),
+            "response_chars": Column(pl.Int32, "length of the response", "chars"),
+            "finish_reason": Column(pl.String, "stop | length: the response ends at max_tokens"),
+            "reward": Column(pl.Float64, "of the reward model", "reward units"),
+            "gold_reward": Column(pl.Float64, "of the gold program; null: none", "reward units"),
+            "policy_logp": Column(
+                pl.Float64, "sum over the response and its end of turn, policy", "nats"
+            ),
+            "reference_logp": Column(
+                pl.Float64, "sum over the response and its end of turn, π₀", "nats"
+            ),
+        },
+        partitions=["experiment"],
+    ),
+    "evaluation_results": Table(
+        grain="One row per model, split, decoding and metric; with `versus`, of a difference.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "split": SPLIT,
+            "decoding": DECODING,
+            "metric": Column(pl.String, "reward, gold_reward, response_chars, kl_to_sft, …"),
+            "versus": Column(pl.String, "model that is subtracted, or compared; null: none"),
+            "value": Column(pl.Float64, "mean over prompts", "as metric"),
+            "standard_error": STANDARD_ERROR,
+            "prompts": PROMPTS,
+            "low": LOW,
+            "high": HIGH,
+        },
+        partitions=["experiment"],
+    ),
+    "reward_accuracy": Table(
+        grain="One row per policy, reward model of an experiment with feedback, and split.",
+        columns={
+            "experiment": LOOP_SLICE["experiment"],
+            "iteration": Column(pl.Int32, "iteration of the policy; 0: π₀"),
+            "policy": Column(pl.String, "asset of the policy whose responses are ordered"),
+            "policy_id": POLICY_ID,
+            "reward_model": Column(pl.String, "asset of the reward model that orders them"),
+            "reward_model_id": Column(pl.String, "checkpoint of the reward model"),
+            "refreshes": Column(pl.Int32, "refreshes of the reward model; 0: before the loop"),
+            "split": SPLIT,
+            "accuracy": Column(
+                pl.Float64, "pairs ordered as by the gold reward; ties 1/2", "share"
+            ),
+            "standard_error": Column(pl.Float64, "clustered by prompt", "share"),
+            "prompts": PROMPTS,
+        },
+        partitions=["experiment"],
+    ),
+    "length_controlled_win_rates": Table(
+        grain="One row per model, baseline, split, decoding and judge.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "versus": Column(pl.String, "asset of the baseline"),
+            "versus_id": Column(pl.String, "checkpoint of the baseline"),
+            "split": SPLIT,
+            "decoding": DECODING,
+            "judged_by": Column(pl.String, "reward | gold_reward | a judge_id"),
+            "win_rate": Column(pl.Float64, "pairs that the model wins; ties 1/2", "share"),
+            "standard_error": Column(pl.Float64, "of win_rate, clustered by prompt", "share"),
+            "low": Column(pl.Float64, "lower end of its 95% interval", "share"),
+            "high": Column(pl.Float64, "upper end of its 95% interval", "share"),
+            "length_controlled_win_rate": Column(
+                pl.Float64, "at equal length; null: length and quality are inseparable", "share"
+            ),
+            "length_controlled_standard_error": Column(pl.Float64, "of it, by prompt", "share"),
+            "length_controlled_low": Column(pl.Float64, "lower end of its 95% interval", "share"),
+            "length_controlled_high": Column(pl.Float64, "upper end of its 95% interval", "share"),
+            "length_coefficient": Column(
+                pl.Float64, "of the regression; below 0: the longer side is preferred", "log-odds"
+            ),
+            "longer_share": Column(pl.Float64, "pairs whose longer side is the model's", "share"),
+            "response_chars": Column(pl.Float64, "mean length of the model's side", "chars"),
+            "baseline_chars": Column(pl.Float64, "mean length of the baseline's side", "chars"),
+            "pairs": Column(pl.Int64, "judged pairs of responses"),
+            "prompts": PROMPTS,
+        },
+        partitions=["experiment"],
+    ),
+    "selected_policies": Table(
+        grain="One row per experiment: its best iterate on the validation prompts.",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "metric": Column(pl.String, "metric of evaluation_results that selects"),
+            "value": Column(pl.Float64, "of the selected policy", "as metric"),
+            "standard_error": STANDARD_ERROR,
+        },
+    ),
+    "promotions": Table(
+        grain="One row per decision on which policy is the current one; the first promotes π₀.",
+        columns={
+            **LOOP_SLICE,
+            "decision_id": Column(pl.String, "hash of both policies, the figures and the settings"),
+            "model": Column(pl.String, "asset of the challenger"),
+            "policy_id": Column(pl.String, "checkpoint of the challenger"),
+            "current_id": Column(pl.String, "policy that it challenged; null: the first row"),
+            "promoted": Column(pl.Boolean, "whether the challenger is the current policy now"),
+            "reason": Column(pl.String, "why, in words"),
+            "metric": Column(pl.String, "metric that decides"),
+            "decoding": DECODING,
+            "advantage": Column(
+                pl.Float64, "challenger less current; a win rate less 1/2", "as metric"
+            ),
+            "standard_error": Column(pl.Float64, "clustered by prompt", "as metric"),
+            "low": Column(pl.Float64, "lower end of the interval", "as metric"),
+            "high": Column(pl.Float64, "upper end of the interval", "as metric"),
+            "level": Column(pl.Float64, "confidence level of the interval", "share"),
+            "prompts": PROMPTS,
+            "evaluation_id": Column(pl.String, "evaluation that both were compared in"),
+            "judge_id": Column(pl.String, "the judge, in judges; null: none"),
+            "falls": Column(
+                pl.List(
+                    pl.Struct(
+                        {
+                            "benchmark": pl.String,
+                            "metric": pl.String,
+                            "value": pl.Float64,
+                            "current_value": pl.Float64,
+                            "fall": pl.Float64,
+                            "max_fall": pl.Float64,
+                            "missing": pl.String,
+                        }
+                    )
+                ),
+                "bounded benchmarks: current value less value; missing: why there is none",
+                "as value",
+            ),
+            "created_at": CREATED_AT,
+        },
+    ),
+    "reward_bench_results": Table(
+        grain="One row per model, data mixture, bench set, weights, section or subset, and metric.",
+        columns={
+            "bench": Column(pl.String, "bench set, such as reward_bench"),
+            "model": Column(pl.String, "asset of the model"),
+            "model_id": Column(pl.String, "checkpoint of the model"),
+            "kind": Column(pl.String, "reward_model | preference_model | judge"),
+            "mixture": Column(pl.String, "mixture that the model was trained on"),
+            "weights": Column(pl.String, "name of the section's weights; null: of a subset"),
+            "level": Column(pl.String, "section | subset"),
+            "name": Column(pl.String, "section or subset"),
+            "metric": Column(pl.String, "pair_accuracy | longer_wins: length alone, same pairs"),
+            "value": Column(pl.Float64, "null: a subset is missing", "per cent"),
+            "standard_error": Column(pl.Float64, "clustered by prompt", "percentage points"),
+            "pairs": Column(pl.Int64, "scored pairs"),
+            "unscored_pairs": Column(pl.Int64, "pairs that are longer than the model reads"),
+            "missing": Column(pl.String, "subsets without a scored pair"),
+        },
+        partitions=["model"],
+    ),
 }

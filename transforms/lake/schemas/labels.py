@@ -1,63 +1,78 @@
-"""Schemas of who prefers which response: judges and their answers, label queues and labels."""
+"""Tables of who prefers which response: judges and their verdicts, label queues and labels."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import LOOP_SLICE, MESSAGES, Schema
+from transforms.lake.schemas.columns import CREATED_AT, LOOP_SLICE, MESSAGES, PROMPT_ID
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per judge: a model, a rubric and how it is asked
-    "judges": {
-        "judge_id": pl.String,  # hash of the columns up to `settings`
-        "model": pl.String,  # checkpoint id, or the name at `address`
-        "address": pl.String,  # null for a model that runs here
-        "rubric": pl.String,
-        "rubric_text": pl.String,
-        "settings": pl.String,  # JSON
-        "max_unparsed_share": pl.Float64,  # bound of the check judgments_are_usable
-    },
-    # one row per judge, comparison and order in which its responses were shown
-    "judgments": {
-        "judge_id": pl.String,
-        "comparison_id": pl.String,
-        "a_is": pl.String,  # first | second: the response that was shown as A
-        "rubric": pl.String,
-        "verdict": pl.String,  # A | B | tie | unparseable; null without an answer
-        "raw_text": pl.String,
-        "finish_reason": pl.String,  # stop | length; null without an answer
-        "error": pl.String,  # why there is no answer
-        "elapsed_s": pl.Float64,  # retries included; null where many are answered at once
-    },
-    # one row per pair of an iteration's responses that is sent to the preference oracle
-    "label_queue": {
-        **LOOP_SLICE,
-        "pair_id": pl.String,  # the comparison_id of `judgments`: hash of prompt and texts
-        "prompt_id": pl.String,
-        "prompt": MESSAGES,
-        "first": pl.String,  # the two responses, in alphabetical order
-        "second": pl.String,
-        "first_response_index": pl.Int32,
-        "second_response_index": pl.Int32,
-        "preference_probability": pl.Float64,  # of first over second, under the reward model below
-        "reward_model": pl.String,  # asset of the last reward model, before the refresh
-        "reward_model_id": pl.String,
-        "choice": pl.String,  # uncertainty | random
-        "place": pl.Int32,  # in the queue, from 0
-    },
-    # one row per label: pair, and who says which response is better
-    "preference_labels": {
-        **LOOP_SLICE,
-        "pair_id": pl.String,
-        "prompt_id": pl.String,
-        "oracle": pl.String,  # gold | judge | people
-        "oracle_id": pl.String,  # version of the gold program, judge_id, or a person's name
-        "preferred": pl.String,  # first | second | tie | undecided
-        "answer": pl.String,  # what the oracle said
-        "created_at": pl.Datetime("us", "UTC"),
-    },
-}
+PAIR_ID = Column(pl.String, "comparison_id of judgments: hash of the prompt and both texts")
+FINISH_REASON = Column(pl.String, "stop | length; null: no answer")
 
-PARTITIONS: dict[str, list[str]] = {
-    "judgments": ["judge_id"],
-    "label_queue": ["experiment", "iteration"],
-    "preference_labels": ["experiment", "iteration"],
+TABLES: dict[str, Table] = {
+    "judges": Table(
+        grain="One row per judge: a model, a rubric, and how the model is asked.",
+        columns={
+            "judge_id": Column(pl.String, "hash of the columns from model to settings"),
+            "model": Column(pl.String, "checkpoint id, or the name of the model at address"),
+            "address": Column(pl.String, "address of the server; null: the model runs here"),
+            "rubric": Column(pl.String, "name of the rubric"),
+            "rubric_text": Column(pl.String, "text of the rubric"),
+            "settings": Column(pl.String, "how the model is asked, JSON"),
+            "max_unparsed_share": Column(
+                pl.Float64, "bound of the check judgments_are_usable", "share"
+            ),
+        },
+    ),
+    "judgments": Table(
+        grain="One row per judge, comparison and order in which the two responses were shown.",
+        columns={
+            "judge_id": Column(pl.String, "the judge, in judges"),
+            "comparison_id": Column(pl.String, "hash of the prompt and both texts"),
+            "a_is": Column(pl.String, "first | second: the response that was shown as A"),
+            "rubric": Column(pl.String, "name of the rubric"),
+            "verdict": Column(pl.String, "A | B | tie | unparseable; null: no answer"),
+            "raw_text": Column(pl.String, "the judge's answer"),
+            "finish_reason": FINISH_REASON,
+            "error": Column(pl.String, "why there is no answer"),
+            "elapsed_s": Column(
+                pl.Float64, "time of the request with retries; null: answered in a batch", "seconds"
+            ),
+        },
+        partitions=["judge_id"],
+    ),
+    "label_queue": Table(
+        grain="One row per pair of an iteration's responses that is sent to the preference oracle.",
+        columns={
+            **LOOP_SLICE,
+            "pair_id": PAIR_ID,
+            "prompt_id": PROMPT_ID,
+            "prompt": Column(MESSAGES, "the conversation; it ends with a user's turn"),
+            "first": Column(pl.String, "the response that is first in alphabetical order"),
+            "second": Column(pl.String, "the other response"),
+            "first_response_index": Column(pl.Int32, "response_index of first"),
+            "second_response_index": Column(pl.Int32, "response_index of second"),
+            "preference_probability": Column(
+                pl.Float64, "of first over second, under the reward model", "share"
+            ),
+            "reward_model": Column(pl.String, "asset of the reward model before the refresh"),
+            "reward_model_id": Column(pl.String, "checkpoint of the reward model"),
+            "choice": Column(pl.String, "uncertainty | random: how pairs are chosen"),
+            "place": Column(pl.Int32, "position in the queue, from 0"),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "preference_labels": Table(
+        grain="One row per label: a pair, and which response one oracle prefers.",
+        columns={
+            **LOOP_SLICE,
+            "pair_id": PAIR_ID,
+            "prompt_id": PROMPT_ID,
+            "oracle": Column(pl.String, "gold | judge | people"),
+            "oracle_id": Column(pl.String, "version of the gold program, judge_id, or a person"),
+            "preferred": Column(pl.String, "first | second | tie | undecided"),
+            "answer": Column(pl.String, "the oracle's answer as it was given"),
+            "created_at": CREATED_AT,
+        },
+        partitions=["experiment", "iteration"],
+    ),
 }

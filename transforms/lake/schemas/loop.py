@@ -1,123 +1,177 @@
-"""Schemas of an iteration: responses, rewards, pairs, and the health of these before training."""
+"""Tables of an iteration: responses, rewards, pairs, and their health before training."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import LOOP_SLICE, MESSAGES, Schema
+from transforms.lake.schemas.columns import (
+    LOOP_SLICE,
+    MESSAGES,
+    POLICY_ID,
+    PROMPT_ID,
+    RESPONSE_INDEX,
+)
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per sampled response
-    "generations": {
-        **LOOP_SLICE,
-        "prompt_id": pl.String,
-        "response_index": pl.Int32,
-        "response": pl.String,
-        "response_tokens": pl.Int32,
-        "response_chars": pl.Int32,
-        "finish_reason": pl.String,  # stop | length
-        "policy_id": pl.String,
-        "sampling_id": pl.String,  # hash of the sampling settings and seed
-        "sampler": pl.Int32,  # its place in the recipe's list, from 0; null in old rows: 0
-        "sampler_policy": pl.String,  # current | previous | initial | step@<share>; null: current
-        "n": pl.Int32,  # responses a prompt, over all samplers; null in old rows
-        "temperature": pl.Float64,
-        "top_p": pl.Float64,
-        "max_tokens": pl.Int32,
-        "seed": pl.Int64,
-    },
-    # one row per prompt of a slice with adaptive n: where sampling stopped
-    "sampling_stops": {
-        **LOOP_SLICE,
-        "prompt_id": pl.String,
-        "sampling_id": pl.String,  # of the responses
-        "responses": pl.Int32,  # that the rule asks for
-        "margin": pl.Float64,  # best-worst, penalised reward, after these; null: fewer than two
-        "reason": pl.String,  # enough_margin | no_growth | n_reached
-    },
-    # one row per response and ranker
-    "scores": {
-        **LOOP_SLICE,
-        "prompt_id": pl.String,
-        "response_index": pl.Int32,
-        "ranker": pl.String,  # asset: reward_model..., preference_model, or judge
-        "ranker_id": pl.String,  # its checkpoint id; a judge's judge_id
-        "ranking_id": pl.String,  # hash of the settings with which it ranks
-        "policy_id": pl.String,  # of the response, as in `generations`
-        "sampling_id": pl.String,  # of the response
-        "reward": pl.Float64,  # a reward model's scalar, or a mean share of comparisons won
-    },
-    # one row per prompt of a slice, ranker and unit of length
-    "reward_length_correlation": {
-        **LOOP_SLICE,
-        "ranker": pl.String,
-        "ranker_id": pl.String,
-        "split": pl.String,
-        "prompt_id": pl.String,
-        "unit": pl.String,  # chars | tokens
-        "pearson": pl.Float64,  # of reward and length over the responses; null where undefined
-        "status": pl.String,  # defined | one_response | constant_reward | constant_length
-        "responses": pl.Int32,
-        "mean_length": pl.Float64,  # in the unit
-    },
-    # one row per prompt that produced a pair; by the rule all_above_margin, per prompt and pair
-    "dpo_pairs": {
-        **LOOP_SLICE,
-        "prompt_id": pl.String,
-        "prompt": MESSAGES,
-        "chosen": MESSAGES,
-        "rejected": MESSAGES,
-        "chosen_response_index": pl.Int32,
-        "rejected_response_index": pl.Int32,
-        "chosen_reward": pl.Float64,
-        "rejected_reward": pl.Float64,
-        "chosen_penalised_reward": pl.Float64,
-        "rejected_penalised_reward": pl.Float64,
-        "margin": pl.Float64,  # of the penalised rewards
-        "rule": pl.String,
-    },
-    # one row per prompt of an iteration that produced no pair
-    "dropped_pairs": {
-        **LOOP_SLICE,
-        "prompt_id": pl.String,
-        "reason": pl.String,
-    },
-    # one row per slice: its responses and pairs before they are trained on; `_se`: by prompt
-    "iteration_health": {
-        **LOOP_SLICE,
-        "ranker": pl.String,
-        "prompts": pl.Int64,
-        "responses": pl.Int64,
-        "pairs": pl.Int64,
-        "reward_length_slope": pl.Float64,  # reward units a character, within prompts
-        "reward_length_slope_se": pl.Float64,
-        "reward_length_correlation": pl.Float64,  # mean of Pearson's r within prompts, characters
-        "reward_length_correlation_se": pl.Float64,
-        "response_chars": pl.Float64,
-        "response_chars_se": pl.Float64,
-        "chosen_minus_rejected_chars": pl.Float64,
-        "chosen_minus_rejected_chars_se": pl.Float64,
-        "chosen_to_rejected_chars": pl.Float64,  # ratio of the mean lengths
-        "chosen_to_rejected_chars_se": pl.Float64,
-        "longer_chosen_share": pl.Float64,  # of pairs, equal lengths one half
-        "longer_chosen_share_se": pl.Float64,
-        "repeated_4gram_share": pl.Float64,  # within a response
-        "repeated_4gram_share_se": pl.Float64,
-        "duplicate_share": pl.Float64,  # responses that another prompt has, too
-        "duplicate_share_se": pl.Float64,
-        "truncated_share": pl.Float64,
-        "truncated_share_se": pl.Float64,
-        "refusal_share": pl.Float64,
-        "refusal_share_se": pl.Float64,
-        "other_ranker": pl.String,  # that scored the same responses; null where none has
-        "ranker_agreement": pl.Float64,  # of the two, over pairs of a prompt's responses
-        "ranker_agreement_se": pl.Float64,
-    },
-}
+RANKER = Column(pl.String, "asset of a reward or preference model, or `judge`")
+RANKER_ID = Column(pl.String, "checkpoint of the ranker; judge_id of a judge")
 
-PARTITIONS: dict[str, list[str]] = {
-    "generations": ["experiment", "iteration"],
-    "sampling_stops": ["experiment", "iteration"],
-    "scores": ["experiment", "iteration"],
-    "dpo_pairs": ["experiment", "iteration"],
-    "dropped_pairs": ["experiment", "iteration"],
-    "iteration_health": ["experiment", "iteration"],
+
+def _standard_error(unit: str) -> Column:
+    return Column(pl.Float64, "standard error of the column above, clustered by prompt", unit)
+
+
+TABLES: dict[str, Table] = {
+    "generations": Table(
+        grain="One row per sampled response.",
+        columns={
+            **LOOP_SLICE,
+            "prompt_id": PROMPT_ID,
+            "response_index": RESPONSE_INDEX,
+            "response": Column(pl.String, "text of the response"),
+            "response_tokens": Column(pl.Int32, "length of the response", "tokens"),
+            "response_chars": Column(pl.Int32, "length of the response", "chars"),
+            "finish_reason": Column(pl.String, "stop | length: the response ends at max_tokens"),
+            "policy_id": POLICY_ID,
+            "sampling_id": Column(pl.String, "hash of the sampling settings and the seed"),
+            "sampler": Column(pl.Int32, "position in the recipe's list of samplers, from 0"),
+            "sampler_policy": Column(pl.String, "current | previous | initial | step@<share>"),
+            "n": Column(pl.Int32, "responses per prompt, over all samplers"),
+            "temperature": Column(pl.Float64, "sampling temperature; has no unit"),
+            "top_p": Column(pl.Float64, "probability mass that is sampled from", "share"),
+            "max_tokens": Column(pl.Int32, "longest response allowed", "tokens"),
+            "seed": Column(pl.Int64, "seed of the engine"),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "sampling_stops": Table(
+        grain="One row per prompt of a slice with adaptive n: where its sampling stopped.",
+        columns={
+            **LOOP_SLICE,
+            "prompt_id": PROMPT_ID,
+            "sampling_id": Column(pl.String, "hash of the settings of the responses"),
+            "responses": Column(pl.Int32, "responses that the rule asks for"),
+            "margin": Column(
+                pl.Float64, "best less worst penalised reward; null: below 2", "reward units"
+            ),
+            "reason": Column(pl.String, "enough_margin | no_growth | n_reached"),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "scores": Table(
+        grain="One row per response and ranker.",
+        columns={
+            **LOOP_SLICE,
+            "prompt_id": PROMPT_ID,
+            "response_index": RESPONSE_INDEX,
+            "ranker": RANKER,
+            "ranker_id": RANKER_ID,
+            "ranking_id": Column(pl.String, "hash of the settings that the ranker works with"),
+            "policy_id": Column(pl.String, "checkpoint that the response is sampled from"),
+            "sampling_id": Column(pl.String, "hash of the settings of the response"),
+            "reward": Column(
+                pl.Float64,
+                "of a reward model; else share of comparisons won; null: no verdict",
+                "reward units",
+            ),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "dpo_pairs": Table(
+        grain="One row per pair: one per prompt, or several by the rule all_above_margin.",
+        columns={
+            **LOOP_SLICE,
+            "prompt_id": PROMPT_ID,
+            "prompt": Column(MESSAGES, "the conversation; it ends with a user's turn"),
+            "chosen": Column(MESSAGES, "the response of higher penalised reward"),
+            "rejected": Column(MESSAGES, "the response of lower penalised reward"),
+            "chosen_response_index": Column(pl.Int32, "response_index of chosen"),
+            "rejected_response_index": Column(pl.Int32, "response_index of rejected"),
+            "chosen_reward": Column(pl.Float64, "reward of chosen", "reward units"),
+            "rejected_reward": Column(pl.Float64, "reward of rejected", "reward units"),
+            "chosen_penalised_reward": Column(
+                pl.Float64, "reward less length penalty times length", "reward units"
+            ),
+            "rejected_penalised_reward": Column(
+                pl.Float64, "reward less length penalty times length", "reward units"
+            ),
+            "margin": Column(pl.Float64, "difference of the penalised rewards", "reward units"),
+            "rule": Column(pl.String, "rule that paired the responses"),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "dropped_pairs": Table(
+        grain="One row per prompt of an iteration without a pair.",
+        columns={
+            **LOOP_SLICE,
+            "prompt_id": PROMPT_ID,
+            "reason": Column(
+                pl.String, "too_few_responses | equal_text | equal_reward | small_margin"
+            ),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "reward_length_correlation": Table(
+        grain="One row per prompt of a slice, ranker and unit of length.",
+        columns={
+            **LOOP_SLICE,
+            "ranker": RANKER,
+            "ranker_id": RANKER_ID,
+            "split": Column(pl.String, "split of the prompt; null: in none"),
+            "prompt_id": PROMPT_ID,
+            "unit": Column(pl.String, "chars | tokens"),
+            "pearson": Column(
+                pl.Float64, "r of reward and length over the responses; null: undefined", "−1 to 1"
+            ),
+            "status": Column(
+                pl.String, "defined | one_response | constant_reward | constant_length"
+            ),
+            "responses": Column(pl.Int32, "responses with a reward"),
+            "mean_length": Column(pl.Float64, "mean over the responses", "chars or tokens: unit"),
+        },
+    ),
+    "iteration_health": Table(
+        grain="One row per slice: its responses and pairs before they are trained on.",
+        columns={
+            **LOOP_SLICE,
+            "ranker": RANKER,
+            "prompts": Column(pl.Int64, "prompts with responses"),
+            "responses": Column(pl.Int64, "responses of the slice"),
+            "pairs": Column(pl.Int64, "pairs of the slice"),
+            "reward_length_slope": Column(
+                pl.Float64, "slope of reward on length within prompts", "reward units per char"
+            ),
+            "reward_length_slope_se": _standard_error("reward units per char"),
+            "reward_length_correlation": Column(
+                pl.Float64, "mean of Pearson's r of reward and chars within prompts", "−1 to 1"
+            ),
+            "reward_length_correlation_se": _standard_error("−1 to 1"),
+            "response_chars": Column(pl.Float64, "mean length of the responses", "chars"),
+            "response_chars_se": _standard_error("chars"),
+            "chosen_minus_rejected_chars": Column(pl.Float64, "mean over pairs", "chars"),
+            "chosen_minus_rejected_chars_se": _standard_error("chars"),
+            "chosen_to_rejected_chars": Column(pl.Float64, "mean length over mean length", "ratio"),
+            "chosen_to_rejected_chars_se": _standard_error("ratio"),
+            "longer_chosen_share": Column(
+                pl.Float64, "pairs whose longer side is chosen; equal lengths 1/2", "share"
+            ),
+            "longer_chosen_share_se": _standard_error("share"),
+            "repeated_4gram_share": Column(pl.Float64, "repeated 4-grams in a response", "share"),
+            "repeated_4gram_share_se": _standard_error("share"),
+            "duplicate_share": Column(
+                pl.Float64, "responses whose text another prompt also has", "share"
+            ),
+            "duplicate_share_se": _standard_error("share"),
+            "truncated_share": Column(pl.Float64, "responses that end at max_tokens", "share"),
+            "truncated_share_se": _standard_error("share"),
+            "refusal_share": Column(pl.Float64, "responses that refuse", "share"),
+            "refusal_share_se": _standard_error("share"),
+            "other_ranker": Column(
+                pl.String, "ranker that scored the same responses and agrees least; null: none"
+            ),
+            "ranker_agreement": Column(
+                pl.Float64, "pairs of responses that both rankers order alike", "share"
+            ),
+            "ranker_agreement_se": _standard_error("share"),
+        },
+        partitions=["experiment", "iteration"],
+    ),
 }

@@ -1,42 +1,46 @@
-"""Schemas of trained models, their steps and their reference log-probabilities."""
+"""Tables of trained models, their optimiser steps and their reference log-probabilities."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import LOOP_SLICE, Schema
+from transforms.lake.schemas.columns import CREATED_AT, LOOP_SLICE
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per trained (or initial) model
-    "checkpoints": {
-        **LOOP_SLICE,
-        "asset": pl.String,
-        "checkpoint_id": pl.String,  # hash of weights, tokenizer and chat template
-        "kind": pl.String,  # causal_lm | reward_model
-        "parent_id": pl.String,
-        "reference_id": pl.String,
-        "settings": pl.String,  # JSON
-        "inputs": pl.String,  # JSON: upstream asset -> output id
-        "path": pl.String,  # relative to the lake's root
-        "created_at": pl.Datetime("us", "UTC"),
-    },
-    # one row per metric of a logged optimiser step
-    "training_metrics": {
-        **LOOP_SLICE,
-        "asset": pl.String,
-        "step": pl.Int32,
-        "epoch": pl.Float64,
-        "metric": pl.String,
-        "value": pl.Float64,
-    },
-    # one row per reference, compute type and sequence (a prompt's and a completion's token ids)
-    "reference_logps": {
-        "reference_id": pl.String,  # checkpoint of the reference
-        "dtype": pl.String,  # that it computes in: float32 | bfloat16
-        "sequence_id": pl.String,  # hash of the token ids
-        "completion_tokens": pl.Int32,
-        "logp": pl.Float64,  # nats, summed over the completion and its end of turn
-    },
-}
-
-PARTITIONS: dict[str, list[str]] = {
-    "reference_logps": ["reference_id"],
+TABLES: dict[str, Table] = {
+    "checkpoints": Table(
+        grain="One row per trained or initial model.",
+        columns={
+            **LOOP_SLICE,
+            "asset": Column(pl.String, "asset of the model"),
+            "checkpoint_id": Column(pl.String, "hash of weights, tokenizer and chat template"),
+            "kind": Column(pl.String, "causal_lm | reward_model"),
+            "parent_id": Column(pl.String, "checkpoint that the training starts from"),
+            "reference_id": Column(pl.String, "checkpoint of the reference; empty: none"),
+            "settings": Column(pl.String, "settings of the training, JSON"),
+            "inputs": Column(pl.String, "upstream asset -> output id, JSON"),
+            "path": Column(pl.String, "folder, relative to the lake's root"),
+            "created_at": CREATED_AT,
+        },
+    ),
+    "training_metrics": Table(
+        grain="One row per metric of a logged optimiser step.",
+        columns={
+            **LOOP_SLICE,
+            "asset": Column(pl.String, "asset of the model"),
+            "step": Column(pl.Int32, "optimiser step, from 1"),
+            "epoch": Column(pl.Float64, "passes over the data so far"),
+            "metric": Column(pl.String, "name that the trainer logs, such as `loss`"),
+            "value": Column(pl.Float64, "value of the metric", "as metric"),
+        },
+    ),
+    "reference_logps": Table(
+        grain="One row per reference, compute type and sequence (a prompt's and a response's ids).",
+        columns={
+            "reference_id": Column(pl.String, "checkpoint of the reference"),
+            "dtype": Column(pl.String, "float32 | bfloat16: what the reference computes in"),
+            "sequence_id": Column(pl.String, "hash of the token ids"),
+            "completion_tokens": Column(pl.Int32, "length of the completion", "tokens"),
+            "logp": Column(pl.Float64, "sum over the completion and its end of turn", "nats"),
+        },
+        partitions=["reference_id"],
+    ),
 }

@@ -1,68 +1,93 @@
-"""Schemas of what came in: demonstrations, comparisons, their mixtures, and what was dropped."""
+"""Tables of what came in: raw rows, demonstrations, comparisons, mixtures, and dropped rows."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES, Schema
+from transforms.lake.schemas.columns import MESSAGES, PROMPT_ID
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per fine-tuning conversation
-    "demonstrations": {
-        "source": pl.String,
-        "row_key": pl.String,
-        "prompt_id": pl.String,
-        "messages": MESSAGES,
-    },
-    # one row per kept comparison; chosen and rejected hold the last turn only
-    "preference_pairs": {
-        "pair_id": pl.String,
-        "source": pl.String,
-        "row_key": pl.String,
-        "prompt_id": pl.String,
-        "prompt": MESSAGES,
-        "chosen": MESSAGES,
-        "rejected": MESSAGES,
-        "chosen_score": pl.Float64,
-        "rejected_score": pl.Float64,
-        "margin": pl.Float64,
-        "split": pl.String,  # train | reward_validation
-    },
-    # one row per table and source: what came in, so that kept + dropped can be checked against it
-    "source_rows": {
-        "table": pl.String,  # raw_<source> | preference_pairs | demonstrations | prompts
-        "source": pl.String,
-        "entry": pl.String,  # of the catalogue
-        "rows_in": pl.Int64,  # rows of the file, candidate pairs, conversations or prompts
-        "intake_id": pl.String,  # hash of the settings and of the input that they came from
-    },
-    # one row per pair of a mixture
-    "mixture_pairs": {
-        "mixture": pl.String,
-        "source": pl.String,
-        "pair_id": pl.String,
-        "copies": pl.Int32,  # times that an epoch shows it
-    },
-    # one row per kept comparison and tokenizer
-    "preference_tokens": {
-        "pair_id": pl.String,
-        "source": pl.String,
-        "tokenizer_id": pl.String,  # checkpoint whose tokenizer and chat template counted
-        "prompt_tokens": pl.Int32,
-        "chosen_tokens": pl.Int32,
-        "rejected_tokens": pl.Int32,
-    },
-    # one row per row, pair or prompt that a rule removed
-    "dropped_rows": {
-        "table": pl.String,  # the table that the row would have entered
-        "source": pl.String,
-        "row_key": pl.String,
-        "reason": pl.String,
-        "evidence": pl.String,
-    },
-}
+SOURCE = Column(pl.String, "source of the recipe")
+ROW_KEY = Column(pl.String, "row of the source: file and row number, or the source's own key")
+PAIR_ID = Column(pl.String, "hash of prompt, chosen and rejected")
 
-PARTITIONS: dict[str, list[str]] = {
-    "demonstrations": ["source"],
-    "preference_pairs": ["source"],
-    "mixture_pairs": ["mixture"],
-    "dropped_rows": ["table", "source"],
+RAW = "raw_"
+"""Prefix of the raw tables: there is one per source."""
+
+RAW_TABLE = Table(
+    grain="One row per row of a source's files that fits the columns of its catalogue entry.",
+    columns={"row_key": Column(pl.String, "file and row number, or the source's own key")},
+)
+"""What raw tables share; their other columns are the source's own (`prefloop sql ".schema"`)."""
+
+TABLES: dict[str, Table] = {
+    "demonstrations": Table(
+        grain="One row per fine-tuning conversation.",
+        columns={
+            "source": SOURCE,
+            "row_key": ROW_KEY,
+            "prompt_id": PROMPT_ID,
+            "messages": Column(MESSAGES, "the conversation; it ends with an assistant's turn"),
+        },
+        partitions=["source"],
+    ),
+    "preference_pairs": Table(
+        grain="One row per kept comparison.",
+        columns={
+            "pair_id": PAIR_ID,
+            "source": SOURCE,
+            "row_key": ROW_KEY,
+            "prompt_id": PROMPT_ID,
+            "prompt": Column(MESSAGES, "the conversation up to the compared turn"),
+            "chosen": Column(MESSAGES, "the preferred turn alone"),
+            "rejected": Column(MESSAGES, "the other turn alone"),
+            "chosen_score": Column(pl.Float64, "score of chosen; null: none", "source's units"),
+            "rejected_score": Column(pl.Float64, "score of rejected; null: none", "source's units"),
+            "margin": Column(pl.Float64, "chosen_score less rejected_score", "source's units"),
+            "split": Column(pl.String, "train | reward_validation"),
+        },
+        partitions=["source"],
+    ),
+    "source_rows": Table(
+        grain="One row per table and source: the rows that came in, which are kept plus dropped.",
+        columns={
+            "table": Column(
+                pl.String, "raw_<source> | preference_pairs | demonstrations | prompts"
+            ),
+            "source": SOURCE,
+            "entry": Column(pl.String, "catalogue entry of the source"),
+            "rows_in": Column(pl.Int64, "rows of the files, candidate pairs, or conversations"),
+            "intake_id": Column(pl.String, "hash of the settings and the rows that came in"),
+        },
+    ),
+    "mixture_pairs": Table(
+        grain="One row per pair of a mixture.",
+        columns={
+            "mixture": Column(pl.String, "mixture of the recipe"),
+            "source": SOURCE,
+            "pair_id": Column(pl.String, "the pair, in preference_pairs"),
+            "copies": Column(pl.Int32, "times that one epoch shows the pair"),
+        },
+        partitions=["mixture"],
+    ),
+    "preference_tokens": Table(
+        grain="One row per kept comparison and tokenizer.",
+        columns={
+            "pair_id": Column(pl.String, "the pair, in preference_pairs"),
+            "source": SOURCE,
+            "tokenizer_id": Column(pl.String, "checkpoint whose tokenizer and template counted"),
+            "prompt_tokens": Column(pl.Int32, "length of the prompt", "tokens"),
+            "chosen_tokens": Column(pl.Int32, "length of chosen", "tokens"),
+            "rejected_tokens": Column(pl.Int32, "length of rejected", "tokens"),
+        },
+    ),
+    "dropped_rows": Table(
+        grain="One row per row, pair, prompt or example that a rule left out.",
+        columns={
+            "table": Column(pl.String, "table that the row would have entered, or the training"),
+            "source": Column(pl.String, "source of the row; of a training, its asset"),
+            "row_key": Column(pl.String, "row, pair or prompt that was left out"),
+            "reason": Column(pl.String, "rule that left it out"),
+            "evidence": Column(pl.String, "what the rule found in the row"),
+        },
+        partitions=["table", "source"],
+    ),
 }

@@ -1,42 +1,55 @@
-"""Schemas of the prompt collection and the texts it is screened against."""
+"""Tables of the prompt collection, its splits, and the texts that it is screened against."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES, Schema
+from transforms.lake.schemas.columns import MESSAGES, PROMPT_ID
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per item of an evaluation set that prompts are screened against
-    "evaluation_texts": {
-        "evaluation_set": pl.String,
-        "item": pl.String,
-        "text": pl.String,
-    },
-    # one row per dropped prompt and item of an evaluation set that it shares words with
-    "contaminated_prompts": {
-        "prompt_id": pl.String,
-        "evaluation_set": pl.String,
-        "item": pl.String,
-        "span": pl.String,  # the words in common
-    },
-    # one row per prompt of the map
-    "prompt_map": {
-        "prompt_id": pl.String,
-        "source": pl.String,
-        "x": pl.Float64,
-        "y": pl.Float64,
-        "topic": pl.Int32,
-        "topic_terms": pl.String,  # the most telling words of the topic
-    },
-    # one row per distinct prompt
-    "prompts": {
-        "prompt_id": pl.String,
-        "source": pl.String,  # the first, in alphabetical order, that has it
-        "prompt": MESSAGES,
-        "prompt_chars": pl.Int64,
-    },
-    # one row per prompt that is used
-    "prompt_splits": {
-        "prompt_id": pl.String,
-        "split": pl.String,  # iteration_1 ... iteration_T | validation | evaluation
-    },
+EVALUATION_SET = Column(pl.String, "evaluation set of the recipe")
+
+TABLES: dict[str, Table] = {
+    "evaluation_texts": Table(
+        grain="One row per item of an evaluation set that prompts are screened against.",
+        columns={
+            "evaluation_set": EVALUATION_SET,
+            "item": Column(pl.String, "item of the set"),
+            "text": Column(pl.String, "text of the item"),
+        },
+    ),
+    "contaminated_prompts": Table(
+        grain="One row per dropped prompt and item of an evaluation set that shares words with it.",
+        columns={
+            "prompt_id": PROMPT_ID,
+            "evaluation_set": EVALUATION_SET,
+            "item": Column(pl.String, "item of the set"),
+            "span": Column(pl.String, "the words that both have"),
+        },
+    ),
+    "prompts": Table(
+        grain="One row per distinct prompt.",
+        columns={
+            "prompt_id": PROMPT_ID,
+            "source": Column(pl.String, "source; the first one in alphabetical order that has it"),
+            "prompt": Column(MESSAGES, "the conversation; it ends with a user's turn"),
+            "prompt_chars": Column(pl.Int64, "length of all turns", "chars"),
+        },
+    ),
+    "prompt_splits": Table(
+        grain="One row per prompt that is used.",
+        columns={
+            "prompt_id": PROMPT_ID,
+            "split": Column(pl.String, "iteration_1 … iteration_T | validation | evaluation"),
+        },
+    ),
+    "prompt_map": Table(
+        grain="One row per prompt of the map.",
+        columns={
+            "prompt_id": PROMPT_ID,
+            "source": Column(pl.String, "source of the prompt"),
+            "x": Column(pl.Float64, "first coordinate of t-SNE; has no unit"),
+            "y": Column(pl.Float64, "second coordinate of t-SNE; has no unit"),
+            "topic": Column(pl.Int32, "topic, from 0, the largest"),
+            "topic_terms": Column(pl.String, "most distinctive words of the topic"),
+        },
+    ),
 }

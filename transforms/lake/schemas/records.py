@@ -1,31 +1,80 @@
-"""Schemas of what a materialization read, made and took."""
+"""Tables of what a materialization read, made and cost; and tables computed when they are read."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import Schema
+from transforms.lake.schemas.columns import CREATED_AT
+from transforms.lake.schemas.table import Column, Table
 
-SCHEMAS: dict[str, Schema] = {
-    # one row per materialization of an asset: what it read, with which settings, what it made
-    "materializations": {
-        "asset": pl.String,
-        "experiment": pl.String,
-        "output_id": pl.String,  # table@version, or checkpoint id
-        "settings": pl.String,  # JSON
-        "inputs": pl.String,  # JSON: upstream asset -> output id
-        "run_id": pl.String,
-        "elapsed_s": pl.Float64,
-        "created_at": pl.Datetime("us", "UTC"),
-    },
-    # one row per materialization: what it took
-    "costs": {
-        "asset": pl.String,
-        "experiment": pl.String,
-        "output_id": pl.String,
-        "run_id": pl.String,
-        "elapsed_s": pl.Float64,
-        "rows": pl.Int64,  # of its table; or examples over all epochs; null where neither is known
-        "tokens": pl.Int64,  # sampled or trained on; null for other work
-        "bytes": pl.Int64,  # written to the lake, checkpoints included
-        "created_at": pl.Datetime("us", "UTC"),
-    },
+ASSET = Column(pl.String, "asset that was made")
+EXPERIMENT = Column(pl.String, "experiment it was made for; `shared`: for all")
+OUTPUT_ID = Column(pl.String, "table@version, or checkpoint id")
+
+TABLES: dict[str, Table] = {
+    "materializations": Table(
+        grain="One row per materialization of an asset: what it read, with which settings, "
+        "and what it made.",
+        columns={
+            "asset": ASSET,
+            "experiment": EXPERIMENT,
+            "output_id": OUTPUT_ID,
+            "settings": Column(pl.String, "settings that the asset depends on, JSON"),
+            "inputs": Column(pl.String, "upstream asset -> output id, JSON"),
+            "run_id": Column(pl.String, "run of the orchestrator"),
+            "elapsed_s": Column(pl.Float64, "time of the asset's own work", "seconds"),
+            "created_at": CREATED_AT,
+        },
+    ),
+    "costs": Table(
+        grain="One row per materialization: its time, rows, tokens and bytes.",
+        columns={
+            "asset": ASSET,
+            "experiment": EXPERIMENT,
+            "output_id": OUTPUT_ID,
+            "run_id": Column(pl.String, "run of the orchestrator"),
+            "elapsed_s": Column(pl.Float64, "time of the asset's own work", "seconds"),
+            "rows": Column(pl.Int64, "rows of its table, or examples of all epochs; null: neither"),
+            "tokens": Column(pl.Int64, "sampled or trained on; null: other work", "tokens"),
+            "bytes": Column(pl.Int64, "written to the lake, with checkpoints", "bytes"),
+            "created_at": CREATED_AT,
+        },
+    ),
 }
+
+COMPUTED: dict[str, Table] = {
+    "published_statistics": Table(
+        grain="One row per dataset of the paper's Table 1, counted with the paper's tokenizer.",
+        columns={
+            "entry": Column(pl.String, "catalogue entry of the dataset"),
+            "prompts": Column(pl.Int64, "distinct prompts"),
+            "prompt_tokens": Column(pl.Float64, "mean per pair", "tokens"),
+            "chosen_tokens": Column(pl.Float64, "mean per pair", "tokens"),
+            "rejected_tokens": Column(pl.Float64, "mean per pair", "tokens"),
+            "pairs": Column(pl.Int64, "pairs of the dataset"),
+        },
+    ),
+    "table_history": Table(
+        grain="One row per commit of a table.",
+        columns={
+            "table": Column(pl.String, "table of the lake"),
+            "version": Column(pl.Int64, "version that the commit made, from 0"),
+            "timestamp": Column(pl.Datetime("ms", "UTC"), "when the commit was made"),
+            "operation": Column(pl.String, "WRITE | DELETE | OPTIMIZE | …, as Delta has it"),
+            "slice": Column(
+                pl.String, "predicate that was replaced; empty: whole table, or appended rows"
+            ),
+            "rows_added": Column(pl.Int64, "rows of the files that were added"),
+            "rows_removed": Column(pl.Int64, "rows of the files that were removed; null: unknown"),
+            "files_added": Column(pl.Int64, "files that were added"),
+            "files_removed": Column(pl.Int64, "files that were removed"),
+            "bytes_added": Column(pl.Int64, "size of the files that were added", "bytes"),
+        },
+    ),
+    "raw_row_keys": Table(
+        grain="One row per row of a raw table.",
+        columns={
+            "source": Column(pl.String, "source of the recipe"),
+            "row_key": Column(pl.String, "row of the source"),
+        },
+    ),
+}
+"""Tables that no file holds; `prefloop sql` and the statements of `sql/` see them as any other."""

@@ -15,7 +15,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.locks import writing
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.feedback.people import ANSWERS, Answer, Unreadable, preferred_side
 
 PEOPLE = "people"
@@ -114,7 +114,7 @@ def check_answers(
             found="; ".join(faults[:SHOWN_FAULTS]) + more,
             remedy="correct these rows and import the file again",
         )
-    return pl.DataFrame(rows, schema=SCHEMAS["preference_labels"]), known
+    return pl.DataFrame(rows, schema=schema_of("preference_labels")), known
 
 
 def _fault(

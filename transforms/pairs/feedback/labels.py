@@ -12,14 +12,14 @@ from typing import Any
 
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.pairs.judgments import ORDERS, outcomes
 
 PREFERRED = ("first", "second", "tie", "undecided")
 """What a label may say; `undecided` is a judge without a usable verdict in both orders."""
 
-COLUMNS = [name for name in SCHEMAS["preference_labels"] if name not in LOOP_SLICE]
+COLUMNS = [name for name in schema_of("preference_labels") if name not in LOOP_SLICE]
 
 DECIDED = ("first", "second")
 """Labels that are trained on."""
@@ -113,5 +113,5 @@ def _labels(
         *(pl.lit(value).alias(name) for name, value in constants.items()),
         preferred=pl.Series(preferred, dtype=pl.String),
         answer=pl.Series(answers, dtype=pl.String),
-        created_at=pl.lit(now, dtype=SCHEMAS["preference_labels"]["created_at"]),
+        created_at=pl.lit(now, dtype=schema_of("preference_labels")["created_at"]),
     ).select(COLUMNS)

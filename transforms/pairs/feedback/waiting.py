@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.feedback.imports import PEOPLE
 
 PAIR = ["experiment", "iteration", "pair_id"]
@@ -64,5 +64,5 @@ def require_labels(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
             f"in; prefloop label import queue.jsonl {home}; then run again: it goes on from here",
         )
     if queue.is_empty():
-        return pl.DataFrame(schema=SCHEMAS["preference_labels"])
+        return pl.DataFrame(schema=schema_of("preference_labels"))
     return lake.read("preference_labels", oracle=PEOPLE).join(queue, on=PAIR, how="semi")

@@ -7,7 +7,7 @@ Not here: native columns (`transforms.sources.catalog`), held-out prompts
 import polars as pl
 
 from transforms.identity import message_id
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.sources.layouts.conversations import all_but_last, settle_system
 from transforms.sources.layouts.entry import SourceOptions
 from transforms.sources.layouts.rules import apply_rules
@@ -34,4 +34,4 @@ def split_demonstrations(
     )
     kept = kept.with_columns(prompt=all_but_last(pl.col("messages")))
     kept = kept.with_columns(prompt_id=message_id("prompt"))
-    return kept.select(list(SCHEMAS["demonstrations"])), dropped
+    return kept.select(list(schema_of("demonstrations"))), dropped

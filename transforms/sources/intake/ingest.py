@@ -13,7 +13,7 @@ from collections.abc import Callable
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.sources.files.reading import ROW_KEY, origin_fingerprint, read_batches
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.duplicates import FirstSeen
@@ -62,7 +62,7 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
     """
     table = "preference_pairs"
     seen = FirstSeen(table, "pair")
-    ledger = [pl.DataFrame(schema=SCHEMAS["dropped_rows"])]
+    ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
     candidates_in = 0
 
     def judge(raw: pl.DataFrame) -> tuple[int, pl.DataFrame, pl.DataFrame]:
@@ -70,7 +70,7 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
         rules = source.entry.rules(source.options)
         return candidates.height, *split_pairs(source.name, candidates, source.options, rules)
 
-    with lake.overwriting(table, pl.Schema(SCHEMAS[table]), source=source.name) as write:
+    with lake.overwriting(table, pl.Schema(schema_of(table)), source=source.name) as write:
         raws = lake.batches(f"raw_{source.name}", group_by=source.entry.group_by)
         for height, sound, broken in in_order(judge, raws):
             candidates_in += height
@@ -88,9 +88,9 @@ def standardise_demonstrations(
 ) -> int:
     """Write a source's slice of `demonstrations` and of the ledger (`standardise_pairs`)."""
     table = "demonstrations"
-    ledger = [pl.DataFrame(schema=SCHEMAS["dropped_rows"])]
+    ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
     rows_in = 0
-    with lake.overwriting(table, pl.Schema(SCHEMAS[table]), source=source.name) as write:
+    with lake.overwriting(table, pl.Schema(schema_of(table)), source=source.name) as write:
         for raw in lake.batches(f"raw_{source.name}"):
             rows = source.layout(raw, source.options)
             rows_in += rows.height

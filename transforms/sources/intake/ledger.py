@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.sources.intake.sources import Source
 
 Split = tuple[pl.DataFrame, pl.DataFrame]
@@ -46,7 +46,7 @@ def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_i
         "rows_in": rows_in,
         "intake_id": intake_id,
     }
-    frame = pl.DataFrame([row], schema=SCHEMAS["source_rows"])
+    frame = pl.DataFrame([row], schema=schema_of("source_rows"))
     return lake.overwrite("source_rows", frame, table=table, source=source.name)
 
 

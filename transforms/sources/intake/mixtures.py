@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.sources import MixtureSource
 from transforms.sources.intake.ledger import write_ledger
 from transforms.sources.intake.preferences import identify_pairs
@@ -166,4 +166,4 @@ def mix(
         weighed,
         [Rule("under_weight", pl.col("copies") == 0, pl.format("weight {}", "weight"))],
     )
-    return kept.select(list(SCHEMAS["mixture_pairs"])), pl.concat([dropped, over, under])
+    return kept.select(list(schema_of("mixture_pairs"))), pl.concat([dropped, over, under])

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from transforms.identity import canonical_messages, hashed
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.sources.layouts.comparisons import VERDICTS
 from transforms.sources.layouts.conversations import all_but_last, settle_system
 from transforms.sources.layouts.entry import SourceOptions
@@ -71,7 +71,7 @@ def split_pairs(
     ids = texts.select(
         pair_id=hashed(pl.concat_str(sides, separator=GROUP)), prompt_id=hashed(pl.col("prompt"))
     )
-    columns = [name for name in SCHEMAS["preference_pairs"] if name != "split"]
+    columns = [name for name in schema_of("preference_pairs") if name != "split"]
     return kept.with_columns(ids).select(columns), dropped
 
 
@@ -85,7 +85,7 @@ def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFra
     """Keep at most `max_pairs_per_prompt` pairs of a prompt, drawn by hash of the pair and seed."""
     limit = options.max_pairs_per_prompt
     if limit is None:
-        return pairs, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+        return pairs, pl.DataFrame(schema=schema_of("dropped_rows"))
     drawn = hashed(pl.format("{}/{}", pl.lit(options.seed), "pair_id"))
     rank = drawn.rank("ordinal").over("prompt_id")
     ranked = pairs.with_columns(rank=rank, of=pl.len().over("prompt_id"))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 class Rule(NamedTuple):
@@ -32,14 +32,14 @@ def apply_rules(
         rules: in the order in which a reason is sought.
     """
     if not rules:
-        return rows, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+        return rows, pl.DataFrame(schema=schema_of("dropped_rows"))
     # null (a rule that cannot be judged) is not broken: `missing_value` stands before the others
     broken = [pl.when(rule.broken).then(pl.lit(n, pl.UInt8)) for n, rule in enumerate(rules)]
     judged = rows.with_columns(rule=pl.coalesce(broken))
     kept = judged.filter(pl.col("rule").is_null()).drop("rule")
     out = judged.filter(pl.col("rule").is_not_null())
     if out.is_empty():
-        return kept, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+        return kept, pl.DataFrame(schema=schema_of("dropped_rows"))
     # most rules are broken by no row of a batch: their evidence is not worth an expression
     sought = [(pl.when(pl.col("rule") == n), rules[n]) for n in out["rule"].unique()]
     reasons = [
@@ -50,4 +50,4 @@ def apply_rules(
     dropped = out.with_columns(
         table=pl.lit(table), reason=pl.coalesce(reasons), evidence=pl.coalesce(evidence)
     )
-    return kept, dropped.select(list(SCHEMAS["dropped_rows"]))
+    return kept, dropped.select(list(schema_of("dropped_rows")))

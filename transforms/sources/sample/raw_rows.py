@@ -4,7 +4,7 @@ import polars as pl
 
 from transforms.identity import digest_settings
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.files.reading import ROW_KEY
 from transforms.sources.files.tabular import conform
@@ -26,7 +26,7 @@ def ingest_sample_task(lake: Lake, source: Source, settings: SampleTaskSettings)
     rows = conform(drawn, entry.native, entry.optional, "the sample task").select(
         pl.format("sample_task:{}", pl.int_range(pl.len())).alias(ROW_KEY), pl.all()
     )
-    write_ledger(lake, table, pl.DataFrame(schema=SCHEMAS["dropped_rows"]), source=source.name)
+    write_ledger(lake, table, pl.DataFrame(schema=schema_of("dropped_rows")), source=source.name)
     version = lake.overwrite(table, rows)
     write_account(lake, table, source, rows.height, digest_settings(settings.model_dump()))
     return version

@@ -19,7 +19,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.lineage.outputs import Input, Lineage
 
@@ -141,7 +141,7 @@ def _dpo_pair(
 def _of_prompt(lake: Lake, table: str, prompt: str, slice_: Mapping[str, Any]) -> pl.DataFrame:
     """Read a slice's rows of the prompts that begin so; none where there is no such table."""
     if not lake.exists(table):
-        return pl.DataFrame(schema=SCHEMAS[table])
+        return pl.DataFrame(schema=schema_of(table))
     rows = lake.scan(table, **slice_).filter(pl.col("prompt_id").str.starts_with(prompt))
     return rows.collect()
 

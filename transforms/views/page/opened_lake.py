@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.lake import query
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 ID_CHARS = 12
 """Digits of a checkpoint id that are shown; `prefloop lineage` takes them."""
@@ -30,7 +30,7 @@ class Source:
     def table(self, name: str, /, **rows: str | int) -> pl.DataFrame:
         """Read a table, or a slice of it; without rows where it was never written."""
         if not self.lake.exists(name):
-            return pl.DataFrame(schema=SCHEMAS[name])
+            return pl.DataFrame(schema=schema_of(name))
         return self.lake.read(name, **rows)
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from transforms.lake.history import table_history
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "dpo_pairs": [{**slice_, "prompt_id": "p", "chosen": turn, "rejected": turn}],
         }
         for table, frame in rows.items():
-            lake.overwrite(table, pl.DataFrame(frame, schema=SCHEMAS[table]), **slice_)
+            lake.overwrite(table, pl.DataFrame(frame, schema=schema_of(table)), **slice_)
     return home
 
 

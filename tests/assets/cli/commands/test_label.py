@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Path:
         }
         for place, pair_id in enumerate(("x", "y"))
     ]
-    queue = pl.DataFrame(rows, schema=SCHEMAS["label_queue"])
+    queue = pl.DataFrame(rows, schema=schema_of("label_queue"))
     Lake(tmp_path / "lake").overwrite("label_queue", queue, experiment="e", iteration=1)
     return tmp_path
 

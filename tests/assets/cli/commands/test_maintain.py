@@ -6,14 +6,16 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Two small files of scores."""
     for iteration in (1, 1):
-        rows = pl.DataFrame([{"experiment": "a", "iteration": iteration}], schema=SCHEMAS["scores"])
+        rows = pl.DataFrame(
+            [{"experiment": "a", "iteration": iteration}], schema=schema_of("scores")
+        )
         Lake(tmp_path / "lake").append("scores", rows)
     return tmp_path
 

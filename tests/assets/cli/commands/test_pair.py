@@ -11,7 +11,7 @@ from assets.cli.app import app
 from assets.loop.pairing import write_pairs
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.pairs import PairSettings
 
 REWARDS = {"p": [0.5, 2.0, -1.0, 1.75], "q": [1.0, 1.0, 1.0, 1.0], "r": [0.0, 1.0, 2.0, 3.0]}
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Path:
     lake = Lake(tmp_path / "lake")
     message = [{"role": "user", "content": "?"}]
     prompts = [{"prompt_id": p, "prompt": message, "source": "s", "prompt_chars": 1} for p in "pqr"]
-    lake.append("prompts", pl.DataFrame(prompts, schema=SCHEMAS["prompts"]))
+    lake.append("prompts", pl.DataFrame(prompts, schema=schema_of("prompts")))
     record(lake, "prompts", "shared", "prompts@0", {}, {})
     for iteration in (1, 2):
         key = {"experiment": "a", "iteration": iteration}
@@ -34,7 +34,7 @@ def home(tmp_path: Path) -> Path:
             for n, reward in enumerate(rewards)
         ]  # fmt: skip
         for table in ("generations", "scores"):
-            schema = SCHEMAS[table]
+            schema = schema_of(table)
             frame = pl.DataFrame(rows, schema={name: schema[name] for name in schema})
             version = lake.append(table, frame)
             record(lake, f"iteration_{iteration}/{table}", "a", f"{table}@{version}", {}, {})

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +26,11 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
             for prompt in ("p", "q")
         ]  # fmt: skip
         lake.append(
-            "evaluation_responses", pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+            "evaluation_responses", pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
         )
         policy = {"experiment": "shared", "asset": "sft_policy", "checkpoint_id": f"c{seed}"}
         policy["path"] = "."
-        lake.append("checkpoints", pl.DataFrame([policy], schema=SCHEMAS["checkpoints"]))
+        lake.append("checkpoints", pl.DataFrame([policy], schema=schema_of("checkpoints")))
     return homes
 
 

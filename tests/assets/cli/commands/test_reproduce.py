@@ -19,7 +19,7 @@ from transforms.errors import InputError
 from transforms.identity import derive_seed
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 SFT = SFTSettings(learning_rate=1e-3, epochs=1, batch_size=4, micro_batch_size=4, max_tokens=32)
 
@@ -37,7 +37,7 @@ def demonstrations(*words: str) -> pl.DataFrame:
         for word in words
         for n in range(4)
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["demonstrations"])
+    return pl.DataFrame(rows, schema=schema_of("demonstrations"))
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_dpo_reads_its_slice_of_the_recorded_version(home, changes, data, prompt
         {"experiment": e, "iteration": t, "prompt_id": p, "prompt": turn, "chosen": turn}
         for e, t, p in slices
     ]
-    version = lake.overwrite("dpo_pairs", pl.DataFrame(rows, schema=SCHEMAS["dpo_pairs"]))
-    lake.overwrite("dpo_pairs", pl.DataFrame(rows[:1], schema=SCHEMAS["dpo_pairs"]))
+    version = lake.overwrite("dpo_pairs", pl.DataFrame(rows, schema=schema_of("dpo_pairs")))
+    lake.overwrite("dpo_pairs", pl.DataFrame(rows[:1], schema=schema_of("dpo_pairs")))
     initial = row_of(home, "initial_model")["checkpoint_id"]
     dpo = DPOSettings(beta=0.3)
     row = {
@@ -175,7 +175,7 @@ def preference_pairs() -> pl.DataFrame:
              "rejected": [{"role": "assistant", "content": f"no {n % 3}"}]}
             for n in range(8)
         ],
-        schema=SCHEMAS["preference_pairs"],
+        schema=schema_of("preference_pairs"),
     )  # fmt: skip
 
 

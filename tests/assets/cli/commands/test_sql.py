@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -25,10 +25,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = Lake(home / "lake")
     for reward in (1.0, 2.0):
         row = {"experiment": "a", "iteration": 1, "prompt_id": "p", "reward": reward}
-        rows = pl.DataFrame([row], schema=SCHEMAS["scores"])
+        rows = pl.DataFrame([row], schema=schema_of("scores"))
         lake.overwrite("scores", rows, experiment="a", iteration=1)
     prompt = {"prompt_id": "p", "prompt": [{"role": "user", "content": 'say "hi", please'}]}
-    lake.append("prompts", pl.DataFrame([prompt], schema=SCHEMAS["prompts"]))
+    lake.append("prompts", pl.DataFrame([prompt], schema=schema_of("prompts")))
     return home
 
 
@@ -41,7 +41,7 @@ def test_rows_are_printed_as_a_table_csv_or_json(home):
     asked = "select prompt_id, prompt, 1::hugeint as n from prompts"
     assert 'say "hi"' in sql(home, asked).stdout
     found = pl.read_csv(io.StringIO(sql(home, asked, "--format", "csv").stdout))
-    assert found["prompt"].str.json_decode(SCHEMAS["prompts"]["prompt"]).to_list() == [
+    assert found["prompt"].str.json_decode(schema_of("prompts")["prompt"]).to_list() == [
         [{"role": "user", "content": 'say "hi", please'}]
     ]
     assert pl.read_json(io.StringIO(sql(home, asked, "--format", "json").stdout)).to_dicts() == [

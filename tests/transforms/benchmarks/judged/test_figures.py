@@ -9,12 +9,12 @@ from transforms.benchmarks.judged.figures import (
 from transforms.benchmarks.judged.games import preferences
 from transforms.benchmarks.judged.noise import noise
 from transforms.benchmarks.results import SUMMARY
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Resampling
 
 QUICK = Resampling(draws=100)
 SCHEMA = {
-    name: SCHEMAS["benchmark_verdicts"][name]
+    name: schema_of("benchmark_verdicts")[name]
     for name in (
         "subset",
         "item",

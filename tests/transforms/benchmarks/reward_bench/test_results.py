@@ -12,7 +12,7 @@ from transforms.benchmarks.reward_bench.results import (
     subset_accuracies,
 )
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 
 
@@ -93,7 +93,7 @@ def test_results_hold_sections_and_subsets_beside_length():
     found = results_of(
         PAIRS, REWARDS, {"both": ["s", "t"], "other": ["t", "u"]}, {"w": {"s": 3, "t": 1, "u": 1}}
     )
-    assert found.schema == SCHEMAS["reward_bench_results"]
+    assert found.schema == schema_of("reward_bench_results")
     shown = found.select("weights", "level", "name", "metric", "value", "pairs", "missing")
     assert shown.rows() == [
         ("w", "section", "both", "pair_accuracy", 62.5, 5, ""),

@@ -3,7 +3,7 @@ import polars as pl
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect, report
 from transforms.lake.records import costs
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 DPO = {"dpo": {"epochs": 2.0, "batch_size": 8}, "seed": 0}
 
@@ -25,7 +25,7 @@ def metric(experiment: str, step: int, value: float) -> dict:
 def test_a_training_counts_examples_over_epochs_tokens_and_its_folder(tmp_path):
     lake = Lake(tmp_path)
     metrics = [metric("a", 1, 50.0), metric("a", 2, 90.0), metric("b", 9, 999.0)]
-    lake.append("training_metrics", pl.DataFrame(metrics, schema=SCHEMAS["training_metrics"]))
+    lake.append("training_metrics", pl.DataFrame(metrics, schema=schema_of("training_metrics")))
     (tmp_path / "checkpoints" / "c0ffee" / "sub").mkdir(parents=True)
     (tmp_path / "checkpoints" / "c0ffee" / "weights").write_bytes(b"1" * 100)
     (tmp_path / "checkpoints" / "c0ffee" / "sub" / "more").write_bytes(b"1" * 10)
@@ -41,12 +41,12 @@ def test_a_training_that_stopped_early_counts_its_steps():
 
 def test_a_table_counts_its_rows_and_the_files_of_its_commits(tmp_path):
     lake = Lake(tmp_path)
-    rows = pl.DataFrame([{"experiment": "a", "iteration": 1}], schema=SCHEMAS["scores"])
+    rows = pl.DataFrame([{"experiment": "a", "iteration": 1}], schema=schema_of("scores"))
     lake.append("scores", rows)
     before = costs.last_commits(lake)
     old = set(tmp_path.rglob("*.parquet"))
     lake.append("scores", rows)
-    lake.append("source_rows", pl.DataFrame(schema=SCHEMAS["source_rows"]).clear(1))
+    lake.append("source_rows", pl.DataFrame(schema=schema_of("source_rows")).clear(1))
     written = set(tmp_path.rglob("*.parquet")) - old
     row = record(lake, before, metadata={"dagster/row_count": 2, "response_tokens": 7})
     assert (row["rows"], row["tokens"]) == (2, 7)

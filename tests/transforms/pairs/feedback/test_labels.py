@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.feedback.labels import COLUMNS, gold_labels, judge_labels, outcome
 from transforms.pairs.feedback.refresh import labelled_pairs, replay_pairs
 
@@ -16,7 +16,7 @@ def queue(*texts):
         }
         for n, (first, second) in enumerate(texts)
     ]
-    return pl.DataFrame(rows, schema_overrides={"prompt": SCHEMAS["label_queue"]["prompt"]})
+    return pl.DataFrame(rows, schema_overrides={"prompt": schema_of("label_queue")["prompt"]})
 
 
 def labels(*rows):

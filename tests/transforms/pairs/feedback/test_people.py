@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.feedback.imports import check_answers, import_answers
 from transforms.pairs.feedback.people import (
     ANSWERS,
@@ -37,7 +37,7 @@ def queue(*pairs, experiment="e", iteration=1):
         }
         for place, (pair_id, first, second) in enumerate(pairs)
     ]
-    return pl.DataFrame(rows, schema=SCHEMAS["label_queue"])
+    return pl.DataFrame(rows, schema=schema_of("label_queue"))
 
 
 def pair_ids(frame):

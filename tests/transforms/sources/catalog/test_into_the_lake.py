@@ -5,7 +5,7 @@ import json
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.sources import SourceSettings
 from transforms.sources.intake.ingest import ingest, standardise_pairs
 from transforms.sources.intake.sources import resolve
@@ -27,8 +27,8 @@ def shp(history, ref, *, ratio=3.0, labels=1):
 
 
 def in_training(pairs):
-    placed = pairs.with_columns(split=pl.lit("train")).select(list(SCHEMAS["preference_pairs"]))
-    return placed, pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+    placed = pairs.with_columns(split=pl.lit("train")).select(list(schema_of("preference_pairs")))
+    return placed, pl.DataFrame(schema=schema_of("dropped_rows"))
 
 
 def test_shp_from_a_file_to_pairs_and_ledger(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.prompts.prompt_rules import split_prompt_rows
 from transforms.settings.sources import Role, SourceSettings
 from transforms.sources.catalog import CATALOGUE
@@ -217,7 +217,7 @@ def manifest(real_data):
 
 def take(rows):
     """Hold no prompt out."""
-    return rows.with_columns(split=pl.lit("train")), pl.DataFrame(schema=SCHEMAS["dropped_rows"])
+    return rows.with_columns(split=pl.lit("train")), pl.DataFrame(schema=schema_of("dropped_rows"))
 
 
 def standard_rows(lake, source):

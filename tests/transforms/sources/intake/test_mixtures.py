@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.settings.sources import MixtureSource
 from transforms.sources.intake.mixtures import (
     COMPARABLE,
@@ -101,7 +101,7 @@ def test_mixtures_of_a_lake_see_training_pairs_and_find_reversed_ones(tmp_path) 
             row("b", "b:2", "perhaps", "no", "train"),
             row("b", "b:3", "perhaps", "yes", "reward_validation"),
         ],
-        schema_overrides=SCHEMAS["preference_pairs"],
+        schema_overrides=schema_of("preference_pairs"),
     ).with_columns(
         pair_id=identify_pairs("prompt", "chosen", "rejected"),
         chosen_score=None,

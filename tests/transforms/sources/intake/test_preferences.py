@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lake.enforcement import enforce
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.sources.intake.duplicates import FirstSeen
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
@@ -72,7 +72,7 @@ def test_a_sound_pair_is_cut_into_prompt_and_last_turns():
     kept, dropped = split_pairs("s", pairs(row))
     assert dropped.is_empty()
     assert list(kept.schema.items()) == [
-        item for item in SCHEMAS["preference_pairs"].items() if item[0] != "split"
+        item for item in schema_of("preference_pairs").items() if item[0] != "split"
     ]
     pair = kept.row(0, named=True)
     assert pair["prompt"] == talk("q", "a", "r")

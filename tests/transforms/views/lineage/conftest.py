@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 
 INITIAL, SFT, REWARD, ONE, TWO = ("1111111a", "2222222b", "3333333c", "4444444d", "4444444e")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,8 +76,8 @@ def record_tables() -> dict[str, pl.DataFrame]:
         )
     ]
     return {
-        "materializations": pl.DataFrame(materializations, schema=SCHEMAS["materializations"]),
-        "checkpoints": pl.DataFrame(checkpoints, schema=SCHEMAS["checkpoints"]),
+        "materializations": pl.DataFrame(materializations, schema=schema_of("materializations")),
+        "checkpoints": pl.DataFrame(checkpoints, schema=schema_of("checkpoints")),
     }
 
 
@@ -111,5 +111,5 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
                              {"pair_id": "4444444f"}],
     }  # fmt: skip
     for table, frame in rows.items():
-        lake.append(table, pl.DataFrame(frame, schema=SCHEMAS[table]))
+        lake.append(table, pl.DataFrame(frame, schema=schema_of(table)))
     return lake

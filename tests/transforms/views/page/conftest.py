@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import evaluation
 from transforms.views.page.opened_lake import Source, open_source
@@ -85,7 +85,7 @@ def evaluated_rows(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
             for decoding in ("sampled", "greedy")
             for number, prompt_id in enumerate(PROMPTS)
         ]  # fmt: skip
-        frames[experiment, t, model] = pl.DataFrame(rows, schema=SCHEMAS["evaluation_responses"])
+        frames[experiment, t, model] = pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
     results = []
     for (experiment, t, model), rows in frames.items():
         parts = [evaluation.summarise(rows)]
@@ -99,7 +99,7 @@ def evaluated_rows(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
                 pl.all(),
             )
         )
-    columns = list(SCHEMAS["evaluation_results"])
+    columns = list(schema_of("evaluation_results"))
     return pl.concat(frames.values()), pl.concat(results).select(columns)
 
 
@@ -174,7 +174,7 @@ def build_lake(root: Path, seed: int = 0) -> Lake:
         ],
     }
     for table, rows in tables.items():
-        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, SCHEMAS[table])
+        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(rows, schema_of(table))
         lake.overwrite(table, frame)
     return lake
 

@@ -8,7 +8,7 @@ import pytest
 
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect_frames
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.views.page import benchmarks, costs, data, lineage, responses, results, summary
 from transforms.views.page.blocks import Node, Section, Table
 from transforms.views.page.opened_lake import Source
@@ -51,7 +51,7 @@ def test_experiments_differ_by_what_both_have_recorded() -> None:
         made("e", "iteration_2/policy", dpo={"beta": 0.1}, seed=0),
         made("e", "evaluation", samples=4),  # f has no evaluation yet: no difference
     ]
-    found = summary.experiment_settings(pl.DataFrame(rows, SCHEMAS["materializations"]))
+    found = summary.experiment_settings(pl.DataFrame(rows, schema_of("materializations")))
     assert found.to_dicts() == [
         {"experiment": "e", "dpo.beta": "0.1", "dpo.loss": None},
         {"experiment": "f", "dpo.beta": "0.2", "dpo.loss": "ipo"},
@@ -64,7 +64,7 @@ def test_another_objective_is_one_difference_and_not_one_for_each_of_its_setting
         made("f", "iteration_1/policy", raft={"epochs": 1.0}),
         made("g", "iteration_1/policy", dpo={"beta": 0.2, "epochs": 2.0}),
     ]
-    found = summary.experiment_settings(pl.DataFrame(rows, SCHEMAS["materializations"]))
+    found = summary.experiment_settings(pl.DataFrame(rows, schema_of("materializations")))
     assert found.to_dicts() == [
         {"experiment": "e", "dpo.beta": "0.1", "objective": "dpo"},
         {"experiment": "f", "dpo.beta": None, "objective": "raft"},
@@ -159,7 +159,7 @@ def test_our_rows_stand_above_the_papers(small_lake: Lake) -> None:
         "benchmark": "mmlu", "subset": "all", "metric": "accuracy", "value": 25.04,
         "standard_error": 1.26, "items": 9,
     }  # fmt: skip
-    frame = pl.DataFrame([row], SCHEMAS["benchmark_results"])
+    frame = pl.DataFrame([row], schema_of("benchmark_results"))
     with connect_frames({"benchmark_results": frame}) as connection:
         (table,) = tables_of(benchmarks.academic(Source("x", small_lake, connection)))
     titles = [(column.title, column.unit) for column in table.columns]

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.views.plots.benchmarks import benchmark_bars
 from transforms.views.plots.distributions import histograms, reward_length_maps
 from transforms.views.plots.figures import svg
@@ -37,7 +37,7 @@ def results(*rows):
     common = {"split": "evaluation", "decoding": "sampled", "standard_error": 0.1}
     return pl.DataFrame(
         [dict(zip(columns, row, strict=True)) | common for row in rows],
-        SCHEMAS["evaluation_results"],
+        schema_of("evaluation_results"),
     )
 
 

@@ -6,7 +6,7 @@ from matplotlib.image import imread
 
 from transforms.errors import InputError
 from transforms.lake.query import connect_frames, report
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.views.plots.preferences import (
     NAMED_REASONS,
     kept_and_dropped,
@@ -38,7 +38,7 @@ def tables(request):
         "preference_tokens": [key | counts for key in keys],
         "dropped_rows": lost,
     }
-    return {name: pl.DataFrame(rows[name], schema=SCHEMAS[name]) for name in rows}
+    return {name: pl.DataFrame(rows[name], schema=schema_of(name)) for name in rows}
 
 
 def rows_of(name, tables):

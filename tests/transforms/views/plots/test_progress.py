@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.views.plots.progress import (
     iteration_progress,
     reward_histogram,
@@ -25,7 +25,7 @@ def results(gold=True):
         for decoding in ("sampled", "greedy")
         for metric in ("reward", "response_tokens", *(["gold_reward"] if gold else []))
     ]  # fmt: skip
-    return pl.DataFrame(rows, schema=SCHEMAS["evaluation_results"])
+    return pl.DataFrame(rows, schema=schema_of("evaluation_results"))
 
 
 @pytest.mark.parametrize("frame", [results(), results(gold=False), results().head(1)])
@@ -39,7 +39,7 @@ def test_training_and_histogram():
             ("shared", 0, "sft_policy", 1, 0.1, "loss", 2.0),
             ("e", 1, "iteration_1/policy", 1, 0.1, "lr", 2.0),
         ],
-        schema=SCHEMAS["training_metrics"],
+        schema=schema_of("training_metrics"),
         orient="row",
     )
     assert training_curves(metrics).startswith(PNG)
@@ -49,7 +49,7 @@ def test_training_and_histogram():
             for t in (1, 2)
             for n in range(3)
         ],
-        schema=SCHEMAS["scores"],
+        schema=schema_of("scores"),
         orient="row",
     )
     assert reward_histogram(scores).startswith(PNG)
@@ -65,4 +65,4 @@ def test_training_and_histogram():
 )
 def test_nothing_to_draw_is_refused(draw, table):
     with pytest.raises(InputError, match="nothing to draw"):
-        draw(pl.DataFrame(schema=SCHEMAS[table]))
+        draw(pl.DataFrame(schema=schema_of(table)))

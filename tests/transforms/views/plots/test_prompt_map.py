@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from transforms.errors import InputError
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.views.plots.prompt_map import NAME, draw_prompt_map, place_names
 
 
@@ -20,7 +20,7 @@ def points(count):
             "topic": [n % 45 for n in range(count)],
             "topic_terms": [f"word {n % 45}" for n in range(count)],
         },
-        schema=SCHEMAS["prompt_map"],
+        schema=schema_of("prompt_map"),
     )
 
 
