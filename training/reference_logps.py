@@ -30,7 +30,8 @@ from training.models.logps import sum_logps
 from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
-from training.settings.objectives import DPOSettings, ReferenceSettings
+from training.settings.objectives import DPOSettings
+from training.settings.training import ReferenceSettings
 from transforms.lake.records.reference_logps import (
     LOGPS,
     SIDES,

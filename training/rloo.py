@@ -45,7 +45,7 @@ from training.runs.launch import (
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.scoring import read_rewards
-from training.settings.loop import RLOORun
+from training.settings.objectives import RLOORun
 from transforms.errors import InputError
 from transforms.identity import FIELD, hashed
 

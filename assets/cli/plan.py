@@ -19,6 +19,7 @@ from training.settings.model import ModelSettings
 from training.settings.training import TrainingSettings
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.columns import SHARED
+from transforms.pairs.objectives import OBJECTIVES
 
 TOKEN_BYTES = 4
 """Of a token in a table: English has four characters a token."""
@@ -58,14 +59,12 @@ def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None)
     sft = _trained(recipe.sft, tables.get("demonstrations"), sides=1)
     rankers = {name: _trained(one, pairs) for name, one in recipe.trained_rankers().items()}
     iterations, prompts = recipe.loop.iterations, recipe.splits.prompts_per_iteration
-    dpo = recipe.loop.dpo
-    steps = dpo.max_steps or math.ceil(prompts * dpo.epochs / dpo.batch_size)
-    offline = iterations * steps * dpo.batch_size
+    offline = _trained(recipe.loop.dpo.for_offline([prompts] * iterations), None)
     rows = [
         ("initial_model", SHARED, None, None, model_bytes),
         ("sft_policy", SHARED, *sft, model_bytes),
         *((name, SHARED, *trained, model_bytes) for name, trained in rankers.items()),
-        ("offline_dpo", SHARED, offline, offline * SIDES * dpo.max_tokens, model_bytes),
+        ("offline_dpo", SHARED, *offline, model_bytes),
         *_chain("one_shot", SHARED, recipe.loop, iterations * prompts, model_bytes),
         ("baseline_evaluation", SHARED, *_evaluated(recipe, BASELINES)),
     ]
@@ -120,10 +119,14 @@ def _chain(
     """Plan the four assets of one sample-score-pair-train chain."""
     n, sampled = loop.sampling.responses_per_prompt, loop.sampling.max_tokens
     responses = prompts * n
-    pairs = prompts * (math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1)
-    policy = (f"{group}/policy", experiment, *_objective(loop, prompts, pairs), model_bytes)
+    pairs_per_prompt = math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1
+    objective, settings = OBJECTIVES[loop.objective], loop.training()
+    examples = prompts * objective.rows_per_prompt(n, pairs_per_prompt, settings)
+    trained = _trained(settings, examples, sides=objective.responses_per_row)
+    policy = (f"{group}/policy", experiment, *trained, model_bytes)
     if not loop.has_responses:
         return [policy]
+    pairs = prompts * pairs_per_prompt
     pair_bytes = ROW_BYTES + SIDES * sampled * TOKEN_BYTES
     return [
         (f"{group}/generations", experiment, responses, responses * sampled,
@@ -132,18 +135,6 @@ def _chain(
         (f"{group}/dpo_pairs", experiment, pairs, None, pairs * pair_bytes),
         policy,
     ]  # fmt: skip
-
-
-def _objective(loop: LoopSettings, prompts: int, pairs: int) -> tuple[int | None, int | None]:
-    """Rows and tokens of an iteration's training."""
-    n = loop.sampling.responses_per_prompt
-    examples = {
-        "dpo": pairs,
-        "raft": prompts,
-        "rloo": prompts * n,
-        "kto": prompts * (SIDES if loop.kto.rule == "best_and_worst" else n),
-    }[loop.objective]
-    return _trained(loop.training(), examples, sides=SIDES if loop.objective == "dpo" else 1)
 
 
 def _feedback(

@@ -6,7 +6,6 @@ same libraries sum in the same order: on a CPU with as many threads as then.
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,34 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from training.settings.loop import RLOORun
-from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings
-from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
 from training.settings.training import TrainingSettings
+from training.stages import STAGES, Stage
 from transforms.errors import InputError
 from transforms.identity import derive_seed
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.feedback.refresh import refresh_pairs
-from transforms.pairs.responses import prompts_of
-from transforms.pairs.training_rows import COMPARED, TABLES, compared_rows, training_rows
+from transforms.pairs.objectives import OBJECTIVES, TrainedPart
 from transforms.prompts import rows_by_split
 from transforms.settings.pairs import PairSettings
 
 if TYPE_CHECKING:
     from training.runs.run_record import Report
-
-STAGES: dict[str, type[TrainingSettings]] = {
-    "sft": SFTSettings,
-    "reward_model": RewardModelSettings,
-    "preference_model": PreferenceModelSettings,
-    "dpo": DPOSettings,
-    "kto": KTOSettings,
-    "raft": RAFTSettings,
-    "rloo": RLOORun,
-}
-"""The key of a checkpoint's settings that names its stage, and what stands under it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +36,7 @@ class RecordedTraining:
     checkpoint_id: str
     asset: str
     experiment: str
-    stage: str
+    stage: Stage
     settings: TrainingSettings
     seed: int
     dtype: str
@@ -61,12 +46,12 @@ class RecordedTraining:
     models: Mapping[str, Path]
     """By the stage's parameter name."""
     reference_id: str | None
-    """Of an objective that a reference holds."""
+    """Checkpoint of the reference, of an objective that has one."""
     share: float | None
     """Of the steps after which the checkpoint was kept; null for the finished one."""
 
 
-def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
+def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
     """Read a training back.
 
     Args:
@@ -77,24 +62,21 @@ def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         InputError: the checkpoint was not trained, its record names no version of a table, or a
             table's version or a model that it names is gone.
     """
-    recorded = json.loads(row["settings"])
-    stage = next((name for name in STAGES if name in recorded), None)
+    recorded, inputs = json.loads(row["settings"]), json.loads(row["inputs"])
+    stage = next((stage for name, stage in STAGES.items() if name in recorded), None)
     if stage is None:
         raise InputError(
             f"{row['asset']} was not trained",
             expected=f"a checkpoint of {', '.join(STAGES)}",
             found=f"one with the settings {', '.join(recorded) or 'none'}",
-            remedy="name a trained one; `prefloop lineage` tells where this one is from",
+            remedy="name a trained one; `prefloop lineage` shows what this one is made from",
         )
-    settings = STAGES[stage].model_validate(recorded[stage])
-    tables = _versions(json.loads(row["inputs"]))
-    rows, settings = _rows(lake, row, stage, settings, recorded, tables)
-    parent = "model" if stage == "sft" else "start" if stage in TABLES else "policy"
+    tables = _read_versions(inputs)
+    settings = stage.settings.model_validate(recorded[stage.name])
+    rows, settings = _read_rows(lake, row, settings, recorded, tables)
     trained, _, share = row["asset"].partition("@")
-    models = {parent: row["parent_id"]}
-    if stage == "rloo":
-        ranker = json.loads(row["inputs"])[recorded["ranker"]]
-        models |= {"reference": row["reference_id"], "reward_model": ranker}
+    others = {"reference": row["reference_id"], "reward_model": inputs.get(recorded.get("ranker"))}
+    models = {stage.start: row["parent_id"], **{name: others[name] for name in stage.models}}
     return RecordedTraining(
         checkpoint_id=row["checkpoint_id"],
         asset=row["asset"],
@@ -105,7 +87,7 @@ def recorded_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         dtype=recorded["dtype"],
         rows=rows,
         tables=tables,
-        models={name: _model(lake, model) for name, model in models.items()},
+        models={name: _find_model(lake, model) for name, model in models.items()},
         reference_id=row["reference_id"] or None,
         share=float(share) if share else None,
     )
@@ -126,12 +108,9 @@ def retrain(
     from training.runs.kept_checkpoints import kept_folder
     from training.runs.launch import launch
 
-    rows = training.rows
-    if training.stage in COMPARED:
-        rows = _with_reference(lake, training)
     launch(
-        training.stage,
-        rows,
+        training.stage.name,
+        _complete_rows(lake, training),
         folder,
         training.settings,
         seed=training.seed,
@@ -142,25 +121,26 @@ def retrain(
     return checkpoint_id(kept_folder(folder, training.share) if training.share else folder)
 
 
-def _with_reference(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
-    """Add the reference's log-probabilities: those that the lake holds, the others computed."""
+def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
+    """Add the reference's log-probabilities, from the lake or computed, if the stage needs them."""
+    objective = OBJECTIVES.get(training.stage.name)
+    if objective is None or not objective.sides:
+        return training.rows
     from training.reference_logps import with_reference_logps
 
-    batch = training.settings.micro_batch_size
-    rows, sides = compared_rows(training.stage, training.rows, batch, training.seed)
     return with_reference_logps(
-        rows,
-        training.models["start"],
-        _model(lake, training.reference_id),
+        objective.complete_rows(training.rows, training.settings.micro_batch_size, training.seed),
+        training.models[training.stage.start],
+        _find_model(lake, training.reference_id),
         training.settings,
         dtype=training.dtype,
-        sides=sides,
+        sides=objective.sides,
         known=ReferenceLogps(lake, training.reference_id, training.dtype).known,
     ).pairs
 
 
-def _versions(inputs: Mapping[str, str]) -> dict[str, int]:
-    """Take the versions of tables from recorded inputs; of several slices, the last."""
+def _read_versions(inputs: Mapping[str, str]) -> dict[str, int]:
+    """Read the versions of tables from recorded inputs; of several slices, the last."""
     named = (value.rpartition("@") for value in inputs.values() if "@" in value)
     found: dict[str, int] = {}
     for table, _, version in named:
@@ -168,85 +148,68 @@ def _versions(inputs: Mapping[str, str]) -> dict[str, int]:
     return found
 
 
-def _rows(
+def _read_rows(
     lake: Lake,
     row: Mapping[str, Any],
-    stage: str,
     settings: TrainingSettings,
     recorded: Mapping[str, Any],
     tables: Mapping[str, int],
 ) -> tuple[pl.DataFrame, TrainingSettings]:
-    """Read a stage's rows as its asset does, at the recorded versions."""
-    if stage == "sft":
+    """Read a stage's rows as its asset does, at the recorded versions; and the run's settings."""
+    if "data" in recorded:
+        return _read_loop_rows(lake, row, settings, recorded, tables), settings
+    if "demonstrations" in tables:
         rows = lake.read("demonstrations", tables["demonstrations"])
         return rows.select("row_key", "messages"), settings
-    if stage in TABLES and TABLES[stage][0] in tables:
-        return _loop_rows(lake, row, stage, recorded, tables), settings
     if "preference_labels" in tables:
-        return (
-            refresh_pairs(
-                lake,
-                experiment=row["experiment"],
-                iteration=row["iteration"],
-                oracle=recorded["oracle"],
-                mixture=settings.mixture,
-                replay=recorded["replay"],
-                seed=derive_seed(recorded["seed"], row["asset"]),
-                versions=tables,
-            ),
-            settings,
+        rows = refresh_pairs(
+            lake,
+            experiment=row["experiment"],
+            iteration=row["iteration"],
+            oracle=recorded["oracle"],
+            mixture=settings.mixture,
+            replay=recorded["replay"],
+            seed=derive_seed(recorded["seed"], row["asset"]),
+            versions=tables,
         )
-    mixture = recorded["mixture"] if stage == "dpo" else settings.mixture
+        return rows, settings
+    is_offline = "mixture" in recorded  # a ranker's mixture is one of its own settings
+    mixture = recorded["mixture"] if is_offline else settings.mixture
     rows = rows_by_split.training_pairs(
         lake.read("preference_pairs", tables["preference_pairs"]),
         lake.read("mixture_pairs", tables["mixture_pairs"], mixture=mixture),
     )
-    if stage == "dpo":
+    if is_offline:
         prompts = rows_by_split.iteration_sizes(lake.read("prompt_splits", tables["prompt_splits"]))
-        settings = settings.model_copy(update={"max_steps": _offline_steps(settings, prompts)})
+        settings = settings.for_offline(prompts)
     return rows, settings
 
 
-def _loop_rows(
+def _read_loop_rows(
     lake: Lake,
     row: Mapping[str, Any],
-    stage: str,
+    settings: TrainingSettings,
     recorded: Mapping[str, Any],
     tables: Mapping[str, int],
 ) -> pl.DataFrame:
-    """Read the rows of a loop's training; a chain outside the loop names its slice itself."""
-    inside = row["iteration"] > 0
-    last = row["iteration"] if inside else 1
-    first = 1 if recorded["data"] == "accumulated" else last
-    if stage == "rloo":
-        splits = lake.read("prompt_splits", tables["prompt_splits"])["split"].unique()
-        sampled = [f"iteration_{t}" for t in range(first, last + 1)] if inside else [
-            split for split in splits if split.startswith("iteration_")
-        ]  # fmt: skip
-        return prompts_of(lake, sampled, tables)
-    rows, _ = training_rows(
-        lake,
-        stage,
-        PairSettings.model_validate(recorded.get("pairs", {})),
-        recorded[stage].get("rule", ""),
-        experiment=row["experiment"] if inside else row["asset"].partition("/")[0],
-        iteration=last,
-        first_iteration=first,
+    """Read the rows of a policy of the loop; those of the one-shot baseline have its name."""
+    objective = next(one for name, one in OBJECTIVES.items() if name in recorded)
+    is_iterate = row["iteration"] > 0
+    last = row["iteration"] if is_iterate else 1
+    iterations = range(1 if recorded["data"] == "accumulated" else last, last + 1)
+    part = TrainedPart(
+        experiment=row["experiment"] if is_iterate else row["asset"].partition("/")[0],
+        iterations=iterations,
+        pairs=PairSettings.model_validate(recorded.get("pairs", {})),
+        settings=settings,
+        splits=[f"iteration_{t}" for t in iterations] if is_iterate else (),
         versions=tables,
     )
-    return rows
+    return objective.read_rows(lake, part)[0]
 
 
-def _offline_steps(settings: DPOSettings, prompts: list[int]) -> int:
-    """Count the optimiser steps of all iterations, as many as offline DPO takes."""
-    return sum(
-        settings.max_steps or math.ceil(count * settings.epochs / settings.batch_size)
-        for count in prompts
-    )
-
-
-def _model(lake: Lake, checkpoint_id: str) -> Path:
-    """Find a recorded model, and see that it is still what its name says.
+def _find_model(lake: Lake, checkpoint_id: str) -> Path:
+    """Find a recorded model whose content is still that of its name.
 
     Raises:
         InputError: it is gone, or its content has changed.

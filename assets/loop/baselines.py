@@ -1,7 +1,5 @@
 """The two baselines, at the loop's number of optimiser steps: offline DPO and one-shot DPO."""
 
-import math
-
 import dagster as dg
 
 from assets.declare import declare
@@ -39,13 +37,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
         pairs = rows_by_split.training_pairs(step.lake.read("preference_pairs"), mixture)
         prompts = rows_by_split.iteration_sizes(step.lake.read("prompt_splits"))
-        dpo = step.loop.dpo
-        total = sum(
-            dpo.max_steps or math.ceil(count * dpo.epochs / dpo.batch_size) for count in prompts
-        )
-        settings = dpo.model_copy(update={"max_steps": total})
-        return train(
-            study, step, "dpo", pairs, settings, parent=policy, start=policy, against=policy
-        )
+        settings = step.loop.dpo.for_offline(prompts)
+        return train(study, step, "dpo", pairs, settings, start=policy, reference=policy)
 
     return [offline_dpo, *iterations.build_one_shot(study)]

@@ -166,9 +166,8 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             "reward_model",
             rows,
             settings,
-            parent=last,
+            start=last,
             iteration=chain.iteration,
-            policy=last,
         )
         measured = validate_ranker(study, step, settings, chain.iteration)
         return Made(made.output_id, {**made.metadata, **measured})

@@ -51,7 +51,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         """Policy pi_0: trained on demonstrations from the initial model; the reference of DPO."""
         model = checkpoints.latest(step.lake, "initial_model", step.experiment)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
-        return train(study, step, "sft", rows, recipe.sft, parent=model, model=model)
+        return train(study, step, "sft", rows, recipe.sft, start=model)
 
     rankers = (_ranker(study, *ranker) for ranker in recipe.trained_rankers().items())
     return [initial_model_, sft_policy, *rankers]
@@ -83,7 +83,7 @@ def _ranker(study: Study, name: str, settings: RankerSettings) -> dg.AssetsDefin
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
         rows = rows_by_split.training_pairs(pairs, mixture)
-        made = train(study, step, stage, rows, settings, parent=policy, policy=policy)
+        made = train(study, step, stage, rows, settings, start=policy)
         return Made(made.output_id, {**made.metadata, **validate_ranker(study, step, settings)})
 
     return ranker

@@ -30,16 +30,13 @@ from transforms.pairs.reuse import adopt_responses
 
 STOPS = "sampling_stops"
 
-MARGIN_KEYS = {"length_penalty", "length_unit", "drop_truncated"}
-"""Settings of pairs that decide a prompt's best-worst margin."""
-
 
 def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[str, Any]:
     """Say what responses depend on besides policies and prompts; with adaptive n, the rewards."""
     settings = {"sampling": loop.sampling.model_dump(), **study.model_settings}
     if loop.sampling.adaptive is not None:
         settings["ranker"] = ranker_settings(study, loop, chain.ranker(loop))
-        settings["pairs"] = loop.pairs.model_dump(include=MARGIN_KEYS)
+        settings["pairs"] = loop.pairs.ordering()
     return settings
 
 

@@ -12,13 +12,13 @@ from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from assets.study import Study
 from training.models.checkpoint import require_model
-from training.settings.objectives import ReferenceSettings
-from training.settings.training import TrainingSettings
+from training.settings.training import ReferenceSettings, TrainingSettings
+from training.stages import STAGES
 from transforms.errors import InputError
 from transforms.lake.records import checkpoints, training_metrics
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.records.reference_logps import ReferenceLogps
-from transforms.pairs.training_rows import COMPARED, compared_rows
+from transforms.pairs.objectives import OBJECTIVES
 from transforms.views.plots.progress import training_curves
 
 
@@ -29,8 +29,8 @@ def train(
     rows: pl.DataFrame,
     settings: TrainingSettings,
     *,
-    parent: Checkpoint,
-    against: Checkpoint | None = None,
+    start: Checkpoint,
+    reference: Checkpoint | None = None,
     iteration: int = 0,
     unusable: pl.DataFrame | None = None,
     **models: Checkpoint,
@@ -40,15 +40,15 @@ def train(
     Args:
         study: the study, for seed and dtype.
         step: the asset's step.
-        stage: file name in `training`.
+        stage: name in `training.stages.STAGES`.
         rows: its examples.
         settings: its settings.
-        parent: the model whose weights it starts from.
-        against: the reference that holds the policy; of DPO and KTO, it runs over the sequences
-            that `reference_logps` lacks.
+        start: the model whose weights it starts from.
+        reference: the reference that holds the policy; it runs over the sequences of an objective
+            with `sides` that `reference_logps` lacks.
         iteration: iteration of the checkpoint's row; 0 outside the loop.
         unusable: what gave no row to train on (row_key, reason, evidence), for the ledger.
-        models: the models that the stage takes, by argument name.
+        models: the other models of `Stage.models`, by parameter name.
     """
     # Imported here: the web server loads definitions, and must not load torch.
     from training.runs.kept_checkpoints import kept_folder
@@ -57,9 +57,12 @@ def train(
     if trained := _trained_before(step):
         return trained
     looked_up: dict[str, Any] = {}
-    if against is not None and stage in COMPARED:
-        rows, sides = compared_rows(stage, rows, settings.micro_batch_size, study.seed(step.asset))
-        rows, looked_up = _look_up(study, step, rows, sides, settings, models["start"], against)
+    objective = OBJECTIVES.get(stage)
+    if objective is not None and objective.sides:
+        rows = objective.complete_rows(rows, settings.micro_batch_size, study.seed(step.asset))
+        rows, looked_up = _look_up(study, step, rows, objective.sides, settings, start, reference)
+    taken = {"reference": reference, **models}
+    taken = {STAGES[stage].start: start, **{name: taken[name] for name in STAGES[stage].models}}
     folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
     run = launch(
         stage,
@@ -69,7 +72,7 @@ def train(
         seed=study.seed(step.asset),
         dtype=study.recipe.model.dtype,
         report=step.report,
-        **{name: model.path for name, model in models.items()},
+        **{name: model.path for name, model in taken.items()},
     )
     slice_ = {"asset": step.asset, "experiment": step.experiment}
     metrics = training_metrics.in_slice(run.metrics, iteration=iteration, **slice_)
@@ -77,9 +80,9 @@ def train(
     dropped = run.dropped if unusable is None else pl.concat([unusable, run.dropped])
     training_metrics.record_dropped(step.lake, dropped, **slice_)
     facts = {
-        "kind": "reward_model" if stage == "reward_model" else "causal_lm",
-        "parent_id": parent.checkpoint_id,
-        "reference_id": against.checkpoint_id if against else "",
+        "kind": STAGES[stage].kind,
+        "parent_id": start.checkpoint_id,
+        "reference_id": reference.checkpoint_id if reference else "",
         "iteration": iteration,
     }
     for share in settings.kept_shares:  # before the model, by whose row the step counts as done

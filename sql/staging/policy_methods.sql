@@ -9,7 +9,7 @@ materializations as (select * from materializations where asset like '%/dpo_pair
 
 scores as (select * from scores),
 
--- the group of settings with a learning rate is the training's
+-- the group of settings with a learning rate is the training's; DPO's own loss is `sigmoid`
 policies as (
     select
         experiment,
@@ -46,7 +46,7 @@ rankers as (
 described as (
     select
         policies.*,
-        policies.settings ->> ('$.' || policies.objective || '.loss') as loss,
+        nullif(policies.settings ->> ('$.' || policies.objective || '.loss'), 'sigmoid') as loss,
         coalesce(pair_settings.settings, policies.settings) as pairs,
         rankers.ranker
     from policies

@@ -34,7 +34,7 @@ def pair_settings(experiment, iteration, hour=0, **pairs):
     }  # fmt: skip
 
 
-DPO = {"dpo": {"learning_rate": 1e-3}, "start": "previous", "seed": 0}
+DPO = {"dpo": {"learning_rate": 1e-3, "loss": "sigmoid"}, "start": "previous", "seed": 0}
 CHECKPOINTS = [
     checkpoint("shared", 0, "initial_model", "i", tiny={"layers": 1}),
     checkpoint("shared", 0, "sft_policy", "s", sft={"learning_rate": 1e-3}),

@@ -18,8 +18,7 @@ from training.reference_logps import with_reference_logps
 from training.reward_model import train_reward_model
 from training.rloo import train_rloo
 from training.runs.step_checkpoints import COMPLETE, find_last
-from training.settings.loop import RLOORun
-from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings
+from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings, RLOORun
 from training.settings.sampling import SamplingSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
 from training.sft import train_sft

@@ -8,7 +8,8 @@ from training.models.checkpoint import checkpoint_id, require_model
 from training.models.initial_model import make_tiny_model
 from training.rloo import make_reward, train_rloo
 from training.scoring import score
-from training.settings.loop import LoopSettings, RLOORun
+from training.settings.loop import LoopSettings
+from training.settings.objectives import RLOORun
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError

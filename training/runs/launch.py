@@ -19,22 +19,12 @@ import typer
 import yaml
 
 from training.runs.processes import end_processes
+from training.stages import STAGES
 from transforms.errors import InputError
 
 if TYPE_CHECKING:
     from training.runs.run_record import Report, TrainingRun
     from training.settings.training import TrainingSettings
-
-INPUTS = {
-    "sft": "demonstrations",
-    "reward_model": "pairs",
-    "preference_model": "pairs",
-    "dpo": "pairs",
-    "kto": "responses",
-    "raft": "responses",
-    "rloo": "prompts",
-}
-"""The stages, and the option that takes the rows of each."""
 
 TAIL_LINES = 150
 """Lines of a failed run's output that its error repeats."""
@@ -63,24 +53,23 @@ def launch(
     """Run a training stage with the number of processes that its settings ask for.
 
     Args:
-        stage: one of `INPUTS`.
-        frame: the stage's rows; those of `dpo` carry the reference's log-probabilities.
+        stage: one of `training.stages.STAGES`.
+        frame: the stage's rows; those of an objective with `sides` carry the reference's
+            log-probabilities.
         output: folder of the finished checkpoint.
         settings: the stage's settings; `processes` above 1 or an `accelerate_config` launches that
             many through `accelerate launch`.
         seed: seed of everything random.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
-        models: the stage's models by parameter name: `model`; `policy`; `start`;
-            `reference`; `reward_model`.
+        models: the stage's models by parameter name (`Stage.start`, `Stage.models`).
 
     Raises:
         InputError: more processes than GPUs.
         RuntimeError: a launched process failed; the message ends with the tail of its output.
     """
     if settings.processes == 1 and settings.accelerate_config is None:
-        train = getattr(import_module(f"training.{stage}"), f"train_{stage}")
-        return train(
+        return STAGES[stage].load()(
             frame, output=output, settings=settings, seed=seed, dtype=dtype, report=report, **models
         )
     _require_gpus(settings)
@@ -91,8 +80,8 @@ def launch(
     frame.write_parquet(inputs / "rows.parquet")
     (inputs / "settings.json").write_text(settings.model_dump_json(), encoding="utf-8")
     command = [sys.executable, "-m", "accelerate.commands.launch", *_launcher(settings)]
-    command += ["--num_processes", str(settings.processes), "-m", f"training.{stage}"]
-    options = {INPUTS[stage]: inputs / "rows.parquet", "settings": inputs / "settings.json"}
+    command += ["--num_processes", str(settings.processes), "-m", STAGES[stage].module]
+    options = {STAGES[stage].rows: inputs / "rows.parquet", "settings": inputs / "settings.json"}
     options |= models | {"output": output, "seed": seed, "dtype": dtype}
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]

@@ -3,61 +3,20 @@
 Not here: the groups of settings that they are put together from (the files beside this one).
 """
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from training.settings.feedback import FeedbackSettings
-from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings, RLOOSettings
+from training.settings.objectives import ObjectiveSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import RankingSettings, ScoringSettings
 from training.settings.training import TrainingSettings
-from transforms.settings.frozen import Settings
+from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.pairs import PairSettings
 
 
-class RLOORun(RLOOSettings):
-    """One RLOO run: its settings, and what it takes from the loop."""
-
-    sampling: SamplingSettings = SamplingSettings()
-    """How its responses are drawn: n, temperature, top_p, max_tokens."""
-    scoring: ScoringSettings = ScoringSettings()
-    """How the reward model is run over them."""
-    pairs: PairSettings = PairSettings()
-    """The length penalty, and whether truncated responses are kept out of the gradient."""
-
-    @model_validator(mode="after")
-    def _whole_groups(self) -> Self:
-        n = self.sampling.n
-        if n < 2 or self.batch_size % n:
-            raise ValueError(
-                f"rloo.batch_size {self.batch_size} counts responses: it is to be a multiple of"
-                f" sampling.n {n}, and n at least 2"
-            )
-        if self.sampling.samplers or self.sampling.adaptive or self.sampling.temperature == 0:
-            raise ValueError(
-                "rloo samples the current policy, n at a time: no samplers, no adaptive, a"
-                " temperature above 0"
-            )
-        if self.pairs.length_penalty == "calibrated":
-            raise ValueError("rloo has no scored responses to calibrate a length penalty on")
-        return self
-
-    def decisive(self) -> dict[str, Any]:
-        """Dump the settings that decide the trained weights and their metrics."""
-        settings = super().decisive()
-        del settings["scoring"]
-        return settings | {
-            "sampling": self.sampling.model_dump(
-                include={"n", "temperature", "top_p", "max_tokens"}
-            ),
-            "pairs": self.pairs.model_dump(
-                include={"length_penalty", "length_unit", "drop_truncated"}
-            ),
-        }
-
-
-class LoopSettings(Settings):
+class LoopSettings(ObjectiveSettings):
     """The iterations. An experiment may override any key below `loop`, and nothing else."""
 
     iterations: int = Field(default=3, ge=1, le=99)
@@ -76,18 +35,6 @@ class LoopSettings(Settings):
     """How a preference model or a judge compares them."""
     pairs: PairSettings = PairSettings()
     """How scored responses become pairs."""
-    objective: Literal["dpo", "kto", "raft", "rloo"] = "dpo"
-    """How a policy is trained: `dpo`, on pairs, by `dpo.loss`; `kto`, on responses that are
-    desirable or not; `raft`, on the best of n; `rloo`, by a policy gradient on fresh samples. The
-    group of the same name below holds its settings, learning rate included."""
-    dpo: DPOSettings = DPOSettings()
-    """How a policy is trained on the pairs."""
-    kto: KTOSettings = KTOSettings()
-    """How a policy is trained on desirable and undesirable responses."""
-    raft: RAFTSettings = RAFTSettings()
-    """How a policy is fine-tuned on the best of n."""
-    rloo: RLOOSettings = RLOOSettings()
-    """How a policy is trained by a policy gradient."""
     reference: Literal["initial", "previous"] = "initial"
     """Reference of DPO. Paper: "always pi_0"; the published scripts use the previous iterate."""
     start: Literal["previous", "initial"] = "previous"
@@ -96,11 +43,12 @@ class LoopSettings(Settings):
     """Pairs that an iteration trains on: its own (as published), or all up to it (Figure 6)."""
 
     @model_validator(mode="after")
-    def _policy_gradient(self) -> Self:
-        if self.objective == "rloo":
-            self.training()
-            if not self.ranker.startswith("reward_model") or self.feedback is not None:
-                raise ValueError("rloo is trained on a reward model, and without feedback")
+    def _objective_fits(self) -> Self:
+        self.training()  # refuses groups of settings that do not fit each other
+        takes_reward_model = OBJECTIVES[self.objective].takes_reward_model
+        ranked = self.ranker.startswith("reward_model") and self.feedback is None
+        if takes_reward_model and not ranked:
+            raise ValueError(f"{self.objective} is trained on a reward model, and without feedback")
         return self
 
     @model_validator(mode="after")
@@ -119,11 +67,8 @@ class LoopSettings(Settings):
     @property
     def has_responses(self) -> bool:
         """Whether tables hold the responses of an iteration: a policy gradient keeps none."""
-        return self.objective != "rloo"
+        return bool(OBJECTIVES[self.objective].iteration_tables)
 
     def training(self) -> TrainingSettings:
-        """Settings of the objective's training."""
-        if self.objective != "rloo":
-            return getattr(self, self.objective)
-        taken = ("sampling", "scoring", "pairs")
-        return RLOORun(**self.rloo.model_dump(), **{name: getattr(self, name) for name in taken})
+        """Return the settings of the objective's training."""
+        return getattr(self, self.objective).in_loop(self)

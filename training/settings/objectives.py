@@ -1,92 +1,40 @@
-"""Settings of the objectives: what a policy's training minimises. Imports no torch.
+"""Settings of the objectives: how a policy is trained. Imports no torch.
 
-Not here: the rows of each (`assets.loop.objectives`), the training (`training.dpo`,
-`training.raft`). With h = log pi/ref(chosen) - log pi/ref(rejected), c and r its two terms, b =
-`beta`, e = `label_smoothing`, s = sigmoid, a pair's loss is, in TRL 1.16's names but for `cdpo`:
-
-    sigmoid       -log s(b h)                           Rafailov et al. 2023, arXiv 2305.18290
-    cdpo          -(1 - e) log s(b h) - e log s(-b h)   Mitchell 2023, a note on noisy preferences
-    robust        [-(1 - e) log s(b h) + e log s(-b h)] / (1 - 2 e)
-                                                        Chowdhury et al. 2024, arXiv 2403.00409
-    ipo           (c/|chosen| - r/|rejected| - 1/(2 b))^2   Azar et al. 2023, arXiv 2310.12036
-    hinge         max(0, 1 - b h)                       Zhao et al. 2023 (SLiC-HF), arXiv 2305.10425
-    nca_pair      -log s(b c) - [log s(-b c) + log s(-b r)] / 2
-                                                        Chen et al. 2024, arXiv 2402.05369
-    bco_pair      -log s(b c) - log s(-b r)             Jung et al. 2024, arXiv 2404.04656
-    sppo_hard     (c - 1/(2 b))^2 + (r + 1/(2 b))^2     Wu et al. 2024, arXiv 2405.00675
-    apo_zero      1 - s(b c) + s(b r)                   D'Oosterlinck et al. 2024, arXiv 2408.06266
-    apo_down      s(b c) + 1 - s(b h)                   the same
-    exo_pair      KL((s(b h), s(-b h)) || (1 - e, e))   Ji et al. 2024, arXiv 2402.00856
-    discopop      (1 - m) -log s(b h) + m exp(-b h), m = s(b h / 0.05)
-                                                        Lu et al. 2024, arXiv 2406.08414
-    aot           cdpo over sorted margins of a micro-batch   Melnyk et al. 2024, arXiv 2406.05882
-    aot_unpaired  cdpo over sorted c less sorted r of a micro-batch   the same
-    sigmoid_norm  sigmoid with c/|chosen| and r/|rejected|   length-normalised DPO
-
-discopop's slope at h = 0 has the other sign (it is not convex there): a policy that starts at its
-reference is first pushed towards the rejected side. |chosen| counts tokens, the end of turn
-included; IPO's division by it is TRL's, agreed with the paper's authors. TRL's `sft` is no loss of
-a pair and is left out; so is `ld_alpha`, whose log-probabilities leave out part of a response,
-where those of the reference table are of all of it.
+Not here: the rows of each (`transforms.pairs.objectives`), the training (the file of the same name
+in `training`), the losses of a pair (`training.settings.pair_losses`).
 """
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from training.settings.training import TrainingSettings
-
-SMOOTHED = ("cdpo", "robust", "exo_pair")
-"""Losses that are of no use without label smoothing."""
-SMOOTHABLE = (*SMOOTHED, "aot", "aot_unpaired")
-"""Losses that read it."""
-
-
-class ReferenceSettings(TrainingSettings):
-    """A training that reads log-probabilities of a frozen reference."""
-
-    reference_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens of one forward pass of the reference."""
-    reference_chunk_sequences: int = Field(default=1024, ge=1)
-    """Sequences a commit to `reference_logps`: what a crash can cost."""
+from training.settings.pair_losses import PairLossSettings
+from training.settings.sampling import SamplingSettings
+from training.settings.scoring import ScoringSettings
+from training.settings.training import ReferenceSettings, TrainingSettings
+from transforms.pairs.objectives import OBJECTIVES
+from transforms.settings.frozen import Settings
+from transforms.settings.pairs import PairSettings
 
 
-class PairLossSettings(ReferenceSettings):
-    """The loss of a pair."""
+class DPOSettings(PairLossSettings):
+    """One DPO run (Rafailov et al. 2023, arXiv 2305.18290, eq. 7), or one with another `loss`."""
 
-    loss: Literal[
-        "sigmoid",
-        "cdpo",
-        "robust",
-        "ipo",
-        "hinge",
-        "nca_pair",
-        "bco_pair",
-        "sppo_hard",
-        "apo_zero",
-        "apo_down",
-        "exo_pair",
-        "discopop",
-        "aot",
-        "aot_unpaired",
-        "sigmoid_norm",
-    ] = Field(default="sigmoid", exclude_if=lambda loss: loss == "sigmoid")
-    """Which loss; equations and papers stand at the top of this file."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5, exclude_if=lambda e: e == 0)
-    """e: assumed share of pairs whose labels are the wrong way round, below 0.5. `cdpo`, `robust`
-    and `exo_pair` (paper: 1e-3) need one, `aot` and `aot_unpaired` may have one; with any other
-    loss it is refused, for it would do nothing."""
+    learning_rate: float = Field(default=5e-7, gt=0)
+    """Paper, section 3.3: 5e-7."""
+    epochs: float = Field(default=2.0, gt=0)
+    """Paper: 2 epochs an iteration."""
+    beta: float = Field(default=0.1, gt=0)
+    """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
 
-    @model_validator(mode="after")
-    def _smoothing_is_read(self) -> Self:
-        if self.label_smoothing and self.loss not in SMOOTHABLE:
-            raise ValueError(
-                f"label_smoothing is {self.label_smoothing:g}, but the loss {self.loss} ignores it;"
-                f" {', '.join(SMOOTHABLE)} read it"
-            )
-        if not self.label_smoothing and self.loss in SMOOTHED:
-            raise ValueError(f"the loss {self.loss} needs a label_smoothing above 0")
-        return self
+    def for_offline(self, prompts: Sequence[int]) -> Self:
+        """Copy the settings for offline DPO, with as many steps as all iterations would take.
+
+        Args:
+            prompts: of each iteration; a pair is counted for every one.
+        """
+        return self.model_copy(update={"max_steps": sum(map(self.count_steps, prompts))})
 
 
 class KTOSettings(ReferenceSettings):
@@ -112,6 +60,17 @@ class KTOSettings(ReferenceSettings):
     rule: Literal["best_and_worst", "above_mean"] = "best_and_worst"
     """Which responses, by penalised reward: the best of n as desirable and the worst as
     undesirable, or all n, desirable above the mean of their prompt's rewards."""
+
+
+class RAFTSettings(TrainingSettings):
+    """Fine-tuning on the best of n (RAFT, Dong et al. 2023, arXiv 2304.06767).
+
+    The negative log-likelihood of the response of highest penalised reward of every prompt, from
+    the current policy; no reference holds it.
+    """
+
+    learning_rate: float = Field(default=2e-5, gt=0)
+    """That of supervised fine-tuning (paper, section 3.1: 2e-5)."""
 
 
 class RLOOSettings(TrainingSettings):
@@ -140,24 +99,70 @@ class RLOOSettings(TrainingSettings):
     vllm_memory_utilization: float = Field(default=0.3, gt=0, le=1)
     """Share of a GPU's memory that vLLM takes beside the training."""
 
-
-class RAFTSettings(TrainingSettings):
-    """Fine-tuning on the best of n (RAFT, Dong et al. 2023, arXiv 2304.06767).
-
-    The negative log-likelihood of the response of highest penalised reward of every prompt, from
-    the current policy; no reference holds it.
-    """
-
-    learning_rate: float = Field(default=2e-5, gt=0)
-    """That of supervised fine-tuning (paper, section 3.1: 2e-5)."""
+    def in_loop(self, loop: Settings) -> "RLOORun":
+        """Return the settings of one run: these, and the loop's of sampling and scoring."""
+        taken = {name: getattr(loop, name) for name in ("sampling", "scoring", "pairs")}
+        return RLOORun(**self.model_dump(), **taken)
 
 
-class DPOSettings(PairLossSettings):
-    """One DPO run (Rafailov et al. 2023, arXiv 2305.18290, eq. 7), or one with another `loss`."""
+class RLOORun(RLOOSettings):
+    """One RLOO run: its settings, and what it takes from the loop."""
 
-    learning_rate: float = Field(default=5e-7, gt=0)
-    """Paper, section 3.3: 5e-7."""
-    epochs: float = Field(default=2.0, gt=0)
-    """Paper: 2 epochs an iteration."""
-    beta: float = Field(default=0.1, gt=0)
-    """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
+    sampling: SamplingSettings = SamplingSettings()
+    """How its responses are drawn: n, temperature, top_p, max_tokens."""
+    scoring: ScoringSettings = ScoringSettings()
+    """How the reward model is run over them."""
+    pairs: PairSettings = PairSettings()
+    """The length penalty, and whether truncated responses are kept out of the gradient."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> Self:
+        n = self.sampling.n
+        if n < 2 or self.batch_size % n:
+            raise ValueError(
+                f"rloo.batch_size {self.batch_size} counts responses: it is to be a multiple of"
+                f" sampling.n {n}, and n at least 2"
+            )
+        if self.sampling.samplers or self.sampling.adaptive or self.sampling.temperature == 0:
+            raise ValueError(
+                "rloo samples the current policy, n at a time: no samplers, no adaptive, a"
+                " temperature above 0"
+            )
+        if self.pairs.length_penalty == "calibrated":
+            raise ValueError("rloo has no scored responses to calibrate a length penalty on")
+        return self
+
+    def decisive(self) -> dict[str, Any]:
+        """Dump the settings that decide the trained weights and their metrics."""
+        settings = super().decisive()
+        del settings["scoring"]
+        return settings | {
+            "sampling": self.sampling.model_dump(
+                include={"n", "temperature", "top_p", "max_tokens"}
+            ),
+            "pairs": self.pairs.ordering(),
+        }
+
+
+class ObjectiveSettings(Settings):
+    """The objective of a loop, and a group of settings for each that there is."""
+
+    objective: str = "dpo"
+    """How a policy is trained: `dpo`, on pairs, by `dpo.loss`; `kto`, on responses that are
+    desirable or not; `raft`, on the best of n; `rloo`, by a policy gradient on fresh samples. The
+    group of the same name below holds its settings, learning rate included."""
+    dpo: DPOSettings = DPOSettings()
+    """How a policy is trained on the pairs."""
+    kto: KTOSettings = KTOSettings()
+    """How a policy is trained on desirable and undesirable responses."""
+    raft: RAFTSettings = RAFTSettings()
+    """How a policy is fine-tuned on the best of n."""
+    rloo: RLOOSettings = RLOOSettings()
+    """How a policy is trained by a policy gradient."""
+
+    @field_validator("objective")
+    @classmethod
+    def _known(cls, objective: str) -> str:
+        if objective not in OBJECTIVES:
+            raise ValueError(f"the objectives are {', '.join(OBJECTIVES)}")
+        return objective

@@ -1,7 +1,34 @@
-"""A pair's loss, in the words of TRL's DPOConfig.
+"""The losses of a pair: the settings that choose one, and TRL's arguments for it.
 
-Lives here: the arguments, and conservative DPO as a sum of two of TRL's losses. Not here: which
-losses there are (`training.settings.objectives`), training (`training.dpo`).
+Not here: training (`training.dpo`). Imports no torch.
+
+With h = log pi/ref(chosen) - log pi/ref(rejected), c and r its two terms, b =
+`beta`, e = `label_smoothing`, s = sigmoid, a pair's loss is, in TRL 1.16's names but for `cdpo`:
+
+    sigmoid       -log s(b h)                           Rafailov et al. 2023, arXiv 2305.18290
+    cdpo          -(1 - e) log s(b h) - e log s(-b h)   Mitchell 2023, a note on noisy preferences
+    robust        [-(1 - e) log s(b h) + e log s(-b h)] / (1 - 2 e)
+                                                        Chowdhury et al. 2024, arXiv 2403.00409
+    ipo           (c/|chosen| - r/|rejected| - 1/(2 b))^2   Azar et al. 2023, arXiv 2310.12036
+    hinge         max(0, 1 - b h)                       Zhao et al. 2023 (SLiC-HF), arXiv 2305.10425
+    nca_pair      -log s(b c) - [log s(-b c) + log s(-b r)] / 2
+                                                        Chen et al. 2024, arXiv 2402.05369
+    bco_pair      -log s(b c) - log s(-b r)             Jung et al. 2024, arXiv 2404.04656
+    sppo_hard     (c - 1/(2 b))^2 + (r + 1/(2 b))^2     Wu et al. 2024, arXiv 2405.00675
+    apo_zero      1 - s(b c) + s(b r)                   D'Oosterlinck et al. 2024, arXiv 2408.06266
+    apo_down      s(b c) + 1 - s(b h)                   the same
+    exo_pair      KL((s(b h), s(-b h)) || (1 - e, e))   Ji et al. 2024, arXiv 2402.00856
+    discopop      (1 - m) -log s(b h) + m exp(-b h), m = s(b h / 0.05)
+                                                        Lu et al. 2024, arXiv 2406.08414
+    aot           cdpo over sorted margins of a micro-batch   Melnyk et al. 2024, arXiv 2406.05882
+    aot_unpaired  cdpo over sorted c less sorted r of a micro-batch   the same
+    sigmoid_norm  sigmoid with c/|chosen| and r/|rejected|   length-normalised DPO
+
+discopop's slope at h = 0 has the other sign (it is not convex there): a policy that starts at its
+reference is first pushed towards the rejected side. |chosen| counts tokens, the end of turn
+included; IPO's division by it is TRL's, agreed with the paper's authors. TRL's `sft` is no loss of
+a pair and is left out; so is `ld_alpha`, whose log-probabilities leave out part of a response,
+where those of the reference table are of all of it.
 
 TRL 1.16 reads `label_smoothing` in robust, exo_pair, aot and aot_unpaired; its sigmoid ignores it
 without a word, and conservative DPO is gone. With A = -log s(b h) and B = -log s(-b h),
@@ -12,9 +39,54 @@ without a word, and conservative DPO is gone. With A = -log s(b h) and B = -log 
 which is the conservative loss (Mitchell 2023), exactly. Its gradient vanishes at s(b h) = 1 - e.
 """
 
-from typing import Any
+from typing import Any, Literal, Self
 
-from training.settings.objectives import PairLossSettings
+from pydantic import Field, model_validator
+
+from training.settings.training import ReferenceSettings
+
+SMOOTHED = ("cdpo", "robust", "exo_pair")
+"""Losses that are of no use without label smoothing."""
+SMOOTHABLE = (*SMOOTHED, "aot", "aot_unpaired")
+"""Losses that read it."""
+
+
+class PairLossSettings(ReferenceSettings):
+    """The loss of a pair."""
+
+    loss: Literal[
+        "sigmoid",
+        "cdpo",
+        "robust",
+        "ipo",
+        "hinge",
+        "nca_pair",
+        "bco_pair",
+        "sppo_hard",
+        "apo_zero",
+        "apo_down",
+        "exo_pair",
+        "discopop",
+        "aot",
+        "aot_unpaired",
+        "sigmoid_norm",
+    ] = "sigmoid"
+    """Which loss; equations and papers are at the top of this file."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    """e: assumed share of pairs whose labels are the wrong way round, below 0.5. `cdpo`, `robust`
+    and `exo_pair` (paper: 1e-3) need one, `aot` and `aot_unpaired` may have one; with any other
+    loss it is refused, for it would do nothing."""
+
+    @model_validator(mode="after")
+    def _smoothing_is_read(self) -> Self:
+        if self.label_smoothing and self.loss not in SMOOTHABLE:
+            raise ValueError(
+                f"label_smoothing is {self.label_smoothing:g}, but the loss {self.loss} ignores it;"
+                f" {', '.join(SMOOTHABLE)} read it"
+            )
+        if not self.label_smoothing and self.loss in SMOOTHED:
+            raise ValueError(f"the loss {self.loss} needs a label_smoothing above 0")
+        return self
 
 
 def loss_arguments(settings: PairLossSettings) -> dict[str, Any]:

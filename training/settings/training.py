@@ -3,6 +3,7 @@
 Not here: what a stage adds (`training.settings`, `training.settings.objectives`).
 """
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
@@ -42,9 +43,7 @@ class TrainingSettings(Settings):
     checkpoint_steps: int | None = Field(default=100, ge=1)
     """Optimiser steps between two step checkpoints, which a killed run goes on from, rounded up to
     a logged step; null writes none. One takes 12 bytes a weight, and two or three are on disk."""
-    kept_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
-        default=(), exclude_if=lambda shares: not shares
-    )
+    kept_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of the optimiser steps after which the weights are kept as a checkpoint
     `<asset>@<share>`, beside the finished one. A sampler with `policy: step` adds its own."""
     processes: int = Field(default=1, ge=1)
@@ -68,6 +67,23 @@ class TrainingSettings(Settings):
         """
         return self.model_dump(mode="json", exclude=CRASH_SETTINGS)
 
+    def count_steps(self, examples: int) -> int:
+        """Return the optimiser steps of a training on this many examples."""
+        return self.max_steps or math.ceil(examples * self.epochs / self.batch_size)
+
+    def in_loop(self, loop: Settings) -> "TrainingSettings":
+        """Return the settings of one run of an objective, with what it takes from the loop's."""
+        return self
+
     def keeping(self, shares: Iterable[float]) -> Self:
         """Copy the settings, with further shares of the steps to keep."""
         return self.model_copy(update={"kept_shares": tuple(sorted({*self.kept_shares, *shares}))})
+
+
+class ReferenceSettings(TrainingSettings):
+    """A training that reads log-probabilities of a frozen reference."""
+
+    reference_batch_tokens: int = Field(default=8192, ge=64)
+    """Padded tokens of one forward pass of the reference."""
+    reference_chunk_sequences: int = Field(default=1024, ge=1)
+    """Sequences of one commit to `reference_logps`: the most that a crash can lose."""

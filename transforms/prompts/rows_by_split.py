@@ -39,6 +39,11 @@ def held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.D
     )
 
 
+def iteration_splits(prompt_splits: pl.DataFrame) -> list[str]:
+    """List the splits that are an iteration's."""
+    return [name for name in prompt_splits["split"].unique() if name.startswith("iteration_")]
+
+
 def iteration_sizes(prompt_splits: pl.DataFrame) -> list[int]:
     """Count the prompts of each iteration's split, iteration 1 first."""
     number = pl.col("split").str.extract(r"^iteration_(\d+)$").cast(pl.Int32)

@@ -1,6 +1,6 @@
 """Settings of pairs: how scored responses become pairs, and when sampling stops early."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,6 +27,10 @@ class PairSettings(Settings):
     """Pairs with a smaller penalised margin are dropped; equal rewards are dropped at any value."""
     drop_truncated: bool = False
     """Leave out responses cut at max_tokens: their end-of-turn token would be invented."""
+
+    def ordering(self) -> dict[str, Any]:
+        """Return the settings that decide the order of a prompt's responses."""
+        return self.model_dump(include={"length_penalty", "length_unit", "drop_truncated"})
 
 
 class AdaptiveSettings(Settings):

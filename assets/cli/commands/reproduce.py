@@ -38,7 +38,7 @@ def reproduce(
     of floating-point numbers depend on the device and the versions of libraries.
     """
     from assets.cli.console import quiet_teardown
-    from assets.cli.reproduce import recorded_training, retrain
+    from assets.cli.reproduce import read_training, retrain
     from transforms.lake.records import checkpoints
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
@@ -56,14 +56,15 @@ def reproduce(
                 remedy="`prefloop lineage` names the models that it descends from",
             )
         rows = lake.read(checkpoints.TABLE, checkpoint_id=subject.name).sort("created_at")
-        training = recorded_training(lake, rows.row(0, named=True))
+        training = read_training(lake, rows.row(0, named=True))
         read = ", ".join(f"{table}@{version}" for table, version in training.tables.items())
         models = ", ".join(f"{name} {path.name[:12]}" for name, path in training.models.items())
         if training.reference_id:
             models += f", reference {training.reference_id[:12]}"
         typer.echo(
-            f"{training.asset} [{training.experiment}]: {training.stage} on {training.rows.height} "
-            f"rows of {read}; {models}; seed {training.seed}, {training.dtype}"
+            f"{training.asset} [{training.experiment}]: {training.stage.name} on "
+            f"{training.rows.height} rows of {read}; {models}; "
+            f"seed {training.seed}, {training.dtype}"
         )
         scratch = tempfile.TemporaryDirectory() if keep is None else nullcontext(keep.parent)
         with scratch as folder:

@@ -60,6 +60,6 @@ def test_keeping_changes_no_weight_and_survives_a_kill(tiny_policy, rows, tmp_pa
     assert (checkpoint_id(kept), kept.stat().st_ino) == (first, made)
 
 
-def test_settings_that_keep_nothing_are_recorded_as_ever():
-    assert "kept_shares" not in DPOSettings().decisive()
+def test_the_kept_shares_are_recorded_in_their_order():
+    assert DPOSettings().decisive()["kept_shares"] == []
     assert DPOSettings().keeping([0.5, 0.25]).decisive()["kept_shares"] == [0.25, 0.5]

@@ -172,8 +172,8 @@ def test_a_smoothing_that_does_nothing_is_refused(changed, words) -> None:
         DPOSettings(**changed)
 
 
-def test_plain_dpo_is_recorded_as_it_was_before_there_was_a_choice() -> None:
-    assert not {"loss", "label_smoothing"} & set(DPOSettings().decisive())
+def test_the_loss_and_its_smoothing_are_recorded() -> None:
+    assert DPOSettings().decisive()["loss"] == "sigmoid"
     assert DPOSettings(loss="ipo").decisive()["loss"] == "ipo"
     smoothed = DPOSettings(loss="cdpo", label_smoothing=0.1)
     assert smoothed.decisive()["label_smoothing"] == 0.1

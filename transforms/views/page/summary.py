@@ -12,6 +12,7 @@ import polars as pl
 
 from transforms.lake.history import table_history
 from transforms.lake.schemas.columns import SHARED
+from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
 from transforms.views.page.cells import cell, seconds, size, table
@@ -26,9 +27,6 @@ TABLES = {
     "evaluation_responses": "evaluation responses",
 }
 """Tables whose sizes are told, and what their rows are."""
-
-OBJECTIVES = ("dpo", "kto", "raft", "rloo")
-"""Groups of settings of which a policy records one: that of the objective it is trained by."""
 
 
 def what_it_is(source: Source) -> Section:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.reproduce import recorded_training, retrain
+from assets.cli.reproduce import read_training, retrain
 from training.models.checkpoint import checkpoint_id
 from training.models.initial_model import make_tiny_model
 from training.runs.kept_checkpoints import kept_folder
@@ -124,7 +124,7 @@ def test_a_damaged_parent_is_refused(home, tmp_path):
     row = row_of(home, "sft_policy")
     lake.append("checkpoints", Lake(home / "lake").read("checkpoints"))
     with pytest.raises(InputError, match="is not there as it was"):
-        recorded_training(lake, row)
+        read_training(lake, row)
 
 
 @pytest.mark.parametrize(
@@ -156,9 +156,9 @@ def test_dpo_reads_its_slice_of_the_recorded_version(home, changes, data, prompt
         "inputs": json.dumps({"earlier": "dpo_pairs@0", "last": f"dpo_pairs@{version}"}),
         **changes,
     }  # fmt: skip
-    found = recorded_training(lake, row)
+    found = read_training(lake, row)
     assert found.rows["prompt_id"].to_list() == prompts
-    assert (found.stage, found.settings, found.seed) == (
+    assert (found.stage.name, found.settings, found.seed) == (
         "dpo", dpo, derive_seed(5, changes["asset"]),
     )  # fmt: skip
     assert found.models == {"start": lake.root / "checkpoints" / initial}
@@ -205,12 +205,10 @@ def test_rankers_and_policies_are_trained_again_to_the_same_weights(home, stage)
             {stage: settings.decisive(), "mixture": "all", "seed": 1, "dtype": "float32"}
         ),
     }  # fmt: skip
-    training = recorded_training(lake, row)
+    training = read_training(lake, row)
     first = retrain(lake, training, home / f"{stage}_once")
     assert retrain(lake, training, home / f"{stage}_again") == first != policy
     if stage == "dpo":  # two steps an epoch, as one iteration of eight prompts would take
         assert training.settings.max_steps == 4
-        half = retrain(
-            lake, recorded_training(lake, row | {"asset": "some_dpo@0.5"}), home / "half"
-        )
+        half = retrain(lake, read_training(lake, row | {"asset": "some_dpo@0.5"}), home / "half")
         assert half == checkpoint_id(kept_folder(home / "dpo_once", 0.5)) != first

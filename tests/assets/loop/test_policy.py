@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.reproduce import recorded_training, retrain
+from assets.cli.reproduce import read_training, retrain
 from assets.definitions import build_definitions
 from assets.staleness import read_by
 from transforms.lake.lake import Lake
@@ -95,14 +95,14 @@ def test_a_policy_gradient_needs_no_tables_of_responses(lake: Lake) -> None:
 
 @pytest.mark.slow
 def test_kto_learns_two_responses_of_a_prompt(lake: Lake) -> None:
-    training = recorded_training(lake, policies(lake, "kto")[0])
+    training = read_training(lake, policies(lake, "kto")[0])
     labels = training.rows.group_by("prompt_id").agg(pl.col("label").sort())["label"]
     assert labels.to_list() == [[False, True]] * labels.len()
 
 
 @pytest.mark.slow
 def test_raft_learns_one_response_of_every_prompt(lake: Lake, make_tiny) -> None:
-    training = recorded_training(lake, policies(lake, "raft")[0])
+    training = read_training(lake, policies(lake, "raft")[0])
     prompts = make_tiny().splits.prompts_per_iteration
     assert training.rows.height == training.rows["prompt_id"].n_unique() == prompts
 
@@ -111,7 +111,7 @@ def test_raft_learns_one_response_of_every_prompt(lake: Lake, make_tiny) -> None
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_it_is_reproduced_to_the_same_weights(lake: Lake, experiment: str, tmp_path: Path) -> None:
     row = policies(lake, experiment)[1]
-    again = retrain(lake, recorded_training(lake, row), tmp_path / "again")
+    again = retrain(lake, read_training(lake, row), tmp_path / "again")
     assert again == row["checkpoint_id"]
 
 

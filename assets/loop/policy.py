@@ -1,0 +1,126 @@
+"""The asset `policy` of a chain: what it reads, which settings are recorded, how it is trained.
+
+Not here: what an objective needs (`transforms.pairs.objectives`), which chains there are
+(`assets.loop.iterations`), running a training (`assets.loop.train`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets.declare import declare
+from assets.loop.chain import Chain
+from assets.loop.samplers import kept_shares
+from assets.loop.train import train
+from assets.materialize import Made, Step
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from training.settings.training import TrainingSettings
+from transforms.lake.records import checkpoints
+from transforms.lake.schemas.columns import SHARED
+from transforms.pairs.objectives import OBJECTIVES, TrainedPart
+
+
+def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    """Build the asset of the policy that is trained on a chain's tables."""
+    experiments = study.recipe.experiments if chain.partitioned else [SHARED]
+
+    def inputs(loop: LoopSettings) -> list[str]:
+        return list_inputs(chain, loop)
+
+    @declare(
+        study,
+        chain.asset("policy"),
+        group=chain.group,
+        # what any experiment's objective reads; the edges are for all experiments
+        deps=tuple(dict.fromkeys(name for e in experiments for name in inputs(study.loop(e)))),
+        reads=inputs,
+        settings=lambda loop: collect_settings(study, chain, loop),
+        partitioned=chain.partitioned,
+        accelerator=True,
+        kinds=("pytorch", "trl"),
+        description=f"Policy: trained by the experiment's objective (DPO on "
+        f"{chain.asset('dpo_pairs')} by default) from {chain.sampled_policy} (setting `start`) "
+        "against pi_0 (setting `reference`).",
+    )
+    def policy(step: Step) -> Made:
+        return train_policy(study, step, chain)
+
+    return policy
+
+
+def list_inputs(chain: Chain, loop: LoopSettings) -> list[str]:
+    """List the assets that a policy is trained on: tables, then models."""
+    objective = OBJECTIVES[loop.objective]
+    groups = [chain.group, *(f"iteration_{t}" for t in _trained_iterations(chain, loop)[:-1])]
+    tables = [f"{group}/{noun}" for group in groups for noun in objective.iteration_tables]
+    return list(
+        dict.fromkeys([*tables, *objective.shared_tables, *model_assets(chain, loop).values()])
+    )
+
+
+def model_assets(chain: Chain, loop: LoopSettings) -> dict[str, str]:
+    """Map each model that a training takes to its asset: start, reference, reward_model."""
+    objective = OBJECTIVES[loop.objective]
+    policies = {"previous": chain.sampled_policy, "initial": "sft_policy"}
+    models = {"start": policies[loop.start]}
+    if objective.takes_reference:
+        models["reference"] = policies[loop.reference]
+    if objective.takes_reward_model:
+        models["reward_model"] = loop.ranker
+    return models
+
+
+def collect_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[str, Any]:
+    """Collect what a policy's weights depend on besides its inputs, by the objective's name."""
+    objective = OBJECTIVES[loop.objective]
+    settings: dict[str, Any] = {loop.objective: resolve_training(study, chain, loop).decisive()}
+    if objective.takes_reference:
+        settings["reference"] = loop.reference
+    if objective.takes_reward_model:
+        settings["ranker"] = loop.ranker
+    if objective.reads_scores:
+        settings["pairs"] = loop.pairs.ordering()
+    return {**settings, "start": loop.start, "data": loop.data, **study.model_settings}
+
+
+def resolve_training(study: Study, chain: Chain, loop: LoopSettings) -> TrainingSettings:
+    """Return the objective's settings, which keep the steps that the next iteration samples."""
+    settings = loop.training()
+    is_sampled = chain.partitioned and chain.iteration < study.recipe.loop.iterations
+    return settings.keeping(kept_shares(loop)) if is_sampled else settings
+
+
+def train_policy(study: Study, step: Step, chain: Chain) -> Made:
+    """Train the policy of a chain by its experiment's objective."""
+    loop, settings = step.loop, resolve_training(study, chain, step.loop)
+    iterations = _trained_iterations(chain, loop)
+    part = TrainedPart(
+        experiment=str(chain.slice(step)["experiment"]),
+        iterations=iterations,
+        pairs=loop.pairs,
+        settings=settings,
+        splits=(*(f"iteration_{t}" for t in iterations[:-1]), *chain.splits),
+    )
+    rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)
+    models = {
+        name: checkpoints.latest(step.lake, asset, step.experiment)
+        for name, asset in model_assets(chain, loop).items()
+    }
+    return train(
+        study,
+        step,
+        loop.objective,
+        rows,
+        settings,
+        iteration=chain.iteration if chain.partitioned else 0,
+        unusable=unusable,
+        **models,
+    )
+
+
+def _trained_iterations(chain: Chain, loop: LoopSettings) -> range:
+    """Return the iterations whose rows a policy is trained on; the last one is the chain's."""
+    replays = chain.partitioned and loop.data == "accumulated"
+    return range(1 if replays else chain.iteration, chain.iteration + 1)

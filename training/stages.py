@@ -1,0 +1,58 @@
+"""The stages that train a model: one value each, listed once in `STAGES`. Imports no torch.
+
+Not here: the trainings (the files beside this one), starting them (`training.runs.launch`), the
+stages that train nothing (generation, scoring, ranking, reference_logps, evaluation).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings, RLOORun
+from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from training.settings.training import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage that trains a model."""
+
+    name: str
+    """File in `training`, key of a checkpoint's recorded settings and, of an objective, its name
+    in `transforms.pairs.objectives`."""
+    settings: type[TrainingSettings]
+    rows: str
+    """Option that takes the file of its rows."""
+    start: str = "start"
+    """Parameter of the model whose weights it starts from."""
+    models: tuple[str, ...] = ()
+    """Parameters of the other models that it takes."""
+    kind: Literal["causal_lm", "reward_model"] = "causal_lm"
+    """Kind of the checkpoint that it makes, a column of the table `checkpoints`."""
+
+    @property
+    def module(self) -> str:
+        """Module that `python -m` runs."""
+        return f"training.{self.name}"
+
+    def load(self) -> Callable[..., Any]:
+        """Import the stage's function, and torch with it."""
+        return getattr(import_module(self.module), f"train_{self.name}")
+
+
+STAGES: Mapping[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("sft", SFTSettings, rows="demonstrations", start="model"),
+        Stage(
+            "reward_model", RewardModelSettings, rows="pairs", start="policy", kind="reward_model"
+        ),
+        Stage("preference_model", PreferenceModelSettings, rows="pairs", start="policy"),
+        Stage("dpo", DPOSettings, rows="pairs"),
+        Stage("kto", KTOSettings, rows="responses"),
+        Stage("raft", RAFTSettings, rows="responses"),
+        Stage("rloo", RLOORun, rows="prompts", models=("reference", "reward_model")),
+    )
+}
+"""Every stage that trains a model, by name."""

@@ -1,0 +1,181 @@
+"""The objectives that a policy can be trained by: one value each, listed once in `OBJECTIVES`.
+
+Lives here: which tables and models an objective needs, and how its rows are read, at the newest
+versions of the tables or at recorded ones. Not here: the choice among a prompt's responses
+(`transforms.pairs.dpo_pairs`, `best_of_n`, `unpaired`), the settings of a training
+(`training.settings.objectives`), the training (the file of the same name in `training`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from transforms.lake.lake import Lake
+from transforms.lake.records import reference_logps
+from transforms.pairs import unpaired
+from transforms.pairs.best_of_n import best_of_n
+from transforms.pairs.dpo_pairs import length_penalty
+from transforms.pairs.responses import NEWEST, pairs_between, prompts_of, with_rewards
+from transforms.prompts.rows_by_split import iteration_splits
+from transforms.settings.pairs import PairSettings
+
+SCORED = ("generations", "scores", "prompts")
+PROMPTS = ("prompts", "prompt_splits")
+"""Tables that all iterations share; of any other table an iteration has a slice of its own."""
+
+NONE_DROPPED = pl.DataFrame(
+    schema={"row_key": pl.String, "reason": pl.String, "evidence": pl.String}
+)
+
+Rows = tuple[pl.DataFrame, pl.DataFrame]
+"""Rows to train on, by iteration and prompt_id; the prompts without one, as row_key, reason,
+evidence."""
+
+
+@dataclass(frozen=True)
+class TrainedPart:
+    """The part of the loop's tables that one policy is trained on."""
+
+    experiment: str
+    iterations: Sequence[int]
+    pairs: PairSettings
+    """Length penalty, and which responses are usable."""
+    settings: Any
+    """Settings of the training."""
+    splits: Sequence[str] = ()
+    """Splits whose prompts these iterations sample; empty: those of all iterations."""
+    versions: Mapping[str, int] = field(default_factory=lambda: NEWEST)
+    """Delta version of each table; the newest of a table that is not named."""
+
+
+def _unchanged(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
+    return rows
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a policy's training minimises: what it needs of tables and models."""
+
+    name: str
+    """Value of `loop.objective`, group of settings below `loop`, stage in `training`."""
+    tables: tuple[str, ...]
+    """Tables that its rows are read from."""
+    read_rows: Callable[[Lake, TrainedPart], Rows]
+    """Reads what a policy is trained on."""
+    rows_per_prompt: Callable[[int, int, Any], int]
+    """Returns how many rows a prompt gives at most, from its responses, its pairs and the settings
+    of the training."""
+    responses_per_row: int = 1
+    """Responses of a row that the policy is trained on."""
+    takes_reference: bool = True
+    """Whether a reference policy holds it."""
+    takes_reward_model: bool = False
+    """Whether its training runs the reward model itself."""
+    sides: tuple[str, ...] = ()
+    """Columns of responses whose log-probabilities under the reference its rows carry."""
+    complete_rows: Callable[[pl.DataFrame, int, int], pl.DataFrame] = _unchanged
+    """Adds the columns of `sides` that rows lack; takes rows, rows per forward pass, seed."""
+
+    @property
+    def iteration_tables(self) -> tuple[str, ...]:
+        """Tables of which it reads an iteration's own slice."""
+        return tuple(table for table in self.tables if table not in PROMPTS)
+
+    @property
+    def shared_tables(self) -> tuple[str, ...]:
+        """Tables that it reads and all iterations share."""
+        return tuple(table for table in self.tables if table in PROMPTS)
+
+    @property
+    def reads_scores(self) -> bool:
+        """Whether it chooses among scored responses itself, by settings of pairs."""
+        return "scores" in self.tables
+
+
+def read_pairs(lake: Lake, part: TrainedPart) -> Rows:
+    """Read pairs: prompt_id, prompt, chosen, rejected."""
+    found = pairs_between(
+        lake,
+        part.versions.get("dpo_pairs"),
+        experiment=part.experiment,
+        iteration=max(part.iterations),
+        first_iteration=min(part.iterations),
+    )
+    return found, NONE_DROPPED
+
+
+def read_desirable_or_not(lake: Lake, part: TrainedPart) -> Rows:
+    """Read responses with a verdict each: prompt_id, prompt, completion, label."""
+    return _choose(
+        lake,
+        part,
+        lambda rows, penalty: unpaired.desirable_or_not(
+            rows, part.pairs, penalty, part.settings.rule
+        ),
+    )
+
+
+def read_best_of_n(lake: Lake, part: TrainedPart) -> Rows:
+    """Read the best response of every prompt: prompt_id, prompt, completion."""
+    return _choose(lake, part, lambda rows, penalty: best_of_n(rows, part.pairs, penalty))
+
+
+def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
+    """Read the prompts that the training samples itself: prompt_id, prompt; by prompt_id."""
+    splits = part.splits or iteration_splits(
+        lake.read("prompt_splits", part.versions.get("prompt_splits"))
+    )
+    return prompts_of(lake, splits, part.versions), NONE_DROPPED
+
+
+def _choose(lake: Lake, part: TrainedPart, choose: Callable[[pl.DataFrame, float], Rows]) -> Rows:
+    """Choose among the scored responses of each iteration, penalised by lambda of eq. 8."""
+    chosen = []
+    for iteration in part.iterations:
+        slice_ = {"experiment": part.experiment, "iteration": iteration}
+        responses = with_rewards(lake, part.versions, **slice_)
+        chosen.append(choose(responses, length_penalty(responses, part.pairs)))
+    kept, dropped = zip(*chosen, strict=True)
+    return pl.concat(kept), pl.concat(dropped)
+
+
+OBJECTIVES: Mapping[str, Objective] = {
+    objective.name: objective
+    for objective in (
+        Objective(
+            "dpo",
+            ("dpo_pairs",),
+            read_pairs,
+            rows_per_prompt=lambda responses, pairs, settings: pairs,
+            responses_per_row=2,
+            sides=reference_logps.SIDES,
+        ),
+        Objective(
+            "kto",
+            SCORED,
+            read_desirable_or_not,
+            rows_per_prompt=lambda responses, pairs, settings: (
+                2 if settings.rule == "best_and_worst" else responses
+            ),
+            sides=unpaired.SIDES,
+            complete_rows=unpaired.mismatched,
+        ),
+        Objective(
+            "raft",
+            SCORED,
+            read_best_of_n,
+            rows_per_prompt=lambda responses, pairs, settings: 1,
+            takes_reference=False,
+        ),
+        Objective(
+            "rloo",
+            PROMPTS,
+            read_prompts,
+            rows_per_prompt=lambda responses, pairs, settings: responses,
+            takes_reward_model=True,
+        ),
+    )
+}
+"""Every objective, by name."""
