@@ -2,9 +2,12 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from transforms.errors import InputError
-from transforms.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from transforms.lake.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTANCE = ROOT / "dagster_home" / "dagster.yaml"
@@ -23,12 +26,14 @@ def prepare_home(home: Path) -> Path:
     return home
 
 
-def open_lake(home: Path) -> Lake:
+def open_lake(home: Path) -> "Lake":
     """Open the lake of a study's folder.
 
     Raises:
         InputError: there is no lake.
     """
+    from transforms.lake.lake import Lake  # slow to import, and `--help` needs no lake
+
     lake = Lake(home / "lake")
     if not lake.tables():
         raise InputError(

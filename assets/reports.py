@@ -34,13 +34,13 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             study,
             "preference_statistics",
             ("preference_pairs", "dropped_rows", "preference_tokens"),
-            plot=_draw_sources,
+            plot=PLOTS["preference_statistics"],
         ),
         report_asset(
             study,
             "length_statistics",
             ("preference_pairs", "preference_tokens"),
-            plot=lambda _, rows: preference_plots.length_distributions(rows),
+            plot=PLOTS["length_statistics"],
         ),
         report_asset(study, "response_lengths", pairs, partitioned=True),
         report_asset(
@@ -48,7 +48,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             "iteration_progress",
             ("evaluation", "selected_policy"),
             partitioned=True,
-            plot=lambda lake, _: plots.iteration_progress(lake.read("evaluation_results")),
+            plot=PLOTS["iteration_progress"],
         ),
     ]
 
@@ -102,3 +102,11 @@ def _draw_sources(lake: Lake, statistics: pl.DataFrame) -> bytes:
     with connect(lake) as connection:
         reasons = report(connection, "dropped_by_reason")
     return preference_plots.kept_and_dropped(statistics, reasons)
+
+
+PLOTS: dict[str, Plot] = {
+    "preference_statistics": _draw_sources,
+    "length_statistics": lambda _, rows: preference_plots.length_distributions(rows),
+    "iteration_progress": lambda lake, _: plots.iteration_progress(lake.read("evaluation_results")),
+}
+"""Reports with a figure, by name."""

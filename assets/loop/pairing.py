@@ -1,6 +1,6 @@
 """Pairs of an iteration, written from its responses and scores: by the loop, or again.
 
-Pairing again needs no model: `prefloop pair` reads what is stored and makes the pairs of a new
+Pairing again needs no model: `prefloop what-if` reads what is stored and makes the pairs of a new
 experiment. Not here: the rules (`transforms.pairs.dpo_pairs`).
 """
 

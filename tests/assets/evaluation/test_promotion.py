@@ -1,5 +1,6 @@
 """Promotion on small lakes: the real asset and tables, answers and figures written by hand."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
@@ -190,16 +191,20 @@ def test_a_current_policy_without_answers_gives_them(
     assert lake.read("evaluation_responses", experiment="current")["model"].unique().item() == ASSET
 
 
-def test_the_command_prints_the_current_policy_and_decisions(
+def test_reports_show_the_current_policy_and_all_decisions(
     make_tiny, lake: Lake, home: Path
 ) -> None:
-    def printed():
-        return CliRunner().invoke(app, ["current", "--home", str(home)], catch_exceptions=False)
+    def printed(name: str):
+        words = ["report", name, "--home", str(home), "--format", "json"]
+        return CliRunner().invoke(app, words, catch_exceptions=False)
 
-    assert printed().exit_code == 2
+    empty = printed("current_policy")
+    assert json.loads(empty.stdout) == []
+    assert "--set promotion.level=0.95" in empty.stderr
     made = decide(make_tiny(GOLD), lake)
-    shown = printed().stdout
-    assert f"current policy  {made['policy_id']}" in shown
-    assert str(lake.root / "checkpoints" / made["policy_id"]) in shown
-    assert made["reason"] in shown
-    assert "the first policy" in shown
+    [shown] = json.loads(printed("current_policy").stdout)
+    assert (shown["policy_id"], shown["reason"]) == (made["policy_id"], made["reason"])
+    assert lake.root / shown["path"] == lake.root / "checkpoints" / made["policy_id"]
+    last, first = json.loads(printed("promotion_decisions").stdout)
+    assert (last["policy_id"], last["promoted"]) == (made["policy_id"], True)
+    assert (first["reason"], first["current_id"]) == ("the first policy", None)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from assets.cli.run import _print_concerns
 from assets.declare import asset_key
+from assets.home import ROOT
 from assets.logger import CONSOLE
 from assets.loop import iterations
 from assets.resources import LakeResource
@@ -91,14 +92,25 @@ def test_bounds_are_the_recipes_and_no_part_of_what_is_recorded(make_tiny, lake:
     assert "max_" not in recorded
 
 
-def test_the_command_measures_lakes_that_have_no_row(make_tiny, lake: Lake, tmp_path: Path) -> None:
+def test_the_report_warns_and_plots(make_tiny, lake: Lake, tmp_path: Path) -> None:
     fill(lake, words=4)
     make_pairs(make_tiny(), lake)
-    (lake.root / "tables" / "iteration_health").rename(tmp_path / "gone")
     plot = tmp_path / "health.png"
-    shown = CliRunner().invoke(
-        app, ["health", "--home", str(tmp_path), "--plot", str(plot)], catch_exceptions=False
-    )
-    assert "warning  iterative/1: longer_chosen_share 1 ± 0 is above 0.7" in shown.stdout
+    words = ["report", "iteration_health", "--home", str(tmp_path)]
+    shown = CliRunner().invoke(app, [*words, "--plot", str(plot)], catch_exceptions=False)
+    assert "warning  iterative/1: longer_chosen_share 1 ± 0 is above 0.7" in shown.stderr
     assert plot.read_bytes().startswith(b"\x89PNG")
-    assert not lake.exists("iteration_health")
+    recipe = tmp_path / "recipe.yaml"
+    base = ROOT / "recipes" / "quickstart.yaml"
+    recipe.write_text(f"name: a\nbase: {base}\nhealth: {{max_longer_chosen_share: null}}\n")
+    shown = CliRunner().invoke(app, [*words, "--recipe", str(recipe)], catch_exceptions=False)
+    assert "reward_length_correlation 1" in shown.stderr
+    assert "longer_chosen_share" not in shown.stderr
+
+
+def test_a_report_without_a_figure_is_not_plotted(lake: Lake, tmp_path: Path) -> None:
+    fill(lake, words=4)
+    words = ["report", "costs", "--home", str(tmp_path), "--plot", str(tmp_path / "costs.png")]
+    refused = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert refused.exit_code == 2
+    assert "iteration_health" in refused.stderr

@@ -168,7 +168,7 @@ def health(source: Source) -> Section:
         "Repetition, duplicates, refusals",
         "Signs that a policy learns to please its ranker and not the reader.",
         blocks,
-        absent="No iteration's health was measured; prefloop health measures older lakes.",
+        absent="No iteration's health was measured.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What is asked of stored responses and scores of two iterations; no model is there."""
+"""`prefloop what-if`: what is asked of stored responses and scores of two iterations; no model is there."""
 
 import json
 from pathlib import Path
@@ -58,7 +58,7 @@ def record(lake, asset, experiment, output_id, settings, inputs):
 
 
 def pair(home, *words):
-    return prefloop(home, "pair", *words)
+    return prefloop(home, "what-if", *words)
 
 
 def prefloop(home, *words):
@@ -130,10 +130,27 @@ def test_changes_margins_and_lengths_are_printed(home):
 
 
 def test_adaptive_n_is_replayed_on_what_is_stored(home):
-    done = prefloop(home, "adaptive", "a/1", "--round", "2", "--enough-margin", "1.5")
+    done = prefloop(home, "what-if", "a/1", "--round", "2", "--enough-margin", "1.5")
     assert done.exit_code == 0, done.output
     # p is settled after two of four responses, q and r have smaller margins then
     assert "3 prompts, 3.33 of 4 responses each, 16.7% of 120 tokens saved" in done.output
-    refused = prefloop(home, "adaptive", "a/1", "--round", "2")
+    refused = prefloop(home, "what-if", "a/1", "--round", "2")
     assert refused.exit_code == 2
     assert "nothing stops early" in refused.output + refused.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--as", "b"),
+        ("--set", "pairs.min_margin=1"),
+        ("--round", "2", "--as", "b", "--set", "pairs.min_margin=1"),
+        ("--as", "b", "--set", "pairs.min_margin=1", "--enough-margin", "1"),
+    ],
+)
+def test_one_question_at_a_time(home, words):
+    refused = prefloop(home, "what-if", "a", *words)
+    assert refused.exit_code == 2
+    assert "--round N" in refused.stderr
+    assert keys(Lake(home / "lake"), "b") == []

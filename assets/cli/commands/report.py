@@ -1,0 +1,134 @@
+"""The command `prefloop report`: a report of sql/reports over one lake or several."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from assets.cli.options import QUICKSTART_HOME, explained
+from assets.home import open_lake
+from transforms.errors import InputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from transforms.lake.lake import Lake
+
+EXAMPLES = """
+Examples:
+
+\b
+prefloop report                               # iteration_progress
+prefloop report costs --home dagster_home/hh_rlhf_cpu
+prefloop report iteration_health --plot health.png
+prefloop report current_policy                # which policy was promoted last, and why
+prefloop report selected_contrasts --home seed_0 --home seed_1
+prefloop report experiment_outcomes --over-seeds --home seed_0 --home seed_1 --home seed_2
+"""
+
+
+def report(
+    name: Annotated[
+        str, typer.Argument(help="A file of sql/reports, without .sql.")
+    ] = "iteration_progress",
+    home: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder that `prefloop run` named; repeat to stack several lakes."),
+    ] = None,
+    seeds: Annotated[
+        bool,
+        typer.Option(
+            "--over-seeds",
+            help="Average the lakes, which are of one recipe's seeds: mean ± standard error "
+            "between seeds, and in brackets the mean of the lakes' own errors.",
+        ),
+    ] = False,
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are written.")
+    ] = "table",
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="PNG file for the report's figure, for one lake and a report with one."),
+    ] = None,
+    recipe: Annotated[
+        Path | None,
+        typer.Option(
+            help="Recipe with the bounds of iteration_health (`health`); the defaults without."
+        ),
+    ] = None,
+) -> None:
+    """Print a report of sql/reports, over one lake or several."""
+    import polars as pl
+
+    from assets.cli.output import write_frame
+    from training.recipe_file import load_recipe
+    from training.settings.health import HealthSettings
+    from transforms.lake import query
+    from transforms.measures.health import TABLE
+    from transforms.measures.seeds import over_seeds, require_other_seeds
+
+    with explained():
+        if name not in query.reports():
+            raise InputError(
+                "no such report",
+                expected=", ".join(query.reports()),
+                found=name,
+                remedy="name one of them",
+            )
+        bounds = (load_recipe(recipe).health if recipe else HealthSettings()).model_dump()
+        homes = home or [QUICKSTART_HOME]
+        lakes = [open_lake(folder) for folder in homes]
+        if seeds:
+            require_other_seeds(lakes)
+        tables = []
+        for folder, lake in zip(homes, lakes, strict=True):
+            with query.connect(lake) as connection:
+                rows = query.report(connection, name)
+            stacked = len(homes) > 1 and not seeds
+            tables.append(
+                rows.select(pl.lit(folder.name).alias("lake"), pl.all()) if stacked else rows
+            )
+        found = over_seeds(tables) if seeds else pl.concat(tables)
+        if plot is not None:
+            plot.write_bytes(_draw(name, lakes, found, bounds))
+    write_frame(found, form)
+    if found.is_empty():
+        typer.echo(f"no rows. {name}: {query.describe('reports', name)}", err=True)
+    elif name == TABLE and not seeds:
+        _print_warnings(found, bounds)
+
+
+def _draw(
+    name: str, lakes: list["Lake"], rows: "pl.DataFrame", bounds: Mapping[str, float | None]
+) -> bytes:
+    """Plot a report of one lake.
+
+    Raises:
+        InputError: there are several lakes, or the report has no figure.
+    """
+    from assets.reports import PLOTS
+    from transforms.measures.health import TABLE
+    from transforms.views.plots.health import draw_health
+
+    plots = PLOTS | {TABLE: lambda _, rows: draw_health(rows, bounds)}
+    if name not in plots or len(lakes) > 1:
+        raise InputError(
+            "this report cannot be plotted",
+            expected=f"one lake, and one of the reports {', '.join(plots)}",
+            found=f"{name} of {len(lakes)} lakes",
+            remedy="leave --plot out, or use `prefloop page`",
+        )
+    return plots[name](lakes[0], rows)
+
+
+def _print_warnings(rows: "pl.DataFrame", bounds: Mapping[str, float | None]) -> None:
+    """Print which figures of `iteration_health` are beyond a bound, on standard error."""
+    from transforms.measures.health import concerns
+
+    for row in rows.iter_rows(named=True):
+        lake = f"{row['lake']}: " if "lake" in row else ""
+        for concern in concerns(row, bounds).values():
+            typer.echo(
+                f"warning  {lake}{row['experiment']}/{row['iteration']}: {concern}", err=True
+            )

@@ -1,0 +1,43 @@
+"""The command `prefloop ui`: the Dagster page of a study."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.cli.options import Home, Overrides, RecipePath, explained
+from assets.home import ROOT, default_home, prepare_home
+
+EXAMPLES = """
+Examples:
+
+\b
+prefloop ui recipes/quickstart.yaml --port 3001
+"""
+
+
+def ui(
+    recipe: RecipePath = ROOT / "recipes" / "quickstart.yaml",
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    home: Home = None,
+    overrides: Overrides = None,
+) -> None:
+    """Open the Dagster page of a study on http://127.0.0.1:3000 (lineage, runs, backfills)."""
+    from training.recipe_file import load_recipe
+
+    with explained():
+        folder = prepare_home(home or default_home(load_recipe(recipe, overrides or []).name))
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(folder),
+        "PREFLOOP_RECIPE": str(recipe.resolve()),
+        "PREFLOOP_OVERRIDES": json.dumps(overrides or []),
+        "PREFLOOP_LAKE": str(folder / "lake"),
+    }
+    dg = str(Path(sys.executable).with_name("dg"))
+    command = [dg, "dev", "--host", "127.0.0.1", "--port", str(port)]
+    raise typer.Exit(subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode)

@@ -1,0 +1,20 @@
+-- The current policy: one row, the policy that was promoted last, with the reason and the folder of
+-- the model (below the lake's folder). No row before a run of a recipe with the key `promotion`, such
+-- as --set promotion.level=0.95. All decisions: promotion_decisions.
+with
+
+promotions as (select * from promotions where promoted),
+
+checkpoints as (select distinct checkpoint_id, path from checkpoints)
+
+select
+    promotions.policy_id,
+    promotions.model,
+    promotions.experiment,
+    strftime(promotions.created_at at time zone 'UTC', '%Y-%m-%d %H:%M') as promoted_utc,
+    promotions.reason,
+    checkpoints.path
+from promotions
+left join checkpoints on checkpoints.checkpoint_id = promotions.policy_id
+order by promotions.created_at desc
+limit 1
