@@ -26,8 +26,7 @@ from transforms.identity import message_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
-from transforms.measures.preference_accuracy import as_rewards
-from transforms.measures.reward_accuracy import pair_accuracy
+from transforms.measures.reward_accuracy import as_rewards, pair_accuracy
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import gold_reward
 from transforms.sources.sample.task import label_agreement_ceiling, preference_rows

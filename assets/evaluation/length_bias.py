@@ -13,8 +13,8 @@ from assets.loop.tables import build_responses
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
-from transforms.measures.length_bias import correlations, summarise
-from transforms.pairs.responses import with_rewards
+from transforms.lake.query import connect_frames, report
+from transforms.measures.length_bias import correlations
 from transforms.views.plots.length_bias import draw_length_bias
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
@@ -38,13 +38,15 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     def reward_length_correlation(step: Step) -> Made:
         """One row per prompt of the length study and unit: Pearson's r of reward and length."""
         lake, slice_ = step.lake, STUDY.slice(step)
-        rows = correlations(
-            lake.read("generations", **slice_),
-            lake.read("scores", **slice_),
-            lake.read("prompt_splits"),
-        )
+        tables = {
+            "generations": lake.read("generations", **slice_),
+            "scores": lake.read("scores", **slice_),
+            "prompt_splits": lake.read("prompt_splits"),
+        }
+        rows = correlations(**tables)
         version = lake.overwrite(step.asset, rows, **slice_)
-        summary = summarise(with_rewards(lake, **slice_), rows)
+        with connect_frames(tables) as connection:
+            summary = report(connection, "length_bias").drop("experiment", "iteration", "ranker_id")
         return Made(
             f"{step.asset}@{version}",
             {

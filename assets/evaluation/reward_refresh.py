@@ -16,7 +16,7 @@ from training.settings.loop import LoopSettings
 from transforms.lake.query import connect, report
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
-from transforms.measures.refreshed_accuracy import refreshed_accuracy
+from transforms.measures.reward_accuracy import refreshed_accuracy
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

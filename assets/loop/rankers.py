@@ -20,8 +20,7 @@ from training.settings.loop import LoopSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings
 from transforms.identity import digest_settings
 from transforms.lake.records import checkpoints, training_metrics
-from transforms.measures.preference_accuracy import as_rewards
-from transforms.measures.reward_accuracy import reward_model_results
+from transforms.measures.reward_accuracy import as_rewards, reward_model_results
 from transforms.prompts import rows_by_split
 
 RankerSettings = RewardModelSettings | PreferenceModelSettings

@@ -20,8 +20,9 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
-from transforms.measures.length_bias import correlations, longer_wins, summarise
+from transforms.measures.length_bias import correlations
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrated_penalty
 from transforms.views.plots.length_bias import draw_length_bias
 
@@ -73,29 +74,36 @@ def log_odds(samples: pl.DataFrame) -> pl.DataFrame:
     return samples.with_columns(reward=(p / (1 - p)).log())
 
 
-def correlations_of(samples: pl.DataFrame) -> pl.DataFrame:
-    """Correlate within prompts, which are in no split."""
-    scores = samples.select(list(schema_of("scores")))
-    splits = pl.DataFrame(schema=schema_of("prompt_splits"))
-    return correlations(samples.drop("reward", "ranker", "ranker_id"), scores, splits)
+def tables_of(samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Write the samples as the tables of a lake, their prompts in no split."""
+    generations = pl.DataFrame(schema=schema_of("generations"))
+    rows = samples.drop("reward", "ranker", "ranker_id", "ranking_id")
+    return {
+        "generations": pl.concat([generations, rows], how="diagonal_relaxed"),
+        "scores": samples.select(list(schema_of("scores"))),
+        "prompt_splits": pl.DataFrame(schema=schema_of("prompt_splits")),
+    }
+
+
+def summary_of(samples: pl.DataFrame, unit: LengthUnit) -> dict[str, float]:
+    """Summarise the length bias in one unit."""
+    with connect_frames(tables_of(samples)) as connection:
+        rows = report(connection, "length_bias").drop(*KEYS, "split", strict=False)
+    return rows.row(by_predicate=pl.col("unit") == unit, named=True)
 
 
 def penalised(samples: pl.DataFrame, unit: LengthUnit) -> pl.DataFrame:
     """Take the calibrated penalty off the rewards."""
-    penalty = calibrated_penalty(samples, unit).penalty
+    penalty = calibrated_penalty(samples, unit)
     return samples.with_columns(reward=pl.col("reward") - penalty * pl.col(f"response_{unit}"))
 
 
 def measure(samples: pl.DataFrame, unit: LengthUnit) -> dict[str, float]:
     """Summarise one unit before and after the penalty."""
-    summary = summarise(samples, correlations_of(samples)).filter(unit=unit)
-    after = penalised(samples, unit)
-    r = correlations_of(after).filter(unit=unit)["pearson"]
-    return summary.row(0, named=True) | {
-        "longer_wins_se": longer_wins(samples, unit)[1],
-        "longer_wins_all_pairs_se": longer_wins(samples, unit, "all")[1],
-        "pearson_penalised": r.mean(),
-        "longer_wins_penalised": longer_wins(after, unit)[0],
+    after = summary_of(penalised(samples, unit), unit)
+    return summary_of(samples, unit) | {
+        "pearson_penalised": after["pearson"],
+        "longer_wins_penalised": after["longer_wins"],
     }
 
 
@@ -106,7 +114,7 @@ def main(
     """Measure the length bias of GPT-4's preferences."""
     samples = read_samples(data / SAMPLES)
     if output:
-        output.write_bytes(draw_length_bias(correlations_of(samples), TITLE))
+        output.write_bytes(draw_length_bias(correlations(**tables_of(samples)), TITLE))
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
     for responses, rows in {"all": samples, "all but the longest": usual}.items():
         for reward, scored in {"probability": rows, "log-odds": log_odds(rows)}.items():

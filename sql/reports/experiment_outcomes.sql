@@ -6,113 +6,103 @@
 -- Over several seeds: prefloop report experiment_outcomes --over-seeds --home a --home b ...
 with
 
-evaluation_responses as (
-    select * from evaluation_responses where split = 'evaluation'
-),
+evaluation_results as (select * from evaluation_results where split = 'evaluation'),
 
 selected_policies as (select * from selected_policies),
 
--- the responses that a row stands for
-responses as (
+outcome_prompts as (select * from outcome_prompts),
+
+results as (
     select
-        evaluation_responses.*,
         if(
-            evaluation_responses.experiment = 'shared',
-            replace(evaluation_responses.model, '/policy', ''),
-            evaluation_responses.experiment
-        ) as outcome
-    from evaluation_responses
+            evaluation_results.experiment = 'shared',
+            replace(evaluation_results.model, '/policy', ''),
+            evaluation_results.experiment
+        ) as outcome,
+        evaluation_results.decoding,
+        evaluation_results.iteration,
+        evaluation_results.metric,
+        evaluation_results.value,
+        evaluation_results.standard_error,
+        evaluation_results.prompts
+    from evaluation_results
     left join selected_policies
-        on selected_policies.experiment = evaluation_responses.experiment
-        and selected_policies.model = evaluation_responses.model
-    where evaluation_responses.experiment = 'shared' or selected_policies.model is not null
+        on selected_policies.experiment = evaluation_results.experiment
+        and selected_policies.model = evaluation_results.model
+    where (evaluation_results.experiment = 'shared' or selected_policies.model is not null)
+        and (
+            evaluation_results.versus is null
+            or (
+                evaluation_results.versus = 'sft_policy'
+                and starts_with(evaluation_results.metric, 'win_rate_')
+            )
+        )
 ),
 
-wins as (
-    select
-        these.outcome,
-        these.decoding,
-        these.prompt_id,
-        avg((sign(these.gold_reward - those.gold_reward) + 1) / 2) as win_rate_gold,
-        avg((sign(these.reward - those.reward) + 1) / 2) as win_rate_reward
-    from responses as these
-    inner join responses as those
-        on those.outcome = 'sft_policy'
-        and these.outcome <> 'sft_policy'
-        and those.decoding = these.decoding
-        and those.prompt_id = these.prompt_id
-    group by all
-),
-
-prompt_means as (
+levels as (
     select
         outcome,
         decoding,
-        prompt_id,
         any_value(iteration) as iteration,
-        avg(gold_reward) as gold_reward,
-        avg(reward) as reward,
-        avg(policy_logp - reference_logp) filter (decoding = 'sampled') as kl_to_sft,
-        avg(response_chars) as response_chars
-    from responses
-    group by outcome, decoding, prompt_id
+        any_value(value) filter (metric = 'gold_reward') as gold_reward,
+        any_value(standard_error) filter (metric = 'gold_reward') as gold_reward_se,
+        any_value(value) filter (metric = 'reward') as reward,
+        any_value(standard_error) filter (metric = 'reward') as reward_se,
+        any_value(value) filter (metric = 'win_rate_gold') as win_rate_gold,
+        any_value(standard_error) filter (metric = 'win_rate_gold') as win_rate_gold_se,
+        any_value(value) filter (metric = 'win_rate_reward') as win_rate_reward,
+        any_value(standard_error) filter (metric = 'win_rate_reward') as win_rate_reward_se,
+        any_value(value) filter (metric = 'kl_to_sft') as kl_to_sft,
+        any_value(standard_error) filter (metric = 'kl_to_sft') as kl_to_sft_se,
+        any_value(value) filter (metric = 'response_chars') as response_chars,
+        any_value(standard_error) filter (metric = 'response_chars') as response_chars_se,
+        max(prompts) as prompts
+    from results
+    group by outcome, decoding
 ),
 
-compared as (
+differences as (
     select
-        prompt_means.*,
-        wins.win_rate_gold,
-        wins.win_rate_reward,
-        prompt_means.gold_reward - offline.gold_reward as gold_minus_offline_dpo,
-        prompt_means.reward - offline.reward as reward_minus_offline_dpo,
-        prompt_means.gold_reward - iterative.gold_reward as gold_minus_iterative,
-        prompt_means.reward - iterative.reward as reward_minus_iterative
-    from prompt_means
-    left join wins using (outcome, decoding, prompt_id)
-    left join prompt_means as offline
-        on offline.outcome = 'offline_dpo'
-        and prompt_means.outcome <> 'offline_dpo'
-        and offline.decoding = prompt_means.decoding
-        and offline.prompt_id = prompt_means.prompt_id
-    left join prompt_means as iterative
-        on iterative.outcome = 'iterative'
-        and prompt_means.outcome <> 'iterative'
-        and iterative.decoding = prompt_means.decoding
-        and iterative.prompt_id = prompt_means.prompt_id
+        these.outcome,
+        these.decoding,
+        those.outcome as versus,
+        avg(these.gold_reward - those.gold_reward) as gold,
+        clustered_error(these.gold_reward - those.gold_reward) as gold_se,
+        avg(these.reward - those.reward) as reward,
+        clustered_error(these.reward - those.reward) as reward_se
+    from outcome_prompts as these
+    inner join outcome_prompts as those
+        on those.decoding = these.decoding
+        and those.prompt_id = these.prompt_id
+        and those.outcome <> these.outcome
+    where those.outcome in ('offline_dpo', 'iterative')
+    group by these.outcome, these.decoding, those.outcome
 )
 
 select
-    outcome as experiment,
-    decoding,
-    nullif(any_value(iteration), 0) as selected_iteration,
-    avg(gold_reward) as gold_reward,
-    stddev_samp(gold_reward) / sqrt(count(gold_reward)) as gold_reward_se,
-    avg(reward) as reward,
-    stddev_samp(reward) / sqrt(count(reward)) as reward_se,
-    avg(win_rate_gold) as win_rate_gold,
-    stddev_samp(win_rate_gold) / sqrt(count(win_rate_gold)) as win_rate_gold_se,
-    avg(win_rate_reward) as win_rate_reward,
-    stddev_samp(win_rate_reward) / sqrt(count(win_rate_reward)) as win_rate_reward_se,
-    avg(kl_to_sft) as kl_to_sft,
-    stddev_samp(kl_to_sft) / sqrt(count(kl_to_sft)) as kl_to_sft_se,
-    avg(response_chars) as response_chars,
-    stddev_samp(response_chars) / sqrt(count(response_chars)) as response_chars_se,
-    avg(gold_minus_offline_dpo) as gold_minus_offline_dpo,
-    stddev_samp(gold_minus_offline_dpo) / sqrt(count(gold_minus_offline_dpo))
-        as gold_minus_offline_dpo_se,
-    avg(reward_minus_offline_dpo) as reward_minus_offline_dpo,
-    stddev_samp(reward_minus_offline_dpo) / sqrt(count(reward_minus_offline_dpo))
-        as reward_minus_offline_dpo_se,
-    avg(gold_minus_iterative) as gold_minus_iterative,
-    stddev_samp(gold_minus_iterative) / sqrt(count(gold_minus_iterative))
-        as gold_minus_iterative_se,
-    avg(reward_minus_iterative) as reward_minus_iterative,
-    stddev_samp(reward_minus_iterative) / sqrt(count(reward_minus_iterative))
-        as reward_minus_iterative_se,
-    count(*) as prompts
-from compared
-group by outcome, decoding
+    levels.outcome as experiment,
+    levels.decoding,
+    nullif(levels.iteration, 0) as selected_iteration,
+    levels.* exclude (outcome, decoding, iteration, prompts),
+    offline.gold as gold_minus_offline_dpo,
+    offline.gold_se as gold_minus_offline_dpo_se,
+    offline.reward as reward_minus_offline_dpo,
+    offline.reward_se as reward_minus_offline_dpo_se,
+    iterative.gold as gold_minus_iterative,
+    iterative.gold_se as gold_minus_iterative_se,
+    iterative.reward as reward_minus_iterative,
+    iterative.reward_se as reward_minus_iterative_se,
+    levels.prompts
+from levels
+left join differences as offline
+    on offline.outcome = levels.outcome
+    and offline.decoding = levels.decoding
+    and offline.versus = 'offline_dpo'
+left join differences as iterative
+    on iterative.outcome = levels.outcome
+    and iterative.decoding = levels.decoding
+    and iterative.versus = 'iterative'
 order by
-    decoding desc,
-    list_position(['one_shot', 'offline_dpo', 'sft_policy'], outcome) desc nulls last,
-    outcome
+    levels.decoding desc,
+    list_position(['one_shot', 'offline_dpo', 'sft_policy'], levels.outcome) desc nulls last,
+    levels.outcome

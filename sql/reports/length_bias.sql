@@ -47,35 +47,29 @@ prompts as (
             when min(length) = max(length) then 'constant_length'
             else 'defined'
         end as status,
-        corr(reward, length) as correlation,
-        regr_sxy(reward, length) as sxy,
+        if(status = 'defined', corr(reward, length), null) as correlation,
+        if(min(length) < max(length), regr_sxy(reward, length), null) as sxy,
         if(min(length) < max(length), regr_sxx(reward, length), null) as sxx,
-        max(reward) > min(reward) as decided,
-        first(length order by reward desc, response_index) as best_length,
-        last(length order by reward desc, response_index) as worst_length
+        -- of best against worst; null where all rewards are equal
+        if(
+            max(reward) > min(reward),
+            higher(
+                first(length order by reward desc, response_index),
+                last(length order by reward desc, response_index)
+            ),
+            null
+        ) as longer_wins
     from measured
     group by all
 ),
 
-slopes as (
+summarised as (
     select
         experiment,
         iteration,
         ranker_id,
         split,
         unit,
-        sum(sxy) filter (sxx is not null) / sum(sxx) as slope
-    from prompts
-    group by all
-),
-
-summarised as (
-    select
-        prompts.experiment,
-        prompts.iteration,
-        prompts.ranker_id,
-        prompts.split,
-        prompts.unit,
         any_value(ranker) as ranker,
         count(*) as prompts,
         count(*) filter (status = 'defined') as defined,
@@ -83,27 +77,16 @@ summarised as (
         count(*) filter (status = 'constant_reward') as constant_reward,
         count(*) filter (status = 'constant_length') as constant_length,
         avg(mean_length) as mean_length,
-        stddev_samp(mean_length) / sqrt(count(*)) as mean_length_se,
-        avg(correlation) filter (status = 'defined') as pearson,
-        stddev_samp(correlation) filter (status = 'defined')
-            / sqrt(count(*) filter (status = 'defined')) as pearson_se,
-        quantile_cont(correlation, [0.05, 0.25, 0.5, 0.75, 0.95]) filter (status = 'defined')
-            as quantiles,
-        avg((sign(best_length - worst_length) + 1) / 2) filter (decided) as longer_wins,
-        stddev_samp((sign(best_length - worst_length) + 1) / 2) filter (decided)
-            / sqrt(count(*) filter (decided)) as longer_wins_se,
-        any_value(slope) as calibrated_penalty,
-        sqrt(
-            sum((sxy - slope * sxx) ** 2) * count(sxx) / nullif(count(sxx) - 1, 0)
-        ) / sum(sxx) as calibrated_penalty_se
+        clustered_error(mean_length) as mean_length_se,
+        avg(correlation) as pearson,
+        clustered_error(correlation) as pearson_se,
+        quantile_cont(correlation, [0.05, 0.25, 0.5, 0.75, 0.95]) as quantiles,
+        avg(longer_wins) as longer_wins,
+        clustered_error(longer_wins) as longer_wins_se,
+        sum(sxy) / sum(sxx) as calibrated_penalty,
+        clustered_error(sxy, sxx) as calibrated_penalty_se
     from prompts
-    inner join slopes
-        on prompts.experiment = slopes.experiment
-        and prompts.iteration = slopes.iteration
-        and prompts.ranker_id is not distinct from slopes.ranker_id
-        and prompts.split is not distinct from slopes.split
-        and prompts.unit = slopes.unit
-    group by all
+    group by experiment, iteration, ranker_id, split, unit
 ),
 
 prompt_pairs as (
@@ -114,7 +97,7 @@ prompt_pairs as (
         better.split,
         better.unit,
         better.prompt_id,
-        sum((sign(better.length - worse.length) + 1) / 2) as longer,
+        sum(higher(better.length, worse.length)) as longer,
         count(*) as pairs
     from measured as better
     inner join measured as worse
@@ -127,14 +110,6 @@ prompt_pairs as (
     group by all
 ),
 
-shares as (
-    select
-        *,
-        sum(longer) over slice / sum(pairs) over slice as share
-    from prompt_pairs
-    window slice as (partition by experiment, iteration, ranker_id, split, unit)
-),
-
 all_pairs as (
     select
         experiment,
@@ -142,10 +117,9 @@ all_pairs as (
         ranker_id,
         split,
         unit,
-        any_value(share) as longer_wins_all_pairs,
-        sqrt(sum((longer - share * pairs) ** 2) * count(*) / nullif(count(*) - 1, 0))
-            / sum(pairs) as longer_wins_all_pairs_se
-    from shares
+        sum(longer) / sum(pairs) as longer_wins_all_pairs,
+        clustered_error(longer, pairs) as longer_wins_all_pairs_se
+    from prompt_pairs
     group by experiment, iteration, ranker_id, split, unit
 )
 

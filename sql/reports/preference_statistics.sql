@@ -39,7 +39,7 @@ kept as (
         avg(chosen_chars) as chosen_chars,
         avg(rejected_chars) as rejected_chars,
         avg(margin) as margin,
-        avg((sign(chosen_chars - rejected_chars) + 1) / 2) as longer_chosen_share
+        avg(higher(chosen_chars, rejected_chars)) as longer_chosen_share
     from preference_lengths
     group by source
 ),

@@ -47,7 +47,8 @@ by_prompt as (
         count(*) as responses,
         max((a.best_first = 1 and b.best_first = 1)::int) as same_best,
         max((a.worst_first = 1 and b.worst_first = 1)::int) as same_worst,
-        corr(a.reward, b.reward) as correlation
+        -- not a number where one ranker gives every response the same
+        if(isfinite(corr(a.reward, b.reward)), corr(a.reward, b.reward), null) as correlation
     from scored as a
     inner join scored as b using (iteration, prompt_id, response_index, response)
     where a.experiment < b.experiment
@@ -64,13 +65,12 @@ select
     other_ranker,
     count(*) as prompts,
     avg(same_best) as same_best,
-    stddev_samp(same_best) / sqrt(count(*)) as same_best_se,
+    clustered_error(same_best) as same_best_se,
     avg(same_worst) as same_worst,
-    stddev_samp(same_worst) / sqrt(count(*)) as same_worst_se,
+    clustered_error(same_worst) as same_worst_se,
     avg(1.0 / responses) as same_by_chance,
-    avg(correlation) filter (isfinite(correlation)) as mean_correlation,
-    stddev_samp(correlation) filter (isfinite(correlation))
-        / sqrt(count(*) filter (isfinite(correlation))) as mean_correlation_se
+    avg(correlation) as mean_correlation,
+    clustered_error(correlation) as mean_correlation_se
 from by_prompt
 group by all
 order by all

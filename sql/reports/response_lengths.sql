@@ -8,145 +8,75 @@ scored_responses as (select * from scored_responses),
 
 pair_lengths as (select * from pair_lengths),
 
-means as (
+response_sums as (
     select
         experiment,
         iteration,
+        prompt_id,
         count(*) as responses,
-        avg(reward) as reward,
-        avg(response_chars) as response_chars,
-        avg(response_tokens) as response_tokens,
-        avg((finish_reason = 'length')::int) as truncated_share
+        count(reward) as rewards,
+        sum(reward) as reward,
+        sum(response_chars) as response_chars,
+        sum(response_tokens) as response_tokens,
+        sum((finish_reason = 'length')::int) as truncated,
+        if(
+            min(reward) < max(reward) and min(response_chars) < max(response_chars),
+            corr(reward, response_chars),
+            null
+        ) as correlation
     from scored_responses
-    group by experiment, iteration
-),
-
--- of each prompt, how far its responses lie from the mean, in sum
-residuals as (
-    select
-        experiment,
-        iteration,
-        sum(scored_responses.reward - means.reward) as reward,
-        sum(scored_responses.response_chars - means.response_chars) as response_chars,
-        sum(scored_responses.response_tokens - means.response_tokens) as response_tokens,
-        sum((finish_reason = 'length')::int - means.truncated_share) as truncated_share
-    from scored_responses
-    inner join means using (experiment, iteration)
     group by experiment, iteration, prompt_id
-),
-
-errors as (
-    select
-        experiment,
-        iteration,
-        sqrt(count(*) / nullif(count(*) - 1, 0)) as clusters,
-        sqrt(sum(reward ** 2)) * clusters as reward,
-        sqrt(sum(response_chars ** 2)) * clusters as response_chars,
-        sqrt(sum(response_tokens ** 2)) * clusters as response_tokens,
-        sqrt(sum(truncated_share ** 2)) * clusters as truncated_share
-    from residuals
-    group by experiment, iteration
 ),
 
 responses as (
     select
         experiment,
         iteration,
-        means.responses,
-        means.reward,
-        errors.reward / responses as reward_se,
-        means.response_chars,
-        errors.response_chars / responses as response_chars_se,
-        means.response_tokens,
-        errors.response_tokens / responses as response_tokens_se,
-        means.truncated_share,
-        errors.truncated_share / responses as truncated_share_se
-    from means
-    inner join errors using (experiment, iteration)
-),
-
-varied_prompts as (
-    select experiment, iteration, prompt_id, corr(reward, response_chars) as correlation
-    from scored_responses
-    group by experiment, iteration, prompt_id
-    having min(reward) < max(reward) and min(response_chars) < max(response_chars)
-),
-
-correlations as (
-    select
-        experiment,
-        iteration,
+        sum(responses)::bigint as responses,
+        sum(reward) / sum(rewards) as reward,
+        clustered_error(reward, rewards) as reward_se,
+        sum(response_chars) / sum(responses) as response_chars,
+        clustered_error(response_chars, responses) as response_chars_se,
+        sum(response_tokens) / sum(responses) as response_tokens,
+        clustered_error(response_tokens, responses) as response_tokens_se,
+        sum(truncated) / sum(responses) as truncated_share,
+        clustered_error(truncated, responses) as truncated_share_se,
         avg(correlation) as reward_length_correlation,
-        stddev_samp(correlation) / sqrt(count(*)) as reward_length_correlation_se,
-        count(*) as correlated_prompts
-    from varied_prompts
+        clustered_error(correlation) as reward_length_correlation_se,
+        nullif(count(correlation), 0) as correlated_prompts
+    from response_sums
     group by experiment, iteration
 ),
 
-pair_figures as (
+pair_sums as (
     select
         experiment,
         iteration,
         prompt_id,
-        margin,
-        chosen_chars - rejected_chars as longer_by,
-        (sign(chosen_chars - rejected_chars) + 1) / 2 as longer
-    from pair_lengths
-),
-
-pair_means as (
-    select
-        experiment,
-        iteration,
         count(*) as pairs,
-        avg(margin) as margin,
-        avg(longer_by) as longer_by,
-        avg(longer) as longer
-    from pair_figures
-    group by experiment, iteration
-),
-
-pair_residuals as (
-    select
-        experiment,
-        iteration,
-        sum(pair_figures.margin - pair_means.margin) as margin,
-        sum(pair_figures.longer_by - pair_means.longer_by) as longer_by,
-        sum(pair_figures.longer - pair_means.longer) as longer
-    from pair_figures
-    inner join pair_means using (experiment, iteration)
+        sum(margin) as margin,
+        sum(chosen_chars - rejected_chars) as longer_by,
+        sum(higher(chosen_chars, rejected_chars)) as longer
+    from pair_lengths
     group by experiment, iteration, prompt_id
-),
-
-pair_errors as (
-    select
-        experiment,
-        iteration,
-        sqrt(count(*) / nullif(count(*) - 1, 0)) as clusters,
-        sqrt(sum(margin ** 2)) * clusters as margin,
-        sqrt(sum(longer_by ** 2)) * clusters as longer_by,
-        sqrt(sum(longer ** 2)) * clusters as longer
-    from pair_residuals
-    group by experiment, iteration
 ),
 
 pairs as (
     select
         experiment,
         iteration,
-        pair_means.pairs,
-        pair_means.margin,
-        pair_errors.margin / pairs as margin_se,
-        pair_means.longer_by as chosen_minus_rejected_chars,
-        pair_errors.longer_by / pairs as chosen_minus_rejected_chars_se,
-        pair_means.longer as longer_chosen_share,
-        pair_errors.longer / pairs as longer_chosen_share_se
-    from pair_means
-    inner join pair_errors using (experiment, iteration)
+        sum(pairs)::bigint as pairs,
+        sum(margin) / sum(pairs) as margin,
+        clustered_error(margin, pairs) as margin_se,
+        sum(longer_by) / sum(pairs) as chosen_minus_rejected_chars,
+        clustered_error(longer_by, pairs) as chosen_minus_rejected_chars_se,
+        sum(longer) / sum(pairs) as longer_chosen_share,
+        clustered_error(longer, pairs) as longer_chosen_share_se
+    from pair_sums
+    group by experiment, iteration
 )
 
 select *
 from responses
-left join correlations using (experiment, iteration)
 left join pairs using (experiment, iteration)
 order by experiment, iteration

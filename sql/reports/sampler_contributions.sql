@@ -81,14 +81,13 @@ margins as (
         iteration,
         sampler,
         avg(margin) as margin,
-        stddev_samp(margin) / sqrt(count(margin)) as margin_se,
+        clustered_error(margin) as margin_se,
         avg(margin_without) as margin_without,
-        stddev_samp(margin_without) / sqrt(count(margin_without)) as margin_without_se,
+        clustered_error(margin_without) as margin_without_se,
         avg(highest - lowest) as margin_without_as_many,
-        stddev_samp(highest - lowest) / sqrt(count(highest - lowest)) as margin_without_as_many_se,
+        clustered_error(highest - lowest) as margin_without_as_many_se,
         avg(highest - lowest - margin_without) as margin_added,
-        stddev_samp(highest - lowest - margin_without)
-            / sqrt(count(highest - lowest - margin_without)) as margin_added_se
+        clustered_error(highest - lowest - margin_without) as margin_added_se
     from left_out
     left join subsets using (experiment, iteration, prompt_id, sampler)
     group by all
@@ -114,55 +113,44 @@ sides as (
         end
 ),
 
+prompts as (
+    select experiment, iteration, prompt_id, count(*) as pairs from dpo_pairs group by all
+),
+
+-- of each prompt with pairs, the sides that each sampler gave, which may be none
+prompt_sides as (
+    select
+        prompts.experiment,
+        prompts.iteration,
+        prompts.prompt_id,
+        samplers.sampler,
+        any_value(prompts.pairs) as pairs,
+        count(sides.sampler) filter (sides.side = 'chosen') as chosen,
+        count(sides.sampler) filter (sides.side = 'rejected') as rejected,
+        sum(sides.margin) filter (sides.side = 'chosen') as chosen_margin,
+        sum(sides.margin) filter (sides.side = 'rejected') as rejected_margin
+    from prompts
+    inner join samplers using (experiment, iteration)
+    left join sides
+        on sides.experiment = prompts.experiment
+        and sides.iteration = prompts.iteration
+        and sides.prompt_id = prompts.prompt_id
+        and sides.sampler = samplers.sampler
+    group by all
+),
+
 shares as (
     select
         experiment,
         iteration,
         sampler,
-        count(*) filter (side = 'chosen') as chosen,
-        count(*) filter (side = 'rejected') as rejected,
-        avg(margin) filter (side = 'chosen') as chosen_margin,
-        avg(margin) filter (side = 'rejected') as rejected_margin
-    from sides
-    group by all
-),
-
-slices as (
-    select experiment, iteration, count(*) as pairs from dpo_pairs group by all
-),
-
--- of each prompt, how many more sides a sampler gave than its share of the prompt's pairs
-residuals as (
-    select
-        prompts.experiment,
-        prompts.iteration,
-        shares.sampler,
-        count(sides.sampler) filter (sides.side = 'chosen')
-        - prompts.pairs * shares.chosen / slices.pairs as chosen,
-        count(sides.sampler) filter (sides.side = 'rejected')
-        - prompts.pairs * shares.rejected / slices.pairs as rejected
-    from (
-        select experiment, iteration, prompt_id, count(*) as pairs from dpo_pairs group by all
-    ) as prompts
-    inner join shares using (experiment, iteration)
-    inner join slices using (experiment, iteration)
-    left join sides
-        on sides.experiment = prompts.experiment
-        and sides.iteration = prompts.iteration
-        and sides.prompt_id = prompts.prompt_id
-        and sides.sampler is not distinct from shares.sampler
-    group by prompts.experiment, prompts.iteration, prompts.prompt_id, prompts.pairs,
-        shares.sampler, shares.chosen, shares.rejected, slices.pairs
-),
-
-share_errors as (
-    select
-        experiment,
-        iteration,
-        sampler,
-        sqrt(sum(chosen ** 2) * count(*) / nullif(count(*) - 1, 0)) as chosen,
-        sqrt(sum(rejected ** 2) * count(*) / nullif(count(*) - 1, 0)) as rejected
-    from residuals
+        sum(chosen) / sum(pairs) as chosen_share,
+        clustered_error(chosen, pairs) as chosen_share_se,
+        sum(rejected) / sum(pairs) as rejected_share,
+        clustered_error(rejected, pairs) as rejected_share_se,
+        sum(chosen_margin) / nullif(sum(chosen), 0) as chosen_margin,
+        sum(rejected_margin) / nullif(sum(rejected), 0) as rejected_margin
+    from prompt_sides
     group by experiment, iteration, sampler
 )
 
@@ -177,10 +165,10 @@ select
     samplers.responses / sum(samplers.responses) over (
         partition by samplers.experiment, samplers.iteration
     ) as response_share,
-    coalesce(shares.chosen, 0) / slices.pairs as chosen_share,
-    share_errors.chosen / slices.pairs as chosen_share_se,
-    coalesce(shares.rejected, 0) / slices.pairs as rejected_share,
-    share_errors.rejected / slices.pairs as rejected_share_se,
+    shares.chosen_share,
+    shares.chosen_share_se,
+    shares.rejected_share,
+    shares.rejected_share_se,
     samplers.reward,
     shares.chosen_margin,
     shares.rejected_margin,
@@ -195,6 +183,4 @@ select
 from samplers
 inner join margins using (experiment, iteration, sampler)
 left join shares using (experiment, iteration, sampler)
-left join share_errors using (experiment, iteration, sampler)
-left join slices using (experiment, iteration)
 order by samplers.experiment, samplers.iteration, samplers.sampler

@@ -3,6 +3,7 @@ import pytest
 
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
+from transforms.measures.evaluation import contrast, summarise
 
 GOLD = {
     ("shared", 0, "sft_policy"): [(1.0, 2.0), (0.0, 0.0)],
@@ -17,19 +18,35 @@ GOLD = {
 SELECTED = [("iterative", "iteration_2/policy"), ("concise", "iteration_1/policy")]
 
 
+def results_of(responses):
+    """`evaluation_results` of every model, and of every model against the SFT policy."""
+    sft = responses.filter(model="sft_policy")
+    parts = []
+    for slice_, rows in responses.partition_by(
+        "experiment", "iteration", "model", as_dict=True
+    ).items():
+        found = [summarise(rows)] + ([contrast(rows, sft)] if slice_[2] != "sft_policy" else [])
+        named = {"experiment": pl.lit(slice_[0]), "iteration": pl.lit(slice_[1], pl.Int32)}
+        parts.append(pl.concat(found).with_columns(**named))
+    return pl.concat(parts).select(list(schema_of("evaluation_results")))
+
+
 @pytest.fixture(scope="module")
 def found():
     rows = [
         {"experiment": experiment, "iteration": iteration, "model": model, "split": split,
          "decoding": "sampled", "prompt_id": f"p{p}", "response_index": i, "gold_reward": gold,
-         "reward": -gold, "policy_logp": -1.0, "reference_logp": -3.0, "response_chars": 4}
+         "reward": -gold, "policy_logp": -1.0, "reference_logp": -3.0, "response_chars": 4,
+         "policy_id": model}
         for (experiment, iteration, model), prompts in GOLD.items()
         for p, golds in enumerate(prompts)
         for i, gold in enumerate(golds)
         for split in ("evaluation", "validation")
     ]  # fmt: skip
+    responses = pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
     frames = {
-        "evaluation_responses": pl.DataFrame(rows, schema=schema_of("evaluation_responses")),
+        "evaluation_responses": responses,
+        "evaluation_results": results_of(responses),
         "selected_policies": pl.DataFrame(
             [{"experiment": experiment, "model": model} for experiment, model in SELECTED],
             schema=schema_of("selected_policies"),

@@ -6,6 +6,7 @@ import pytest
 
 from transforms.lake.query import connect_frames, report, reports
 from transforms.lake.schemas import schema_of
+from transforms.measures import bootstrap
 
 
 def table(name, *rows):
@@ -133,8 +134,10 @@ def test_experiment_contrasts_are_paired_by_prompt():
     error = (1 / 3) ** 0.5 / 3**0.5  # differences 1, 2, 1
     assert first["gold_difference"] == pytest.approx(4 / 3)
     assert first["gold_difference_se"] == pytest.approx(error)
-    assert first["gold_difference_low"] == pytest.approx(4 / 3 - 1.96 * error)
-    assert first["gold_difference_high"] == pytest.approx(4 / 3 + 1.96 * error)
+    differences = pl.DataFrame({"prompt_id": ["0", "1", "2"], "value": [1.0, 2.0, 1.0]})
+    interval = bootstrap.mean(differences)
+    assert first["gold_difference_low"] == pytest.approx(interval.low)
+    assert first["gold_difference_high"] == pytest.approx(interval.high)
 
 
 def test_shared_models_alone_are_shown_as_shared():

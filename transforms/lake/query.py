@@ -1,11 +1,13 @@
 """SQL over the lake: DuckDB reads the Delta tables and nothing else.
 
-Lives here: connecting, and running the statements of `sql/`. Not here: the statements, and any
-statistics that a polars function already makes.
+Lives here: connecting, and running the statements of `sql/`. Not here: the statements. An error
+in SQL is the macro `clustered_error`, an interval the function `bootstrap_interval`, which is
+`transforms.measures.bootstrap` itself.
 
 Every table of `transforms.lake.schemas` can be named; one that was never written is empty. Beside
 them stands `published_statistics`, the paper's own figures (`transforms.lake.records.published`).
-`sql/staging` holds views, `sql/reports` statistics, `sql/checks` queries whose rows are failures.
+`sql/macros` holds functions of SQL, `sql/staging` views, `sql/reports` statistics, `sql/checks`
+queries whose rows are failures.
 Two locks keep a query inside the lake: DuckDB's own (no external access, settings locked), and only
 statements that read are run at all, so that no name of a table can come to mean something else.
 DuckDB's `delta` extension would have to be downloaded; an Arrow dataset of the table gives the same
@@ -25,6 +27,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.records.published import published_statistics
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
+from transforms.measures import bootstrap
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
@@ -179,11 +182,21 @@ def _refused(found: str) -> InputError:
 
 
 def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:
-    """Add empty tables, the paper's figures and the staging views, and lock the connection."""
+    """Add empty tables, the paper's figures, functions and staging views; lock the connection."""
     for table in sorted(set(TABLES) - set(tables)):
         connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
     connection.register("published_statistics", published_statistics().to_arrow())
     connection.execute(f"create view raw_row_keys as {_raw_row_keys(tables)}")
+    connection.create_function(
+        "bootstrap_interval",
+        bootstrap.interval_batches,
+        ["DOUBLE[]"],
+        "STRUCT(low DOUBLE, high DOUBLE)",
+        type="arrow",
+        null_handling="special",
+    )
+    for name in _names("macros"):
+        connection.execute(_statement("macros", name))
     for name in _names("staging"):
         connection.execute(f"create view {name} as {_statement('staging', name)}")
     connection.execute("set python_enable_replacements = false")

@@ -11,15 +11,13 @@ https://doi.org/10.1080/01621459.1987.10478410), and percentiles of the same dra
 defined (every draw gives the same). With one prompt there is neither error nor interval.
 
     mean(rows)                                 one model: rows of prompt_id, value
-    difference(rows, other)                    first minus other on common prompts
     ratio(rows, "response_chars", "prompt_chars")
-    statistic(rows["prompt_id"], fit)          any function of weighted rows, a regression's output
     means(rows, by=["model", "metric"])        many at once, as a frame
 """
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -71,33 +69,6 @@ def mean(rows: pl.DataFrame, value: str = "value", how: Resampling | None = None
     return _means(_by_prompt(rows, value)[value].to_numpy()[None], how)[0]
 
 
-def difference(
-    rows: pl.DataFrame, other: pl.DataFrame, value: str = "value", how: Resampling | None = None
-) -> Estimate:
-    """Estimate a mean difference on the prompts that both have, the first minus the other.
-
-    Args:
-        rows: prompt_id and the value, as in `mean`.
-        other: the same of another model.
-        value: name of the column.
-        how: draws, level, seed.
-
-    Raises:
-        InputError: no prompt in common.
-    """
-    both = _by_prompt(rows, value).join(
-        _by_prompt(other, value), on="prompt_id", suffix="_other", maintain_order="left"
-    )
-    if both.is_empty():
-        raise InputError(
-            "two models cannot be compared",
-            expected=f"prompts with a {value} of both",
-            found="no prompt in common",
-            remedy="evaluate both on the same prompts",
-        )
-    return _means((both[value] - both[f"{value}_other"]).to_numpy()[None], how)[0]
-
-
 def ratio(
     rows: pl.DataFrame, numerator: str, denominator: str, how: Resampling | None = None
 ) -> Estimate:
@@ -119,35 +90,6 @@ def ratio(
         return ((weights @ above) / (weights @ below))[None]
 
     return _estimate(weighted, len(above), how)[0]
-
-
-def statistic(
-    prompt_ids: pl.Series,
-    figures: Callable[[np.ndarray], float | Sequence[float]],
-    how: Resampling | None = None,
-) -> list[Estimate]:
-    """Estimate any statistic of rows that can be weighted, such as a regression's output.
-
-    Args:
-        prompt_ids: of the rows, in their order.
-        figures: takes a weight a row, float [rows], how often its prompt was drawn (all 1 for the
-            value itself), and gives one figure or several. It is called once a draw, and once a
-            prompt, which BCa leaves out in turn.
-        how: draws, level, seed.
-
-    Returns:
-        One estimate a figure.
-
-    Raises:
-        InputError: no rows.
-    """
-    prompt_of_row = prompt_ids.rank("dense").to_numpy().astype(np.int64) - 1
-    prompts = prompt_ids.n_unique()
-
-    def weighted(weights: np.ndarray) -> np.ndarray:
-        return np.stack([np.atleast_1d(figures(row[prompt_of_row])) for row in weights], axis=1)
-
-    return _estimate(weighted, prompts, how)
 
 
 def means(
@@ -172,15 +114,42 @@ def means(
         .agg(pl.col(value).cast(pl.Float64).mean())
     )
     groups = prompt_means.group_by(by, maintain_order=True).agg(pl.col(value).sort_by("prompt_id"))
-    counts = groups[value].list.len()
+    return pl.concat([groups.select(by), _of_lists(groups[value], how)], how="horizontal")
+
+
+def interval_batches(batch: Any) -> Any:
+    """Estimate the interval of the mean of every list of values, one value per prompt.
+
+    The form in which DuckDB calls it (`transforms.lake.query`), which reads the types at runtime:
+    Arrow's are not imported for it.
+
+    Args:
+        batch: pyarrow.ChunkedArray of lists of float64, sorted by prompt, so that the order of rows
+            decides nothing. Nulls do not count.
+
+    Returns:
+        pyarrow.Array of one struct (low, high) per list; nulls where it has fewer than two values.
+    """
+    lists = pl.Series(pl.from_arrow(batch), dtype=pl.List(pl.Float64)).list.drop_nulls()
+    usable = (lists.list.len() > 1).fill_null(False)
+    found = _of_lists(lists.filter(usable), None).select(
+        "low", "high", row=pl.Series(usable.arg_true())
+    )
+    rows = pl.DataFrame({"row": pl.int_range(len(lists), dtype=pl.UInt32, eager=True)})
+    joined = rows.join(found, on="row", how="left", maintain_order="left")
+    return joined.select(pl.struct("low", "high")).to_series().to_arrow()
+
+
+def _of_lists(lists: pl.Series, how: Resampling | None) -> pl.DataFrame:
+    """Estimate the mean of every list; those of as many values are drawn together."""
+    counts = lists.list.len()
     found: dict[int, Estimate] = {}
-    for prompts in counts.unique():  # groups of as many prompts are drawn together
+    for prompts in counts.unique():
         places = (counts == prompts).arg_true()
-        stacked = np.array(groups[value].gather(places).to_list())
+        stacked = np.array(lists.gather(places).to_list())
         found |= dict(zip(places, _means(stacked, how), strict=True))
     columns = {**dict.fromkeys(Estimate._fields[:-1], pl.Float64), "prompts": pl.Int64}
-    estimates = pl.DataFrame([found[i] for i in range(groups.height)], columns, orient="row")
-    return pl.concat([groups.select(by), estimates], how="horizontal")
+    return pl.DataFrame([found[i] for i in range(len(lists))], columns, orient="row")
 
 
 def _by_prompt(rows: pl.DataFrame, *values: str) -> pl.DataFrame:

@@ -4,8 +4,9 @@ Not here: sampling, scoring; reward models on held-out pairs
 (`transforms.measures.reward_accuracy`).
 
 Responses to one prompt are not independent, so every standard error is clustered by prompt: the
-unit is the prompt's mean. Intervals are of 95%, by the bootstrap over prompts
-(`transforms.measures.bootstrap`). With one prompt there is neither (null).
+unit is the prompt's mean (`transforms.measures.clustered`). Intervals are of 95%, by the bootstrap
+over prompts (`transforms.measures.bootstrap`), whose own standard error is not used: the clustered
+one is exact for a mean. With one prompt there is neither (null).
 """
 
 import polars as pl
@@ -14,6 +15,7 @@ from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures import bootstrap
+from transforms.measures.clustered import error_of_mean, higher
 
 GROUP = ["split", "decoding"]
 COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")
@@ -112,11 +114,6 @@ def select_iterate(results: pl.DataFrame, metric: str) -> pl.DataFrame:
     )
 
 
-def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    """1 where first is higher, 0 where second is, one half on a tie; null where one is null."""
-    return (first > second).cast(pl.Float64) + (first == second).cast(pl.Float64) / 2
-
-
 def _prompt_means(rows: pl.DataFrame, metrics: tuple[str, ...] | list[str]) -> pl.DataFrame:
     """Average each metric within split, decoding and prompt; nulls do not count."""
     keys = [*GROUP, "prompt_id"]
@@ -138,7 +135,7 @@ def _over_prompts(prompt_means: pl.DataFrame) -> pl.DataFrame:
     keys = [*GROUP, "metric"]
     rows = prompt_means.group_by(keys, maintain_order=True).agg(
         pl.col("value").mean(),
-        standard_error=pl.col("value").std() / pl.len().sqrt(),
+        standard_error=error_of_mean(pl.col("value")),
         prompts=pl.len().cast(pl.Int64),
     )
     intervals = bootstrap.means(prompt_means, keys).select(*keys, "low", "high")

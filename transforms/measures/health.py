@@ -16,9 +16,9 @@ import polars as pl
 
 from transforms.lake.schemas import schema_of
 from transforms.measures import bootstrap
-from transforms.measures.evaluation import higher
+from transforms.measures.clustered import error_of_mean, higher
+from transforms.measures.length_bias import within_prompt_slope
 from transforms.measures.repetition import across_prompts, refusals, repeated_ngrams
-from transforms.pairs.length_penalty import within_prompt_slope
 
 TABLE = "iteration_health"
 
@@ -100,7 +100,7 @@ def measure(
         "prompts": responses["prompt_id"].n_unique(),
         "responses": responses.height,
         "pairs": pairs.height,
-        "reward_length_slope": slope.penalty if slope else None,
+        "reward_length_slope": slope.value if slope else None,
         "reward_length_slope_se": slope.standard_error if slope else None,
         **_figures(_correlations(rewarded), "reward_length_correlation"),
         **_figures(texts, *texts.columns[1:]),
@@ -177,7 +177,7 @@ def _figures(rows: pl.DataFrame, *names: str) -> dict[str, float | None]:
     means = rows.group_by("prompt_id").agg(pl.col(names).cast(pl.Float64).mean())
     figures = means.select(
         *(pl.col(name).mean() for name in names),
-        *((pl.col(name).std() / pl.col(name).count().sqrt()).alias(f"{name}_se") for name in names),
+        *(error_of_mean(pl.col(name)).alias(f"{name}_se") for name in names),
     )
     return figures.row(0, named=True)
 

@@ -13,7 +13,8 @@ import polars as pl
 from transforms.identity import FIELD, hashed
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
-from transforms.measures.evaluation import GROUP, higher
+from transforms.measures.clustered import higher
+from transforms.measures.evaluation import GROUP
 from transforms.measures.length_control import win_rates
 from transforms.pairs.judgments import outcomes
 

@@ -1,25 +1,24 @@
-"""Whether a reward follows length: Pearson's r prompt by prompt, and how often the longer one wins.
+"""Whether a reward follows length: within each prompt by Pearson's r, and as a slope over prompts.
 
-Lives here: statistics of n scored responses a prompt. Not here: the penalty that takes the bias out
-(`transforms.pairs.length_penalty`), the picture (`transforms.views.plots.length_bias`), the same
-figures by SQL over whole tables (`sql/reports/length_bias.sql`).
+Lives here: statistics of n scored responses per prompt. Not here: the penalty that takes the bias
+out (`transforms.pairs.length_penalty`), the plot (`transforms.views.plots.length_bias`), a summary
+of r and how often the longer response wins (`sql/reports/length_bias.sql`).
 
 Source: paper, section 2.3 and Figure 5: responses of pi_0, r of reward and length for each prompt.
-The paper names no unit of length, and 8 or 16 responses a prompt; here both units are measured, and
-n is the recipe's. A prompt whose r is undefined is counted by what its `status` says and has no
-part in a mean.
+The paper names no unit of length, and 8 or 16 responses per prompt; here both units are measured,
+and n is the recipe's. A prompt whose r is undefined is counted by its `status` and has no part in a
+mean.
 """
 
 import math
-from typing import Literal
+from typing import NamedTuple
 
 import polars as pl
 
-from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.measures.reward_accuracy import pair_accuracy
+from transforms.measures.clustered import error_of_ratio
 from transforms.pairs.finite_rewards import require_finite_rewards
-from transforms.pairs.length_penalty import UNITS, LengthUnit, within_prompt_slope
+from transforms.pairs.length_penalty import UNITS, LengthUnit, length_products
 
 KEYS = ["experiment", "iteration", "prompt_id", "response_index"]
 GROUP = ["experiment", "iteration", "ranker", "ranker_id", "split", "prompt_id"]
@@ -81,48 +80,37 @@ def correlations(
     )
 
 
-def summarise(responses: pl.DataFrame, coefficients: pl.DataFrame) -> pl.DataFrame:
-    """Summarise the length bias of one slice under one ranker, a row a unit.
+class LengthSlope(NamedTuple):
+    """The slope of reward on length within prompts and how well the responses determine it."""
+
+    value: float
+    """Reward units a unit of length; negative where the reward favours the shorter one."""
+    standard_error: float | None
+    """Clustered by prompt; None with one prompt."""
+    prompts: int
+    """Prompts whose responses differ in length: the others say nothing about it."""
+
+
+def within_prompt_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlope | None:
+    """Regress reward on length within prompts; None where no prompt has two lengths.
+
+    Its value is `transforms.pairs.length_penalty.calibrated_penalty`.
 
     Args:
-        responses: prompt_id, response_index, response_chars, response_tokens, reward.
-        coefficients: their `reward_length_correlation`.
+        responses: prompt_id, response_<unit>, reward; one row per response.
+        unit: of length.
 
-    Returns:
-        unit; prompts; defined, one_response, constant_reward, constant_length (prompts by status);
-        mean_length (over prompts); of the defined coefficients: pearson (mean), p05, p25, median,
-        p75, p95 (interpolated); longer_wins of best against worst and longer_wins_all_pairs (share,
-        0 to 1); calibrated_penalty (reward units a unit of length). `_se` of each of them is over
-        prompts, or clustered by prompt. A figure of too few prompts is null.
+    Raises:
+        InputError: a reward is null, NaN or infinite.
     """
-    r = pl.col("pearson")
-    counts = [
-        (pl.col("status") == status).sum().cast(pl.Int64).alias(status)
-        for status in ("defined", "one_response", "constant_reward", "constant_length")
-    ]
-    quantiles = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
-    summary = coefficients.group_by("unit").agg(
-        pl.len().cast(pl.Int64).alias("prompts"),
-        *counts,
-        pl.col("mean_length").mean(),
-        mean_length_se=pl.col("mean_length").std() / pl.len().sqrt(),
-        pearson=r.mean(),
-        pearson_se=r.std() / r.count().sqrt(),
-        **{name: r.quantile(share, "linear") for name, share in quantiles.items()},
-    )
-    rows = []
-    for unit in UNITS:
-        slope = within_prompt_slope(responses, unit)
-        row: dict[str, str | float | None] = {"unit": unit}
-        for name, pairs in (("longer_wins", "best_worst"), ("longer_wins_all_pairs", "all")):
-            row[name], row[f"{name}_se"] = _share(decided_pairs(responses, unit, pairs))
-        row["calibrated_penalty"] = slope.penalty if slope else None
-        row["calibrated_penalty_se"] = slope.standard_error if slope else None
-        rows.append(row)
-    names = list(rows[0])[1:]
-    figures = pl.DataFrame(rows, schema={"unit": pl.String, **dict.fromkeys(names, pl.Float64)})
-    figures = figures.with_columns(pl.col(pl.Float64).fill_nan(None))
-    return summary.join(figures, on="unit").sort("unit")
+    products = length_products(responses, unit)
+    if products.is_empty():
+        return None
+    reward, length = pl.col("reward_by_length"), pl.col("length_by_length")
+    value, error = products.select(
+        value=reward.sum() / length.sum(), error=error_of_ratio(reward, length)
+    ).row(0)
+    return LengthSlope(value, error, products.height)
 
 
 def heat_map(coefficients: pl.DataFrame) -> pl.DataFrame:
@@ -153,69 +141,6 @@ def heat_map(coefficients: pl.DataFrame) -> pl.DataFrame:
             )
         )
     return pl.concat(tables)
-
-
-def longer_wins(
-    responses: pl.DataFrame, unit: LengthUnit, pairs: Literal["best_worst", "all"] = "best_worst"
-) -> tuple[float, float, int]:
-    """Measure how often the longer response of a pair has the higher reward, a tie of length half.
-
-    Args:
-        responses: prompt_id, response_index, response_chars, response_tokens, reward.
-        unit: of length.
-        pairs: the best against the worst of each prompt, or all pairs of a prompt's responses; a
-            pair of equal rewards has no winner and no part.
-
-    Returns:
-        Share of pairs, its standard error clustered by prompt (NaN with one prompt), pairs.
-
-    Raises:
-        InputError: a reward is not finite, or no prompt has two rewards.
-    """
-    decided = decided_pairs(responses, unit, pairs)
-    if decided.is_empty():
-        raise InputError(
-            "no response wins over another",
-            expected="a prompt with two responses of different rewards",
-            found=f"{responses.height} responses without one",
-            remedy="sample more responses a prompt, or look at the ranker",
-        )
-    return pair_accuracy(decided)
-
-
-def decided_pairs(
-    responses: pl.DataFrame, unit: LengthUnit, pairs: Literal["best_worst", "all"]
-) -> pl.DataFrame:
-    """Pair a prompt's responses by reward; see `longer_wins`.
-
-    Of equal best rewards the first response counts, of equal worst ones the last, as in the pairs
-    of `transforms.pairs.dpo_pairs`.
-
-    Returns:
-        prompt_id, and the lengths as chosen_reward and rejected_reward: as if length were a reward
-        model, whose accuracy `transforms.measures.reward_accuracy.pair_accuracy` measures.
-    """
-    require_finite_rewards(responses)
-    ranked = responses.sort(
-        "prompt_id", "reward", "response_index", descending=[False, True, False]
-    ).select("prompt_id", "reward", length=pl.col(f"response_{unit}").cast(pl.Float64))
-    if pairs == "best_worst":
-        ranked = ranked.group_by("prompt_id", maintain_order=True).agg(
-            pl.all().first().name.suffix("_best"), pl.all().last().name.suffix("_worst")
-        )
-    else:
-        numbered = ranked.with_columns(rank=pl.int_range(pl.len()).over("prompt_id"))
-        ranked = numbered.join(numbered, on="prompt_id", suffix="_worst").filter(
-            pl.col("rank") < pl.col("rank_worst")
-        )
-        ranked = ranked.rename({"reward": "reward_best", "length": "length_best"})
-    return ranked.filter(pl.col("reward_best") > pl.col("reward_worst")).select(
-        "prompt_id", chosen_reward="length_best", rejected_reward="length_worst"
-    )
-
-
-def _share(pairs: pl.DataFrame) -> tuple[float | None, float | None]:
-    return (None, None) if pairs.is_empty() else pair_accuracy(pairs)[:2]
 
 
 def _round_width(longest: float) -> float:

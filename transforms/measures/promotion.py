@@ -17,7 +17,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Estimate
-from transforms.measures.evaluation import higher
+from transforms.measures.clustered import higher
 
 WIN_RATES = {"win_rate_reward": "reward", "win_rate_gold": "gold_reward"}
 """Column whose higher value wins."""

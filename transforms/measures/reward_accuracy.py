@@ -1,10 +1,9 @@
-"""Accuracy of a reward model on held-out pairs, beside the length-only baseline, as result rows.
+"""Accuracy of reward and preference models on labelled pairs and on responses with a gold reward.
 
 Pairs of one prompt are not independent, so standard errors are clustered by prompt, and prompts are
-what the bootstrap of an interval draws. Not here: training and scoring.
+what the bootstrap of an interval draws. Beside the accuracy on held-out pairs is that of length
+alone. Not here: training and scoring.
 """
-
-import math
 
 import polars as pl
 
@@ -12,7 +11,8 @@ from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
-from transforms.measures.evaluation import higher
+from transforms.measures.clustered import error_of_ratio, higher
+from transforms.measures.evaluation import summarise
 
 
 def reward_model_results(
@@ -43,63 +43,109 @@ def reward_model_results(
         "pair_accuracy": (pl.col("chosen_reward"), pl.col("rejected_reward")),
         "longer_wins": (_chars("chosen"), _chars("rejected")),
     }
-    rows = [
-        {
-            "experiment": experiment,
-            "iteration": iteration,
-            "model": model,
-            "policy_id": policy_id,
-            "split": "reward_validation",
-            "decoding": "labelled",
-            "metric": metric,
-            "versus": None,
-            "value": value,
-            "standard_error": error,
-            "prompts": count,
-            **_interval(scored, *sides[metric]),
-        }
-        for metric in sides
-        for value, error, count in [_clustered_share(scored, *sides[metric])]
-    ]
+    rows = []
+    for metric, (first, second) in sides.items():
+        by_prompt = _shares(scored, first, second)
+        value, error, count = _clustered(by_prompt)
+        interval = bootstrap.ratio(by_prompt, "right", "pairs")
+        rows.append(
+            {
+                "experiment": experiment,
+                "iteration": iteration,
+                "model": model,
+                "policy_id": policy_id,
+                "split": "reward_validation",
+                "decoding": "labelled",
+                "metric": metric,
+                "versus": None,
+                "value": value,
+                "standard_error": error,
+                "prompts": count,
+                "low": interval.low,
+                "high": interval.high,
+            }
+        )
     return pl.DataFrame(rows, schema=schema_of("evaluation_results"))
 
 
-def pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float, int]:
+def pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float | None, int]:
     """Measure a reward model on held-out pairs: share ordered right, a tie one half.
 
-    Takes prompt_id, chosen_reward, rejected_reward; gives the accuracy over pairs, its standard
-    error clustered by prompt (NaN with one prompt), and the number of pairs.
+    Takes prompt_id, chosen_reward, rejected_reward; returns the accuracy over pairs, its standard
+    error clustered by prompt (None with one prompt), and the number of pairs.
 
     Raises:
         InputError: no pairs.
     """
-    return _clustered_share(rewards, pl.col("chosen_reward"), pl.col("rejected_reward"))
+    return _clustered(_shares(rewards, pl.col("chosen_reward"), pl.col("rejected_reward")))
 
 
-def longer_wins(pairs: pl.DataFrame) -> tuple[float, float, int]:
-    """Measure length alone as a reward: share of pairs whose chosen text has more characters.
+def as_rewards(probabilities: pl.DataFrame) -> pl.DataFrame:
+    """Turn a preference model's probabilities into a reward per side, to be measured as any other.
 
-    The baseline that a reward model has to beat. Takes prompt_id, chosen and rejected (message
-    lists); gives what `pair_accuracy` gives.
+    A pair is then right where P(chosen over rejected) is above one half, half right at one half.
+
+    Args:
+        probabilities: pair_id, preference_probability (of chosen over rejected).
+
+    Returns:
+        pair_id, chosen_reward, rejected_reward (both in [0, 1], their sum 1).
     """
-    return _clustered_share(pairs, _chars("chosen"), _chars("rejected"))
+    probability = pl.col("preference_probability")
+    return probabilities.select(
+        "pair_id", chosen_reward=probability, rejected_reward=1 - probability
+    )
+
+
+def refreshed_accuracy(
+    responses: pl.DataFrame,
+    *,
+    experiment: str,
+    reward_model: str,
+    reward_model_id: str,
+    refreshes: int,
+) -> pl.DataFrame:
+    """Measure one reward model on every policy's responses.
+
+    Args:
+        responses: sampled rows of `evaluation_responses`, of several policies, with the reward of
+            the model that is measured; iteration 0 is pi_0.
+        experiment: whose reward model it is.
+        reward_model: its asset.
+        reward_model_id: its checkpoint.
+        refreshes: how often it was refreshed; 0 for the one before the loop.
+
+    Returns:
+        Rows of `reward_accuracy`, by iteration of the policy and split; a policy without two
+        responses of different gold reward has none.
+    """
+    rows = [
+        summarise(of_policy)
+        .filter(metric="reward_accuracy")
+        .with_columns(iteration=pl.lit(of_policy.item(0, "iteration"), pl.Int32))
+        for of_policy in responses.sort("iteration").partition_by("model", maintain_order=True)
+    ]
+    return (
+        pl.concat(rows)
+        .with_columns(
+            experiment=pl.lit(experiment),
+            policy="model",
+            reward_model=pl.lit(reward_model),
+            reward_model_id=pl.lit(reward_model_id),
+            refreshes=pl.lit(refreshes, pl.Int32),
+            accuracy="value",
+        )
+        .select(list(schema_of("reward_accuracy")))
+        .sort("iteration", "split")
+    )
 
 
 def _chars(column: str) -> pl.Expr:
     return pl.col(column).list.last().struct.field("content").str.len_chars()
 
 
-def _interval(pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr) -> dict[str, float | None]:
-    """Low and high of the share of pairs with the first higher; a prompt may have many pairs."""
-    prompts = pairs.group_by("prompt_id").agg(right=higher(first, second).sum(), pairs=pl.len())
-    share = bootstrap.ratio(prompts, "right", "pairs")
-    return {"low": share.low, "high": share.high}
-
-
-def _clustered_share(
-    pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr
-) -> tuple[float, float, int]:
-    """Share of pairs with the first higher, its cluster-robust standard error, pairs."""
+def _shares(pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr) -> pl.DataFrame:
+    """Count each prompt's pairs, and those with the first higher, a tie one half."""
     if pairs.is_empty():
         raise InputError(
             "an accuracy cannot be computed",
@@ -107,11 +153,12 @@ def _clustered_share(
             found="none",
             remedy="enlarge splits.reward_validation_fraction or add preference sources",
         )
-    rows = pairs.select("prompt_id", value=higher(first, second))
-    mean = rows["value"].mean()
-    sums = rows.group_by("prompt_id").agg((pl.col("value") - mean).sum())["value"]
-    clusters = len(sums)
-    if clusters == 1:
-        return mean, math.nan, rows.height
-    variance = (sums**2).sum() * clusters / (clusters - 1)
-    return mean, math.sqrt(variance) / rows.height, rows.height
+    right = higher(first, second).sum()
+    return pairs.group_by("prompt_id", maintain_order=True).agg(right=right, pairs=pl.len())
+
+
+def _clustered(by_prompt: pl.DataFrame) -> tuple[float, float | None, int]:
+    right, pairs = pl.col("right"), pl.col("pairs").cast(pl.Int64)
+    return by_prompt.select(
+        right.sum() / pairs.sum(), error=error_of_ratio(right, pairs), pairs=pairs.sum()
+    ).row(0)

@@ -16,6 +16,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
+from transforms.measures.clustered import error_of_mean
 
 SEEDS = "seeds"
 
@@ -55,7 +56,7 @@ def over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
         known, value = pl.col(name).is_not_null().all(), pl.col(name).cast(pl.Float64)
         columns += [
             pl.when(known).then(value.mean()).alias(name),
-            pl.when(known).then(value.std() / pl.len().sqrt()).alias(f"{name}_se"),
+            pl.when(known).then(error_of_mean(value)).alias(f"{name}_se"),
         ]
         if f"{name}_se" in errors:
             within = pl.col(f"{name}_se").mean()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from transforms.lake.slices import LoopSlice
+from transforms.measures.clustered import error_of_mean, higher
 from transforms.measures.evaluation import contrast
 
 PROMPT = ["iteration", "prompt_id"]
@@ -75,7 +76,6 @@ def pair_summary(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         (of the penalised rewards), chosen_chars, rejected_chars, longer_chosen (share of pairs; one
         half where both are as long).
     """
-    difference = pl.col("chosen_chars") - pl.col("rejected_chars").cast(pl.Int64)
     rows = [
         pairs.select("iteration", "prompt_id", "margin", slice=pl.lit(name)).hstack(
             _with_lengths(pairs).select("chosen_chars", "rejected_chars")
@@ -91,7 +91,7 @@ def pair_summary(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
             margin=pl.col("margin").mean(),
             chosen_chars=pl.col("chosen_chars").mean(),
             rejected_chars=pl.col("rejected_chars").mean(),
-            longer_chosen=((difference.sign() + 1) / 2).mean(),
+            longer_chosen=higher(pl.col("chosen_chars"), pl.col("rejected_chars")).mean(),
         )
         .sort("iteration", maintain_order=True)
     )
@@ -196,7 +196,7 @@ def _clustered(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
     return prompts.group_by("iteration").agg(
         metric=pl.lit(metric),
         difference=pl.col("value").mean(),
-        standard_error=pl.col("value").std() / pl.len().sqrt(),
+        standard_error=error_of_mean(pl.col("value")),
         prompts=pl.len().cast(pl.Int64),
         rows=pl.col("rows").sum(),
     )

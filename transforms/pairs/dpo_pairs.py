@@ -38,7 +38,7 @@ def length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:
             usable responses of two lengths.
     """
     if settings.length_penalty == "calibrated":
-        return calibrated_penalty(_usable(responses, settings), settings.length_unit).penalty
+        return calibrated_penalty(_usable(responses, settings), settings.length_unit)
     return settings.length_penalty
 
 

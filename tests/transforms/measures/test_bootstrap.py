@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.errors import InputError
-from transforms.measures.bootstrap import Resampling, difference, mean, means, ratio, statistic
-from transforms.measures.reward_accuracy import pair_accuracy
+from transforms.measures.bootstrap import Resampling, interval_batches, mean, means, ratio
 
 VALUES = st.lists(st.integers(-64, 64).map(lambda n: n / 8), min_size=2, max_size=12)
 QUICK = Resampling(draws=200)
@@ -36,24 +35,6 @@ def test_an_interval_moves_and_stretches_with_the_values(values, shift, scale):
         assert getattr(moved, side) == pytest.approx(scale * getattr(plain, side) + shift)
 
 
-@given(values=VALUES, shift=st.integers(-9, 9))
-@settings(deadline=None, max_examples=30)
-def test_models_that_differ_by_a_constant_differ_by_it_exactly(values, shift):
-    rows = rows_of(values)
-    found = difference(rows.with_columns(pl.col("value") + shift), rows, how=QUICK)
-    assert found == (shift, 0, shift, shift, len(values))
-
-
-@given(first=VALUES, second=VALUES)
-@settings(deadline=None, max_examples=30)
-def test_a_difference_turned_around_has_the_other_sign(first, second):
-    one, other = rows_of(first), rows_of(second)
-    there, back = difference(one, other, how=QUICK), difference(other, one, how=QUICK)
-    assert back.value == pytest.approx(-there.value)
-    assert back.standard_error == pytest.approx(there.standard_error)
-    assert there.prompts == min(len(first), len(second))
-
-
 def test_the_same_seed_gives_the_same_interval_in_any_order_of_rows():
     rows = drawn(1, 40)
     assert mean(rows) == mean(rows.sample(fraction=1, shuffle=True, seed=3))
@@ -70,21 +51,6 @@ def test_error_is_the_analytic_one_clustered_by_prompt():
     assert found.standard_error > 1.3 * unclustered
     # the interval of a mean of many prompts is nearly the normal one
     assert found.high - found.low == pytest.approx(2 * 1.96 * found.standard_error, rel=0.05)
-
-
-def test_pairing_takes_out_what_prompts_have_in_common():
-    rows = drawn(3, 100)
-    noise = np.random.default_rng(4).normal(size=rows.height) / 10
-    found = difference(rows.with_columns(pl.col("value") + 0.2 + noise), rows)
-    assert found.low > 0
-    assert found.standard_error < mean(rows).standard_error / 5
-
-
-def test_prompts_of_one_model_only_do_not_count():
-    rows = rows_of([1.0, 2.0, 5.0])
-    assert difference(rows, rows_of([0.0, 0.0]), how=QUICK).value == 1.5
-    with pytest.raises(InputError, match="no prompt in common"):
-        difference(rows, rows.with_columns(pl.lit("elsewhere").alias("prompt_id")))
 
 
 def test_one_prompt_has_no_error_and_none_no_value():
@@ -108,22 +74,6 @@ def test_a_ratio_is_of_means_and_varies_with_both():
     above, below = by_prompt["above"], by_prompt["below"]
     linearised = (above - above.mean() / mu * below).std() / (200**0.5 * mu)  # the delta method
     assert ratio(apart, "above", "below").standard_error == pytest.approx(linearised, rel=0.08)
-
-
-def test_a_statistic_of_weighted_rows_is_the_one_of_repeated_rows():
-    pairs = drawn(6, 30, responses=3)
-    values = pairs["value"].to_numpy()
-
-    def share_and_mean(weights):
-        return np.average(values > 0, weights=weights), np.average(values, weights=weights)
-
-    share, average = statistic(pairs["prompt_id"], share_and_mean, QUICK)
-    assert average == pytest.approx(mean(pairs, how=QUICK))
-    as_rewards = pairs.select("prompt_id", chosen_reward="value", rejected_reward=pl.lit(0.0))
-    _, analytic, _ = pair_accuracy(as_rewards)
-    [many] = statistic(pairs["prompt_id"], lambda weights: share_and_mean(weights)[0])
-    assert share.value == many.value
-    assert many.standard_error == pytest.approx(analytic, rel=0.1)
 
 
 def test_means_of_many_groups_are_each_groups_own():
@@ -160,3 +110,17 @@ def test_intervals_hold_the_true_mean_as_often_as_they_say(skewed):
         found = mean(rows_of(values, responses=3), how=Resampling(draws=1_000))
         held += found.low <= 0 <= found.high
     assert 0.92 <= held / trials <= 0.97
+
+
+def test_intervals_for_sql_are_those_of_the_same_means():
+    values = [[1.0, 4.0, 2.5, 7.0], None, [3.0], [2.0, None, 0.0, 1.0, 5.0], []]
+    found = pl.from_arrow(interval_batches(pl.Series(values).to_arrow())).to_list()
+    nothing = {"low": None, "high": None}
+    first, second = (mean(rows_of([v for v in values[i] if v is not None])) for i in (0, 3))
+    assert found == [
+        {"low": first.low, "high": first.high},
+        nothing,
+        nothing,
+        {"low": second.low, "high": second.high},
+        nothing,
+    ]

@@ -4,22 +4,23 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bench.real.length_bias import (
     RUNAWAY_CHARS,
     SAMPLES,
-    correlations_of,
     log_odds,
     penalised,
     read_samples,
+    summary_of,
+    tables_of,
 )
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
-from transforms.measures.length_bias import correlations, heat_map, longer_wins, summarise
+from transforms.measures.length_bias import correlations, heat_map, within_prompt_slope
 from transforms.pairs.length_penalty import calibrated_penalty
 from transforms.views.plots.length_bias import draw_length_bias
 
@@ -96,9 +97,20 @@ def test_a_reward_that_is_not_finite_is_refused():
         correlations(**tables({"p": [(1, 1, math.nan)]}))
 
 
+def summarise(frames):
+    with connect_frames(frames) as connection:
+        return report(connection, "length_bias")
+
+
+def summary(frames, unit="chars"):
+    kept = {"experiment", "iteration", "ranker", "ranker_id", "split"}
+    row = summarise(frames).row(by_predicate=pl.col("unit") == unit, named=True)
+    return {name: value for name, value in row.items() if name not in kept}
+
+
 def test_the_summary():
     frames = tables(MIXED)
-    found = summarise(responses_of(frames), correlations(**frames)).row(0, named=True)
+    found = summary(frames)
     assert found == {
         "unit": "chars", "prompts": 5, "defined": 2, "one_response": 1, "constant_reward": 2,
         "constant_length": 0, "mean_length": pytest.approx((2 + 20 + 5 + 4 + 6) / 5),
@@ -111,13 +123,15 @@ def test_the_summary():
         "longer_wins_all_pairs": 0.5, "longer_wins_all_pairs_se": 0.5,
         # Sxr / Sxx: (2 - 20 + 0) / (2 + 200 + 32)
         "calibrated_penalty": pytest.approx(-18 / 234),
-        "calibrated_penalty_se": calibrated_penalty(responses_of(frames), "chars").standard_error,
+        "calibrated_penalty_se": pytest.approx(
+            within_prompt_slope(responses_of(frames), "chars").standard_error
+        ),
     }  # fmt: skip
 
 
 def test_a_slice_without_any_variation_is_summarised_by_nulls():
     frames = tables({"p": [(4, 4, 1.0)], "q": [(4, 4, 1.0)]})
-    found = summarise(responses_of(frames), correlations(**frames)).row(0, named=True)
+    found = summary(frames)
     assert (found["one_response"], found["mean_length"]) == (2, 4)
     assert {name for name, value in found.items() if value is None} == {
         "pearson", "pearson_se", "p05", "p25", "median", "p75", "p95", "longer_wins",
@@ -129,19 +143,17 @@ def test_a_slice_without_any_variation_is_summarised_by_nulls():
 def test_longer_wins():
     # p: best against worst 5 > 1; of all its pairs, the longer wins 2, loses 1. q: a tie of length
     frames = tables({"p": [(5, 1, 3.0), (9, 1, 2.0), (1, 1, 1.0)], "q": [(2, 1, 1.0), (2, 1, 0.0)]})
-    responses = responses_of(frames)
-    assert longer_wins(responses, "chars")[::2] == (0.75, 2)
-    assert longer_wins(responses, "chars", "all")[::2] == (2.5 / 4, 4)
-    assert longer_wins(responses, "tokens", "all")[::2] == (0.5, 4)
+    assert summary(frames)["longer_wins"] == 0.75
+    assert summary(frames)["longer_wins_all_pairs"] == 2.5 / 4
+    assert summary(frames, "tokens")["longer_wins_all_pairs"] == 0.5
 
 
 def test_longer_wins_of_equal_rewards():
     # the first of the best, the last of the worst, as the loop pairs them
-    rewards = [(1, 1, 2.0), (9, 9, 2.0), (7, 7, 0.0), (0, 0, 0.0)]
-    responses = responses_of(tables({"p": rewards}))
-    assert longer_wins(responses.sample(4, shuffle=True, seed=3), "chars")[0] == 1
-    with pytest.raises(InputError, match="no response wins"):
-        longer_wins(responses_of(tables({"p": [(1, 1, 2.0), (9, 9, 2.0)]})), "chars")
+    frames = tables({"p": [(1, 1, 2.0), (9, 9, 2.0), (7, 7, 0.0), (0, 0, 0.0)]})
+    frames["scores"] = frames["scores"].sample(4, shuffle=True, seed=3)
+    assert summary(frames)["longer_wins"] == 1
+    assert summary(tables({"p": [(1, 1, 2.0), (9, 9, 2.0)]}))["longer_wins"] is None
 
 
 def test_cells_of_the_heat_map():
@@ -158,6 +170,43 @@ def test_the_picture_needs_a_coefficient():
     assert draw_length_bias(rows, "mixed").startswith(b"\x89PNG")
     with pytest.raises(InputError, match="nothing to draw"):
         draw_length_bias(rows.filter(pl.col("status") != "defined"), "mixed")
+
+
+def test_the_error_of_the_slope_by_hand():
+    # Sxr, Sxx of p: 2, 2; of q: 0, 2. lambda = 1/2; u = 2 - 1, 0 - 1; se^2 = 2 / 1 * 2 / 16
+    frames = tables({"p": [(9, 0, 0.0), (9, 2, 2.0)], "q": [(9, 0, 1.0), (9, 2, 1.0)]})
+    assert within_prompt_slope(responses_of(frames), "tokens") == (
+        pytest.approx(0.5),
+        pytest.approx(math.sqrt(2 * 2 / 16)),
+        2,
+    )
+
+
+def test_the_slope_of_one_prompt_has_no_error_and_one_length_no_slope():
+    frames = tables({"p": [(1, 5, 0.0), (2, 5, 3.0), (4, 5, 1.0)]})
+    found = within_prompt_slope(responses_of(frames), "chars")
+    assert (found.standard_error, found.prompts) == (None, 1)
+    assert within_prompt_slope(responses_of(frames), "tokens") is None
+
+
+def test_a_reward_of_length_alone_has_a_slope_without_error():
+    # the prompts' own levels have no part in it
+    texts, levels = {"p": (10, 20, 50), "q": (1, 5), "r": (7, 7)}, {"p": 3.0, "q": -8.0, "r": 100.0}
+    frames = tables({p: [(x, x, levels[p] + 0.25 * x) for x in xs] for p, xs in texts.items()})
+    found = within_prompt_slope(responses_of(frames), "chars")
+    assert found == (pytest.approx(0.25), pytest.approx(0, abs=1e-12), 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.deferred(lambda: prompts))
+def test_a_penalty_leaves_the_error_of_the_slope(prompts):
+    frames = tables(prompts)
+    before = within_prompt_slope(responses_of(frames), "chars")
+    assume(before is not None and before.prompts > 1)
+    penalty = before.value * pl.col("response_chars")
+    penalised = responses_of(frames).with_columns(reward=pl.col("reward") - penalty)
+    after = within_prompt_slope(penalised, "chars")
+    assert after.standard_error == pytest.approx(before.standard_error, abs=1e-10)
 
 
 # rewards in quarters and few lengths: ties of both, exact in binary
@@ -177,38 +226,36 @@ def test_coefficients_are_within_bounds_and_every_prompt_has_a_status(prompts):
     assert heat_map(rows)["prompts"].sum() == rows["pearson"].count()
 
 
-def by_sql(**frames):
-    with connect_frames(frames) as connection:
-        return report(connection, "length_bias")
-
-
-def equal(first, second):
-    """Compare two frames of figures that were computed by different programs."""
-    assert first.columns == second.columns
-    for a, b in zip(first.iter_rows(named=True), second.iter_rows(named=True), strict=True):
-        assert a == {
-            name: pytest.approx(value, abs=1e-9) if isinstance(value, float) else value
-            for name, value in b.items()
-        }
-
-
 @settings(max_examples=40, deadline=None)
 @given(prompts)
-def test_sql_and_polars_agree(prompts):
+def test_the_summary_agrees_with_the_rows_and_the_slope(prompts):
     frames = tables(prompts)
-    ours = summarise(responses_of(frames), correlations(**frames))
-    theirs = by_sql(**frames)
-    assert theirs.select(*SLICE, "ranker", "split", "ranker_id").unique().rows() == [
+    rows = correlations(**frames)
+    report_rows = summarise(frames)
+    assert report_rows.select(*SLICE, "ranker", "split", "ranker_id").unique().rows() == [
         ("e", 0, "reward_model", "length_study", "rm")
     ]
-    equal(theirs.select(ours.columns), ours)
+    for found in report_rows.iter_rows(named=True):
+        of_unit = rows.filter(unit=found["unit"])
+        r = of_unit["pearson"].drop_nulls()
+        assert (found["prompts"], found["defined"]) == (of_unit.height, len(r))
+        assert found["pearson"] == pytest.approx(r.mean(), abs=1e-9)
+        assert found["median"] == pytest.approx(r.median(), abs=1e-9)
+        by_hand = r.std() / len(r) ** 0.5 if len(r) > 1 else None
+        assert found["pearson_se"] == pytest.approx(by_hand, abs=1e-9)
+        slope = within_prompt_slope(responses_of(frames), found["unit"])
+        expected = (slope.value, slope.standard_error) if slope else (None, None)
+        for value, by_polars in zip(
+            (found["calibrated_penalty"], found["calibrated_penalty_se"]), expected, strict=True
+        ):
+            assert value == pytest.approx(by_polars, abs=1e-9)
 
 
-def test_sql_has_a_row_for_each_slice_split_and_unit():
+def test_the_summary_has_a_row_for_each_slice_split_and_unit():
     study = tables({"p": [(1, 1, 0.0), (2, 2, 1.0)]}, experiment="length_study")
     loop = tables({"q": [(1, 1, 1.0), (2, 2, 0.0)]}, iteration=1)
     loop["prompt_splits"] = loop["prompt_splits"].with_columns(split=pl.lit("iteration_1"))
-    found = by_sql(**{name: pl.concat([study[name], loop[name]]) for name in study})
+    found = summarise({name: pl.concat([study[name], loop[name]]) for name in study})
     assert found.select("experiment", "iteration", "split", "unit", "pearson").rows() == [
         ("e", 1, "iteration_1", "chars", pytest.approx(-1)),
         ("e", 1, "iteration_1", "tokens", pytest.approx(-1)),
@@ -220,9 +267,9 @@ def test_sql_has_a_row_for_each_slice_split_and_unit():
 @pytest.mark.skipif(not (DATA / SAMPLES).is_file(), reason=f"PREFLOOP_TEST_DATA has no {SAMPLES}")
 def test_gpt_4_prefers_the_longer_of_real_responses():
     samples = read_samples(DATA / SAMPLES)
-    rows = correlations_of(samples)
+    rows = correlations(**tables_of(samples))
     assert samples.height == 400 * 11
-    found = summarise(samples, rows).row(0, named=True)
+    found = summary_of(samples, "chars")
     assert (found["defined"], found["prompts"]) == (400, 400)
     assert found["pearson"] == pytest.approx(0.187, abs=5e-4)
     assert found["pearson_se"] == pytest.approx(0.018, abs=5e-4)
@@ -233,9 +280,9 @@ def test_gpt_4_prefers_the_longer_of_real_responses():
     assert found["calibrated_penalty"] == pytest.approx(2.2e-5, abs=5e-7)
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
     assert usual.height == samples.height - 1
-    assert calibrated_penalty(usual, "chars").penalty == pytest.approx(9.6e-5, abs=5e-7)
+    assert calibrated_penalty(usual, "chars") == pytest.approx(9.6e-5, abs=5e-7)
     # probabilities near 0 and 1 vary less than the penalty, which then decides; log-odds do not
-    assert longer_wins(penalised(usual, "chars"), "chars")[0] == pytest.approx(0.24)
+    assert summary_of(penalised(usual, "chars"), "chars")["longer_wins"] == pytest.approx(0.24)
     odds = log_odds(usual)
-    assert longer_wins(odds, "chars")[0] == pytest.approx(0.694, abs=5e-4)
-    assert longer_wins(penalised(odds, "chars"), "chars")[0] == pytest.approx(0.5675)
+    assert summary_of(odds, "chars")["longer_wins"] == pytest.approx(0.694, abs=5e-4)
+    assert summary_of(penalised(odds, "chars"), "chars")["longer_wins"] == pytest.approx(0.5675)

@@ -4,9 +4,11 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.schemas import schema_of
 from transforms.measures.reward_accuracy import (
-    longer_wins,
+    as_rewards,
     pair_accuracy,
+    refreshed_accuracy,
     reward_model_results,
 )
 
@@ -24,7 +26,7 @@ def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():
     assert (value, pairs) == (0.625, 4)
     # residual sums of the clusters: 0.25, -0.625, 0.375
     assert error == pytest.approx(math.sqrt((0.25**2 + 0.625**2 + 0.375**2) * 3 / 2) / 4)
-    assert math.isnan(pair_accuracy(rewards.filter(prompt_id="p"))[1])
+    assert pair_accuracy(rewards.filter(prompt_id="p"))[1] is None
     with pytest.raises(InputError, match="at least one pair"):
         pair_accuracy(rewards.clear())
 
@@ -57,6 +59,80 @@ def test_length_alone_as_a_reward():
         return [[{"role": "assistant", "content": content}] for content in contents]
 
     pairs = pl.DataFrame(
-        {"prompt_id": ["p", "q"], "chosen": turns("aa", "b"), "rejected": turns("a", "c")}
+        {"pair_id": ["1", "2"], "prompt_id": ["p", "q"],
+         "chosen": turns("aa", "b"), "rejected": turns("a", "c")}
+    )  # fmt: skip
+    rewards = pairs.select("pair_id", chosen_reward=pl.lit(0.0), rejected_reward=pl.lit(0.0))
+    found = reward_model_results(pairs, rewards, model="rm", policy_id="c")
+    assert found.filter(metric="longer_wins")["value"].item() == 0.75
+
+
+def test_above_one_half_is_right_and_one_half_is_half():
+    def turns(content):
+        return [[{"role": "assistant", "content": content}]] * 3
+
+    pairs = pl.DataFrame(
+        {
+            "pair_id": ["1", "2", "3"],
+            "prompt_id": ["p", "q", "r"],
+            "chosen": turns("aa"),
+            "rejected": turns("a"),
+        }
     )
-    assert longer_wins(pairs)[0] == 0.75
+    chances = pl.DataFrame({"pair_id": ["3", "1", "2"], "preference_probability": [0.5, 0.9, 0.49]})
+    results = reward_model_results(pairs, as_rewards(chances), model="pm", policy_id="id")
+    assert dict(results.schema) == dict(schema_of("evaluation_results"))
+    assert results["model"].unique().to_list() == ["pm"]
+    assert dict(zip(results["metric"], results["value"], strict=True)) == {
+        "pair_accuracy": 0.5,
+        "longer_wins": 1.0,
+    }
+    with pytest.raises(InputError, match="at least one pair"):
+        reward_model_results(pairs.clear(), as_rewards(chances), model="pm", policy_id="id")
+
+
+def responses(model, iteration, *rewards):
+    """Sampled responses to one prompt: reward, gold reward."""
+    rows = [
+        {
+            "experiment": "e", "iteration": iteration, "model": model, "policy_id": model,
+            "split": "evaluation", "decoding": "sampled", "prompt_id": "p", "response_index": index,
+            "finish_reason": "stop", "reward": reward, "gold_reward": gold,
+        }
+        for index, (reward, gold) in enumerate(rewards)
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
+
+
+def test_every_policy_has_its_own_accuracy():
+    rows = pl.concat(
+        [
+            responses("iteration_1/policy", 1, (1, 0), (0, 1), (2, 0)),
+            responses("sft_policy", 0, (0, 0), (1, 1)),
+        ]
+    )
+    found = refreshed_accuracy(
+        rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=2
+    )
+    assert found.select("iteration", "policy", "accuracy").rows() == [
+        (0, "sft_policy", 1.0),
+        (1, "iteration_1/policy", 0.0),
+    ]
+    assert found.select("reward_model", "refreshes", "prompts").unique().rows() == [("r", 2, 1)]
+
+
+def test_without_different_gold_rewards_there_is_no_row():
+    rows = responses("sft_policy", 0, (0, 1), (1, 1))
+    found = refreshed_accuracy(
+        rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=0
+    )
+    assert found.columns == list(schema_of("reward_accuracy"))
+    assert found.is_empty()
+
+
+def test_a_tie_of_the_rewards_is_half_right():
+    rows = responses("sft_policy", 0, (1, 0), (1, 1))
+    found = refreshed_accuracy(
+        rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=0
+    )
+    assert found["accuracy"].item() == pytest.approx(0.5)

@@ -15,7 +15,7 @@ from transforms.benchmarks.reward_bench.sections import Sections, Weights, secti
 from transforms.errors import InputError
 from transforms.identity import message_id
 from transforms.lake.schemas import schema_of
-from transforms.measures.evaluation import higher
+from transforms.measures.clustered import higher
 
 METRICS = ("pair_accuracy", "longer_wins")
 """The reward's result, and that of length alone: the response of more characters wins."""

@@ -4,14 +4,13 @@ Not here: what is counted (`transforms.measures.length_bias`). The bars at the e
 its sums.
 """
 
-import math
-
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
+from transforms.measures.clustered import error_of_mean
 from transforms.measures.length_bias import PEARSON_BINS, heat_map
 from transforms.views.plots.figures import COLOURS, finish, png, refuse_empty
 
@@ -81,7 +80,8 @@ def _grid(cells: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 def _described(coefficients: pl.DataFrame) -> str:
     """Write the mean with its standard error, and how many prompts have none."""
     r = coefficients["pearson"].drop_nulls()
-    error = f" ± {r.std() / math.sqrt(len(r)):.3f}" if len(r) > 1 else ""
+    standard_error = r.to_frame().select(error_of_mean(pl.col("pearson"))).item()
+    error = "" if standard_error is None else f" ± {standard_error:.3f}"
     undefined = len(coefficients) - len(r)
     return f"mean r = {r.mean():.3f}{error} of {len(r):,} prompts; undefined for {undefined:,}"
 

@@ -1,0 +1,32 @@
+"""Standard errors clustered by prompt: of a mean over prompts, and of a ratio of two sums.
+
+Responses to one prompt are not independent, so the prompt is the unit. Of G prompts with sums y_g
+and w_g, the ratio v = sum_g y_g / sum_g w_g has
+
+    se^2 = G / (G - 1) * sum_g (y_g - v w_g)^2 / (sum_g w_g)^2
+
+(Liang and Zeger 1986, https://doi.org/10.1093/biomet/73.1.13). With w_g = 1 it is the mean of the
+prompts' values, and se = sd(y) / sqrt(G). With w_g rows of a prompt it is the mean over all rows;
+with sums of products and squares, the slope of a regression. SQL has the same formula once, as the
+macro `clustered_error` (`sql/macros`). Not here: intervals (`transforms.measures.bootstrap`).
+"""
+
+import polars as pl
+
+
+def error_of_mean(values: pl.Expr) -> pl.Expr:
+    """Standard error of a mean of one value per prompt; nulls do not count, null with one."""
+    return values.std() / values.count().sqrt()
+
+
+def error_of_ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
+    """Standard error of sum(above) / sum(below), one row per prompt; null with one prompt."""
+    total = below.sum()
+    residual = above - above.sum() / total * below
+    variance = (residual**2).sum() * pl.len() / (pl.len() - 1)
+    return pl.when(pl.len() > 1).then(variance.sqrt() / total)
+
+
+def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+    """1 where first is higher, 0 where second is, one half on a tie; null where one is null."""
+    return (first > second).cast(pl.Float64) + (first == second).cast(pl.Float64) / 2
