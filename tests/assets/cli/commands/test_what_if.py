@@ -1,4 +1,4 @@
-"""`prefloop what-if`: what is asked of stored responses and scores of two iterations; no model is there."""
+"""`prefloop what-if` on stored responses and scores of two iterations; there is no model."""
 
 import json
 from pathlib import Path
