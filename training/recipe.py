@@ -110,7 +110,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _sources_are_known(self) -> Self:
-        roles = {source.role for source in self.resolved_sources()}
+        roles = {role for source in self.resolved_sources() for role in source.roles}
         for role in ("demonstrations", "preferences", "prompts"):
             if role not in roles:
                 raise ValueError(f"no source has the role {role}")
@@ -177,7 +177,7 @@ class Recipe(Settings):
             ValueError: an entry, a role or an option that the catalogue does not have.
         """
         found = [resolve(name, settings) for name, settings in self.sources.items()]
-        return [source for source in found if role in (None, source.role)]
+        return [source for source in found if role is None or role in source.roles]
 
     def trained_rankers(self) -> dict[str, RewardModelSettings | PreferenceModelSettings]:
         """Settings of the models that can rank responses, by asset."""

@@ -41,7 +41,7 @@ def _raw_tables(study: Study) -> Iterator[dg.AssetsDefinition]:
             scope=lambda step: {"table": step.asset},
             kinds=("deltalake", "sample_task" if task else source.entry_name),
             description=f"One row per row of the source {source.name}, in the native columns of "
-            f"{source.entry_name}, used as {source.role}. {source.entry.facts}",
+            f"{source.entry_name}, used as {', '.join(source.roles)}. {source.entry.facts}",
         )
         def raw(step: Step, source: Source = source, task: Any = task) -> Made:
             if task:

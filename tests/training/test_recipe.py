@@ -25,6 +25,10 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.samplers=[{n: 2, polcy: initial}]", ["samplers.0.polcy", "policy"]),
         ("sources.sample_prompts.fils=[a]", ["sources.sample_prompts.fils", "files"]),
         ("reward_models.long.epoch=3", ["reward_models.long.epoch", "epochs"]),
+        ("sources.sample_prompts.roles=[prompts, preferences]", ["sample task", "one of roles"]),
+        ("sources.x={entry: hh_rlhf, files: [a], roles: [prompts, prompts]}", ["names one twice"]),
+        ("sources.x={entry: messages, files: [a], roles: [prompts]}", ["demonstrations, not prom"]),
+        ("sources.sample_prompts.roles=[prmpts]", ["sources.sample_prompts.roles.0", "prmpts"]),
         ("loop.dpo.beta=-1", ["loop.dpo.beta", "-1", "greater than 0"]),
         ("loop.sampling.n=many", ["loop.sampling.n", "many"]),
         ("splits.evaluation_fraction=0.9", ["splits.evaluation_fraction"]),
@@ -98,7 +102,7 @@ def test_files_are_relative_to_the_recipe(tmp_path: Path) -> None:
         source["files"] = ["rows.jsonl"]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(keys))
     recipe = load_recipe(tmp_path / "study.yaml")
-    assert recipe.sources["hh_pairs"].files == (str(tmp_path / "rows.jsonl"),)
+    assert recipe.sources["hh_rlhf"].files == (str(tmp_path / "rows.jsonl"),)
 
 
 def test_a_refresh_overrides_the_training_of_the_experiments_reward_model() -> None:

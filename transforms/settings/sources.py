@@ -34,9 +34,9 @@ class SourceSettings(OriginSettings):
 
     entry: str | None = None
     """Name of the dataset in `transforms.sources.catalog`; the source's own name by default."""
-    role: Role | None = None
-    """What the rows are used for; the entry's first use by default. A file may appear under two
-    sources with two roles."""
+    roles: tuple[Role, ...] = ()
+    """What the rows are used for, such as [preferences, prompts]. They are read and stored once;
+    each role has its own rows in the standard tables. Empty: the entry's first role."""
     sample_task: bool = False
     """Take the rows from the sample task (recipe key `sample_task`) instead of from a file."""
     options: dict[str, Any] = Field(default={})
@@ -49,6 +49,14 @@ class SourceSettings(OriginSettings):
             raise ValueError("name exactly one of files, revision (of the hub), sample_task")
         if self.hub_id is not None and self.revision is None:
             raise ValueError("hub_id needs a revision (a commit of the dataset repository)")
+        return self
+
+    @model_validator(mode="after")
+    def _distinct_roles(self) -> Self:
+        if len(set(self.roles)) < len(self.roles):
+            raise ValueError(f"roles names one twice: {', '.join(self.roles)}")
+        if self.sample_task and len(self.roles) > 1:
+            raise ValueError("the sample task has other rows for each role: name one of roles")
         return self
 
 

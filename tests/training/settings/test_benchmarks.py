@@ -8,9 +8,9 @@ name: s
 model: {tiny: {}}
 sample_task: {}
 sources:
-  d: {role: demonstrations, entry: messages, sample_task: true}
-  c: {role: preferences, entry: standard_pairs, sample_task: true}
-  p: {role: prompts, entry: context_messages, sample_task: true}
+  d: {roles: [demonstrations], entry: messages, sample_task: true}
+  c: {roles: [preferences], entry: standard_pairs, sample_task: true}
+  p: {roles: [prompts], entry: context_messages, sample_task: true}
 benchmarks:
   %s
 """

@@ -54,19 +54,19 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
 
     Args:
         lake: holds the raw table.
-        source: with role preferences.
+        source: with the role preferences among its own.
         hold_out: from kept pairs to those of `preference_pairs` and the dropped ones.
 
     Returns:
         Candidate pairs that came in.
     """
     table = "preference_pairs"
-    seen = FirstSeen(table, "pair")
+    layout, seen = source.layout("preferences"), FirstSeen(table, "pair")
     ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
     candidates_in = 0
 
     def judge(raw: pl.DataFrame) -> tuple[int, pl.DataFrame, pl.DataFrame]:
-        candidates = source.layout(raw, source.options)
+        candidates = layout(raw, source.options)
         rules = source.entry.rules(source.options)
         return candidates.height, *split_pairs(source.name, candidates, source.options, rules)
 
@@ -87,12 +87,12 @@ def standardise_demonstrations(
     lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], Split]
 ) -> int:
     """Write a source's slice of `demonstrations` and of the ledger (`standardise_pairs`)."""
-    table = "demonstrations"
+    table, layout = "demonstrations", source.layout("demonstrations")
     ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
     rows_in = 0
     with lake.overwriting(table, pl.Schema(schema_of(table)), source=source.name) as write:
         for raw in lake.batches(f"raw_{source.name}"):
-            rows = source.layout(raw, source.options)
+            rows = layout(raw, source.options)
             rows_in += rows.height
             sound, broken = split_demonstrations(source.name, rows, source.options)
             used, held = hold_out(sound)

@@ -1,4 +1,4 @@
-"""A source of a recipe, resolved: its catalogue entry, its role, its options, its origin.
+"""A source of a recipe, resolved: its catalogue entry, its roles, its options, its origin.
 
 Lives here: what a recipe's few words mean once the catalogue is consulted. Not here: the catalogue
 (`transforms.sources.catalog`), reading (`transforms.sources.files.reading`).
@@ -23,15 +23,15 @@ class Source:
     """Name in the recipe and of its table, `raw_<name>`."""
     entry_name: str
     entry: Entry
-    role: Role
+    roles: tuple[Role, ...]
+    """What its rows are used for."""
     options: SourceOptions
     origin: OriginSettings
     """Files, or hub id with split and revision, filled in from the entry."""
 
-    @property
-    def layout(self) -> Layout:
-        """How a native row becomes standard."""
-        return self.entry.layouts[self.role]
+    def layout(self, role: Role) -> Layout:
+        """Return how a native row becomes standard rows of a role."""
+        return self.entry.layouts[role]
 
 
 def resolve(name: str, settings: SourceSettings) -> Source:
@@ -50,10 +50,11 @@ def resolve(name: str, settings: SourceSettings) -> Source:
             f"sources.{name}: the catalogue has no entry {entry_name!r}{hint} "
             f"(entries: {', '.join(sorted(CATALOGUE))})"
         )
-    role = settings.role or next(iter(entry.layouts))
-    if role not in entry.layouts:
+    roles = settings.roles or (next(iter(entry.layouts)),)
+    if unknown := [role for role in roles if role not in entry.layouts]:
         raise ValueError(
-            f"sources.{name}: entry {entry_name} gives {', '.join(entry.layouts)}, not {role}"
+            f"sources.{name}: entry {entry_name} gives {', '.join(entry.layouts)}, not "
+            f"{', '.join(unknown)}"
         )
     try:
         options = entry.options.model_validate(settings.options)
@@ -80,4 +81,4 @@ def resolve(name: str, settings: SourceSettings) -> Source:
         revision=settings.revision,
         max_rows=settings.max_rows,
     )
-    return Source(name, entry_name, entry, role, options, origin)
+    return Source(name, entry_name, entry, roles, options, origin)

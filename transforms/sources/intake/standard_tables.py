@@ -46,7 +46,6 @@ def refresh(
             {
                 "raw": lake.version(f"raw_{source.name}"),
                 "entry": source.entry_name,
-                "role": source.role,
                 "options": source.options.model_dump(),
                 "rules": code_of_rules(),
                 **settings,

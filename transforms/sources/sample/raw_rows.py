@@ -20,9 +20,10 @@ MAKERS = {
 
 
 def ingest_sample_task(lake: Lake, source: Source, settings: SampleTaskSettings) -> int:
-    """Draw the rows of a source's role into its raw table, as `intake.ingest` would."""
+    """Draw the rows of a source's one role into its raw table, as `intake.ingest` would."""
     table, entry = f"raw_{source.name}", source.entry
-    drawn = MAKERS[source.role](settings)
+    (role,) = source.roles
+    drawn = MAKERS[role](settings)
     rows = conform(drawn, entry.native, entry.optional, "the sample task").select(
         pl.format("sample_task:{}", pl.int_range(pl.len())).alias(ROW_KEY), pl.all()
     )

@@ -220,19 +220,20 @@ def take(rows):
     return rows.with_columns(split=pl.lit("train")), pl.DataFrame(schema=schema_of("dropped_rows"))
 
 
-def standard_rows(lake, source):
+def standard_rows(lake, source, role):
     """Standardise a source: candidates that came in, keys of the kept ones, `dropped_rows`."""
-    if source.role == "prompts":
+    if role == "prompts":
+        layout = source.layout(role)
         parts = [
-            split_prompt_rows(source.name, source.layout(raw, source.options), source.options)
+            split_prompt_rows(source.name, layout(raw, source.options), source.options)
             for raw in lake.batches(f"raw_{source.name}")
         ]
         kept, dropped = (pl.concat(frames) for frames in zip(*parts, strict=True))
         return kept.height + dropped.height, kept["row_key"], dropped
-    if source.role == "preferences":
+    if role == "preferences":
         table, candidates = "preference_pairs", standardise_pairs(lake, source, take)
     else:
-        table = source.role
+        table = role
         candidates = standardise_demonstrations(lake, source, lambda rows: (rows, take(rows)[1]))
     return candidates, lake.read(table)["row_key"], lake.read("dropped_rows", table=table)
 
@@ -250,7 +251,7 @@ def native_keys(keys):
 def test_a_file_gives_what_is_in_it(case, real_data, manifest, tmp_path):
     settings = SourceSettings(
         entry=case.entry,
-        role=case.role,
+        roles=(case.role,),
         files=(str(real_data / case.files),),
         options=case.options,
     )
@@ -264,7 +265,7 @@ def test_a_file_gives_what_is_in_it(case, real_data, manifest, tmp_path):
     assert raw.height + malformed.height == sum(listed)
     assert lake.read("source_rows", table="raw_s")["rows_in"].to_list() == [sum(listed)]
 
-    candidates, kept, dropped = standard_rows(lake, source)
+    candidates, kept, dropped = standard_rows(lake, source, case.role)
     assert dict(dropped.group_by("reason").len().rows()) == case.dropped
     assert len(kept) == case.kept
     assert candidates == len(kept) + dropped.height
@@ -290,7 +291,7 @@ def test_the_recipe_reads_every_file(manifest):
 
 
 def raw_rows(real_data, tmp_path, files, entry):
-    settings = SourceSettings(entry=entry, role="preferences", files=(str(real_data / files),))
+    settings = SourceSettings(entry=entry, roles=("preferences",), files=(str(real_data / files),))
     lake = Lake(tmp_path)
     ingest(lake, resolve("s", settings))
     return lake.read("raw_s")

@@ -21,7 +21,7 @@ def kept_and_dropped(real_data):
         batches = list(read_batches(name, source.origin, source.entry.native))
         assert all(batch.malformed.is_empty() for batch in batches)
         (rows,) = (batch.rows for batch in batches)
-        candidates = source.layout(rows, source.options)
+        candidates = source.layout("preferences")(rows, source.options)
         rules = source.entry.rules(source.options)
         kept, dropped = split_pairs(name, candidates, source.options, rules)
         assert kept.height + dropped.height == candidates.height

@@ -81,12 +81,12 @@ def written(path, native, count, seed):
     return sum(bool(line.strip()) for line in lines)
 
 
-def take_in(lake, source):
-    """Run a source through to its standard table."""
-    table = "preference_pairs" if source.role == "preferences" else source.role
-    if source.role == "prompts":
+def take_in(lake, source, role):
+    """Run a source through to the standard table of a role."""
+    table = "preference_pairs" if role == "preferences" else role
+    if role == "prompts":
         write_prompts(lake, [source], PromptSettings(), screened=False)
-    elif source.role == "demonstrations":
+    elif role == "demonstrations":
         refresh(lake, table, [source], {}, lambda s: standardise_demonstrations(
             lake, s, lambda rows: hold_out_demonstrations(rows, *HELD_OUT)
         ))  # fmt: skip
@@ -100,13 +100,13 @@ def every_row_is_accounted_for(tmp_path, name, count):
     entry = CATALOGUE[name]
     file = tmp_path / "rows.jsonl"
     lines = written(file, entry.native, count, seed=name)
-    for role in entry.layouts:
-        lake = Lake(tmp_path / role)
-        source = resolve(name, SourceSettings(files=(str(file),), role=role))
-        ingest(lake, source)
-        accounts = lake.read("source_rows", table=f"raw_{name}")
-        assert accounts["rows_in"].to_list() == [lines]
-        take_in(lake, source)
+    source = resolve(name, SourceSettings(files=(str(file),), roles=tuple(entry.layouts)))
+    lake = Lake(tmp_path / "lake")
+    ingest(lake, source)
+    accounts = lake.read("source_rows", table=f"raw_{name}")
+    assert accounts["rows_in"].to_list() == [lines]
+    for role in source.roles:
+        take_in(lake, source, role)
         with connect(lake) as connection:
             assert check(connection, "kept_and_dropped_add_up").is_empty()
             assert check(connection, "every_raw_row_found").is_empty()

@@ -5,11 +5,13 @@ import json
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.prompts.splits import hold_out_pairs
-from transforms.settings.prompts import SplitSettings
+from transforms.lake.query import check, connect
+from transforms.prompts.collection import write_prompts
+from transforms.prompts.splits import hold_out_demonstrations, hold_out_pairs
+from transforms.settings.prompts import PromptSettings, SplitSettings
 from transforms.settings.sources import SourceSettings
 from transforms.sources.intake import standard_tables
-from transforms.sources.intake.ingest import ingest, standardise_pairs
+from transforms.sources.intake.ingest import ingest, standardise_demonstrations, standardise_pairs
 from transforms.sources.intake.sources import resolve
 
 TEXT = "\n\nHuman: {}\n\nAssistant: {}"
@@ -63,6 +65,36 @@ def test_only_what_changed_is_done_again(lake, source):
     b = source("b", pairs=4)
     assert refresh(lake, a, b) == ["b"]
     assert counts(lake) == {"a": 3, "b": 4}
+
+
+def test_a_source_with_three_roles_is_stored_once_and_adds_up_in_each_table(lake, source):
+    settings = SplitSettings(evaluation_fraction=0.3)
+    one = source("a", pairs=40, roles=("preferences", "demonstrations", "prompts"))
+    version = lake.version("raw_a")
+    parts = {
+        "preference_pairs": lambda s: standardise_pairs(
+            lake, s, lambda rows: hold_out_pairs(rows, settings, 3)
+        ),
+        "demonstrations": lambda s: standardise_demonstrations(
+            lake, s, lambda rows: hold_out_demonstrations(rows, settings, 3)
+        ),
+    }
+    for table, standardise in parts.items():
+        assert standard_tables.refresh(lake, table, [one], {}, standardise) == ["a"]
+    write_prompts(lake, [one], PromptSettings(), screened=False)
+
+    assert lake.version("raw_a") == version
+    rows_in = lake.read("source_rows").sort("table").select("table", "source", "rows_in").rows()
+    tables = ("demonstrations", "preference_pairs", "prompts", "raw_a")
+    assert rows_in == [(table, "a", 40) for table in tables]
+    for table in ("demonstrations", "preference_pairs"):
+        held_out = lake.read("dropped_rows", table=table)
+        assert set(held_out["reason"]) == {"held_out_prompt"}
+        assert lake.height(table) + held_out.height == 40
+    assert lake.height("prompts") == 40
+    with connect(lake) as connection:
+        assert check(connection, "kept_and_dropped_add_up").is_empty()
+        assert check(connection, "every_raw_row_found").is_empty()
 
 
 def test_an_option_touches_its_source_and_a_setting_all(lake, source):
