@@ -8,11 +8,11 @@ https://sbert.net/docs/package_reference/sentence_transformer/model.html.
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from accelerate.utils import release_memory
-from sentence_transformers import SentenceTransformer
 
 from transforms.errors import InputError
 
@@ -32,10 +32,14 @@ def embed_texts(texts: Sequence[str], model: str, *, revision: str | None) -> np
         float32 [texts, dimensions], in the order of the texts.
 
     Raises:
-        InputError: a hub id without a revision, a folder with one, a folder that holds no
-            sentence-transformers model, or a model that comes with code of its own.
+        InputError: sentence-transformers is not installed, a hub id without a revision, a folder
+            with one, a folder that holds no sentence-transformers model, or a model that comes with
+            code of its own.
     """
     _require_place(model, revision)
+    _require_library()
+    from sentence_transformers import SentenceTransformer
+
     try:
         encoder = SentenceTransformer(
             model,
@@ -59,6 +63,17 @@ def embed_texts(texts: Sequence[str], model: str, *, revision: str | None) -> np
     del encoder
     release_memory()  # an engine that starts next asks for nearly the whole GPU
     return vectors
+
+
+def _require_library() -> None:
+    if find_spec("sentence_transformers") is None:
+        raise InputError(
+            "prompts cannot be embedded",
+            expected="the package sentence-transformers",
+            found="it is not installed",
+            remedy="pip install 'prefloop[embeddings]', or leave prompt_map.embedding_model out to "
+            "place prompts by TF-IDF",
+        )
 
 
 def _require_place(model: str, revision: str | None) -> None:

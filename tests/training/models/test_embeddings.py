@@ -7,6 +7,7 @@ from sentence_transformers.base.modules import Transformer
 from sentence_transformers.sentence_transformer.modules import Pooling
 from transformers import BertConfig, BertModel, BertTokenizerFast, set_seed
 
+from training.models import embeddings
 from training.models.embeddings import BATCH_TEXTS, embed_texts
 from transforms.errors import InputError
 
@@ -71,3 +72,9 @@ def test_code_of_a_model_is_not_run(model, tmp_path):
     (tmp_path / "mine.py").write_text("raise SystemExit('ran')")
     with pytest.raises(InputError, match="cannot be loaded"):
         embed_texts(TEXTS, str(tmp_path), revision=None)
+
+
+def test_a_missing_library_is_named_with_its_extra(model, monkeypatch):
+    monkeypatch.setattr(embeddings, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"prefloop\[embeddings\]"):
+        embed_texts(TEXTS, str(model), revision=None)
