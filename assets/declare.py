@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.materialize import Made, Step, Watch, make, make_nothing
+from assets.metadata import column_schema
 from assets.resources import LakeResource
 from assets.study import Study
 from training.settings.loop import LoopSettings
@@ -19,6 +20,7 @@ from transforms.lake.locks import writing
 from transforms.lake.query import describe
 from transforms.lake.records import materializations
 from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import Table
 
 SETTINGS = "settings/"
 """Prefix of the metadata keys that hold an asset's settings, one key an experiment that has it."""
@@ -37,6 +39,7 @@ def declare(
     name: str,
     *,
     group: str,
+    table: Table | None = None,
     deps: Sequence[str] = (),
     reads: Callable[[LoopSettings], Sequence[str]] | None = None,
     settings: Callable[[LoopSettings], Mapping[str, Any]] = lambda loop: {},
@@ -55,6 +58,8 @@ def declare(
         study: the study that it belongs to.
         name: key, parts separated by `/`.
         group: group in the lineage graph.
+        table: declaration of the table that it writes; its page begins with the grain and shows
+            the columns.
         deps: names of the assets that it reads.
         reads: those of `deps` that an experiment reads, given the loop's settings; all by default.
             A change of the others leaves the experiment as it is.
@@ -68,7 +73,7 @@ def declare(
         scope: the slice whose failing rows are this asset's; those of others are left out.
         accelerator: whether it takes the one slot of the pool `gpu`.
         kinds: labels in the graph.
-        description: text of the asset's page; the body's docstring by default.
+        description: text of the asset's page, after the grain; the body's docstring by default.
     """
     experiments = list(study.recipe.experiments) if partitioned else [SHARED]
     loops = {experiment: study.loop(experiment) for experiment in experiments}
@@ -85,8 +90,11 @@ def declare(
             group_name=group,
             deps=[asset_key(dep) for dep in deps],
             partitions_def=study.experiments if partitioned else None,
-            description=description or inspect.getdoc(body),
-            metadata={
+            description=" ".join(
+                filter(None, [table and table.grain, description or inspect.getdoc(body)])
+            ),
+            metadata=({"dagster/column_schema": column_schema(table)} if table else {})
+            | {
                 SETTINGS + experiment: dg.MetadataValue.json(dict(values))
                 for experiment, values in resolved.items()
             }

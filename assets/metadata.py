@@ -1,4 +1,4 @@
-"""Metadata as people read it on an asset's page: counts, schema, preview, pictures."""
+"""Metadata as people read it on an asset's page: columns, counts, preview, pictures."""
 
 import base64
 from typing import Any
@@ -7,18 +7,26 @@ import dagster as dg
 import polars as pl
 
 from transforms.lake.lake import Lake
+from transforms.lake.schemas.table import Table
 
 PREVIEW_ROWS = 8
 
 
+def column_schema(table: Table) -> dg.TableSchema:
+    """Show a table's columns: name, type, and unit and meaning as the description."""
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, column.type_name, column.text)
+            for name, column in table.columns.items()
+        ]
+    )
+
+
 def table_metadata(frame: pl.DataFrame, version: int) -> dict[str, Any]:
-    """Describe the rows that an asset wrote: count, Delta version, columns, first rows."""
+    """Describe the rows that an asset wrote: count, Delta version, first rows."""
     return {
         "dagster/row_count": frame.height,
         "delta_version": version,
-        "dagster/column_schema": dg.TableSchema(
-            [dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
-        ),
         "preview": table_preview(frame),
     }
 

@@ -11,6 +11,7 @@ from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
 from transforms.lake.query import connect, report
+from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
 from transforms.prompts import splits
 from transforms.prompts.collection import write_prompts
@@ -60,6 +61,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "demonstrations",
         group="preferences",
+        table=TABLES["demonstrations"],
         deps=raw_names("demonstrations"),
         settings=lambda _: {**held_out_settings(), "sources": options("demonstrations")},
         checks=("kept_and_dropped_add_up", "every_raw_row_found"),
@@ -67,7 +69,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake",),
     )
     def demonstrations(step: Step) -> Made:
-        """One row per fine-tuning conversation whose prompt is not held out."""
+        """Conversations whose prompt is held out are dropped."""
 
         def hold_out(rows: pl.DataFrame) -> ledger.Split:
             return splits.hold_out_demonstrations(rows, *held_out)
@@ -85,6 +87,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "preference_pairs",
         group="preferences",
+        table=TABLES["preference_pairs"],
         deps=raw_names("preferences"),
         settings=lambda _: {**held_out_settings(), "sources": options("preferences")},
         checks=("chosen_differs_from_rejected", "kept_and_dropped_add_up", "every_raw_row_found"),
@@ -92,7 +95,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake",),
     )
     def preference_pairs(step: Step) -> Made:
-        """One row per kept comparison: its source's rules passed, the prompt not held out.
+        """Comparisons that break a rule or whose prompt is held out are dropped.
 
         Only sources whose rows, options or rules changed are done again.
         """
@@ -115,6 +118,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "mixture_pairs",
         group="preferences",
+        table=TABLES["mixture_pairs"],
         deps=("preference_pairs",),
         settings=lambda _: {
             name: {source: part.model_dump() for source, part in recipe.mixture(name).items()}
@@ -124,7 +128,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake",),
     )
     def mixture_pairs(step: Step) -> Made:
-        """One row per training pair of a mixture, with the times that an epoch shows it."""
+        """Duplicates, contradictions and pairs over a cap are dropped."""
         counts = mixtures.write_mixtures(step.lake, {name: recipe.mixture(name) for name in names})
         version = step.lake.version("mixture_pairs")
         return Made(
@@ -139,6 +143,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "prompts",
         group="preferences",
+        table=TABLES["prompts"],
         deps=[*raw_names("prompts"), *(["evaluation_texts"] if recipe.evaluation_sets else [])],
         settings=lambda _: {"prompts": recipe.prompts.model_dump(), "sources": options("prompts")},
         checks=("kept_and_dropped_add_up",),
@@ -146,7 +151,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake",),
     )
     def prompts(step: Step) -> Made:
-        """One row per distinct prompt, near duplicates and items of evaluation sets left out."""
+        """Near duplicates and prompts that overlap with an evaluation set are dropped."""
         write_prompts(
             step.lake,
             recipe.resolved_sources("prompts"),
@@ -159,6 +164,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "prompt_splits",
         group="preferences",
+        table=TABLES["prompt_splits"],
         deps=("prompts", "demonstrations", "preference_pairs"),
         settings=lambda _: {"splits": recipe.splits.model_dump(), "iterations": held_out[1]},
         checks=(
@@ -170,7 +176,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake",),
     )
     def prompt_splits(step: Step) -> Made:
-        """One row per prompt that is used: an iteration's, or one of a held-out split."""
+        """A prompt is in one iteration or in one held-out split."""
         kept, dropped = splits.split_prompts(step.lake.read("prompts"), *held_out)
         ledger.write_ledger(step.lake, step.asset, dropped)
         step.lake.overwrite(step.asset, kept)
@@ -181,14 +187,12 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "dropped_rows",
         group="preferences",
+        table=TABLES["dropped_rows"],
         deps=("demonstrations", "preference_pairs", "mixture_pairs", "prompts", "prompt_splits"),
         kinds=("deltalake", "duckdb"),
     )
     def dropped_rows(step: Step) -> Made:
-        """One row per row, pair or prompt that a rule removed, with its reason and evidence.
-
-        The tables upstream write their own slices; here they are counted by reason.
-        """
+        """The tables upstream write their own slices; here they are counted by reason."""
         with connect(step.lake) as connection:
             reasons = report(connection, "dropped_by_reason")
         version = step.lake.version("dropped_rows")

@@ -10,6 +10,8 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
+from transforms.lake.schemas import TABLES
+from transforms.lake.schemas.preferences import raw_table
 from transforms.prompts.evaluation_texts import read_evaluation_sets
 from transforms.settings.sources import OriginSettings
 from transforms.sources.intake.ingest import ingest
@@ -36,12 +38,13 @@ def _raw_tables(study: Study) -> Iterator[dg.AssetsDefinition]:
             study,
             f"raw_{source.name}",
             group="raw",
+            table=raw_table(source.entry.native),
             settings=lambda _, settings=settings: settings,
             checks=("kept_and_dropped_add_up",),
             scope=lambda step: {"table": step.asset},
             kinds=("deltalake", "sample_task" if task else source.entry_name),
-            description=f"One row per row of the source {source.name}, in the native columns of "
-            f"{source.entry_name}, used as {', '.join(source.roles)}. {source.entry.facts}",
+            description=f"Source {source.name}, read as {source.entry_name}, used as "
+            f"{', '.join(source.roles)}. {source.entry.facts}",
         )
         def raw(step: Step, source: Source = source, task: Any = task) -> Made:
             if task:
@@ -62,11 +65,12 @@ def _evaluation_texts(study: Study) -> Iterator[dg.AssetsDefinition]:
         study,
         "evaluation_texts",
         group="raw",
+        table=TABLES["evaluation_texts"],
         settings=lambda _: {name: origin_settings(origin) for name, origin in origins.items()},
         kinds=("deltalake",),
     )
     def evaluation_texts(step: Step) -> Made:
-        """One row per item of an evaluation set that prompts are screened against."""
+        """The items are read from the files of the recipe's evaluation sets."""
         texts = read_evaluation_sets(origins)
         version = step.lake.overwrite("evaluation_texts", texts)
         counts = texts.group_by("evaluation_set").len().sort("evaluation_set")

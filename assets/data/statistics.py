@@ -13,7 +13,7 @@ from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, picture, table_metadata
 from assets.study import Study
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas import schema_of
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.settings.prompts import PromptMapSettings
 from transforms.views.plots.prompt_map import draw_prompt_map
 
@@ -29,11 +29,12 @@ def _preference_tokens(study: Study) -> dg.AssetsDefinition:
         study,
         "preference_tokens",
         group="preferences",
+        table=TABLES["preference_tokens"],
         deps=("preference_pairs", "initial_model"),
         kinds=("deltalake",),
     )
     def preference_tokens(step: Step) -> Made:
-        """One row per kept comparison: its tokens, as the initial model's tokenizer counts them."""
+        """The initial model's tokenizer and chat template count the tokens."""
         from training.models.token_counts import count_tokens
 
         lake, table = step.lake, step.asset
@@ -57,13 +58,14 @@ def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinitio
         study,
         "prompt_map",
         group="preferences",
+        table=TABLES["prompt_map"],
         deps=("prompts", "prompt_splits"),
         settings=lambda _: {"prompt_map": settings.model_dump()},
         accelerator=settings.embedding_model is not None,
         kinds=("deltalake", "scikitlearn"),
     )
     def prompt_map(step: Step) -> Made:
-        """One row per prompt of the map: its place in two dimensions and its topic (Figure 7)."""
+        """Positions are from t-SNE, topics from k-means, as in the paper's Figure 7."""
         from transforms.prompts.prompt_map import map_prompts, prompts_to_map
 
         prompts = prompts_to_map(

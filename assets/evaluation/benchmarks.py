@@ -23,6 +23,7 @@ from training.settings.judged_benchmarks import JudgedSettings
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Measured
 from transforms.lake.records import checkpoints
+from transforms.lake.schemas import TABLES
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
 """First part of an asset's name: of the shared models, of an experiment's."""
@@ -83,6 +84,7 @@ def _asset(
         study,
         key,
         group="benchmarks",
+        table=TABLES[results.TABLE],
         deps=deps,
         settings=lambda _: benchmark_settings(study, settings),
         partitioned=partitioned,
@@ -93,7 +95,7 @@ def _asset(
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,
         kinds=("deltalake", settings.engine),
-        description=f"One row per model, subset and metric of {settings.benchmark}: {which}. "
+        description=f"The benchmark is {settings.benchmark}; the models are {which}. "
         "Answers are committed as they come; a restart asks for what is missing.",
     )
     def benchmark(step: Step) -> Made:

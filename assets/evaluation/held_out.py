@@ -13,7 +13,7 @@ from transforms.identity import digest_settings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
-from transforms.lake.schemas import schema_of
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import evaluation
 from transforms.pairs import responses
@@ -143,19 +143,21 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "baseline_evaluation",
         group="baselines",
+        table=TABLES["evaluation_results"],
         deps=("prompts", "prompt_splits", "reward_model", *BASELINES),
         settings=settings,
         accelerator=True,
         kinds=("deltalake", "vllm"),
     )
     def baseline_evaluation(step: Step) -> Made:
-        """One row per baseline (pi_0, offline DPO, one-shot DPO), split, decoding and metric."""
+        """The models are the baselines: pi_0, offline DPO and one-shot DPO."""
         return evaluate_all(step, BASELINES)
 
     @declare(
         study,
         "evaluation",
         group="evaluation",
+        table=TABLES["evaluation_results"],
         deps=("prompts", "prompt_splits", "reward_model", "baseline_evaluation", *iterates),
         settings=settings,
         partitioned=True,
@@ -163,20 +165,21 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "vllm"),
     )
     def evaluation_(step: Step) -> Made:
-        """One row per iterate, split, decoding and metric; standard errors clustered by prompt."""
+        """The models are the experiment's iterates; standard errors are clustered by prompt."""
         return evaluate_all(step, list(iterates))
 
     @declare(
         study,
         "selected_policy",
         group="evaluation",
+        table=TABLES["selected_policies"],
         deps=("evaluation",),
         settings=lambda _: {"metric": recipe.evaluation.selection_metric},
         partitioned=True,
         kinds=("deltalake", "polars"),
     )
     def selected_policy(step: Step) -> Made:
-        """One row per experiment: the iterate best by the validation metric, sampled responses."""
+        """The metric is measured on sampled responses."""
         results = step.lake.read("evaluation_results", experiment=step.experiment)
         row = evaluation.select_iterate(results, recipe.evaluation.selection_metric)
         version = step.lake.overwrite("selected_policies", row, experiment=step.experiment)

@@ -14,6 +14,7 @@ from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
 from transforms.lake.query import connect_frames, report
+from transforms.lake.schemas import TABLES
 from transforms.measures.length_bias import correlations
 from transforms.views.plots.length_bias import draw_length_bias
 
@@ -32,11 +33,12 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "reward_length_correlation",
         group=STUDY.group,
+        table=TABLES["reward_length_correlation"],
         deps=(STUDY.asset("generations"), STUDY.asset("scores"), "prompts", "prompt_splits"),
         kinds=("deltalake", "polars"),
     )
     def reward_length_correlation(step: Step) -> Made:
-        """One row per prompt of the length study and unit: Pearson's r of reward and length."""
+        """The responses and rewards are those of the length study."""
         lake, slice_ = step.lake, STUDY.slice(step)
         tables = {
             "generations": lake.read("generations", **slice_),

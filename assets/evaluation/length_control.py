@@ -11,7 +11,7 @@ from assets.evaluation.held_out import BASELINES
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
-from transforms.lake.schemas import schema_of
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import judged_responses
 from transforms.pairs import judgments, responses
@@ -29,14 +29,15 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         TABLE,
         group="evaluation",
+        table=TABLES[TABLE],
         deps=("evaluation", "baseline_evaluation"),
         partitioned=True,
         kinds=("deltalake", "sklearn"),
     )
     def rates(step: Step) -> Made:
-        """One row per iterate, baseline, split, decoding and judge: win rate, and at equal length.
+        """The models are iterates.
 
-        Judged by the reward, the gold reward, and every judge that has compared their responses.
+        The judges are the reward, the gold reward, and every judge that compared their responses.
         """
         verdicts = judgments.verdicts(step.lake)
         frames = []

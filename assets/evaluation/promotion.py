@@ -27,6 +27,7 @@ from transforms.benchmarks.sets import BENCHMARKS
 from transforms.identity import digest_settings
 from transforms.lake.locks import writing
 from transforms.lake.records import promotions
+from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.promotion import advantages, decide, falls, one_response_each
@@ -45,6 +46,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "promotion",
         group="evaluation",
+        table=TABLES[promotions.TABLE],
         deps=(
             "evaluation",
             "baseline_evaluation",
@@ -57,7 +59,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "polars"),
     )
     def promotion(step: Step) -> Made:
-        """One row per decision: does the experiment's selected policy become the current one?"""
+        """The experiment's selected policy challenges the current one."""
         with writing(step.lake, promotions.TABLE, SHARED, wait=step.log.warning):
             row = _decided(study, step, settings)
         step.log.info(

@@ -26,6 +26,7 @@ from transforms.benchmarks.reward_bench.sets import BENCH_SETS
 from transforms.identity import digest
 from transforms.lake.query import connect, describe, report
 from transforms.lake.records import checkpoints, training_metrics
+from transforms.lake.schemas import TABLES
 
 TABLE = "reward_bench_results"
 REPORT = "reward_bench"
@@ -55,6 +56,7 @@ def _model_results(study: Study, model: str, ranker: RankerSettings) -> dg.Asset
         study,
         _key(model),
         group="reward",
+        table=TABLES[TABLE],
         deps=(model,),
         settings=lambda _: {
             **_sets(study),
@@ -64,9 +66,9 @@ def _model_results(study: Study, model: str, ranker: RankerSettings) -> dg.Asset
         },
         accelerator=True,
         kinds=("deltalake", "pytorch"),
-        description=f"One row per bench set, weights, section or subset: the accuracy of {model}, "
-        "and that of length alone on the same pairs. Pairs longer than the model was trained to "
-        "read are in no figure: they are counted, and named in `dropped_rows`.",
+        description=f"Accuracy of {model}, and of length alone on the same pairs. Pairs longer "
+        "than the model was trained to read are in no figure: they are counted, and listed in "
+        "`dropped_rows`.",
     )
     def results(step: Step) -> Made:
         checkpoint = checkpoints.latest(step.lake, model, step.experiment)
@@ -88,6 +90,7 @@ def _judge_results(study: Study) -> dg.AssetsDefinition:
         study,
         _key("judge"),
         group="reward",
+        table=TABLES[TABLE],
         settings=lambda _: {
             **_sets(study),
             "judge": judge_settings(study.recipe.judge),
@@ -96,8 +99,8 @@ def _judge_results(study: Study) -> dg.AssetsDefinition:
         checks=("judgments_are_usable",),
         accelerator=True,
         kinds=("deltalake", "vllm"),
-        description="One row per bench set, weights, section or subset: the accuracy of the judge "
-        "(Table 2's rows `Prompting`), every pair in both orders, and that of length alone. Pairs "
+        description="Accuracy of the judge (Table 2's rows `Prompting`), every pair in both "
+        "orders, and of length alone. Pairs "
         "without a verdict are in no figure: they are counted, and named in `dropped_rows`.",
     )
     def results(step: Step) -> Made:

@@ -15,6 +15,7 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.query import connect, report
 from transforms.lake.records import checkpoints
+from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures.reward_accuracy import refreshed_accuracy
 
@@ -36,6 +37,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "reward_refresh",
         group="evaluation",
+        table=TABLES["reward_accuracy"],
         deps=(*evaluations, *rankers, *(f"iteration_{t}/reward_model" for t in study.iterations)),
         reads=lambda loop: (*evaluations, *models(loop)),
         settings=lambda _: {"dtype": study.recipe.model.dtype},
@@ -45,10 +47,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "pytorch"),
     )
     def reward_refresh(step: Step) -> Made:
-        """One row per policy, reward model and split: how often it orders the policy's responses.
-
-        A pair counts where the gold rewards of two responses to a held-out prompt differ.
-        """
+        """A pair counts where the gold rewards of two responses to a held-out prompt differ."""
         from training.evaluation import rewards_of
 
         rows = _sampled_responses(study, step)

@@ -22,7 +22,7 @@ from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas import schema_of
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
 from transforms.pairs.feedback.queue import askable_pairs, choose_pairs
 from transforms.pairs.feedback.refresh import refresh_pairs
@@ -50,6 +50,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     @declare(
         study,
         chain.asset("label_queue"),
+        table=TABLES["label_queue"],
         deps=(chain.asset("generations"), "prompts", *last_models),
         reads=lambda loop: (chain.asset("generations"), "prompts", last_model(loop)),
         settings=lambda loop: {
@@ -59,8 +60,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         },
         accelerator=True,
         kinds=("deltalake", "pytorch"),
-        description="One row per pair of responses of a prompt that is sent to the preference "
-        "oracle, with its preference probability under the last reward model.",
+        description="The reward model that the iteration begins with chooses the pairs.",
         **common,
     )
     def label_queue(step: Step) -> Made:
@@ -102,14 +102,14 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     @declare(
         study,
         chain.asset("preference_labels"),
+        table=TABLES["preference_labels"],
         deps=(chain.asset("label_queue"),),
         settings=lambda loop: oracle_settings(study, loop),
         checks=("no_held_out_prompt_in_training", "judgments_are_usable"),
         scope=chain.slice,
         accelerator=any(loop.feedback.oracle == "judge" for loop in refreshed),
         kinds=("deltalake",),
-        description="One row per label: a pair of the queue, who was asked, and which of its "
-        "responses is better. People are waited for: the step fails until they have answered.",
+        description="People are waited for: the step fails until they have answered.",
         **common,
     )
     def preference_labels(step: Step) -> Made:

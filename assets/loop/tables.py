@@ -20,6 +20,7 @@ from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
+from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.plots.progress import reward_histogram
 
@@ -54,6 +55,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     @declare(
         study,
         chain.asset("generations"),
+        table=TABLES["generations"],
         deps=("prompts", "prompt_splits", *_all_sampled(study, chain)),
         reads=lambda loop: ("prompts", "prompt_splits", *_sampled_by(chain, loop)),
         settings=lambda loop: generation_settings(study, chain, loop),
@@ -61,9 +63,9 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "vllm"),
-        description=f"One row per response, n for each prompt of {', '.join(chain.splits)}, "
-        f"sampled from {chain.sampled_policy} or by the experiment's `samplers`; chunks are "
-        "committed as they come, and a restart samples only what is missing.",
+        description=f"There are n per prompt of {', '.join(chain.splits)}, from "
+        f"{chain.sampled_policy} or by the experiment's `samplers`. Chunks are committed as they "
+        "come; a restart samples only what is missing.",
         **common,
     )
     def generations(step: Step) -> Made:
@@ -75,6 +77,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     @declare(
         study,
         chain.asset("scores"),
+        table=TABLES["scores"],
         deps=(chain.asset("generations"), "prompts", *_rankers(study, chain)),
         reads=lambda loop: (chain.asset("generations"), "prompts", *_read_ranker(chain, loop)),
         settings=lambda loop: ranker_settings(study, loop, chain.ranker(loop)),
@@ -82,8 +85,8 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "pytorch"),
-        description=f"One row per response of {chain.asset('generations')}: "
-        "its reward under the experiment's ranker (a reward model, a preference model or a judge).",
+        description=f"The experiment's ranker (a reward model, a preference model or a judge) "
+        f"scores the responses of {chain.asset('generations')}.",
         **common,
     )
     def scores(step: Step) -> Made:
@@ -134,15 +137,15 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
     @declare(
         study,
         chain.asset("dpo_pairs"),
+        table=TABLES["dpo_pairs"],
         deps=(chain.asset("generations"), chain.asset("scores"), "prompts"),
         settings=lambda loop: {"pairs": loop.pairs.model_dump()},
         checks=PAIR_CHECKS,
         watch=watch_health(study, chain),
         scope=chain.slice,
         kinds=("deltalake", "polars"),
-        description="One row per pair: by the rule best_vs_worst, one for every prompt whose "
-        "highest and lowest penalised reward (eq. 8) differ. Prompts without one are in "
-        "`dropped_pairs`.",
+        description="By the rule best_vs_worst, a prompt has one where its highest and lowest "
+        "penalised reward (eq. 8) differ. Prompts without one are in `dropped_pairs`.",
         group=chain.group,
         partitioned=chain.partitioned,
         drawn_for=lambda loop: loop.has_responses,

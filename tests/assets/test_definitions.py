@@ -7,6 +7,7 @@ from assets.definitions import build_definitions
 from assets.staleness import name_of
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
+from transforms.lake.schemas import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.json")
@@ -44,6 +45,25 @@ def test_every_asset_has_a_description_and_a_group(tiny_recipe: Recipe) -> None:
     for key in graph.get_all_asset_keys():
         assert graph.get(key).description, key
         assert graph.get(key).group_name != "default", key
+
+
+def test_an_asset_of_a_table_shows_its_grain_and_its_columns(tiny_recipe: Recipe) -> None:
+    graph = build_definitions(tiny_recipe, "unused").resolve_asset_graph()
+    for name, table in {
+        "iteration_1/generations": TABLES["generations"],
+        "one_shot/dpo_pairs": TABLES["dpo_pairs"],
+        "selected_policy": TABLES["selected_policies"],
+    }.items():
+        asset = graph.get(dg.AssetKey(name.split("/")))
+        assert asset.description.startswith(f"{table.grain} ")
+        shown = asset.metadata["dagster/column_schema"]
+        assert [column.name for column in shown.columns] == list(table.columns)
+        assert [column.description for column in shown.columns] == [
+            column.text for column in table.columns.values()
+        ]
+    raw = graph.get(dg.AssetKey("raw_sample_demonstrations")).metadata["dagster/column_schema"]
+    assert raw.columns[0].name == "row_key"
+    assert len(raw.columns) > 1
 
 
 def test_recipe_draws_its_iterations_and_experiments(tiny_recipe: Recipe) -> None:

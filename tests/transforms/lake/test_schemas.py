@@ -8,7 +8,7 @@ from transforms.lake import history
 from transforms.lake.enforcement import enforce
 from transforms.lake.records.published import published_statistics
 from transforms.lake.schemas import TABLES
-from transforms.lake.schemas.preferences import RAW_TABLE
+from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
 
 
@@ -29,6 +29,8 @@ def test_partition_columns_exist():
     for table in TABLES.values():
         assert set(table.partitions) < set(table.columns)
 
+
+RAW_TABLE = raw_table({"score": pl.Int64})
 
 DESCRIBED = [
     (name, column, described)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import SCHEMAS
+from transforms.lake.schemas import schema_of
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
 from transforms.settings.pairs import PairSettings
 
@@ -44,7 +44,7 @@ def test_prompts_are_those_of_the_named_splits_or_of_every_iteration(tmp_path):
     rows = [
         {"prompt_id": name, "source": "s", "prompt": turn, "prompt_chars": 1} for name in splits
     ]
-    lake.overwrite("prompts", pl.DataFrame(rows, schema=SCHEMAS["prompts"]))
+    lake.overwrite("prompts", pl.DataFrame(rows, schema=schema_of("prompts")))
 
     def read(*names):
         part = TrainedPart("e", [1], PairSettings(), settings=None, splits=names)

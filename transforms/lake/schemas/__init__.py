@@ -43,8 +43,14 @@ def schema_of(table: str) -> Schema:
     return TABLES[table].schema
 
 
-def declaration_of(table: str) -> Table | None:
-    """Return the declaration of a stored table, a raw table or a computed one; else None."""
-    if table.startswith(preferences.RAW):
-        return preferences.RAW_TABLE
-    return TABLES.get(table) or records.COMPUTED.get(table)
+def declaration_of(name: str, columns: Schema) -> Table | None:
+    """Return the declaration of a table: stored, raw or computed; None for a view or a report.
+
+    Args:
+        name: of the table.
+        columns: its columns; a raw table has those of its source.
+    """
+    if name.startswith(preferences.RAW):
+        native = {column: dtype for column, dtype in columns.items() if column != "row_key"}
+        return preferences.raw_table(native)
+    return TABLES.get(name) or records.COMPUTED.get(name)

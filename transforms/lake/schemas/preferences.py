@@ -1,9 +1,11 @@
 """Tables of what came in: raw rows, demonstrations, comparisons, mixtures, and dropped rows."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES, PROMPT_ID
-from transforms.lake.schemas.table import Column, Table
+from transforms.lake.schemas.table import Column, DataType, Table
 
 SOURCE = Column(pl.String, "source of the recipe")
 ROW_KEY = Column(pl.String, "row of the source: file and row number, or the source's own key")
@@ -12,11 +14,17 @@ PAIR_ID = Column(pl.String, "hash of prompt, chosen and rejected")
 RAW = "raw_"
 """Prefix of the raw tables: there is one per source."""
 
-RAW_TABLE = Table(
-    grain="One row per row of a source's files that fits the columns of its catalogue entry.",
-    columns={"row_key": Column(pl.String, "file and row number, or the source's own key")},
-)
-"""What raw tables share; their other columns are the source's own (`prefloop sql ".schema"`)."""
+
+def raw_table(native: Mapping[str, DataType]) -> Table:
+    """Declare the raw table of a source, given the native columns of its catalogue entry."""
+    return Table(
+        grain="One row per row of a source's files that fits the columns of its catalogue entry.",
+        columns={
+            "row_key": Column(pl.String, "file and row number, or the source's own key"),
+            **{name: Column(dtype, "column of the source") for name, dtype in native.items()},
+        },
+    )
+
 
 TABLES: dict[str, Table] = {
     "demonstrations": Table(
