@@ -7,9 +7,10 @@ response and its end of turn, in nats:
 
     -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
 
-The reference's log-probabilities come with the pairs (`training.reference_logps`), so that training
-holds one model, not two. Deviation 1 from the published code, which cuts prompts to 1,000 tokens
-and answers to what is left: pairs that do not fit are dropped and named.
+Token ids and the reference's log-probabilities of them come with the pairs
+(`training.reference_logps`), so that training holds one model, not two. Deviation 1 from the
+published code, which cuts prompts to 1,000 tokens and answers to what is left: pairs that do not
+fit are dropped and named.
 
 TRL 1.16 can store them too (`precompute_ref_log_probs`), under a name that changes with any setting
 where `max_length` is set, and that lacks the truncation where it is not; that is not used here.
@@ -24,11 +25,10 @@ import polars as pl
 import torch
 import typer
 from datasets import Dataset
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from training.models.rendering import load_tokenizer
-from training.models.tokenising import tokenise_responses
+from training.models.rendering import load_tokenizer, rendering_id
 from training.reference_logps import with_reference_logps
 from training.runs.launch import (
     DtypeOption,
@@ -44,7 +44,7 @@ from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import loss_arguments
 from transforms.errors import InputError
-from transforms.lake.records.reference_logps import SIDES, add_sequence_ids, columns
+from transforms.lake.records.reference_logps import SIDES, columns
 
 
 class TokenisedDPOTrainer(DPOTrainer):
@@ -75,8 +75,7 @@ def train_dpo(
     """Train a policy on best-against-worst pairs.
 
     Args:
-        pairs: columns prompt_id, prompt, chosen, rejected (message lists; the last two hold the
-            last turn only), and those of `training.reference_logps.with_reference_logps`.
+        pairs: from `training.reference_logps.with_reference_logps`, with the same start.
         start: checkpoint folder whose weights training starts from.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and loss.
@@ -85,12 +84,12 @@ def train_dpo(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, a chat template that renders a prompt in two ways, no pair
-            that fits, or one whose log-probabilities are missing or of other tokens.
+        InputError: an incomplete model, no pair that fits, or one whose log-probabilities are
+            missing or of other tokens than the starting model's tokenizer gives.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(start)
-    examples = require_logps(tokenise_responses(tokenizer, pairs), pairs, settings.max_tokens)
+    examples = select_examples(pairs, tokenizer, settings.max_tokens)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
 
     def build(folder: Path) -> DPOTrainer:
@@ -110,53 +109,61 @@ def train_dpo(
     return train(build, output, settings, dropped=dropped, started=started, report=report)
 
 
-def require_logps(
-    examples: pl.DataFrame, pairs: pl.DataFrame, max_tokens: int, sides: Sequence[str] = SIDES
+def select_examples(
+    rows: pl.DataFrame,
+    tokenizer: PreTrainedTokenizerBase,
+    max_tokens: int,
+    sides: Sequence[str] = SIDES,
 ) -> pl.DataFrame:
-    """Give tokenised pairs the log-probabilities that the pairs carry, if they are of these tokens.
+    """Select what is trained on: prompt_id, token ids, length, the reference's log-probabilities.
+
+    Args:
+        rows: from `training.reference_logps.with_reference_logps`.
+        tokenizer: that of the starting model.
+        max_tokens: longest row that is trained on, and needs its log-probabilities.
+        sides: the responses of a row.
 
     Raises:
         InputError: see `train_dpo`.
     """
     remedy = "add them with python -m training.reference_logps, from this start and these settings"
-    lacking = [column for column in columns(sides) if column not in pairs.columns]
+    lacking = [column for column in columns(sides) if column not in rows.columns]
     if lacking:
         raise InputError(
             "the pairs carry no log-probabilities of the reference",
             expected=f"columns {', '.join(columns(sides))}",
-            found=f"none of the name {', '.join(lacking)}",
+            found=f"no column {', '.join(lacking)}",
             remedy=remedy,
         )
-    named = add_sequence_ids(examples, sides)
-    unfit = pl.any_horizontal(
-        *(named[f"{side}_sequence_id"] != pairs[f"{side}_sequence_id"] for side in sides),
-        *(
-            pl.col(f"ref_{side}_logps").is_null() & (named["length"] <= max_tokens)
-            for side in sides
-        ),
+    logps = [f"ref_{side}_logps" for side in sides]
+    unfit = (pl.col("rendering_id") != rendering_id(tokenizer)) | (
+        pl.any_horizontal(pl.col(logps).is_null()) & (pl.col("length") <= max_tokens)
     )
-    refused = pairs.filter(unfit)
+    refused = rows.filter(unfit)
     if refused.height:
         raise InputError(
             "the reference's log-probabilities are missing, or of other tokens",
             expected="those of the pairs that fit, as the starting model's tokenizer renders them",
-            found=f"{refused.height} of {pairs.height} pairs without, the first of prompt"
+            found=f"{refused.height} of {rows.height} pairs without, the first of prompt"
             f" {refused['prompt_id'][0]}",
             remedy=remedy,
         )
-    return examples.with_columns(pairs.select(f"ref_{side}_logps" for side in sides))
+    return rows.select("prompt_id", pl.col(columns(sides)).exclude("rendering_id"))
 
 
 def main(
-    pairs: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, chosen, rejected.")],
+    pairs: Annotated[
+        Path,
+        typer.Option(
+            help="Parquet: with --reference prompt_id, prompt, chosen, rejected; without it what"
+            " training.reference_logps writes."
+        ),
+    ],
     start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
     output: OutputOption,
     reference: Annotated[
         Path | None,
-        typer.Option(
-            help="Checkpoint of the frozen reference; needed where the pairs lack what"
-            " training.reference_logps adds, and in one process only."
-        ),
+        typer.Option(help="Checkpoint of the frozen reference; in one process only."),
     ] = None,
     settings_file: SettingsOption = None,
     seed: SeedOption = 0,

@@ -4,8 +4,9 @@ Lives here: one TRL KTOTrainer run, as a function and as `python -m training.kto
 responses are desirable (`transforms.pairs.unpaired`). The loss is at `KTOSettings` (arXiv
 2402.01306, eqs. 7 and 8).
 
-As in DPO, the reference's log-probabilities come with the rows (`training.reference_logps`): those
-of the response, and of the mismatched response from which the KL term z is estimated. TRL pairs
+As in DPO, token ids and the reference's log-probabilities of them come with the rows
+(`training.reference_logps`): those of the response, and of the mismatched response from which the
+KL term z is estimated. TRL pairs
 them within a batch of a fixed order, so the rows are trained on in the order that they come in,
 which `mismatched` drew from the seed, and not by length. Deviation 1 from TRL: a row that does not
 fit is dropped after it was mismatched, so that the batches behind it begin elsewhere, and their z
@@ -23,9 +24,8 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM
 from trl import KTOConfig, KTOTrainer
 
-from training.dpo import require_logps
+from training.dpo import select_examples
 from training.models.rendering import load_tokenizer
-from training.models.tokenising import tokenise_responses
 from training.reference_logps import with_reference_logps
 from training.runs.launch import (
     DtypeOption,
@@ -65,9 +65,9 @@ def train_kto(
     """Train a policy on desirable and undesirable responses.
 
     Args:
-        responses: columns prompt_id, prompt, completion, label, KL_completion (of `mismatched`;
-            message lists but for the bool label), and those of
-            `training.reference_logps.with_reference_logps` for both completions.
+        responses: rows of `mismatched`, then of
+            `training.reference_logps.with_reference_logps` for both completions, with the same
+            start; label (bool) is among their columns.
         start: checkpoint folder whose weights training starts from.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and weights.
@@ -76,13 +76,12 @@ def train_kto(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, a chat template that renders a prompt in two ways, no row
-            that fits, or one whose log-probabilities are missing or of other tokens.
+        InputError: an incomplete model, no row that fits, or one whose log-probabilities are
+            missing or of other tokens than the starting model's tokenizer gives.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(start)
-    tokens = tokenise_responses(tokenizer, responses, SIDES)
-    examples = require_logps(tokens, responses, settings.max_tokens, SIDES).rename(
+    examples = select_examples(responses, tokenizer, settings.max_tokens, SIDES).rename(
         {"ref_completion_logps": "ref_logps", "ref_KL_completion_logps": "ref_KL_logps"}
     )
     examples = examples.with_columns(responses["label"])
@@ -111,8 +110,8 @@ def main(
     responses: Annotated[
         Path,
         typer.Option(
-            help="Parquet: prompt_id, prompt, completion, label; with KL_completion and the"
-            " reference's log-probabilities where there is no --reference."
+            help="Parquet: with --reference prompt_id, prompt, completion, label; without it the"
+            " mismatched rows with what training.reference_logps adds."
         ),
     ],
     start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],

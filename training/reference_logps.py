@@ -1,9 +1,9 @@
-"""Log-probabilities of pairs under DPO's frozen reference: computed once, not once an epoch.
+"""Log-probabilities of responses under a frozen reference: computed once, before DPO or KTO.
 
-Lives here: the pass of the reference over sequences that are not known yet, as a function and as
-`python -m training.reference_logps`. Not here: where known ones lie
-(`transforms.lake.records.reference_logps`), DPO (`training.dpo`). Of a prompt x and a completion y,
-its end of turn included, in nats:
+One pass of the reference over the sequences that are not known yet, as a function and as `python -m
+training.reference_logps`. Texts are rendered here, once; training takes the token ids. Not here:
+the table of known sequences (`transforms.lake.records.reference_logps`), training (`training.dpo`,
+`training.kto`). Of a prompt x and a completion y, its end of turn included, in nats:
 
     logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
 
@@ -27,7 +27,7 @@ from transformers import AutoModelForCausalLM
 
 from training.models.checkpoint import require_model
 from training.models.logps import sum_logps
-from training.models.rendering import load_tokenizer
+from training.models.rendering import load_tokenizer, rendering_id
 from training.models.tokenising import tokenise_responses
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.objectives import DPOSettings
@@ -36,7 +36,6 @@ from transforms.lake.records.reference_logps import (
     LOGPS,
     SIDES,
     add_sequence_ids,
-    columns,
     join_logps,
     sequences,
 )
@@ -44,11 +43,11 @@ from transforms.lake.records.reference_logps import (
 
 @dataclass(frozen=True)
 class ReferencePass:
-    """Pairs with the reference's log-probabilities, and what they cost."""
+    """Tokenised pairs with the reference's log-probabilities, and the cost of computing them."""
 
     pairs: pl.DataFrame
-    """The pairs given, and `transforms.lake.records.reference_logps.columns`; the log-probabilities
-    of a pair that does not fit are null."""
+    """The pairs given, with `transforms.lake.records.reference_logps.columns` in place of their
+    messages; the log-probabilities of a pair that does not fit are null."""
     sequences: int
     """Distinct sequences of the pairs that fit."""
     computed: int
@@ -58,7 +57,7 @@ class ReferencePass:
 
 
 def nothing_known(wanted: pl.DataFrame) -> pl.DataFrame:
-    """Know no sequence."""
+    """Return no row: no sequence is known."""
     return pl.DataFrame(schema=LOGPS)
 
 
@@ -73,7 +72,7 @@ def with_reference_logps(
     known: Callable[[pl.DataFrame], pl.DataFrame] = nothing_known,
     commit: Callable[[pl.DataFrame], None] = lambda computed: None,
 ) -> ReferencePass:
-    """Add the reference's log-probabilities to pairs; the reference runs over unknown ones only.
+    """Tokenise pairs and add the reference's log-probabilities; only unknown ones are computed.
 
     Args:
         pairs: columns prompt_id, prompt, and each of `sides` (message lists).
@@ -91,7 +90,9 @@ def with_reference_logps(
     """
     started = time.perf_counter()
     require_model(reference)
-    examples = add_sequence_ids(tokenise_responses(load_tokenizer(start), pairs, sides), sides)
+    tokenizer = load_tokenizer(start)
+    rendered_by = rendering_id(tokenizer)
+    examples = add_sequence_ids(tokenise_responses(tokenizer, pairs, sides), sides)
     wanted = sequences(examples.filter(pl.col("length") <= settings.max_tokens), sides)
     found = known(wanted)
     missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")
@@ -103,11 +104,11 @@ def with_reference_logps(
 
     if missing.height:
         compute_logps(missing, reference, settings, dtype=dtype, commit=keep)
-    named = pairs.drop(columns(sides), strict=False).with_columns(
-        examples.select(f"{side}_sequence_id" for side in sides)
+    tokenised = pairs.drop("prompt", *sides).with_columns(
+        examples.drop("prompt_id"), rendering_id=pl.lit(rendered_by)
     )
     return ReferencePass(
-        join_logps(named, pl.concat(chunks), sides),
+        join_logps(tokenised, pl.concat(chunks), sides),
         wanted.height,
         missing.height,
         time.perf_counter() - started,
@@ -160,11 +161,13 @@ def main(
     pairs: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, chosen, rejected.")],
     start: Annotated[Path, typer.Option(help="Checkpoint that DPO will start from.")],
     reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
-    output: Annotated[Path, typer.Option(help="Parquet: the pairs, as training.dpo takes them.")],
+    output: Annotated[
+        Path, typer.Option(help="Parquet: the pairs as token ids, as training.dpo takes them.")
+    ],
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
-    """Add the log-probabilities of DPO's reference to preference pairs."""
+    """Tokenise preference pairs and add the log-probabilities of DPO's reference."""
     settings = read_settings(DPOSettings, settings_file)
     done = with_reference_logps(pl.read_parquet(pairs), start, reference, settings, dtype=dtype)
     done.pairs.write_parquet(output)

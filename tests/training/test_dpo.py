@@ -6,9 +6,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from training.dpo import tokenise_responses, train_dpo
+from training.dpo import train_dpo
 from training.models.checkpoint import checkpoint_id
 from training.models.rendering import load_tokenizer
+from training.models.tokenising import tokenise_responses
 from training.reference_logps import with_reference_logps
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError

@@ -1,5 +1,7 @@
 """The store against TRL: equal values, none of its two traps, equal losses."""
 
+import shutil
+
 import polars as pl
 import pytest
 import torch
@@ -18,7 +20,7 @@ from training.runs.trainer import trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.records.reference_logps import ReferenceLogps
+from transforms.lake.records.reference_logps import ReferenceLogps, columns
 
 SETTINGS = DPOSettings(
     learning_rate=1e-3,
@@ -169,17 +171,72 @@ def test_log_probabilities_of_other_tokens_are_refused(
     look_up, tiny_policy, other_policy, preference_pairs, tmp_path
 ):
     rows = look_up(preference_pairs, other_policy).pairs
-    answers = rows["chosen"].reverse()
 
-    def train(pairs):
-        train_dpo(pairs, tiny_policy, tmp_path / "dpo", SETTINGS, seed=0, dtype="float32")
+    def train(pairs, start=tiny_policy):
+        train_dpo(pairs, start, tmp_path / "dpo", SETTINGS, seed=0, dtype="float32")
 
-    with pytest.raises(InputError, match=r"of other tokens(.|\n)*prompt-0"):
-        train(rows.with_columns(answers))
+    for name, change in OTHER_RENDERINGS.items():
+        start = shutil.copytree(tiny_policy, tmp_path / name)
+        change(start)
+        with pytest.raises(InputError, match=r"of other tokens(.|\n)*prompt-0"):
+            train(rows, start)
     with pytest.raises(InputError, match="missing"):
         train(rows.with_columns(ref_rejected_logps=pl.lit(None, pl.Float64)))
     with pytest.raises(InputError, match="carry no log-probabilities"):
         train(preference_pairs)
+
+
+def change_template(folder):
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("{{- bos_token -}}", ""))
+
+
+def change_vocabulary(folder):
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text().replace('"cat"', '"hen"'))
+
+
+def change_special_token(folder):
+    config = folder / "tokenizer_config.json"
+    config.write_text(config.read_text().replace('"bos_token": "<bos>"', '"bos_token": "<unk>"'))
+
+
+OTHER_RENDERINGS = {
+    "template": change_template,
+    "vocabulary": change_vocabulary,
+    "special": change_special_token,
+}
+
+
+def test_rows_hold_token_ids_and_no_text(look_up, other_policy, preference_pairs):
+    """What is trained on is what the reference read: nothing is rendered a second time."""
+    rows = look_up(preference_pairs, other_policy).pairs
+    assert not {"prompt", "chosen", "rejected"} & set(rows.columns)
+    assert {"prompt_id", *columns()} <= set(rows.columns)
+
+
+def test_pairs_are_rendered_once(
+    look_up, tiny_policy, other_policy, preference_pairs, tmp_path, monkeypatch
+):
+    rows = look_up(preference_pairs, other_policy).pairs
+
+    def refuse(*_, **__):
+        raise AssertionError("the pairs are rendered again")
+
+    monkeypatch.setattr("training.models.rendering._render", refuse)
+    train_dpo(rows, tiny_policy, tmp_path / "dpo", SETTINGS, seed=0, dtype="float32")
+
+
+def test_rows_of_a_copied_start_are_accepted(
+    look_up, tiny_policy, other_policy, preference_pairs, tmp_path
+):
+    """The tokenizer counts, not its folder; one that was loaded and saved is the same."""
+    rows = look_up(preference_pairs, other_policy).pairs
+    AutoModelForCausalLM.from_pretrained(tiny_policy).save_pretrained(tmp_path / "start")
+    tokenizer = load_tokenizer(tiny_policy)
+    tokenizer(["a cat", "a"], padding=True)
+    tokenizer.save_pretrained(tmp_path / "start")
+    train_dpo(rows, tmp_path / "start", tmp_path / "dpo", SETTINGS, seed=0, dtype="float32")
 
 
 def test_the_command_writes_what_the_function_returns(

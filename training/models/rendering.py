@@ -5,6 +5,7 @@ template alone writes the one BOS and the end of a turn: a text that was rendere
 again has two BOS, or none. Not here: batches and tensors (`training.models.batches`).
 """
 
+import json
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBas
 from training.models.checkpoint import require_model
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
+from transforms.identity import digest_settings
 
 RENDERED_AT_ONCE = 1024
 """Prompts given to the tokenizer in one call."""
@@ -40,6 +42,19 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
             remedy="let training.models.initial_model.fetch_initial_model add one",
         )
     return tokenizer
+
+
+def rendering_id(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Identify what renders: vocabulary, rules and special tokens of a tokenizer, chat template.
+
+    Two tokenizers with one id render the same conversation to the same token ids.
+    """
+    rules = {"vocabulary": tokenizer.get_vocab()}
+    if tokenizer.is_fast:
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())
+        del rules["padding"], rules["truncation"]  # of the last call, not of the tokenizer
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    return digest_settings([rules, special, tokenizer.chat_template])
 
 
 def prompt_token_ids(

@@ -1,9 +1,9 @@
 import polars as pl
 import pytest
 
-from training.dpo import tokenise_responses
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
 from training.models.token_counts import count_tokens
+from training.models.tokenising import tokenise_responses
 from training.reward_model import tokenise_conversations
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce

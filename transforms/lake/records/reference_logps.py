@@ -1,11 +1,11 @@
-"""The table `reference_logps`: log-probabilities under a reference, computed once a sequence.
+"""The table `reference_logps`: log-probabilities under a reference, computed once per sequence.
 
-Lives here: the name of a sequence, which are known, which are missing, their join with pairs. Not
-here: computing them (`training.reference_logps`).
+Holds the identifier of a sequence, the known rows of a reference, and their join with pairs. Not
+here: computing log-probabilities (`training.reference_logps`).
 
-A sequence is named by its token ids, so that neither a row's number, nor a setting of the training,
-nor the iteration in which a pair came up is part of the name. Truncation needs no part either: a
-pair that does not fit is dropped, and a sequence that was cut would have other ids.
+A sequence is identified by its token ids, so that neither a row's number, nor a setting of the
+training, nor the iteration in which a pair came up is part of the identifier. Truncation needs no
+part either: a pair that does not fit is dropped, and a sequence that was cut would have other ids.
 """
 
 from collections.abc import Sequence
@@ -24,11 +24,14 @@ LOGPS = {"sequence_id": pl.String, "completion_tokens": pl.Int32, "logp": pl.Flo
 
 
 def columns(sides: Sequence[str] = SIDES) -> list[str]:
-    """Name what a row carries: a side's name, and its log-probability in nats, of each side.
+    """Return the columns that a row is trained on, where a reference was run over it.
 
-    Those of a pair are named as TRL reads them.
+    prompt_ids and <side>_ids (token ids); length (of the longest sequence, tokens); rendering_id
+    (tokenizer and chat template that gave the token ids, `training.models.rendering`); and
+    ref_<side>_logps (nats), by the names that TRL reads for a pair.
     """
-    return [*(f"{side}_sequence_id" for side in sides), *(f"ref_{side}_logps" for side in sides)]
+    ids = [f"{side}_ids" for side in sides]
+    return ["prompt_ids", *ids, "length", "rendering_id", *(f"ref_{side}_logps" for side in sides)]
 
 
 def add_sequence_ids(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
@@ -65,12 +68,12 @@ def sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame
 def join_logps(
     pairs: pl.DataFrame, logps: pl.DataFrame, sides: Sequence[str] = SIDES
 ) -> pl.DataFrame:
-    """Add ref_<side>_logps (ref_chosen_logps, ref_rejected_logps) to pairs, in their order.
+    """Replace the sequence ids of pairs by ref_<side>_logps (ref_chosen_logps), in their order.
 
     Args:
         pairs: <side>_sequence_id of each side, and anything else.
         logps: sequence_id (each once), logp; a sequence that is not there gets null.
-        sides: the responses that a row has.
+        sides: the responses of a row.
     """
     for side in sides:
         pairs = pairs.join(
@@ -83,7 +86,7 @@ def join_logps(
             maintain_order="left",
             validate="m:1",
         )
-    return pairs
+    return pairs.drop(f"{side}_sequence_id" for side in sides)
 
 
 class ReferenceLogps:
