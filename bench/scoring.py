@@ -3,14 +3,12 @@
 The peer is what the paper's published script does: transformers' text-classification pipeline over
 the n responses of a prompt, batch size 1, no function applied to the logit. It gets the same token
 ids (the template's text, whose one BOS the tokenizer reads back; asserted), and a random part of
-the prompts (`--peer-prompts`): seconds a response are compared. The stage is
+the prompts (`--peer-prompts`): seconds per response are compared. The stage is
 `training.scoring.score` with commits to the lake's table `scores`, over every row, read in frames.
 Both score the same random Llama in float32; their rewards must agree to 1e-4. Loading the model is
 in neither's time.
 
-Second row, `shared`: what the n token lists of a prompt begin with is computed once, in one packed
-row a prompt (`bench/shared_prompt.py`). It is compared with the stage's own forward pass over whole
-conversations, `whole`, on the same token ids, without commits.
+`forward` is the stage's own forward pass alone: token ids that are there already, no commits.
 
 Memory: the stage is run once more over `--few-prompts` and `--many-prompts`.
 
@@ -18,7 +16,7 @@ Real rows: 400 prompts with 16 samples each, taken as 800 prompts with 8, from t
 when they are used up. `dialogues` are the longest of HH-RLHF, each with its own answer and those of
 the next seven. Each side runs in a process of its own, in turns.
 
-The last line is JSON; `ratio` is the peer's seconds a response over the stage's (medians),
+The last line is JSON; `ratio` is the peer's seconds per response over the stage's (medians),
 `cpu_ratio` the same for processor time, which other programs on the machine disturb less: it does
 not see that one thread waits for the other.
 
@@ -54,10 +52,8 @@ DIALOGUES = "hh-rlhf/helpful-base_test.jsonl.gz"
 RUNS = [
     ("stage", "all"),
     ("peer", "part"),
-    ("whole", "samples"),
-    ("shared", "samples"),
-    ("whole", "dialogues"),
-    ("shared", "dialogues"),
+    ("forward", "samples"),
+    ("forward", "dialogues"),
 ]
 """Side and rows."""
 
@@ -93,7 +89,7 @@ def read_dialogues(data: Path, prompts: int) -> pl.DataFrame:
 
 
 def as_rows(groups: list[tuple[str, list[str]]]) -> pl.DataFrame:
-    """One row a response: prompt_id, response_index, prompt, response."""
+    """One row per response: prompt_id, response_index, prompt, response."""
     return pl.DataFrame(
         {
             "prompt_id": [f"{i:05}" for i in range(len(groups)) for _ in range(N)],
@@ -129,14 +125,14 @@ def measure(side: str, rows: str, folder: Path, threads: int) -> Measured:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         arguments = side, folder / "reward_model", folder / f"{rows}.parquet", threads
         found = pool.submit(run_side, *arguments).result()
-    print(f"{side + ' ' + rows:18}{ms(found.elapsed_s, found):9.3f} ms a response,"
+    print(f"{side + ' ' + rows:18}{ms(found.elapsed_s, found):9.3f} ms per response,"
           f" {ms(found.cpu_s, found):.3f} of processor time, peak {found.peak_mib} MiB,"
           f" load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
     return found
 
 
 def ms(seconds: float, found: Measured) -> float:
-    """Milliseconds a response."""
+    """Milliseconds per response."""
     return round(1e3 * seconds / len(found.rewards), 3)
 
 
@@ -148,7 +144,7 @@ def largest_difference(ours: Measured, other: Measured) -> float:
 def main(
     prompts: Annotated[int, typer.Option(help="Prompts of the stage, 8 responses each.")] = 2000,
     peer_prompts: Annotated[int, typer.Option(help="Prompts of the peer: a random part.")] = 100,
-    shared_prompts: Annotated[int, typer.Option(help="Prompts of shared and whole.")] = 100,
+    forward_prompts: Annotated[int, typer.Option(help="Prompts of the forward pass.")] = 100,
     few_prompts: Annotated[int, typer.Option(help="Prompts of a run for memory.")] = 400,
     many_prompts: Annotated[int, typer.Option(help="Prompts of a run for memory.")] = 6000,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 3,
@@ -157,7 +153,7 @@ def main(
     layers: Annotated[int, typer.Option(help="Layers of the model.")] = 2,
     data: Annotated[Path, typer.Option(help="Folder of the real data.")] = DATA,
 ) -> None:
-    """Measure the scoring stage beside the pipeline, and what sharing a prompt would add."""
+    """Measure the scoring stage beside the pipeline."""
     # Read when the sides import torch. Threads that spin at barriers cost the peer ten times its
     # time on a busy machine; the stage's batches have one thread each and no barriers.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -168,8 +164,8 @@ def main(
     frames = {
         "all": samples,
         "part": part,
-        "samples": part.head(N * shared_prompts),
-        "dialogues": read_dialogues(data, shared_prompts),
+        "samples": part.head(N * forward_prompts),
+        "dialogues": read_dialogues(data, forward_prompts),
         "few": read_samples(data, few_prompts),
         "many": read_samples(data, many_prompts),
     }
@@ -189,27 +185,22 @@ def main(
         f"{ours} - {other}": largest_difference(found[ours][0], found[other][0])
         for ours, other in (
             ("stage all", "peer part"),
-            ("stage all", "shared samples"),
-            ("whole dialogues", "shared dialogues"),
+            ("stage all", "forward samples"),
         )
     }
     assert max(difference.values()) < 1e-4, difference
     elapsed = {name: [ms(run.elapsed_s, run) for run in runs] for name, runs in found.items()}
     cpu = {name: [ms(run.cpu_s, run) for run in runs] for name, runs in found.items()}
 
-    def ratios(prefix: str, slow: str, fast: str) -> dict[str, float]:
-        return {
-            f"{prefix}{kind}": round(
-                statistics.median(figures[slow]) / statistics.median(figures[fast]), 3
-            )
-            for kind, figures in (("ratio", elapsed), ("cpu_ratio", cpu))
-        }
-
+    ratios = {
+        kind: round(
+            statistics.median(figures["peer part"]) / statistics.median(figures["stage all"]), 3
+        )
+        for kind, figures in (("ratio", elapsed), ("cpu_ratio", cpu))
+    }
     result = {
         "bench": "scoring",
-        **ratios("", "peer part", "stage all"),
-        **ratios("shared_samples_", "whole samples", "shared samples"),
-        **ratios("shared_dialogues_", "whole dialogues", "shared dialogues"),
+        **ratios,
         "ms": elapsed,
         "cpu_ms": cpu,
         "peak_mib": {name: max(run.peak_mib for run in runs) for name, runs in found.items()},

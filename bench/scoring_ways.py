@@ -1,7 +1,7 @@
 """The ways that `bench/scoring.py` compares; each is run in a process of its own.
 
-Lives here: the stage, the pipeline, the forward pass alone with whole conversations and with shared
-prompts, and how they are measured. Models and tokenizers are loaded before the clocks start.
+In it: the stage, the pipeline, the forward pass alone, and how they are measured. Models and
+tokenizers are loaded before the clocks start.
 """
 
 import tempfile
@@ -13,7 +13,6 @@ from typing import NamedTuple
 import polars as pl
 import torch
 from memory import peak_mib
-from shared_prompt import compute_rewards_by_prompt
 from transformers import pipeline
 
 from training.models.rendering import conversation_token_ids, load_tokenizer
@@ -24,7 +23,7 @@ from transforms.lake.lake import Lake
 from transforms.pairs.responses import stamp
 
 N = 8
-"""Responses a prompt."""
+"""Responses per prompt."""
 FRAME_ROWS = 2048
 """Rows that the stage is given at a time."""
 
@@ -113,7 +112,7 @@ def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
     return rewards, clocks.read()
 
 
-def run_forward(model: Path, rows: Path, clocks: Clocks, *, share: bool) -> tuple[Rewards, Took]:
+def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
     """Compute rewards of token ids that are there already, without commits."""
     frame = pl.read_parquet(rows)
     token_ids = conversation_token_ids(
@@ -121,11 +120,7 @@ def run_forward(model: Path, rows: Path, clocks: Clocks, *, share: bool) -> tupl
     )
     loaded = load_reward_model(model, "float32")
     clocks.start()
-    found = (
-        compute_rewards_by_prompt(loaded, token_ids, N)
-        if share
-        else compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens)
-    )
+    found = compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens)
     took = clocks.read()
     keys = frame.select("prompt_id", "response_index").rows()
     return dict(zip(keys, found, strict=True)), took
@@ -140,5 +135,5 @@ def run_side(side: str, model: Path, rows: Path, threads: int) -> Measured:
     elif side == "peer":
         rewards, took = run_peer(model, rows, clocks)
     else:
-        rewards, took = run_forward(model, rows, clocks, share=side == "shared")
+        rewards, took = run_forward(model, rows, clocks)
     return Measured(rewards, *took)

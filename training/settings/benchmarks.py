@@ -15,9 +15,6 @@ from transforms.settings.sources import OriginSettings
 BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
 """Models that all experiments share."""
 
-ITERATES = ("selected", "iterates")
-"""Models of an experiment: the iterate that validation selected, or every iterate."""
-
 
 class BenchmarkSettings(Settings):
     """What every benchmark has: its data, how much of it, which models, how often it commits."""

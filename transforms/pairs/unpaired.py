@@ -10,9 +10,6 @@ from transforms.identity import FIELD, hashed
 from transforms.pairs.dpo_pairs import as_turn, ranked
 from transforms.settings.pairs import PairSettings
 
-ROWS = ("prompt_id", "prompt", "completion", "label")
-"""prompt and completion are message lists; `label` is whether the completion is desirable."""
-
 SIDES = ("completion", "KL_completion")
 """The responses of a mismatched row, each of which a reference is asked about."""
 
@@ -30,7 +27,8 @@ def desirable_or_not(
             desirable where the reward is above the mean of the prompt's.
 
     Returns:
-        `ROWS`, by prompt_id, best first; and the prompts whose responses are all rewarded alike
+        Rows of prompt_id, prompt, completion (message lists) and label (whether the completion is
+        desirable), by prompt_id, best first; and the prompts whose responses are all rewarded alike
         (among them those with fewer than two), as row_key, reason, evidence.
 
     Raises:
@@ -69,12 +67,12 @@ def mismatched(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
     chance puts them together.
 
     Args:
-        rows: `ROWS`.
+        rows: prompt_id, prompt, completion, label.
         batch: rows of a forward pass.
         seed: of the order, which depends on nothing else than the rows' content.
 
     Returns:
-        `ROWS` and KL_completion, a message list.
+        The rows with KL_completion, a message list.
     """
     text = pl.col("completion").list.last().struct.field("content")
     order = hashed(

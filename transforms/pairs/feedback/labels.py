@@ -16,9 +16,6 @@ from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.pairs.judgments import ORDERS, outcomes
 
-PREFERRED = ("first", "second", "tie", "undecided")
-"""What a label may say; `undecided` is a judge without a usable verdict in both orders."""
-
 COLUMNS = [name for name in schema_of("preference_labels") if name not in LOOP_SLICE]
 
 DECIDED = ("first", "second")
