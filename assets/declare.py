@@ -1,7 +1,7 @@
-"""How an asset of the lake is declared: its settings, its inputs, its checks, its partition.
+"""The declaration of an asset of the lake: its settings, its inputs, its checks, its partitions.
 
-`declare` wraps `dagster.asset`: the body is given a `Step` and returns `Made`. Not here: what a
-step does (`assets.materialize`), what any asset does.
+`declare` wraps `dagster.asset`: the body takes a `Step` and returns `Made`. Not here: how a step is
+run and recorded (`assets.materialize`).
 Concept: https://docs.dagster.io/guides/build/assets
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.materialize import Made, Step, Watch, make, make_nothing
+from assets.materialize import Made, Step, Warnings, materialize, skip
 from assets.metadata import column_schema
 from assets.resources import LakeResource
 from assets.study import Study
@@ -23,14 +23,14 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.lake.schemas.table import Table
 
 SETTINGS = "settings/"
-"""Prefix of the metadata keys that hold an asset's settings, one key an experiment that has it."""
+"""Prefix of the metadata keys of an asset's settings, one key per experiment that has the asset."""
 
 READS = "reads/"
-"""Prefix of the metadata keys that name the assets that an experiment reads, of those upstream."""
+"""Prefix of the metadata keys of the upstream assets that an experiment reads."""
 
 
 def asset_key(name: str) -> dg.AssetKey:
-    """Asset key of a name such as `iteration_2/generations`."""
+    """Return the key of an asset with a name such as `iteration_2/generations`."""
     return dg.AssetKey(name.split("/"))
 
 
@@ -44,9 +44,9 @@ def declare(
     reads: Callable[[LoopSettings], Sequence[str]] | None = None,
     settings: Callable[[LoopSettings], Mapping[str, Any]] = lambda loop: {},
     partitioned: bool = False,
-    drawn_for: Callable[[LoopSettings], bool] | None = None,
+    applies_to: Callable[[LoopSettings], bool] | None = None,
     checks: Sequence[str] = (),
-    watch: Watch | None = None,
+    warnings: Warnings | None = None,
     scope: Callable[["Step"], Mapping[str, str | int]] = lambda step: {},
     accelerator: bool = False,
     kinds: Sequence[str] = (),
@@ -55,34 +55,36 @@ def declare(
     """Declare an asset of the lake.
 
     Args:
-        study: the study that it belongs to.
-        name: key, parts separated by `/`.
-        group: group in the lineage graph.
+        study: the study that the asset belongs to.
+        name: its key, parts separated by `/`.
+        group: its group in the lineage graph.
         table: declaration of the table that it writes; its page begins with the grain and shows
             the columns.
         deps: names of the assets that it reads.
-        reads: those of `deps` that an experiment reads, given the loop's settings; all by default.
-            A change of the others leaves the experiment as it is.
-        settings: the settings that its rows or weights depend on, given the loop's settings.
+        reads: returns the part of `deps` that an experiment reads, from the settings of its loop;
+            all of them by default. A change of the others does not make the experiment stale.
+        settings: returns the settings that its rows or weights depend on, from those of the loop.
         partitioned: whether every experiment has its own.
-        drawn_for: whether an experiment has the asset at all, given the loop's settings; all by
-            default. The partitions of a job are one set, so that the others have one, too: it makes
-            nothing and records nothing. `settings` and `reads` are not asked for them.
+        applies_to: whether an experiment has the asset, by the settings of its loop; every
+            experiment by default. All assets of a job share one set of partitions, so that a
+            partition exists for the other experiments, too: its step makes and records nothing.
+            `settings` and `reads` are not called for them.
         checks: files of `sql/checks` whose rows are failures; a failure stops what follows.
-        watch: checks that warn, and stop nothing.
-        scope: the slice whose failing rows are this asset's; those of others are left out.
+        warnings: checks that warn and stop nothing.
+        scope: returns the columns of the slice that the step writes; `checks` ignore failing rows
+            of other slices.
         accelerator: whether it takes the one slot of the pool `gpu`.
         kinds: labels in the graph.
         description: text of the asset's page, after the grain; the body's docstring by default.
     """
     experiments = list(study.recipe.experiments) if partitioned else [SHARED]
     loops = {experiment: study.loop(experiment) for experiment in experiments}
-    if drawn_for is not None:
-        loops = {experiment: loop for experiment, loop in loops.items() if drawn_for(loop)}
+    if applies_to is not None:
+        loops = {experiment: loop for experiment, loop in loops.items() if applies_to(loop)}
     resolved = {experiment: settings(loop) for experiment, loop in loops.items()}
     read = {experiment: tuple(reads(loop) if reads else deps) for experiment, loop in loops.items()}
 
-    watched = watch or Watch()
+    warned = warnings or Warnings()
 
     def decorate(body: Callable[[Step], Made]) -> dg.AssetsDefinition:
         @dg.asset(
@@ -116,7 +118,7 @@ def declare(
                 dg.AssetCheckSpec(
                     check_name, asset=asset_key(name), blocking=False, description=text
                 )
-                for check_name, text in watched.checks.items()
+                for check_name, text in warned.checks.items()
             ],
             pool="gpu" if accelerator else None,
             kinds=set(kinds),
@@ -124,10 +126,11 @@ def declare(
         def asset(context: dg.AssetExecutionContext, lake: LakeResource) -> dg.MaterializeResult:
             experiment = context.partition_key if partitioned else SHARED
             if experiment not in loops:
-                return make_nothing(context, experiment, [*checks, *watched.checks])
+                return skip(context, experiment, [*checks, *warned.checks])
             opened = lake.open()
             with writing(opened, name, experiment, wait=context.log.warning):
                 step = Step(
+                    study,
                     opened,
                     name,
                     experiment,
@@ -136,7 +139,7 @@ def declare(
                     materializations.output_ids(opened, read[experiment], experiment),
                     resolved[experiment],
                 )
-                return make(context, step, body, checks, scope, watched)
+                return materialize(context, step, body, checks, scope, warned)
 
         return asset
 

@@ -1,9 +1,9 @@
-"""One step: what an asset's body is given and returns; running it, its checks, its record.
+"""A step: one materialization of one asset, with its checks and its record.
 
-Lives here: one run of one asset of the lake. Not here: how an asset is declared
-(`assets.declare`), what any asset does. A step is timed, its blocking SQL checks are run, a row
-each goes to `materializations` and `costs`, and the output id is Dagster's data version. Checks run
-in the asset's own step: a process of their own each would cost seconds an iteration.
+A step runs the asset's body, then its blocking SQL checks; it writes one row to `materializations`
+and one to `costs`, and its output id is Dagster's data version. The checks run in the process of
+the asset: a process per check would add seconds to every iteration. Not here: how an asset is
+declared (`assets.declare`).
 """
 
 import json
@@ -14,8 +14,10 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from assets.metadata import table_preview
+from assets.study import Study
 from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
 from transforms.lake.lake import Lake
@@ -23,24 +25,38 @@ from transforms.lake.query import check, connect, within
 from transforms.lake.records import costs, materializations
 
 PLANNED = "prefloop/planned"
-"""Tag of a run: when its assets were found out of date, ISO 8601."""
-
+"""Tag of a run: the time at which its assets were found to be out of date, ISO 8601."""
 
 CONCERN = "concern"
-"""Metadata of a check that warns: what is wrong."""
+"""Metadata key of a warning: its text."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the body of an asset is given."""
+    """The argument of an asset's body: what is materialized, where, and with which settings."""
 
+    study: Study
     lake: Lake
     asset: str
     experiment: str
     loop: LoopSettings
+    """Of the experiment."""
     log: Any
+    """Dagster's."""
     inputs: Mapping[str, str]
+    """Output ids of the assets that are read, by name."""
     settings: Mapping[str, Any]
+    """Those that are recorded: a change of one makes the asset stale."""
+
+    @property
+    def seed(self) -> int:
+        """Return the asset's seed, the same in all experiments."""
+        return self.study.seed(self.asset)
+
+    @property
+    def dtype(self) -> str:
+        """Return the dtype in which models are loaded."""
+        return self.study.recipe.model.dtype
 
     def report(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Write a training stage's progress to the Dagster log."""
@@ -49,37 +65,38 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """Checks of an asset that warn: the run goes on, and what was made is recorded."""
+class Warnings:
+    """Checks that warn: the run continues, and the materialization is recorded."""
 
     checks: Mapping[str, str] = field(default_factory=dict)
-    """What each looks at, by name."""
-    look: Callable[[Step], Mapping[str, str]] = lambda step: {}
-    """Says what is wrong, by name of the checks that warn, once the asset is made."""
+    """Descriptions, by name."""
+    find: Callable[[Step], Mapping[str, str]] = lambda step: {}
+    """Returns the texts of the warnings after the body has run, by name of their checks."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What the body of an asset returns."""
+    """The return value of an asset's body."""
 
     output_id: str
-    """What the asset made, by content or by version: `table@version`, or a checkpoint id."""
+    """Identity of the output: `table@version`, or a checkpoint id."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Shown on the asset's page."""
 
 
-def make(
+def materialize(
     context: dg.AssetExecutionContext,
     step: Step,
     body: Callable[[Step], Made],
     checks: Sequence[str],
     scope: Callable[[Step], Mapping[str, str | int]],
-    watch: Watch,
+    warnings: Warnings,
 ) -> dg.MaterializeResult:
-    """Run an asset's body and its checks, and record both; what another run has just made stands.
+    """Run an asset's body and its checks, and record the materialization.
 
-    Two runs that were planned at the same time want the same things. The second finds that what it
-    waited for has been made since it was planned, with its settings and from its inputs.
+    Two runs that were planned at the same time may both contain the asset. The second run waits for
+    the first, then finds a materialization that is newer than its own plan, with equal settings and
+    inputs. It takes that output and does not run the body.
     """
     record = {
         "asset": step.asset,
@@ -87,7 +104,7 @@ def make(
         "settings": json.dumps(step.settings, sort_keys=True),
         "inputs": json.dumps(step.inputs, sort_keys=True),
     }
-    other = materializations.made_since(step.lake, _planned(context), **record)
+    other = materializations.made_since(step.lake, _planning_time(context), **record)
     before, started = costs.last_commits(step.lake), time.monotonic()
     if other:
         made = Made(other["output_id"], {"made_by_run": other["run_id"]})
@@ -97,7 +114,7 @@ def make(
         made = body(step)
     elapsed_s = time.monotonic() - started
     free_stage_memory()
-    results = [_run_check(step.lake, check_name, scope(step)) for check_name in checks]
+    results = _run_checks(step.lake, checks, scope(step))
     if not other and all(result.passed for result in results):
         # A failed check leaves the step unrecorded, so that the next run does it again.
         facts = {"output_id": made.output_id, "run_id": context.run_id, "elapsed_s": elapsed_s}
@@ -111,7 +128,7 @@ def make(
             settings=step.settings,
             **facts,
         )
-    results += _look(step, watch)
+    results += _report_warnings(step, warnings)
     step.log.info(f"{step.asset} [{step.experiment}] done in {elapsed_s:.1f} s: {made.output_id}")
     return dg.MaterializeResult(
         metadata={
@@ -125,10 +142,10 @@ def make(
     )
 
 
-def make_nothing(
+def skip(
     context: dg.AssetExecutionContext, experiment: str, checks: Sequence[str]
 ) -> dg.MaterializeResult:
-    """Answer a job that runs an asset for an experiment that does not have it; no record."""
+    """Return an empty result for an experiment without the asset; nothing is recorded."""
     note = f"experiment {experiment} has no such asset: nothing is made"
     context.log.info(note)
     return dg.MaterializeResult(
@@ -140,16 +157,16 @@ def make_nothing(
     )
 
 
-def _planned(context: dg.AssetExecutionContext) -> datetime:
-    """Say when it was decided that a run is to make its assets: before the run was there."""
+def _planning_time(context: dg.AssetExecutionContext) -> datetime:
+    """Return the time of the decision to run; it may be earlier than the creation of the run."""
     if PLANNED in context.run.tags:
         return datetime.fromisoformat(context.run.tags[PLANNED])
     return context.instance.get_run_record_by_id(context.run_id).create_timestamp
 
 
-def _look(step: Step, watch: Watch) -> list[dg.AssetCheckResult]:
-    """Run the checks that warn."""
-    concerns = watch.look(step)
+def _report_warnings(step: Step, warnings: Warnings) -> list[dg.AssetCheckResult]:
+    """Run the checks that warn; log their texts."""
+    concerns = warnings.find(step)
     for concern in concerns.values():
         step.log.warning(f"{step.asset} [{step.experiment}] warning: {concern}")
     return [
@@ -159,14 +176,24 @@ def _look(step: Step, watch: Watch) -> list[dg.AssetCheckResult]:
             severity=dg.AssetCheckSeverity.WARN,
             metadata={CONCERN: concerns[name]} if name in concerns else {},
         )
-        for name in watch.checks
+        for name in warnings.checks
     ]
 
 
-def _run_check(lake: Lake, name: str, scope: Mapping[str, str | int]) -> dg.AssetCheckResult:
-    """Run one SQL check over a slice."""
+def _run_checks(
+    lake: Lake, names: Sequence[str], scope: Mapping[str, str | int]
+) -> list[dg.AssetCheckResult]:
+    """Run SQL checks over a slice, on one connection: opening it opens every table of the lake."""
+    if not names:
+        return []
     with connect(lake) as connection:
-        failures = within(check(connection, name), scope)
+        return [_run_check(connection, name, scope) for name in names]
+
+
+def _run_check(
+    connection: duckdb.DuckDBPyConnection, name: str, scope: Mapping[str, str | int]
+) -> dg.AssetCheckResult:
+    failures = within(check(connection, name), scope)
     return dg.AssetCheckResult(
         check_name=name,
         passed=failures.is_empty(),

@@ -14,7 +14,7 @@ from assets.data.sources import origin_settings
 from assets.declare import declare
 from assets.evaluation.benchmark_runs import measure
 from assets.loop.judges import judge_settings
-from assets.materialize import Made, Step, Watch
+from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.any_benchmark import AnyBenchmark
@@ -89,7 +89,7 @@ def _asset(
         settings=lambda _: benchmark_settings(study, settings),
         partitioned=partitioned,
         checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
-        watch=Watch(
+        warnings=Warnings(
             results.WARNINGS, lambda step: results.warnings(step.lake, step.experiment, name)
         ),
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},

@@ -42,7 +42,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         reads=lambda loop: (*evaluations, *models(loop)),
         settings=lambda _: {"dtype": study.recipe.model.dtype},
         partitioned=True,
-        drawn_for=lambda loop: loop.feedback is not None,
+        applies_to=lambda loop: loop.feedback is not None,
         accelerator=True,
         kinds=("deltalake", "pytorch"),
     )

@@ -44,7 +44,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     common = {
         "group": chain.group,
         "partitioned": True,
-        "drawn_for": lambda loop: loop.feedback is not None,
+        "applies_to": lambda loop: loop.feedback is not None,
     }
 
     @declare(

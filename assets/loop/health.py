@@ -1,7 +1,6 @@
-"""Warnings before an iteration is trained: its health, measured, and what is beyond a bound.
+"""Health of an iteration before it is trained: its row of `iteration_health`, and warnings.
 
-Lives here: the table `iteration_health`, the checks that warn. Not here: the figures
-(`transforms.measures.health`), the bounds (`training.settings.health`).
+Not here: the figures (`transforms.measures.health`), their bounds (`training.settings.health`).
 """
 
 from typing import Any
@@ -9,23 +8,21 @@ from typing import Any
 import polars as pl
 
 from assets.loop.chain import Chain
-from assets.materialize import Step, Watch
+from assets.materialize import Step, Warnings
 from assets.metadata import picture, table_preview
-from assets.study import Study
 from transforms.lake.lake import Lake
 from transforms.measures import health
 from transforms.views.plots.health import draw_health
 
 
-def watch_health(study: Study, chain: Chain) -> Watch:
-    """Build the checks that warn of a chain's pairs."""
-    bounds = study.recipe.health.model_dump()
+def health_warnings(chain: Chain) -> Warnings:
+    """Return the checks that warn about the health of a chain."""
 
-    def look(step: Step) -> dict[str, str]:
+    def find(step: Step) -> dict[str, str]:
         [row] = step.lake.read(health.TABLE, **chain.slice(step)).to_dicts()
-        return health.concerns(row, bounds)
+        return health.concerns(row, step.study.recipe.health.model_dump())
 
-    return Watch({one.check: one.description for one in health.WATCHED}, look)
+    return Warnings({one.check: one.description for one in health.WATCHED}, find)
 
 
 def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
@@ -40,10 +37,11 @@ def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
     return health.measure(*(lake.read(table, **slice_) for table in tables), others)
 
 
-def record_health(study: Study, lake: Lake, experiment: str, iteration: int) -> dict[str, Any]:
-    """Measure a slice and write its row; what the asset's page shows of it."""
-    row = measure_health(lake, experiment, iteration)
-    lake.overwrite(health.TABLE, row, experiment=experiment, iteration=iteration)
-    so_far = lake.read(health.TABLE, experiment=experiment)
-    plot = draw_health(so_far, study.recipe.health.model_dump())
+def record_health(step: Step, chain: Chain) -> dict[str, Any]:
+    """Measure a chain's slice and write its row; return what the asset's page shows."""
+    lake, slice_ = step.lake, chain.slice(step)
+    row = measure_health(lake, **slice_)
+    lake.overwrite(health.TABLE, row, **slice_)
+    so_far = lake.read(health.TABLE, experiment=slice_["experiment"])
+    plot = draw_health(so_far, step.study.recipe.health.model_dump())
     return {"health": table_preview(row), "health_so_far": picture(plot, "health")}

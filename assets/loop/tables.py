@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.declare import declare
 from assets.loop.chain import Chain
-from assets.loop.health import record_health, watch_health
+from assets.loop.health import health_warnings, record_health
 from assets.loop.pairing import PAIR_CHECKS, write_pairs
 from assets.loop.rankers import Ranker, ranker_settings
 from assets.loop.samplers import sampled_policies
@@ -49,7 +49,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
     common = {
         "group": chain.group,
         "partitioned": chain.partitioned,
-        "drawn_for": lambda loop: loop.has_responses,
+        "applies_to": lambda loop: loop.has_responses,
     }
 
     @declare(
@@ -141,20 +141,20 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         deps=(chain.asset("generations"), chain.asset("scores"), "prompts"),
         settings=lambda loop: {"pairs": loop.pairs.model_dump()},
         checks=PAIR_CHECKS,
-        watch=watch_health(study, chain),
+        warnings=health_warnings(chain),
         scope=chain.slice,
         kinds=("deltalake", "polars"),
         description="By the rule best_vs_worst, a prompt has one where its highest and lowest "
         "penalised reward (eq. 8) differ. Prompts without one are in `dropped_pairs`.",
         group=chain.group,
         partitioned=chain.partitioned,
-        drawn_for=lambda loop: loop.has_responses,
+        applies_to=lambda loop: loop.has_responses,
     )
     def pairs(step: Step) -> Made:
         slice_ = chain.slice(step)
         made = write_pairs(step.lake, step.loop.pairs, slice_, slice_)
         reasons = made.dropped["reason"].value_counts(sort=True)
-        health = record_health(study, step.lake, **slice_)
+        health = record_health(step, chain)
         return Made(
             f"dpo_pairs@{made.version}",
             {

@@ -121,7 +121,7 @@ def test_a_missing_upstream_is_named(tmp_path) -> None:
         materializations.output_ids(Lake(tmp_path), ["sft_policy"], "iterative")
 
 
-def test_feedback_is_drawn_for_its_experiments_alone(stale) -> None:
+def test_feedback_applies_to_its_experiments_alone(stale) -> None:
     refreshed = "experiments.refreshed.feedback.labels=5"
     assert stale(refreshed) == {}
     done = stale(refreshed, experiment="refreshed")
