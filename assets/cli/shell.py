@@ -1,9 +1,10 @@
 """The prompt of `prefloop sql`: statements over several lines until `;`, and commands with a dot.
 
-Not here: what a statement may do (`transforms.lake.query`). Line editing, history and completion
-are the standard library's readline.
+Not here: what a statement may do (`transforms.lake.query`). The loop, line editing, history and
+completion are the standard library's cmd and readline.
 """
 
+import cmd
 import os
 import readline
 from pathlib import Path
@@ -13,9 +14,9 @@ import polars as pl
 import typer
 
 from assets.cli.output import write_frame
+from assets.cli.schema import print_grains, print_schema
 from transforms.errors import InputError
 from transforms.lake import query
-from transforms.lake.schemas import TABLES
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
 SHOWN_ROWS, CELL_CHARS = 100, 80
@@ -25,11 +26,102 @@ HISTORY_LINES = 1000
 HELP = f"""\
 Any query of DuckDB, over several lines, ended by ;   It reads the lake and can write nothing.
 .tables           tables, views and reports
-.schema NAME      columns of one of them
-.reports          what each report says
+.schema           what a row of each table is
+.schema NAME      columns of a table, view or report: type, unit, meaning
+.reports          what each report shows
 .help  .quit      this text; leave (Ctrl-D, too). Ctrl-C drops what was typed.
 Tables show {SHOWN_ROWS} rows and {CELL_CHARS} characters a cell; all of it with
 prefloop sql --format csv "..." """
+
+
+class Shell(cmd.Cmd):
+    """Reads lines: a command with a dot is answered at once, SQL when its `;` is there."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, form: str) -> None:
+        """Collect the words that Tab completes.
+
+        Args:
+            connection: from `transforms.lake.query.explore`.
+            form: how rows are written; see `write_frame`.
+        """
+        super().__init__()
+        self.connection, self.form = connection, form
+        self.typed = ""
+        columns = connection.execute("select distinct column_name from duckdb_columns()").fetchall()
+        commands = [name.replace("do_", ".") for name in self.get_names() if name.startswith("do_")]
+        names = query.query(connection, "select name from (show tables)")["name"]
+        self.words = sorted({*commands, *names, *(name for (name,) in columns)})
+
+    @property
+    def prompt(self) -> str:
+        """The prompt of a new statement, or of its next line."""
+        return CONTINUED if self.typed else PROMPT
+
+    def onecmd(self, line: str) -> bool:
+        """Answer a line; whether it leaves the prompt."""
+        if line == "EOF":  # of `cmd.Cmd`: Ctrl-D
+            typer.echo("")
+            return True
+        self.typed += line + "\n"
+        if not is_complete(self.connection, self.typed):
+            return False
+        text, self.typed = self.typed.strip(), ""
+        try:
+            if text.startswith("."):
+                return bool(super().onecmd(text[1:]))
+            run(self.connection, text, self.form)
+        except InputError as error:
+            typer.secho(str(error), fg=typer.colors.RED, err=True)
+        return False
+
+    def do_help(self, _: str) -> None:
+        """Print the commands."""
+        typer.echo(HELP)
+
+    def do_tables(self, _: str) -> None:
+        """Print what can be asked."""
+        write_frame(tables(self.connection), "table")
+
+    def do_schema(self, name: str) -> None:
+        """Print what a row of each table is, or the columns of one table."""
+        if name:
+            print_schema(self.connection, name)
+        else:
+            print_grains(self.connection)
+
+    def do_reports(self, _: str) -> None:
+        """Print what each report says."""
+        for report in query.reports():
+            typer.echo(f"{report}\n    {query.describe('reports', report)}")
+
+    def do_quit(self, _: str) -> bool:
+        """Leave."""
+        return True
+
+    do_exit = do_quit
+
+    def default(self, line: str) -> None:
+        """Refuse a command that there is not.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            "no such command",
+            expected=".tables, .schema, .schema NAME, .reports, .help or .quit",
+            found=f".{line}",
+            remedy="a statement begins without a dot and ends with ;",
+        )
+
+    def emptyline(self) -> None:
+        """Refuse a dot alone; `cmd.Cmd` would run the last command again."""
+        self.default("")
+
+    def completenames(self, text: str, *_: object) -> list[str]:
+        """List the words that begin with a text."""
+        return [word for word in self.words if word.startswith(text)]
+
+    completedefault = completenames
 
 
 def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: str) -> None:
@@ -40,27 +132,17 @@ def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: s
         history_file: earlier lines, where its folder can be written.
         form: how rows are written; see `write_frame`.
     """
-    _prepare_readline(connection, history_file)
-    typer.echo("DuckDB over the lake, read only. .help tells more, .quit leaves.")
-    typed = ""
+    if history_file.is_file():
+        readline.read_history_file(history_file)
+    typer.echo("DuckDB over the lake, read only. .help lists the commands, .quit leaves.")
+    shell = Shell(connection, form)
     while True:
         try:
-            typed += input(CONTINUED if typed else PROMPT) + "\n"
+            shell.cmdloop()
+            break
         except KeyboardInterrupt:
             typer.echo("")
-            typed = ""
-            continue
-        except EOFError:
-            typer.echo("")
-            break
-        if typed.strip() in (".quit", ".exit"):
-            break
-        if is_complete(connection, typed):
-            try:
-                answer(connection, typed.strip(), form)
-            except InputError as error:
-                typer.secho(str(error), fg=typer.colors.RED, err=True)
-            typed = ""
+            shell.typed = ""
     if os.access(history_file.parent, os.W_OK):
         readline.set_history_length(HISTORY_LINES)
         readline.write_history_file(history_file)
@@ -80,15 +162,12 @@ def is_complete(connection: duckdb.DuckDBPyConnection, typed: str) -> bool:
     return True
 
 
-def answer(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
-    """Answer one command with a dot, or the statements of a text.
+def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
+    """Run the statements of a text and print their rows.
 
     Raises:
-        InputError: no such command, or a statement is refused.
+        InputError: a statement is refused.
     """
-    if text.startswith("."):
-        _command(connection, *text.split())
-        return
     for statement in query.statements(connection, text):
         rows = query.query(connection, statement)
         if form != "table":
@@ -97,27 +176,6 @@ def answer(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
         write_frame(_shortened(rows.head(SHOWN_ROWS)), form)
         shown = f", the first {SHOWN_ROWS} shown" if rows.height > SHOWN_ROWS else ""
         typer.echo(f"(rows: {rows.height}{shown})")
-
-
-def _command(connection: duckdb.DuckDBPyConnection, name: str, *words: str) -> None:
-    if name == ".help":
-        typer.echo(HELP)
-    elif name == ".tables":
-        write_frame(tables(connection), "table")
-    elif name == ".schema" and len(words) == 1:
-        quoted = words[0].replace('"', '""')
-        rows = query.query(connection, f'describe "{quoted}"')
-        write_frame(rows.select("column_name", "column_type"), "table")
-    elif name == ".reports":
-        for report in query.reports():
-            typer.echo(f"{report}\n    {query.describe('reports', report)}")
-    else:
-        raise InputError(
-            "no such command",
-            expected=".tables, .schema NAME, .reports, .help or .quit",
-            found=" ".join([name, *words]),
-            remedy="a statement begins without a dot and ends with ;",
-        )
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
@@ -157,17 +215,3 @@ def _shortened(rows: pl.DataFrame) -> pl.DataFrame:
 
 def _cut(text: str) -> str:
     return text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…"
-
-
-def _prepare_readline(connection: duckdb.DuckDBPyConnection, history_file: Path) -> None:
-    if history_file.is_file():
-        readline.read_history_file(history_file)
-    columns = connection.execute("select distinct column_name from duckdb_columns()").fetchall()
-    words = sorted({*TABLES, *query.reports(), *(name for (name,) in columns)})
-
-    def complete(text: str, nth: int) -> str | None:
-        matches = [word for word in words if word.startswith(text)]
-        return matches[nth] if nth < len(matches) else None
-
-    readline.set_completer(complete)
-    readline.parse_and_bind("tab: complete")

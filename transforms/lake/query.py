@@ -25,7 +25,7 @@ from transforms.errors import InputError
 from transforms.lake.history import table_history
 from transforms.lake.lake import Lake
 from transforms.lake.records.published import published_statistics
-from transforms.lake.schemas import TABLES, schema_of
+from transforms.lake.schemas import TABLES, is_raw, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 
@@ -210,7 +210,7 @@ def _raw_row_keys(tables: list[str]) -> str:
     quoted = [
         (table.removeprefix("raw_").replace("'", "''"), table.replace('"', '""'))
         for table in tables
-        if table.startswith("raw_")
+        if is_raw(table)
     ]
     selects = [f"select '{source}' as source, row_key from \"{table}\"" for source, table in quoted]
     return " union all ".join(selects) or "select '' as source, '' as row_key where false"

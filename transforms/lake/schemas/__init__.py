@@ -43,6 +43,11 @@ def schema_of(table: str) -> Schema:
     return TABLES[table].schema
 
 
+def is_raw(table: str) -> bool:
+    """Tell whether a table holds the rows of a source."""
+    return table.startswith(preferences.RAW) and table not in records.COMPUTED
+
+
 def declaration_of(name: str, columns: Schema) -> Table | None:
     """Return the declaration of a table: stored, raw or computed; None for a view or a report.
 
@@ -50,7 +55,7 @@ def declaration_of(name: str, columns: Schema) -> Table | None:
         name: of the table.
         columns: its columns; a raw table has those of its source.
     """
-    if name.startswith(preferences.RAW):
+    if is_raw(name):
         native = {column: dtype for column, dtype in columns.items() if column != "row_key"}
         return preferences.raw_table(native)
     return TABLES.get(name) or records.COMPUTED.get(name)

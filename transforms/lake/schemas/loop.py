@@ -16,7 +16,7 @@ RANKER_ID = Column(pl.String, "checkpoint of the ranker; judge_id of a judge")
 
 
 def _standard_error(unit: str) -> Column:
-    return Column(pl.Float64, "standard error of the column above, clustered by prompt", unit)
+    return Column(pl.Float64, "standard error of it, clustered by prompt", unit)
 
 
 TABLES: dict[str, Table] = {

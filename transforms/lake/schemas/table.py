@@ -31,7 +31,7 @@ class Column:
     @property
     def type_name(self) -> str:
         """Short name of the type: `text`, `int32`, `float64`, `bool`, `time (UTC)`, `messages`."""
-        return _type_name(self.dtype)
+        return type_name(self.dtype)
 
     @property
     def text(self) -> str:
@@ -55,7 +55,8 @@ class Table:
         return {name: column.dtype for name, column in self.columns.items()}
 
 
-def _type_name(dtype: DataType) -> str:
+def type_name(dtype: DataType) -> str:
+    """Name a type shortly; a list of (role, content) is `messages`."""
     if dtype == pl.String:
         return "text"
     if dtype == pl.Boolean:
@@ -65,6 +66,6 @@ def _type_name(dtype: DataType) -> str:
     if isinstance(dtype, pl.Struct):
         return f"({', '.join(field.name for field in dtype.fields)})"
     if isinstance(dtype, pl.List):
-        inner = _type_name(dtype.inner)
+        inner = type_name(dtype.inner)
         return "messages" if inner == "(role, content)" else f"list of {inner}"
     return str(dtype).lower()

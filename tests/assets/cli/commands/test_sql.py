@@ -12,8 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
+from assets.cli.schema import print_grains, print_schema
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import schema_of
+from transforms.lake.query import explore
+from transforms.lake.schemas import TABLES, schema_of
+from transforms.lake.schemas.records import COMPUTED
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -107,9 +111,43 @@ def test_nothing_is_written_and_nothing_outside_is_read(home, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_schema_shows_grains_columns_and_the_comments_of_views(home, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with explore(Lake(home / "lake")) as connection:
+        print_grains(connection)
+        grains = capsys.readouterr().out
+        print_schema(connection, "scores")
+        columns = capsys.readouterr().out
+        print_schema(connection, "scored_responses")
+        view = capsys.readouterr().out
+        print_schema(connection, "prompts")
+        nested = capsys.readouterr().out
+        with pytest.raises(InputError, match="nothing"):
+            print_schema(connection, "nothing")
+    assert all(name in grains for name in TABLES)
+    assert TABLES["scores"].grain in columns
+    assert "reward units" in columns
+    assert "hash of the prompt's messages" in columns
+    assert "One row per response and ranker" in view
+    assert "prompt[1].content" in nested
+    assert max(map(len, (grains + columns + view + nested).splitlines())) <= 80
+
+
+def test_every_table_is_printed_within_80_columns(home, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with explore(Lake(home / "lake")) as connection:
+        for name in [*TABLES, *COMPUTED]:
+            print_schema(connection, name)
+            printed = capsys.readouterr().out
+            assert max(map(len, printed.splitlines())) <= 80, name
+            for column, described in {**TABLES, **COMPUTED}[name].columns.items():
+                whole = f"{column} {described.unit or ''} {described.meaning}"
+                assert [word for word in whole.split() if word not in printed] == [], name
+
+
 def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
     typed = [
-        ".help", ".tables", ".schema scores", ".reports", ".tabels",
+        ".help", ".tables", ".schema scores", ".schema", ".reports", ".tabels", ".",
         "select reward", "  from scores;", "drop view scores;", "select ';", "' as x;", ".quit",
     ]  # fmt: skip
     ours, theirs = pty.openpty()
@@ -128,6 +166,8 @@ def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
         "Ctrl-D",
         "reward_bench_results",
         "DOUBLE",
+        "One row per response and ranker.",
+        "Computed when they are read",
         "One row per checkpoint",
         "no such command",
         "2.000",

@@ -1,0 +1,77 @@
+"""What `.schema` prints: the grain of every table, or the columns of one table, view or report.
+
+Not here: the declarations (`transforms.lake.schemas`), the comments of views and reports (`sql/`).
+"""
+
+import duckdb
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from transforms.lake import query
+from transforms.lake.schemas import SUBJECTS, declaration_of, is_raw
+from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.preferences import raw_table
+from transforms.lake.schemas.records import COMPUTED
+from transforms.lake.schemas.table import Table, type_name
+
+MESSAGES_NOTE = "messages: a list of (role, content), the first turn's text is prompt[1].content"
+
+TYPE_CHARS = 10
+"""A longer type of DuckDB, a nested one, is printed by its short name."""
+
+UNIT_WIDTH = 14
+"""Characters of the column `unit`; a longer unit is wrapped."""
+
+
+def print_grains(connection: duckdb.DuckDBPyConnection) -> None:
+    """Print what a row of each table is, by subject, then raw and computed tables."""
+    names = query.query(connection, "select name from (show tables)")["name"]
+    subjects = {
+        **SUBJECTS,
+        "Computed when they are read": COMPUTED,
+        "Sources": {name: raw_table({}) for name in names if is_raw(name)},
+    }
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    for subject, tables in subjects.items():
+        if tables:
+            grid.add_row(Text(subject, style="bold"))
+        for name, table in tables.items():
+            grid.add_row(Text(f"  {name}"), Text(table.grain))
+    Console().print(grid)
+
+
+def print_schema(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Print what a row of a table, view or report is, and its columns.
+
+    Raises:
+        InputError: nothing has that name.
+    """
+    quoted = name.replace('"', '""')
+    described = query.query(connection, f'describe "{quoted}"')
+    columns = query.query(connection, f'from "{quoted}" limit 0').schema
+    table = declaration_of(name, columns)
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column("column", no_wrap=True)
+    grid.add_column("type", overflow="fold")
+    if table:
+        grid.add_column("unit", max_width=UNIT_WIDTH)
+        grid.add_column("meaning")
+    for column, dtype in described.select("column_name", "column_type").iter_rows():
+        short = dtype if len(dtype) <= TYPE_CHARS else type_name(columns[column])
+        facts = (table.columns[column].unit or "", table.columns[column].meaning) if table else ()
+        grid.add_row(*map(Text, (column, short, *facts)))
+    console = Console()
+    console.print(Text(_grain(name, table)))
+    console.print(grid)
+    if MESSAGES in columns.values():
+        console.print(Text(MESSAGES_NOTE, style="italic"))
+
+
+def _grain(name: str, table: Table | None) -> str:
+    if table is None:
+        return query.describe("reports" if name in query.reports() else "staging", name)
+    divided = ", ".join(table.partitions)
+    return f"{table.grain} Files are divided by {divided}." if divided else table.grain
