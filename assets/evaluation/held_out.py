@@ -73,7 +73,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
     def settings(_: object) -> dict[str, object]:
         return {
-            "evaluation": recipe.evaluation.model_dump(),
+            "evaluation": recipe.evaluation.model_dump(exclude={"length_control"}),
             "max_tokens": recipe.loop.sampling.max_tokens,
             "gold": recipe.gold,
             **study.model_settings,

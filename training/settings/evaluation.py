@@ -16,6 +16,6 @@ class EvaluationSettings(Settings):
     """Validation metric, of sampled responses, that selects the best iterate."""
     logps_batch_tokens: int = Field(default=8192, ge=64)
     """Padded tokens of one forward pass when log-probabilities are computed."""
-    length_control: bool = Field(default=False, exclude=True)
+    length_control: bool = False
     """Draw the asset of win rates at equal length; it reads what was evaluated and changes none of
     it. Half a second of fitting for each pair of models, split, decoding and judge."""

@@ -45,14 +45,10 @@ class SamplerSettings(Settings):
 class SamplingSettings(Settings):
     """How responses are drawn with vLLM."""
 
-    samplers: tuple[SamplerSettings, ...] = Field(
-        default=(), exclude_if=lambda samplers: not samplers
-    )
+    samplers: tuple[SamplerSettings, ...] = ()
     """What draws the responses of a prompt, in the order of response_index. Empty: one sampler of
     the current policy with the n, temperature and top_p below. An override replaces the list."""
-    adaptive: AdaptiveSettings | None = Field(
-        default=None, exclude_if=lambda adaptive: adaptive is None
-    )
+    adaptive: AdaptiveSettings | None = None
     """Draw in rounds and stop at a prompt once its margin is settled, at most n responses; null
     draws n. Each round is scored before the next, so that only a reward model can rank. An engine
     is started a round."""

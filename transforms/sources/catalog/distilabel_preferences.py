@@ -5,39 +5,16 @@ from the other.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
+from transforms.settings.source_options import KeptTies, OrcaOptions
 from transforms.sources.catalog.generic import preferred, prompted
 from transforms.sources.layouts.comparisons import responses
 from transforms.sources.layouts.conversations import turn, with_system
-from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.rules import Rule
-
-
-class KeptTies(SourceOptions):
-    """Choices for a set of which the authors kept every row."""
-
-    drop_ties: bool = False
-    """The authors' standard set has as many pairs as the source has rows: ties stayed."""
-
-
-class OrcaOptions(SourceOptions):
-    """Choices for the distilabel Orca pairs.
-
-    The authors kept 6,926 of 12,859 rows; about 8,800 are no ties, and what else they dropped is
-    not published. By default nothing else is dropped.
-    """
-
-    system_turn: Literal["drop", "fold", "remove"] = "fold"
-    """Most rows have a system prompt, which the standard format has not; dropping them would leave
-    fewer rows than the authors kept."""
-    min_chosen_score: float | None = None
-    """Least rating of the chosen response, from 1 to 10. Argilla's card advises 8; null: all."""
-    drop_gsm8k_train: bool = False
-    """Drop questions of GSM8K's training split, as Argilla's card advises."""
 
 
 def _orca_rules(options: OrcaOptions) -> Sequence[Rule]:

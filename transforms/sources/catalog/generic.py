@@ -6,9 +6,10 @@ Not here: single datasets (the other files of this package).
 import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import NO_VERDICT, conversations
 from transforms.sources.layouts.conversations import all_but_last
-from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
+from transforms.sources.layouts.entry import Entry, Layout
 
 
 def demonstrated(messages: pl.Expr) -> Layout:

@@ -5,29 +5,19 @@ Not here: sets that models labelled (`transforms.sources.catalog.model_preferenc
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import polars as pl
-from pydantic import Field
 
+from transforms.settings.source_options import Attribute, HelpSteerOptions, PKUOptions, SHPOptions
 from transforms.sources.catalog.generic import preferred, prompted
 from transforms.sources.layouts.comparisons import labelled, numbered
 from transforms.sources.layouts.conversations import marked_transcript, turn
-from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.rules import Rule
 from transforms.sources.layouts.scored_responses import compared_rows
 
 HH_MARKERS = ("\n\nHuman:", "\n\nAssistant:")
-
-
-class SHPOptions(SourceOptions):
-    """Choices for SHP."""
-
-    max_pairs_per_prompt: int | None = Field(default=5, ge=1)
-    """Paper, section 2.1: "at most 5 pairs are taken for each prompt". Which five is not published;
-    here they are drawn by hash with `seed`."""
-    score_ratio_above: float = Field(default=2.0, ge=1)
-    """Ratio of votes that a pair must exceed. Paper, section 2.1: "a score ratio > 2"."""
 
 
 def _vote_rules(options: SHPOptions) -> Sequence[Rule]:
@@ -42,34 +32,9 @@ def _vote_rules(options: SHPOptions) -> Sequence[Rule]:
     return [Rule("score_ratio", ~enough.fill_null(False), evidence)]
 
 
-Attribute = Literal["helpfulness", "correctness", "coherence", "complexity", "verbosity"]
-
-
-class HelpSteerOptions(SourceOptions):
-    """Choices for HelpSteer."""
-
-    score_attributes: tuple[Attribute, ...] = Field(
-        default=("helpfulness", "correctness"), min_length=1
-    )
-    """Attributes whose mean is a response's score. The score of the published set is not known; the
-    default is the one that the authors named for an older set. Their 37,131 pairs must come of a
-    finer score, such as the mean of more attributes."""
-
-
 def _mean_attribute(options: HelpSteerOptions) -> pl.Expr:
     chosen = options.score_attributes
     return sum((pl.col(name) for name in chosen), pl.lit(0.0)) / len(chosen)
-
-
-class PKUOptions(SourceOptions):
-    """Choices for PKU-SafeRLHF-30K."""
-
-    label: Literal["safer", "better"] = "safer"
-    """The label that says which response is preferred: `safer_response_id` or
-    `better_response_id`. Which one the authors used is not published."""
-    drop_disputed: bool = False
-    """Drop rows whose two labels differ. The authors seem to have kept them: their set has as many
-    pairs as the source has rows."""
 
 
 def _pku_pairs(raw: pl.DataFrame, options: PKUOptions) -> pl.DataFrame:

@@ -5,11 +5,15 @@ Not here: sets that people labelled (`transforms.sources.catalog.human_preferenc
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import polars as pl
-from pydantic import Field
 
+from transforms.settings.source_options import (
+    NectarOptions,
+    SourceOptions,
+    UltraFeedbackOptions,
+    UltraInteractOptions,
+)
 from transforms.sources.catalog.generic import demonstrated, prompted
 from transforms.sources.catalog.human_preferences import HH_MARKERS
 from transforms.sources.layouts.comparisons import responses
@@ -20,17 +24,9 @@ from transforms.sources.layouts.conversations import (
     turn,
     without_open_turn,
 )
-from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.rules import Rule
 from transforms.sources.layouts.scored_responses import all_comparisons, best_and_worst
-
-
-class UltraFeedbackOptions(SourceOptions):
-    """Choices for UltraFeedback."""
-
-    score: Literal["fine-grained_score", "overall_score"] = "fine-grained_score"
-    """The score of a response: the mean over four aspects, which the card of the published set
-    names, or one score by GPT-4, wrong in 2,628 responses before December 2023."""
 
 
 def _each(column: str, field: str) -> pl.Expr:
@@ -45,19 +41,6 @@ def _ultrafeedback_pairs(raw: pl.DataFrame, options: UltraFeedbackOptions) -> pl
         _each("completions", "model"),
     )
     return layout(raw, options)
-
-
-class UltraInteractOptions(SourceOptions):
-    """Choices for UltraInteract.
-
-    The authors' filter kept 161,927 of 219,522 rows and is not published. By default nothing but
-    the structural filter is applied.
-    """
-
-    tasks: tuple[str, ...] = ()
-    """Kinds of task (column `task`, such as Coding or Logic) to keep; none named keeps all."""
-    max_history_turns: int | None = Field(default=None, ge=1)
-    """Most turns before the response: 1 keeps the first step of a tree only; null keeps all."""
 
 
 def _tree_rules(options: UltraInteractOptions) -> Sequence[Rule]:
@@ -95,14 +78,6 @@ def _ratings(raw: pl.DataFrame) -> pl.DataFrame:
     last = annotations.unique(["row_key", "model"], keep="last", maintain_order=True)
     found = responses.join(last, on=["row_key", "model"], how="left", maintain_order="left")
     return found.group_by("row_key", maintain_order=True).agg(ratings="rating")
-
-
-class NectarOptions(SourceOptions):
-    """Choices for Nectar."""
-
-    comparisons: Literal["best_and_worst", "all"] = "best_and_worst"
-    """One pair a prompt, the best against the worst answer, as in the loop (paper, section 3.3), or
-    every pair of answers. What the offline baseline (paper, appendix) used is not published."""
 
 
 def _nectar_pairs(raw: pl.DataFrame, options: NectarOptions) -> pl.DataFrame:

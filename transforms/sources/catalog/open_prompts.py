@@ -5,9 +5,10 @@ Columns are those of the files, which were read.
 
 import polars as pl
 
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.catalog.generic import demonstrated, prompted
 from transforms.sources.layouts.conversations import exchange, instructed, turn
-from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
+from transforms.sources.layouts.entry import Entry, Layout
 
 ALPACA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))
 INSTANCES = pl.List(pl.Struct({"input": pl.String, "output": pl.String}))

@@ -4,32 +4,15 @@ Columns are those of the files, which were read. Not here: two responses a row
 (`transforms.sources.catalog.open_pairs`, `transforms.sources.catalog.open_labels`).
 """
 
-from typing import Literal
-
 import polars as pl
 
+from transforms.settings.source_options import MathOptions, StyleOptions
 from transforms.sources.catalog.generic import prompted
 from transforms.sources.catalog.open_prompts import ALPACA_PROMPT
 from transforms.sources.layouts.conversations import exchanges, instructed, turn, with_system
-from transforms.sources.layouts.entry import Entry, SourceOptions
+from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.response_sets import labelled_pairs, preferred_sets, ranked
 from transforms.sources.layouts.scored_responses import all_comparisons
-
-
-class MathOptions(SourceOptions):
-    """Which judgement of an answer its pairs go by."""
-
-    score: Literal["reward_model", "correctness"] = "reward_model"
-    """A reward model's score, as in the loop of the paper, or whether the answer is right: then
-    only a right and a wrong one are compared."""
-
-
-class StyleOptions(SourceOptions):
-    """Which chosen response is compared with which rejected one."""
-
-    styles: Literal["same", "all"] = "same"
-    """Three styles a side (short, long, formatted). `same` style: the pair differs in content
-    alone; `all` nine, the matrix of RM-Bench's accuracies."""
 
 
 def math_pairs(raw: pl.DataFrame, options: MathOptions) -> pl.DataFrame:

@@ -8,8 +8,8 @@ import polars as pl
 
 from transforms.identity import message_id
 from transforms.lake.schemas import schema_of
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.conversations import all_but_last, settle_system
-from transforms.sources.layouts.entry import SourceOptions
 from transforms.sources.layouts.rules import apply_rules
 from transforms.sources.layouts.turn_rules import shape_rules
 

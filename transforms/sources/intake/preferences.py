@@ -21,9 +21,9 @@ import polars as pl
 
 from transforms.identity import canonical_messages, hashed
 from transforms.lake.schemas import schema_of
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import VERDICTS
 from transforms.sources.layouts.conversations import all_but_last, settle_system
-from transforms.sources.layouts.entry import SourceOptions
 from transforms.sources.layouts.rules import Rule, apply_rules
 from transforms.sources.layouts.turn_rules import empty_turn, only_content, roles_of
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from transforms.settings.refusals import refusal
+from transforms.settings.source_options import SourceOptions
 from transforms.settings.sources import OriginSettings, Role, SourceSettings
 from transforms.sources.catalog import CATALOGUE
-from transforms.sources.layouts.entry import Entry, Layout, SourceOptions
+from transforms.sources.layouts.entry import Entry, Layout
 
 
 @dataclass(frozen=True)

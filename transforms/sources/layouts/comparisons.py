@@ -21,7 +21,8 @@ import polars as pl
 from transforms.sources.layouts.conversations import exchange
 
 if TYPE_CHECKING:  # the catalogue is made of what is here
-    from transforms.sources.layouts.entry import Layout, SourceOptions
+    from transforms.settings.source_options import SourceOptions
+    from transforms.sources.layouts.entry import Layout
 
 MOST_RESPONSES = 100
 """Most responses of one prompt that are compared with each other: n of them make n(n-1)/2 pairs,

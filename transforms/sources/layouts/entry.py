@@ -1,38 +1,18 @@
 """What is known of one public dataset: columns, place, layout, rules, and where each fact is from.
 
-Lives here: the shape of an entry and the options that every source has. Not here: the entries
-themselves (the other files of this package), reading (`transforms.sources.files.reading`), the
+Not here: the entries themselves (`transforms.sources.catalog`), their options
+(`transforms.settings.source_options`), reading (`transforms.sources.files.reading`), the
 rules that all sources share (`transforms.sources.intake.preferences`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import polars as pl
-from pydantic import Field
 
-from transforms.settings.frozen import Settings
+from transforms.settings.source_options import SourceOptions
 from transforms.settings.sources import Role
 from transforms.sources.layouts.rules import Rule
-
-
-class SourceOptions(Settings):
-    """Choices that every source has; an entry may add its own and change a default."""
-
-    system_turn: Literal["drop", "fold", "remove"] = "drop"
-    """A leading system turn, which the standard format does not have: `drop` the row, `fold` the
-    text into the first user turn, or `remove` the turn. What upstream did is not published."""
-    drop_ties: bool = True
-    """Drop comparisons of equal scores; false keeps them in the source's order."""
-    min_margin: float = Field(default=0.0, ge=0)
-    """Least difference of two absolute scores, in the source's units. The paper (section 2.1) drops
-    small margins and publishes no threshold; 0 keeps every comparison but ties."""
-    max_pairs_per_prompt: int | None = Field(default=None, ge=1)
-    """Most comparisons of one prompt; which ones stay is drawn by hash with `seed`."""
-    seed: int = 0
-    """Seed of the draw of `max_pairs_per_prompt`."""
-
 
 Layout = Callable[[pl.DataFrame, SourceOptions], pl.DataFrame]
 """Native rows (and `row_key`) to standard columns, one row or several a native row. The result has

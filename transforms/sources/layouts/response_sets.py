@@ -16,7 +16,8 @@ import polars as pl
 from transforms.sources.layouts.comparisons import MOST_RESPONSES, labelled
 
 if TYPE_CHECKING:  # the catalogue is made of what is here
-    from transforms.sources.layouts.entry import Layout, SourceOptions
+    from transforms.settings.source_options import SourceOptions
+    from transforms.sources.layouts.entry import Layout
 
 Comparisons = list[tuple[int, int, int | None]] | str
 """Comparisons of a row: numbers of two responses and a label (`comparisons.labelled`); or the

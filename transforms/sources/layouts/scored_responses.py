@@ -24,7 +24,8 @@ from transforms.sources.layouts.comparisons import (
 from transforms.sources.layouts.conversations import exchange
 
 if TYPE_CHECKING:  # the catalogue is made of what is here
-    from transforms.sources.layouts.entry import Layout, SourceOptions
+    from transforms.settings.source_options import SourceOptions
+    from transforms.sources.layouts.entry import Layout
 
 Scoring = Callable[[Any], pl.Expr]
 """From a source's options to the score of a row."""

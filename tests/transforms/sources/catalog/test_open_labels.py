@@ -2,9 +2,9 @@ import json
 
 import pytest
 
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.intake.demonstrations import split_demonstrations
-from transforms.sources.layouts.entry import SourceOptions
 
 
 def reasons_of_demonstrations(raw, name):

@@ -1,9 +1,9 @@
 import polars as pl
 import pytest
 
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.intake.demonstrations import split_demonstrations
-from transforms.sources.layouts.entry import SourceOptions
 
 
 def scored(chosen, rejected, texts=("a", "b"), prompt="q"):

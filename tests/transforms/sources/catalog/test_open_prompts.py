@@ -1,9 +1,9 @@
 import pytest
 
 from transforms.prompts.prompt_rules import split_prompt_rows
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.intake.demonstrations import split_demonstrations
-from transforms.sources.layouts.entry import SourceOptions
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@ import polars as pl
 import pytest
 
 from transforms.prompts.prompt_rules import split_prompt_rows
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.catalog import CATALOGUE, paper_demonstrations, paper_prompts
 from transforms.sources.files.tabular import conform
 from transforms.sources.intake.demonstrations import split_demonstrations
-from transforms.sources.layouts.entry import SourceOptions
 
 TEXTS = {
     "math_instruct": ("instruction", "output"),

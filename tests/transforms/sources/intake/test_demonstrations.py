@@ -2,8 +2,8 @@ import polars as pl
 
 from transforms.lake.enforcement import enforce
 from transforms.lake.schemas.columns import MESSAGES
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.demonstrations import split_demonstrations
-from transforms.sources.layouts.entry import SourceOptions
 
 
 def talk(roles, *contents):

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from transforms.lake.enforcement import enforce
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.duplicates import FirstSeen
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
-from transforms.sources.layouts.entry import SourceOptions
 from transforms.sources.layouts.rules import Rule
 
 PAIRS = {

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.preferences import split_pairs
 from transforms.sources.layouts.conversations import turn
-from transforms.sources.layouts.entry import SourceOptions
 from transforms.sources.layouts.response_sets import labelled_pairs, preferred_sets, ranked
 
 PROMPT, A, B = turn("user", pl.col("q")), pl.col("a"), pl.col("b")
