@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.study import Study
+from transforms.lake.asset_names import iteration_name
 
 
 def build(study: Study) -> dg.Definitions:
@@ -17,10 +18,10 @@ def build(study: Study) -> dg.Definitions:
         )
     ]
     for t in study.iterations:
-        group = dg.AssetSelection.groups(f"iteration_{t}")
+        group = dg.AssetSelection.groups(iteration_name(t))
         jobs.append(
             dg.define_asset_job(
-                f"iteration_{t}",
+                iteration_name(t),
                 group,
                 partitions_def=study.experiments,
                 description=f"Sample, score, pair and train iteration {t}.",
@@ -28,7 +29,7 @@ def build(study: Study) -> dg.Definitions:
         )
         jobs.append(
             dg.define_asset_job(
-                f"from_iteration_{t}",
+                f"from_{iteration_name(t)}",
                 group.downstream(),
                 partitions_def=study.experiments,
                 description=f"Iteration {t}, all after it, evaluation and reports.",

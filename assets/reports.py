@@ -10,6 +10,7 @@ from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from assets.study import Study
 from transforms.identity import digest
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect, describe, report
 from transforms.views.plots import preferences as preference_plots
@@ -28,7 +29,7 @@ MOST_ROWS = 200
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the report assets."""
     last = study.recipe.loop.iterations
-    pairs = [f"iteration_{t}/dpo_pairs" for t in range(1, last + 1)]
+    pairs = [iteration_asset(t, "dpo_pairs") for t in range(1, last + 1)]
     return [
         report_asset(
             study,

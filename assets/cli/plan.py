@@ -17,6 +17,7 @@ from training.recipe import Recipe
 from training.settings.loop import LoopSettings
 from training.settings.model import ModelSettings
 from training.settings.training import TrainingSettings
+from transforms.lake.asset_names import BASELINES, iteration_asset, iteration_name
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
@@ -29,8 +30,6 @@ WEIGHT_BYTES = 4
 """Weights are saved in float32."""
 SIDES = 2
 """Responses of a pair."""
-BASELINES = 3
-"""Models that every experiment is compared with: pi_0, offline DPO, one-shot."""
 
 WORK = {
     "asset": pl.String,
@@ -66,13 +65,13 @@ def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None)
         *((name, SHARED, *trained, model_bytes) for name, trained in rankers.items()),
         ("offline_dpo", SHARED, *offline, model_bytes),
         *_chain("one_shot", SHARED, recipe.loop, iterations * prompts, model_bytes),
-        ("baseline_evaluation", SHARED, *_evaluated(recipe, BASELINES)),
+        ("baseline_evaluation", SHARED, *_evaluated(recipe, len(BASELINES))),
     ]
     for experiment in recipe.experiments:
         loop = recipe.loop_of(experiment)
         for t in range(1, iterations + 1):
             rows += _feedback(recipe, t, experiment, loop, model_bytes)
-            rows += _chain(f"iteration_{t}", experiment, loop, prompts, model_bytes)
+            rows += _chain(iteration_name(t), experiment, loop, prompts, model_bytes)
         rows.append(("evaluation", experiment, *_evaluated(recipe, iterations)))
     return pl.DataFrame(rows, schema=WORK, orient="row")
 
@@ -148,9 +147,9 @@ def _feedback(
     queue_bytes = labels * (ROW_BYTES + SIDES * sampled * TOKEN_BYTES)
     trained = _trained(recipe.refresh_of(loop), pairs)
     return [
-        (f"iteration_{t}/label_queue", experiment, labels, None, queue_bytes),
-        (f"iteration_{t}/preference_labels", experiment, labels, None, labels * ROW_BYTES),
-        (f"iteration_{t}/reward_model", experiment, *trained, model_bytes),
+        (iteration_asset(t, "label_queue"), experiment, labels, None, queue_bytes),
+        (iteration_asset(t, "preference_labels"), experiment, labels, None, labels * ROW_BYTES),
+        (iteration_asset(t, "reward_model"), experiment, *trained, model_bytes),
     ]
 
 

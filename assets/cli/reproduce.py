@@ -17,6 +17,7 @@ from training.settings.training import TrainingSettings
 from training.stages import STAGES, Stage
 from transforms.errors import InputError
 from transforms.identity import derive_seed
+from transforms.lake.asset_names import iteration_name
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.reference_logps import ReferenceLogps
@@ -202,7 +203,7 @@ def _read_loop_rows(
         iterations=iterations,
         pairs=PairSettings.model_validate(recorded.get("pairs", {})),
         settings=settings,
-        splits=[f"iteration_{t}" for t in iterations] if is_iterate else (),
+        splits=[iteration_name(t) for t in iterations] if is_iterate else (),
         versions=tables,
     )
     return objective.read_rows(lake, part)[0]

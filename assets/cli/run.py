@@ -26,6 +26,7 @@ from assets.staleness import name_of, read_by, stale_assets
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from transforms.errors import InputError
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect, report, reports
 from transforms.views.plots import progress as plots
@@ -190,7 +191,7 @@ def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
     feedback = ("label_queue", "preference_labels", "reward_model")  # where there is feedback
     nouns = ("generations", *feedback, "scores", "dpo_pairs", "policy")
     return [
-        f"iteration_{t}/{noun}"
+        iteration_asset(t, noun)
         for t in range(from_iteration, recipe.loop.iterations + 1)
         for noun in nouns
     ]

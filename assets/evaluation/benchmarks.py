@@ -18,10 +18,10 @@ from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.any_benchmark import AnyBenchmark
-from training.settings.benchmarks import BASELINES
 from training.settings.judged_benchmarks import JudgedSettings
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Measured
+from transforms.lake.asset_names import BASELINES, iteration_asset
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 
@@ -45,7 +45,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg.AssetsDefinition]:
     shared = tuple(model for model in BASELINES if model in settings.models)
     own = set(settings.models) - set(shared)
-    iterates = tuple(f"iteration_{t}/policy" for t in study.iterations)
+    iterates = tuple(iteration_asset(t, "policy") for t in study.iterations)
     of_shared, of_own = (f"{group}/{name}" for group in GROUPS)
     assets = []
     if shared:
@@ -128,7 +128,7 @@ def _asset(
 def _models(step: Step, settings: AnyBenchmark) -> list[str]:
     """Name the iterates to measure: all of them, or the selected one."""
     if "iterates" in settings.models:
-        return [f"iteration_{t}/policy" for t in range(1, step.loop.iterations + 1)]
+        return [iteration_asset(t, "policy") for t in range(1, step.loop.iterations + 1)]
     selected = step.lake.read("selected_policies", experiment=step.experiment)
     return [selected.item(0, "model")]
 

@@ -10,6 +10,7 @@ from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from transforms.identity import digest_settings
+from transforms.lake.asset_names import BASELINES, iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
@@ -19,8 +20,6 @@ from transforms.measures import evaluation
 from transforms.pairs import responses
 from transforms.prompts import rows_by_split
 from transforms.sources.sample.gold import gold_reward
-
-BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
 
 
 def evaluated(lake: Lake, **keys: str | int) -> pl.DataFrame:
@@ -69,7 +68,7 @@ def answer(
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the evaluation assets."""
     recipe = study.recipe
-    iterates = {f"iteration_{t}/policy": t for t in study.iterations}
+    iterates = {iteration_asset(t, "policy"): t for t in study.iterations}
 
     def settings(_: object) -> dict[str, object]:
         return {
@@ -151,7 +150,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def baseline_evaluation(step: Step) -> Made:
         """The models are the baselines: pi_0, offline DPO and one-shot DPO."""
-        return evaluate_all(step, BASELINES)
+        return evaluate_all(step, list(BASELINES))
 
     @declare(
         study,

@@ -7,10 +7,10 @@ import dagster as dg
 import polars as pl
 
 from assets.declare import declare
-from assets.evaluation.held_out import BASELINES
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
+from transforms.lake.asset_names import BASELINES, iteration_asset
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import judged_responses
@@ -23,7 +23,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the asset, unless `evaluation.length_control` is false."""
     if not study.recipe.evaluation.length_control:
         return []
-    iterates = {f"iteration_{t}/policy": t for t in study.iterations}
+    iterates = {iteration_asset(t, "policy"): t for t in study.iterations}
 
     @declare(
         study,

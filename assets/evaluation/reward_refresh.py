@@ -13,6 +13,7 @@ from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.query import connect, report
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
@@ -26,10 +27,11 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     rankers = sorted({loop.ranker for loop in loops if loop.feedback})
     if not rankers or not study.recipe.gold:
         return []
+    refreshed = [iteration_asset(t, "reward_model") for t in study.iterations]
 
     def models(loop: LoopSettings) -> list[str]:
         """Name the reward models of an experiment, the first one first."""
-        return [loop.ranker, *(f"iteration_{t}/reward_model" for t in study.iterations)]
+        return [loop.ranker, *refreshed]
 
     evaluations = ("baseline_evaluation", "evaluation", "prompts")
 
@@ -38,7 +40,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "reward_refresh",
         group="evaluation",
         table=TABLES["reward_accuracy"],
-        deps=(*evaluations, *rankers, *(f"iteration_{t}/reward_model" for t in study.iterations)),
+        deps=(*evaluations, *rankers, *refreshed),
         reads=lambda loop: (*evaluations, *models(loop)),
         settings=lambda _: {"dtype": study.recipe.model.dtype},
         partitioned=True,
@@ -81,7 +83,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 def _sampled_responses(study: Study, step: Step) -> pl.DataFrame:
     """Read the sampled held-out responses of pi_0 and of every iterate, with their prompts."""
     policies = {"sft_policy": SHARED} | {
-        f"iteration_{t}/policy": step.experiment for t in study.iterations
+        iteration_asset(t, "policy"): step.experiment for t in study.iterations
     }
     rows = pl.concat(
         step.lake.read("evaluation_responses", experiment=experiment, model=policy)

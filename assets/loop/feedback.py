@@ -21,6 +21,7 @@ from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
@@ -38,7 +39,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     def last_model(loop: LoopSettings) -> str:
         """Name the reward model that an iteration begins with."""
         before = chain.iteration - 1
-        return f"iteration_{before}/reward_model" if before else loop.ranker
+        return iteration_asset(before, "reward_model") if before else loop.ranker
 
     last_models = sorted({last_model(loop) for loop in refreshed})
     common = {
@@ -126,7 +127,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         )
 
     tables = [
-        f"iteration_{t}/{noun}"
+        iteration_asset(t, noun)
         for t in range(1, chain.iteration + 1)
         for noun in ("label_queue", "preference_labels")
     ]

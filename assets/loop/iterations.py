@@ -12,12 +12,14 @@ from assets.loop.feedback import build_feedback
 from assets.loop.policy import build_policy
 from assets.loop.tables import build_tables
 from assets.study import Study
+from transforms.lake.asset_names import iteration_asset, iteration_name
 
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
     """Build the assets of iteration t, an experiment a partition."""
-    previous = f"iteration_{iteration - 1}/policy" if iteration > 1 else "sft_policy"
-    chain = Chain(f"iteration_{iteration}", iteration, (f"iteration_{iteration}",), previous, True)
+    previous = iteration_asset(iteration - 1, "policy") if iteration > 1 else "sft_policy"
+    name = iteration_name(iteration)
+    chain = Chain(name, iteration, (name,), previous, partitioned=True)
     return [
         *build_feedback(study, chain),
         *build_tables(study, chain),
@@ -27,6 +29,6 @@ def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
 
 def build_one_shot(study: Study) -> list[dg.AssetsDefinition]:
     """Build the baseline that samples every prompt once, from pi_0."""
-    splits = tuple(f"iteration_{t}" for t in study.iterations)
+    splits = tuple(iteration_name(t) for t in study.iterations)
     chain = Chain("one_shot", 1, splits, "sft_policy", False)
     return [*build_tables(study, chain), build_policy(study, chain)]

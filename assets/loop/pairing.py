@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from training.settings.experiments import RESERVED
 from transforms.errors import InputError
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.locks import writing
 from transforms.lake.query import check, connect, within
@@ -82,7 +83,7 @@ def pair_again(
     recorded = materializations.latest(lake)
     paired = []
     for iteration in iterations:
-        asset = f"iteration_{iteration}/dpo_pairs"
+        asset = iteration_asset(iteration, "dpo_pairs")
         if (asset, source) not in recorded:
             raise InputError(
                 f"{source} has no pairs of iteration {iteration}",

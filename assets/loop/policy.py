@@ -17,6 +17,7 @@ from assets.materialize import Made, Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.training import TrainingSettings
+from transforms.lake.asset_names import iteration_name
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
@@ -53,7 +54,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
 def list_inputs(chain: Chain, loop: LoopSettings) -> list[str]:
     """List the assets that a policy is trained on: tables, then models."""
     objective = OBJECTIVES[loop.objective]
-    groups = [chain.group, *(f"iteration_{t}" for t in _trained_iterations(chain, loop)[:-1])]
+    groups = [chain.group, *(iteration_name(t) for t in _trained_iterations(chain, loop)[:-1])]
     tables = [f"{group}/{noun}" for group in groups for noun in objective.iteration_tables]
     return list(
         dict.fromkeys([*tables, *objective.shared_tables, *model_assets(chain, loop).values()])
@@ -101,7 +102,7 @@ def train_policy(study: Study, step: Step, chain: Chain) -> Made:
         iterations=iterations,
         pairs=loop.pairs,
         settings=settings,
-        splits=(*(f"iteration_{t}" for t in iterations[:-1]), *chain.splits),
+        splits=(*(iteration_name(t) for t in iterations[:-1]), *chain.splits),
     )
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)
     models = {

@@ -11,6 +11,7 @@ from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.sampling import SamplingSettings
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs import responses, sampler_places
@@ -81,7 +82,7 @@ def policy_asset(chain: Chain, policy: str) -> str:
     if policy == "initial" or (policy == "previous" and chain.iteration == 2):
         return INITIAL
     if policy == "previous":
-        return f"iteration_{chain.iteration - 2}/policy"
+        return iteration_asset(chain.iteration - 2, "policy")
     return chain.sampled_policy + policy.removeprefix("step")
 
 

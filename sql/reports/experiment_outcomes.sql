@@ -104,5 +104,5 @@ left join differences as iterative
     and iterative.versus = 'iterative'
 order by
     levels.decoding desc,
-    list_position(['one_shot', 'offline_dpo', 'sft_policy'], levels.outcome) desc nulls last,
+    baseline_position(levels.outcome) nulls last,
     levels.outcome

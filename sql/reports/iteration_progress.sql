@@ -99,4 +99,4 @@ order by
     pivoted.experiment,
     pivoted.decoding desc,
     pivoted.iteration,
-    case pivoted.model when 'sft_policy' then 0 when 'offline_dpo' then 1 else 2 end
+    baseline_position(pivoted.model) nulls last

@@ -89,8 +89,7 @@ select
             columns_of_figures.experiment <> 'shared',
             columns_of_figures.experiment,
             columns_of_figures.iteration,
-            list_position(['one_shot/policy', 'offline_dpo', 'sft_policy'], columns_of_figures.model)
-                desc nulls last,
+            baseline_position(columns_of_figures.model) nulls last,
             columns_of_figures.policy_id
     ) as line,
     methods.method,

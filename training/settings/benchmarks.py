@@ -6,14 +6,15 @@ Not here: what is known of each benchmark (`transforms.benchmarks.sets`), held-o
 
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
+from transforms.lake.asset_names import BASELINES
 from transforms.settings.frozen import Settings
 from transforms.settings.sources import OriginSettings
 
-BASELINES = ("sft_policy", "offline_dpo", "one_shot/policy")
-"""Models that all experiments share."""
+ITERATES = ("selected", "iterates")
+"""Models of an experiment: the iterate that validation selected, or every iterate."""
 
 
 class BenchmarkSettings(Settings):
@@ -24,15 +25,21 @@ class BenchmarkSettings(Settings):
     files, or a revision of the part's hub dataset."""
     limit: int | None = Field(default=None, ge=1)
     """Measure only this many items of each subset, from the first; null measures all."""
-    models: tuple[
-        Literal["sft_policy", "offline_dpo", "one_shot/policy", "selected", "iterates"], ...
-    ] = (*BASELINES, "selected")
+    models: tuple[str, ...] = (*BASELINES, "selected")
     """Models that are measured: pi_0, the baselines, each experiment's selected iterate; or all
     `iterates`. Paper, tables 4 and 5: pi_0, offline DPO and the final model."""
     enabled: bool = True
     """False draws no asset: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
     chunk_items: int = Field(default=64, ge=1)
     """Items a commit: what a crash can cost."""
+
+    @field_validator("models")
+    @classmethod
+    def _known(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        known = (*BASELINES, *ITERATES)
+        if unknown := [model for model in models if model not in known]:
+            raise ValueError(f"no model is {', '.join(unknown)}; there are {', '.join(known)}")
+        return models
 
     def decisive(self) -> dict[str, Any]:
         """Dump the settings that decide the figures of a model; the data's content comes beside."""

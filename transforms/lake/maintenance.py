@@ -18,6 +18,7 @@ from deltalake import DeltaTable
 from filelock import FileLock, Timeout
 
 from transforms.errors import InputError
+from transforms.lake.asset_names import iteration_number
 from transforms.lake.commit import FILE_BYTES, KEEP_LOG, WRITER
 from transforms.lake.file_integrity import Damaged, damaged_files
 from transforms.lake.history import table_history
@@ -177,8 +178,8 @@ def _wrote(asset: str, experiment: str, slice_: dict[str, str]) -> bool:
     """Tell whether an asset writes a slice; all rows of a table that has none are its own."""
     if "experiment" not in slice_:
         return True
-    inside = experiment == slice_["experiment"] and asset.startswith(
-        f"iteration_{slice_.get('iteration')}/"
+    inside = experiment == slice_["experiment"] and (
+        str(iteration_number(asset)) == slice_.get("iteration")
     )
     return inside or asset.startswith(f"{slice_['experiment']}/")
 

@@ -22,6 +22,7 @@ import duckdb
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.history import table_history
 from transforms.lake.lake import Lake
 from transforms.lake.records.published import published_statistics
@@ -194,6 +195,10 @@ def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.
         "STRUCT(low DOUBLE, high DOUBLE)",
         type="arrow",
         null_handling="special",
+    )
+    connection.execute(
+        "create macro baseline_position(model) as "
+        f"list_position({list(REPORTED_BASELINES)}, replace(model, '/policy', ''))"
     )
     for name in _names("macros"):
         connection.execute(_statement("macros", name))

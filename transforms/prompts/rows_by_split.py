@@ -5,6 +5,8 @@ Not here: which split a prompt belongs to (`transforms.prompts.splits`).
 
 import polars as pl
 
+from transforms.lake.asset_names import ITERATION, iteration_number
+
 PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
 
 
@@ -41,11 +43,12 @@ def held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.D
 
 def iteration_splits(prompt_splits: pl.DataFrame) -> list[str]:
     """List the splits that are an iteration's."""
-    return [name for name in prompt_splits["split"].unique() if name.startswith("iteration_")]
+    names = prompt_splits["split"].unique()
+    return [name for name in names if iteration_number(name) is not None]
 
 
 def iteration_sizes(prompt_splits: pl.DataFrame) -> list[int]:
     """Count the prompts of each iteration's split, iteration 1 first."""
-    number = pl.col("split").str.extract(r"^iteration_(\d+)$").cast(pl.Int32)
+    number = pl.col("split").str.extract(rf"^{ITERATION}(\d+)$").cast(pl.Int32)
     sizes = prompt_splits.group_by(iteration=number).agg(pl.len()).drop_nulls("iteration")
     return sizes.sort("iteration")["len"].to_list()

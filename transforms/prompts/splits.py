@@ -11,6 +11,7 @@ measures its reward models on rows of their own training set.
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.asset_names import ITERATION, iteration_name
 from transforms.lake.schemas import schema_of
 from transforms.settings.prompts import SplitSettings
 
@@ -40,7 +41,7 @@ def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: in
         .when(u < validation).then(pl.lit("validation"))
         .when(u < measured).then(pl.lit("reward_validation"))
         .when(u < held).then(pl.lit("length_study"))
-        .when(u.is_not_null()).then(pl.format("iteration_{}", iteration.cast(pl.Int32) + 1))
+        .when(u.is_not_null()).then(pl.format(f"{ITERATION}{{}}", iteration.cast(pl.Int32) + 1))
     )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def split_prompts(
     placed = prompts.filter(~is_long).with_columns(
         split=assign_split("prompt_id", splits, iterations)
     )
-    names = [f"iteration_{t}" for t in range(1, iterations + 1)]
+    names = [iteration_name(t) for t in range(1, iterations + 1)]
     caps = dict.fromkeys(names, splits.prompts_per_iteration) | {
         "validation": splits.validation_prompts,
         "evaluation": splits.evaluation_prompts,

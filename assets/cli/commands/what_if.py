@@ -8,6 +8,7 @@ import typer
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
 from transforms.errors import InputError
+from transforms.lake.asset_names import iteration_asset
 
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
@@ -156,7 +157,7 @@ def _sample(
     recorded = materializations.latest(lake)
     tables = []
     for iteration in pairs["iteration"].unique().sort():
-        made = recorded[f"iteration_{iteration}/dpo_pairs", reference.experiment]
+        made = recorded[iteration_asset(iteration, "dpo_pairs"), reference.experiment]
         settings = PairSettings.model_validate(json.loads(made["settings"])["pairs"])
         rows = with_rewards(lake, experiment=reference.experiment, iteration=iteration)
         tables.append(replay(rows, rule, settings))

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.locks import writing
 from transforms.lake.schemas import schema_of
@@ -50,7 +51,7 @@ def import_answers(lake: Lake, answers: Iterable[Answer | Unreadable]) -> Import
     slices = _slices(lake)
     with ExitStack() as locks:
         for experiment, iteration in sorted(slices):
-            asset = f"iteration_{iteration}/preference_labels"
+            asset = iteration_asset(iteration, "preference_labels")
             locks.enter_context(writing(lake, asset, experiment, wait=lambda _: None))
         labels, known = check_answers(answers, slices, _labels_of_people(lake))
         if labels.height:

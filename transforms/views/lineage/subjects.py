@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
@@ -155,7 +156,7 @@ def _only(rows: pl.DataFrame, column: str) -> str | None:
 def _in_loop(lineage: Lineage, noun: str, slice_: Mapping[str, Any]) -> tuple[Input, ...]:
     """Find the asset that wrote a slice; a chain outside the loop names its slice itself."""
     experiment = str(slice_["experiment"])
-    inside = _made_by(lineage, f"iteration_{slice_['iteration']}/{noun}", experiment)
+    inside = _made_by(lineage, iteration_asset(slice_["iteration"], noun), experiment)
     return inside or _made_by(lineage, f"{experiment}/{noun}", SHARED)
 
 

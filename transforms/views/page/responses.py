@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Example, Figure, Section
 from transforms.views.page.cells import cell, table
@@ -200,7 +201,7 @@ def _shown_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
     """List models whose answers are shown: experiment, model, label, order."""
     answered = set(responses.select("experiment", "model").unique().rows())
     selected = source.table("selected_policies").sort("experiment")
-    named = [(SHARED, "sft_policy", "SFT"), (SHARED, "offline_dpo", "offline DPO")]
+    named = [(SHARED, name, BASELINES[name]) for name in ("sft_policy", "offline_dpo")]
     named += [
         (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
         for row in selected.iter_rows(named=True)

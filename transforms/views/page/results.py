@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.records import promotions
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Figure, Section, Text
@@ -18,8 +19,6 @@ from transforms.views.page.opened_lake import ID_CHARS, Source
 from transforms.views.plots.figures import svg
 from transforms.views.plots.iterations import MOST_LINES, over_iterations
 from transforms.views.plots.outcomes import draw_outcomes
-
-BASELINES = {"sft_policy": "SFT", "offline_dpo": "offline DPO", "one_shot": "one-shot DPO"}
 
 PROGRESS_TITLES = {
     "gold_reward": "gold reward",
@@ -58,7 +57,7 @@ def answer(source: Source) -> Section:
                 "sampled responses to the evaluation prompts, paired by prompt, and how much "
                 "longer its responses are than the SFT policy's. ± is one standard error, "
                 "clustered by prompt.",
-                titles={name: f"over {label}" for name, label in BASELINES.items()}
+                titles={name: f"over {label}" for name, label in REPORTED_BASELINES.items()}
                 | {"longer_chars": "longer than SFT"},
             ),
         ]
@@ -96,7 +95,9 @@ def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
         metric: whose differences are laid out.
     """
     rows = contrasts.select("experiment", "selected").unique().sort("experiment")
-    differences = {name: contrasts.filter(metric=metric, versus=name) for name in BASELINES}
+    differences = {
+        name: contrasts.filter(metric=metric, versus=name) for name in REPORTED_BASELINES
+    }
     differences["longer_chars"] = contrasts.filter(metric="response_chars", versus="sft_policy")
     for name, found in differences.items():
         columns = {name: "difference", f"{name}_se": "difference_se"}
@@ -112,7 +113,7 @@ def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
 def _sentence(contrasts: pl.DataFrame, metric: str) -> str:
     """Say in how many experiments each baseline is beaten, or beats, by two standard errors."""
     parts = []
-    for name, label in BASELINES.items():
+    for name, label in REPORTED_BASELINES.items():
         z = contrasts.filter(versus=name)["z"].drop_nulls()
         if len(z):
             lower = f", lower in {(z < -2).sum()}" if (z < -2).any() else ""
@@ -167,7 +168,7 @@ def progress(source: Source) -> Section:
 
 def _once(rows: pl.DataFrame) -> pl.DataFrame:
     """Show models that all experiments share once, above the others, as those of `shared`."""
-    baseline = pl.col("model").is_in(list(BASELINES))
+    baseline = pl.col("model").is_in(list(REPORTED_BASELINES))
     shared = rows.filter(baseline).unique("model", keep="first", maintain_order=True)
     named = pl.lit(SHARED).alias("experiment")
     return pl.concat([shared.with_columns(named), rows.filter(~baseline)])

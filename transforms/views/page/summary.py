@@ -4,12 +4,12 @@ Not here: the figures behind the answer (`transforms.views.page.results`).
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
+from transforms.lake.asset_names import shared_noun
 from transforms.lake.history import table_history
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
@@ -123,7 +123,7 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
     rows = _last(made).filter(pl.col("experiment") != SHARED)
     recorded: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows.iter_rows(named=True):
-        noun = re.sub(r"^iteration_\d+/", "", row["asset"])
+        noun = shared_noun(row["asset"])
         settings = {name: _text(value) for name, value in flatten(json.loads(row["settings"]))}
         if objective := next((one for one in OBJECTIVES if any(_of(one, settings))), None):
             settings["objective"] = objective

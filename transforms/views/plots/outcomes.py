@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.figure import Figure
 
+from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.views.plots.figures import COLOURS, PAGE_WIDTH, finish, refuse_empty
 
 PANELS = {
@@ -19,7 +20,6 @@ PANELS = {
     "kl_to_sft": "KL to SFT\n(nats)",
     "response_chars": "response length\n(characters)",
 }
-BASELINES = ("sft_policy", "offline_dpo", "one_shot")
 
 
 def draw_outcomes(outcomes: pl.DataFrame, lakes: Sequence[pl.DataFrame] = ()) -> Figure:
@@ -52,7 +52,7 @@ def draw_outcomes(outcomes: pl.DataFrame, lakes: Sequence[pl.DataFrame] = ()) ->
                 fmt="D" if lakes else "o",
                 markersize=4,
                 capsize=2.5,
-                color="0.5" if row["experiment"] in BASELINES else COLOURS[0],
+                color="0.5" if row["experiment"] in REPORTED_BASELINES else COLOURS[0],
             )
         axis.set_title(title, fontsize=9)
         axis.tick_params(labelsize=8)

@@ -10,11 +10,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.plots.figures import COLOURS, finish, png, refuse_empty
 
-BASELINES = {"offline_dpo": ("offline DPO", "--"), "one_shot/policy": ("one shot", ":")}
-"""Shared models drawn as horizontal lines: label and line style."""
+LINES = {"offline_dpo": "--", "one_shot/policy": ":"}
+"""Baselines drawn as horizontal lines, and their line styles."""
 
 PANELS = {
     "reward": "reward model's reward",
@@ -137,9 +138,11 @@ def draw_progress(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -
     """
     shared = panel.filter(pl.col("experiment") == SHARED)
     start = shared.filter(pl.col("model") == "sft_policy")
-    for model, (label, style) in BASELINES.items():
+    for model, style in LINES.items():
         for value in shared.filter(pl.col("model") == model)["value"]:
-            axis.axhline(value, label=label, linestyle=style, color="0.45", linewidth=1.2)
+            axis.axhline(
+                value, label=BASELINES[model], linestyle=style, color="0.45", linewidth=1.2
+            )
     last = panel["iteration"].max()
     for number, experiment in enumerate(experiments or [SHARED]):
         iterates = panel.filter(pl.col("experiment") == experiment, pl.col("iteration") > 0)

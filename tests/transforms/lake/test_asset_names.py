@@ -1,0 +1,41 @@
+"""Names of an iteration's assets, in both directions, and the baselines' places in SQL."""
+
+import pytest
+
+from transforms.lake.asset_names import (
+    BASELINES,
+    REPORTED_BASELINES,
+    iteration_asset,
+    iteration_name,
+    iteration_number,
+    reported_name,
+    shared_noun,
+)
+from transforms.lake.query import connect_frames, query
+
+
+def test_the_number_of_an_iteration_is_read_back():
+    assert iteration_number(iteration_name(12)) == 12
+    assert iteration_number(iteration_asset(12, "policy")) == 12
+
+
+@pytest.mark.parametrize("name", ["evaluation", "iteration_", "iteration_1x", "one_shot/policy"])
+def test_other_names_have_no_number(name):
+    assert iteration_number(name) is None
+    assert shared_noun(name) == name
+
+
+def test_the_noun_is_what_all_iterations_share():
+    assert shared_noun(iteration_asset(3, "dpo_pairs")) == "dpo_pairs"
+
+
+def test_sql_orders_the_baselines_as_they_are_listed():
+    connection = connect_frames({})
+    for names in (BASELINES, REPORTED_BASELINES):
+        places = ", ".join(f"baseline_position('{name}')" for name in names)
+        assert query(connection, f"select {places}").row(0) == (1, 2, 3)
+    assert query(connection, "select baseline_position('iterative')").item() is None
+
+
+def test_reports_leave_policy_out():
+    assert [*map(reported_name, BASELINES)] == ["sft_policy", "offline_dpo", "one_shot"]
