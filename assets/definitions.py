@@ -13,7 +13,6 @@ import dagster as dg
 from assets import jobs, reports
 from assets.data import preferences, sources, statistics
 from assets.evaluation import (
-    benchmark_reports,
     benchmarks,
     held_out,
     length_bias,
@@ -52,7 +51,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
         *length_control.build(study),
         *measured,
         *promotion.build(study),
-        *benchmark_reports.build(study, measured),
+        *benchmarks.build_reports(study, measured),
         *reward_refresh.build(study),
         *reports.build(study),
         *reward_bench.build(study),

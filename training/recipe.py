@@ -9,12 +9,11 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from training.settings.any_benchmark import AnyBenchmark
+from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from training.settings.evaluation import EvaluationSettings
 from training.settings.experiments import require_allowed, require_consistent
 from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
-from training.settings.judged_benchmarks import JudgedSettings
 from training.settings.loop import LoopSettings
 from training.settings.model import ModelSettings
 from training.settings.promotion import PromotionSettings
@@ -64,7 +63,7 @@ class Recipe(Settings):
     prompts: PromptSettings = PromptSettings()
     """How the prompt collection is cleaned."""
     evaluation_sets: dict[str, OriginSettings] = Field(default={})
-    """Evaluation sets by name (`transforms.prompts.evaluation_sets`); prompts share no item."""
+    """Evaluation sets by name (`transforms.public_sets`); prompts share no item."""
     prompt_map: PromptMapSettings | None = None
     """Map of the prompt collection (paper, Figure 7); null draws none."""
     splits: SplitSettings = SplitSettings()
@@ -83,7 +82,7 @@ class Recipe(Settings):
     loop: LoopSettings = LoopSettings()
     """The iterations."""
     reward_bench: dict[str, OriginSettings] = Field(default={})
-    """Sets of labelled pairs by name (`transforms.benchmarks.reward_bench.sets`), on which the
+    """Sets of labelled pairs by name (`transforms.public_sets`), on which the
     rankers are measured."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from training.benchmarks.protocol import Benchmark, Judged
+from training.benchmarks.benchmark import Benchmark, Judged
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Answers, Measured
 from transforms.benchmarks.judged.verdict_table import Verdicts

@@ -1,10 +1,11 @@
-"""Benchmarks: one asset a benchmark and experiment, one a benchmark for the shared models.
+"""Benchmarks: their results by experiment and for the shared models, and the paper's tables.
 
-Lives here: which models are measured on which benchmark. Not here: how one is
-(`assets.evaluation.benchmark_runs`). Paper: section 4, tables 3 to 6.
+Lives here: which models are measured on which benchmark, the reports of Tables 4 to 6 and Figure 8.
+Not here: measuring one model (`assets.evaluation.benchmark_runs`), the reports (`sql/reports`), the
+figure (`transforms.views.plots.benchmarks`). Paper: section 4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,20 +17,28 @@ from assets.evaluation.benchmark_runs import measure
 from assets.loop.judges import judge_settings
 from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
+from assets.reports import report_asset
 from assets.study import Study
-from training.settings.any_benchmark import AnyBenchmark
-from training.settings.judged_benchmarks import JudgedSettings
+from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Measured
 from transforms.lake.asset_names import BASELINES, iteration_asset
+from transforms.lake.lake import Lake
+from transforms.lake.query import of_experiment
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
+from transforms.public_sets.registry import benchmark_columns
+from transforms.views.plots.benchmarks import benchmark_bars
+from transforms.views.plots.figures import png
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
 """First part of an asset's name: of the shared models, of an experiment's."""
 
 CHECKS = ("benchmark_answers_are_whole", "benchmarked_the_expected_policy")
 JUDGED_CHECKS = ("benchmark_verdicts_are_usable",)
+
+FIGURE = "benchmark_comparison"
+"""Report that is a figure, of every benchmark that another report has a column of."""
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -59,7 +68,7 @@ def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg
 
 
 def asset_names(name: str, settings: AnyBenchmark) -> list[str]:
-    """Name the assets of a benchmark that are drawn."""
+    """Return the names of the assets of a benchmark."""
     own = bool(set(settings.models) - set(BASELINES))
     measured = (bool(set(settings.models) & set(BASELINES)), own)
     return [
@@ -99,7 +108,7 @@ def _asset(
         "Answers are committed as they come; a restart asks for what is missing.",
     )
     def benchmark(step: Step) -> Made:
-        from training.benchmarks.protocol import open_benchmark
+        from training.benchmarks.benchmark import open_benchmark
 
         opened = open_benchmark(
             settings,
@@ -126,7 +135,7 @@ def _asset(
 
 
 def _models(step: Step, settings: AnyBenchmark) -> list[str]:
-    """Name the iterates to measure: all of them, or the selected one."""
+    """Return the iterates to measure: all of them, or the selected one."""
     if "iterates" in settings.models:
         return [iteration_asset(t, "policy") for t in range(1, step.loop.iterations + 1)]
     selected = step.lake.read("selected_policies", experiment=step.experiment)
@@ -134,7 +143,7 @@ def _models(step: Step, settings: AnyBenchmark) -> list[str]:
 
 
 def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
-    """Say what a benchmark's figures depend on besides the model."""
+    """Return what a benchmark's figures depend on besides the model."""
     judged = isinstance(settings, JudgedSettings)
     return {
         **settings.decisive(),
@@ -143,3 +152,35 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
         "models": list(settings.models),
         **study.model_settings,
     }
+
+
+def build_reports(
+    study: Study, measured: Sequence[dg.AssetsDefinition]
+) -> list[dg.AssetsDefinition]:
+    """Build the reports that the recipe has a benchmark for; its name in the recipe counts.
+
+    Args:
+        study: the study.
+        measured: the assets of `build`.
+    """
+    columns = benchmark_columns()
+    benchmarks = {
+        report: set(rows["benchmark"]) for (report,), rows in columns.group_by("report")
+    } | {FIGURE: set(columns["benchmark"])}
+    names = {asset.key.to_user_string(): asset for asset in measured}
+    reports = []
+    for report in sorted(benchmarks):
+        deps = [name for name in names if name.rpartition("/")[2] in benchmarks[report]]
+        if deps:
+            partitioned = any(names[name].partitions_def is not None for name in deps)
+            plot = _draw if report == FIGURE else None
+            reports.append(
+                report_asset(
+                    study, report, deps, partitioned=partitioned, plot=plot, select=of_experiment
+                )
+            )
+    return reports
+
+
+def _draw(_: Lake, rows: pl.DataFrame) -> bytes:
+    return png(benchmark_bars(rows))

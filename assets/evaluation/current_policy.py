@@ -15,7 +15,7 @@ from assets.evaluation.held_out import answer, evaluated
 from assets.materialize import Step
 from assets.study import Study
 from training.models.checkpoint import require_model
-from training.settings.any_benchmark import AnyBenchmark
+from training.settings.benchmarks import AnyBenchmark
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.identity import digest_settings
 from transforms.lake.records import checkpoints, promotions
@@ -90,7 +90,7 @@ def benchmark_results(
     for name, settings in benchmarks.items():
         known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
         if settings.enabled and not known:
-            from training.benchmarks.protocol import open_benchmark
+            from training.benchmarks.benchmark import open_benchmark
 
             opened = open_benchmark(
                 settings,

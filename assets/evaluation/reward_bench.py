@@ -2,7 +2,7 @@
 
 Lives here: the results of every model that the recipe trains to rank and of its judge, and the
 report over them. Not here: statistics (`transforms.benchmarks.reward_bench.results`), the sets
-(`transforms.benchmarks.reward_bench.sets`).
+(`transforms.public_sets`).
 """
 
 from collections.abc import Callable
@@ -22,11 +22,11 @@ from assets.study import Study
 from training.settings.stages import PreferenceModelSettings
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import bench_results
-from transforms.benchmarks.reward_bench.sets import BENCH_SETS
 from transforms.identity import digest
 from transforms.lake.query import connect, describe, report
 from transforms.lake.records import checkpoints, training_metrics
 from transforms.lake.schemas import TABLES
+from transforms.public_sets.registry import PAIR_SETS
 
 TABLE = "reward_bench_results"
 REPORT = "reward_bench"
@@ -137,9 +137,9 @@ def _measure(
         training_metrics.record_dropped(
             step.lake, without, asset=f"{step.asset}/{name}", experiment=step.experiment
         )
-        bench = BENCH_SETS[name]
+        labelled = PAIR_SETS[name].labelled_pairs
         frames.append(
-            bench_results(pairs, rewards, bench.sections, bench.weights, bench=name, **model)
+            bench_results(pairs, rewards, labelled.sections, labelled.weights, bench=name, **model)
         )
     rows = pl.concat(frames)
     version = step.lake.overwrite(TABLE, rows, model=model["model"])

@@ -24,10 +24,10 @@ from bench.real.published_judgments import (
     published_length_control,
 )
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
-from transforms.benchmarks.judged_sets import DIFFICULTIES, JUDGED_SETS
 from transforms.measures.length_control import win_rates
+from transforms.public_sets.chat import ARENA_HARD, ARENA_HARD_V2, DIFFICULTIES, MT_BENCH
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.public_sets import read_fitting
+from transforms.sources.files.set_files import read_fitting
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -70,7 +70,7 @@ def show_alpaca_eval() -> None:
 
 def show_mt_bench() -> None:
     """Print the means of the published ratings, and the outcomes of the published matches."""
-    parts = JUDGED_SETS["mt_bench"].parts
+    parts = MT_BENCH.parts
     asked = mt_bench.questions(
         read("mt_bench/question.jsonl", parts["questions"].native),
         read("mt_bench/reference_answer_gpt-4.jsonl", parts["references"].native),
@@ -87,12 +87,12 @@ def show_mt_bench() -> None:
 
 def show_arena_hard() -> None:
     """Print how many questions there are, and how many both models answer."""
-    parts = JUDGED_SETS["arena_hard"].parts
+    parts = ARENA_HARD.parts
     asked = arena_hard.questions(read("arena_hard/question_v0.1.jsonl", parts["questions"].native))
     for model in ("gpt-4-0314", "gpt-3.5-turbo-0125"):
         rows = read(f"arena_hard/model_answer_{model}.jsonl.gz", parts["baseline"].native)
         asked = asked.join(arena_hard.answers(rows).rename({"answer": model}), on="item")
-    newer = JUDGED_SETS["arena_hard_v2"].parts["questions"].native
+    newer = ARENA_HARD_V2.parts["questions"].native
     v2 = arena_hard.questions(read("arena_hard/question_v2.0.jsonl.gz", newer))
     print(json.dumps({"arena_hard_paired": asked.height, "arena_hard_v2_questions": v2.height}))
 

@@ -5,19 +5,36 @@
 -- Null: not measured, no penalty. `source` says where the paper prints a row.
 with
 
-policy_scores as (select * from policy_scores where experiment <> 'shared'),
+reported_scores as (select * from reported_scores where report = 'ablations' and experiment is distinct from 'shared'),
 
-published_ablations as (select * from published_ablations),
+scores as (
+    select * from reported_scores where exists (from reported_scores where origin = 'ours')
+),
 
-both_tables as (
-    select 'ours' as origin, *, null as source from policy_scores
-    union all by name
+numbers as (
     select
-        'paper' as origin,
-        * replace (length_penalty::varchar as length_penalty),
-        model as label
-    from published_ablations
-    where exists (from policy_scores)
+        line,
+        origin,
+        label,
+        experiment,
+        model,
+        ranker,
+        length_penalty,
+        method,
+        judge_id,
+        policy_id,
+        source,
+        unnest([
+            {'figure': name, 'number': value},
+            {'figure': name || '_se', 'number': standard_error}
+        ], recursive := true)
+    from scores
+),
+
+columns_of_figures as (
+    pivot numbers
+    on figure in ablations_column
+    using max(number)
 )
 
 select
@@ -28,26 +45,9 @@ select
     ranker,
     length_penalty,
     method,
-    alpaca_eval_lc,
-    alpaca_eval_lc_se,
-    arena_hard,
-    arena_hard_se,
-    response_length,
-    response_length_se,
-    gsm8k,
-    gsm8k_se,
-    mmlu,
-    mmlu_se,
-    humaneval,
-    humaneval_se,
-    truthfulqa,
-    truthfulqa_se,
-    arc,
-    arc_se,
-    mbpp,
-    mbpp_se,
+    columns_of_figures.* exclude (line, origin, label, experiment, model, ranker, length_penalty, method, judge_id, policy_id, source),
     judge_id,
     policy_id,
     source
-from both_tables
+from columns_of_figures
 order by origin, line

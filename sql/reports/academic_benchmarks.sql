@@ -3,20 +3,35 @@
 -- Null: not measured. `source` says where the paper prints a row.
 with
 
-policy_scores as (
-    select *
-    from policy_scores
-    where coalesce(gsm8k, mmlu, humaneval, truthfulqa, arc, mbpp) is not null
+reported_scores as (select * from reported_scores where report = 'academic_benchmarks'),
+
+scores as (
+    select * from reported_scores where exists (from reported_scores where origin = 'ours')
 ),
 
-published_academic_benchmarks as (select * from published_academic_benchmarks),
+numbers as (
+    select
+        line,
+        origin,
+        label,
+        experiment,
+        model,
+        size,
+        method,
+        ranker,
+        policy_id,
+        source,
+        unnest([
+            {'figure': name, 'number': value},
+            {'figure': name || '_se', 'number': standard_error}
+        ], recursive := true)
+    from scores
+),
 
-both_tables as (
-    select 'ours' as origin, *, null as size, null as source from policy_scores
-    union all by name
-    select 'paper' as origin, *, model as label
-    from published_academic_benchmarks
-    where exists (from policy_scores)
+columns_of_figures as (
+    pivot numbers
+    on figure in academic_benchmarks_column
+    using max(number)
 )
 
 select
@@ -27,19 +42,8 @@ select
     size,
     method,
     ranker,
-    gsm8k,
-    gsm8k_se,
-    mmlu,
-    mmlu_se,
-    humaneval,
-    humaneval_se,
-    truthfulqa,
-    truthfulqa_se,
-    arc,
-    arc_se,
-    mbpp,
-    mbpp_se,
+    columns_of_figures.* exclude (line, origin, label, experiment, model, size, method, ranker, policy_id, source),
     policy_id,
     source
-from both_tables
+from columns_of_figures
 order by origin, line

@@ -5,18 +5,36 @@
 -- the paper prints a row.
 with
 
-policy_scores as (
-    select * from policy_scores where coalesce(alpaca_eval_lc, mt_bench, arena_hard) is not null
+reported_scores as (select * from reported_scores where report = 'chat_benchmarks'),
+
+scores as (
+    select * from reported_scores where exists (from reported_scores where origin = 'ours')
 ),
 
-published_chat_benchmarks as (select * from published_chat_benchmarks),
+numbers as (
+    select
+        line,
+        origin,
+        label,
+        experiment,
+        model,
+        size,
+        method,
+        ranker,
+        judge_id,
+        policy_id,
+        source,
+        unnest([
+            {'figure': name, 'number': value},
+            {'figure': name || '_se', 'number': standard_error}
+        ], recursive := true)
+    from scores
+),
 
-both_tables as (
-    select 'ours' as origin, *, null as size, null as source from policy_scores
-    union all by name
-    select 'paper' as origin, *, model as label
-    from published_chat_benchmarks
-    where exists (from policy_scores)
+columns_of_figures as (
+    pivot numbers
+    on figure in chat_benchmarks_column
+    using max(number)
 )
 
 select
@@ -27,14 +45,9 @@ select
     size,
     method,
     ranker,
-    alpaca_eval_lc,
-    alpaca_eval_lc_se,
-    mt_bench,
-    mt_bench_se,
-    arena_hard,
-    arena_hard_se,
+    columns_of_figures.* exclude (line, origin, label, experiment, model, size, method, ranker, judge_id, policy_id, source),
     judge_id,
     policy_id,
     source
-from both_tables
+from columns_of_figures
 order by origin, line

@@ -1,55 +1,29 @@
--- One row per policy: its figures of the paper's Tables 4, 5 and 6 as columns and how it was trained.
--- Per cent, MT-Bench from 1 to 10, response_length in characters over its answers to Arena-Hard;
--- `_se` is the standard error over the items. Null: not measured, or nothing was scored. A benchmark
--- counts by its name in the recipe; one under another name is in `benchmark_results` alone.
+-- One row per policy, report and column: its figures in the reports that repeat the paper's Tables 4,
+-- 5 and 6, and how it was trained. Per cent, MT-Bench from 1 to 10, response_length in characters
+-- over its answers to Arena-Hard; standard_error is over the items. What was not measured, or not
+-- scored, has no row. A benchmark counts by its name in the recipe; one under another name is in
+-- `benchmark_results` alone.
 with
 
 benchmark_results as (select * from benchmark_results where subset = 'all'),
 
+benchmark_columns as (select * from benchmark_columns),
+
 policy_methods as (select * from policy_methods),
 
--- which figure of a benchmark the paper prints, and the column that it stands in
-printed as (
-    select *
-    from (
-        values
-        ('alpaca_eval', 'length_controlled_win_rate', 'alpaca_eval_lc'),
-        ('mt_bench', 'score', 'mt_bench'),
-        ('arena_hard', 'win_rate', 'arena_hard'),
-        ('arena_hard', 'response_chars', 'response_length'),
-        ('gsm8k', 'exact_match_flexible', 'gsm8k'),
-        ('mmlu', 'accuracy', 'mmlu'),
-        ('humaneval', 'pass_at_1', 'humaneval'),
-        ('truthfulqa', 'mc2', 'truthfulqa'),
-        ('arc_challenge', 'accuracy_norm', 'arc'),
-        ('mbpp', 'pass_at_1', 'mbpp')
-    ) as figures (benchmark, metric, figure)
-),
-
-measured as (
+figures as (
     select
-        experiment, iteration, model, policy_id, figure, value, standard_error
+        benchmark_results.experiment,
+        benchmark_results.iteration,
+        benchmark_results.model,
+        benchmark_results.policy_id,
+        benchmark_columns.report,
+        benchmark_columns.name,
+        benchmark_results.value,
+        benchmark_results.standard_error
     from benchmark_results
-    inner join printed using (benchmark, metric)
-),
-
-numbers as (
-    select experiment, iteration, model, policy_id, figure, value as number from measured
-    union all
-    select experiment, iteration, model, policy_id, figure || '_se' as figure, standard_error
-    from measured
-),
-
-columns_of_figures as (
-    pivot numbers
-    on figure in (
-        'alpaca_eval_lc', 'alpaca_eval_lc_se', 'mt_bench', 'mt_bench_se', 'arena_hard',
-        'arena_hard_se', 'response_length', 'response_length_se', 'gsm8k', 'gsm8k_se', 'mmlu',
-        'mmlu_se', 'humaneval', 'humaneval_se', 'truthfulqa', 'truthfulqa_se', 'arc', 'arc_se',
-        'mbpp', 'mbpp_se'
-    )
-    using max(number)
-    group by experiment, iteration, model, policy_id
+    inner join benchmark_columns using (benchmark, metric)
+    where benchmark_results.value is not null
 ),
 
 -- the judges of a policy's answers: a figure holds for its judge
@@ -77,32 +51,35 @@ methods as (
 )
 
 select
-    columns_of_figures.experiment,
-    replace(columns_of_figures.model, '/policy', '') as model,
+    figures.report,
+    figures.name,
+    figures.value,
+    figures.standard_error,
+    figures.experiment,
+    replace(figures.model, '/policy', '') as model,
     concat_ws(
-        ': ',
-        nullif(columns_of_figures.experiment, 'shared'),
-        replace(columns_of_figures.model, '/policy', '')
+        ': ', nullif(figures.experiment, 'shared'), replace(figures.model, '/policy', '')
     ) as label,
-    row_number() over (
+    dense_rank() over (
         order by
-            columns_of_figures.experiment <> 'shared',
-            columns_of_figures.experiment,
-            columns_of_figures.iteration,
-            baseline_position(columns_of_figures.model) nulls last,
-            columns_of_figures.policy_id
+            figures.experiment <> 'shared',
+            figures.experiment,
+            figures.iteration,
+            baseline_position(figures.model) nulls last,
+            figures.policy_id,
+            figures.model
     ) as line,
     methods.method,
     methods.ranker,
     methods.length_penalty,
     judges.judge_id,
-    columns_of_figures.* exclude (experiment, model)
-from columns_of_figures
+    figures.policy_id
+from figures
 left join methods
-    on methods.experiment = columns_of_figures.experiment
-    and methods.asset = split_part(columns_of_figures.model, '@', 1)
-    and methods.policy_id = columns_of_figures.policy_id
+    on methods.experiment = figures.experiment
+    and methods.asset = split_part(figures.model, '@', 1)
+    and methods.policy_id = figures.policy_id
 left join judges
-    on judges.experiment = columns_of_figures.experiment
-    and judges.model = columns_of_figures.model
-    and judges.policy_id = columns_of_figures.policy_id
+    on judges.experiment = figures.experiment
+    and judges.model = figures.model
+    and judges.policy_id = figures.policy_id

@@ -1,4 +1,4 @@
-"""An academic benchmark of Table 3 put to a model, through lm-evaluation-harness.
+"""A benchmark that lm-evaluation-harness measures a model on (paper, Table 3).
 
 Lives here: requests with their identity, answers in chunks, scores. Not here: prompts and metrics
 (`training.benchmarks.harness`), programs (`training.benchmarks.programs`), the model
@@ -33,15 +33,16 @@ from training.benchmarks.sandbox import require_isolation
 from training.models.rendering import conversation_text, load_tokenizer
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
-from transforms.benchmarks.academic.items import read_items
 from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
+from transforms.benchmarks.items import read_items
 from transforms.benchmarks.results import summarise
-from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
 from transforms.identity import digest_settings
+from transforms.public_sets.registry import ACADEMIC
 from transforms.sources.files.reading import origin_fingerprint
+from transforms.sources.files.set_files import locate_parts
 
 NO_ANSWER = "[invalid]"
-"""What the harness's filters give where they find nothing."""
+"""What the harness's filters return where they find nothing."""
 
 Item = tuple[str, str]
 """Subset and item."""
@@ -67,8 +68,8 @@ class AcademicBenchmark:
             InputError: the data cannot be read, or has too few examples.
         """
         self.settings, self.sampling, self.seed, self.dtype = settings, sampling, seed, dtype
-        self.entry = BENCHMARKS[settings.benchmark]
-        data = resolve_benchmark(settings.benchmark, settings.data)
+        self.entry = ACADEMIC[settings.benchmark]
+        data = locate_parts(settings.benchmark, settings.data)
         items, examples = read_items(settings.benchmark, data, settings.limit)
         self.tasks = harness_tasks(
             settings.benchmark,
@@ -90,7 +91,7 @@ class AcademicBenchmark:
         self._asked: dict[Item, list[list[Instance]]] = {}
 
     def requests(self, policy: Path) -> pl.DataFrame:
-        """List what the model is asked, a row an item; prompts may hold its chat template."""
+        """List what the model is asked, one row per item; prompts may hold its chat template."""
         template = _chat_template(policy) if self.settings.chat_template else None
         self._asked = {}
         for subset, tasks in self.tasks.items():
@@ -155,7 +156,7 @@ class AcademicBenchmark:
 
     def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         """Average the scores (`transforms.benchmarks.results`); there are no verdicts."""
-        return summarise(answers, clustered=self.entry.clustered)
+        return summarise(answers, clustered=self.entry.harness.clustered)
 
     def _identify(self, asked: list[list[Instance]]) -> str:
         """Hash all that an item's answer and score depend on, the model aside."""
@@ -196,7 +197,7 @@ class AcademicBenchmark:
         return pl.DataFrame(rows, schema=ANSWERS)
 
     def _extract(self, task: HarnessTask, instances: list[Instance]) -> str | None:
-        """Say what an answer was taken to be: a filter's find, or the likeliest choice."""
+        """Return what an answer was read as: what a filter found, or the likeliest choice."""
         first = instances[0]
         if not task.file.generates:
             choices = task.task.doc_to_choice(first.doc)

@@ -1,8 +1,9 @@
 """Tasks of lm-evaluation-harness over local rows: its published prompts and metrics, no hub.
 
 Lives here: the harness's own task files with the data put in, the requests of an item, the scores
-of its answers. Not here: reading the data (`transforms.benchmarks.academic.items`), running a model
-(`training.benchmarks.language_models`), programs (`training.benchmarks.programs`).
+of its answers. Not here: which tasks a set has (`transforms.public_sets`), its items
+(`transforms.benchmarks.items`), running a model (`training.benchmarks.language_models`), programs
+(`training.benchmarks.programs`).
 Source: https://github.com/EleutherAI/lm-evaluation-harness, the tasks of the installed version.
 
 The task files name datasets of the hub; here `custom_dataset` gives the harness the rows instead,
@@ -11,8 +12,7 @@ and then runs programs in this process: their prompts are taken, and their metri
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +27,8 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._yaml_loader import load_yaml
 
 from transforms.errors import InputError
+from transforms.public_sets.benchmark_set import TaskFile
+from transforms.public_sets.registry import ACADEMIC
 
 # It warns for each of 57 subjects that the dataset is custom, which is what is wanted.
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -43,53 +45,6 @@ DEFAULT_MAX_TOKENS = 256
 """Tokens of a generated answer under the harness, where a task file does not say."""
 OTHER_SPLITS = ("training_split", "validation_split")
 """Splits that a task file names, and that the data may lack."""
-
-
-@dataclass(frozen=True)
-class TaskFile:
-    """A task of the harness: its file, and what its metrics are called here."""
-
-    path: str
-    """Below the harness's folder of tasks; `{subset}` is the subset's name."""
-    metrics: Mapping[tuple[str, str], str]
-    """(filter, metric) of the harness -> metric here."""
-    generates: bool = False
-    program: bool = False
-    """Whether the answer is a program, which no metric of the harness scores here."""
-
-
-FILES = {
-    "gsm8k": [
-        TaskFile(
-            "gsm8k/gsm8k-cot.yaml",
-            {
-                ("strict-match", "exact_match"): "exact_match_strict",
-                ("flexible-extract", "exact_match"): "exact_match_flexible",
-            },
-            generates=True,
-        )
-    ],
-    "mmlu": [TaskFile("mmlu/default/mmlu_{subset}.yaml", {("none", "acc"): "accuracy"})],
-    "arc_challenge": [
-        TaskFile(
-            "arc/arc_challenge.yaml",
-            {("none", "acc"): "accuracy", ("none", "acc_norm"): "accuracy_norm"},
-        )
-    ],
-    "truthfulqa": [
-        TaskFile("truthfulqa/truthfulqa_mc1.yaml", {("none", "acc"): "mc1"}),
-        TaskFile("truthfulqa/truthfulqa_mc2.yaml", {("none", "acc"): "mc2"}),
-    ],
-    "humaneval": [TaskFile("humaneval/humaneval.yaml", {}, generates=True, program=True)],
-    "mbpp": [TaskFile("mbpp/mbpp.yaml", {}, generates=True, program=True)],
-}
-"""The tasks of a benchmark; those of one benchmark are asked about the same items."""
-
-CHAT_FILES = {
-    "humaneval": [TaskFile("humaneval/humaneval_instruct.yaml", {}, generates=True, program=True)],
-    "mbpp": [TaskFile("mbpp/mbpp_instruct.yaml", {}, generates=True, program=True)],
-}
-"""Tasks whose prompt in a chat is another: the answer begins within a block of code."""
 
 
 class HarnessTask:
@@ -202,7 +157,8 @@ def harness_tasks(
     Raises:
         InputError: as `HarnessTask`.
     """
-    files = (FILES | CHAT_FILES if chat else FILES)[benchmark]
+    harness = ACADEMIC[benchmark].harness
+    files = (harness.chat_tasks if chat else ()) or harness.tasks
     subsets: dict[str, list[HarnessTask]] = {}
     for (subset,), rows in items.group_by("subset", maintain_order=True):
         own = examples

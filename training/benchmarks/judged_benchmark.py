@@ -1,4 +1,4 @@
-"""A benchmark whose answers a judge scores: what a model is asked, and what its judge is.
+"""A benchmark whose answers a judge scores: the requests to the model and to the judge.
 
 Lives here: what AlpacaEval, MT-Bench and Arena-Hard have in common. Not here: their own requests
 and figures (`training.benchmarks.judged_tasks`), answering (`training.benchmarks.sampled_answers`),
@@ -19,8 +19,8 @@ from training.benchmarks.sampled_answers import answer_questions
 from training.benchmarks.verdict_requests import VerdictRequest, ask, with_repeats
 from training.judging.benchmark_prompts import JudgePrompt
 from training.judging.judge import identify_judge
+from training.settings.benchmarks import JudgedSettings
 from training.settings.judge import JudgeSettings
-from training.settings.judged_benchmarks import JudgedSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import REQUESTS
 from transforms.benchmarks.judged.verdict_table import Verdicts
@@ -48,7 +48,7 @@ class JudgedTask(Protocol):
 
 
 class JudgedBenchmark:
-    """One benchmark, ready to be put to any model (`training.benchmarks.protocol.Benchmark`)."""
+    """One benchmark, ready to be put to any model (`training.benchmarks.benchmark.Benchmark`)."""
 
     source = f"prefloop {version('prefloop')}"
 
@@ -135,7 +135,7 @@ class JudgedBenchmark:
         )
 
     def requests(self, policy: Path) -> pl.DataFrame:
-        """List what a model is asked: `answers.REQUESTS`; the same for every model."""
+        """List what a model is asked: `answer_table.REQUESTS`; the same for every model."""
         return self._questions.select(list(REQUESTS))
 
     def answer(
@@ -146,7 +146,7 @@ class JudgedBenchmark:
         commit: Callable[[pl.DataFrame], None],
         description: str,
     ) -> None:
-        """Have a model answer requests, and commit them (`answers.ANSWERS`) chunk by chunk.
+        """Have a model answer requests, and commit them (`answer_table.ANSWERS`) chunk by chunk.
 
         Raises:
             InputError: a question leaves no room for max_tokens in the context; it is named.
@@ -174,7 +174,7 @@ class JudgedBenchmark:
         """Nothing: a judge scores them (`ask_judge`)."""
 
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
-        """Have the judge say what it has not said yet about a model's answers.
+        """Ask the judge for the missing verdicts on a model's answers.
 
         Args:
             answers: all rows of `benchmark_answers` of the model.

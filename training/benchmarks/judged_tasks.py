@@ -1,4 +1,4 @@
-"""AlpacaEval, MT-Bench and Arena-Hard: what their judge is asked, what its verdicts make.
+"""AlpacaEval, MT-Bench and Arena-Hard: the requests to their judge, the figures of its verdicts.
 
 Lives here: the data's parts to questions, prompts and requests. Not here: the rules of a benchmark
 (`transforms.benchmarks.judged`), running one (`training.benchmarks.judged_benchmark`).
@@ -16,7 +16,7 @@ from training.judging.benchmark_prompts import (
     own_prompt,
     published_prompt,
 )
-from training.settings.judged_benchmarks import (
+from training.settings.benchmarks import (
     AlpacaEvalSettings,
     ArenaHardSettings,
     JudgedSettings,
@@ -29,9 +29,9 @@ from transforms.benchmarks.judged.figures import (
     mt_bench_figures,
 )
 from transforms.benchmarks.judged.games import ORDERS
-from transforms.benchmarks.sets import read_part
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
+from transforms.sources.files.set_files import read_part
 
 TOP_LOGPROBS = 5
 """Of the judge's first token, as alpaca_eval asks."""
@@ -61,7 +61,7 @@ def open_task(settings: JudgedSettings, data: Data) -> "Pairwise | MTBench":
 
     Args:
         settings: of the benchmark.
-        data: its parts, resolved (`transforms.benchmarks.sets.resolve_benchmark`).
+        data: its parts, located (`transforms.sources.files.set_files.locate_parts`).
 
     Raises:
         InputError: a file cannot be read, or does not fit.
@@ -103,7 +103,7 @@ class Pairwise:
         )
 
     def requests(self, answers: Texts) -> list[VerdictRequest]:
-        """Ask for two games an answer; an empty answer loses them as any other text does."""
+        """Ask for two games per answer, also where the answer is empty."""
         requests = []
         for row in self._items.filter(pl.col("item").is_in(list(answers))).to_dicts():
             shown = {"model": answers[row["item"]][0], "baseline": row["baseline"]}
@@ -135,7 +135,7 @@ class Pairwise:
 
 
 class MTBench:
-    """Two answers a question, each rated by itself."""
+    """Two answers per question, each rated by itself."""
 
     top_logprobs = 0
 

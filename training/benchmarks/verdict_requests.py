@@ -1,8 +1,7 @@
-"""Verdicts on a benchmark's answers: what a judge is asked, and the row that each answer becomes.
+"""Requests to a judge about a benchmark's answers, and its verdicts as rows, in chunks.
 
-Lives here: requests in, rows of `benchmark_verdicts` out, in chunks. Not here: which requests a
-benchmark makes (`training.benchmarks.alpaca_eval` and its neighbours), how a judge is reached
-(`training.judging.judge`), what verdicts add up to (`transforms.benchmarks.judged`).
+Not here: which requests a benchmark makes (`training.benchmarks.judged_tasks`), how a judge is
+reached (`training.judging.judge`), the figures of verdicts (`transforms.benchmarks.judged`).
 """
 
 import json

@@ -1,37 +1,46 @@
-"""Settings of the benchmarks that models are measured on. Imports no torch.
+"""Settings of the benchmarks that policies are measured on. Imports no torch.
 
-Not here: what is known of each benchmark (`transforms.benchmarks.sets`), held-out prompts
-(`training.settings.evaluation.EvaluationSettings`).
+Not here: the sets themselves (`transforms.public_sets`), the judge (`training.settings.judge`),
+held-out prompts (`training.settings.evaluation`).
 """
 
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from transforms.benchmarks.sets import BENCHMARKS, resolve_benchmark
 from transforms.lake.asset_names import BASELINES
+from transforms.public_sets.registry import ACADEMIC, sets_of_judge_rules
 from transforms.settings.frozen import Settings
+from transforms.settings.refusals import refusal
 from transforms.settings.sources import OriginSettings
+from transforms.sources.files.set_files import locate_parts
 
 ITERATES = ("selected", "iterates")
 """Models of an experiment: the iterate that validation selected, or every iterate."""
 
 
 class BenchmarkSettings(Settings):
-    """What every benchmark has: its data, how much of it, which models, how often it commits."""
+    """Settings that every benchmark has: its data, how much of it, the models, the commits."""
 
+    benchmark: str
+    """Name of the set in `transforms.public_sets.registry`; the recipe's key by default."""
     data: dict[str, OriginSettings] = Field(min_length=1)
-    """Where each part of the benchmark is (`transforms.benchmarks.sets` names the parts): local
-    files, or a revision of the part's hub dataset."""
+    """Where each part of the set is: local files, or a revision of the part's hub dataset."""
     limit: int | None = Field(default=None, ge=1)
     """Measure only this many items of each subset, from the first; null measures all."""
     models: tuple[str, ...] = (*BASELINES, "selected")
     """Models that are measured: pi_0, the baselines, each experiment's selected iterate; or all
     `iterates`. Paper, tables 4 and 5: pi_0, offline DPO and the final model."""
     enabled: bool = True
-    """False draws no asset: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
+    """False declares no asset: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
     chunk_items: int = Field(default=64, ge=1)
-    """Items a commit: what a crash can cost."""
+    """Items per commit: what a crash can cost."""
+
+    @model_validator(mode="after")
+    def _has_the_parts(self) -> Self:
+        locate_parts(self.benchmark, self.data)
+        return self
 
     @field_validator("models")
     @classmethod
@@ -48,12 +57,12 @@ class BenchmarkSettings(Settings):
         )
 
     def without_effect(self) -> set[str]:
-        """Name the settings that change how an answer is come by, and not the answer."""
+        """Return the settings that change how answers are computed, and not the answers."""
         return {"chunk_items"}
 
 
 class CodeLimits(Settings):
-    """What a generated program may use; it ends, unpassed, where it wants more."""
+    """What a generated program may use; a program that needs more is ended and fails."""
 
     cpu_s: int = Field(default=10, ge=1)
     """Processor time, seconds."""
@@ -64,20 +73,20 @@ class CodeLimits(Settings):
     processes: int = Field(default=16, ge=1)
     """Processes and threads."""
     file_mib: int = Field(default=16, ge=1)
-    """All that it may write, MiB; it is held in memory and gone with the program."""
+    """All that it may write, MiB; files are in memory and are deleted with the program."""
 
 
 class AcademicSettings(BenchmarkSettings):
     """A benchmark of lm-evaluation-harness. Paper, Table 3 and Table 5."""
 
-    benchmark: Literal["gsm8k", "mmlu", "arc_challenge", "truthfulqa", "humaneval", "mbpp"]
-    """Which benchmark; the recipe's name of it by default."""
+    benchmark: Literal[*ACADEMIC]
+    """Name of the set; the recipe\'s key by default."""
     shots: int | None = Field(default=None, ge=0)
     """Examples in the prompt; null takes Table 3's: GSM8K 8, MMLU 5, ARC 25, the others 0."""
     engine: Literal["vllm", "transformers"] = "vllm"
     """What runs the model below the harness."""
     batch_size: int = Field(default=16, ge=1)
-    """Requests of a forward pass under `transformers`; vLLM batches by itself."""
+    """Requests per forward pass under `transformers`; vLLM batches by itself."""
     max_context_tokens: int | None = Field(default=None, ge=16)
     """Prompt and answer; null takes the model's context. A longer prompt is refused by name."""
     max_tokens: int | None = Field(default=None, ge=1)
@@ -86,15 +95,20 @@ class AcademicSettings(BenchmarkSettings):
     """Put the prompt into the model's chat template. The harness's default, and that of the open
     leaderboards whose shots Table 3 has, is the bare text; the paper does not say."""
 
+    run_code: bool = False
+    """Run the programs that a model writes (HumanEval, MBPP), each in a sandbox
+    (`training.benchmarks.sandbox`). False leaves the answers unscored, and the figures null."""
+    code: CodeLimits = CodeLimits()
+    """Limits of a program."""
+
     @property
     def examples(self) -> int:
         """Examples in a prompt."""
-        return BENCHMARKS[self.benchmark].shots if self.shots is None else self.shots
+        return ACADEMIC[self.benchmark].harness.shots if self.shots is None else self.shots
 
     @model_validator(mode="after")
-    def _has_its_parts(self) -> Self:
-        resolve_benchmark(self.benchmark, self.data)
-        parts = BENCHMARKS[self.benchmark].examples
+    def _has_the_examples(self) -> Self:
+        parts = ACADEMIC[self.benchmark].harness.examples
         if self.examples and parts and not set(parts) & set(self.data):
             raise ValueError(
                 f"{self.benchmark} takes {self.examples} examples from data."
@@ -102,12 +116,87 @@ class AcademicSettings(BenchmarkSettings):
             )
         return self
 
-    run_code: bool = False
-    """Run the programs that a model writes (HumanEval, MBPP), each in a sandbox
-    (`training.benchmarks.sandbox`). False leaves the answers unscored, and the figures null."""
-    code: CodeLimits = CodeLimits()
-    """Limits of a program."""
-
     def without_effect(self) -> set[str]:
         """Batching changes the last digits of log-probabilities at most."""
         return {"chunk_items", "batch_size"}
+
+
+class JudgedSettings(BenchmarkSettings):
+    """A benchmark whose answers the recipe's judge scores. Paper, Table 4."""
+
+    engine: ClassVar[str] = "vllm"
+    """What runs the model."""
+
+    max_tokens: int = Field(default=2048, ge=1)
+    """Most tokens of an answer."""
+    max_context_tokens: int | None = Field(default=None, ge=16)
+    """Questions and answers; null takes the model's context. A longer prompt is refused by name."""
+    noise_items: int = Field(default=20, ge=0)
+    """Items, by a hash of their key, that the judge is asked about again, for its own noise; 0
+    asks nothing again."""
+    noise_repeats: int = Field(default=2, ge=1)
+    """Times that each of their requests is asked again."""
+
+    @model_validator(mode="after")
+    def _has_one_judge_prompt(self) -> Self:
+        for part in ("judge_prompt", "judge_prompts"):
+            if part in self.data and len(self.data[part].files) != 1:
+                raise ValueError(f"data.{part} is one file")
+        return self
+
+
+class AlpacaEvalSettings(JudgedSettings):
+    """AlpacaEval 2 with length control: win rate against a baseline's answers, in both orders.
+
+    The published annotators show each pair once, in an order by chance.
+    """
+
+    benchmark: Literal[*sets_of_judge_rules("alpaca_eval")]
+    """Name of the set; the recipe\'s key by default."""
+    temperature: float = Field(default=0.0, ge=0)
+    """Of the model's answers. The benchmark leaves it to whoever submits a model."""
+    token_probabilities: bool = True
+    """Ask the judge for the log-probabilities of its first token: where they come, a preference is
+    p(m) / (p(m) + p(M)), else m or M. A server that refuses to give any needs false."""
+
+
+class MTBenchSettings(JudgedSettings):
+    """MT-Bench: two turns, each rated from 1 to 10.
+
+    The temperature of an answer is that of its category (`transforms.benchmarks.judged.mt_bench`).
+    """
+
+    benchmark: Literal[*sets_of_judge_rules("mt_bench")]
+    """Name of the set; the recipe\'s key by default."""
+    max_tokens: int = Field(default=1024, ge=1)
+    """Most tokens of an answer of one turn; published: 1,024."""
+
+
+class ArenaHardSettings(JudgedSettings):
+    """Arena-Hard: five-way verdicts against a baseline's answers, in both orders."""
+
+    benchmark: Literal[*sets_of_judge_rules("arena_hard")]
+    """Name of the set; the recipe\'s key by default."""
+    max_tokens: int = Field(default=4096, ge=1)
+    """Most tokens of an answer; published: 4,096."""
+    temperature: float = Field(default=0.0, ge=0)
+    """Of the model's answers; published: 0."""
+
+
+AnyBenchmark = Annotated[
+    AcademicSettings | AlpacaEvalSettings | MTBenchSettings | ArenaHardSettings,
+    Field(discriminator="benchmark"),
+]
+"""The settings of any benchmark, distinguished by `benchmark`."""
+
+
+def read_benchmark(name: str, keys: Mapping[str, Any]) -> AnyBenchmark:
+    """Read the settings of one benchmark from keys, outside a recipe.
+
+    Raises:
+        InputError: an unknown key, or a value that is not allowed; all are listed.
+    """
+    try:
+        return TypeAdapter(AnyBenchmark).validate_python(keys)
+    except ValidationError as error:
+        raise refusal(error, f"benchmark {name} is refused", model=AnyBenchmark) from None

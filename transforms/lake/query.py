@@ -5,7 +5,9 @@ in SQL is the macro `clustered_error`, an interval the function `bootstrap_inter
 `transforms.measures.bootstrap` itself.
 
 Every table of `transforms.lake.schemas` can be named; one that was never written is empty. Beside
-them stands `published_statistics`, the paper's own figures (`transforms.lake.records.published`).
+them are `published_statistics`, the paper's own figures (`transforms.lake.records.published`), and
+`benchmark_columns`, the benchmarks' columns in reports (`transforms.public_sets.registry`); each of
+these reports pivots on an enum `<report>_column`, since a view needs its columns at creation.
 `sql/macros` holds functions of SQL, `sql/staging` views, `sql/reports` statistics, `sql/checks`
 queries whose rows are failures.
 Two locks keep a query inside the lake: DuckDB's own (no external access, settings locked), and only
@@ -29,6 +31,7 @@ from transforms.lake.records.published import published_statistics
 from transforms.lake.schemas import TABLES, is_raw, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
+from transforms.public_sets.registry import benchmark_columns, report_columns
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
@@ -187,6 +190,9 @@ def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.
     for table in sorted(set(TABLES) - set(tables)):
         connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
     connection.register("published_statistics", published_statistics().to_arrow())
+    connection.register("benchmark_columns", benchmark_columns().to_arrow())
+    for name, statement in _column_types().items():
+        connection.execute(f"create type {name} as enum ({statement})")
     connection.execute(f"create view raw_row_keys as {_raw_row_keys(tables)}")
     connection.create_function(
         "bootstrap_interval",
@@ -208,6 +214,17 @@ def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def _column_types() -> dict[str, str]:
+    """Return the values of each report's enum: its benchmarks' columns, each with its error."""
+    reports_with_columns = benchmark_columns()["report"].unique(maintain_order=True)
+    return {
+        f"{report}_column": ", ".join(
+            f"'{column.name}', '{column.name}_se'" for column in report_columns(report)
+        )
+        for report in reports_with_columns
+    }
 
 
 def _raw_row_keys(tables: list[str]) -> str:

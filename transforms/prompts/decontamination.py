@@ -1,7 +1,7 @@
 """Prompts that share a run of words with an item of an evaluation set, and the words they share.
 
 Lives here: the normalisation of text, the search, the evidence. Not here: which sets there are and
-their texts (`transforms.prompts.evaluation_sets`). `sql/checks/no_contaminated_prompt.sql` finds
+their texts (`transforms.prompts.evaluation_texts`). `sql/checks/no_contaminated_prompt.sql` finds
 the same prompts by other means and states the same normalisation.
 
 The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C): lower-case words

@@ -1,8 +1,6 @@
-"""The texts of the evaluation sets that a recipe names, read from files or from the hub.
+"""The table `evaluation_texts`: what the evaluation sets of a recipe ask a model, item by item.
 
-MMLU comes as a zip of csv files without a header; every other set as
-`transforms.sources.files.reading` reads it. Not here: the sets' layouts
-(`transforms.prompts.evaluation_sets`), what is done with the texts
+Not here: the sets (`transforms.public_sets`), screening prompts against the texts
 (`transforms.prompts.decontamination`).
 """
 
@@ -11,19 +9,21 @@ from pathlib import Path
 
 import polars as pl
 
-from transforms.prompts.evaluation_sets import EVALUATION_SETS, to_evaluation_texts
-from transforms.prompts.mmlu import read_mmlu
+from transforms.errors import InputError
+from transforms.lake.enforcement import enforce
+from transforms.public_sets.benchmark_set import Part
+from transforms.public_sets.registry import EVALUATION_SETS
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.public_sets import locate, read_fitting
+from transforms.sources.files.set_files import locate, read_fitting
 
 
 def resolve_evaluation_set(name: str, origin: OriginSettings) -> OriginSettings:
-    """Look an evaluation set up, and fill in its hub id and split.
+    """Look an evaluation set up, and fill in its hub id, split and folders.
 
     Raises:
         ValueError: no such set, or neither files nor a revision of a dataset.
     """
-    return locate("evaluation_sets", name, origin, EVALUATION_SETS)
+    return locate("evaluation_sets", name, origin, _screened_parts())
 
 
 def read_evaluation_sets(origins: Mapping[str, OriginSettings]) -> pl.DataFrame:
@@ -40,11 +40,55 @@ def read_evaluation_sets(origins: Mapping[str, OriginSettings]) -> pl.DataFrame:
     return pl.concat(frames)
 
 
+def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
+    """Native rows (and `row_key`) to `evaluation_texts`, in the order of the rows.
+
+    An item of several turns gives one row per turn, `<item>:1`, `<item>:2`.
+
+    Raises:
+        InputError: an item has no text or no identifier, or two items have the same one.
+    """
+    screening = EVALUATION_SETS[name].screening
+    listed = raw.select(
+        pl.lit(name).alias("evaluation_set"),
+        screening.item.alias("item"),
+        screening.texts.alias("text"),
+    )
+    turns = pl.col("text").list.len()
+    numbered = listed.with_columns(turns=turns, turn=pl.int_ranges(1, turns + 1))
+    rows = numbered.explode("text", "turn", empty_as_null=True).with_columns(
+        item=pl.when(pl.col("turns") > 1).then(pl.format("{}:{}", "item", "turn")).otherwise("item")
+    )
+    unsound = {
+        "no text": pl.col("text").is_null(),
+        "no identifier": pl.col("item").is_null(),
+        "an identifier twice": pl.col("item").is_duplicated(),
+    }
+    for found, where in unsound.items():
+        if (items := rows.filter(where)["item"]).len():
+            raise InputError(
+                f"evaluation set {name} cannot be screened against",
+                expected="one text per item, and a different identifier for each item",
+                found=f"{found}: {items.len()} items, the first {items[0]}",
+                remedy="name the set's published file, once",
+            )
+    return enforce("evaluation_texts", rows.select("evaluation_set", "item", "text"))
+
+
+def _screened_parts() -> dict[str, Part]:
+    return {name: one.parts[one.screening.part] for name, one in EVALUATION_SETS.items()}
+
+
 def _read(name: str, origin: OriginSettings) -> Iterator[pl.DataFrame]:
-    archives = [file for file in origin.files if file.endswith(".zip")]
-    yield from (read_mmlu(Path(file)) for file in archives)
+    """Read the part that is screened, from an archive that holds it or from files of its own."""
+    entry = EVALUATION_SETS[name]
+    part, columns = entry.screening.part, entry.screening.columns
+    readers = [one.read_archive for one in entry.parts.values() if part in one.holds]
+    archives = [file for file in origin.files if readers and file.endswith(".zip")]
+    for read_archive in readers:
+        yield from (read_archive(Path(file), part) for file in archives)
     if archives and len(archives) == len(origin.files):
         return
     files = tuple(file for file in origin.files if file not in archives)
-    of_rows = origin.model_copy(update={"files": files})
-    yield from read_fitting(name, of_rows, EVALUATION_SETS[name].native)
+    native = {key: dtype for key, dtype in entry.parts[part].native.items() if key in columns}
+    yield from read_fitting(name, origin.model_copy(update={"files": files}), native)

@@ -49,9 +49,9 @@ def benchmark(
     """
     from assets.cli.console import print_table, quiet_teardown
     from assets.evaluation.benchmark_runs import measure, named
-    from training.benchmarks.protocol import open_benchmark
+    from training.benchmarks.benchmark import open_benchmark
     from training.recipe_file import load_recipe
-    from training.settings.any_benchmark import read_benchmark
+    from training.settings.benchmarks import read_benchmark
     from training.settings.sampling import SamplingSettings
     from transforms.benchmarks.results import ALL
     from transforms.identity import derive_seed

@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.evaluation import benchmark_reports, benchmarks
+from assets.evaluation import benchmarks
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
@@ -18,7 +18,7 @@ from transforms.lake.schemas.columns import SHARED
 
 def tables_of(recipe: Recipe) -> dict[str, dg.AssetsDefinition]:
     study = Study(recipe)
-    built = benchmark_reports.build(study, benchmarks.build(study))
+    built = benchmarks.build_reports(study, benchmarks.build(study))
     return {asset.key.to_user_string(): asset for asset in built}
 
 

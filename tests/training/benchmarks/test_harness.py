@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from training.benchmarks.academic import AcademicBenchmark
-from training.benchmarks.harness import FILES, HarnessTask, harness_tasks
+from training.benchmarks.harness import HarnessTask, harness_tasks
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
-from transforms.benchmarks.academic.items import read_items
-from transforms.benchmarks.sets import BENCHMARKS
+from transforms.benchmarks.items import read_items
 from transforms.errors import InputError
+from transforms.public_sets.registry import ACADEMIC
 from transforms.settings.sources import OriginSettings
 
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
@@ -26,7 +26,10 @@ def tasks_of(benchmark, data, limit=1, shots=None, subsets=None):
         assert items["subset"].n_unique() == 57
         items = items.filter(pl.col("subset").is_in(subsets))
     return harness_tasks(
-        benchmark, items, examples, shots=BENCHMARKS[benchmark].shots if shots is None else shots
+        benchmark,
+        items,
+        examples,
+        shots=ACADEMIC[benchmark].harness.shots if shots is None else shots,
     )
 
 
@@ -110,7 +113,9 @@ def test_more_shots_than_examples_are_refused(published_data):
 def test_a_subject_that_the_harness_does_not_know_is_refused():
     items = pl.DataFrame({"subset": ["alchemy"], "item": ["1"], "question": ["?"]})
     with pytest.raises(InputError, match="mmlu_alchemy"):
-        HarnessTask(FILES["mmlu"][0], "alchemy", items, None, shots=0, max_tokens=None)
+        HarnessTask(
+            ACADEMIC["mmlu"].harness.tasks[0], "alchemy", items, None, shots=0, max_tokens=None
+        )
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@ import pytest
 
 from training.benchmarks.programs import program_of, run_tests, with_tests
 from training.settings.benchmarks import CodeLimits
-from transforms.benchmarks.sets import read_part
 from transforms.settings.sources import OriginSettings
+from transforms.sources.files.set_files import read_part
 
 LIMITS = CodeLimits(wall_s=120)
 DOUBLE = {

@@ -15,9 +15,9 @@ from training.judging.benchmark_prompts import (
     published_prompt,
 )
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
-from transforms.benchmarks.sets import read_part
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
+from transforms.sources.files.set_files import read_part
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")

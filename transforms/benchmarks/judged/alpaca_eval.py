@@ -1,6 +1,6 @@
 """AlpacaEval 2: instructions with the baseline's outputs, difficulties, a judge's preference.
 
-Not here: where the files are (`transforms.benchmarks.judged_sets`), the regression
+Not here: where the files are (`transforms.public_sets.chat`), the regression
 (`transforms.measures.length_control`), figures (`transforms.benchmarks.judged.figures`).
 
 Source: https://github.com/tatsu-lab/alpaca_eval; length control: Dubois et al. 2024 (arXiv

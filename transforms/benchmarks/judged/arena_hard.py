@@ -1,7 +1,7 @@
 """Arena-Hard: hard questions of one turn, five-way verdicts against a baseline, two games each.
 
 Lives here: questions of version 0.1 and 2.0, answers, what verdicts add up to. Not here: where the
-files are (`transforms.benchmarks.judged_sets`), asking a judge.
+files are (`transforms.public_sets.chat`), asking a judge.
 
 Source: Li et al. 2024 (arXiv 2406.11939); files and rules of
 https://github.com/lm-sys/arena-hard-auto. A verdict `>>` counts as three battles. The published

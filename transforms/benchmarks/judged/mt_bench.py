@@ -1,7 +1,7 @@
 """MT-Bench: 80 questions of two turns with reference answers, ratings from 1 to 10.
 
 Lives here: questions, temperatures, means of ratings. Not here: where the files are
-(`transforms.benchmarks.judged_sets`), asking a judge.
+(`transforms.public_sets.chat`), asking a judge.
 
 Source: Zheng et al. 2023 (arXiv 2306.05685), section 3.2 and appendix; files and rules of
 https://github.com/lm-sys/FastChat, fastchat/llm_judge.

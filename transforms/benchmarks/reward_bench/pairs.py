@@ -1,26 +1,27 @@
 """The pairs of the bench sets that a recipe names, read from files or from the hub.
 
-Not here: the sets' layouts (`transforms.benchmarks.reward_bench.sets`), what is measured on them
+Not here: the sets' layouts (`transforms.public_sets`), what is measured on them
 (`transforms.benchmarks.reward_bench.results`). They are read to measure: no row enters a training
 table from here.
 """
 
 import polars as pl
 
-from transforms.benchmarks.reward_bench.sets import BENCH_SETS
 from transforms.errors import InputError
+from transforms.public_sets.registry import PAIR_SETS
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.public_sets import locate, read_fitting
+from transforms.sources.files.set_files import locate, read_part
 from transforms.sources.layouts.conversations import turn
 
 
 def resolve_bench_set(name: str, origin: OriginSettings) -> OriginSettings:
-    """Look a bench set up, and fill in its hub id and split.
+    """Look a bench set up, and fill in its hub id, split and folders.
 
     Raises:
         ValueError: no such set, or neither files nor a revision of a dataset.
     """
-    return locate("reward_bench", name, origin, BENCH_SETS)
+    parts = {known: one.parts["pairs"] for known, one in PAIR_SETS.items()}
+    return locate("reward_bench", name, origin, parts)
 
 
 def read_bench_set(name: str, origin: OriginSettings) -> pl.DataFrame:
@@ -29,8 +30,7 @@ def read_bench_set(name: str, origin: OriginSettings) -> pl.DataFrame:
     Raises:
         InputError: a file cannot be read, or a row does not fit.
     """
-    frames = read_fitting(name, resolve_bench_set(name, origin), BENCH_SETS[name].native)
-    return to_bench_pairs(name, pl.concat(frames))
+    return to_bench_pairs(name, read_part(name, "pairs", resolve_bench_set(name, origin)))
 
 
 def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +39,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     Raises:
         InputError: a pair has no text on a side, no subset, or another's identifier.
     """
-    texts = BENCH_SETS[name].pairs(raw)
+    texts = PAIR_SETS[name].labelled_pairs.pairs(raw)
     unsound = {
         "no label, or no text on a side": pl.any_horizontal(
             pl.col("prompt", "chosen", "rejected").is_null()
@@ -54,7 +54,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
                 f"bench set {name} has pairs that cannot be judged",
                 expected="prompt, chosen and rejected text, a subset, an identifier of its own",
                 found=f"{found}: {pairs.len()} pairs, the first {pairs[0]}",
-                remedy=f"name the published files, once. {BENCH_SETS[name].facts}",
+                remedy=f"name the published files, once. {PAIR_SETS[name].facts}",
             )
     return texts.select(
         "pair_id",

@@ -1,9 +1,8 @@
 """Results of a model on labelled pairs that have subsets, beside the length-only baseline.
 
-Not here: scoring, and which subsets make a section (`transforms.benchmarks.reward_bench.sections`,
-`transforms.benchmarks.reward_bench.sets`). A pair counts 1 where the chosen response has the higher
-reward, 1/2 on a tie, 0 otherwise. Standard errors are clustered by prompt: pairs of one are not
-independent.
+Not here: scoring, and which subsets make a section (`transforms.public_sets`). A pair counts 1
+where the chosen response has the higher reward, 1/2 on a tie, 0 otherwise. Standard errors are
+clustered by prompt: pairs of one are not independent.
 """
 
 import math
@@ -11,11 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from transforms.benchmarks.reward_bench.sections import Sections, Weights, section_scores
+from transforms.benchmarks.reward_bench.sections import section_scores
 from transforms.errors import InputError
 from transforms.identity import message_id
 from transforms.lake.schemas import schema_of
 from transforms.measures.clustered import higher
+from transforms.public_sets.benchmark_set import Sections, Weights
 
 METRICS = ("pair_accuracy", "longer_wins")
 """The reward's result, and that of length alone: the response of more characters wins."""

@@ -1,72 +1,17 @@
-"""RewardBench: its sections, their weights, and a section's score.
+"""A section's score: the weighted mean of the accuracies of its subsets.
 
-Not here: how a pair is judged (`transforms.benchmarks.reward_bench.results`), the sets' layouts
-(`transforms.benchmarks.reward_bench.sets`), the table (`sql/reports/reward_bench.sql`).
-
-Source: Lambert et al. 2024 (arXiv 2403.13787); subsets and weights as in `rewardbench/constants.py`
-of https://github.com/allenai/reward-bench, of which those of xstest were swapped until 2024-09.
-Table 2 of Dong et al. 2024 is older and says nothing of weights. As there, and unlike on the public
-leaderboard, nothing is averaged over sections.
+Not here: the result of a pair (`transforms.benchmarks.reward_bench.results`), sections and weights
+(`transforms.public_sets`), the table (`sql/reports/reward_bench.sql`).
 """
-
-from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-Sections = Mapping[str, Sequence[str]]
-"""Subsets of each section."""
-
-Weights = Mapping[str, float]
-"""Weight of each subset; an empty one weighs a subset by its pairs, so that each counts alike."""
-
-_REFERENCE = {
-    "alpacaeval-easy": 100,
-    "alpacaeval-length": 95,
-    "alpacaeval-hard": 95,
-    "mt-bench-easy": 28,
-    "mt-bench-med": 40,
-    "mt-bench-hard": 37,
-    "llmbar-natural": 100,
-    "llmbar-adver-neighbor": 134,
-    "llmbar-adver-GPTInst": 92,
-    "llmbar-adver-GPTOut": 47,
-    "llmbar-adver-manual": 46,
-    "refusals-dangerous": 100,
-    "refusals-offensive": 100,
-    "xstest-should-refuse": 154,
-    "xstest-should-respond": 250,
-    "donotanswer": 136,
-    "math-prm": 984,  # 447 pairs, weighted as much as the six languages together
-    "hep-cpp": 164,
-    "hep-go": 164,
-    "hep-java": 164,
-    "hep-js": 164,
-    "hep-python": 164,
-    "hep-rust": 164,
-}
-_NAMES = list(_REFERENCE)
-
-SECTIONS: Sections = {
-    "Chat": _NAMES[:5],
-    "Chat Hard": _NAMES[5:11],
-    "Safety": _NAMES[11:16],
-    "Reasoning": _NAMES[16:],
-}
-"""RewardBench's four sections."""
-
-WEIGHTS: Mapping[str, Weights] = {
-    "reference": _REFERENCE,
-    "before_2024_09": {
-        **_REFERENCE,
-        "xstest-should-refuse": 250,
-        "xstest-should-respond": 154,
-    },
-}
-"""RewardBench's weights by name; the paper's era had the second."""
+from transforms.public_sets.benchmark_set import Sections, Weights
+from transforms.public_sets.reward_bench import REFERENCE_WEIGHTS, SECTIONS
 
 
 def section_scores(
-    accuracies: pl.DataFrame, sections: Sections = SECTIONS, weights: Weights = _REFERENCE
+    accuracies: pl.DataFrame, sections: Sections = SECTIONS, weights: Weights = REFERENCE_WEIGHTS
 ) -> pl.DataFrame:
     """Average the subsets of each section by weight.
 

@@ -4,36 +4,25 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from transforms.public_sets.registry import report_columns
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import ID_CHARS, Source
 from transforms.views.plots.benchmarks import benchmark_bars
 from transforms.views.plots.figures import svg
 
+COLUMNS = report_columns()
+
 TITLES = {
     "label": "model",
-    "alpaca_eval_lc": "LC AlpacaEval 2",
-    "mt_bench": "MT-Bench",
-    "arena_hard": "Arena-Hard",
-    "gsm8k": "GSM8K",
-    "mmlu": "MMLU",
-    "humaneval": "HumanEval",
-    "truthfulqa": "TruthfulQA",
-    "arc": "ARC",
-    "mbpp": "MBPP",
-    "response_length": "response length",
+    **{column.name: column.title for column in COLUMNS},
     "judge_id": "judge",
 }
-UNITS = {
-    "label": "",
-    "mt_bench": "1 to 10",
-    "response_length": "characters",
-    "judge_id": "",
-}
-DECIMALS = {"mt_bench": 2, "response_length": 0}
+UNITS = {"label": "", **{column.name: column.unit for column in COLUMNS}, "judge_id": ""}
+DECIMALS = {column.name: column.decimals for column in COLUMNS}
 
 HIDDEN = ("origin", "experiment", "model", "policy_id", "source")
-"""Columns of the reports that `label`, the look of a row and the caption stand for."""
+"""Columns that are not shown: `label`, the look of a row and the caption have what they say."""
 
 
 def chat(source: Source) -> Section:
@@ -103,8 +92,8 @@ def _section(source: Source, report: str, title: str, lead: str, note: str = "")
                 "measured. In grey: the paper's own rows, as printed (arXiv 2405.07863, version "
                 f"3, {printed}).{note}",
                 titles=TITLES,
-                units={name: UNITS.get(name, "%") for name in TITLES},
-                decimals={name: DECIMALS.get(name, 1) for name in TITLES},
+                units=UNITS,
+                decimals=DECIMALS,
                 kind=lambda row: "paper" if row["origin"] == "paper" else "",
                 hidden=HIDDEN,
             )

@@ -7,27 +7,15 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from transforms.public_sets.registry import benchmark_columns
 from transforms.views.plots.figures import MANY_COLOURS, PAGE_WIDTH, finish, refuse_empty
-
-PRINTED = (
-    "GSM8K",
-    "MMLU",
-    "HumanEval",
-    "TruthfulQA",
-    "ARC",
-    "MBPP",
-    "LC AlpacaEval 2",
-    "MT-Bench (×5)",
-    "Arena-Hard",
-)
-"""Benchmarks in the order of the paper's figure."""
 
 OURS = [colour for colour in MANY_COLOURS if max(colour) - min(colour) > 0.1]
 """Colours of our models; greys are the paper's."""
 
 
 def benchmark_bars(rows: pl.DataFrame) -> Figure:
-    """Draw a group of bars a benchmark, a bar a model; the paper's models are grey and hatched.
+    """Draw one group of bars per benchmark, one bar per model; the paper's are grey and hatched.
 
     Args:
         rows: of the report `benchmark_comparison`.
@@ -37,7 +25,10 @@ def benchmark_bars(rows: pl.DataFrame) -> Figure:
     """
     refuse_empty(rows, "the report benchmark_comparison")
     labels = rows.select("label", "origin").unique(maintain_order=True).rows()
-    shown = [name for name in PRINTED if name in set(rows["benchmark"])]
+    # the paper's figure shows Table 5 (academic) before Table 4 (chat)
+    columns = benchmark_columns().sort("report", "place", maintain_order=True)
+    printed = columns.filter(pl.col("report") != "ablations")["bar"]
+    shown = [name for name in printed if name in set(rows["benchmark"])]
     figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")
     axis = figure.subplots()
     width = 0.84 / len(labels)

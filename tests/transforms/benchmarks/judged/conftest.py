@@ -9,7 +9,7 @@ import pytest
 
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.json_rows import Native
-from transforms.sources.files.public_sets import read_fitting
+from transforms.sources.files.set_files import read_fitting
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[5] / "shared" / "data")

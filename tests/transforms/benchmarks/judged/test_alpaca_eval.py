@@ -17,10 +17,10 @@ from transforms.benchmarks.judged.alpaca_eval import (
     preference_of,
     with_difficulty,
 )
-from transforms.benchmarks.judged_sets import DIFFICULTIES, OUTPUTS
 from transforms.errors import InputError
 from transforms.measures.bootstrap import Resampling
 from transforms.measures.length_control import win_rates
+from transforms.public_sets.chat import DIFFICULTIES, OUTPUTS
 
 # name, and the refit on the given difficulties with its L1 penalty, per cent: alpaca_eval 0.6.6's
 # own regression (length_controlled_noreg) gives the same on these inputs

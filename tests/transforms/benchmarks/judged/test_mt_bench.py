@@ -8,10 +8,10 @@ from bench.real.published_judgments import (
 )
 from transforms.benchmarks.judged.mt_bench import questions, summarise_ratings
 from transforms.benchmarks.judged.verdicts import read_verdict
-from transforms.benchmarks.judged_sets import JUDGED_SETS
 from transforms.errors import InputError
+from transforms.public_sets.chat import MT_BENCH
 
-PARTS = JUDGED_SETS["mt_bench"].parts
+PARTS = MT_BENCH.parts
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 import polars as pl
 
-from transforms.benchmarks.reward_bench.sections import SECTIONS, WEIGHTS, section_scores
+from transforms.benchmarks.reward_bench.sections import section_scores
+from transforms.public_sets.reward_bench import SECTIONS, WEIGHTS
 
 # Subset accuracies of the paper's pairwise model (LLaMA-3-8B, mix2), as its authors submitted them:
 # https://github.com/allenai/reward-bench/pull/123

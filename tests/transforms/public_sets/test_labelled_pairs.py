@@ -10,12 +10,12 @@ import pytest
 
 from transforms.benchmarks.reward_bench.pairs import read_bench_set, to_bench_pairs
 from transforms.benchmarks.reward_bench.results import bench_results
-from transforms.benchmarks.reward_bench.sets import BENCH_SETS, style_cell
+from transforms.public_sets.labelled_pairs import style_cell
+from transforms.public_sets.registry import PAIR_SETS
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.json_rows import arrow_schema
 
 REAL = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[5] / "shared" / "data")
+    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")
 )
 LABELS = {"model": "m", "model_id": "i", "kind": "reward_model", "mixture": "all"}
 JUDGED = {"question": "Why?", "response_A": "so", "response_B": "no", "source": "mmlu-pro-law"}
@@ -32,7 +32,7 @@ def real(*files):
 
 
 def raw(name, *rows, origin="file"):
-    schema = {"row_key": pl.String, **BENCH_SETS[name].native}
+    schema = {"row_key": pl.String, **PAIR_SETS[name].parts["pairs"].native}
     keyed = [{"row_key": f"{origin}:{number}", **row} for number, row in enumerate(rows, 1)]
     return pl.DataFrame(keyed, schema=schema)
 
@@ -47,7 +47,7 @@ def texts(pairs):
 
 
 def results_of(name, pairs, rewards):
-    entry = BENCH_SETS[name]
+    entry = PAIR_SETS[name].labelled_pairs
     return bench_results(pairs, rewards, entry.sections, entry.weights, bench=name, **LABELS)
 
 
@@ -114,18 +114,19 @@ def test_rm_bench_rows_make_a_matrix():
     pairs = to_bench_pairs("rm_bench", raw("rm_bench", STYLED))
     assert pairs.height == 9
     assert ("concise chosen, markdown rejected", "Why?", "a", "z") in texts(pairs)
-    cells = {name: set(subsets) for name, subsets in BENCH_SETS["rm_bench"].sections.items()}
+    cells = {
+        name: set(subsets)
+        for name, subsets in PAIR_SETS["rm_bench"].labelled_pairs.sections.items()
+    }
     assert "concise chosen, markdown rejected" in cells["hard"]
     assert "markdown chosen, concise rejected" in cells["easy"]
     assert cells["easy"] | cells["normal"] | cells["hard"] == cells["average"]
     assert [len(cells[name]) for name in ("easy", "normal", "hard", "average")] == [3, 3, 3, 9]
 
 
-@pytest.mark.parametrize("name", BENCH_SETS)
-def test_every_set_can_be_read_and_weighs_its_subsets(name):
-    entry = BENCH_SETS[name]
-    assert arrow_schema(entry.native).names == list(entry.native)
-    assert "https://" in entry.facts or "hub" in entry.facts
+@pytest.mark.parametrize("name", PAIR_SETS)
+def test_every_set_weighs_its_subsets(name):
+    entry = PAIR_SETS[name].labelled_pairs
     assert to_bench_pairs(name, raw(name)).is_empty()
     subsets = {subset for part in entry.sections.values() for subset in part}
     for weights in entry.weights.values():
@@ -227,7 +228,7 @@ def test_llmbar_has_two_subsets_of_reward_bench():
     )
     pairs = read_bench_set("llmbar", origin)
     counts = dict(pairs["subset"].value_counts().rows())
-    weights = BENCH_SETS["reward_bench"].weights["reference"]
+    weights = PAIR_SETS["reward_bench"].labelled_pairs.weights["reference"]
     assert counts == {subset: weights[subset] for subset in counts}
     assert sorted(counts) == ["llmbar-adver-neighbor", "llmbar-natural"]
     results = results_of("llmbar", pairs, by_length(pairs)).filter(level="section")

@@ -1,7 +1,7 @@
-"""What a benchmark is to those who run one: requests, answers, figures.
+"""The interface of a benchmark (requests, answers, figures), and opening one by its settings.
 
-Lives here: the interface, and which class has it for which settings. Not here: any benchmark
-(`training.benchmarks.academic` and its neighbours), the tables (`transforms.benchmarks`).
+Not here: the benchmarks (`training.benchmarks.academic`, `training.benchmarks.judged_benchmark`),
+their tables (`transforms.benchmarks`).
 """
 
 from collections.abc import Callable
@@ -11,14 +11,13 @@ from typing import Protocol
 
 import polars as pl
 
-from training.settings.any_benchmark import AnyBenchmark
+from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from training.settings.judge import JudgeSettings
-from training.settings.judged_benchmarks import JudgedSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.verdict_table import Verdicts
-from transforms.benchmarks.sets import resolve_benchmark
 from transforms.errors import InputError
 from transforms.sources.files.reading import origin_fingerprint
+from transforms.sources.files.set_files import locate_parts
 
 
 class Benchmark(Protocol):
@@ -32,7 +31,7 @@ class Benchmark(Protocol):
     """What measures, with its version."""
 
     def requests(self, policy: Path) -> pl.DataFrame:
-        """List what a model is asked, a row an item and repeat: `answers.REQUESTS`.
+        """List what a model is asked, one row per item and repeat: `answer_table.REQUESTS`.
 
         Called before `answer`, with the same policy.
         """
@@ -45,7 +44,7 @@ class Benchmark(Protocol):
         commit: Callable[[pl.DataFrame], None],
         description: str,
     ) -> None:
-        """Have a model answer requests, and commit them (`answers.ANSWERS`) chunk by chunk."""
+        """Have a model answer requests, and commit them (`answer_table.ANSWERS`) chunk by chunk."""
 
     def score(self, answers: pl.DataFrame, *, description: str) -> pl.DataFrame | None:
         """Score the answers that could not be scored as they came; None where there is nothing.
@@ -72,7 +71,7 @@ class Judged(Benchmark, Protocol):
     """The judge with the benchmark's prompts: its row of `judges`."""
 
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
-        """Have the judge say what it has not said yet; how many requests were sent."""
+        """Ask the judge for the missing verdicts; return how many requests were sent."""
 
 
 def open_benchmark(
@@ -89,7 +88,7 @@ def open_benchmark(
         settings: which benchmark, and how.
         sampling: where the engine places a model.
         judge: scores the answers to AlpacaEval, MT-Bench and Arena-Hard.
-        seed: of whatever is drawn.
+        seed: of the engine.
         dtype: compute type.
 
     Raises:
@@ -127,7 +126,7 @@ def _open_judged(
     from training.benchmarks.judged_benchmark import JudgedBenchmark
     from training.benchmarks.judged_tasks import open_task
 
-    data = resolve_benchmark(settings.benchmark, settings.data)
+    data = locate_parts(settings.benchmark, settings.data)
     return JudgedBenchmark(
         open_task(settings, data),
         settings,

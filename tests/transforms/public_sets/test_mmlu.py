@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from transforms.errors import InputError
-from transforms.prompts.mmlu import read_mmlu
+from transforms.public_sets.mmlu import read_mmlu
 
 REAL = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")

@@ -1,7 +1,6 @@
-"""MMLU as its authors publish it: a zip of csv files without a header, one a subject.
+"""MMLU: multiple-choice questions of 57 subjects, and the reader of its authors' archive.
 
-Lives here: reading that archive. Not here: which of its columns prompts are screened against
-(`transforms.prompts.evaluation_sets`).
+The archive is a zip of csv files without a header, one per subject; the hub has other columns.
 """
 
 import csv
@@ -14,10 +13,29 @@ from pathlib import Path
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.sources.files.reading import ROW_KEY
+from transforms.public_sets.benchmark_set import (
+    BenchmarkSet,
+    Column,
+    Harness,
+    Part,
+    Rows,
+    Screening,
+    TaskFile,
+    single,
+)
 
 COLUMNS = ("question", "A", "B", "C", "D", "answer")
 """Columns of a member, in order: the question, four choices, the letter of the right one."""
+
+LETTERS = COLUMNS[1:5]
+
+HUB_COLUMNS = {
+    "subject": pl.String,
+    "question": pl.String,
+    "choices": pl.List(pl.String),
+    "answer": pl.Int64,
+}
+"""Columns of the hub's dataset; the answer is the choice's number from 0."""
 
 MEMBER = re.compile(r"(?:.*/)?(?P<split>test|dev)/(?P<subject>\w+)_(?P=split)\.csv")
 """Members that hold questions: `data/test/<subject>_test.csv`."""
@@ -49,7 +67,7 @@ def read_mmlu(path: Path, split: str = "test") -> pl.DataFrame:
     if not rows:
         raise _malformed(path, f"a zip archive without members {split}/<subject>_{split}.csv")
     return pl.DataFrame(
-        rows, schema=dict.fromkeys((ROW_KEY, "subject", *COLUMNS), pl.String), orient="row"
+        rows, schema=dict.fromkeys(("row_key", "subject", *COLUMNS), pl.String), orient="row"
     )
 
 
@@ -77,3 +95,44 @@ def _malformed(path: Path, found: str) -> InputError:
         found=found,
         remedy="download the archive again; the table keeps its last version",
     )
+
+
+def _read_part(path: Path, part: str) -> pl.DataFrame:
+    answer = pl.col("answer").replace_strict(list(LETTERS), range(4), return_dtype=pl.Int64)
+    return read_mmlu(path, part).select(
+        "row_key", "subject", "question", choices=pl.concat_list(LETTERS), answer=answer
+    )
+
+
+def _items(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+    return _by_subject(rows["test"]), _by_subject(rows["dev"]) if "dev" in rows else None
+
+
+def _by_subject(rows: pl.DataFrame) -> pl.DataFrame:
+    number = pl.int_range(1, pl.len() + 1).over("subject").cast(pl.String)
+    return rows.select(
+        subset="subject", item=number, question="question", choices="choices", answer="answer"
+    )
+
+
+MMLU = BenchmarkSet(
+    facts="MMLU (arXiv 2009.03300), 14,042 test questions of 57 subjects, 5 examples per subject "
+    "in `dev`; https://github.com/hendrycks/test, a zip (part `archive`), or the hub's columns "
+    "(parts `test` and `dev`). Items have no id: the row is taken.",
+    parts={
+        "archive": Part({}, holds=("test", "dev"), read_archive=_read_part),
+        "test": Part(HUB_COLUMNS, "cais/mmlu", "test", ("all",)),
+        "dev": Part(HUB_COLUMNS, "cais/mmlu", "dev", ("all",)),
+    },
+    needs=(("archive", "test"),),
+    metric="accuracy",
+    screening=Screening("test", single("question"), pl.col("row_key")),
+    harness=Harness(
+        _items,
+        tasks=(TaskFile("mmlu/default/mmlu_{subset}.yaml", {("none", "acc"): "accuracy"}),),
+        shots=5,
+        examples=("archive", "dev"),
+        clustered=True,
+    ),
+    columns=(Column("mmlu", "MMLU", ("academic_benchmarks", "ablations")),),
+)
