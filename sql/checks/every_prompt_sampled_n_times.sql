@@ -1,7 +1,6 @@
--- A row is a prompt of an iteration without exactly n responses, n being what the slice's rows say,
--- over all samplers, or, in older lakes, the highest response_index of the slice plus one; with
--- adaptive n, what its rule asks for (`sampling_stops`); or a response to a prompt of no such split
--- (expected 0).
+-- A row is a prompt of an iteration without exactly n responses, over all samplers: n is a column of
+-- the slice's rows, or, with adaptive n, what its rule asks for (`sampling_stops`). Or it is a prompt
+-- with responses that is not in the split of the slice (expected 0).
 -- The one_shot experiment samples the prompts of all iterations at once, the length_study those of
 -- its own split.
 with
@@ -16,7 +15,7 @@ slices as (
     select
         experiment,
         iteration,
-        greatest(max(n), max(response_index) + 1) as n,
+        max(n) as n,
         any_value(sampling_id) as sampling_id
     from generations
     group by experiment, iteration

@@ -2,8 +2,7 @@
 -- the policy that their sampler takes: `current`, pi_0 in iteration 1, then the policy of the one
 -- before; `previous`, the policy before that, if there is one, else pi_0; `initial`, pi_0; `step@s`,
 -- the weights after a share s of the steps in which the current policy was trained, pi_0 in
--- iteration 1. Responses without a sampler's name, of older lakes, are the current policy's. The
--- one_shot and length_study experiments sample pi_0.
+-- iteration 1. The one_shot and length_study experiments sample pi_0.
 with
 
 generations as (select * from generations),
@@ -15,7 +14,7 @@ sampled as (
         experiment,
         iteration,
         policy_id,
-        coalesce(sampler_policy, 'current') as sampler_policy,
+        sampler_policy,
         count(*) as responses,
         case
             when iteration <= 1 or sampler_policy = 'initial' then 'sft_policy'
@@ -23,7 +22,7 @@ sampled as (
             when sampler_policy = 'previous' then 'iteration_' || (iteration - 2) || '/policy'
             when sampler_policy like 'step@%'
                 then 'iteration_' || (iteration - 1) || '/policy' || substr(sampler_policy, 5)
-            when coalesce(sampler_policy, 'current') = 'current'
+            when sampler_policy = 'current'
                 then 'iteration_' || (iteration - 1) || '/policy'
         end as expected_policy
     from generations

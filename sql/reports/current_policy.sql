@@ -1,6 +1,6 @@
--- The current policy: one row, the policy that was promoted last, with the reason and the folder of
--- the model (below the lake's folder). No row before a run of a recipe with the key `promotion`, such
--- as --set promotion.level=0.95. All decisions: promotion_decisions.
+-- One row per current policy, of which a lake has at most one: the policy that was promoted last, with
+-- the reason and the model's folder below the lake. There is none before a run of a recipe with the
+-- key `promotion`, such as --set promotion.level=0.95. All decisions: promotion_decisions.
 with
 
 promotions as (select * from promotions where promoted),

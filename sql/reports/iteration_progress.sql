@@ -1,7 +1,7 @@
 -- One row per experiment, decoding and model on the evaluation prompts: sft_policy, the baselines,
 -- then the iterates. Models that all experiments share are repeated in each. `_se` is the standard
 -- error clustered by prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null
--- in older lakes); a win rate is against sft_policy; kl_to_sft is in nats, estimated from the
+-- with one prompt); a win rate is against sft_policy; kl_to_sft is in nats, estimated from the
 -- samples; `selected` marks the iterate that the validation prompts chose.
 with
 

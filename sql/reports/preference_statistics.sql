@@ -64,7 +64,7 @@ counted as (
     group by source, tokenizer_id
 ),
 
--- a source may have lost all its pairs, or have been read before its ledger was written
+-- a source may have lost all its pairs, or none
 joined as (
     select *
     from incoming

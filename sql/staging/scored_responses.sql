@@ -1,5 +1,4 @@
 -- One row per response and ranker: the response's facts beside its reward.
--- A response of a lake that knew no samplers is sampler 0's, from the current policy.
 -- Units: response_tokens, response_chars; reward is a reward model's scalar, or a share of wins.
 with
 
@@ -17,8 +16,8 @@ joined as (
         generations.response_chars,
         generations.finish_reason,
         generations.policy_id,
-        coalesce(generations.sampler, 0) as sampler,
-        coalesce(generations.sampler_policy, 'current') as sampler_policy,
+        generations.sampler,
+        generations.sampler_policy,
         generations.temperature,
         generations.top_p,
         scores.ranker,

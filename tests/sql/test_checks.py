@@ -18,9 +18,10 @@ def turn(content):
 
 
 def generations(*keys, experiment="e", iteration=1):
+    of_slice = {"experiment": experiment, "iteration": iteration, "sampler_policy": "current"}
+    of_slice["n"] = 1 + max(index for _, index in keys)
     return table("generations", *[
-        {"experiment": experiment, "iteration": iteration, "prompt_id": prompt, "response_index": n}
-        for prompt, n in keys
+        of_slice | {"prompt_id": prompt, "response_index": index} for prompt, index in keys
     ])  # fmt: skip
 
 
@@ -283,7 +284,6 @@ def test_sampled_from_the_expected_policy():
         (1, "previous", "pi_0"),
         (1, "initial", "pi_0"),
         (1, "step@0.5", "pi_0"),
-        (2, None, "pi_1"),
         (2, "current", "pi_1"),
         (2, "previous", "pi_0"),
         (2, "initial", "pi_0"),

@@ -85,11 +85,6 @@ def test_one_sampler_alone_adds_everything():
     assert row["margin_without_as_many"] is None
 
 
-def test_a_lake_without_samplers_has_one():
-    (row,) = contributions(REWARDS, [("p", 1, 3, 4.0)], samplers=(None, None, None, None))
-    assert (row["sampler"], row["sampler_policy"], row["responses"]) == (0, "current", 8)
-
-
 def test_a_response_without_a_reward_is_left_out():
     (row, _) = contributions({"p": [None, 3.0, 2.0, -1.0]}, [("p", 1, 3, 4.0)])
     assert (row["responses"], row["margin_without"]) == (1, 3.0)

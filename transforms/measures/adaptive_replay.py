@@ -33,7 +33,7 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
             is not a number of whole rounds; or see `stops`.
     """
     n = int(responses["response_index"].max()) + 1
-    samplers = responses["sampler"].fill_null(0).n_unique()
+    samplers = responses["sampler"].n_unique()
     if samplers > 1 or n % rule.round:
         raise InputError(
             "adaptive n cannot be replayed on these responses",
