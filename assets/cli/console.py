@@ -15,12 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from transforms.formats import BESIDE, columns_beside, estimate
+
 PIPED_WIDTH = 400
 GAP = 3
 """Characters between two columns of a printed table."""
-
-BESIDE = ("_se", "_within_se", "_low", "_high")
-"""Endings of columns that are printed beside the column without: its errors and its interval."""
 
 
 def print_table(rows: pl.DataFrame) -> None:
@@ -30,7 +29,7 @@ def print_table(rows: pl.DataFrame) -> None:
     beside their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
     printed in parts, each with the first column.
     """
-    beside = {name + suffix for name in rows.columns for suffix in BESIDE}
+    beside = columns_beside(rows.columns)
     cells = {
         name: [_cell(name, row) for row in rows.iter_rows(named=True)]
         for name in rows.columns
@@ -65,15 +64,7 @@ def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
 
 def _cell(name: str, row: Mapping[str, Any]) -> str:
     """Write a row's figure with its error and interval, as far as it has them."""
-    error, within, low, high = (row.get(name + suffix) for suffix in BESIDE)
-    text = _text(row[name])
-    if text and error is not None:
-        text += f" ± {_text(error)}"
-    if text and within is not None:
-        text += f" ({_text(within)})"
-    if text and low is not None and high is not None:
-        text += f" [{_text(low)}, {_text(high)}]"
-    return text
+    return estimate(_text(row[name]), *(_text(row.get(name + end)) for end in BESIDE))
 
 
 def _text(value: object) -> str:

@@ -16,6 +16,7 @@ import typer
 from assets.cli.output import write_frame
 from assets.cli.schema import print_grains, print_schema
 from transforms.errors import InputError
+from transforms.formats import cut
 from transforms.lake import query
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
@@ -204,14 +205,10 @@ def _shortened(rows: pl.DataFrame) -> pl.DataFrame:
     texts = {
         column.name: pl.Series(
             column.name,
-            [None if value is None else _cut(str(value)) for value in column.to_list()],
+            [None if value is None else cut(str(value), CELL_CHARS) for value in column.to_list()],
             dtype=pl.String,
         )
         for column in rows
         if column.dtype == pl.String or column.dtype.is_nested()
     }
     return rows.with_columns(**texts)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…"

@@ -13,6 +13,7 @@ from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Answers, Measured
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.errors import InputError
+from transforms.formats import short_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
@@ -40,12 +41,13 @@ def named(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
         raise InputError(
             f"no policy is called {checkpoint}",
             expected=f"the id of one {POLICY}, or its first {SHORTEST_PREFIX} digits or more",
-            found=", ".join(f"{one[:12]} ({'/'.join(kinds)})" for one in ids[:5]) or "no such id",
+            found=", ".join(f"{short_id(one)} ({'/'.join(kinds)})" for one in ids[:5])
+            or "no such id",
             remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
         )
     row = found.row(-1, named=True)
     newest = rows.filter(asset=row["asset"], experiment=row["experiment"])["checkpoint_id"][-1]
-    model = row["asset"] if newest == ids[0] else f"{row['asset']}@{ids[0][:12]}"
+    model = row["asset"] if newest == ids[0] else f"{row['asset']}@{short_id(ids[0])}"
     return (
         Measured(row["experiment"], row["iteration"], model, ids[0]),
         Checkpoint(ids[0], lake.root / row["path"]),

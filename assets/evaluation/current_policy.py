@@ -17,6 +17,7 @@ from assets.study import Study
 from training.models.checkpoint import require_model
 from training.settings.benchmarks import AnyBenchmark
 from transforms.benchmarks.results import ALL, TABLE
+from transforms.formats import short_id
 from transforms.identity import digest_settings
 from transforms.lake.records import checkpoints, promotions
 from transforms.lake.schemas import schema_of
@@ -64,7 +65,9 @@ def validation_answers(
     [policy] = checkpoints.all_of(lake, {policy_id})
     require_model(policy.path)
     prompts = rows_by_split.held_out_prompts(lake.read("prompts"), lake.read("prompt_splits"))
-    step.log.info(f"{step.asset}: the current policy {policy_id[:12]} answers the prompts of today")
+    step.log.info(
+        f"{step.asset}: the current policy {short_id(policy_id)} answers the prompts of today"
+    )
     drawn = answer(study, step, policy, prompts.filter(split="validation"), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
     stamped = responses.stamp(drawn, **keys, evaluation_id=evaluation_id, iteration=0)

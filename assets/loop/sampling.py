@@ -20,6 +20,7 @@ from assets.loop.scores import describe_reuse, score_missing
 from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
+from transforms.formats import short_id
 from transforms.identity import digest_settings
 from transforms.lake.chunk_appends import Chunks
 from transforms.lake.locks import writing
@@ -129,7 +130,7 @@ def _run(
     for engine, prompts in zip(drawn, missing, strict=True):
         step.log.info(
             f"{step.asset}: {prompts.height} prompts to sample from"
-            f" {engine.policy.checkpoint_id[:12]}"
+            f" {short_id(engine.policy.checkpoint_id)}"
         )
         if prompts.height:
             runs.append(

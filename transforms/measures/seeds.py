@@ -13,6 +13,7 @@ import polars as pl
 import polars.selectors as cs
 
 from transforms.errors import InputError
+from transforms.formats import short_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
@@ -83,6 +84,8 @@ def require_other_seeds(lakes: Sequence[Lake]) -> None:
         raise InputError(
             "these lakes are not several seeds",
             expected="two lakes or more, each with a fine-tuned policy of its own",
-            found="; ".join(f"{lake.root}: sft_policy {policy[:12]}" for lake, policy in named),
+            found="; ".join(
+                f"{lake.root}: sft_policy {short_id(policy)}" for lake, policy in named
+            ),
             remedy="run the recipe with --set seed=1 --set sample_task.seed=1 in another --home",
         )

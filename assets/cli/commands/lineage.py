@@ -12,6 +12,7 @@ from rich.tree import Tree
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
 from transforms.errors import InputError
+from transforms.formats import cut, short_id
 
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
@@ -31,8 +32,6 @@ prefloop lineage 2fac4e5480 --openlineage http://127.0.0.1:5000/api/v1/lineage
 
 TEXT_CHARS = 160
 """Most characters of a text or a setting that the tree shows."""
-ID_CHARS = 12
-"""Digits of a checkpoint id that the tree shows; they are enough to ask for it."""
 
 
 def lineage(
@@ -133,7 +132,7 @@ def _draw(tree: Tree, one: "Input", lineage: "Lineage", drawn: set[tuple[str, st
 
 
 def _id(output: "Output") -> str:
-    return escape(output.output_id if "@" in output.output_id else output.output_id[:ID_CHARS])
+    return escape(short_id(output.output_id))
 
 
 def _made(output: "Output") -> str:
@@ -158,4 +157,4 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
     text = f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
-    return text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - 1] + "…"
+    return cut(text, TEXT_CHARS)

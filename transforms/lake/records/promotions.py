@@ -36,22 +36,6 @@ def decided(lake: Lake, decision_id: str) -> dict[str, Any] | None:
     return rows.row(-1, named=True) if rows.height else None
 
 
-def readable(rows: pl.DataFrame, id_chars: int) -> pl.DataFrame:
-    """Shorten decisions for a terminal, the last one first; the advantage has its error beside."""
-    return rows.reverse().select(
-        pl.col("created_at").dt.strftime("%F %R").alias("decided"),
-        "experiment",
-        pl.col("model"),
-        pl.col("policy_id", "current_id").str.head(id_chars),
-        "promoted",
-        "metric",
-        "advantage",
-        advantage_low="low",
-        advantage_high="high",
-        reason="reason",
-    )
-
-
 def record(lake: Lake, **row: Any) -> dict[str, Any]:
     """Append a decision; `created_at` is added here, columns that are not named are null."""
     row = {**row, "created_at": datetime.now(UTC)}

@@ -31,7 +31,7 @@ def across_lakes(sources: Sequence[Source]) -> Section:
         ]
     elif any(rows.height for rows in reports):
         averaged = over_seeds(reports)
-        shown = averaged.drop("^prompts.*$", "^.*_within_se$")
+        shown = averaged.drop("^prompts.*$")
         blocks = [
             table(
                 shown,

@@ -7,7 +7,7 @@ import polars as pl
 from transforms.public_sets.registry import report_columns
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table
-from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.page.opened_lake import Source
 from transforms.views.plots.benchmarks import benchmark_bars
 from transforms.views.plots.figures import svg
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from transforms.formats import columns_beside, estimate
 from transforms.views.page.blocks import Column, Row, Table
 
 UNITS = {
@@ -33,9 +34,6 @@ UNIT_OF = {
     "tokens_per_s": "tokens/s",
 }
 """Units of columns whose names do not end with them."""
-
-BESIDE = ("se", "low", "high")
-"""Ends of the columns that say how sure the figure before them is; the first is shown with it."""
 
 LONG_CHARS = 60
 """Characters from which on a text may be broken into lines."""
@@ -68,12 +66,12 @@ def table(
         interval: show `x_low` and `x_high` as columns; they are left out otherwise.
         folded: shown only when the caption is clicked.
     """
-    beside = BESIDE[:1] if interval else BESIDE
-    errors = {f"{name}_{end}" for name in rows.columns for end in beside} & {*rows.columns}
+    beside = columns_beside(rows.columns)
+    left_out = {*hidden, *(name for name in beside if name.endswith("_se") or not interval)}
     shown = [
         name
         for name in rows.columns
-        if name not in (*errors, *hidden) and rows[name].null_count() < max(1, rows.height)
+        if name not in left_out and rows[name].null_count() < max(1, rows.height)
     ]
     columns = [
         Column(
@@ -130,7 +128,7 @@ def cell(value: Any, error: float | None = None, decimals: int | None = None) ->
     if error is None or not math.isfinite(error) or error <= 0:
         return number(value) if decimals is None else _fixed(value, decimals)
     places = max(0, 1 - math.floor(math.log10(error))) if decimals is None else decimals
-    return f"{_fixed(value, places)} ± {_fixed(error, places)}"
+    return estimate(_fixed(value, places), _fixed(error, places))
 
 
 def number(value: float) -> str:

@@ -2,9 +2,10 @@
 
 import polars as pl
 
+from transforms.formats import ID_CHARS
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table
-from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import svg
 from transforms.views.plots.preferences import kept_and_dropped_figure
 

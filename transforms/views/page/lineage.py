@@ -3,10 +3,11 @@
 Not here: reading it (`transforms.views.lineage`).
 """
 
+from transforms.formats import short_id
 from transforms.views.lineage.outputs import Input, Lineage, Output, read_lineage
 from transforms.views.page.blocks import Node, Section, Tree
 from transforms.views.page.cells import seconds
-from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.page.opened_lake import Source
 
 
 def selected_lineage(source: Source) -> Section:
@@ -30,7 +31,7 @@ def selected_lineage(source: Source) -> Section:
 
 
 def _node(one: Input, lineage: Lineage, drawn: set[tuple[str, str]]) -> Node:
-    name = f"{one.asset} {_short(one.output_id)}"
+    name = f"{one.asset} {short_id(one.output_id)}"
     output = next(lineage.resolve([one]), None)
     if output is None:
         return Node(one.relation, name, "no record of how it was made")
@@ -39,10 +40,6 @@ def _node(one: Input, lineage: Lineage, drawn: set[tuple[str, str]]) -> Node:
     drawn.add(output.key)
     inputs = [_node(above, lineage, drawn) for above in output.inputs]
     return Node(one.relation, name, _made(output), inputs)
-
-
-def _short(output_id: str) -> str:
-    return output_id if "@" in output_id else output_id[:ID_CHARS]
 
 
 def _made(output: Output) -> str:

@@ -11,9 +11,6 @@ from transforms.lake import query
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
-ID_CHARS = 12
-"""Digits of a checkpoint id that are shown; `prefloop lineage` takes them."""
-
 
 @dataclass(frozen=True)
 class Source:

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.formats import cut
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Example, Figure, Section
@@ -215,9 +216,9 @@ def _example(rows: pl.DataFrame) -> Example:
     turns = rows["prompt"][0]
     prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
     return Example(
-        _cut(prompt),
+        cut(prompt, EXAMPLE_CHARS),
         [
-            (row["label"], _cut(row["response"]), _measured(row))
+            (row["label"], cut(row["response"], EXAMPLE_CHARS), _measured(row))
             for row in rows.iter_rows(named=True)
         ],
     )
@@ -228,7 +229,3 @@ def _measured(row: dict[str, Any]) -> str:
     parts = [f"{name} {cell(value)}" for name, value in facts.items() if value is not None]
     parts.append(f"{row['response_tokens']} tokens")
     return ", ".join(parts + (["cut at the limit"] if row["finish_reason"] == "length" else []))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= EXAMPLE_CHARS else text[: EXAMPLE_CHARS - 1] + "…"

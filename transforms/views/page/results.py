@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from transforms.formats import ID_CHARS
 from transforms.lake.asset_names import REPORTED_BASELINES
-from transforms.lake.records import promotions
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import table
-from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import svg
 from transforms.views.plots.iterations import MOST_LINES, over_iterations
 from transforms.views.plots.outcomes import draw_outcomes
@@ -198,15 +198,22 @@ def selection(source: Source) -> Section:
                 kind=lambda row: "selected" if row["selected"] else "",
             )
         )
-    decisions = promotions.decisions(source.lake)
+    decisions = source.report("promotion_decisions")
     if decisions.height:
         blocks.append(
             table(
-                promotions.readable(decisions, ID_CHARS),
+                decisions.select(
+                    "decided_utc",
+                    "experiment",
+                    "model",
+                    pl.col("policy_id", "current_id").str.head(ID_CHARS),
+                    cs.by_name("promoted", "metric", "reason") | cs.starts_with("advantage"),
+                ),
                 "Promotion, the last decision first: whether a selected policy became the current "
                 "one. The advantage is over the policy that was current then, on validation "
                 "prompts, with its interval; a blocked promotion leaves that policy.",
                 titles={
+                    "decided_utc": "decided",
                     "policy_id": "policy",
                     "current_id": "over",
                     "advantage_low": "from",

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from transforms.formats import short_id
 from transforms.lake.asset_names import shared_noun
 from transforms.lake.history import table_history
 from transforms.lake.schemas.columns import SHARED
@@ -16,7 +17,7 @@ from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
 from transforms.views.page.cells import cell, seconds, size, table
-from transforms.views.page.opened_lake import ID_CHARS, Source
+from transforms.views.page.opened_lake import Source
 
 TABLES = {
     "preference_pairs": "preference pairs",
@@ -80,11 +81,11 @@ def _facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     roles = {"initial_model": "Initial model", "sft_policy": "SFT policy, the reference of DPO"}
     for asset, role in roles.items():
         for row in models.filter(asset=asset).iter_rows(named=True):
-            yield Fact(role, row["checkpoint_id"][:ID_CHARS])
+            yield Fact(role, short_id(row["checkpoint_id"]))
     rankers = source.table("scores").select("ranker", "ranker_id").unique().sort("ranker")
     yield Fact(
         "Rankers",
-        ", ".join(f"{name} {str(ranker_id)[:ID_CHARS]}" for name, ranker_id in rankers.rows())
+        ", ".join(f"{name} {short_id(str(ranker_id))}" for name, ranker_id in rankers.rows())
         or "none has scored yet",
     )
     for name, noun in TABLES.items():

@@ -153,14 +153,14 @@ def draw_progress(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -
             line["iteration"] + (shift if experiments else 0),
             line["value"],
             yerr=line["standard_error"].fill_null(0),
-            label=experiment if experiments else "SFT",
+            label=experiment if experiments else BASELINES["sft_policy"],
             color=COLOURS[number % len(COLOURS)],
             marker="o",
             markersize=4,
             capsize=3,
             linewidth=1.5,
         )
-    axis.set_xticks(range(last + 1), ["SFT", *map(str, range(1, last + 1))])
+    axis.set_xticks(range(last + 1), [BASELINES["sft_policy"], *map(str, range(1, last + 1))])
     axis.set_xlim(-0.3, last + 0.3)
     finish(axis, "iteration")
 
