@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from transforms.formats import ID_CHARS
 from transforms.public_sets.registry import report_columns
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table

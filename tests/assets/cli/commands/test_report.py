@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.measures.evaluation import summarise
 
 
 @pytest.fixture(scope="module")
@@ -21,13 +22,16 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         rewards = {"sft_policy": 2.0 * seed, "offline_dpo": 1.0 + 4 * seed}
         rows = [
             {"experiment": "shared", "iteration": 0, "model": model, "split": "evaluation",
-             "decoding": "greedy", "prompt_id": prompt, "reward": reward, "gold_reward": reward}
+             "decoding": "greedy", "prompt_id": prompt, "reward": reward, "gold_reward": reward,
+             "policy_id": model}
             for model, reward in rewards.items()
             for prompt in ("p", "q")
         ]  # fmt: skip
-        lake.append(
-            "evaluation_responses", pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
-        )
+        responses = pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
+        lake.append("evaluation_responses", responses)
+        shared = {"experiment": pl.lit("shared"), "iteration": pl.lit(0, pl.Int32)}
+        results = pl.concat(map(summarise, responses.partition_by("model"))).with_columns(**shared)
+        lake.append("evaluation_results", results.select(list(schema_of("evaluation_results"))))
         policy = {"experiment": "shared", "asset": "sft_policy", "checkpoint_id": f"c{seed}"}
         policy["path"] = "."
         lake.append("checkpoints", pl.DataFrame([policy], schema=schema_of("checkpoints")))
