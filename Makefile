@@ -10,7 +10,7 @@ READY := $(VENV)/.installed
 BENCHES := preferences near_duplicates generation scoring dpo crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
-.PHONY: help quickstart test test-slow ui lint bench clean
+.PHONY: help quickstart test test-slow ui lint docs bench clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -42,6 +42,9 @@ lint: $(READY) ## style, import layers, Dagster definitions
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(RUN) $(BIN)/dg check defs
+
+docs: $(READY) ## write docs/guide/tables.md from the declarations of the tables
+	$(BIN)/python -m transforms.lake.schemas.document > docs/guide/tables.md
 
 bench: $(READY) ## every benchmark against its named peer
 	for bench in $(BENCHES); do $(BIN)/python bench/$$bench.py || exit 1; done

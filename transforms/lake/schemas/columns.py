@@ -14,8 +14,8 @@ SHARED = "shared"
 """`experiment` of everything that all experiments have in common."""
 
 LOOP_SLICE = {
-    "experiment": Column(pl.String, "of the recipe; `shared`: all have the row"),
-    "iteration": Column(pl.Int32, "of the loop, from 1; 0: outside the loop"),
+    "experiment": Column(pl.String, "name of the experiment; `shared`: of all"),
+    "iteration": Column(pl.Int32, "number of the iteration; 0: outside the loop"),
 }
 """The slice of a loop table. Models outside the loop are experiment `shared`, iteration 0."""
 

@@ -37,6 +37,8 @@ class Table:
     rows: Sequence[Row]
     folded: bool = False
     """Whether it is shown only when its caption is clicked."""
+    counted: str = "rows"
+    """What its rows are, as the caption of a folded table counts them."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import polars as pl
 
 from transforms.formats import short_id
 from transforms.lake.asset_names import shared_noun
-from transforms.lake.history import table_history
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
@@ -184,28 +183,3 @@ def _last(made: pl.DataFrame) -> pl.DataFrame:
 
 def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def tables(source: Source) -> Section:
-    """List the tables, their sizes and their last commits."""
-    history = table_history(source.lake)
-    rows = (
-        history.sort("table", "version")
-        .group_by("table", maintain_order=True)
-        .agg(
-            last_version=pl.col("version").last(),
-            written=pl.col("timestamp").last(),
-            commits=pl.len(),
-            bytes_written=pl.col("bytes_added").sum(),
-        )
-    )
-    return Section(
-        "tables",
-        "Tables",
-        "Every table of the lake is versioned; an overwritten row stays readable by version "
-        "(prefloop sql --as-of).",
-        [table(rows, "Delta tables.", units={"bytes_written": "bytes", "written": "UTC"})]
-        if rows.height
-        else [],
-        absent="No table was written.",
-    )

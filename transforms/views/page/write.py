@@ -14,7 +14,16 @@ import jinja2
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.views.page import benchmarks, costs, data, lineage, responses, results, summary
+from transforms.views.page import (
+    benchmarks,
+    costs,
+    data,
+    lineage,
+    responses,
+    results,
+    summary,
+    tables,
+)
 from transforms.views.page.across import across_lakes
 from transforms.views.page.blocks import Chapter, Section
 from transforms.views.page.opened_lake import Source, open_source
@@ -39,7 +48,7 @@ SECTIONS: Sequence[SectionOf] = (
     data.reward_bench,
     costs.cost,
     lineage.selected_lineage,
-    summary.tables,
+    tables.tables,
 )
 """Sections of a lake, in their order on the page."""
 
