@@ -22,7 +22,10 @@ Overrides = Annotated[
     ),
 ]
 LakeHome = Annotated[
-    Path, typer.Option("--home", help="Folder that `prefloop run` named.", envvar="PREFLOOP_HOME")
+    Path,
+    typer.Option(
+        "--home", help="Folder of a study, as `prefloop run` prints it.", envvar="PREFLOOP_HOME"
+    ),
 ]
 QUICKSTART_HOME = default_home("quickstart")
 

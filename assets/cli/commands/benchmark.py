@@ -1,4 +1,4 @@
-"""The command `prefloop benchmark`: put benchmarks to any checkpoint of the lake."""
+"""The command `prefloop benchmark`: measure a checkpoint of the lake on benchmarks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ def benchmark(
     dtype: Annotated[str, typer.Option(help="float32 | bfloat16, without a recipe.")] = "bfloat16",
     home: LakeHome = QUICKSTART_HOME,
 ) -> None:
-    """Measure a checkpoint on benchmarks; what it has answered is not asked again.
+    """Measure a checkpoint on benchmarks; answers that the lake has are reused.
 
     Answers and figures go to the tables `benchmark_answers` and `benchmark_results`, under the name
     of the checkpoint's asset; under `<asset>@<id>` where a newer checkpoint has replaced it.

@@ -9,7 +9,7 @@ from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
 from transforms.errors import InputError
 
-label = typer.Typer(help="Hand pairs of the loop to people, and take their labels back.")
+label = typer.Typer(help="Export pairs for people to label, and import their labels.")
 
 EXPORT_EXAMPLES = """
 Examples:

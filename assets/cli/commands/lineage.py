@@ -55,7 +55,7 @@ def lineage(
         ),
     ] = None,
 ) -> None:
-    """Tell what a model, a response or a pair was made from: models, table versions, settings."""
+    """Show what a model, a response or a pair was made from: models, table versions, settings."""
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
@@ -90,7 +90,7 @@ def as_json(subject: "Subject", lineage: "Lineage") -> dict[str, Any]:
 
 
 def as_tree(subject: "Subject", lineage: "Lineage") -> Tree:
-    """Draw the chain; what an output was made from is drawn where it is first named."""
+    """Make a tree of the chain; the inputs of an output are shown where it first appears."""
     tree = Tree(f"[bold]{subject.kind.replace('_', ' ')}[/bold] {escape(subject.name)}")
     for name, value in subject.facts.items():
         if value is not None and name not in ("experiment", "iteration", "prompt_id"):

@@ -1,4 +1,4 @@
-"""The command `prefloop page`: what lakes hold as one HTML file that opens without a network."""
+"""The command `prefloop page`: lakes as one HTML file that opens offline."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,7 @@ def page(
     home: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder that `prefloop run` named; repeat for several lakes in one page."
+            help="Folder of a study, as `prefloop run` prints it; repeat for several lakes."
         ),
     ] = None,
     output: Annotated[

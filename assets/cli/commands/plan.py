@@ -1,4 +1,4 @@
-"""The command `prefloop plan`: what a recipe will cost, beside what it has cost."""
+"""The command `prefloop plan`: predicted costs of a recipe, beside measured ones."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,7 +31,7 @@ def plan(
     home: Home = None,
     overrides: Overrides = None,
 ) -> None:
-    """Predict tokens, disk and seconds of a run; where the recipe has run, beside what it took."""
+    """Predict tokens, disk and seconds of a run, beside what a finished run took."""
     import polars as pl
 
     from assets.cli.console import print_table

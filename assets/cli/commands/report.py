@@ -34,7 +34,9 @@ def report(
     ] = "iteration_progress",
     home: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder that `prefloop run` named; repeat to stack several lakes."),
+        typer.Option(
+            help="Folder of a study, as `prefloop run` prints it; repeat to stack several lakes."
+        ),
     ] = None,
     seeds: Annotated[
         bool,

@@ -38,7 +38,7 @@ def run(
     home: Home = None,
     overrides: Overrides = None,
 ) -> None:
-    """Run what is missing or out of date: data, models, iterations, evaluation, reports."""
+    """Materialize what is missing or out of date: data, models, iterations, evaluation, reports."""
     from assets.cli.run import run_study
 
     with explained():

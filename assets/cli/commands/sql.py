@@ -19,7 +19,7 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop sql                                  # a prompt; .help tells more
+prefloop sql                                  # a prompt; .help lists its commands
 prefloop sql "from iteration_progress"        # a report is a view, too
 prefloop sql "select avg(reward) from scores group by experiment"
 prefloop sql "from table_history where rows_removed > 0"
@@ -50,7 +50,7 @@ def sql(
         Path | None, typer.Option(help="File for the rows, outside the lake; else the terminal.")
     ] = None,
 ) -> None:
-    """Ask the lake with DuckDB, read only, offline. Reports and `table_history` are views."""
+    """Query the lake with DuckDB, read only and offline. Reports and `table_history` are views."""
     from assets.cli.output import write_frame
     from assets.cli.shell import run_shell
     from transforms.lake import history
