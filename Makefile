@@ -43,8 +43,9 @@ lint: $(READY) ## style, import layers, Dagster definitions
 	$(BIN)/lint-imports
 	$(RUN) $(BIN)/dg check defs
 
-docs: $(READY) ## write docs/guide/tables.md from the declarations of the tables
+docs: $(READY) ## write docs/guide/tables.md, docs/guide/recipe.md and recipes/recipe.schema.json
 	$(BIN)/python -m transforms.lake.schemas.document > docs/guide/tables.md
+	$(BIN)/python docs/recipe_reference.py
 
 bench: $(READY) ## every benchmark against its named peer
 	for bench in $(BENCHES); do $(BIN)/python bench/$$bench.py || exit 1; done
