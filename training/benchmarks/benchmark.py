@@ -11,7 +11,13 @@ from typing import Protocol
 
 import polars as pl
 
-from training.settings.benchmarks import AnyBenchmark, JudgedSettings
+from training.settings.benchmarks import (
+    AlpacaEvalSettings,
+    AnyBenchmark,
+    ArenaHardSettings,
+    JudgedSettings,
+    MTBenchSettings,
+)
 from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.verdict_table import Verdicts
@@ -124,11 +130,17 @@ def _open_judged(
             remedy="set `judge` in the recipe (--recipe names one)",
         )
     from training.benchmarks.judged_benchmark import JudgedBenchmark
-    from training.benchmarks.judged_tasks import open_task
+    from training.benchmarks.mt_bench_task import open_mt_bench
+    from training.benchmarks.pairwise_task import open_alpaca_eval, open_arena_hard
 
+    openers = {
+        AlpacaEvalSettings: open_alpaca_eval,
+        MTBenchSettings: open_mt_bench,
+        ArenaHardSettings: open_arena_hard,
+    }
     data = locate_parts(settings.benchmark, settings.data)
     return JudgedBenchmark(
-        open_task(settings, data),
+        openers[type(settings)](settings, data),
         settings,
         judge,
         sampling,

@@ -1,8 +1,8 @@
 """A benchmark whose answers a judge scores: the requests to the model and to the judge.
 
 Lives here: what AlpacaEval, MT-Bench and Arena-Hard have in common. Not here: their own requests
-and figures (`training.benchmarks.judged_tasks`), answering (`training.benchmarks.sampled_answers`),
-asking a judge (`training.benchmarks.verdict_requests`).
+and figures (`training.benchmarks.pairwise_task`, `training.benchmarks.mt_bench_task`), answering
+(`training.benchmarks.sampled_answers`), asking a judge (`training.benchmarks.verdict_requests`).
 """
 
 import json

@@ -6,9 +6,8 @@ transformers (the harness's own class), and why a text ended. Not here: what is 
 
 Deviations from the harness:
 1. A prompt that the model's context cannot hold is refused by name; the harness cuts its beginning.
-2. vLLM is reached through `training.engine.sampler`, not through the harness's class, which asks
-for the
-   version of a package `vllm` that the CPU build does not have by that name.
+2. vLLM is reached through `training.engine.sampler`: the harness's class needs a package `vllm`,
+   and vLLM's package for the CPU has another name.
 """
 
 from collections.abc import Iterator, Sequence

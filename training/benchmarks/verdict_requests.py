@@ -1,7 +1,8 @@
 """Requests to a judge about a benchmark's answers, and its verdicts as rows, in chunks.
 
-Not here: which requests a benchmark makes (`training.benchmarks.judged_tasks`), how a judge is
-reached (`training.judging.judge`), the figures of verdicts (`transforms.benchmarks.judged`).
+Not here: which requests a benchmark makes (`training.benchmarks.pairwise_task` and
+`training.benchmarks.mt_bench_task`), how a judge is reached (`training.judging.judge`), the figures
+of verdicts (`transforms.benchmarks.judged`).
 """
 
 import json

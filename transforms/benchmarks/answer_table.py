@@ -1,7 +1,7 @@
-"""The table `benchmark_answers`: what a model has answered, so that it is asked for the rest only.
+"""The table `benchmark_answers`: a model's answers, so that it is asked for missing ones only.
 
 Lives here: one slice (a model's answers to a benchmark), kept to what is asked today, and its
-growth in chunks. Not here: asking (`training.benchmarks`), what answers add up to
+growth in chunks. Not here: asking (`training.benchmarks`), the figures of answers
 (`transforms.benchmarks.results`).
 
 An answer is known by `request_id`, a hash of all that was asked and of how: prompts, decoding,
@@ -20,13 +20,13 @@ from transforms.lake.schemas import schema_of
 TABLE = "benchmark_answers"
 
 REQUESTS = {name: schema_of(TABLE)[name] for name in ("subset", "item", "repeat", "request_id")}
-"""Columns of what a benchmark asks: one row per item, and repeat of it."""
+"""Columns of a request: one row per item and repeat."""
 
 ANSWERS = REQUESTS | {
     name: schema_of(TABLE)[name]
     for name in ("answer", "extracted", "score", "scores", "finish_reason")
 }
-"""Columns of what a model answers."""
+"""Columns of an answer."""
 
 
 class Measured(NamedTuple):

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.benchmarks.judged_tasks import MT_BENCH_PROMPTS
+from training.benchmarks.mt_bench_task import MT_BENCH_PROMPTS
 from training.judging.benchmark_prompts import (
     OURS,
     mt_bench_prompts,

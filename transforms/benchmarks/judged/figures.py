@@ -12,9 +12,9 @@ intervals draw items, each with all its verdicts. The judge's own noise stands b
 import polars as pl
 
 from transforms.benchmarks.judged import arena_hard
-from transforms.benchmarks.judged.games import preferences
 from transforms.benchmarks.judged.mt_bench import summarise_ratings
 from transforms.benchmarks.judged.noise import noise
+from transforms.benchmarks.judged.verdicts import preferences
 from transforms.benchmarks.results import ALL, SUMMARY
 from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Estimate, Resampling

@@ -1,8 +1,8 @@
-"""A judge's own noise: what it says when it is asked the same again.
+"""A judge's own noise: how much its verdicts differ when a request is repeated.
 
 Lives here: statistics of repeated requests. Not here: which items are asked again
 (`training.benchmarks.verdict_requests`). A judge that decodes greedily on one machine repeats
-itself, and its noise is 0; behind an address that is for the server to show.
+itself, and its noise is 0; a server may not.
 """
 
 import polars as pl

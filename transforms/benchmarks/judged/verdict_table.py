@@ -1,4 +1,4 @@
-"""The table `benchmark_verdicts`: what a judge has said, so that it is asked for the rest only.
+"""The table `benchmark_verdicts`: a judge's verdicts, so that it is asked for missing ones only.
 
 Lives here: one slice (the verdicts on a model's answers to a benchmark), kept to what is asked
 today, and its growth in chunks. Not here: asking (`training.benchmarks.verdict_requests`), what
@@ -21,10 +21,10 @@ TABLE = "benchmark_verdicts"
 SLICE = ("experiment", "model", "benchmark")
 
 MODEL = (*SLICE, "iteration", "policy_id")
-"""Columns that say whose answers were judged."""
+"""Columns that identify whose answers were judged."""
 
 VERDICTS = {name: dtype for name, dtype in schema_of(TABLE).items() if name not in MODEL}
-"""Columns of what a judge says."""
+"""Columns of a verdict."""
 
 
 class Verdicts:
@@ -42,7 +42,7 @@ class Verdicts:
         self._chunks = Chunks(lake, TABLE)
 
     def answered(self, request_ids: pl.Series) -> set[str]:
-        """Tell which of today's requests have an answer.
+        """Return the requests of today that have an answer.
 
         Rows of anything else, of another policy, or without an answer leave the slice in one
         commit; their old version stays readable.

@@ -1,7 +1,7 @@
-"""Verdicts in words: what a judge's text says, in the form that its prompt asked for.
+"""Verdicts read from a judge's text, their shares of a win, and the preference over both orders.
 
-Lives here: text in, verdict out; what a verdict is worth. Not here: who answers
-(`training.judging.rubrics`), what verdicts add up to (the benchmarks beside this module).
+Not here: a judge's prompts (`training.judging`), the figures of a benchmark (the modules beside
+this one).
 
 The last line with a mark counts, so that reasons may quote marks; different marks in that line
 contradict each other. Nothing is guessed: a text without a mark of the exact form has no verdict.
@@ -9,6 +9,8 @@ contradict each other. Nothing is guessed: a text without a mark of the exact fo
 
 import re
 from typing import Literal
+
+import polars as pl
 
 Form = Literal["rating", "choice", "three_way", "five_way"]
 """`rating`: [[1]] to [[10]]; `choice`: m or M and nothing else; `three_way`: [[A]], [[B]], [[C]] (a
@@ -34,6 +36,9 @@ FIRST_SHARES: dict[str, dict[str, float]] = {
 }
 """Share of a win that a verdict gives to the answer shown first."""
 
+ORDERS = ("model", "baseline")
+"""Whose answer is shown first."""
+
 
 def last_mark(text: str, form: str) -> str | None:
     """Find the one mark of the last line that has any; None where there is none, or several."""
@@ -52,3 +57,28 @@ def read_verdict(text: str, form: Form) -> str | None:
     if form == "rating" and not LOWEST <= float(mark) <= HIGHEST:
         return None
     return mark
+
+
+def preferences(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Average the share of a win over both orders.
+
+    Args:
+        verdicts: item, shown_first (`ORDERS`), share (of a win of the model, [0, 1]; null without
+            a verdict), one row per game.
+
+    Returns:
+        item, preference, same_winner (whether both orders name the same winner, or both a tie),
+        sorted by item; items that lack an order or its verdict are absent.
+    """
+    return (
+        verdicts.drop_nulls("share")
+        .group_by("item")
+        .agg(
+            preference=pl.col("share").mean(),
+            orders=pl.col("shown_first").n_unique(),
+            winners=(pl.col("share") - 0.5).sign().n_unique(),
+        )
+        .filter(pl.col("orders") == len(ORDERS))
+        .select("item", "preference", same_winner=pl.col("winners") == 1)
+        .sort("item")
+    )

@@ -6,8 +6,8 @@ from transforms.benchmarks.judged.figures import (
     arena_hard_figures,
     mt_bench_figures,
 )
-from transforms.benchmarks.judged.games import preferences
 from transforms.benchmarks.judged.noise import noise
+from transforms.benchmarks.judged.verdicts import preferences
 from transforms.benchmarks.results import SUMMARY
 from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Resampling
