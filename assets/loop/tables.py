@@ -22,7 +22,7 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
-from transforms.views.plots.progress import reward_histogram
+from transforms.views.plots.training import reward_histogram
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",

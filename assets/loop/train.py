@@ -19,7 +19,7 @@ from transforms.lake.records import checkpoints, training_metrics
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.objectives import OBJECTIVES
-from transforms.views.plots.progress import training_curves
+from transforms.views.plots.training import training_curves
 
 
 def train(

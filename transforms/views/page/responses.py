@@ -16,7 +16,7 @@ from transforms.views.page.opened_lake import Source
 from transforms.views.plots.distributions import Slope, histograms, reward_length_maps
 from transforms.views.plots.figures import svg
 from transforms.views.plots.health import health_figure
-from transforms.views.plots.iterations import MOST_LINES
+from transforms.views.plots.progress import MOST_LINES
 
 HEALTH_TITLES = {
     "reward_length_slope": "reward a character",

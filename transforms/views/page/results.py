@@ -17,8 +17,8 @@ from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import svg
-from transforms.views.plots.iterations import MOST_LINES, over_iterations
 from transforms.views.plots.outcomes import draw_outcomes
+from transforms.views.plots.progress import MOST_LINES, over_iterations
 
 PROGRESS_TITLES = {
     "gold_reward": "gold reward",

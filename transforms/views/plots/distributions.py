@@ -13,7 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from transforms.views.plots.figures import COLOURS, PAGE_WIDTH, finish, refuse_empty
+from transforms.views.plots.figures import (
+    COLOURS,
+    PAGE_WIDTH,
+    finish,
+    panel_grid,
+    refuse_empty,
+    shared_legend,
+)
 
 COLUMNS = 3
 CELLS = 24
@@ -40,13 +47,12 @@ def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Fi
     """
     refuse_empty(counts, f"the report {value}_histogram")
     panels = sorted(counts.partition_by("experiment", as_dict=True).items())
-    rows, columns = -(-len(panels) // COLUMNS), min(COLUMNS, len(panels))
-    figure = Figure(
-        figsize=(PAGE_WIDTH / COLUMNS * columns, 2.2 * rows + 0.5), layout="constrained"
+    columns = min(COLUMNS, len(panels))
+    figure, axes = panel_grid(
+        len(panels), columns, width=PAGE_WIDTH / COLUMNS * columns, row_height=2.2, room=0.5
     )
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
     last = counts["iteration"].max()
-    for axis, ((experiment,), panel) in zip(axes, panels, strict=False):
+    for axis, ((experiment,), panel) in zip(axes, panels, strict=True):
         edges, width = _edges(panel, value)
         for (iteration,), bins in sorted(panel.partition_by("iteration", as_dict=True).items()):
             heights = np.zeros(len(edges) - 1)
@@ -59,21 +65,7 @@ def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Fi
         axis.tick_params(labelsize=8)
         finish(axis, x_label)
     axes[0].set_ylabel(f"share of the {count}")
-    for axis in axes[len(panels) :]:
-        axis.set_visible(False)
-    handles = {
-        label: handle
-        for axis in axes[: len(panels)]
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    names = sorted(handles)
-    figure.legend(
-        [handles[name] for name in names],
-        names,
-        loc="outside lower center",
-        ncols=len(names),
-        frameon=False,
-    )
+    shared_legend(figure, axes, columns=last)
     return figure
 
 

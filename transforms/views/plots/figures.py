@@ -1,4 +1,4 @@
-"""What every figure shares: colours, the look of an axis, PNG bytes, SVG for a page.
+"""What every figure shares: colours, the look of an axis, a grid of panels, PNG, SVG for a page.
 
 Not here: any single figure (`transforms.views.plots.progress`,
 `transforms.views.plots.preferences`). Drawn with matplotlib's Agg canvas, without pyplot: no
@@ -7,6 +7,7 @@ display, no state between figures.
 
 import io
 import re
+from collections.abc import Iterable
 
 import polars as pl
 from matplotlib import colormaps, font_manager, rc_context
@@ -34,6 +35,42 @@ def finish(axis: Axes, x_label: str) -> None:
     axis.set_xlabel(x_label)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def panel_grid(
+    panels: int, columns: int, *, width: float, row_height: float, room: float
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of panels in rows of equal panels; what is left of the last row stays empty.
+
+    Args:
+        panels: how many.
+        columns: panels of a row.
+        width: of the figure, inches.
+        row_height: of a row, inches.
+        room: inches above and below the rows, for a title and a legend.
+    """
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(width, row_height * rows + room), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis in axes[panels:]:
+        axis.set_visible(False)
+    return figure, list(axes[:panels])
+
+
+def shared_legend(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
+    """Put one legend for all panels below them, each label once."""
+    handles = {
+        label: handle
+        for axis in axes
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=min(columns, max(1, len(handles))),
+        frameon=False,
+    )
 
 
 def legend(figure: Figure, axis: Axes, *, columns: int) -> None:

@@ -10,7 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transforms.measures.health import WATCHED, Watched
-from transforms.views.plots.figures import COLOURS, finish, png, refuse_empty
+from transforms.views.plots.figures import (
+    COLOURS,
+    finish,
+    panel_grid,
+    png,
+    refuse_empty,
+    shared_legend,
+)
 
 COLUMNS = 4
 TITLES = {
@@ -48,16 +55,10 @@ def health_figure(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Fig
     """
     refuse_empty(rows, "iteration_health")
     shown = [one for one in WATCHED if rows[one.metric].null_count() < rows.height]
-    lines = -(-len(shown) // COLUMNS)
-    figure = Figure(figsize=(3.6 * COLUMNS, 2.7 * lines + 0.9), layout="constrained")
-    axes = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
-    for axis, watched in zip(axes, shown, strict=False):
+    figure, axes = panel_grid(len(shown), COLUMNS, width=3.6 * COLUMNS, row_height=2.7, room=0.9)
+    for axis, watched in zip(axes, shown, strict=True):
         _draw_metric(axis, rows, watched, bounds.get(watched.setting))
-    for axis in axes[len(shown) :]:
-        axis.set_visible(False)
-    handles, labels = axes[0].get_legend_handles_labels()
-    columns = min(len(labels), 6)
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    shared_legend(figure, axes, columns=6)
     return figure
 
 

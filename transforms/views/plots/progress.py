@@ -1,10 +1,12 @@
-"""Figures of a study, as PNG bytes for the asset page and for docs.
+"""Figures of evaluation over the iterations: what each experiment's policies reach.
 
-Lives here: figures of training and evaluation. Not here: the statistics that are drawn
-(`transforms.measures.evaluation`), figures of the data (`transforms.views.plots.preferences`).
+Lives here: the figure of the asset page and of docs (PNG), and that of the HTML page. Not here: the
+statistics that are plotted (`transforms.measures.evaluation`), figures of training
+(`transforms.views.plots.training`). Every bar is one standard error, clustered by prompt.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -12,23 +14,54 @@ from matplotlib.figure import Figure
 
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas.columns import SHARED
-from transforms.views.plots.figures import COLOURS, finish, png, refuse_empty
+from transforms.views.plots.figures import (
+    COLOURS,
+    PAGE_WIDTH,
+    finish,
+    panel_grid,
+    png,
+    refuse_empty,
+    shared_legend,
+)
 
 LINES = {"offline_dpo": "--", "one_shot/policy": ":"}
 """Baselines drawn as horizontal lines, and their line styles."""
 
-PANELS = {
-    "reward": "reward model's reward",
-    "gold_reward": "gold reward",
-    "response_tokens": "response length (tokens)",
-}
+
+class Metric(NamedTuple):
+    """A panel."""
+
+    name: str
+    versus: str | None
+    title: str
+
+
+REWARD = Metric("reward", None, "reward model's reward")
+GOLD_REWARD = Metric("gold_reward", None, "gold reward")
+TOKENS = Metric("response_tokens", None, "response length (tokens)")
+
+SUMMARY = (REWARD, GOLD_REWARD, TOKENS)
+"""Panels of the asset page."""
+METRICS = (
+    GOLD_REWARD,
+    REWARD,
+    Metric("kl_to_sft", None, "KL to the SFT policy (nats)"),
+    TOKENS,
+    Metric("win_rate_gold", "sft_policy", "win rate against SFT, gold reward"),
+    Metric("win_rate_reward", "sft_policy", "win rate against SFT, reward model"),
+)
+"""Panels of the HTML page."""
+COLUMNS = 3
+
+MOST_LINES = 6
+"""Most experiments of one figure; more would hide one another."""
 
 
 def iteration_progress(results: pl.DataFrame) -> bytes:
-    """Draw reward, gold reward and length from the SFT policy to the last iteration.
+    """Plot reward, gold reward and length from the SFT policy to the last iteration, as PNG.
 
-    One row of panels a decoding, one colour an experiment, bars of one standard error, baselines as
-    horizontal lines. Evaluation split only. Panels without values are left out.
+    One row of panels per decoding, one colour per experiment, baselines as horizontal lines.
+    Evaluation split only. Panels without values are left out.
 
     Args:
         results: `evaluation_results`.
@@ -37,99 +70,61 @@ def iteration_progress(results: pl.DataFrame) -> bytes:
         InputError: no evaluation results.
     """
     shown = results.filter(
-        pl.col("split") == "evaluation", pl.col("versus").is_null(), pl.col("metric").is_in(PANELS)
+        pl.col("split") == "evaluation",
+        pl.col("versus").is_null(),
+        pl.col("metric").is_in([metric.name for metric in SUMMARY]),
     )
     refuse_empty(shown, "evaluation_results of the evaluation split")
     experiments = sorted(set(shown["experiment"]) - {SHARED})
     decodings = [name for name in ("sampled", "greedy") if name in set(shown["decoding"])]
-    metrics = [name for name in PANELS if name in set(shown["metric"])]
-    figure = Figure(figsize=(4.3 * len(metrics), 3.2 * len(decodings) + 0.9), layout="constrained")
-    axes = figure.subplots(len(decodings), len(metrics), squeeze=False)
-    for row, decoding in enumerate(decodings):
-        for column, metric in enumerate(metrics):
-            panel = shown.filter(pl.col("decoding") == decoding, pl.col("metric") == metric)
-            draw_progress(axes[row, column], panel, experiments)
-            axes[row, column].set_title(f"{PANELS[metric]}, {decoding}", fontsize=10)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), 6), frameon=False
-    )
+    metrics = _measured(shown, SUMMARY)
+    panels = [(metric, decoding) for decoding in decodings for metric in metrics]
+    columns = len(metrics)
+    figure, axes = panel_grid(len(panels), columns, width=4.3 * columns, row_height=3.2, room=0.9)
+    for axis, (metric, decoding) in zip(axes, panels, strict=True):
+        _draw_metric(axis, _panel(shown.filter(decoding=decoding), metric), experiments)
+        axis.set_title(f"{metric.title}, {decoding}", fontsize=10)
+    shared_legend(figure, axes, columns=6)
     figure.suptitle("Evaluation prompts, mean ± standard error clustered by prompt", fontsize=11)
     return png(figure)
 
 
-def training_curves(metrics: pl.DataFrame) -> bytes:
-    """Draw every metric of training runs over optimiser steps, a panel each, a line each run.
+def over_iterations(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
+    """Plot every metric from the SFT policy to the last iteration, a line per experiment.
 
     Args:
-        metrics: `training_metrics` of one or more runs.
+        results: `evaluation_results`; the axes span all experiments, the plotted and the others.
+        experiments: at most `MOST_LINES` of them.
 
     Raises:
-        InputError: no metrics.
+        InputError: no results of sampled responses to the evaluation prompts.
     """
-    refuse_empty(metrics, "training_metrics")
-    names = sorted(set(metrics["metric"]))
-    columns = min(3, len(names))
-    rows = -(-len(names) // columns)
-    figure = Figure(figsize=(4.3 * columns, 2.6 * rows + 0.8), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, name in zip(axes, names, strict=False):
-        panel = metrics.filter(pl.col("metric") == name)
-        for label, run, colour in _runs(panel, metrics):
-            style = {"marker": "."} if run.height < 40 else {}
-            axis.plot(run["step"], run["value"], label=label, color=colour, linewidth=1.2, **style)
-        axis.set_title(name, fontsize=10)
-        finish(axis, "optimiser step")
-    for axis in axes[len(names) :]:
-        axis.set_visible(False)
-    handles = {
-        label: handle
-        for axis in axes[: len(names)]
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False
-    )
-    figure.suptitle("Training", fontsize=11)
-    return png(figure)
+    shown = results.filter(split="evaluation", decoding="sampled")
+    refuse_empty(shown, "evaluation_results of the evaluation split")
+    metrics = _measured(shown, METRICS)
+    figure, axes = panel_grid(len(metrics), COLUMNS, width=PAGE_WIDTH, row_height=2.7, room=0.6)
+    for axis, metric in zip(axes, metrics, strict=True):
+        panel = _panel(shown, metric)
+        _draw_metric(axis, panel, list(experiments))
+        axis.set_ylim(*_span(panel))
+        axis.set_title(metric.title, fontsize=10)
+        if metric.versus:
+            axis.axhline(0.5, color="0.6", linewidth=0.8)
+    shared_legend(figure, axes, columns=4)
+    return figure
 
 
-def reward_histogram(scores: pl.DataFrame) -> bytes:
-    """Draw the distribution of rewards, one outline an experiment and iteration, common bins.
-
-    Args:
-        scores: `scores` of one or more slices.
-
-    Raises:
-        InputError: no scores.
-    """
-    refuse_empty(scores, "scores")
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
-    axis = figure.subplots()
-    low, high = scores["reward"].min(), scores["reward"].max()
-    bins = 40 if low == high else [low + (high - low) * step / 40 for step in range(41)]
-    slices = scores.partition_by("experiment", "iteration", as_dict=True, maintain_order=False)
-    for number, ((experiment, iteration), rows) in enumerate(sorted(slices.items())):
-        label = f"{experiment}, iteration {iteration} (mean {rows['reward'].mean():.3g})"
-        colour = COLOURS[number % len(COLOURS)]
-        axis.hist(
-            rows["reward"],
-            bins,
-            density=True,
-            histtype="step",
-            label=label,
-            color=colour,
-            linewidth=1.4,
-        )
-    axis.set_title("Rewards of sampled responses", fontsize=11)
-    axis.set_ylabel("density")
-    finish(axis, "reward model's reward")
-    axis.legend(fontsize=8, frameon=False)
-    return png(figure)
+def _measured(shown: pl.DataFrame, metrics: Sequence[Metric]) -> list[Metric]:
+    return [metric for metric in metrics if _panel(shown, metric).height]
 
 
-def draw_progress(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
-    """Draw one metric from the SFT policy to the last iteration, a line an experiment.
+def _panel(shown: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+    versus = pl.col("versus").eq_missing(pl.lit(metric.versus, pl.String))
+    return shown.filter(pl.col("metric") == metric.name, versus)
+
+
+def _draw_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
+    """Plot one metric from the SFT policy to the last iteration, a line an experiment.
 
     Args:
         axis: where.
@@ -165,13 +160,9 @@ def draw_progress(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -
     finish(axis, "iteration")
 
 
-def _runs(
-    panel: pl.DataFrame, metrics: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame, tuple[float, float, float]]]:
-    """Yield label, rows by step and colour of each run; a run keeps its colour in every panel."""
-    keys = metrics.select("experiment", "asset").unique().sort("experiment", "asset").rows()
-    for number, (experiment, asset) in enumerate(keys):
-        run = panel.filter(pl.col("experiment") == experiment, pl.col("asset") == asset)
-        if run.height:
-            label = asset if experiment == SHARED else f"{experiment}: {asset}"
-            yield label, run.sort("step"), COLOURS[number % len(COLOURS)]
+def _span(panel: pl.DataFrame) -> tuple[float, float]:
+    """Return the lowest and the highest end of an error bar, with a little room."""
+    errors = panel["standard_error"].fill_null(0)
+    low, high = (panel["value"] - errors).min(), (panel["value"] + errors).max()
+    room = 0.06 * (high - low) or 0.5
+    return low - room, high + room

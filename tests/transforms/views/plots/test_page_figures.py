@@ -8,8 +8,8 @@ from transforms.lake.schemas import schema_of
 from transforms.views.plots.benchmarks import benchmark_bars
 from transforms.views.plots.distributions import histograms, reward_length_maps
 from transforms.views.plots.figures import svg
-from transforms.views.plots.iterations import over_iterations
 from transforms.views.plots.outcomes import draw_outcomes
+from transforms.views.plots.progress import over_iterations
 
 BARS = pl.DataFrame(
     [

@@ -3,11 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.views.plots.progress import (
-    iteration_progress,
-    reward_histogram,
-    training_curves,
-)
+from transforms.views.plots.progress import iteration_progress
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -33,36 +29,6 @@ def test_progress(frame):
     assert iteration_progress(frame).startswith(PNG)
 
 
-def test_training_and_histogram():
-    metrics = pl.DataFrame(
-        [
-            ("shared", 0, "sft_policy", 1, 0.1, "loss", 2.0),
-            ("e", 1, "iteration_1/policy", 1, 0.1, "lr", 2.0),
-        ],
-        schema=schema_of("training_metrics"),
-        orient="row",
-    )
-    assert training_curves(metrics).startswith(PNG)
-    scores = pl.DataFrame(
-        [
-            ("e", t, "p", n, "reward_model", "rm", "r", "pi", "s", 1.0)
-            for t in (1, 2)
-            for n in range(3)
-        ],
-        schema=schema_of("scores"),
-        orient="row",
-    )
-    assert reward_histogram(scores).startswith(PNG)
-
-
-@pytest.mark.parametrize(
-    ("draw", "table"),
-    [
-        (iteration_progress, "evaluation_results"),
-        (training_curves, "training_metrics"),
-        (reward_histogram, "scores"),
-    ],
-)
-def test_nothing_to_draw_is_refused(draw, table):
+def test_nothing_to_plot_is_refused():
     with pytest.raises(InputError, match="nothing to draw"):
-        draw(pl.DataFrame(schema=schema_of(table)))
+        iteration_progress(pl.DataFrame(schema=schema_of("evaluation_results")))
