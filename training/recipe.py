@@ -63,9 +63,10 @@ class Recipe(Settings):
     prompts: PromptSettings = PromptSettings()
     """How the prompt collection is cleaned."""
     evaluation_sets: dict[str, OriginSettings] = Field(default={})
-    """Evaluation sets by name (`transforms.public_sets`); prompts share no item."""
+    """Evaluation sets by name (`transforms.prompts.evaluation_sets`). A prompt that shares an
+    n-gram with an item is left out."""
     prompt_map: PromptMapSettings | None = None
-    """Map of the prompt collection (paper, Figure 7); null draws none."""
+    """Map of the prompt collection (paper, Figure 7); null makes none."""
     splits: SplitSettings = SplitSettings()
     """Held-out prompts."""
     sft: SFTSettings = SFTSettings()
@@ -87,7 +88,7 @@ class Recipe(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
     health: HealthSettings = HealthSettings()
-    """Bounds that a run warns of before it trains on an iteration's pairs."""
+    """Bounds beyond which a run warns before it trains on an iteration's pairs."""
     benchmarks: dict[str, AnyBenchmark] = Field(default={})
     """Benchmarks by name (paper, Table 3) that models are measured on after the loop. The recipe's
     judge scores AlpacaEval, MT-Bench and Arena-Hard."""

@@ -33,9 +33,9 @@ class BenchmarkSettings(Settings):
     """Models that are measured: pi_0, the baselines, each experiment's selected iterate; or all
     `iterates`. Paper, tables 4 and 5: pi_0, offline DPO and the final model."""
     enabled: bool = True
-    """False declares no asset: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
+    """False leaves its assets out: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
     chunk_items: int = Field(default=64, ge=1)
-    """Items per commit: what a crash can cost."""
+    """Items per commit: the most that a crash can lose."""
 
     @model_validator(mode="after")
     def _has_the_parts(self) -> Self:
@@ -88,7 +88,8 @@ class AcademicSettings(BenchmarkSettings):
     batch_size: int = Field(default=16, ge=1)
     """Requests per forward pass under `transformers`; vLLM batches by itself."""
     max_context_tokens: int | None = Field(default=None, ge=16)
-    """Prompt and answer; null takes the model's context. A longer prompt is refused by name."""
+    """Prompt and answer; null takes the model's context. A longer prompt is refused, with its
+    key."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Most tokens of a generated answer; null takes the harness's (256, HumanEval 1,024)."""
     chat_template: bool = False
@@ -130,12 +131,13 @@ class JudgedSettings(BenchmarkSettings):
     max_tokens: int = Field(default=2048, ge=1)
     """Most tokens of an answer."""
     max_context_tokens: int | None = Field(default=None, ge=16)
-    """Questions and answers; null takes the model's context. A longer prompt is refused by name."""
+    """Questions and answers; null takes the model's context. A longer prompt is refused, with its
+    key."""
     noise_items: int = Field(default=20, ge=0)
-    """Items, by a hash of their key, that the judge is asked about again, for its own noise; 0
-    asks nothing again."""
+    """Items, chosen by a hash of their key, about which the judge is asked again, to measure its
+    own noise; 0 asks nothing again."""
     noise_repeats: int = Field(default=2, ge=1)
-    """Times that each of their requests is asked again."""
+    """How often each of their requests is asked again."""
 
     @model_validator(mode="after")
     def _has_one_judge_prompt(self) -> Self:

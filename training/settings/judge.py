@@ -28,18 +28,18 @@ class JudgeSettings(Settings):
     max_tokens: int = Field(default=512, ge=1)
     """Most tokens of a verdict's text."""
     max_context_tokens: int = Field(default=8192, ge=16)
-    """Request plus verdict of a model that runs here; a comparison that leaves no room for
-    max_tokens gets a row that says so. A model with less context takes fewer."""
+    """Request and verdict of a model that runs here. A comparison that leaves no room for
+    max_tokens gets a row with that reason. A model with a shorter context uses its own."""
     temperature: float = Field(default=0.0, ge=0)
-    """0 is greedy: the verdict that the judge finds likeliest."""
+    """0 is greedy: the most likely verdict."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Seconds that a request may take."""
     retries: int = Field(default=3, ge=0)
-    """Times that a request that failed is sent again, after 1, 2, 4 ... seconds."""
+    """How often a failed request is sent again, after 1, 2, 4 ... seconds."""
     concurrency: int = Field(default=8, ge=1)
-    """Requests at a time."""
+    """Requests in flight at the same time."""
     chunk_comparisons: int = Field(default=64, ge=1)
-    """Comparisons a commit: what a crash can cost."""
+    """Comparisons per commit: the most that a crash can lose."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
     """Share of answers that may be unusable before the asset's check fails."""
 

@@ -20,19 +20,20 @@ class LoopSettings(ObjectiveSettings):
     """The iterations. An experiment may override any key below `loop`, and nothing else."""
 
     iterations: int = Field(default=3, ge=1, le=99)
-    """T. Paper: 3. Draws the graph, so no experiment overrides it."""
+    """T, the number of iterations. Paper: 3. It decides the graph, so no experiment overrides
+    it."""
     sampling: SamplingSettings = SamplingSettings()
-    """How the responses of an iteration are drawn."""
+    """How the responses of an iteration are sampled."""
     ranker: str = "reward_model"
-    """What ranks them: `reward_model`, `reward_model_<name>` of the recipe's `reward_models`,
-    `preference_model`, or `judge`."""
+    """What ranks the responses: `reward_model`, `reward_model_<name>` of the recipe's
+    `reward_models`, `preference_model`, or `judge`."""
     feedback: FeedbackSettings | None = None
-    """Fresh labels every iteration, from which the reward model that `ranker` names goes on; null:
-    it stays as it is."""
+    """Fresh labels in every iteration, on which the reward model that `ranker` names is trained
+    further; null leaves it as it is."""
     scoring: ScoringSettings = ScoringSettings()
-    """How a reward model is run over them."""
+    """How a reward model is run over the responses."""
     ranking: RankingSettings = RankingSettings()
-    """How a preference model or a judge compares them."""
+    """How a preference model or a judge compares the responses."""
     pairs: PairSettings = PairSettings()
     """How scored responses become pairs."""
     reference: Literal["initial", "previous"] = "initial"
@@ -40,7 +41,8 @@ class LoopSettings(ObjectiveSettings):
     start: Literal["previous", "initial"] = "previous"
     """Weights that an iteration's training starts from. Paper: the previous iterate."""
     data: Literal["current", "accumulated"] = "current"
-    """Pairs that an iteration trains on: its own (as published), or all up to it (Figure 6)."""
+    """Pairs that an iteration trains on: its own (as published), or those of all iterations so far
+    (Figure 6)."""
 
     @model_validator(mode="after")
     def _objective_fits(self) -> Self:

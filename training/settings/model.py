@@ -11,7 +11,7 @@ class TinyModelSettings(Settings):
     """A Llama-architecture model made here from random weights, with a tokenizer trained here."""
 
     tokenizer: Literal["word_level", "byte_bpe"] = "word_level"
-    """`word_level`: one token a whitespace-separated word; `byte_bpe`: byte-level BPE."""
+    """`word_level`: one token per whitespace-separated word; `byte_bpe`: byte-level BPE."""
     vocab_size: int = Field(default=512, ge=16)
     """Most tokens of the vocabulary, specials included."""
     hidden_size: int = Field(default=128, ge=32)
@@ -46,8 +46,8 @@ class ModelSettings(Settings):
     revision: str | None = None
     """Git revision of the hub model."""
     tokenizer: str | None = None
-    """Local folder or hub id to take the tokenizer and chat template from, where `path` is a base
-    model without a template; null takes them from `path`."""
+    """Local folder or hub id of the tokenizer and chat template, where `path` is a base model
+    without a template; null takes them from `path`."""
     tiny: TinyModelSettings | None = None
     """Make the model here instead."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"

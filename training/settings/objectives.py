@@ -24,7 +24,7 @@ class DPOSettings(PairLossSettings):
     learning_rate: float = Field(default=5e-7, gt=0)
     """Paper, section 3.3: 5e-7."""
     epochs: float = Field(default=2.0, gt=0)
-    """Paper: 2 epochs an iteration."""
+    """Paper: 2 epochs per iteration."""
     beta: float = Field(default=0.1, gt=0)
     """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
 
@@ -46,20 +46,21 @@ class KTOSettings(ReferenceSettings):
     """
 
     learning_rate: float = Field(default=5e-7, gt=0)
-    """That of DPO here; the paper's is 5e-7, too, and may be ten times as high."""
+    """DPO's value. The KTO paper uses 5e-7, too, and allows up to ten times as much."""
     epochs: float = Field(default=2.0, gt=0)
-    """That of DPO here."""
+    """DPO's value."""
     micro_batch_size: int = Field(default=32, ge=2)
-    """Examples a forward pass on one device; z is the mean over them, so that one is not enough."""
+    """Examples per forward pass on one device, at least 2, because z is their mean."""
     beta: float = Field(default=0.1, gt=0)
     """b: larger keeps the policy nearer the reference. Paper: 0.1."""
     desirable_weight: float = Field(default=1.0, gt=0)
-    """Weight of desirable responses; with the other one it should even out their numbers."""
+    """Weight of desirable responses. Together with the other weight it should balance their
+    numbers."""
     undesirable_weight: float = Field(default=1.0, gt=0)
     """Weight of undesirable responses."""
     rule: Literal["best_and_worst", "above_mean"] = "best_and_worst"
-    """Which responses, by penalised reward: the best of n as desirable and the worst as
-    undesirable, or all n, desirable above the mean of their prompt's rewards."""
+    """Which responses, by penalised reward. `best_and_worst`: the best of n is desirable, the worst
+    undesirable. `above_mean`: all n, desirable above the mean of the rewards of their prompt."""
 
 
 class RAFTSettings(TrainingSettings):
@@ -70,7 +71,7 @@ class RAFTSettings(TrainingSettings):
     """
 
     learning_rate: float = Field(default=2e-5, gt=0)
-    """That of supervised fine-tuning (paper, section 3.1: 2e-5)."""
+    """The value of supervised fine-tuning (paper, section 3.1: 2e-5)."""
 
 
 class RLOOSettings(TrainingSettings):
@@ -85,17 +86,17 @@ class RLOOSettings(TrainingSettings):
     learning_rate: float = Field(default=1e-6, gt=0)
     """TRL's default."""
     batch_size: int = Field(default=256, ge=1)
-    """Responses an optimiser step: a multiple of n."""
+    """Responses per optimiser step: a multiple of n."""
     micro_batch_size: int = Field(default=32, ge=1)
-    """Responses a forward pass with gradients on one device; divides batch_size / processes."""
+    """Responses per forward pass with gradients on one device; divides batch_size / processes."""
     max_tokens: int = Field(default=4096, ge=8)
     """Longest prompt and response, tokens; a prompt that leaves no room for the longest response
     (`sampling.max_tokens`) is dropped and counted."""
     beta: float = Field(default=0.05, ge=0)
     """b: weight of the KL penalty, nats summed over the response, against the reward. TRL: 0.05."""
     generator: Literal["transformers", "vllm"] = "transformers"
-    """What draws the responses of a step: the model itself, or vLLM beside it on the GPU (TRL's
-    `colocate`; TRL 1.16 says it supports vLLM 0.22 to 0.31; it has not been run here)."""
+    """What samples the responses of a step: the model itself, or vLLM beside it on the GPU (TRL's
+    `colocate`; TRL 1.16 supports vLLM 0.22 to 0.31; it has not been run here)."""
     vllm_memory_utilization: float = Field(default=0.3, gt=0, le=1)
     """Share of a GPU's memory that vLLM takes beside the training."""
 

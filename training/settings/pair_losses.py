@@ -71,11 +71,11 @@ class PairLossSettings(ReferenceSettings):
         "aot_unpaired",
         "sigmoid_norm",
     ] = "sigmoid"
-    """Which loss; equations and papers are at the top of this file."""
+    """Which loss. docs/guide/objectives.md has each equation with its paper."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
-    """e: assumed share of pairs whose labels are the wrong way round, below 0.5. `cdpo`, `robust`
-    and `exo_pair` (paper: 1e-3) need one, `aot` and `aot_unpaired` may have one; with any other
-    loss it is refused, for it would do nothing."""
+    """e: assumed share of pairs with a wrong label, below 0.5. `cdpo`, `robust` and `exo_pair`
+    (paper: 1e-3) need one; `aot` and `aot_unpaired` may have one. With any other loss it has no
+    effect and is refused."""
 
     @model_validator(mode="after")
     def _smoothing_is_read(self) -> Self:

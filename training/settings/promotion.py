@@ -20,10 +20,10 @@ class PromotionSettings(Settings):
     decoding: Literal["sampled", "greedy"] = "sampled"
     """Responses that are compared."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Level of the interval, by the bootstrap over prompts, that must lie above zero."""
+    """Level of the interval, by the bootstrap over prompts, that must be above zero."""
     max_fall: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
-    """Benchmarks of the recipe by name, and by how much each may fall at most, in its own unit
-    (percentage points; MT-Bench: points). One without results blocks."""
+    """Benchmarks of the recipe by name, and how far each may fall, in its own unit (percentage
+    points; MT-Bench: points). A benchmark without results blocks the promotion."""
 
     def require_measured(self, *, gold: bool, judge: bool, benchmarks: Collection[str]) -> None:
         """Refuse a promotion by something that the recipe does not measure.

@@ -1,4 +1,4 @@
-"""Settings of sampling: how the n responses of a prompt are drawn with vLLM. Imports no torch."""
+"""Settings of sampling: how vLLM samples the n responses of a prompt. Imports no torch."""
 
 from typing import Literal, Self
 
@@ -16,19 +16,19 @@ class SamplerSettings(Settings):
     """
 
     policy: Literal["current", "previous", "initial", "step"] = "current"
-    """`current`: the policy that the iteration samples without samplers, the iterate before it;
-    `previous`: the iterate before that; `initial`: pi_0; `step`: an earlier step of the training
-    that ended in `current`, at `share` of its steps. Where there is none yet, pi_0 is taken: in
-    iteration 1 for all four (pi_0 comes from fine-tuning, of which no step is kept), in iteration 2
-    for `previous`. Each sampler draws its own responses all the same, from one engine."""
+    """`current`: the policy that the iteration samples without samplers, which is the iterate
+    before it; `previous`: the iterate before that; `initial`: pi_0; `step`: an earlier step of the
+    training that ended in `current`, at `share` of its steps. Where there is none yet, pi_0 is
+    used: in iteration 1 for all four (no step of the fine-tuning is kept), in iteration 2 for
+    `previous`. Even then each sampler samples its own responses, from one engine."""
     share: float | None = Field(default=None, gt=0, lt=1)
-    """Of `step`: share of the training's optimiser steps, rounded up to a whole step."""
+    """For policy `step`: share of the training's optimiser steps, rounded up to a whole step."""
     n: int = Field(ge=1)
-    """Responses a prompt of this sampler."""
+    """Responses per prompt of this sampler."""
     temperature: float | None = Field(default=None, ge=0)
-    """Null: that of `sampling`."""
+    """Null: the temperature of `sampling`."""
     top_p: float | None = Field(default=None, gt=0, le=1)
-    """Null: that of `sampling`."""
+    """Null: the top_p of `sampling`."""
 
     @model_validator(mode="after")
     def _share_of_a_step(self) -> Self:
@@ -43,30 +43,30 @@ class SamplerSettings(Settings):
 
 
 class SamplingSettings(Settings):
-    """How responses are drawn with vLLM."""
+    """How vLLM samples responses."""
 
     samplers: tuple[SamplerSettings, ...] = ()
-    """What draws the responses of a prompt, in the order of response_index. Empty: one sampler of
+    """Samplers of the responses of a prompt, in the order of response_index. Empty: one sampler of
     the current policy with the n, temperature and top_p below. An override replaces the list."""
     adaptive: AdaptiveSettings | None = None
-    """Draw in rounds and stop at a prompt once its margin is settled, at most n responses; null
-    draws n. Each round is scored before the next, so that only a reward model can rank. An engine
-    is started a round."""
+    """Sample in rounds and stop at a prompt once its margin is settled, after at most n responses;
+    null samples n. Each round is scored before the next, so only a reward model can rank. Every
+    round starts an engine."""
     n: int = Field(default=8, ge=1)
-    """Responses a prompt, where `samplers` is empty; else it is the sum of theirs. Paper, section
+    """Responses per prompt where `samplers` is empty; otherwise the sum of theirs. Paper, section
     3.3: 8; the loop needs at least 2."""
     temperature: float = Field(default=1.0, ge=0)
     """1.0 or 0.7 in the paper; 0 is greedy."""
     top_p: float = Field(default=1.0, gt=0, le=1)
-    """Nucleus mass; the paper samples without."""
+    """Probability mass of nucleus sampling. The paper uses none: 1."""
     max_tokens: int = Field(default=2048, ge=1)
     """Most tokens of a response; a longer one ends with finish_reason `length`."""
     max_context_tokens: int = Field(default=4096, ge=16)
-    """Prompt plus response; a prompt that leaves no room for max_tokens is refused by name."""
+    """Prompt and response; a prompt that leaves no room for max_tokens is refused, with its id."""
     max_sequences: int = Field(default=256, ge=1)
     """Sequences that vLLM decodes at once."""
     chunk_prompts: int = Field(default=64, ge=1)
-    """Prompts a commit: what a crash can cost."""
+    """Prompts per commit: the most that a crash can lose."""
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     """Share of a GPU's memory that vLLM takes; unused on a CPU."""
     cpu_kv_cache_gib: int = Field(default=1, ge=1)

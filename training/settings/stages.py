@@ -33,13 +33,13 @@ class PreferenceModelSettings(TrainingSettings):
     learning_rate: float = Field(default=5e-6, gt=0)
     """Paper, section 2.2: 5e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
     batch_size: int = Field(default=128, ge=1)
-    """Examples an optimiser step (packed: blocks). Paper, section 2.2: 128."""
+    """Examples per optimiser step (packed: blocks). Paper, section 2.2: 128."""
     max_tokens: int = Field(default=3072, ge=8)
     """Longest example, and the block that examples are packed into. Paper: "block size of 3072"."""
     packing: bool = True
     """Pack examples into blocks of `max_tokens`."""
     both_orders: bool = False
-    """Train on each pair in both orders, two examples a pair; false draws one order a pair, by a
-    hash of its id. The paper's code draws one."""
+    """Train on each pair in both orders, two examples per pair; false chooses one order per pair,
+    by a hash of its id. The paper's code chooses one."""
     mixture: str = "all"
     """Mixture of the recipe that it is trained on; `all` is every source of preferences."""

@@ -25,9 +25,9 @@ class TrainingSettings(Settings):
     max_steps: int | None = Field(default=None, ge=1)
     """Stop (and end the schedule) after this many optimiser steps; null trains `epochs`."""
     batch_size: int = Field(default=32, ge=1)
-    """Examples an optimiser step, over all processes and accumulation."""
+    """Examples per optimiser step, over all processes and accumulation."""
     micro_batch_size: int = Field(default=32, ge=1)
-    """Examples a forward pass on one device; divides batch_size / processes."""
+    """Examples per forward pass on one device; divides batch_size / processes."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Learning-rate schedule. Paper, section 2.2 and appendix B: cosine."""
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
@@ -41,8 +41,9 @@ class TrainingSettings(Settings):
     logging_steps: int = Field(default=5, ge=1)
     """Optimiser steps between two rows of `training_metrics`."""
     checkpoint_steps: int | None = Field(default=100, ge=1)
-    """Optimiser steps between two step checkpoints, which a killed run goes on from, rounded up to
-    a logged step; null writes none. One takes 12 bytes a weight, and two or three are on disk."""
+    """Optimiser steps between two step checkpoints, from which a killed run continues, rounded up
+    to a logged step; null writes none. One takes 12 bytes per weight, and two or three are on
+    disk."""
     kept_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     """Shares of the optimiser steps after which the weights are kept as a checkpoint
     `<asset>@<share>`, beside the finished one. A sampler with `policy: step` adds its own."""

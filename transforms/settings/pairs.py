@@ -13,20 +13,23 @@ class PairSettings(Settings):
     rule: Literal["best_vs_worst", "best_vs_random", "best_vs_second", "all_above_margin"] = (
         "best_vs_worst"
     )
-    """Which responses of a prompt meet, by penalised reward. `best_vs_worst`: paper, section 3.3,
-    best against worst of n = 8. `best_vs_random`: against one of the others, drawn by a hash of the
-    prompt. `best_vs_second`: against the next best. `all_above_margin`: every two responses whose
-    margin is at least `min_margin`; the one rule that gives a prompt several pairs."""
+    """Which responses of a prompt are paired, by penalised reward. `best_vs_worst`: paper, section
+    3.3, best against worst of n = 8. `best_vs_random`: the best against one of the others, chosen
+    by a hash of the prompt. `best_vs_second`: the best against the next best. `all_above_margin`:
+    every two responses whose margin is at least `min_margin`; the only rule with several pairs per
+    prompt."""
     length_penalty: Annotated[float, Field(ge=0)] | Literal["calibrated"] = 0.0
-    """lambda of eq. 8, reward units a unit of length: r - lambda |a|. Table 6: 0.001 per char.
-    `calibrated` takes the lambda at which the penalised reward has no slope on length within the
-    prompts of the responses that are paired; it is negative where the reward favours short ones."""
+    """lambda of eq. 8, in reward units per unit of length: r - lambda |a|. Table 6: 0.001 per
+    character. `calibrated` computes the lambda at which the penalised reward has no slope on length
+    within the prompts of the responses that are paired; it is negative where the reward favours
+    short responses."""
     length_unit: Literal["chars", "tokens"] = "chars"
     """Unit of |a| in eq. 8; the published code counts characters."""
     min_margin: float = Field(default=0.0, ge=0)
     """Pairs with a smaller penalised margin are dropped; equal rewards are dropped at any value."""
     drop_truncated: bool = False
-    """Leave out responses cut at max_tokens: their end-of-turn token would be invented."""
+    """Leave out responses cut at max_tokens: they have no end-of-turn token, and training would add
+    one."""
 
     def ordering(self) -> dict[str, Any]:
         """Return the settings that decide the order of a prompt's responses."""
@@ -34,19 +37,21 @@ class PairSettings(Settings):
 
 
 class AdaptiveSettings(Settings):
-    """Responses are drawn in rounds, until a prompt's best-worst margin is settled, at most n.
+    """Responses are sampled in rounds, until a prompt's best-worst margin is settled, at most n.
 
     The margin is the difference of the highest and the lowest penalised reward of the responses so
-    far, in reward units. It never shrinks: the rules trade tokens for the pairs of a fixed n.
+    far, in reward units. It never shrinks. The rules save tokens; some pairs differ from those of a
+    fixed n.
     """
 
     round: int = Field(ge=2)
-    """Responses a prompt and round; divides n."""
+    """Responses per prompt and round; divides n."""
     enough_margin: float | None = Field(default=None, gt=0)
-    """Settled once the margin is at least this, reward units; null: however wide."""
+    """A prompt is settled once its margin is at least this, in reward units; null: no margin is
+    enough."""
     least_growth: float | None = Field(default=None, ge=0)
-    """Settled once a round, the second or a later one, has widened the margin by no more than this,
-    reward units; null: however little."""
+    """A prompt is settled once a round, from the second on, has widened its margin by no more than
+    this, in reward units; null: no growth is too small."""
 
     @model_validator(mode="after")
     def _some_rule(self) -> Self:

@@ -91,7 +91,7 @@ class PromptMapSettings(Settings):
     embedding_revision: str | None = None
     """Git revision of the hub model; required with a hub id: a rerun reads the same weights."""
     max_prompts: int = Field(default=10_000, ge=100)
-    """Most prompts on the map; over it, those with the lowest hashes are drawn. Time grows a little
+    """Most prompts on the map; of more, those with the lowest hashes are shown. Time grows a little
     faster than their number: 10,000 take about forty seconds on two cores."""
     topics: int = Field(default=20, ge=2, le=100)
     """Topics, found by k-means."""

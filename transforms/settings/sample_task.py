@@ -9,7 +9,7 @@ class SampleTaskSettings(Settings):
     """Size, noise and seed of the sample task."""
 
     seed: int = 0
-    """Seed of the three draws; demonstrations, pairs and prompts use independent streams of it."""
+    """Seed of demonstrations, pairs and prompts, which use independent streams of it."""
     demonstrations: int = Field(default=12_000, ge=1)
     """Rows for supervised fine-tuning."""
     preference_pairs: int = Field(default=24_000, ge=1)

@@ -23,9 +23,9 @@ class SourceOptions(Settings):
     """Least difference of two absolute scores, in the source's units. The paper (section 2.1) drops
     small margins and publishes no threshold; 0 keeps every comparison but ties."""
     max_pairs_per_prompt: int | None = Field(default=None, ge=1)
-    """Most comparisons of one prompt; which ones stay is drawn by hash with `seed`."""
+    """Most comparisons of one prompt; a hash with `seed` chooses which ones stay."""
     seed: int = 0
-    """Seed of the draw of `max_pairs_per_prompt`."""
+    """Seed of the choice of `max_pairs_per_prompt`."""
 
 
 class SHPOptions(SourceOptions):
@@ -111,8 +111,8 @@ class NectarOptions(SourceOptions):
     """Choices for Nectar."""
 
     comparisons: Literal["best_and_worst", "all"] = "best_and_worst"
-    """One pair a prompt, the best against the worst answer, as in the loop (paper, section 3.3), or
-    every pair of answers. What the offline baseline (paper, appendix) used is not published."""
+    """One pair per prompt, the best against the worst answer, as in the loop (paper, section 3.3),
+    or every pair of answers. What the offline baseline (paper, appendix) used is not published."""
 
 
 class MathOptions(SourceOptions):

@@ -21,8 +21,8 @@ class OriginSettings(Settings):
     hub_split: str | None = None
     """Split of the hub dataset; the catalogue's, `train` as a rule."""
     hub_dirs: tuple[str, ...] = ()
-    """Folders of the hub dataset to read, where its parts lie in folders; the catalogue's if none
-    are named, or all."""
+    """Folders of the hub dataset to read, where its parts are in folders; empty: the catalogue's,
+    or all."""
     revision: str | None = None
     """Git commit of the hub dataset; without `files`, it is required: a rerun reads the same."""
     max_rows: int | None = Field(default=None, ge=1)
@@ -40,7 +40,7 @@ class SourceSettings(OriginSettings):
     sample_task: bool = False
     """Take the rows from the sample task (recipe key `sample_task`) instead of from a file."""
     options: dict[str, Any] = Field(default={})
-    """Choices that the entry leaves open, such as a score, a margin, a limit a prompt."""
+    """Choices that the entry leaves open, such as a score, a margin, a limit per prompt."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
