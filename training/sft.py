@@ -32,8 +32,8 @@ from training.runs.launch import (
 )
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import keep_fitting, train, trl_arguments
-from training.settings.objectives import RAFTSettings
 from training.settings.stages import SFTSettings
+from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 
 IGNORED = -100
@@ -78,7 +78,7 @@ def fit(
     key: str,
     model: Path,
     output: Path,
-    settings: SFTSettings | RAFTSettings,
+    settings: TrainingSettings,
     *,
     seed: int,
     dtype: str,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from training.settings.objectives import DPOSettings
 from training.settings.training import TrainingSettings
 from training.stages import STAGES, Stage
 from transforms.errors import InputError
@@ -74,7 +75,7 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         )
     tables = _read_versions(inputs)
     settings = stage.settings.model_validate(recorded[stage.name])
-    rows, settings = _read_rows(lake, row, settings, recorded, tables)
+    rows, settings = _read_rows(lake, row, stage.name, settings, recorded, tables)
     trained, _, share = row["asset"].partition("@")
     others = {"reference": row["reference_id"], "reward_model": inputs.get(recorded.get("ranker"))}
     models = {stage.start: row["parent_id"], **{name: others[name] for name in stage.models}}
@@ -152,13 +153,15 @@ def _read_versions(inputs: Mapping[str, str]) -> dict[str, int]:
 def _read_rows(
     lake: Lake,
     row: Mapping[str, Any],
+    stage: str,
     settings: TrainingSettings,
     recorded: Mapping[str, Any],
     tables: Mapping[str, int],
 ) -> tuple[pl.DataFrame, TrainingSettings]:
     """Read a stage's rows as its asset does, at the recorded versions; and the run's settings."""
     if "data" in recorded:
-        return _read_loop_rows(lake, row, settings, recorded, tables), settings
+        part = _find_part(row, settings, recorded, tables)
+        return OBJECTIVES[stage].read_rows(lake, part)[0], settings
     if "demonstrations" in tables:
         rows = lake.read("demonstrations", tables["demonstrations"])
         return rows.select("row_key", "messages"), settings
@@ -174,31 +177,29 @@ def _read_rows(
             versions=tables,
         )
         return rows, settings
-    is_offline = "mixture" in recorded  # a ranker's mixture is one of its own settings
-    mixture = recorded["mixture"] if is_offline else settings.mixture
+    is_offline_dpo = isinstance(settings, DPOSettings)  # a ranker's own settings have its mixture
+    mixture = recorded["mixture"] if is_offline_dpo else settings.mixture
     rows = rows_by_split.training_pairs(
         lake.read("preference_pairs", tables["preference_pairs"]),
         lake.read("mixture_pairs", tables["mixture_pairs"], mixture=mixture),
     )
-    if is_offline:
+    if is_offline_dpo:
         prompts = rows_by_split.iteration_sizes(lake.read("prompt_splits", tables["prompt_splits"]))
         settings = settings.for_offline(prompts)
     return rows, settings
 
 
-def _read_loop_rows(
-    lake: Lake,
+def _find_part(
     row: Mapping[str, Any],
     settings: TrainingSettings,
     recorded: Mapping[str, Any],
     tables: Mapping[str, int],
-) -> pl.DataFrame:
-    """Read the rows of a policy of the loop; those of the one-shot baseline have its name."""
-    objective = next(one for name, one in OBJECTIVES.items() if name in recorded)
+) -> TrainedPart:
+    """Find the rows of a policy of the loop; those of the one-shot baseline have its name."""
     is_iterate = row["iteration"] > 0
     last = row["iteration"] if is_iterate else 1
     iterations = range(1 if recorded["data"] == "accumulated" else last, last + 1)
-    part = TrainedPart(
+    return TrainedPart(
         experiment=row["experiment"] if is_iterate else row["asset"].partition("/")[0],
         iterations=iterations,
         pairs=PairSettings.model_validate(recorded.get("pairs", {})),
@@ -206,7 +207,6 @@ def _read_loop_rows(
         splits=[iteration_name(t) for t in iterations] if is_iterate else (),
         versions=tables,
     )
-    return objective.read_rows(lake, part)[0]
 
 
 def _find_model(lake: Lake, checkpoint_id: str) -> Path:

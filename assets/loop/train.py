@@ -61,8 +61,8 @@ def train(
     if objective is not None and objective.sides:
         rows = objective.complete_rows(rows, settings.micro_batch_size, study.seed(step.asset))
         rows, looked_up = _look_up(study, step, rows, objective.sides, settings, start, reference)
-    taken = {"reference": reference, **models}
-    taken = {STAGES[stage].start: start, **{name: taken[name] for name in STAGES[stage].models}}
+    known = {"reference": reference, **models}
+    taken = {STAGES[stage].start: start, **{name: known[name] for name in STAGES[stage].models}}
     folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
     run = launch(
         stage,

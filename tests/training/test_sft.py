@@ -47,7 +47,9 @@ def test_run_leaves_a_complete_checkpoint_and_its_facts(tiny_policy, demonstrati
     names = {file.name for file in (tmp_path / "sft").iterdir()}
     assert {"settings.json", "metrics.jsonl", "run.json"} <= names
     assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl"))]
-    assert json.loads((tmp_path / "sft" / "settings.json").read_text()) == SETTINGS.model_dump()
+    assert json.loads((tmp_path / "sft" / "settings.json").read_text()) == SETTINGS.model_dump(
+        mode="json"
+    )
     again = read_run(tmp_path / "sft")
     assert again.metrics.equals(result.metrics)
     assert (again.examples, again.steps) == (result.examples, result.steps) == (12, 3)
