@@ -47,15 +47,14 @@ def run_bare(
     sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings
 ) -> tuple[int, float]:
     """Sample with `LLM.generate` alone; return tokens and seconds."""
-    from vllm import SamplingParams, TokensPrompt
+    from vllm import SamplingParams
 
     params = SamplingParams(
         n=settings.n, temperature=settings.temperature, max_tokens=settings.max_tokens
     )
     started = time.perf_counter()
     rendered = prompt_token_ids(sampler.tokenizer, prompts["prompt"].to_list())
-    requests = [TokensPrompt(prompt_token_ids=ids) for ids in rendered]
-    outputs = sampler.llm.generate(requests, params, use_tqdm=False)
+    outputs = sampler.answer_requests(rendered, params)
     texts = [(r.text, len(r.token_ids)) for output in outputs for r in output.outputs]
     return sum(tokens for _, tokens in texts), time.perf_counter() - started
 

@@ -1,10 +1,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import grimp
+import numpy as np
 import pytest
+import scipy.sparse
 from importlinter.cli import lint_imports
+from scipy.sparse.csgraph import connected_components
 
 import assets
 import training
@@ -12,6 +17,7 @@ import transforms
 from training.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
+PRODUCT = ("assets", "training", "transforms")
 HEAVY = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets")
 
 
@@ -43,6 +49,48 @@ def test_every_recipe_is_accepted(recipe: Path) -> None:
     assert loaded.name == recipe.stem
     for experiment in loaded.experiments:
         loaded.loop_of(experiment)
+
+
+def circles(imports: Mapping[str, Collection[str]]) -> list[list[str]]:
+    """Find the groups of modules that import each other, directly or through others."""
+    number = {module: index for index, module in enumerate(imports)}
+    arrows = [(number[one], number[other]) for one, found in imports.items() for other in found]
+    matrix = scipy.sparse.coo_array(
+        (np.ones(len(arrows)), np.array(arrows, dtype=int).reshape(-1, 2).T),
+        shape=(len(number), len(number)),
+    )
+    _, groups = connected_components(matrix, directed=True, connection="strong")
+    members: dict[int, list[str]] = {}
+    for module, group in zip(imports, groups, strict=True):
+        members.setdefault(group, []).append(module)
+    return [modules for modules in members.values() if len(modules) > 1]
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """Imports for type checkers count, too: they show what a module has to know."""
+    graph = grimp.build_graph(*PRODUCT, cache_dir=None)
+    assert circles({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}) == []
+
+
+def test_circles_are_found() -> None:
+    imports = {"a": ["b"], "b": ["c"], "c": ["b"], "d": ["a"], "e": []}
+    assert circles(imports) == [["b", "c"]]
+
+
+@pytest.mark.parametrize("package", PRODUCT)
+def test_no_folder_has_more_than_16_modules(package: str) -> None:
+    """A folder with more wants rooms of its own."""
+    folders = {file.parent for file in (ROOT / package).rglob("*.py")}
+    modules = {
+        str(folder.relative_to(ROOT)): len(set(folder.glob("*.py")) - {folder / "__init__.py"})
+        for folder in folders
+    }
+    assert {folder: count for folder, count in modules.items() if count > 16} == {}
+
+
+def test_the_top_of_training_has_at_most_16_files() -> None:
+    """`ls training` shows the stages, the recipe and nothing else."""
+    assert len([path for path in (ROOT / "training").iterdir() if path.is_file()]) <= 16
 
 
 def test_no_package_init_below_tests() -> None:

@@ -1,11 +1,12 @@
-"""The models: one stage is one file, callable as a function and as `python -m training.<stage>`.
+"""Training, sampling and scoring of models: one stage is one file, a function and a command.
 
-Knows no Dagster. `training.settings` and `training.recipe` import without torch.
+The command is `python -m training.<stage>`. Knows no Dagster. `training.settings` and
+`training.recipe` import without torch.
 """
 
 import os
 
 # OpenMP's threads spin while they wait, which starves vLLM's own threads where cores are few or
-# shared: measured 500-800 tokens/s spinning against 7,000-8,000 passive on two cores. It is read
-# when torch is first imported, hence here.
+# shared: measured 500-800 tokens/s spinning against 7,000-8,000 passive on two cores. Torch reads
+# the variable when it is first imported, hence here.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

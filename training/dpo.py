@@ -1,7 +1,7 @@
 """Direct preference optimisation of a policy against a fixed reference (paper, section 3.3).
 
-Lives here: one TRL DPOTrainer run, as a function and as `python -m training.dpo`. Not here: how
-pairs are chosen; other losses of a pair (`training.settings.pair_losses`). The loss of a pair,
+One TRL DPOTrainer run, as a function and as `python -m training.dpo`. Not here: the choice of
+pairs; other losses of a pair (`training.settings.pair_losses`). The loss of a pair,
 unless `loss` names another (Rafailov et al. 2023, eq. 7), log-probabilities summed over the
 response and its end of turn, in nats:
 

@@ -1,6 +1,6 @@
-"""Evaluation of one policy on held-out prompts: responses, and what is measured on each.
+"""Evaluation of one policy on held-out prompts: responses, their rewards and log-probabilities.
 
-Lives here: how the rows of `evaluation_responses` are made. Not here: their statistics
+The rows of the table `evaluation_responses`. Not here: their statistics
 (`transforms.measures.evaluation`). Sampled responses are drawn at temperature 1, so that the mean
 of log pi - log pi_0 over them estimates KL(pi || pi_0) without bias (paper, eq. 2).
 """
@@ -40,7 +40,7 @@ def evaluate(
         policy: folder of the policy.
         reference: folder of pi_0.
         reward_model: folder of the reward model.
-        prompts: prompt_id, prompt, split; one row a prompt.
+        prompts: prompt_id, prompt, split; one row per prompt.
         loop: limits of a response, batch sizes.
         settings: number of samples, batch size of log-probabilities.
         seed: of the sampling engine; one seed for all policies, so that they differ by weights.
@@ -49,10 +49,10 @@ def evaluate(
         description: label of the progress bar.
 
     Returns:
-        One row a response, sorted by decoding, prompt_id, response_index: the columns of
+        One row per response, sorted by decoding, prompt_id, response_index: the columns of
         `evaluation_responses` but experiment, iteration, model and policy_id.
     """
-    drawn: list[pl.DataFrame] = []
+    sampled: list[pl.DataFrame] = []
     decodings = {
         "sampled": {"n": settings.samples, "temperature": 1.0, "top_p": 1.0},
         "greedy": {"n": 1, "temperature": 0.0, "top_p": 1.0},
@@ -62,13 +62,13 @@ def evaluate(
             sampler.sample(
                 prompts.select("prompt_id", "prompt"),
                 loop.sampling.model_copy(update={"samplers": (), **changes}),
-                commit=lambda rows, decoding=decoding: drawn.append(
+                commit=lambda rows, decoding=decoding: sampled.append(
                     rows.with_columns(decoding=pl.lit(decoding))
                 ),
                 description=f"{description}: {decoding}",
             )
     rows = (
-        pl.concat(drawn)
+        pl.concat(sampled)
         .join(prompts, on="prompt_id")
         .sort("decoding", "prompt_id", "response_index")
     )
@@ -92,7 +92,7 @@ def rewards_of(
     Raises:
         InputError: as `training.scoring.score`, which numbers the rows for their keys.
     """
-    # a row's number stands in for its key, which is not unique here
+    # the row's number is its key here: prompt_id and response_index are not unique
     rows = rows.select("prompt", "response").with_row_index("row")
     scored: list[pl.DataFrame] = []
     score(

@@ -1,8 +1,8 @@
-"""Sampling n responses a prompt from a policy: the stage, and its command line.
+"""Sampling of n responses per prompt from a policy, as a function and as a command.
 
-Lives here: one call for a policy's prompts. Not here: the engine (`training.engine.sampler`),
-several of them (`training.engine.replicas`), where rows are written (the caller's `commit`).
-Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses a prompt.
+Not here: the engine (`training.engine.sampler`), several engines (`training.engine.replicas`), the
+place where rows are written (the caller's `commit`).
+Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses per prompt.
 """
 
 import json
@@ -35,8 +35,8 @@ def generate(
 ) -> GenerationRun:
     """Sample from a policy once: a `Sampler`, or `settings.replicas` of them in own processes.
 
-    Arguments, rows given to `commit` and errors are those of `Sampler.sample`; with replicas the
-    seed of replica i is `seed + i`, and `commit` runs in the calling thread.
+    Arguments, rows given to `commit` and errors are as in `Sampler.sample`; with replicas the seed
+    of replica i is `seed + i`, and `commit` runs in the calling thread.
     """
     if prompts.is_empty():
         return GenerationRun(0, 0, 0, 0.0, 0.0)
@@ -59,7 +59,7 @@ def main(
         Path, typer.Option(help="Folder of the policy: weights, tokenizer, template.")
     ],
     prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt (messages).")],
-    output: Annotated[Path, typer.Option(help="Folder that receives parquet files, one a chunk.")],
+    output: Annotated[Path, typer.Option(help="Folder of parquet files, one per chunk.")],
     settings_file: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the engine; shard i adds i.")] = 0,
     dtype: DtypeOption = "bfloat16",
@@ -67,7 +67,7 @@ def main(
         str, typer.Option(help="i/N: the i-th of N parts of the prompts, from 0.")
     ] = "0/1",
 ) -> None:
-    """Draw n responses a prompt with vLLM into a folder of parquet files.
+    """Sample n responses per prompt with vLLM into a folder of parquet files.
 
     Run the same command again after a crash: prompts already in the folder are not sampled again.
     The last line is JSON: prompts, responses, tokens, seconds. Example:

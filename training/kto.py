@@ -1,6 +1,6 @@
 """Kahneman-Tversky optimisation of a policy on unpaired responses (Ethayarajh et al. 2024).
 
-Lives here: one TRL KTOTrainer run, as a function and as `python -m training.kto`. Not here: which
+One TRL KTOTrainer run, as a function and as `python -m training.kto`. Not here: the choice of
 responses are desirable (`transforms.pairs.unpaired`). The loss is at `KTOSettings` (arXiv
 2402.01306, eqs. 7 and 8).
 

@@ -1,7 +1,7 @@
-"""The pairwise preference model (paper, section 2.2): pi_0, taught to answer A or B.
+"""The pairwise preference model (paper, section 2.2): pi_0, trained to answer A or B.
 
-Lives here: one TRL SFTTrainer run, as a function and as `python -m training.preference_model`. Not
-here: the text of a comparison (`training.models.comparison_prompts`), comparing
+One TRL SFTTrainer run, as a function and as `python -m training.preference_model`. Not here: the
+text of a comparison (`training.models.comparison_prompts`), preference probabilities
 (`training.models.preference_forward`). The loss of a pair is -log of the probability, among all
 tokens, of the one label token.
 
@@ -76,7 +76,9 @@ def train_preference_model(
     add_unknown_words(tokenizer)
     examples = label_comparisons(tokenizer, pairs, both_orders=settings.both_orders)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "pair_id")
-    dropped = dropped.unique(maintain_order=True)  # a pair stands there once, in whatever orders
+    dropped = dropped.unique(
+        maintain_order=True
+    )  # one row per pair, also where both orders were dropped
 
     def build(folder: Path) -> SFTTrainer:
         arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
@@ -97,7 +99,7 @@ def label_comparisons(
 ) -> pl.DataFrame:
     """Tokenise comparisons: pair_id, input_ids, labels (-100 but for the last token), length.
 
-    The last token is the label: A where the chosen response stands first, else B. The order of a
+    The last token is the label: A where the chosen response is the first, else B. The order of a
     pair is drawn by its id; with `both_orders` the pairs follow once more in the other order.
     `length` is that of the pair's longest example, so that both orders are kept or dropped.
 

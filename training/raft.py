@@ -1,7 +1,7 @@
 """Fine-tuning of a policy on its own best responses (RAFT, Dong et al. 2023, arXiv 2304.06767).
 
-Lives here: one TRL SFTTrainer run over prompts and responses, as a function and as `python -m
-training.raft`. Not here: how the best of n is chosen (`transforms.pairs.best_of_n`). The loss is
+One TRL SFTTrainer run over prompts and responses, as a function and as `python -m training.raft`.
+Not here: the choice of the best of n (`transforms.pairs.best_of_n`). The loss is
 the negative log-likelihood of the response and its end of turn, the mean over a batch's tokens;
 earlier turns of the assistant are context, and not learned, as in DPO.
 """
@@ -78,7 +78,7 @@ def main(
     seed: SeedOption = 0,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
-    """Fine-tune a policy on the best responses that it gave."""
+    """Fine-tune a policy on its own best responses."""
     rows, settings = pl.read_parquet(responses), read_settings(RAFTSettings, settings_file)
     train_raft(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 

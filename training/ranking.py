@@ -1,7 +1,7 @@
-"""Ranking: the n responses of each prompt, by something that compares two at a time.
+"""Rewards of the n responses to each prompt, from comparisons of two at a time.
 
-Lives here: chunks of prompts, rounds of comparisons, the rows. Not here: which comparisons are made
-and what they come to (`transforms.pairs.tournaments`), the model
+Comparisons run in rounds over chunks of prompts. Not here: the choice of comparisons and the
+rewards computed from them (`transforms.pairs.tournaments`), the model
 (`training.models.preference_forward`). The published code names a tournament for its preference
 model and lacks it; the paper's loop ranks with the Bradley-Terry model only (section 3.3).
 """
@@ -31,12 +31,12 @@ from transforms.errors import InputError
 from transforms.pairs.tournaments import Outcomes, next_comparisons, rewards_of
 
 Compare = Callable[[Sequence[Comparison], Sequence[str]], Preferences]
-"""Gives P(first over second) of comparisons; the second argument names them, for errors."""
+"""Computes P(first over second) of comparisons; the second argument is their names, for errors."""
 
 
 @dataclass(frozen=True)
 class RankingRun:
-    """What a ranking run did; a comparison is read in both orders and counted once."""
+    """Counts of a ranking run; a comparison is read in both orders and counted once."""
 
     responses: int
     comparisons: int
@@ -47,7 +47,7 @@ class RankingRun:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """What became of some prompts: rewards, what they cost, and why some have none."""
+    """Rewards of some prompts, the cost of computing them, and the errors of the others."""
 
     frames: list[pl.DataFrame]
     comparisons: int
@@ -66,18 +66,18 @@ def rank(
 ) -> RankingRun:
     """Rank the responses of every prompt; neither order nor batch changes a reward.
 
-    A prompt that cannot be ranked costs no other one: the rest is ranked and committed first, then
-    the error is raised. A chunk without any reward ends the run at once.
+    A prompt that cannot be ranked stops no other one: the others are ranked and committed first,
+    then the error is raised. A chunk without any reward ends the run at once.
 
     Args:
-        responses: prompt_id, response_index, prompt (messages), response; one row a response.
+        responses: prompt_id, response_index, prompt (messages), response; one row per response.
         preference_model: folder of a preference model.
-        settings: method, batch_tokens padded tokens a forward pass, chunk_prompts prompts a commit.
+        settings: method, batch_tokens (padded, per forward pass), chunk_prompts (per commit).
         dtype: dtype of the weights; the head computes in float32 all the same.
         commit: called with prompt_id, response_index, reward (a probability,
             `transforms.pairs.tournaments.rewards_of`) for every chunk_prompts prompts; prompts in
             the order of their first row, the responses of each by index.
-        description: what the progress bar says.
+        description: text of the progress bar.
 
     Raises:
         InputError: the model is no preference model; or a comparison does not fit into its context,
@@ -104,7 +104,7 @@ def rank_by(
     commit: Callable[[pl.DataFrame], None],
     description: str = "scores",
 ) -> tuple[int, int]:
-    """Rank with anything that compares: as `rank`; gives the comparisons and tokens of the run."""
+    """Rank by any function that compares, as `rank` does; return the comparisons and tokens."""
     sets = responses.group_by("prompt_id", maintain_order=True).agg(
         pl.col("prompt").first(),
         pl.struct("response_index", "response").sort_by("response_index").alias("responses"),
@@ -125,13 +125,13 @@ def rank_by(
             f"{len(refused)} prompts could not be ranked; those ranked are committed",
             expected="comparisons that the model can read, with a finite outcome",
             found="first " + str(refused[0]).splitlines()[0],
-            remedy="do what the error above says, or drop the prompt",
+            remedy="follow the remedy of the error above, or drop the prompt",
         ) from refused[0]
     return compared, tokens
 
 
 def _rank_sets(compare: Compare, sets: list[tuple], settings: RankingSettings) -> _Ranked:
-    """Rank prompts together; when that fails, one at a time, so that one costs no other one."""
+    """Rank prompts together; if that fails, one at a time, so that one stops no other one."""
     try:
         outcomes, tokens = _compare_all(compare, sets, settings)
     except InputError as error:
@@ -154,7 +154,7 @@ def _rank_sets(compare: Compare, sets: list[tuple], settings: RankingSettings) -
 def _compare_all(
     compare: Compare, sets: list[tuple], settings: RankingSettings
 ) -> tuple[list[Outcomes], int]:
-    """Play a chunk's prompts to the end, one round of all at a time; outcomes and tokens."""
+    """Compare the responses of a chunk's prompts, round by round; return outcomes and tokens."""
     outcomes: list[dict[tuple[int, int], float]] = [{} for _ in sets]
     tokens = 0
     for prompt_id, _, answers in sets:

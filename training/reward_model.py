@@ -1,9 +1,9 @@
-"""The Bradley-Terry reward model (paper, section 2.2): a scalar head on pi_0, read at the end.
+"""The Bradley-Terry reward model (paper, section 2.2): a scalar head on pi_0, at the last token.
 
-Lives here: one TRL RewardTrainer run, as a function and as `python -m training.reward_model`. Not
-here: scoring with the model. The loss of a pair is -log sigmoid(r(prompt, chosen) - r(prompt,
-rejected)). Deviation 1 from the published code: the BOS that the policy sees stays in place (there
-it was deleted as text and, by a tokenizer's defect, absent in training).
+One TRL RewardTrainer run, as a function and as `python -m training.reward_model`. Not here: scoring
+with the model (`training.scoring`). The loss of a pair is -log sigmoid(r(prompt, chosen) -
+r(prompt, rejected)). Deviation 1 from the published code: the BOS that the policy sees stays in
+place (there it was deleted as text and, by a tokenizer's defect, absent in training).
 """
 
 import time

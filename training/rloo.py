@@ -1,7 +1,7 @@
-"""The classic third stage: a policy gradient with a KL penalty (RLOO, Ahmadian et al. 2024).
+"""Policy gradient on a reward model with a KL penalty (RLOO, Ahmadian et al. 2024).
 
-Lives here: one TRL RLOOTrainer run, as a function and as `python -m training.rloo`. Not here: the
-reward (`training.scoring`, the same rendering and forward pass as for an iteration's scores).
+One TRL RLOOTrainer run, as a function and as `python -m training.rloo`. Not here: rewards
+(`training.scoring`, with the rendering and the forward pass of an iteration's scores).
 
 Of n responses y_1 ... y_n that the policy gives a prompt x, with R_i = r(x, y_i) - lambda |y_i| -
 beta log pi/ref(y_i | x), log-probabilities summed over the response in nats, a step follows
@@ -15,8 +15,8 @@ into the loss, not into the reward.
 Deviation 1 from TRL: prompts come in one order, drawn from the seed, in every epoch; TRL draws one
 an epoch, and a killed run would go on in another. Deviation 2: TRL loads the reference from the
 folder that the policy's config names, which is where the policy started; here that name is the
-reference's. With the model itself as generator, a killed run goes on to the weights that it would
-have had; vLLM's random numbers are not kept.
+reference's. With the model itself as generator, a killed run that goes on ends with the weights of
+an undisturbed one; vLLM's random numbers are not kept.
 """
 
 import time
@@ -84,7 +84,7 @@ def train_rloo(
     started = time.perf_counter()
     if settings.generator == "vllm" and not torch.cuda.is_available():
         raise InputError(
-            "rloo cannot draw with vLLM here",
+            "rloo cannot sample with vLLM here",
             expected="a GPU, which vLLM shares with the training",
             found="none",
             remedy="set rloo.generator to transformers",
@@ -126,7 +126,7 @@ def train_rloo(
 def in_order(
     tokenizer: PreTrainedTokenizerBase, prompts: pl.DataFrame, settings: RLOORun, seed: int
 ) -> pl.DataFrame:
-    """Order prompts by chance, and count what each takes with the longest response.
+    """Shuffle prompts by the seed, and add the tokens of each with the longest response.
 
     Returns:
         row_key and prompt_id (the same), prompt, length (tokens).
@@ -146,7 +146,7 @@ def in_order(
 
 
 def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., list[float]]:
-    """Load a reward model into a function that TRL asks for the rewards of responses.
+    """Load a reward model into the reward function that TRL calls.
 
     The rewards are those of `training.scoring`, less the length penalty of `settings.pairs`.
     """

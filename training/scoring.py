@@ -1,7 +1,6 @@
-"""Scoring: a Bradley-Terry reward model over responses.
+"""Rewards of responses by a Bradley-Terry reward model, chunk by chunk; and of labelled pairs.
 
-Lives here: rows to tokens, chunk by chunk, rewards to commits; both sides of labelled pairs. Not
-here: the forward pass (`training.models.rewards`), why a row has no reward
+Not here: the forward pass (`training.models.rewards`), the reasons why a row has no reward
 (`training.models.unscorable`), accuracies on labelled pairs
 (`transforms.measures.reward_accuracy`), training the model (`training.reward_model`), penalties and
 pairs (`transforms`).
@@ -41,7 +40,7 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScoringRun:
-    """What a scoring run did; tokens are those of the conversations, without padding."""
+    """Counts of a scoring run; tokens are counted per conversation, without padding."""
 
     responses: int
     empty_responses: int
@@ -61,21 +60,21 @@ def score(
 ) -> ScoringRun:
     """Compute the reward of every response; neither order nor batch changes it.
 
-    One chunk of rows is tokenized and held at a time. A row that has no reward costs no other one:
-    the rest is scored and committed first, then the error is raised. A chunk without any reward
+    One chunk of rows is tokenized and held at a time. A row that has no reward stops no other row:
+    the others are scored and committed first, then the error is raised. A chunk without any reward
     ends the run at once. An empty response is a finished turn and has a reward as any other has (a
     policy that ends its turn at once is ranked for it); empty ones are counted, the first is logged
     by name.
 
     Args:
-        responses: prompt_id, response_index, prompt (messages), response; one row a response. A
-            frame, or frames that are taken one by one, such as those of `Lake.batches`.
+        responses: prompt_id, response_index, prompt (messages), response; one row per response. A
+            frame, or frames that are read one by one, such as `Lake.batches` yields.
         reward_model: folder of a causal sequence classifier with one label.
-        settings: batch_tokens padded tokens a forward pass, chunk_rows rows a commit at most.
+        settings: batch_tokens (padded, per forward pass), chunk_rows (at most, per commit).
         dtype: dtype of the weights; the head computes in float32 all the same.
         commit: called with prompt_id, response_index, reward (unbounded, in nats: the difference
             of two is a log-odds) for every chunk, in input order.
-        description: what the progress bar says.
+        description: text of the progress bar.
 
     Raises:
         InputError: the model is no reward model; or a response is null, does not fit into its
@@ -117,12 +116,12 @@ def score(
 
 
 class Read(NamedTuple):
-    """What a reward model makes of a chunk."""
+    """Rewards of a chunk, and the rows without one."""
 
     rewards: list[float]
     """In the order of the rows, unbounded, in nats; NaN where there is none."""
     refused: list[Refusal]
-    """Why those have none, in the order of the rows."""
+    """Reasons of the rows without a reward, in their order."""
     tokens: int
     """Of the conversations, without padding."""
 
@@ -159,7 +158,7 @@ def score_pairs(
 def split_by_length(
     pairs: pl.DataFrame, reward_model: Path, max_tokens: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part comparisons that a reward model was trained to read from longer ones.
+    """Split comparisons into those not longer than a reward model was trained on, and the others.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
@@ -198,9 +197,9 @@ def read_rewards(
     Args:
         model: from `training.models.rewards.load_reward_model`.
         tokenizer: of the reward model.
-        chunk: those of `score`.
+        chunk: the columns of `responses` in `score`.
         batch_tokens: padded tokens of a forward pass.
-        reward_model: the model's folder, to be named in a refusal.
+        reward_model: the model's folder, for error messages.
     """
     token_ids = conversation_token_ids(
         tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()

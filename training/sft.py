@@ -1,8 +1,8 @@
 """Supervised fine-tuning of the initial model on demonstrations: pi_0 (paper, section 3.1).
 
-Lives here: one TRL SFTTrainer run, as a function and as `python -m training.sft`. Not here: which
-rows are demonstrations. Deviation 1 from the published code, which takes the loss on all tokens:
-here it is on the assistant's turns, the token that ends each included.
+One TRL SFTTrainer run, as a function and as `python -m training.sft`. Not here: the choice of
+demonstrations. Deviation 1 from the published code, which takes the loss on all tokens: here it is
+on the assistant's turns, with the token that ends each.
 """
 
 import time
@@ -137,7 +137,7 @@ def label_assistant_tokens(
     mute = examples.filter(pl.col("labels").list.max() == IGNORED)
     if mute.height:
         raise InputError(
-            "demonstrations teach nothing",
+            "demonstrations without an answer cannot be trained on",
             expected="an assistant turn in every conversation",
             found=f"{mute.height} without, the first with row_key {mute['row_key'][0]}",
             remedy="remove them from the table demonstrations",
@@ -146,14 +146,14 @@ def label_assistant_tokens(
 
 
 def _training_template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Find the template that marks the assistant's tokens: its own, or TRL's for its family."""
+    """Return a template that marks the assistant's tokens: the tokenizer's or TRL's."""
     template = tokenizer.chat_template
     if not has_generation_markers(template):
         try:
             template = get_training_chat_template(tokenizer) or template
         except ValueError:
             raise InputError(
-                "the chat template does not say which tokens are the assistant's",
+                "the chat template does not mark the tokens of the assistant",
                 expected="{% generation %} ... {% endgeneration %} around them",
                 found="neither these marks nor a family whose template TRL can mark",
                 remedy="edit chat_template.jinja in the model's folder",
@@ -162,7 +162,7 @@ def _training_template(tokenizer: PreTrainedTokenizerBase) -> str:
         raise InputError(
             "the chat template leaves the end of a turn out of the loss",
             expected="the end-of-turn token inside {% generation %} ... {% endgeneration %}",
-            found="it after them; the model would never learn to stop",
+            found="it behind them; the model would never learn to stop",
             remedy="edit chat_template.jinja in the model's folder",
         )
     return template

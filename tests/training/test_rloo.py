@@ -131,7 +131,7 @@ def test_a_prompt_without_room_is_dropped_by_name(run, prompts, tmp_path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_vllm_without_a_gpu_is_refused(run, tmp_path):
-    with pytest.raises(InputError, match="cannot draw with vLLM"):
+    with pytest.raises(InputError, match="cannot sample with vLLM"):
         run(tmp_path / "rloo", generator="vllm")
 
 

@@ -10,7 +10,7 @@ Deviations from the harness:
    and vLLM's package for the CPU has another name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
 from lm_eval.models.huggingface import HFLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig
 
 from training.engine.sampler import Sampler
 from training.settings.benchmarks import AcademicSettings
@@ -51,10 +51,10 @@ class LanguageModel(Protocol):
 class EngineLM(TemplateLM):
     """vLLM below the harness."""
 
-    def __init__(self, llm: Any, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-        """Take a started engine, its tokenizer and its context in tokens."""
+    def __init__(self, sampler: Sampler, max_length: int) -> None:
+        """Take a started engine and its context in tokens."""
         super().__init__()
-        self.llm, self.tokenizer, self.max_length = llm, tokenizer, max_length
+        self._sampler, self.tokenizer, self.max_length = sampler, sampler.tokenizer, max_length
         self.finish_reasons: list[str] = []
 
     @property
@@ -103,7 +103,9 @@ class EngineLM(TemplateLM):
             for numbers in letters.values()
         ]
         for numbers, output in zip(
-            letters.values(), self._run([list(ids) for ids in letters], params), strict=True
+            letters.values(),
+            self._sampler.answer_requests([list(ids) for ids in letters], params),
+            strict=True,
         ):
             (likely,) = output.outputs[0].logprobs
             (greedy,) = output.outputs[0].token_ids
@@ -112,7 +114,9 @@ class EngineLM(TemplateLM):
                 answers[number] = (likely[token].logprob, token == greedy)
         whole = SamplingParams(temperature=0, max_tokens=1, prompt_logprobs=0, detokenize=False)
         tokens = [[*requests[number][1], *requests[number][2]] for number in texts]
-        for number, ids, output in zip(texts, tokens, self._run(tokens, whole), strict=True):
+        for number, ids, output in zip(
+            texts, tokens, self._sampler.answer_requests(tokens, whole), strict=True
+        ):
             first = len(requests[number][1])
             found = [
                 position[token]
@@ -137,7 +141,9 @@ class EngineLM(TemplateLM):
             )
             for request in requests
         ]
-        outputs = self._run([self.tok_encode(request.args[0]) for request in requests], params)
+        outputs = self._sampler.answer_requests(
+            [self.tok_encode(request.args[0]) for request in requests], params
+        )
         self.finish_reasons = [output.outputs[0].finish_reason for output in outputs]
         eos = self.tokenizer.eos_token
         return [
@@ -150,12 +156,6 @@ class EngineLM(TemplateLM):
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> Any:
         """No benchmark here measures perplexity."""
         raise NotImplementedError("no benchmark here asks for the log-likelihood of a whole text")
-
-    def _run(self, tokens: Sequence[list[int]], params: Any) -> list[Any]:
-        from vllm import TokensPrompt
-
-        prompts = [TokensPrompt(prompt_token_ids=ids) for ids in tokens]
-        return self.llm.generate(prompts, params, use_tqdm=False)
 
 
 class TransformersLM(HFLM):
@@ -206,7 +206,7 @@ def open_language_model(
         placed = sampling.model_copy(update={"max_context_tokens": context})
         with Sampler(policy, placed, seed=seed, dtype=dtype) as sampler:
             # vLLM always samples a token after a prompt.
-            yield EngineLM(sampler.llm, sampler.tokenizer, context - 1)
+            yield EngineLM(sampler, context - 1)
         return
     yield TransformersLM(
         pretrained=str(policy),

@@ -1,1 +1,1 @@
-"""Sampling with vLLM: the engine, the sampler that keeps it busy, replicas, background commits."""
+"""Sampling with vLLM: the engine, the sampler, replicas, chunks on disk, background commits."""

@@ -1,6 +1,6 @@
-"""Commits beside the work: finished chunks are written by one thread while the next are made.
+"""Commits in the background: one thread writes finished chunks while the next ones are made.
 
-Lives here: the thread and its bound. Not here: what a chunk is, or where it is written.
+Not here: the content of a chunk, and the place where it is written.
 """
 
 from collections import deque
@@ -16,14 +16,14 @@ WAITING = 4
 
 
 class BackgroundCommits:
-    """Context manager: chunks put in are committed in order, in one thread; leaving waits for all.
+    """Context manager: commits chunks in order, in one thread; leaving waits for all of them.
 
     An error of a commit is raised by the next `put`, or on leaving; chunks behind it are not
     committed.
     """
 
     def __init__(self, commit: Callable[[pl.DataFrame], None]) -> None:
-        """Name what writes a chunk; it runs in the thread."""
+        """Take the function that writes a chunk; it runs in the thread."""
         self._commit = commit
         self._waiting: deque[Future[None]] = deque()
         self._failed = False
@@ -34,7 +34,7 @@ class BackgroundCommits:
         return self
 
     def put(self, make_chunk: Callable[[], pl.DataFrame]) -> None:
-        """Have a chunk made and committed by the thread; waits while too many are ahead of it."""
+        """Queue a chunk to be made and committed by the thread; wait while the queue is full."""
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= WAITING):
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(self._run, make_chunk))

@@ -1,7 +1,7 @@
-"""Chunks of responses in a folder of parquet files, and the shards that prompts are divided into.
+"""Chunks of responses in a folder of parquet files, and shards of prompts.
 
-Lives here: what the command line of sampling writes and finds again after a crash. Not here: Delta
-tables (`transforms.lake.lake`), sampling (`training.generation`). Imports no torch.
+The command line of sampling writes them, and finds them again after a crash. Not here: Delta tables
+(`transforms.lake.lake`), sampling (`training.generation`). Imports no torch.
 """
 
 import json
@@ -21,14 +21,14 @@ def shard_of(prompts: pl.DataFrame, index: int, count: int) -> pl.DataFrame:
 
 
 class ChunkFolder:
-    """A folder of parquet files, one a chunk; a file that is visible is complete."""
+    """A folder of parquet files, one per chunk; a file that is visible is complete."""
 
     def __init__(self, folder: Path, shard: int) -> None:
-        """Name the folder and the shard that writes here; shards may share a folder."""
+        """Take the folder and the shard that writes into it; shards may share a folder."""
         self.folder, self.shard = folder, shard
 
     def claim(self, run: dict[str, Any]) -> None:
-        """Make the folder and record what its rows come from, so that runs are never mixed.
+        """Make the folder and record the run of its rows, so that runs are never mixed.
 
         Raises:
             InputError: the folder holds responses of another policy, seed or other settings.
@@ -45,16 +45,16 @@ class ChunkFolder:
         record.write_text(json.dumps(run))
 
     def files(self) -> list[Path]:
-        """Complete chunks."""
+        """Return the files of complete chunks."""
         return sorted(self.folder.glob("chunk-*.parquet"))
 
     def prompt_ids(self) -> pl.DataFrame:
-        """Prompts whose responses lie in the folder; column prompt_id."""
+        """Return the prompts whose responses are in the folder; column prompt_id."""
         ids = [pl.read_parquet(file, columns=["prompt_id"]) for file in self.files()]
         return pl.concat([pl.DataFrame(schema={"prompt_id": pl.String}), *ids]).unique()
 
     def write(self, chunk: pl.DataFrame) -> None:
-        """Write a chunk under a temporary name and give it its own when it is complete."""
+        """Write a chunk under a temporary name, and rename the file when it is complete."""
         name = f"chunk-{self.shard}-{digest(chunk['prompt_id'][0])}.parquet"
         chunk.write_parquet(self.folder / f"{name}.partial")
         (self.folder / f"{name}.partial").rename(self.folder / name)

@@ -1,7 +1,7 @@
-"""Replicas: several sampling processes side by side, each with its own GPUs and prompts.
+"""Replicas: several sampling processes at the same time, each with its own GPUs and prompts.
 
-Lives here: starting and watching the processes, and committing what they write. Not here: sampling
-(`training.generation`), of which a replica is the command line; its files
+The processes are started and watched here, and their chunks committed. Not here: sampling (a
+replica is the command `python -m training.generation`), the files of chunks
 (`training.engine.chunk_folder`).
 """
 
@@ -27,13 +27,13 @@ from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 POLL_S = 0.2
-"""Seconds between two looks at the replicas' folder."""
+"""Seconds between two readings of the replicas' folder."""
 TAIL_CHARS = 4000
-"""How much of a dead replica's output is shown."""
+"""Last characters of a dead replica's output that its error repeats."""
 
 
 def device_groups(replicas: int, size: int) -> list[str | None]:
-    """Divide the visible GPUs into one CUDA_VISIBLE_DEVICES a replica; None each without GPUs.
+    """Divide the visible GPUs into one CUDA_VISIBLE_DEVICES per replica; None each without GPUs.
 
     Raises:
         InputError: fewer GPUs than replicas x tensor_parallel_size.
@@ -62,7 +62,7 @@ def generate_with_replicas(
     commit: Callable[[pl.DataFrame], None],
     description: str,
 ) -> GenerationRun:
-    """Run `python -m training.generation` a replica and commit the chunks as they appear.
+    """Run one `python -m training.generation` per replica, and commit chunks as they appear.
 
     Raises:
         InputError: a prompt is too long, max_context_tokens is more than the policy's context, or
@@ -141,5 +141,5 @@ def _start(
             stdout=out,
             stderr=err,
             env=os.environ | ({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}),
-            start_new_session=True,  # so that it ends together with its engine's processes
+            start_new_session=True,  # a session of its own ends together with its engine
         )

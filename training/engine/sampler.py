@@ -1,8 +1,7 @@
-"""The sampler: one vLLM engine, fed without a pause, its responses committed in chunks meanwhile.
+"""The sampler: one vLLM engine from start to end, and responses as rows, committed in chunks.
 
-Lives here: an engine's life, the rows of a response, chunks. Not here: how vLLM is started and fed
-(`training.engine.vllm_engine`), several engines (`training.engine.replicas`), where rows are
-written (`commit`).
+Not here: the start and the feeding of vLLM (`training.engine.vllm_engine`), several engines
+(`training.engine.replicas`), the place where rows are written (`commit`).
 
 Deviations from the published scripts (`gen_hf2.py`):
 1. Prompts are token ids of the chat template; templated text, tokenized again, has two BOS.
@@ -10,7 +9,8 @@ Deviations from the published scripts (`gen_hf2.py`):
 """
 
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -40,7 +40,7 @@ RESPONSE_SCHEMA = {
 
 @dataclass(frozen=True)
 class GenerationRun:
-    """What a sampling run did; `elapsed_s` is sampling and commits, without the engine's start."""
+    """Counts of a sampling run; `elapsed_s` is sampling and commits, without the engine's start."""
 
     prompts: int
     responses: int
@@ -58,7 +58,7 @@ class Sampler:
     """
 
     def __init__(self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> None:
-        """Name the policy's folder, the engine's settings, its seed and its dtype."""
+        """Take the policy's folder, the engine's settings, its seed and its dtype."""
         self.policy, self.settings, self.seed, self.dtype = Path(policy), settings, seed, dtype
 
     def __enter__(self) -> Self:
@@ -72,7 +72,7 @@ class Sampler:
         require_context(self.policy, self.settings.max_context_tokens)
         started = time.perf_counter()
         self._set_num_threads = torch.set_num_threads
-        self.llm = start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
+        self._llm = start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
         self.engine_start_s = time.perf_counter() - started
         return self
 
@@ -85,8 +85,8 @@ class Sampler:
         """Free the engine, its memory and vLLM's process groups."""
         from vllm.distributed import cleanup_dist_env_and_memory
 
-        self.llm.llm_engine.engine_core.shutdown()
-        del self.llm
+        self._llm.llm_engine.engine_core.shutdown()
+        del self._llm
         cleanup_dist_env_and_memory()
         # vLLM's CPU worker replaces this function of torch by one that does nothing.
         torch.set_num_threads = self._set_num_threads
@@ -99,10 +99,10 @@ class Sampler:
         commit: Callable[[pl.DataFrame], None],
         description: str = "generations",
     ) -> GenerationRun:
-        """Draw n responses a prompt and commit them, `chunk_prompts` prompts at a time.
+        """Sample n responses per prompt and commit them, `chunk_prompts` prompts at a time.
 
         Args:
-            prompts: prompt_id, prompt (messages); one row a prompt.
+            prompts: prompt_id, prompt (messages); one row per prompt.
             settings: samplers (all of this policy), n, temperature, top_p, max_tokens and
                 chunk_prompts of this call; the rest is the engine's.
             commit: called in one background thread with complete prompts, in order of completion:
@@ -110,7 +110,7 @@ class Sampler:
                 response_tokens (as sampled: with the end-of-turn token, if there is one),
                 response_chars, finish_reason (stop | length), temperature, top_p, max_tokens, seed.
                 Its error is raised here.
-            description: what the progress bar says.
+            description: text of the progress bar.
 
         Raises:
             InputError: a prompt leaves no room for max_tokens in the engine's context; nothing has
@@ -136,9 +136,7 @@ class Sampler:
             BackgroundCommits(commit) as commits,
             tqdm(total=prompts.height, desc=description, unit="prompt", disable=None) as bar,
         ):
-            for number, requests in finished_prompts(
-                self.llm.llm_engine, token_ids, settings, self.settings.max_sequences
-            ):
+            for number, requests in self.sample_tokens(token_ids, settings):
                 finished.append((prompt_ids[number], requests))
                 tokens += sum(len(one.token_ids) for request in requests for one in request.outputs)
                 bar.set_postfix_str(
@@ -157,11 +155,38 @@ class Sampler:
             elapsed_s=time.perf_counter() - started,
         )
 
+    def sample_tokens(
+        self, token_ids: list[array], settings: SamplingSettings, *, top_logprobs: int = 0
+    ) -> Iterator[tuple[int, list[Any]]]:
+        """Sample responses to rendered prompts (`training.engine.vllm_engine.finished_prompts`)."""
+        return finished_prompts(
+            self._llm.llm_engine,
+            token_ids,
+            settings,
+            self.settings.max_sequences,
+            top_logprobs=top_logprobs,
+        )
+
+    def answer_requests(self, token_ids: Sequence[Sequence[int]], params: Any) -> list[Any]:
+        """Answer requests of vLLM's own kind, in their order.
+
+        Args:
+            token_ids: rendered prompts.
+            params: vLLM's SamplingParams, one for all or one per prompt.
+
+        Returns:
+            vLLM's RequestOutputs.
+        """
+        from vllm import TokensPrompt
+
+        prompts = [TokensPrompt(prompt_token_ids=list(ids)) for ids in token_ids]
+        return self._llm.generate(prompts, params, use_tqdm=False)
+
 
 def _rows(
     prompts: list[tuple[str, list[Any]]], samplers: Sequence[SamplerSettings], tokenizer: Any
 ) -> pl.DataFrame:
-    """Lay finished prompts out as rows, one a response, and decode their texts."""
+    """Return the rows of finished prompts, one row per response, with decoded texts."""
     first = list(accumulate((sampler.n for sampler in samplers[:-1]), initial=0))
     rows = [
         (prompt_id, start + response.index, response.finish_reason, response.token_ids, sampler)

@@ -1,7 +1,6 @@
-"""vLLM's engine: how it is started, and how it is kept busy.
+"""vLLM's engine: its start on GPUs or a CPU, and its requests in a queue that never runs empty.
 
-Lives here: placement on GPUs or a CPU, requests. Not here: the engine's end, the rows of a response
-(`training.engine.sampler`).
+Not here: the engine's end, the rows of a response (`training.engine.sampler`).
 """
 
 import os
@@ -24,7 +23,7 @@ def require_context(policy: Path, max_context_tokens: int) -> None:
     """Refuse an engine with more context than its policy has.
 
     Raises:
-        InputError: naming both numbers.
+        InputError: the message names both numbers.
     """
     positions = AutoConfig.from_pretrained(policy).max_position_embeddings
     if max_context_tokens > positions:
@@ -37,7 +36,7 @@ def require_context(policy: Path, max_context_tokens: int) -> None:
 
 
 def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> Any:
-    """Start vLLM; what it reads from the environment is set before it is imported."""
+    """Start vLLM; the environment variables that it reads are set before it is imported."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -77,19 +76,19 @@ def finished_prompts(
     *,
     top_logprobs: int = 0,
 ) -> Iterator[tuple[int, list[Any]]]:
-    """Feed the engine so that it never waits for a chunk, and yield prompts as they finish.
+    """Add requests so that the batch stays full, and yield prompts as they finish.
 
-    `LLM.generate` a chunk would let the batch run empty at the end of every chunk.
+    One `LLM.generate` per chunk would let the batch run empty at the end of every chunk.
 
     Args:
         engine: vLLM's LLMEngine.
         token_ids: rendered prompts.
-        settings: samplers (a request each a prompt), n, temperature, top_p and max_tokens.
+        settings: samplers (a request per prompt and sampler), n, temperature, top_p and max_tokens.
         max_sequences: sequences that the engine runs at once.
         top_logprobs: log-probabilities of the likeliest tokens that come with each; 0 for none.
 
     Yields:
-        Number of the prompt, and its requests, one a sampler, in their order.
+        Number of the prompt, and its requests, one per sampler, in their order.
     """
     from vllm import SamplingParams
     from vllm.inputs.engine import tokens_input

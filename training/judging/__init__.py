@@ -1,1 +1,1 @@
-"""A chat model as judge: how it is reached and asked, what it answers, rewards from verdicts."""
+"""Chat models as judges: local and remote ones, rubrics, verdicts, and rewards from verdicts."""

@@ -1,14 +1,13 @@
-"""Prompts that benchmarks ask a judge with: our own wording, or a published file.
+"""Prompts of judged benchmarks: templates with places, of this project or from a published file.
 
-Lives here: templates and their places, the request that they make. Not here: the rubric of
-pairwise judging (`training.judging.rubrics`), what an answer is worth
+Not here: the rubric of pairwise judging (`training.judging.rubrics`), the score of an answer
 (`transforms.benchmarks.judged`).
 
-Ours lie in `training/judging/rubric_files/benchmarks`, a text file each, sent as one message of the
-user; the places are written $question, and $$ is a dollar sign (`string.Template`). Published files
-keep their own layout: MT-Bench's judge_prompts.jsonl, Arena-Hard's judge configuration in YAML,
-AlpacaEval's text with <|im_start|>; their places are written {question}, and a brace around
-anything else is a brace. Verdicts given to different wordings are not comparable: a prompt's
+The project's own prompts are text files in `training/judging/rubric_files/benchmarks`, each sent as
+one message of the user; a place is written $question, and $$ is a dollar sign (`string.Template`).
+Published files keep their own layout: MT-Bench's judge_prompts.jsonl, Arena-Hard's judge
+configuration in YAML, AlpacaEval's text with <|im_start|>; a place is written {question}, and a
+brace around anything else is a brace. Verdicts by different prompts are not comparable: a prompt's
 version, a hash of it, is part of the judge's identity.
 """
 
@@ -41,17 +40,17 @@ class JudgePrompt:
 
     name: str
     form: Form
-    """What an answer to it looks like."""
+    """Form of its answers."""
     messages: tuple[tuple[str, str], ...]
     """Role and text, places written as in `string.Template`."""
 
     @property
     def version(self) -> str:
-        """Hash of the messages."""
+        """Return a hash of the messages."""
         return digest_settings([list(message) for message in self.messages])
 
     def request(self, **places: str) -> Conversation:
-        """Fill the places, in one pass: what a question or an answer contains stays what it is."""
+        """Fill the places in one pass, so that a dollar sign in a question or an answer is kept."""
         return [
             {"role": role, "content": Template(text).substitute(places)}
             for role, text in self.messages
@@ -59,10 +58,10 @@ class JudgePrompt:
 
 
 def own_prompt(name: str, form: Form, places: set[str]) -> JudgePrompt:
-    """Read one of our templates.
+    """Read one of the project's own prompts.
 
     Raises:
-        InputError: its places are not those named.
+        InputError: it has other places.
     """
     text = (OURS / f"{name}.txt").read_text(encoding="utf-8")
     return _checked(JudgePrompt(name, form, (("user", text),)), places, OURS / f"{name}.txt")
@@ -71,12 +70,12 @@ def own_prompt(name: str, form: Form, places: set[str]) -> JudgePrompt:
 def mt_bench_prompts(
     raw: pl.DataFrame, places_of: Mapping[str, set[str]], form: Form
 ) -> list[JudgePrompt]:
-    """Take the named prompts of MT-Bench's judge_prompts.jsonl.
+    """Select prompts by name from MT-Bench's judge_prompts.jsonl.
 
     Args:
         raw: its native rows.
         places_of: places by name of the prompt.
-        form: what their answers look like.
+        form: form of their answers.
 
     Raises:
         InputError: a prompt is not there, or has other places.
@@ -87,7 +86,7 @@ def mt_bench_prompts(
             "the judge prompts of MT-Bench are not all there",
             expected=", ".join(places_of),
             found=f"no {', '.join(missing)}",
-            remedy="name the published judge_prompts.jsonl, or none, for our own wording",
+            remedy="name the published judge_prompts.jsonl, or none for this project's prompts",
         )
     return [
         _checked(
@@ -114,10 +113,10 @@ def published_prompt(
     Args:
         file: the file; `.yaml` is a mapping with prompt_template and, if it has one,
             system_prompt.
-        name: what the prompt is called here.
-        form: what its answers look like.
+        name: the prompt's name here.
+        form: form of its answers.
         places: places that it has to have.
-        published: its own names of places, where they are others.
+        published: the file's names of places, where they differ from the names here.
 
     Raises:
         InputError: the file cannot be read as such, or has other places.
@@ -128,7 +127,7 @@ def published_prompt(
             f"the judge prompt {file} cannot be read",
             expected="a text file, or a YAML file",
             found="nothing there",
-            remedy="correct judge_prompt, or leave it out for our own wording",
+            remedy="correct judge_prompt, or leave it out for the prompt of this project",
         )
     text = path.read_text(encoding="utf-8")
     turns = _yaml_turns(file, text) if path.suffix in (".yaml", ".yml") else _text_turns(text)

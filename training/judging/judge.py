@@ -1,9 +1,9 @@
-"""Judging: a chat model compares two responses by a rubric, in both orders.
+"""Judgments of a chat model that compares two responses by a rubric, in both orders.
 
-Lives here: which judge the settings name, its identity, its judgments in chunks. Not here: the two
-ways to reach a model (`training.judging.local_engine`, `training.judging.address`), words
-(`training.judging.rubrics`), rewards (`training.judging.judge_ranker`), what verdicts add up to
-(`transforms.pairs.judgments`). Imports no torch until a model that runs here is named.
+Holds a judge's identity, its opening and its judgments in chunks. Not here: the two kinds of judge
+(`training.judging.local_judge`, `training.judging.remote_judge`), requests and verdicts
+(`training.judging.rubrics`), rewards (`training.judging.judge_ranker`,
+`transforms.pairs.judgments`). Imports torch only for a judge that runs in this process.
 Source: Dong et al. 2024 (arXiv 2405.07863), Table 2, rows "Prompting"; both orders as in Zheng et
 al. 2023 (arXiv 2306.05685), section 3.4.
 """
@@ -19,7 +19,7 @@ import polars as pl
 from tqdm import tqdm
 
 from training.engine.background_commits import BackgroundCommits
-from training.judging.address import AddressJudge
+from training.judging.remote_judge import open_remote_judge
 from training.judging.rubrics import Answer, Judge, parse_verdict, read_rubric, request
 from training.settings.judge import JudgeSettings
 from transforms.identity import digest_settings
@@ -32,7 +32,7 @@ PORTION = 4096
 
 @dataclass(frozen=True)
 class JudgeRun:
-    """What a run did; an answer is unparseable, or there is none (an error, in its row)."""
+    """Counts of a run. An answer may be unparseable, or missing (the row then holds the error)."""
 
     comparisons: int
     unparseable: int
@@ -41,7 +41,7 @@ class JudgeRun:
 
 
 def describe_judge(settings: JudgeSettings, *, dtype: str) -> pl.DataFrame:
-    """Identify the judge that asks by its rubric; as `identify_judge`.
+    """Identify the judge of the settings with its rubric, as `identify_judge` does.
 
     Raises:
         InputError: no such model or rubric.
@@ -54,7 +54,8 @@ def identify_judge(
 ) -> pl.DataFrame:
     """Identify a judge: its row of the table `judges`.
 
-    `judge_id` hashes what an answer depends on: model, rubric text, settings; no key, no time-out.
+    `judge_id` hashes everything that an answer depends on: model, rubric text, settings. Key and
+    time-out are not part of it.
 
     Raises:
         InputError: no such model.
@@ -68,7 +69,7 @@ def identify_judge(
     if settings.path is None:
         model = settings.model
     else:
-        from training.judging.local_engine import judge_folder
+        from training.judging.local_judge import judge_folder
         from training.models.checkpoint import checkpoint_id
 
         model = checkpoint_id(judge_folder(settings))
@@ -96,17 +97,17 @@ def judge(
     commit: Callable[[pl.DataFrame], None],
     description: str = "judgments",
 ) -> JudgeRun:
-    """Have comparisons judged in both orders.
+    """Judge comparisons in both orders.
 
     Args:
         comparisons: comparison_id (unique), prompt (messages), first, second (texts).
-        settings: the judge, its rubric, how it is asked.
+        settings: the judge, its rubric, its sampling.
         dtype: dtype of the weights of a model that runs here.
         commit: called in one background thread with rows of `judgments`, both orders of
             `chunk_comparisons` comparisons at a time, in order of completion; within a chunk in
             the order of `comparisons`, `first` shown as A before `second`. Its error is raised
             here.
-        description: what the progress bar says.
+        description: text of the progress bar.
 
     Raises:
         InputError: as in `describe_judge`; or a server refuses the key, the address or the model.
@@ -124,7 +125,7 @@ def judge(
 def open_judge(
     settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0
 ) -> AbstractContextManager[Judge]:
-    """Make the judge of the settings; entering it starts an engine or a client.
+    """Open the judge of the settings: an engine in this process, or a client of a server.
 
     Args:
         settings: the judge.
@@ -132,10 +133,10 @@ def open_judge(
         top_logprobs: log-probabilities of the likeliest first tokens to ask for; 0 asks for none.
     """
     if settings.path is None:
-        return AddressJudge(settings, top_logprobs=top_logprobs)
-    from training.judging.local_engine import EngineJudge
+        return open_remote_judge(settings, top_logprobs=top_logprobs)
+    from training.judging.local_judge import open_local_judge
 
-    return EngineJudge(settings, dtype=dtype, top_logprobs=top_logprobs)
+    return open_local_judge(settings, dtype=dtype, top_logprobs=top_logprobs)
 
 
 def judge_with(
@@ -145,7 +146,7 @@ def judge_with(
     commit: Callable[[pl.DataFrame], None],
     bar: tqdm | None = None,
 ) -> JudgeRun:
-    """Ask an open judge; every comparison is committed once both its orders are answered."""
+    """Judge by an open judge; a comparison is committed once both its orders are answered."""
     started, unparseable, unanswered = time.perf_counter(), 0, 0
     constants = named.select("judge_id", "rubric").row(0, named=True)
     ready: dict[int, list[dict[str, Any]]] = {}
@@ -168,7 +169,7 @@ def judge_with(
                     if len(ready) == opened.settings.chunk_comparisons:
                         put_chunk()
             finally:
-                if ready:  # what was answered before an error stays answered
+                if ready:  # answers that came before an error are kept
                     put_chunk()
     elapsed_s = time.perf_counter() - started
     return JudgeRun(comparisons.height, unparseable, unanswered, elapsed_s)

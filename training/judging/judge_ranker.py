@@ -1,7 +1,7 @@
-"""A judge as the loop's preference signal: AI feedback by rubric (RLAIF).
+"""Rewards of responses from a judge's verdicts, chunk by chunk: AI feedback by rubric (RLAIF).
 
-Lives here: the reward that a judge's verdicts give a response, chunk by chunk. Not here: judging
-(`training.judging.judge`), the round robin and its win shares (`transforms.pairs.judgments`).
+Not here: judging (`training.judging.judge`), the round robin and its win shares
+(`transforms.pairs.judgments`).
 """
 
 import time
@@ -24,7 +24,7 @@ VERDICTS = ["comparison_id", "a_is", "verdict"]
 
 @dataclass(frozen=True)
 class RankingRun:
-    """What a ranking did; `undecided` meetings had no verdict, `unranked` responses only such."""
+    """Counts of a ranking: `undecided` pairs have no verdict, `unranked` responses no reward."""
 
     responses: int
     undecided: int
@@ -46,7 +46,7 @@ def judge_responses(
     """Rank every prompt's responses by a judge, as `training.scoring.score` does by a reward.
 
     Args:
-        responses: prompt_id, response_index, prompt (messages), response; one row a response.
+        responses: prompt_id, response_index, prompt (messages), response; one row per response.
         settings: the judge, its rubric, how it is asked.
         ranking: chunk_prompts, and method, which is `round_robin` here.
         dtype: dtype of the weights of a model that runs here.
@@ -57,7 +57,7 @@ def judge_responses(
         commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The
             reward is the mean win share of the response's meetings with the prompt's others, in
             [0, 1]; null where none has a verdict.
-        description: what the progress bar says.
+        description: text of the progress bar.
 
     Raises:
         InputError: as in `judge`, or another method.

@@ -1,11 +1,10 @@
-"""Judging in words: rubrics, the request that shows a judge two responses, the verdict it gives.
+"""Rubrics, the request that shows a judge two responses, its answer and the verdict in it.
 
-Lives here: texts in, texts out. Not here: who answers (`training.judging.local_engine`,
-`training.judging.address`), what verdicts add up to (`transforms.pairs.judgments`). Imports no
-torch.
+Not here: the models that answer (`training.judging.local_judge`, `training.judging.remote_judge`),
+rewards from verdicts (`transforms.pairs.judgments`). Imports no torch.
 
-A rubric is a text file in `training/judging/rubrics` with the places $prompt, $response_a and
-$response_b; a dollar sign of its own is written $$ (`string.Template`).
+A rubric is a text file in `training/judging/rubric_files` with the places $prompt, $response_a and
+$response_b; a literal dollar sign is written $$ (`string.Template`).
 """
 
 import re
@@ -13,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 from training.settings.judge import JudgeSettings
 from transforms.benchmarks.judged.verdicts import last_mark
@@ -22,7 +21,7 @@ from transforms.errors import InputError
 RUBRICS = Path(__file__).parent / "rubric_files"
 
 PLACES = {"prompt", "response_a", "response_b"}
-"""What a rubric names, each at least once."""
+"""Places of a rubric, each at least once."""
 
 Verdict = Literal["A", "B", "tie", "unparseable"]
 
@@ -33,21 +32,26 @@ Conversation = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a judge said to one request, or why it said nothing: text or error is null."""
+    """A judge's answer to one request, or the error instead of it: text or error is null."""
 
     text: str | None
     finish_reason: str | None
-    """stop | length | whatever else a server calls it."""
+    """stop | length | any other reason that a server gives."""
     error: str | None
     elapsed_s: float | None
-    """Seconds from the request to the answer, retries included; null where many are answered at
+    """Seconds from the request to the answer, retries included; null where many requests run at
     once."""
     top_logprobs: Mapping[str, float] | None = None
-    """Natural logarithms of the likeliest first tokens, where they were asked for and given."""
+    """Log-probabilities of the likeliest first tokens, nats; null where none were asked for."""
+
+    @classmethod
+    def failed(cls, error: str) -> Self:
+        """Make the answer of a request that got none."""
+        return cls(None, None, error, None)
 
 
 class Judge(Protocol):
-    """A chat model that answers requests; a context manager, open while it is asked."""
+    """An open chat model that answers requests."""
 
     settings: JudgeSettings
 
@@ -56,7 +60,7 @@ class Judge(Protocol):
 
 
 def rubrics() -> list[str]:
-    """Names of the rubrics."""
+    """Return the names of the rubrics."""
     return sorted(file.stem for file in RUBRICS.glob("*.txt"))
 
 
@@ -113,7 +117,7 @@ def transcript(messages: Sequence[Mapping[str, str]]) -> str:
 def parse_verdict(answer: Answer) -> Verdict | None:
     """Read the verdict of an answer; null where there is no answer.
 
-    An answer that was cut has not come to its verdict, whatever it quotes. What has no mark
+    An answer that was cut has no verdict yet, whatever it quotes. An answer without a mark
     (`transforms.benchmarks.judged.verdicts.last_mark`) is unparseable.
     """
     if answer.text is None:

@@ -1,4 +1,4 @@
-"""Forward passes and their inputs: rendering, tokens, batches, log-probabilities, rewards.
+"""Model folders, rendering to token ids, and forward passes: logps, rewards, preferences.
 
-Not here: optimisation (the stages, `training.runs`), sampling (`training.engine`).
+Not here: training (the stages, `training.runs`), sampling (`training.engine`).
 """

@@ -1,6 +1,6 @@
 """Batches of token lists for a forward pass without gradients: by length, padded on the right.
 
-Lives here: which rows go together and their tensors. Not here: what is computed from them.
+Not here: forward passes (`training.models.logps`, `training.models.rewards`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def pad_right(
 
 
 def context_tokens_of(model: torch.nn.Module) -> int:
-    """Positions of a model, tokens."""
+    """Return the context of a model, in tokens."""
     return model.config.max_position_embeddings
 
 
@@ -48,7 +48,7 @@ def require_fit(
     """Refuse rows that are longer than the model's context.
 
     Raises:
-        InputError: naming the first such row.
+        InputError: there is one; the message names the first.
     """
     for name, row in zip(names, token_ids, strict=True):
         if len(row) > context_tokens:

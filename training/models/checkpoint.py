@@ -1,8 +1,8 @@
-"""Checkpoint folders: their identity, their completeness, and how they come into being.
+"""Model folders (checkpoints): their identity, their completeness, their atomic replacement.
 
-A checkpoint is a folder of safetensors weights, tokenizer and chat template. Lives here: hashing
-it, refusing an incomplete one, and building one beside its place, so that a half-written one is
-never found there. Not here: training. Imports no torch.
+A checkpoint is a folder of safetensors weights, tokenizer and chat template. It is hashed here,
+refused if it is incomplete, and built beside its final place, so that no half-written one is ever
+found there. Imports no torch.
 """
 
 import hashlib
@@ -45,12 +45,12 @@ def checkpoint_id(folder: Path) -> str:
 
 
 def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
-    """Refuse a folder that lacks what the stages read.
+    """Refuse a folder that lacks a file that the stages read.
 
     Args:
         folder: a local folder; a hub model is fetched into one first
             (`training.models.initial_model.fetch_initial_model`).
-        chat_template: whether conversations are rendered with it.
+        chat_template: whether a chat template is needed.
 
     Raises:
         InputError: config, safetensors weights, tokenizer or chat template is missing, or a
@@ -96,14 +96,14 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 def building(
     output: Path, *, main_process: bool = True, wait: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
-    """Give a folder beside `output` that takes its place when the body ends without an error.
+    """Yield a folder beside `output` that takes its place when the body ends without an error.
 
-    An interrupted body leaves `output` as it was; what it left behind is removed by the next one.
+    An interrupted body leaves `output` as it was; the next one removes its unfinished folder.
 
     Args:
         output: the finished folder; replaced when it exists.
         main_process: whether this process makes and renames the folder; the others only write.
-        wait: blocks until every process has come here.
+        wait: blocks until every process has called it.
     """
     output = Path(output)
     unfinished = output.parent / f".{output.name}.unfinished"
@@ -136,7 +136,7 @@ def _weights(folder: Path) -> list[Path]:
 
 
 def _require_whole(weights: Path) -> None:
-    """Refuse a weights file whose length is not what its header says; the header alone is read."""
+    """Refuse a weights file whose length differs from its header's; only the header is read."""
     try:
         with safe_open(weights, framework="numpy"):
             pass

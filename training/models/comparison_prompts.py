@@ -1,7 +1,7 @@
-"""The text in which two responses are compared, and the label that answers it (paper, section 2.2).
+"""The prompt that compares two responses, and the labels A and B (paper, section 2.2).
 
-Lives here: the instruction, its token ids, the tokens of the labels A and B, who stands where. Not
-here: models. The instruction goes through the model's chat template as a user turn, up to where the
+The instruction, its token ids, the tokens of the labels, the order of the responses. Not here:
+models. The instruction goes through the model's chat template as a user turn, up to where the
 assistant answers, so the template writes the one BOS. A template may trim the turn; training and
 comparing go through the same one.
 
@@ -19,10 +19,10 @@ from transforms.errors import InputError
 from transforms.identity import digest
 
 LABELS = ("A", "B")
-"""The answer when the first response is better, and when the second is."""
+"""The answer where the first response is better, and where the second is."""
 
 MARKS = ("[CONTEXT]", "[RESPONSE A]", "[RESPONSE B]", "<turn> user", "<turn> assistant")
-"""What the instruction adds to the texts."""
+"""Marks that the instruction adds to the texts."""
 
 Comparison = tuple[Sequence[Message], str, str]
 """A prompt and two responses to it."""
@@ -46,7 +46,7 @@ def label_token_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
     """Find the tokens of the labels A and B, as the chat template writes them.
 
     Raises:
-        InputError: the two answers are not told apart by exactly one token each.
+        InputError: the two answers do not differ in exactly one token.
     """
     question = [[{"role": "user", "content": "?"}]] * len(LABELS)
     answers = conversation_token_ids(tokenizer, question, LABELS)
@@ -64,7 +64,7 @@ def label_token_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
 
 
 def add_unknown_words(tokenizer: PreTrainedTokenizerBase) -> int:
-    """Give a tokenizer the words of the format that it does not know; the number of new tokens.
+    """Add the words of the format that a tokenizer lacks; return the number of new tokens.
 
     A vocabulary of whole words, trained on other texts, reads A and B alike: as the unknown token.
     A vocabulary of bytes or of pieces knows every word, and nothing is added.
@@ -79,5 +79,5 @@ def add_unknown_words(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def chosen_is_first(pair_id: str) -> bool:
-    """Draw who stands at A: a bit of the hash of the pair's id, equal on every machine."""
+    """Return whether chosen is response A: a bit of the hash of the pair's id, on every machine."""
     return int(digest(pair_id)[-1], 16) % 2 == 0

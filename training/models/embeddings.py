@@ -1,8 +1,7 @@
 """Sentence embeddings of texts, with a sentence-transformers model from a folder or the hub.
 
-Lives here: loading the model and encoding. Not here: what the vectors are used for
-(`transforms.prompts.prompt_map`). Only safetensors weights are read, and code that comes with a
-model is never run. Source:
+Not here: the map of prompts that the vectors are used for (`transforms.prompts.prompt_map`). Only
+safetensors weights are read, and code that comes with a model is never run. Source:
 https://sbert.net/docs/package_reference/sentence_transformer/model.html.
 """
 
@@ -77,7 +76,7 @@ def _require_library() -> None:
 
 
 def _require_place(model: str, revision: str | None) -> None:
-    """Refuse a folder without a model in it, and a hub model that may change."""
+    """Refuse a folder without a model, and a hub model without a revision: it may change."""
     folder = Path(model)
     if folder.is_dir():
         if revision is not None:

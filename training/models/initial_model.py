@@ -1,9 +1,8 @@
-"""The initial model: made here from random weights, or fetched and made ready.
+"""The initial model: tokenizer, chat template and weights, random or from a folder or the hub.
 
-Lives here: tokenizer, chat template and weights of the model that everything starts from. Not here:
-its training. Both ways end in a folder of safetensors, tokenizer and chat template that holds two
-promises: the pad token is not the end-of-sequence token (a reward model is read at the last token
-that is not padding, and padding is masked), and the template alone writes the one BOS.
+Not here: its training. Both ways end in a folder of safetensors, tokenizer and chat template that
+keeps two promises: the pad token is not the end-of-sequence token (a reward model is read at the
+last token that is not padding, and padding is masked), and the template alone writes the one BOS.
 """
 
 from collections.abc import Sequence

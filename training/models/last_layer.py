@@ -1,11 +1,10 @@
-"""The last decoder layer at the tokens that are read only, for heads that read one token a row.
+"""A last decoder layer that computes only the tokens that a head reads, one per row.
 
-Lives here: the layer, and the families of models that it is for. Not here: the forward pass and the
-head (`training.models.rewards`). A scalar head reads the final state of each row's last token, so
-of the last layer only that token's query, attention, output projection and feed-forward block are
-needed; the other tokens give their keys and values. This is the arithmetic of decoding a token with
-a cache and it is done by the layer's own forward: nothing of a family is written here a second
-time.
+Not here: the forward pass and the head (`training.models.rewards`). A scalar head reads the final
+state of each row's last token, so of the last layer only that token's query, attention, output
+projection and feed-forward block are needed; the other tokens give their keys and values. This is
+the arithmetic of decoding a token with a cache, and the layer's own forward does it: no code of a
+family of models is repeated here.
 """
 
 from contextlib import suppress
@@ -17,16 +16,16 @@ from transformers import PreTrainedModel
 FAMILIES = frozenset(
     {"gemma", "gemma2", "gemma3_text", "llama", "mistral", "phi3", "qwen2", "qwen3"}
 )
-"""`model_type`s whose layers take rotary embeddings and keep keys of their own; each is tested.
-Every other model runs whole."""
+"""`model_type`s whose layers take rotary embeddings and cache their own keys; each is tested. In a
+model of another type every layer computes all tokens."""
 
 
 class _StoredError(Exception):
-    """Keys and values are known; what the layer would do next is not needed."""
+    """Keys and values are known; the rest of the layer's forward is not needed."""
 
 
 class _KeysAndValues:
-    """A layer's cache: takes keys and values of whole rows first, then answers with them."""
+    """A layer's cache: stores keys and values of whole rows first, then returns them."""
 
     def __init__(self) -> None:
         self._states: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -41,7 +40,7 @@ class _KeysAndValues:
 
 
 class LastTokenLayer(torch.nn.Module):
-    """A decoder layer that returns the states of some tokens a row."""
+    """A decoder layer that returns the states of some tokens per row."""
 
     def __init__(self, layer: torch.nn.Module) -> None:
         """Wrap a layer; it keeps its weights."""
@@ -105,7 +104,7 @@ def shorten_last_layer(model: PreTrainedModel) -> None:
 def last_states(
     model: PreTrainedModel, token_ids: torch.Tensor, last: torch.Tensor
 ) -> torch.Tensor:
-    """Compute the final states of one token a row, in rows padded on the right.
+    """Compute the final states of one token per row, in rows padded on the right.
 
     Padding is where causal attention never looks: without a mask the attention kernel skips the
     upper triangle. Nothing is kept for a next token.

@@ -1,8 +1,7 @@
-"""Log-probabilities of whole responses under a policy, to measure how far it has moved.
+"""Log-probabilities of whole responses under a policy: sums over a response's tokens.
 
-Lives here: the sum over a response's tokens. Not here: the KL estimate made of two such sums
-(`transforms`), sampling, the stored log-probabilities of DPO's reference
-(`training.reference_logps`).
+Not here: the KL estimate from two such sums (`transforms.measures`), the stored log-probabilities
+of DPO's reference (`training.reference_logps`).
 """
 
 from collections.abc import Iterator
@@ -28,11 +27,12 @@ def sequence_logps(
         logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
 
     x is the rendered prompt with the generation prompt; y is the tokenized response and, unless
-    finish_reason is `length`, the end-of-turn token: what was sampled, not what a template may
-    write after it. log_softmax is float32 in any dtype; temperature and top_p do not enter.
+    finish_reason is `length`, the end-of-turn token: the tokens that were sampled, without those
+    that a template may write behind them. log_softmax is float32 in any dtype; temperature and
+    top_p do not enter.
 
     Args:
-        responses: prompt (messages), response, finish_reason; one row a response.
+        responses: prompt (messages), response, finish_reason; one row per response.
         model: folder of a causal language model.
         batch_tokens: padded tokens of one forward pass.
         dtype: dtype of the weights.

@@ -1,11 +1,11 @@
-"""Comparing: the probability that one response is better than another, by a preference model.
+"""Preference probabilities of two responses: the forward pass of a preference model, both orders.
 
-Lives here: the model, batches by length, both orders. Not here: training the model
-(`training.preference_model`), which comparisons are worth making (`training.ranking`).
+Not here: training the model (`training.preference_model`), the choice of comparisons
+(`training.ranking`).
 
 P(a over b) = (p(A | a, b) + p(B | b, a)) / 2, where p(A | a, b) = sigmoid(l_A - l_B), the logits of
-the two labels where a stands at A and b at B. So the place of a response does not count:
-P(a over b) + P(b over a) = 1.
+the two labels where a is response A and b is response B. So the order of the responses does not
+count: P(a over b) + P(b over a) = 1.
 """
 
 import math
@@ -43,7 +43,7 @@ class PreferenceModel:
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a call of `preference_probabilities` found, and what it read."""
+    """Result of `preference_probabilities`."""
 
     probabilities: list[float]
     """P(first over second), in the order of the comparisons."""
@@ -88,7 +88,7 @@ def preference_probabilities(
     Args:
         model: see `load_preference_model`.
         comparisons: prompt (messages), first response, second response.
-        names: what an error calls each comparison's prompt.
+        names: a name for each comparison's prompt, for errors.
         batch_tokens: padded tokens of a forward pass.
 
     Raises:
@@ -150,7 +150,7 @@ def compare_pairs(
 def split_by_length(
     pairs: pl.DataFrame, preference_model: Path, max_tokens: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part comparisons that a preference model was trained to read from longer ones.
+    """Split comparisons into those not longer than a preference model was trained on, and others.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.

@@ -1,9 +1,9 @@
 """Rewards of token lists: the forward pass of a Bradley-Terry reward model.
 
-Lives here: the model as it is loaded for scoring, batches by length, threads. Not here: texts, rows
-and commits (`training.scoring`), the shortened last layer (`training.models.last_layer`).
-Source: Dong et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output
-at the last token of the whole conversation.
+The model is loaded for scoring; batches run by length, in threads. Not here: texts, rows and
+commits (`training.scoring`), the shortened last layer (`training.models.last_layer`). Source: Dong
+et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output at the last
+token of the whole conversation.
 """
 
 from collections.abc import Sequence

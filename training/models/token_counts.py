@@ -1,7 +1,7 @@
-"""Tokens of prompts and responses, counted as training sees them.
+"""Numbers of tokens of prompts and responses, rendered as in training.
 
-Lives here: counting. Not here: rendering (`training.models.rendering`), and the means and
-distributions that are made of the counts (`sql/reports`).
+Not here: rendering (`training.models.rendering`), means and distributions of the counts
+(`sql/reports`).
 """
 
 import sys
@@ -32,17 +32,17 @@ def count_tokens(
 
     The prompt has the BOS and ends where the assistant starts to write; a response has its end of
     turn. Their sum is the length of the example that the reward model and DPO train on, and that
-    `max_tokens` of a training stage is held against. One frame of pairs is in memory at a time.
+    `max_tokens` of a training stage limits. One frame of pairs is in memory at a time.
 
     Args:
         pairs: frames with pair_id, source, prompt, chosen, rejected (message lists; the last two
             hold the last turn only).
-        model: folder of the model whose tokenizer and chat template count.
+        model: folder of the model whose tokenizer and chat template render.
         tokenizer_id: id of that checkpoint, repeated in every row.
         total: rows of all frames, for the progress bar.
 
     Yields:
-        Rows of `preference_tokens`, one a pair, in the order of the pairs, at most
+        Rows of `preference_tokens`, one per pair, in the order of the pairs, at most
         `RENDERED_AT_ONCE` of them a frame.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Responses without a reward: which rows of a chunk have none, and why.
+"""Reasons why rows of a chunk have no reward: a null or long text, a reward that is not finite.
 
-Lives here: the reasons. Not here: scoring, which commits all other rows first (`training.scoring`).
+Not here: scoring, which commits all other rows first (`training.scoring`).
 """
 
 import math
@@ -15,7 +15,7 @@ from transforms.errors import InputError
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a response has no reward: the parts of an `InputError`."""
+    """The reason why a response has no reward: the parts of an `InputError`."""
 
     what: str
     expected: str
@@ -24,14 +24,14 @@ class Refusal:
 
 
 def name_of(chunk: pl.DataFrame, row: int) -> str:
-    """Name a response for people."""
+    """Return the name of a response for error messages."""
     return f"prompt {chunk['prompt_id'][row]}, response {chunk['response_index'][row]}"
 
 
 def refuse_texts(
     chunk: pl.DataFrame, token_ids: Sequence[Sequence[int]], context_tokens: int
 ) -> dict[int, Refusal]:
-    """Find the rows that the model cannot read; row number to reason."""
+    """Return the rows that the model cannot read; row number to reason."""
     refusals = {}
     for row, text in enumerate(chunk["response"]):
         if text is None:
@@ -51,7 +51,7 @@ def refuse_texts(
 def refuse_rewards(
     chunk: pl.DataFrame, rewards: Sequence[float], readable: Sequence[int], reward_model: Path
 ) -> dict[int, Refusal]:
-    """Find the rows whose reward is NaN or infinite; row number to reason."""
+    """Return the rows whose reward is NaN or infinite; row number to reason."""
     return {
         row: Refusal(
             f"the reward of {name_of(chunk, row)} is not finite",
@@ -65,7 +65,7 @@ def refuse_rewards(
 
 
 def raise_refusals(refused: Sequence[Refusal], rows: int) -> None:
-    """Name the first response that has no reward, of `rows` that were read, and count them.
+    """Raise an error with the first response without a reward, and their number, of `rows`.
 
     Raises:
         InputError: there is one.

@@ -1,4 +1,4 @@
-"""How a training runs: trainer, launch, checkpoints, step checkpoints, its record, processes.
+"""Training runs: the trainer, launching, step checkpoints, kept checkpoints, the record, processes.
 
-Not here: what is trained (the stages beside this folder).
+Not here: losses and rows (the stages, one folder up), model folders (`training.models.checkpoint`).
 """

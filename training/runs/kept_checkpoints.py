@@ -1,9 +1,8 @@
-"""Kept steps: the weights after a share of a training's steps, as a model folder beside the last.
+"""Kept checkpoints: the weights after a share of a training's steps, as model folders.
 
-Lives here: when they are written, and where. Not here: step checkpoints, which a killed run goes on
-from (`training.runs.step_checkpoints`): they hold the optimiser, too, and are removed in the end. A
-kept step is complete before the step checkpoint of the same step is, so that a run that goes on
-behind it has it.
+Not here: step checkpoints, from which a killed run goes on (`training.runs.step_checkpoints`): they
+hold the optimiser, too, and are removed in the end. A kept checkpoint is complete before the step
+checkpoint of the same step, so that a run that goes on from there has it.
 """
 
 import math
@@ -18,12 +17,12 @@ from training.settings.training import TrainingSettings
 
 
 def kept_folder(output: Path, share: float) -> Path:
-    """Folder of the weights after a share of the steps, beside the finished checkpoint's."""
+    """Return the folder of the weights after a share of the steps, beside the finished one."""
     return output.with_name(f"{output.name}@{share:g}")
 
 
 def remove_pickle(folder: Path) -> None:
-    """Remove what `Trainer.save_model` pickles; settings.json says the same."""
+    """Remove the arguments that `Trainer.save_model` pickles; settings.json holds the settings."""
     (folder / "training_args.bin").unlink()
 
 

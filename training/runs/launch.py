@@ -1,6 +1,6 @@
-"""How a training stage is started: in this process, or as several (`accelerate launch`).
+"""Launching a training stage in this process or in several (`accelerate launch`); its command line.
 
-Lives here: starting a stage, and the command line that all stages share. Not here: training.
+Not here: training (`training.runs.trainer`).
 Importing this module loads no torch, so an orchestrator may import it.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from training.settings.training import TrainingSettings
 
 TAIL_LINES = 150
-"""Lines of a failed run's output that its error repeats."""
+"""Last lines of a failed run's output that its error repeats."""
 
 S = TypeVar("S", bound="TrainingSettings")
 
@@ -128,7 +128,7 @@ def _require_gpus(settings: "TrainingSettings") -> None:
 
 
 def _launcher(settings: "TrainingSettings") -> list[str]:
-    """Choose what `accelerate launch` is told about devices."""
+    """Return the options of `accelerate launch` about devices."""
     if settings.accelerate_config is not None:
         return ["--config_file", settings.accelerate_config]
     # without a GPU, too: it then starts processes that talk through gloo, where --cpu needs MPI
@@ -137,7 +137,7 @@ def _launcher(settings: "TrainingSettings") -> list[str]:
 
 
 def _follow(command: list[str], report: "Report | None") -> None:
-    """Run a command; pass reports on and everything else to stderr, line by line.
+    """Run a command; pass its reports to `report` and its other lines to stderr.
 
     An interruption or an error in `report` ends the command first.
     """
@@ -148,7 +148,7 @@ def _follow(command: list[str], report: "Report | None") -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # so that it ends together with its workers
+        start_new_session=True,  # a session of its own ends together with its workers
     ) as process:
         try:
             for line in process.stdout:

@@ -1,7 +1,7 @@
-"""What a training run leaves beside its checkpoint: metrics, dropped examples, counts.
+"""The record of a training run: metrics, dropped examples, counts, in files beside its checkpoint.
 
-Lives here: the record of a run, its files (metrics.jsonl, run.json), and the callback that collects
-metrics. Not here: training (`training.runs.trainer`).
+The files are metrics.jsonl and run.json; a callback collects the metrics. Not here: training
+(`training.runs.trainer`).
 """
 
 import json
@@ -23,7 +23,7 @@ Report = Callable[[int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What a training run leaves beside its checkpoint."""
+    """The record of a training run."""
 
     metrics: pl.DataFrame
     """One row per metric of a logged optimiser step: step, epoch, metric, value."""
@@ -34,8 +34,8 @@ class TrainingRun:
     steps: int
     """Optimiser steps."""
     elapsed_s: float
-    """Wall-clock seconds, from loading the model to the saved checkpoint; of a run that was killed,
-    those of its last attempt."""
+    """Wall-clock seconds, from loading the model to the saved checkpoint; where a run was killed,
+    the seconds of its last attempt."""
 
 
 class MetricsCallback(TrainerCallback):
@@ -87,7 +87,7 @@ class MetricsCallback(TrainerCallback):
 
 
 def read_run(folder: Path) -> TrainingRun:
-    """Read back what a stage wrote beside a checkpoint."""
+    """Read the record of a run from its checkpoint's folder."""
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return TrainingRun(
         metrics=pl.read_ndjson(folder / "metrics.jsonl", schema=METRICS),
@@ -97,7 +97,7 @@ def read_run(folder: Path) -> TrainingRun:
 
 
 def write_run(run: TrainingRun, folder: Path) -> None:
-    """Write what `read_run` reads and the metrics do not have."""
+    """Write run.json; the callback has written the metrics already."""
     facts = {
         "examples": run.examples,
         "steps": run.steps,

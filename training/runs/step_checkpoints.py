@@ -1,7 +1,6 @@
-"""Step checkpoints: what a killed training goes on from, to the weights it would have had.
+"""Step checkpoints, from which a killed training goes on to the weights of an undisturbed one.
 
-Lives here: when one is written, which is complete and of the same run, and what transformers
-leaves out of one. Not here: training (`training.runs.trainer`).
+Not here: training (`training.runs.trainer`).
 
 Transformers 5.19 writes weights (safetensors), optimiser, schedule and random states (torch.save,
 read back with weights_only=True: no pickled code runs), and skips the batches of the epoch that
@@ -68,7 +67,7 @@ def find_last(folder: Path, run_id: str) -> StepCheckpoint | None:
 
 
 def run_id(trainer: Trainer, settings: TrainingSettings) -> str:
-    """Identify a run by what enters it: stage, weights, rows as they are fed, settings, seed, type.
+    """Identify a run by its inputs: stage, weights, rows in their order, settings, seed, type.
 
     The rows of DPO hold the reference's log-probabilities, so that its reference enters, too.
     """
@@ -91,7 +90,7 @@ def train_resumably(trainer: Trainer, folder: Path, settings: TrainingSettings) 
 
     Args:
         trainer: a TRL trainer whose `output_dir` is the folder.
-        folder: the step checkpoints; those of other runs are removed.
+        folder: of step checkpoints; checkpoints of other runs are removed.
         settings: checkpoint_steps; null trains from the start and writes none.
     """
     if settings.checkpoint_steps is None:
@@ -114,7 +113,7 @@ class StepCheckpoints(TrainerCallback):
     def __init__(
         self, run_id: str, settings: TrainingSettings, last: StepCheckpoint | None
     ) -> None:
-        """Name the run, how often it is to be saved, and what it goes on from."""
+        """Take the run's identifier, its settings, and the checkpoint from which it goes on."""
         self._run_id = run_id
         # between two logged steps, transformers and TRL hold sums that no checkpoint has
         every, logged = settings.checkpoint_steps, settings.logging_steps
@@ -138,8 +137,8 @@ class StepCheckpoints(TrainerCallback):
         if not state.is_world_process_zero:
             return
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        (folder / "training_args.bin").unlink()  # a pickle that nobody reads
-        # after an epoch's last step the next one is drawn from where torch's generator stands
+        (folder / "training_args.bin").unlink()  # a pickle; settings.json holds the settings
+        # after an epoch's last step the next epoch's order depends on the generator's present state
         order = torch.get_rng_state() if float(state.epoch).is_integer() else self._order
         facts = {
             "run_id": self._run_id,

@@ -38,14 +38,14 @@ from training.runs.step_checkpoints import KEPT, train_resumably
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 
-# TRL reports every trainer it makes to the hub; a training run here talks to nobody.
+# TRL reports every trainer that it makes to the hub; a run here sends nothing to anybody.
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
 def trl_arguments(
     settings: TrainingSettings, output: Path, *, seed: int, dtype: str
 ) -> dict[str, Any]:
-    """Arguments that SFTConfig, RewardConfig and DPOConfig share.
+    """Return the arguments that SFTConfig, RewardConfig, DPOConfig and others share.
 
     Weights are held in float32 whatever `dtype` says; bfloat16 is the compute type (autocast). At
     learning rates near 5e-7 most updates of a bfloat16 weight would round to nothing.
@@ -137,8 +137,8 @@ def train(
     """Build a TRL trainer, run it, and put the finished checkpoint in its place.
 
     The folder holds weights (safetensors), tokenizer, settings.json, metrics.jsonl and run.json.
-    Step checkpoints (`training.runs.step_checkpoints`) lie beside it until then: a run that was
-    killed goes on from the last one if rows, settings, seed and starting weights are the same.
+    Step checkpoints (`training.runs.step_checkpoints`) are kept beside it until then: a run that
+    was killed goes on from the last one if rows, settings, seed and starting weights are the same.
 
     Args:
         build: makes the trainer, given the folder that is its `output_dir`, of step checkpoints. It

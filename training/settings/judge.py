@@ -24,7 +24,7 @@ class JudgeSettings(Settings):
     api_key_variable: str = "OPENAI_API_KEY"
     """Environment variable that holds the key of `address`; the key is in no table and no log."""
     rubric: str = "helpfulness"
-    """Name of a file in training/judging/rubrics, without its ending."""
+    """Name of a file in training/judging/rubric_files, without its ending."""
     max_tokens: int = Field(default=512, ge=1)
     """Most tokens of a verdict's text."""
     max_context_tokens: int = Field(default=8192, ge=16)

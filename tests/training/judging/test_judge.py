@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from training.judging import address
+from training.judging import remote_judge
 from training.judging.judge import describe_judge, judge
 from training.judging.judge_ranker import judge_responses
 from training.settings.judge import JudgeSettings
@@ -106,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(address, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(remote_judge, "FIRST_PAUSE_S", 0.05)
     monkeypatch.setenv("JUDGE_KEY", KEY)
     with Server() as started:
         thread = threading.Thread(target=started.serve_forever, args=(0.01,))
@@ -140,7 +140,7 @@ def judged(rows: pl.DataFrame, settings: JudgeSettings) -> tuple[pl.DataFrame, A
 
 
 def test_the_pauses_are_1_2_4_seconds():
-    assert [address.FIRST_PAUSE_S * 2**i for i in range(3)] == [1.0, 2.0, 4.0]
+    assert [remote_judge.FIRST_PAUSE_S * 2**i for i in range(3)] == [1.0, 2.0, 4.0]
 
 
 def test_good_and_bad_answers_each_have_their_row(server):

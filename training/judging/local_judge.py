@@ -1,21 +1,20 @@
-"""A judge that runs here, in the engine that samples responses (vLLM).
+"""A judge in this process, in the engine that samples responses (vLLM).
 
-Lives here: which folder the model is, its requests as tokens, its answers as text. Not here: how
-the engine is started and fed (`training.engine.sampler`, `training.engine.vllm_engine`).
+Holds the model's folder, requests as tokens, answers as text. Not here: the engine
+(`training.engine.sampler`).
 """
 
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from transformers import AutoConfig
 
 from training.engine.sampler import Sampler
-from training.engine.vllm_engine import finished_prompts
 from training.judging.rubrics import Answer, Conversation
 from training.models.rendering import RENDERED_AT_ONCE, prompt_token_ids
 from training.settings.judge import JudgeSettings
@@ -42,53 +41,47 @@ def judge_folder(settings: JudgeSettings) -> Path:
     return Path(snapshot_download(settings.path, revision=settings.revision))
 
 
-class EngineJudge:
-    """Context manager around one engine; leaving frees it and its memory."""
+@contextmanager
+def open_local_judge(
+    settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0
+) -> Iterator["LocalJudge"]:
+    """Start an engine with the judge's model; leaving frees it and its memory.
 
-    def __init__(self, settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0) -> None:
-        """Find the model; the engine starts on entering.
-
-        Raises:
-            InputError: the model is not found, or max_tokens leaves no room for a request.
-        """
-        self.settings, self._top_logprobs = settings, top_logprobs
-        folder = judge_folder(settings)
-        positions = AutoConfig.from_pretrained(folder).max_position_embeddings
-        context = min(positions, settings.max_context_tokens)
-        self._longest = context - settings.max_tokens
-        if self._longest < 1:
-            raise InputError(
-                f"the judge {settings.path} has no room for a request",
-                expected=f"judge.max_tokens below its context of {context} tokens",
-                found=f"max_tokens {settings.max_tokens}",
-                remedy="lower judge.max_tokens",
-            )
-        self._sampling = SamplingSettings(
-            n=1,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            max_context_tokens=context,
+    Raises:
+        InputError: the model is not found, or max_tokens leaves no room for a request.
+    """
+    folder = judge_folder(settings)
+    positions = AutoConfig.from_pretrained(folder).max_position_embeddings
+    context = min(positions, settings.max_context_tokens)
+    if settings.max_tokens >= context:
+        raise InputError(
+            f"the judge {settings.path} has no room for a request",
+            expected=f"judge.max_tokens below its context of {context} tokens",
+            found=f"max_tokens {settings.max_tokens}",
+            remedy="lower judge.max_tokens",
         )
-        self._sampler = Sampler(folder, self._sampling, seed=0, dtype=dtype)
+    sampling = SamplingSettings(
+        n=1,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        max_context_tokens=context,
+    )
+    with Sampler(folder, sampling, seed=0, dtype=dtype) as sampler:
+        yield LocalJudge(settings, sampler, top_logprobs=top_logprobs)
 
-    def __enter__(self) -> Self:
-        """Start the engine."""
-        self._sampler.__enter__()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the engine."""
-        self._sampler.__exit__(kind, error, trace)
+class LocalJudge:
+    """A chat model in a started engine."""
+
+    def __init__(self, settings: JudgeSettings, sampler: Sampler, *, top_logprobs: int) -> None:
+        """Take a started engine whose settings are those of the judge's answers."""
+        self.settings, self._sampler, self._top_logprobs = settings, sampler, top_logprobs
+        self._longest = sampler.settings.max_context_tokens - settings.max_tokens
 
     def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
         """Answer every request; number and answer in order of completion.
 
-        A request without room for its answer is answered by an error that says so.
+        A request that leaves no room for its answer gets an error as its answer.
         """
         numbers: list[int] = []
         rendered: list[array] = []
@@ -98,13 +91,9 @@ class EngineJudge:
                 rendered.append(token_ids)
                 continue
             error = f"too long: {len(token_ids)} tokens, at most {self._longest}"
-            yield number, Answer(None, None, error, None)
-        for number, (output,) in finished_prompts(
-            self._sampler.llm.llm_engine,
-            rendered,
-            self._sampling,
-            self._sampling.max_sequences,
-            top_logprobs=self._top_logprobs,
+            yield number, Answer.failed(error)
+        for number, (output,) in self._sampler.sample_tokens(
+            rendered, self._sampler.settings, top_logprobs=self._top_logprobs
         ):
             yield numbers[number], self._read(output.outputs[0])
 

@@ -1,7 +1,7 @@
-"""A judge behind an address: any server that speaks OpenAI's chat completions.
+"""A judge on a server that speaks OpenAI's chat completions: requests, time limits, retries.
 
-Lives here: requests, their time limit, their repetition. Not here: what is asked, and what answers
-mean (`training.judging.rubrics`). Imports no torch.
+Not here: the text of a request and the meaning of an answer (`training.judging.rubrics`). Imports
+no torch.
 
 httpx2 rather than the openai client: that client takes keys and headers from the environment
 (`OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`) and would send them to whatever address is named.
@@ -11,16 +11,15 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import anyio
 import httpx2
-from anyio.from_thread import start_blocking_portal
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from training.judging.rubrics import Answer, Conversation
 from training.settings.judge import JudgeSettings
@@ -30,46 +29,48 @@ FIRST_PAUSE_S = 1.0
 """Seconds before a request is sent again; twice as long before each further time."""
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-"""Every request would end like this one: the key, the address or the model's name is wrong."""
+"""Status codes of a wrong key, address or model: every further request would end the same way."""
 
 ERROR_CHARS = 500
-"""How much of a server's own words an error repeats."""
+"""Characters of a server's response that an error repeats."""
 
 
 class _TryAgainError(Exception):
     """A request that may succeed when it is sent again."""
 
 
-class AddressJudge:
-    """Context manager: a client of one server, at most `concurrency` requests at a time."""
+@contextmanager
+def open_remote_judge(settings: JudgeSettings, *, top_logprobs: int = 0) -> Iterator["RemoteJudge"]:
+    """Open a client of the judge's server; leaving closes its connections and ends its thread.
 
-    def __init__(self, settings: JudgeSettings, *, top_logprobs: int = 0) -> None:
-        """Read the key, if there is one; a server without keys needs none."""
-        self.settings, self._top_logprobs = settings, top_logprobs
-        self._url = f"{settings.address.rstrip('/')}/chat/completions"
-        self._key = os.environ.get(settings.api_key_variable, "")
+    The key comes from an environment variable; a server without keys needs none.
+    """
+    key = os.environ.get(settings.api_key_variable, "")
+    client = httpx2.AsyncClient(
+        headers={"Authorization": f"Bearer {key}"} if key else {},
+        timeout=None,  # httpx limits the phases of a request; `_answer` limits the whole one
+        limits=httpx2.Limits(max_connections=None),  # `answers` limits them
+    )
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
+        yield RemoteJudge(settings, portal, client, key=key, top_logprobs=top_logprobs)
 
-    def __enter__(self) -> Self:
-        """Start the thread that the requests run in; nothing is sent yet."""
-        with ExitStack() as stack:
-            self._portal = stack.enter_context(start_blocking_portal())
-            client = httpx2.AsyncClient(
-                headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-                timeout=None,  # its limits are a phase's; `_answer` limits the whole request
-                limits=httpx2.Limits(max_connections=None),  # `answers` limits them
-            )
-            self._client = stack.enter_context(self._portal.wrap_async_context_manager(client))
-            self._opened = stack.pop_all()
-        return self
 
-    def __exit__(
+class RemoteJudge:
+    """A client of one server, with at most `concurrency` requests at a time."""
+
+    def __init__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        settings: JudgeSettings,
+        portal: BlockingPortal,
+        client: httpx2.AsyncClient,
+        *,
+        key: str,
+        top_logprobs: int,
     ) -> None:
-        """Close the connections and end the thread."""
-        self._opened.__exit__(kind, error, trace)
+        """Take an open client and the thread that its requests run in; nothing is sent yet."""
+        self.settings, self._portal, self._client = settings, portal, client
+        self._key, self._top_logprobs = key, top_logprobs
+        self._url = f"{settings.address.rstrip('/')}/chat/completions"
 
     def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
         """Answer every request; number and answer in order of completion.
@@ -102,16 +103,16 @@ class AddressJudge:
             try:
                 answer = await self._answer(conversation)
             except _TryAgainError as failure:
-                answer = _unanswered(f"{failure} ({tries} times)" if tries > 1 else str(failure))
+                answer = Answer.failed(f"{failure} ({tries} times)" if tries > 1 else str(failure))
                 continue
             break
         error = answer.error
         if error is not None and self._key:
-            error = error.replace(self._key, "***")  # a server may repeat what it was sent
+            error = error.replace(self._key, "***")  # a server may repeat the request
         return replace(answer, error=error, elapsed_s=time.perf_counter() - started)
 
     async def _answer(self, conversation: Conversation) -> Answer:
-        """Send a request once; an error of the answer is one that a repetition would not change."""
+        """Send a request once; the answer holds an error if a repetition would not change it."""
         body: dict[str, Any] = {
             "model": self.settings.model,
             "messages": conversation,
@@ -140,20 +141,16 @@ class AddressJudge:
         if status >= 500 or status in (408, 409, 429):
             raise _TryAgainError(said)
         if status != HTTPStatus.OK:
-            return _unanswered(said)
+            return Answer.failed(said)
         try:
             choice = response.json()["choices"][0]
             text, finish_reason = choice["message"]["content"], choice.get("finish_reason")
             logprobs = _first_logprobs(choice.get("logprobs"))
         except (ValueError, KeyError, IndexError, TypeError):
-            return _unanswered(f"no chat completion: {said}")
+            return Answer.failed(f"no chat completion: {said}")
         if not isinstance(text, str):
-            return _unanswered(f"an answer without text: {said}")
+            return Answer.failed(f"an answer without text: {said}")
         return Answer(text, finish_reason, None, None, logprobs)
-
-
-def _unanswered(error: str) -> Answer:
-    return Answer(None, None, error, None)
 
 
 def _first_logprobs(logprobs: dict[str, Any] | None) -> dict[str, float] | None:
