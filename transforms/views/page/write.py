@@ -16,9 +16,8 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.views.page import (
     benchmarks,
-    costs,
     data,
-    lineage,
+    provenance,
     responses,
     results,
     summary,
@@ -46,8 +45,8 @@ SECTIONS: Sequence[SectionOf] = (
     data.pair_statistics,
     data.dropped,
     data.reward_bench,
-    costs.cost,
-    lineage.selected_lineage,
+    provenance.cost,
+    provenance.selected_lineage,
     tables.tables,
 )
 """Sections of a lake, in their order on the page."""

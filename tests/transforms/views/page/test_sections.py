@@ -9,7 +9,14 @@ import pytest
 from transforms.lake.lake import Lake
 from transforms.lake.query import connect_frames
 from transforms.lake.schemas import schema_of
-from transforms.views.page import benchmarks, costs, data, lineage, responses, results, summary
+from transforms.views.page import (
+    benchmarks,
+    data,
+    provenance,
+    responses,
+    results,
+    summary,
+)
 from transforms.views.page.blocks import Node, Section, Table
 from transforms.views.page.opened_lake import Source
 
@@ -117,7 +124,7 @@ def test_answers_to_read_are_of_the_baselines_and_selected_policies(source: Sour
 
 
 def test_costs_are_summed_and_unknown_tokens_stay_empty(source: Source) -> None:
-    by_stage, by_experiment, every = tables_of(costs.cost(source))
+    by_stage, by_experiment, every = tables_of(provenance.cost(source))
     assert cells_of(by_stage) == [
         ("policy", "4", "10.00", "0.667", "400", "8.000"),
         ("offline_dpo", "1", "2.500", "0.167", "", "2.000"),
@@ -132,7 +139,7 @@ def names_of(node: Node) -> list[str]:
 
 
 def test_the_tree_draws_what_occurs_twice_once(source: Source) -> None:
-    first, second = lineage.selected_lineage(source).blocks
+    first, second = provenance.selected_lineage(source).blocks
     assert (first.folded, second.folded) == (False, True)
     assert names_of(first.root) == [
         "iteration_2/policy 0c2ccccccccc", "sft_policy 0aaaaaaaaaaa",
