@@ -2,7 +2,7 @@
 
 Lives here: sizes that follow from a recipe. Not here: what a lake has measured
 (`transforms.lake.records.costs`) and what follows from that
-(`transforms.measures.predicted_costs`). Sizes are upper bounds: there may be fewer prompts, a
+(`transforms.lake.records.predicted_costs`). Sizes are upper bounds: there may be fewer prompts, a
 response shorter than `max_tokens`, a prompt without a pair. Assets that load no model, and figures
 and reports, are left out but for the pairs.
 """

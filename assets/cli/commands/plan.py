@@ -39,7 +39,7 @@ def plan(
     from training.recipe_file import load_recipe
     from transforms.lake.lake import Lake
     from transforms.lake.records.costs import read_costs
-    from transforms.measures.predicted_costs import beside_measured, predict
+    from transforms.lake.records.predicted_costs import beside_measured, predict
 
     with explained():
         study = load_recipe(recipe, overrides or [])

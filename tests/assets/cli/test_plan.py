@@ -10,8 +10,8 @@ from assets.cli.app import app
 from assets.cli.plan import count_weights, known_sizes, planned_work
 from training.models.initial_model import make_tiny_model
 from transforms.lake.lake import Lake
+from transforms.lake.records.predicted_costs import beside_measured, predict
 from transforms.lake.schemas import schema_of
-from transforms.measures.predicted_costs import beside_measured, predict
 
 ROOT = Path(__file__).resolve().parents[3]
 
