@@ -22,9 +22,16 @@ def error_of_mean(values: pl.Expr) -> pl.Expr:
 def error_of_ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
     """Standard error of sum(above) / sum(below), one row per prompt; null with one prompt."""
     total = below.sum()
-    residual = above - above.sum() / total * below
-    variance = (residual**2).sum() * pl.len() / (pl.len() - 1)
-    return pl.when(pl.len() > 1).then(variance.sqrt() / total)
+    return error_of_residuals(above - above.sum() / total * below) / total
+
+
+def error_of_residuals(residuals: pl.Expr) -> pl.Expr:
+    """Standard error of a figure that is a sum over prompts, each less what is expected of it.
+
+    One row per prompt; null with one prompt.
+    """
+    variance = (residuals**2).sum() * pl.len() / (pl.len() - 1)
+    return pl.when(pl.len() > 1).then(variance.sqrt())
 
 
 def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:

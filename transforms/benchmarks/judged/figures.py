@@ -18,6 +18,7 @@ from transforms.benchmarks.judged.verdicts import preferences
 from transforms.benchmarks.results import ALL, SUMMARY
 from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Estimate, Resampling
+from transforms.measures.clustered import higher
 from transforms.measures.length_control import win_rates
 
 PER_CENT = 100.0
@@ -44,9 +45,7 @@ def alpaca_eval_figures(
     judged = _judged(verdicts, items)
     rows = _at_equal_length(judged, items, how)
     if judged.height:
-        wins = judged.select(
-            "prompt_id", value=((pl.col("preference") - 0.5).sign().cast(pl.Float64) + 1) / 2
-        )
+        wins = judged.select("prompt_id", value=higher(pl.col("preference"), pl.lit(0.5)))
         discrete = bootstrap.mean(wins, how=how)
         rows.append(_row("discrete_win_rate", discrete, asked=items.height, unit=PER_CENT))
     return _frame(rows + _pairwise(verdicts, judged, items, how), "win_rate", items.height)
@@ -148,10 +147,7 @@ def _pairwise(
         ),
         "longer_share": items.select(
             prompt_id="item",
-            value=(
-                (pl.col("response_chars") - pl.col("baseline_chars")).sign().cast(pl.Float64) + 1
-            )
-            / 2,
+            value=higher(pl.col("response_chars"), pl.col("baseline_chars")),
         ),
     }
     rows = [

@@ -5,7 +5,6 @@ where the chosen response has the higher reward, 1/2 on a tie, 0 otherwise. Stan
 clustered by prompt: pairs of one are not independent.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -14,7 +13,7 @@ from transforms.benchmarks.reward_bench.sections import section_scores
 from transforms.errors import InputError
 from transforms.identity import message_id
 from transforms.lake.schemas import schema_of
-from transforms.measures.clustered import higher
+from transforms.measures.clustered import error_of_residuals, higher
 from transforms.public_sets.benchmark_set import Sections, Weights
 
 METRICS = ("pair_accuracy", "longer_wins")
@@ -156,8 +155,8 @@ def _error(
     share = weight / size
     residual = pl.col(metric) - pl.col(metric).mean().over("subset")
     terms = rows.select("prompt_id", term=share * residual / share.sum())
-    sums = terms.group_by("prompt_id", maintain_order=True).agg(pl.col("term").sum())["term"]
-    return 100 * math.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1))
+    sums = terms.group_by("prompt_id", maintain_order=True).agg(pl.col("term").sum())
+    return 100 * sums.select(error_of_residuals(pl.col("term"))).item()
 
 
 def _chars(column: str) -> pl.Expr:
