@@ -1,4 +1,4 @@
-"""Reports: one asset a SQL file that people look at on the page, with its picture if it has one."""
+"""Reports: one asset per SQL file that the page shows, with its plot if it has one."""
 
 from collections.abc import Callable, Sequence
 

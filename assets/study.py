@@ -23,7 +23,7 @@ class Study:
 
     @cached_property
     def experiments(self) -> dg.StaticPartitionsDefinition:
-        """One partition an experiment."""
+        """One partition per experiment."""
         return dg.StaticPartitionsDefinition(list(self.recipe.experiments))
 
     @property

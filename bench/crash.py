@@ -8,8 +8,8 @@ took undisturbed, so that kills meet stages, and not the minutes of imports befo
 
 The peer is the undisturbed run: a table's keys must be the same set, each once. Responses are drawn
 at temperature 1, so which prompts give a pair differs by chance; pairs and dropped pairs together
-are one row a prompt. `repeated_chunks` counts chunks of rows that were committed and then committed
-again, from the tables' history.
+are one row per prompt. `repeated_chunks` counts chunks of rows that were committed twice, from the
+tables' history.
 
 Processes are forked from one that has imported everything: imports take longer than the stages.
 

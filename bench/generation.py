@@ -1,10 +1,10 @@
 """Generation stage, commits to Delta included, against bare vLLM on the same prompts and settings.
 
 Bare vLLM is `LLM.generate` on all prompts at once, texts kept in memory. The stage is
-`training.generation.Sampler.sample` with commits to the lake's table `generations`. Both use the
-same engine, are warmed up once, and alternate, so that a slow minute of the machine hits both.
+`training.engine.sampler.Sampler.sample` with commits to the lake's table `generations`. Both use
+the same engine, are warmed up once, and alternate, so that a slow minute of the machine hits both.
 The last line is JSON; `ratio` is the stage's tokens/s over bare vLLM's (medians), `cpu_ratio` the
-same for tokens a second of processor time, which other programs on the machine disturb less.
+same for tokens per second of processor time, which other programs on the machine disturb less.
 `commits_ratio` is the stage against itself with its chunks kept in memory.
 
     python bench/generation.py --prompts 512 --n 8 --max-tokens 64
@@ -91,7 +91,7 @@ def run_uncommitted(
 
 def main(
     prompts: Annotated[int, typer.Option(help="Prompts.")] = 256,
-    n: Annotated[int, typer.Option(help="Responses a prompt.")] = 8,
+    n: Annotated[int, typer.Option(help="Responses per prompt.")] = 8,
     max_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = 32,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 4,
     policy: Annotated[

@@ -63,7 +63,7 @@ class Recipe(Settings):
     prompts: PromptSettings = PromptSettings()
     """How the prompt collection is cleaned."""
     evaluation_sets: dict[str, OriginSettings] = Field(default={})
-    """Evaluation sets by name (`transforms.prompts.evaluation_sets`). A prompt that shares an
+    """Evaluation sets by name (`transforms.prompts.evaluation_texts`). A prompt that shares an
     n-gram with an item is left out."""
     prompt_map: PromptMapSettings | None = None
     """Map of the prompt collection (paper, Figure 7); null makes none."""

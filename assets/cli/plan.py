@@ -23,7 +23,7 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
 
 TOKEN_BYTES = 4
-"""Of a token in a table: English has four characters a token."""
+"""Of a token in a table: English has four characters per token."""
 ROW_BYTES = 64
 """Of the keys and numbers of a row in a table."""
 WEIGHT_BYTES = 4

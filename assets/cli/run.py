@@ -1,7 +1,7 @@
 """`prefloop run`: plan, run in this process, show where everything lies.
 
 One process for a whole run: the import of torch, vLLM and TRL is paid once. The Dagster page, which
-starts a process a step, is the other way to run the same graph.
+starts a process per step, is the other way to run the same graph.
 """
 
 import difflib

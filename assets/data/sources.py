@@ -1,4 +1,4 @@
-"""Raw tables: one asset a source of the recipe, rows as the source lays them out."""
+"""Raw tables: one asset per source of the recipe, rows as the source lays them out."""
 
 from collections.abc import Iterator
 from pathlib import Path

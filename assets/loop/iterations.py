@@ -16,7 +16,7 @@ from transforms.lake.asset_names import iteration_asset, iteration_name
 
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
-    """Build the assets of iteration t, an experiment a partition."""
+    """Build the assets of iteration t, an experiment per partition."""
     previous = iteration_asset(iteration - 1, "policy") if iteration > 1 else "sft_policy"
     name = iteration_name(iteration)
     chain = Chain(name, iteration, (name,), previous, partitioned=True)

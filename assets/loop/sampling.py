@@ -49,7 +49,7 @@ def draw(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
 
 
 def draw_at_once(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
-    """Draw all n responses of every prompt, one engine a policy."""
+    """Draw all n responses of every prompt, one engine per policy."""
     drawn = engines(study, step, chain)
     keys = [engine.keys for engine in drawn]
     missing = responses.missing_prompts(step.lake, keys, chain.splits)

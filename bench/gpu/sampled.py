@@ -29,7 +29,7 @@ def check_sampled(folder: Path) -> dict[str, list[float]]:
 
 
 def _token_logps(rows: pl.DataFrame, model: Path) -> list[list[tuple[float, float]]]:
-    """Gap to the likeliest token and log p + entropy of every token, a list a usable response."""
+    """Gap to the likeliest token and log p + entropy of every token, a list per usable response."""
     import torch
     from transformers import AutoModelForCausalLM
 

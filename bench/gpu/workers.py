@@ -1,4 +1,4 @@
-"""Workers of the GPU check: one process a stage and device, and the GPU's memory meanwhile.
+"""Workers of the GPU check: one process per stage and device, and the GPU's memory meanwhile.
 
 Lives here: starting, watching and ending a worker, and its command line. Not here: what it measures
 (`bench.gpu.stages`).

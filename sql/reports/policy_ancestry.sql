@@ -8,7 +8,7 @@ checkpoints as (select * from checkpoints),
 
 lineage_edges as (select * from lineage_edges),
 
--- two experiments may arrive at the same weights: one row a model
+-- two experiments may arrive at the same weights: one row per model
 models as (
     select
         asset,

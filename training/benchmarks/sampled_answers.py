@@ -42,7 +42,8 @@ def answer_questions(
     Args:
         policy: its folder.
         questions: `QUESTIONS`, all with as many turns.
-        sampling: limits of an answer and of the context, placement; `chunk_prompts` items a commit.
+        sampling: limits of an answer and of the context, placement, `chunk_prompts` items per
+            commit.
         seed: of the engine.
         dtype: compute type.
         commit: called with `ANSWERS` of `chunk_prompts` items at a time. The answer is the text,

@@ -25,7 +25,7 @@ import polars as pl
 from transforms.errors import InputError
 
 BATCH_CELLS = 1 << 22
-"""Cells of a batch of draws, a row a draw and a column a prompt: 32 MiB."""
+"""Cells of a batch of draws, a row per draw and a column per prompt: 32 MiB."""
 
 
 class Resampling(NamedTuple):
@@ -58,7 +58,7 @@ def mean(rows: pl.DataFrame, value: str = "value", how: Resampling | None = None
     """Estimate a mean over prompts.
 
     Args:
-        rows: prompt_id and the value, a row a prompt or several; the mean within each prompt is
+        rows: prompt_id and the value, a row per prompt or several; the mean within each prompt is
             taken first. Nulls do not count.
         value: name of the column.
         how: draws, level, seed.
@@ -104,7 +104,7 @@ def means(
         how: draws, level, seed.
 
     Returns:
-        One row a group, in the order of their first rows: by, value, standard_error, low, high,
+        One row per group, in the order of their first rows: by, value, standard_error, low, high,
         prompts. A group without any value has no row; one of one prompt has nulls.
     """
     by = list(by)

@@ -79,7 +79,7 @@ def win_rates(judged: pl.DataFrame, how: Resampling | None = None) -> WinRates:
 
     Args:
         judged: prompt_id, preference (share of a win of the model, [0, 1]), response_chars,
-            baseline_chars, and difficulty where the prompts have one; one row a judged pair,
+            baseline_chars, and difficulty where the prompts have one; one row per judged pair,
             several of a prompt where it has several. The order decides the folds.
         how: draws, level, seed.
 

@@ -105,7 +105,7 @@ def falls(
         current_id: policy_id.
 
     Returns:
-        A row a bound: benchmark, metric, value, current_value, fall (above zero where the
+        A row per bound: benchmark, metric, value, current_value, fall (above zero where the
         challenger is worse), max_fall, missing (why there is no fall; null where there is one).
     """
     rows = []

@@ -43,7 +43,7 @@ def across_prompts(responses: pl.DataFrame) -> pl.Series:
         responses: prompt_id, response; an empty response is none's duplicate.
 
     Returns:
-        Boolean, one a response.
+        Boolean, one per response.
     """
     prompts = pl.col("prompt_id").n_unique().over("response")
     return responses.select((prompts > 1) & (pl.col("response") != "")).to_series()

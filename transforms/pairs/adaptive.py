@@ -1,7 +1,7 @@
 """Adaptive n: after which round of sampling a prompt's best-worst margin is settled.
 
 Lives here: the rule, over the scored responses so far. Not here: drawing round by round
-(`assets.adaptive`), what it saves (`transforms.measures.adaptive_replay`).
+(`assets.loop.sampling`), what it saves (`transforms.measures.adaptive_replay`).
 """
 
 import polars as pl

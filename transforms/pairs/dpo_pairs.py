@@ -52,7 +52,7 @@ def make_pairs(
 
     Args:
         responses: prompt_id, response_index, response, response_tokens, response_chars,
-            finish_reason, reward, prompt (messages); one row a response.
+            finish_reason, reward, prompt (messages); one row per response.
         settings: rule, unit of length, smallest margin.
         penalty: lambda of eq. 8, reward units a unit of length, from `length_penalty`.
 

@@ -13,7 +13,7 @@ def require_finite_rewards(responses: pl.DataFrame) -> None:
     """Refuse responses of which a reward is null, NaN or infinite.
 
     Args:
-        responses: prompt_id, response_index, reward; one row a response.
+        responses: prompt_id, response_index, reward; one row per response.
 
     Raises:
         InputError: the first such response is named.

@@ -34,7 +34,7 @@ def round_robin(responses: pl.DataFrame) -> RoundRobin:
     """Let every two responses of a prompt meet.
 
     Args:
-        responses: prompt_id, response_index, prompt (messages), response; one row a response.
+        responses: prompt_id, response_index, prompt (messages), response; one row per response.
     """
     side = responses.select("prompt_id", "response_index", "response")
     met = responses.select("prompt_id", "prompt", left="response_index", text="response").join(

@@ -48,7 +48,7 @@ def calibrated_penalty(responses: pl.DataFrame, unit: LengthUnit) -> float:
             expected=f"a prompt with responses of different response_{unit}",
             found=f"{responses.height} responses to {responses['prompt_id'].n_unique()} prompts, "
             "none with two lengths",
-            remedy="sample more responses a prompt, or state length_penalty as a number",
+            remedy="sample more responses per prompt, or state length_penalty as a number",
         )
     return products["reward_by_length"].sum() / products["length_by_length"].sum()
 

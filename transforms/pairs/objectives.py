@@ -65,7 +65,7 @@ class Objective:
     read_rows: Callable[[Lake, TrainedPart], Rows]
     """Reads what a policy is trained on."""
     rows_per_prompt: Callable[[int, int, Any], int]
-    """Returns how many rows a prompt gives at most, from its responses, its pairs and the settings
+    """Returns the highest number of rows per prompt, from its responses, its pairs and the settings
     of the training."""
     responses_per_row: int = 1
     """Responses of a row that the policy is trained on."""

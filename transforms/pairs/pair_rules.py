@@ -39,7 +39,7 @@ def best_vs_random(ranked: pl.DataFrame) -> pl.DataFrame:
 
 
 def all_above_margin(ranked: pl.DataFrame) -> pl.DataFrame:
-    """Pair every response with every one below it, n(n-1)/2 a prompt; `min_margin` leaves some."""
+    """Pair every response with every one below it: n(n-1)/2 per prompt, fewer by `min_margin`."""
     place = ranked.select("prompt_id", chosen_place="place")
     below = ranked.select("prompt_id", rejected_place="place")
     return place.join(below, on="prompt_id").filter(

@@ -58,7 +58,7 @@ class Keys:
     draws: Sequence[Draw]
     """What the engine draws."""
     n: int
-    """Responses a prompt, over all samplers of the iteration."""
+    """Responses per prompt, over all samplers of the iteration."""
 
     def stamp(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Add the keys to sampled rows: the schema of `generations`.

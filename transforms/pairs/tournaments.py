@@ -29,7 +29,7 @@ def next_comparisons(method: Method, n: int, outcomes: Outcomes) -> list[Pair]:
 
 
 def rewards_of(method: Method, n: int, outcomes: Outcomes) -> list[float]:
-    """Turn finished outcomes into rewards in [0, 1], one a response.
+    """Turn finished outcomes into rewards in [0, 1], one per response.
 
     `round_robin`: the mean probability of beating each of the others.
 

@@ -75,7 +75,7 @@ def _overlap(one: csr_array, other: csr_array) -> np.ndarray:
 
 
 def _shingle_sets(texts: pl.Series, size: int) -> csr_array:
-    """Sets as rows of a sparse matrix, a column a hash: rows are then compared by sorted merges."""
+    """Make sets the rows of a sparse matrix, a column per hash: sorted merges compare rows."""
     hashes, counts = _shingles(texts, size)
     columns = (hashes >> np.uint64(1)).astype(np.int64)
     ends = np.concatenate([[0], np.cumsum(counts)])

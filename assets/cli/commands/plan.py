@@ -70,7 +70,7 @@ def _notes(predicted: "pl.DataFrame", is_measured: bool) -> list[str]:
         notes.append("tokens and disk are upper bounds: every response as long as max_tokens")
     else:
         notes.append(
-            "seconds, tokens and bytes a row are a lake's means, the start of engines included"
+            "seconds, tokens and bytes per row are a lake's means, the start of engines included"
         )
     if trained.height:
         names = ", ".join(trained["asset"].unique(maintain_order=True).head(4))

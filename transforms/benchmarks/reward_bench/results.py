@@ -47,7 +47,7 @@ def judge_pairs(pairs: pl.DataFrame, rewards: pl.DataFrame) -> pl.DataFrame:
         if rows.height:
             raise InputError(
                 "rewards do not fit the pairs of a bench set",
-                expected="finite rewards, at most one row a pair",
+                expected="finite rewards, at most one row per pair",
                 found=f"{found}: {rows.height} rows, the first {rows['pair_id'][0]}",
                 remedy="score the pairs of this set, each once",
             )

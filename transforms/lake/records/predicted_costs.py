@@ -10,9 +10,10 @@ import polars as pl
 def predict(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     """Put what a lake has measured in the place of bounds, and add seconds.
 
-    A stage that the lake has seen takes its seconds and tokens a row, and a table's bytes a row; an
-    asset whose rows the lake does not count takes the mean of its materializations. The start of an
-    engine is in these rates, so that a plan for far more rows than were measured is too high.
+    A stage that the lake has seen takes its seconds and tokens per row, and a table's bytes per
+    row; an asset whose rows the lake does not count takes the mean of its materializations. The
+    start of an engine is in these rates, so that a plan for far more rows than were measured is too
+    high.
 
     Args:
         work: asset, experiment, rows, tokens, bytes, one row per asset and experiment; null where a
@@ -32,7 +33,7 @@ def predict(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     means = [pl.col(name).mean().alias(f"mean_{name}") for name in ("elapsed_s", "bytes")]
     is_model = ~pl.col("output_id").str.contains("@").any()
     rates = costs.group_by(stage=stage).agg(*a_row, *means, is_model=is_model)
-    # a stage whose rows the lake has not counted has no rate a row, but NaN
+    # a stage whose rows the lake has not counted has no rate per row, but NaN
     rates = rates.with_columns(pl.col("^.*_a_row$").fill_nan(None))
     joined = work.with_columns(stage=stage).join(
         rates, on="stage", how="left", maintain_order="left"

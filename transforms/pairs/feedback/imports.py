@@ -110,7 +110,7 @@ def check_answers(
         more = f"; and {len(faults) - SHOWN_FAULTS} more" if len(faults) > SHOWN_FAULTS else ""
         raise InputError(
             "the labels are refused, nothing is written",
-            expected="for each pair that `prefloop label export` wrote, one answer a person: "
+            expected="for each pair that `prefloop label export` wrote, one answer per person: "
             f"{', '.join(ANSWERS)}",
             found="; ".join(faults[:SHOWN_FAULTS]) + more,
             remedy="correct these rows and import the file again",

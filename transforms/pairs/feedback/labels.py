@@ -1,4 +1,4 @@
-"""Preference labels: which of a pair's two responses an oracle prefers, one row a label.
+"""Preference labels: which of a pair's two responses an oracle prefers, one row per label.
 
 Lives here: the labels of the gold reward and of a judge, the outcome of several labels. Not here:
 which pairs are asked (`transforms.pairs.feedback.queue`), people's files
@@ -81,7 +81,7 @@ def outcome(labels: pl.DataFrame) -> pl.DataFrame:
     A tie counts for neither side; as many for one as for the other is a tie.
 
     Args:
-        labels: pair_id, preferred; one row a label, of several people perhaps.
+        labels: pair_id, preferred; one row per label, of several people perhaps.
 
     Returns:
         pair_id, preferred: first, second, or tie (also where nothing is decided); by pair_id.

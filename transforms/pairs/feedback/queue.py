@@ -19,7 +19,7 @@ def askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response, reward (of a
-            Bradley-Terry model); one row a response.
+            Bradley-Terry model); one row per response.
 
     Returns:
         pair_id, prompt_id, prompt, first, second (texts, in alphabetical order),

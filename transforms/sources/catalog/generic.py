@@ -40,7 +40,7 @@ def judged(layout: Layout, verdict: pl.Expr) -> Layout:
 
 
 def preferred(chosen: pl.Expr, rejected: pl.Expr, scores: tuple[pl.Expr, ...] = ()) -> dict:
-    """Layouts of two conversations a row: its pairs, those it prefers, or its prompts."""
+    """Layouts of two conversations per row: its pairs, those it prefers, or its prompts."""
     return {
         "preferences": conversations(chosen, rejected, scores),
         "demonstrations": demonstrated(chosen),

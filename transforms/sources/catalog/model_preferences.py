@@ -98,9 +98,9 @@ ENTRIES = {
         facts="Cui et al. 2023 (arXiv 2310.01377); columns from the example of the "
         "OpenBMB/UltraFeedback repository and from scripts that read the two scores. Rule: card of "
         "RLHFlow/UltraFeedback-preference-standard: all comparisons, by the fine-grained score. "
-        "Its script keeps one response a model, the last one; that it drops ties is inferred from "
-        "the count: Table 1 has 340,025 pairs of about 64k prompts with four responses each. The "
-        "system prompts under which responses were sampled are left out, as it seems to do.",
+        "Its script keeps one response per model, the last one; that it drops ties is inferred "
+        "from the count: Table 1 has 340,025 pairs of about 64k prompts with four responses each. "
+        "The system prompts under which responses were sampled are left out, as it seems to do.",
         native={
             "instruction": pl.String,
             "completions": pl.List(
@@ -154,7 +154,7 @@ ENTRIES = {
         hub_id="openbmb/UltraInteract_pair",
     ),
     "nectar": Entry(
-        facts="Zhu et al. 2023; columns from the dataset_info of a copy. Seven answers a prompt "
+        facts="Zhu et al. 2023; columns from the dataset_info of a copy. Seven answers per prompt "
         "(card), the best has rank 1. The prompt is a transcript that ends with an open assistant "
         "turn, as code that reads it says. Offline DPO baseline (paper, appendix B): the paper "
         "names the dataset and no comparisons of it. A score is the rank with its sign turned.",

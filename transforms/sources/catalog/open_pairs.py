@@ -1,4 +1,4 @@
-"""Public files of two responses a row, the preferred one in a column of its own.
+"""Public files of two responses per row, the preferred one in a column of its own.
 
 Columns are those of the files, which were read. Not here: responses that a label tells apart
 (`transforms.sources.catalog.open_labels`), sets of more responses

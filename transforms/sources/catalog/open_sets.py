@@ -1,6 +1,6 @@
-"""Public files of n responses a row: scored, ranked, compared pair by pair, or only sampled.
+"""Public files of n responses per row: scored, ranked, compared pair by pair, or only sampled.
 
-Columns are those of the files, which were read. Not here: two responses a row
+Columns are those of the files, which were read. Not here: two responses per row
 (`transforms.sources.catalog.open_pairs`, `transforms.sources.catalog.open_labels`).
 """
 
@@ -73,7 +73,7 @@ ENTRIES = {
         options=MathOptions,
     ),
     "tulu2_samples": Entry(
-        facts="n_responses/tulu2_dpo13b_n16_alpacaeval_400: 16 samples a prompt, GPT-4 Turbo's "
+        facts="n_responses/tulu2_dpo13b_n16_alpacaeval_400: 16 samples per prompt, GPT-4 Turbo's "
         "preference over a reference (1 reference, 2 sample) for the first eleven. Samples are "
         "compared with each other by it, not with the reference; a pair with an unjudged one is "
         "dropped (missing_score). Option min_margin leaves out near ties. The prompts are "

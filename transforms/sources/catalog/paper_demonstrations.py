@@ -16,7 +16,7 @@ from transforms.sources.layouts.entry import Entry
 
 
 def answered(question: str, answer: str, context: str | None = None) -> dict[str, Any]:
-    """Native columns and layouts of one question, perhaps with an input, and one answer a row."""
+    """Native columns and layouts of one question, perhaps with an input, and one answer per row."""
     text = pl.col(question)
     columns = [question, answer]
     if context is not None:
@@ -30,7 +30,7 @@ def answered(question: str, answer: str, context: str | None = None) -> dict[str
 
 
 def spoken() -> dict[str, Any]:
-    """Native columns and layouts of one conversation a row, in the ShareGPT layout."""
+    """Native columns and layouts of one conversation per row, in the ShareGPT layout."""
     return {
         "native": {"conversations": pl.List(pl.Struct({"from": pl.String, "value": pl.String}))},
         "layouts": {"demonstrations": demonstrated(sharegpt("conversations"))},
@@ -46,7 +46,7 @@ ENTRIES = {
         **spoken(),
     ),
     "evol_instruct": Entry(
-        facts="Xu et al. 2023 (WizardLM). One exchange a row.",
+        facts="Xu et al. 2023 (WizardLM). One exchange per row.",
         hub_id="WizardLM/WizardLM_evol_instruct_V2_196k",
         **spoken(),
     ),

@@ -23,7 +23,7 @@ def refresh(
     settings: Mapping[str, Any],
     standardise: Callable[[Source], int],
 ) -> list[str]:
-    """Bring the slices of a table up to date, one commit a source.
+    """Bring the slices of a table up to date, one commit per source.
 
     A slice stands while its raw table, its options, `settings` and the code of the rules are those
     that made it. Slices of sources that the recipe no longer names are removed, ledger and account

@@ -48,7 +48,7 @@ NO_VERDICT = pl.lit(None, dtype=pl.String)
 
 
 def conversations(chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()) -> Layout:
-    """Two whole conversations a row, the first preferred."""
+    """Two whole conversations per row, the first preferred."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
         return raw.with_columns(
@@ -65,7 +65,7 @@ def conversations(chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] 
 def responses(
     prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
-    """One prompt (messages) and two responses (text) a row, the first preferred."""
+    """One prompt (messages) and two responses (text) per row, the first preferred."""
     return conversations(exchange(prompt, chosen), exchange(prompt, rejected), scores)
 
 
@@ -76,7 +76,7 @@ def labelled(
     winner: pl.Expr,
     scores: Sequence[pl.Expr] = (),
 ) -> Layout:
-    """One prompt and two responses a row, and a label.
+    """One prompt and two responses per row, and a label.
 
     Args:
         prompt: messages.
@@ -91,7 +91,7 @@ def labelled(
 def labelled_conversations(
     first: pl.Expr, second: pl.Expr, winner: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
-    """Two whole conversations a row, and a label (`labelled`)."""
+    """Two whole conversations per row, and a label (`labelled`)."""
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
         wins = winner.fill_null(-1)

@@ -25,7 +25,7 @@ verdict of a row that has none."""
 
 
 def ranked(prompt: pl.Expr, texts: pl.Expr) -> Layout:
-    """One prompt and n responses a row, the best first: every pair, the earlier one preferred.
+    """One prompt and n responses per row, the best first: every pair, the earlier one preferred.
 
     Args:
         prompt: messages.
@@ -42,7 +42,7 @@ def ranked(prompt: pl.Expr, texts: pl.Expr) -> Layout:
 
 
 def labelled_pairs(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
-    """One prompt and n responses a row, and a label for every pair of them.
+    """One prompt and n responses per row, and a label for every pair of them.
 
     Args:
         prompt: messages.
@@ -68,7 +68,7 @@ def labelled_pairs(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
 def preferred_sets(
     prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, crossed: Callable[[Any], bool]
 ) -> Layout:
-    """One prompt, preferred responses and rejected ones a row.
+    """One prompt, preferred responses and rejected ones per row.
 
     Args:
         prompt: messages.

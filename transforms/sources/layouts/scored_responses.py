@@ -43,7 +43,7 @@ STANDARD = (
 def all_comparisons(
     prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr, models: pl.Expr | None = None
 ) -> Layout:
-    """One prompt and n scored responses a row: every pair of them, the better score preferred.
+    """One prompt and n scored responses per row: every pair of them, the better score preferred.
 
     Args:
         prompt: messages.
@@ -83,7 +83,7 @@ def all_comparisons(
 
 
 def best_and_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> Layout:
-    """One prompt and n scored responses a row: the best one is preferred to the worst one.
+    """One prompt and n scored responses per row: the best one is preferred to the worst one.
 
     Of equally good ones the first counts, of equally bad ones the last. Responses without a score
     have no part. Arguments are those of `all_comparisons`.
@@ -111,7 +111,7 @@ def best_and_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> Layout:
 
 
 def compared_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Layout:
-    """One scored response a row: every pair of rows of a group, the better score preferred.
+    """One scored response per row: every pair of rows of a group, the better score preferred.
 
     No native column is left in: the two rows of a pair may differ in it.
 

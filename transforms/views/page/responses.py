@@ -47,9 +47,9 @@ def rewards(source: Source) -> Section:
         rankers = ", ".join(sorted(set(counts["ranker"].drop_nulls())))
         blocks.append(
             Figure(
-                "Rewards of the sampled responses (all n of every prompt), a panel an experiment "
-                "(one_shot: the baseline that samples every prompt once), an outline an iteration. "
-                f"In the unit of the experiment's ranker ({rankers}).",
+                "Rewards of the sampled responses (all n of every prompt), a panel per experiment "
+                "(one_shot: the baseline that samples every prompt once), an outline per iteration."
+                f" In the unit of the experiment's ranker ({rankers}).",
                 svg(
                     histograms(counts, "reward", "responses", "reward"),
                     f"{source.name}-rewards",

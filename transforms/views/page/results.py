@@ -88,7 +88,7 @@ def answer(source: Source) -> Section:
 
 
 def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Lay differences out, a row an experiment: by baseline, and of length against the SFT policy.
+    """Lay differences out, a row per experiment: by baseline, and of length against the SFT policy.
 
     Args:
         contrasts: rows of the report `selected_contrasts` of one decoding.

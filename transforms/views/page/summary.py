@@ -112,7 +112,7 @@ def _software(source: Source, models: pl.DataFrame) -> Iterator[str]:
 
 
 def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
-    """Find the settings in which experiments differ: a row an experiment, a column a setting.
+    """Find the settings in which experiments differ: a row per experiment, a column per setting.
 
     Settings are compared where both experiments have made the asset; those of iterations count
     once. Settings of an objective are compared among the experiments that it trains.

@@ -34,7 +34,7 @@ Slope = tuple[float, float | None]
 
 
 def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Figure:
-    """Draw histograms, a panel an experiment, an outline an iteration.
+    """Draw histograms, a panel per experiment, an outline per iteration.
 
     Args:
         counts: experiment, iteration, `<value>_from`, `<value>_to`, and the count.
@@ -70,7 +70,7 @@ def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Fi
 
 
 def reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slope]) -> Figure:
-    """Draw reward against length, each less its prompt's mean: a row an experiment.
+    """Draw reward against length, each less its prompt's mean: a row per experiment.
 
     Columns are iterations.
 

@@ -42,7 +42,7 @@ def draw_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes
 
 
 def health_figure(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figure:
-    """Draw every watched figure over iterations, a line an experiment, its bound dashed.
+    """Draw every watched figure over iterations, a line per experiment, its bound dashed.
 
     Bars are of one standard error. Figures that no row has are left out.
 

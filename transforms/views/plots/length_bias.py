@@ -1,4 +1,4 @@
-"""The picture of length bias (Figure 5): prompts by coefficient and mean length, a panel a unit.
+"""The picture of length bias (Figure 5): prompts by coefficient and mean length, a panel per unit.
 
 Not here: what is counted (`transforms.measures.length_bias`). The bars at the edges of a panel are
 its sums.

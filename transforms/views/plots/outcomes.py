@@ -23,7 +23,7 @@ PANELS = {
 
 
 def draw_outcomes(outcomes: pl.DataFrame, lakes: Sequence[pl.DataFrame] = ()) -> Figure:
-    """Draw a panel a figure and a line an experiment: its value and its error; baselines in grey.
+    """Draw a panel per figure, with a line per experiment: value and error; baselines in grey.
 
     Args:
         outcomes: rows of the report `experiment_outcomes` of one decoding, or their mean over

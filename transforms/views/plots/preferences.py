@@ -33,7 +33,7 @@ def length_distributions(lengths: pl.DataFrame) -> bytes:
     """Draw how long prompts, chosen and rejected responses are, three bars a source.
 
     A thin bar spans the 5th to the 95th percentile, a thick one the 25th to the 75th; the white
-    mark is the median. The axis is logarithmic. One panel a unit (and tokenizer).
+    mark is the median. The axis is logarithmic. One panel per unit (and tokenizer).
 
     Args:
         lengths: rows of the report `length_statistics`.

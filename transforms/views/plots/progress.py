@@ -124,7 +124,7 @@ def _panel(shown: pl.DataFrame, metric: Metric) -> pl.DataFrame:
 
 
 def _draw_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
-    """Plot one metric from the SFT policy to the last iteration, a line an experiment.
+    """Plot one metric from the SFT policy to the last iteration, a line per experiment.
 
     Args:
         axis: where.

@@ -45,7 +45,7 @@ def training_curves(metrics: pl.DataFrame) -> bytes:
 
 
 def reward_histogram(scores: pl.DataFrame) -> bytes:
-    """Draw the distribution of rewards, one outline an experiment and iteration, common bins.
+    """Draw the distribution of rewards, one outline per experiment and iteration, common bins.
 
     Args:
         scores: `scores` of one or more slices.
