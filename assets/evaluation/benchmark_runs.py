@@ -1,6 +1,6 @@
-"""One benchmark on one model of the lake: asked for what is missing, its figures recorded.
+"""One benchmark on one model of the lake: missing answers are requested, figures recorded.
 
-Lives here: the order of it, for assets and the command line alike. Not here: which models of a
+Lives here: the steps, for assets and the command line alike. Not here: which models of a
 study are measured (`assets.evaluation.benchmarks`), what a benchmark asks (`training.benchmarks`).
 """
 
@@ -24,7 +24,7 @@ POLICY = "causal_lm"
 """Kind of the checkpoints that can be measured."""
 
 
-def named(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
+def find_policy(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
     """Find a checkpoint by the first digits of its id, and how its rows name it.
 
     Returns:
@@ -70,7 +70,7 @@ def measure(
         policy: its checkpoint.
         name: of the benchmark in the recipe.
         benchmark: opened.
-        log: told what is asked.
+        log: gets one line per step.
 
     Returns:
         The model's rows of `benchmark_results`.

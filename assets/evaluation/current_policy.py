@@ -1,4 +1,4 @@
-"""The current policy of a lake: its answers and figures, made now where the lake has none.
+"""The current policy of a lake: its answers and figures, computed where the lake has none.
 
 Lives here: what a challenger is compared with. Not here: the decision
 (`assets.evaluation.promotion`). The current policy may come from an earlier run: another has
@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.evaluation.benchmark_runs import measure, named
+from assets.evaluation.benchmark_runs import find_policy, measure
 from assets.evaluation.held_out import answer, evaluated
 from assets.materialize import Step
 from assets.study import Study
@@ -30,7 +30,7 @@ CURRENT = "current"
 
 
 def current_policy(step: Step) -> dict[str, Any]:
-    """Look up the decision that made it; the first one makes it pi_0."""
+    """Return the decision that promoted it; the first decision promotes pi_0."""
     found = promotions.current(step.lake)
     if found is not None:
         return found
@@ -102,7 +102,7 @@ def benchmark_results(
                 seed=study.seed("evaluation"),
                 dtype=study.recipe.model.dtype,
             )
-            measure(lake, *named(lake, policy_id), name, opened, step.log.info)
+            measure(lake, *find_policy(lake, policy_id), name, opened, step.log.info)
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE, subset=ALL)

@@ -1,4 +1,4 @@
-"""Promotion: an experiment's selected policy becomes the current one, or does not and is told why.
+"""Promotion: whether an experiment's selected policy becomes the current one, and why.
 
 Lives here: the asset that decides. Not here: the rule (`transforms.measures.promotion`), what the
 challenger is compared with (`assets.evaluation.current_policy`). There is one current policy in a
@@ -81,14 +81,14 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 
 def _recorded(study: Study, settings: PromotionSettings) -> dict[str, Any]:
-    """Say what a decision depends on besides the policies and their figures."""
+    """Return what a decision depends on besides the policies and their figures."""
     by_judge = settings.metric == BY_JUDGE
     judge = {"judge": judge_settings(study.recipe.judge)} if by_judge else {}
     return settings.model_dump() | judge
 
 
 def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str, Any]:
-    """Decide on the experiment's selected policy, or find the decision that stands."""
+    """Decide on the experiment's selected policy, or return the decision on record."""
     lake, benchmarks = step.lake, study.recipe.benchmarks
     current = current_policy(step)
     [selected] = lake.read("selected_policies", experiment=step.experiment).to_dicts()

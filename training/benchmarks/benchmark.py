@@ -57,7 +57,7 @@ class Benchmark(Protocol):
 
         Args:
             answers: all answers of a model.
-            description: what the progress bar says.
+            description: label of the progress bar.
 
         Returns:
             All of them, in the same columns.

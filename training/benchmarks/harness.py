@@ -42,7 +42,7 @@ SHOTS_SEED = 1234
 """Seed with which the harness draws examples (`--seed`, its default)."""
 
 DEFAULT_MAX_TOKENS = 256
-"""Tokens of a generated answer under the harness, where a task file does not say."""
+"""Tokens of a generated answer under the harness, where a task file has no limit."""
 OTHER_SPLITS = ("training_split", "validation_split")
 """Splits that a task file names, and that the data may lack."""
 
@@ -99,7 +99,7 @@ class HarnessTask:
         _require_examples(subset, self.task, shots)
 
     def build(self, chat_template: Callable[..., str] | None) -> dict[str, list[Instance]]:
-        """Build the requests of every item, as the harness does; its examples are drawn in order.
+        """Build the requests of every item in order, since the harness samples examples in order.
 
         Args:
             chat_template: renders messages; None leaves the bare text.

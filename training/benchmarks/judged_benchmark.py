@@ -31,10 +31,10 @@ Texts = Mapping[str, Sequence[str]]
 
 
 class JudgedTask(Protocol):
-    """What one of the benchmarks is: questions, prompts, figures."""
+    """One of the benchmarks: questions, prompts, figures."""
 
     questions: pl.DataFrame
-    """item, subset, turns (list of what the user says), temperature."""
+    """item, subset, turns (texts of the user), temperature."""
     prompts: Sequence[JudgePrompt]
     """All that a judge may be asked with."""
     top_logprobs: int
@@ -171,15 +171,15 @@ class JudgedBenchmark:
         )
 
     def score(self, answers: pl.DataFrame, *, description: str) -> None:
-        """Nothing: a judge scores them (`ask_judge`)."""
+        """Return nothing: a judge scores the answers (`ask_judge`)."""
 
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
         """Ask the judge for the missing verdicts on a model's answers.
 
         Args:
             answers: all rows of `benchmark_answers` of the model.
-            verdicts: what was said, and where the rest is written.
-            description: what the progress bar says.
+            verdicts: the table of verdicts, to which new ones are appended.
+            description: label of the progress bar.
 
         Returns:
             How many requests were sent.

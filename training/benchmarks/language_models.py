@@ -159,7 +159,7 @@ class EngineLM(TemplateLM):
 
 
 class TransformersLM(HFLM):
-    """The harness's class over transformers, which also says why a text ended."""
+    """The harness's class over transformers, which also records why a text ended."""
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Continue each prompt greedily up to a stop sequence or the end of the turn."""

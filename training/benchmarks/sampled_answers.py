@@ -24,7 +24,7 @@ QUESTIONS = {
     "turns": pl.List(pl.String),
     "temperature": pl.Float64,
 }
-"""One row per item: what the user says, turn by turn, and how the model answers."""
+"""One row per item: the texts of the user, turn by turn, and the temperature of the answers."""
 
 
 def answer_questions(
@@ -48,7 +48,7 @@ def answer_questions(
         dtype: compute type.
         commit: called with `ANSWERS` of `chunk_prompts` items at a time. The answer is the text,
             or of several turns a JSON list of texts; it was `length` where any turn was cut.
-        description: what the progress bar says.
+        description: label of the progress bar.
 
     Raises:
         InputError: a prompt leaves no room for max_tokens in the context; it is named.

@@ -92,7 +92,7 @@ def ask(
             verdict of the form `choice` is weighted by them where they come.
         commit: called in one background thread with rows of `VERDICTS`, `chunk_comparisons` at a
             time, in order of completion; what was answered before an error is committed, too.
-        description: what the progress bar says.
+        description: label of the progress bar.
 
     Raises:
         InputError: a server refuses the key, the address or the model.

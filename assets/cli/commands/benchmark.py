@@ -48,7 +48,7 @@ def benchmark(
     of the checkpoint's asset; under `<asset>@<id>` where a newer checkpoint has replaced it.
     """
     from assets.cli.console import print_table, quiet_teardown
-    from assets.evaluation.benchmark_runs import measure, named
+    from assets.evaluation.benchmark_runs import find_policy, measure
     from training.benchmarks.benchmark import open_benchmark
     from training.recipe_file import load_recipe
     from training.settings.benchmarks import read_benchmark
@@ -60,7 +60,7 @@ def benchmark(
     with explained():
         quiet_teardown()
         lake = open_lake(home)
-        measured, policy = named(lake, checkpoint)
+        measured, policy = find_policy(lake, checkpoint)
         study = load_recipe(recipe) if recipe else None
         known = study.benchmarks if study else {}
         names = names or list(known)

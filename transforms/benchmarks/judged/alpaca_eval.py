@@ -51,7 +51,7 @@ def instructions(raw: pl.DataFrame) -> pl.DataFrame:
     if unsound.height:
         raise InputError(
             "the outputs of AlpacaEval's baseline cannot be compared with",
-            expected="one output an instruction",
+            expected="one output per instruction",
             found=f"{unsound.height} instructions twice or without text, the first in"
             f" {unsound['row_key'][0]}",
             remedy="name the outputs of one model, once",
@@ -78,9 +78,9 @@ def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
     if missing := joined["difficulty"].null_count():
         raise InputError(
             "difficulties do not fit the instructions",
-            expected="one an instruction, named by the SHA-256 of its text",
+            expected="one per instruction, identified by the SHA-256 of its text",
             found=f"none for {missing} of {rows.height}",
-            remedy="name the file that belongs to these instructions, or none",
+            remedy="name the file of these instructions, or none",
         )
     return joined.drop("sha256")
 

@@ -1,6 +1,6 @@
 """Arena-Hard: hard questions of one turn, five-way verdicts against a baseline, two games each.
 
-Lives here: questions of version 0.1 and 2.0, answers, what verdicts add up to. Not here: where the
+Lives here: questions of version 0.1 and 2.0, answers, battles, win rates. Not here: where the
 files are (`transforms.public_sets.chat`), asking a judge.
 
 Source: Li et al. 2024 (arXiv 2406.11939); files and rules of
@@ -95,7 +95,7 @@ def _once(rows: pl.DataFrame, what: str) -> pl.DataFrame:
     if again.height:
         raise InputError(
             f"Arena-Hard has a {what} twice, or without text",
-            expected=f"one {what} with text an identifier",
+            expected=f"one {what} with text per identifier",
             found=f"{again.height} rows, the first {again['item'][0]}",
             remedy="name the published files of one version, and of one model",
         )

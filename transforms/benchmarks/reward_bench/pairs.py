@@ -44,7 +44,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
         "no label, or no text on a side": pl.any_horizontal(
             pl.col("prompt", "chosen", "rejected").is_null()
         ),
-        "a subset that cannot be told": pl.col("subset").is_null(),
+        "no subset, or an unknown one": pl.col("subset").is_null(),
         "no identifier": pl.col("pair_id").is_null(),
         "an identifier twice": pl.col("pair_id").is_duplicated(),
     }
@@ -52,7 +52,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
         if (pairs := texts.filter(where)["pair_id"]).len():
             raise InputError(
                 f"bench set {name} has pairs that cannot be judged",
-                expected="prompt, chosen and rejected text, a subset, an identifier of its own",
+                expected="prompt, chosen and rejected text, a subset, an identifier for each pair",
                 found=f"{found}: {pairs.len()} pairs, the first {pairs[0]}",
                 remedy=f"name the published files, once. {PAIR_SETS[name].facts}",
             )

@@ -64,8 +64,8 @@ def judge_pairs(pairs: pl.DataFrame, rewards: pl.DataFrame) -> pl.DataFrame:
 def subset_accuracies(judged: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Average the results of each subset.
 
-    Takes what `judge_pairs` gives; gives subset, accuracy (share, null where no pair was scored),
-    pairs, unscored_pairs; in the order in which subsets first appear.
+    Takes the rows of `judge_pairs`; returns subset, accuracy (share, null where no pair was
+    scored), pairs, unscored_pairs; in the order in which subsets first appear.
     """
     return judged.group_by("subset", maintain_order=True).agg(
         accuracy=pl.col(metric).mean(),
@@ -88,7 +88,7 @@ def bench_results(
         rewards: as in `judge_pairs`.
         sections: the set's sections.
         weights: its weights by name; each gives the sections once.
-        labels: the columns of `reward_bench_results` that say what was measured.
+        labels: the columns of `reward_bench_results` that identify what was measured.
 
     Returns:
         `reward_bench_results`: sections, then subsets, for each of `METRICS`.
@@ -144,7 +144,7 @@ def _error(
     """Standard error of a weighted mean of subsets' means, percentage points.
 
     sqrt(G/(G-1) sum_g u_g^2), u_g the sum over the pairs of prompt g of w_s/(W n_s) (x - mean_s).
-    None where a subset has fewer than two prompts: its spread cannot be told.
+    None where a subset has fewer than two prompts: it has no spread.
     """
     rows = judged.filter(pl.col("subset").is_in(list(subsets)), pl.col(metric).is_not_null())
     prompts = rows.group_by("subset").agg(pl.col("prompt_id").n_unique())["prompt_id"]

@@ -27,8 +27,8 @@ def raw(name, *rows, origin="file"):
     ("name", "rows", "said"),
     [
         ("reward_bench", [{"prompt": "a", "chosen": "b", "subset": "s", "id": 1}], "no text on a"),
-        ("reward_bench", [{"prompt": "", "chosen": "", "rejected": "", "id": 1}], "cannot be told"),
-        ("llmbar", [LLMBAR], "a subset that cannot be told: 1 pairs, the first file:1"),
+        ("reward_bench", [{"prompt": "", "chosen": "", "rejected": "", "id": 1}], "no subset"),
+        ("llmbar", [LLMBAR], "no subset, or an unknown one: 1 pairs, the first file:1"),
         ("judge_bench", [JUDGED | {"pair_id": "1", "label": "A=B"}], "no label"),
         ("judge_bench", [JUDGED | {"pair_id": None, "label": "A>B"}], "no identifier"),
         ("judge_bench", [JUDGED | {"pair_id": "1", "label": "A>B"}] * 2, "twice: 2 pairs"),
