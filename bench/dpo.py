@@ -44,7 +44,7 @@ from training.dpo import train_dpo
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
-from training.reference_logps import ReferencePass, with_reference_logps
+from training.reference_logps import ReferencePass, add_reference_logps
 from training.runs.run_record import TrainingRun
 from training.runs.trainer import keep_fitting, train, trl_arguments
 from training.settings.model import TinyModelSettings
@@ -90,7 +90,7 @@ def read_pairs(data: Path) -> pl.DataFrame:
 def look_up(folder: Path, settings: DPOSettings) -> ReferencePass:
     """Look the pairs up in the folder's lake, and compute what it lacks."""
     store = ReferenceLogps(Lake(folder / "lake"), "reference", "float32")
-    return with_reference_logps(
+    return add_reference_logps(
         pl.read_parquet(folder / "pairs.parquet"),
         folder / "start",
         folder / "reference",

@@ -29,7 +29,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from training.models.rendering import load_tokenizer, rendering_id
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -75,7 +75,7 @@ def train_dpo(
     """Train a policy on best-against-worst pairs.
 
     Args:
-        pairs: from `training.reference_logps.with_reference_logps`, with the same start.
+        pairs: from `training.reference_logps.add_reference_logps`, with the same start.
         start: checkpoint folder whose weights training starts from.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and loss.
@@ -118,7 +118,7 @@ def select_examples(
     """Select what is trained on: prompt_id, token ids, length, the reference's log-probabilities.
 
     Args:
-        rows: from `training.reference_logps.with_reference_logps`.
+        rows: from `training.reference_logps.add_reference_logps`.
         tokenizer: that of the starting model.
         max_tokens: longest row that is trained on, and needs its log-probabilities.
         sides: the responses of a row.
@@ -172,7 +172,7 @@ def main(
     """Train a policy on preference pairs with DPO."""
     rows, settings = pl.read_parquet(pairs), read_settings(DPOSettings, settings_file)
     if reference is not None:
-        rows = with_reference_logps(rows, start, reference, settings, dtype=dtype).pairs
+        rows = add_reference_logps(rows, start, reference, settings, dtype=dtype).pairs
     train_dpo(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from training.generation import Sampler
-from training.models.logps import sequence_logps
+from training.models.logps import compute_sequence_logps
 from training.scoring import score
 from training.settings.evaluation import EvaluationSettings
 from training.settings.loop import LoopSettings
@@ -75,10 +75,10 @@ def evaluate(
     return rows.with_columns(
         reward=rewards_of(rows, reward_model, loop.scoring, dtype=dtype),
         gold_reward=_gold_rewards(rows, gold),
-        policy_logp=sequence_logps(
+        policy_logp=compute_sequence_logps(
             rows, policy, batch_tokens=settings.logps_batch_tokens, dtype=dtype
         ),
-        reference_logp=sequence_logps(
+        reference_logp=compute_sequence_logps(
             rows, reference, batch_tokens=settings.logps_batch_tokens, dtype=dtype
         ),
     )

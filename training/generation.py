@@ -14,7 +14,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from training.engine.chunk_folder import ChunkFolder, shard_of
+from training.engine.chunk_folder import ChunkFolder, select_shard
 from training.engine.replicas import generate_with_replicas
 from training.engine.sampler import GenerationRun, Sampler
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
@@ -80,7 +80,7 @@ def main(
     folder.claim(
         {"policy": str(policy.resolve()), "seed": seed, "dtype": dtype, **settings.model_dump()}
     )
-    missing = shard_of(pl.read_parquet(prompts), index, count).join(
+    missing = select_shard(pl.read_parquet(prompts), index, count).join(
         folder.prompt_ids(), on="prompt_id", how="anti", maintain_order="left"
     )
     run = generate(missing, policy, settings, seed=seed + index, dtype=dtype, commit=folder.write)

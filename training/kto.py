@@ -26,7 +26,7 @@ from trl import KTOConfig, KTOTrainer
 
 from training.dpo import select_examples
 from training.models.rendering import load_tokenizer
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -66,7 +66,7 @@ def train_kto(
 
     Args:
         responses: rows of `mismatched`, then of
-            `training.reference_logps.with_reference_logps` for both completions, with the same
+            `training.reference_logps.add_reference_logps` for both completions, with the same
             start; label (bool) is among their columns.
         start: checkpoint folder whose weights training starts from.
         output: folder of the finished checkpoint.
@@ -131,9 +131,7 @@ def main(
     rows, settings = pl.read_parquet(responses), read_settings(KTOSettings, settings_file)
     if reference is not None:
         rows = mismatched(rows, settings.micro_batch_size, seed)
-        rows = with_reference_logps(
-            rows, start, reference, settings, dtype=dtype, sides=SIDES
-        ).pairs
+        rows = add_reference_logps(rows, start, reference, settings, dtype=dtype, sides=SIDES).pairs
     train_kto(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

@@ -22,8 +22,8 @@ from tqdm import tqdm
 from training.models.comparison_prompts import Comparison
 from training.models.preference_forward import (
     Preferences,
+    compare_responses,
     load_preference_model,
-    preference_probabilities,
 )
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import RankingSettings
@@ -88,7 +88,7 @@ def rank(
     model = load_preference_model(preference_model, dtype)
     ready = time.perf_counter()
 
-    compare = partial(preference_probabilities, model, batch_tokens=settings.batch_tokens)
+    compare = partial(compare_responses, model, batch_tokens=settings.batch_tokens)
     compared, tokens = rank_by(compare, responses, settings, commit=commit, description=description)
     elapsed_s = time.perf_counter() - ready
     del model, compare

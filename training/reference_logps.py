@@ -56,12 +56,12 @@ class ReferencePass:
     """Wall-clock seconds."""
 
 
-def nothing_known(wanted: pl.DataFrame) -> pl.DataFrame:
+def find_none(wanted: pl.DataFrame) -> pl.DataFrame:
     """Return no row: no sequence is known."""
     return pl.DataFrame(schema=LOGPS)
 
 
-def with_reference_logps(
+def add_reference_logps(
     pairs: pl.DataFrame,
     start: Path,
     reference: Path,
@@ -69,7 +69,7 @@ def with_reference_logps(
     *,
     dtype: str,
     sides: Sequence[str] = SIDES,
-    known: Callable[[pl.DataFrame], pl.DataFrame] = nothing_known,
+    known: Callable[[pl.DataFrame], pl.DataFrame] = find_none,
     commit: Callable[[pl.DataFrame], None] = lambda computed: None,
 ) -> ReferencePass:
     """Tokenise pairs and add the reference's log-probabilities; only unknown ones are computed.
@@ -169,7 +169,7 @@ def main(
 ) -> None:
     """Tokenise preference pairs and add the log-probabilities of DPO's reference."""
     settings = read_settings(DPOSettings, settings_file)
-    done = with_reference_logps(pl.read_parquet(pairs), start, reference, settings, dtype=dtype)
+    done = add_reference_logps(pl.read_parquet(pairs), start, reference, settings, dtype=dtype)
     done.pairs.write_parquet(output)
 
 

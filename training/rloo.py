@@ -90,7 +90,7 @@ def train_rloo(
             remedy="set rloo.generator to transformers",
         )
     tokenizer = load_tokenizer(start)
-    examples = in_order(tokenizer, prompts, settings, seed)
+    examples = shuffle_prompts(tokenizer, prompts, settings, seed)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
     reward = make_reward(reward_model, settings, dtype)
 
@@ -123,7 +123,7 @@ def train_rloo(
     return train(build, output, settings, dropped=dropped, started=started, report=report)
 
 
-def in_order(
+def shuffle_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: pl.DataFrame, settings: RLOORun, seed: int
 ) -> pl.DataFrame:
     """Shuffle prompts by the seed, and add the tokens of each with the longest response.

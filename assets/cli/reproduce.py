@@ -128,9 +128,9 @@ def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
     objective = OBJECTIVES.get(training.stage.name)
     if objective is None or not objective.sides:
         return training.rows
-    from training.reference_logps import with_reference_logps
+    from training.reference_logps import add_reference_logps
 
-    return with_reference_logps(
+    return add_reference_logps(
         objective.complete_rows(training.rows, training.settings.micro_batch_size, training.seed),
         training.models[training.stage.start],
         _find_model(lake, training.reference_id),

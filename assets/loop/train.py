@@ -133,11 +133,11 @@ def _look_up(
     reference: Checkpoint,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Add the reference's log-probabilities to rows; commit those that were not known."""
-    from training.reference_logps import with_reference_logps
+    from training.reference_logps import add_reference_logps
 
     dtype = study.recipe.model.dtype
     store = ReferenceLogps(step.lake, reference.checkpoint_id, dtype)
-    done = with_reference_logps(
+    done = add_reference_logps(
         rows,
         start.path,
         reference.path,

@@ -36,12 +36,12 @@ def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
 
 def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
     """Sum log-probabilities of every response; tokens/s includes loading the model."""
-    from training.models.logps import sequence_logps
+    from training.models.logps import compute_sequence_logps
     from training.models.rendering import conversation_token_ids, load_tokenizer
 
     responses = pl.read_parquet(folder / "responses.parquet")
     started = time.perf_counter()
-    logps = sequence_logps(responses, folder / "initial", batch_tokens=8192, dtype=dtype)
+    logps = compute_sequence_logps(responses, folder / "initial", batch_tokens=8192, dtype=dtype)
     elapsed_s = time.perf_counter() - started
     ids = conversation_token_ids(
         load_tokenizer(folder / "initial"),

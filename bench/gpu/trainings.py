@@ -57,10 +57,10 @@ def run_training(
     output = folder / f"trained-{stage}-{dtype}"
     frame = pl.read_parquet(folder / f"{rows}.parquet")
     if stage == "dpo":
-        from training.reference_logps import with_reference_logps
+        from training.reference_logps import add_reference_logps
 
         start, reference = folder / models["start"], folder / "initial"
-        frame = with_reference_logps(frame, start, reference, settings, dtype=dtype).pairs
+        frame = add_reference_logps(frame, start, reference, settings, dtype=dtype).pairs
     run = launch(
         stage,
         frame,

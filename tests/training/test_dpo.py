@@ -10,7 +10,7 @@ from training.dpo import train_dpo
 from training.models.checkpoint import checkpoint_id
 from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 
@@ -27,7 +27,7 @@ SETTINGS = DPOSettings(
 
 def run(pairs, start, reference, output, **changed):
     settings = SETTINGS.model_copy(update=changed)
-    rows = with_reference_logps(pairs, start, reference, settings, dtype="float32").pairs
+    rows = add_reference_logps(pairs, start, reference, settings, dtype="float32").pairs
     return train_dpo(rows, start, output, settings, seed=0, dtype="float32")
 
 

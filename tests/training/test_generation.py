@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from training.engine.chunk_folder import shard_of
+from training.engine.chunk_folder import select_shard
 from training.generation import Sampler, generate, main
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
@@ -227,7 +227,7 @@ def test_after_a_worker_was_killed_a_restart_samples_the_rest(policy, prompts):
 
 
 def test_shards_divide_the_prompts(prompts):
-    shards = [shard_of(prompts, index, 3) for index in range(3)]
+    shards = [select_shard(prompts, index, 3) for index in range(3)]
     assert pl.concat(shards).sort("prompt_id").equals(prompts)
     shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
-    assert set(shard_of(shuffled, 1, 3)["prompt_id"]) == set(shards[1]["prompt_id"])
+    assert set(select_shard(shuffled, 1, 3)["prompt_id"]) == set(shards[1]["prompt_id"])

@@ -5,7 +5,7 @@ import pytest
 
 from training.kto import train_kto
 from training.models.checkpoint import checkpoint_id
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.settings.objectives import KTOSettings
 from transforms.errors import InputError
 from transforms.pairs.unpaired import SIDES, mismatched
@@ -36,9 +36,7 @@ def responses(preference_pairs) -> pl.DataFrame:
 
 def with_logps(rows, start, reference, settings=SETTINGS):
     rows = mismatched(rows, settings.micro_batch_size, 0)
-    return with_reference_logps(
-        rows, start, reference, settings, dtype="float32", sides=SIDES
-    ).pairs
+    return add_reference_logps(rows, start, reference, settings, dtype="float32", sides=SIDES).pairs
 
 
 def run(rows, start, output, **changed):

@@ -5,8 +5,8 @@ import pytest
 
 from training.models.preference_forward import (
     Preferences,
+    compare_responses,
     load_preference_model,
-    preference_probabilities,
 )
 from training.preference_model import train_preference_model
 from training.ranking import rank, rank_by
@@ -69,7 +69,7 @@ def test_round_robin_is_the_mean_over_the_others(preference_folder, responses):
             pl.col("response_index") != row["response_index"],
         )
         comparisons = [(row["prompt"], row["response"], text) for text in others["response"]]
-        found = preference_probabilities(model, comparisons, ["p"] * 4, batch_tokens=8192)
+        found = compare_responses(model, comparisons, ["p"] * 4, batch_tokens=8192)
         assert row["reward"] == pytest.approx(sum(found.probabilities) / 4, abs=1e-6)
 
 

@@ -15,7 +15,7 @@ from training.dpo import TokenisedDPOTrainer, train_dpo
 from training.models.checkpoint import checkpoint_id
 from training.models.rendering import load_tokenizer
 from training.models.tokenising import tokenise_responses
-from training.reference_logps import main, with_reference_logps
+from training.reference_logps import add_reference_logps, main
 from training.runs.trainer import trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
@@ -52,7 +52,7 @@ def look_up(lake, tiny_policy):
 
     def look_up(pairs, reference, settings=SETTINGS):
         store = ReferenceLogps(lake, checkpoint_id(reference), "float32")
-        return with_reference_logps(
+        return add_reference_logps(
             pairs,
             tiny_policy,
             reference,
@@ -123,7 +123,7 @@ def test_another_reference_and_other_pairs_are_never_mixed_up(
     assert of_itself.computed == 16
     assert abs(logps(of_itself.pairs) - logps(of_other.pairs)).min() > 1e-3
     moved = preference_pairs.with_columns(preference_pairs["chosen"].reverse())
-    fresh = with_reference_logps(moved, tiny_policy, other_policy, SETTINGS, dtype="float32")
+    fresh = add_reference_logps(moved, tiny_policy, other_policy, SETTINGS, dtype="float32")
     assert logps(look_up(moved, other_policy).pairs) == pytest.approx(logps(fresh.pairs), abs=1e-5)
     turned = preference_pairs.rename({"chosen": "rejected", "rejected": "chosen"})
     swapped = look_up(turned, other_policy)

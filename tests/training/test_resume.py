@@ -14,7 +14,7 @@ from training.kto import train_kto
 from training.models.checkpoint import checkpoint_id
 from training.preference_model import train_preference_model
 from training.raft import train_raft
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.reward_model import train_reward_model
 from training.rloo import train_rloo
 from training.runs.step_checkpoints import COMPLETE, find_last
@@ -146,7 +146,7 @@ def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp
     common = {"seed": 0, "dtype": "float32"}
     if stage == "dpo":
         settings = DPOSettings(**SHARED)
-        rows = with_reference_logps(
+        rows = add_reference_logps(
             preference_pairs, tiny_policy, other_policy, settings, dtype="float32"
         ).pairs
         function = train_dpo
@@ -168,7 +168,7 @@ def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp
         settings, function = KTOSettings(**SHARED), train_kto
         rows = preference_pairs.with_columns(label=pl.int_range(pl.len()) % 2 == 0)
         rows = mismatched(rows.rename({"chosen": "completion"}), settings.micro_batch_size, 0)
-        rows = with_reference_logps(
+        rows = add_reference_logps(
             rows, tiny_policy, other_policy, settings, dtype="float32", sides=SIDES
         ).pairs
     elif stage == "reward_model":

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from training.models.batches import by_length
+from training.models.batches import batch_by_length
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score_pairs, split_by_length
@@ -88,7 +88,7 @@ def test_the_score_is_the_same_in_batches_of_1_2_3_and_8(small: Path, pairs: pl.
     assert len(set(map(len, ids))) > 3  # rows of a batch are padded
     results, rewards = {}, {}
     for size in (1, 2, 3, 8):
-        assert {len(batch) for batch in by_length(ids, 64 * size)} == {size}
+        assert {len(batch) for batch in batch_by_length(ids, 64 * size)} == {size}
         settings = ScoringSettings(batch_tokens=64 * size)
         rewards[size] = score_pairs(pairs, small, settings, dtype="float32")
         results[size] = bench_results(

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from training import scoring
-from training.models.batches import by_length
+from training.models.batches import batch_by_length
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import conversation_token_ids, load_tokenizer
 from training.scoring import score, score_pairs, split_by_length
@@ -167,7 +167,7 @@ def test_the_number_of_rows_in_a_batch_changes_no_reward(reward_model, size):
         load_tokenizer(reward_model), responses["prompt"].to_list(), responses["response"].to_list()
     )
     batch_tokens = max(64, size * max(map(len, token_ids)))
-    assert len(next(by_length(token_ids, batch_tokens))) == size
+    assert len(next(batch_by_length(token_ids, batch_tokens))) == size
     one_by_one = rewards_of(responses, reward_model, batch_tokens=64)["reward"].to_list()
     found = rewards_of(responses, reward_model, batch_tokens=batch_tokens)["reward"].to_list()
     assert found == pytest.approx(one_by_one, abs=1e-5)

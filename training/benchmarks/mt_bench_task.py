@@ -10,7 +10,7 @@ import polars as pl
 
 from training.benchmarks.judged_benchmark import Texts
 from training.benchmarks.verdict_requests import VerdictRequest
-from training.judging.benchmark_prompts import JudgePrompt, mt_bench_prompts, own_prompt
+from training.judging.benchmark_prompts import JudgePrompt, read_own_prompt, select_mt_bench_prompts
 from training.settings.benchmarks import MTBenchSettings
 from transforms.benchmarks.judged import mt_bench
 from transforms.benchmarks.judged.figures import mt_bench_figures
@@ -104,11 +104,11 @@ def open_mt_bench(settings: MTBenchSettings, data: Mapping[str, OriginSettings])
     )
     if "judge_prompts" not in data:
         ours = {
-            key: own_prompt(own, "rating", places)
+            key: read_own_prompt(own, "rating", places)
             for key, (_, own, places) in MT_BENCH_PROMPTS.items()
         }
         return MTBench(items, ours)
     raw = read_part(name, "judge_prompts", data["judge_prompts"])
     wanted = {published: places for published, _, places in MT_BENCH_PROMPTS.values()}
-    found = mt_bench_prompts(raw, wanted, "rating")
+    found = select_mt_bench_prompts(raw, wanted, "rating")
     return MTBench(items, dict(zip(MT_BENCH_PROMPTS, found, strict=True)))

@@ -10,7 +10,7 @@ import polars as pl
 
 from training.benchmarks.judged_benchmark import Texts
 from training.benchmarks.verdict_requests import VerdictRequest
-from training.judging.benchmark_prompts import JudgePrompt, own_prompt, published_prompt
+from training.judging.benchmark_prompts import JudgePrompt, read_own_prompt, read_published_prompt
 from training.settings.benchmarks import AlpacaEvalSettings, ArenaHardSettings
 from transforms.benchmarks.judged import alpaca_eval, arena_hard
 from transforms.benchmarks.judged.figures import alpaca_eval_figures, arena_hard_figures
@@ -159,6 +159,6 @@ def _prompt(
     data: Data, form: str, places: tuple[str, ...], published: Mapping[str, str]
 ) -> JudgePrompt:
     if "judge_prompt" not in data:
-        return own_prompt(form, form, set(places))
+        return read_own_prompt(form, form, set(places))
     (file,) = data["judge_prompt"].files
-    return published_prompt(file, form, form, set(places), published)
+    return read_published_prompt(file, form, form, set(places), published)

@@ -14,7 +14,7 @@ from transforms.errors import InputError
 from transforms.identity import digest
 
 
-def shard_of(prompts: pl.DataFrame, index: int, count: int) -> pl.DataFrame:
+def select_shard(prompts: pl.DataFrame, index: int, count: int) -> pl.DataFrame:
     """Keep the prompts of one shard, by a stable hash of prompt_id: their order does not matter."""
     shards = [int(digest(prompt_id)[:8], 16) % count for prompt_id in prompts["prompt_id"]]
     return prompts.filter(pl.Series(shards, dtype=pl.Int64) == index)

@@ -32,7 +32,7 @@ TAIL_CHARS = 4000
 """Last characters of a dead replica's output that its error repeats."""
 
 
-def device_groups(replicas: int, size: int) -> list[str | None]:
+def divide_devices(replicas: int, size: int) -> list[str | None]:
     """Divide the visible GPUs into one CUDA_VISIBLE_DEVICES per replica; None each without GPUs.
 
     Raises:
@@ -69,7 +69,7 @@ def generate_with_replicas(
             there are too few GPUs; nothing has been sampled then.
         RuntimeError: a replica died; the others are ended and the end of its output is shown.
     """
-    groups = device_groups(settings.replicas, settings.tensor_parallel_size)
+    groups = divide_devices(settings.replicas, settings.tensor_parallel_size)
     tokenizer, context_tokens = load_tokenizer(policy), settings.max_context_tokens
     require_context(policy, context_tokens)
     render_prompts(tokenizer, prompts, settings, context_tokens=context_tokens)

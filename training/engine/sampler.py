@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 
 from training.engine.background_commits import BackgroundCommits
-from training.engine.vllm_engine import finished_prompts, require_context, start_engine
+from training.engine.vllm_engine import require_context, run_requests, start_engine
 from training.models.rendering import load_tokenizer, render_prompts
 from training.settings.sampling import SamplerSettings, SamplingSettings
 
@@ -158,8 +158,8 @@ class Sampler:
     def sample_tokens(
         self, token_ids: list[array], settings: SamplingSettings, *, top_logprobs: int = 0
     ) -> Iterator[tuple[int, list[Any]]]:
-        """Sample responses to rendered prompts (`training.engine.vllm_engine.finished_prompts`)."""
-        return finished_prompts(
+        """Sample responses to rendered prompts (`training.engine.vllm_engine.run_requests`)."""
+        return run_requests(
             self._llm.llm_engine,
             token_ids,
             settings,

@@ -68,7 +68,7 @@ def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: 
     )
 
 
-def finished_prompts(
+def run_requests(
     engine: Any,
     token_ids: list[array],
     settings: SamplingSettings,

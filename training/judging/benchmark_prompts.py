@@ -57,7 +57,7 @@ class JudgePrompt:
         ]
 
 
-def own_prompt(name: str, form: Form, places: set[str]) -> JudgePrompt:
+def read_own_prompt(name: str, form: Form, places: set[str]) -> JudgePrompt:
     """Read one of the project's own prompts.
 
     Raises:
@@ -67,7 +67,7 @@ def own_prompt(name: str, form: Form, places: set[str]) -> JudgePrompt:
     return _checked(JudgePrompt(name, form, (("user", text),)), places, OURS / f"{name}.txt")
 
 
-def mt_bench_prompts(
+def select_mt_bench_prompts(
     raw: pl.DataFrame, places_of: Mapping[str, set[str]], form: Form
 ) -> list[JudgePrompt]:
     """Select prompts by name from MT-Bench's judge_prompts.jsonl.
@@ -105,7 +105,7 @@ def mt_bench_prompts(
     ]
 
 
-def published_prompt(
+def read_published_prompt(
     file: str, name: str, form: Form, places: set[str], published: Mapping[str, str]
 ) -> JudgePrompt:
     """Read a single prompt: AlpacaEval's text, or Arena-Hard's YAML.

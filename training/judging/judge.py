@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from training.engine.background_commits import BackgroundCommits
 from training.judging.remote_judge import open_remote_judge
-from training.judging.rubrics import Answer, Judge, parse_verdict, read_rubric, request
+from training.judging.rubrics import Answer, Judge, build_request, parse_verdict, read_rubric
 from training.settings.judge import JudgeSettings
 from transforms.identity import digest_settings
 from transforms.lake.schemas import schema_of
@@ -69,10 +69,10 @@ def identify_judge(
     if settings.path is None:
         model = settings.model
     else:
-        from training.judging.local_judge import judge_folder
+        from training.judging.local_judge import find_judge_folder
         from training.models.checkpoint import checkpoint_id
 
-        model = checkpoint_id(judge_folder(settings))
+        model = checkpoint_id(find_judge_folder(settings))
         asked |= {"dtype": dtype}
     identity = {
         "model": model,
@@ -181,7 +181,7 @@ def _answered(
     """Yield each comparison's number and its two rows, when the second of them is answered."""
     ids = comparisons["comparison_id"].to_list()
     conversations = (
-        request(rubric, prompt, *texts)
+        build_request(rubric, prompt, *texts)
         for _, prompt, first, second in comparisons.select(
             "comparison_id", "prompt", "first", "second"
         ).iter_rows()

@@ -22,7 +22,7 @@ from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 
-def judge_folder(settings: JudgeSettings) -> Path:
+def find_judge_folder(settings: JudgeSettings) -> Path:
     """Find the model's folder; one of the hub is fetched, at its revision.
 
     Raises:
@@ -50,7 +50,7 @@ def open_local_judge(
     Raises:
         InputError: the model is not found, or max_tokens leaves no room for a request.
     """
-    folder = judge_folder(settings)
+    folder = find_judge_folder(settings)
     positions = AutoConfig.from_pretrained(folder).max_position_embeddings
     context = min(positions, settings.max_context_tokens)
     if settings.max_tokens >= context:

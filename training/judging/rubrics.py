@@ -59,7 +59,7 @@ class Judge(Protocol):
         """Answer every request; number (from 0) and answer in order of completion."""
 
 
-def rubrics() -> list[str]:
+def list_rubrics() -> list[str]:
     """Return the names of the rubrics."""
     return sorted(file.stem for file in RUBRICS.glob("*.txt"))
 
@@ -70,10 +70,10 @@ def read_rubric(name: str) -> str:
     Raises:
         InputError: there is no such rubric, or its places are not the three.
     """
-    if name not in rubrics():
+    if name not in list_rubrics():
         raise InputError(
             f"no rubric is called {name}",
-            expected=f"one of {', '.join(rubrics())}",
+            expected=f"one of {', '.join(list_rubrics())}",
             found=name,
             remedy=f"correct judge.rubric, or add training/judging/rubric_files/{name}.txt",
         )
@@ -98,18 +98,22 @@ def require_places(name: str, text: str) -> None:
         )
 
 
-def request(
+def build_request(
     rubric: str, prompt: Sequence[Mapping[str, str]], response_a: str, response_b: str
 ) -> Conversation:
     """Build the chat messages that ask for a verdict: one message of the user.
 
     Places are filled in one pass: a dollar sign in a prompt or a response stays what it is.
     """
-    places = {"prompt": transcript(prompt), "response_a": response_a, "response_b": response_b}
+    places = {
+        "prompt": write_transcript(prompt),
+        "response_a": response_a,
+        "response_b": response_b,
+    }
     return [{"role": "user", "content": Template(rubric).substitute(places)}]
 
 
-def transcript(messages: Sequence[Mapping[str, str]]) -> str:
+def write_transcript(messages: Sequence[Mapping[str, str]]) -> str:
     """Write a conversation as text, every turn behind its role."""
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
 

@@ -10,7 +10,7 @@ import torch
 from transforms.errors import InputError
 
 
-def by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
+def batch_by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
     """Group rows of similar length, longest first, into batches of row numbers.
 
     rows x longest row <= batch_tokens, except that a single longer row is a batch of its own.

@@ -101,7 +101,7 @@ def shorten_last_layer(model: PreTrainedModel) -> None:
         model.layers[-1] = LastTokenLayer(model.layers[-1])
 
 
-def last_states(
+def compute_last_states(
     model: PreTrainedModel, token_ids: torch.Tensor, last: torch.Tensor
 ) -> torch.Tensor:
     """Compute the final states of one token per row, in rows padded on the right.

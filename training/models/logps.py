@@ -12,14 +12,14 @@ import torch
 from accelerate.utils import release_memory
 from transformers import AutoModelForCausalLM
 
-from training.models.batches import by_length, context_tokens_of, pad_right, require_fit
+from training.models.batches import batch_by_length, context_tokens_of, pad_right, require_fit
 from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
 
 ROWS_AT_ONCE = 4096
 """Rows that are tokenized and grouped by length together."""
 
 
-def sequence_logps(
+def compute_sequence_logps(
     responses: pl.DataFrame, model: Path, *, batch_tokens: int, dtype: str
 ) -> pl.Series:
     """Sum the log-probabilities of every response's tokens, in nats.
@@ -70,7 +70,7 @@ def sum_logps(
     policy: torch.nn.Module, rows: list[list[int]], starts: list[int], batch_tokens: int
 ) -> Iterator[tuple[int, float]]:
     """Yield row number and summed log-probability of rows[row][starts[row]:], nats."""
-    for batch in by_length(rows, batch_tokens):
+    for batch in batch_by_length(rows, batch_tokens):
         # Padding is on the right, where causal attention never looks; any id will do.
         inputs, mask = pad_right([rows[row] for row in batch], 0, policy.device)
         logits = policy(input_ids=inputs, attention_mask=mask).logits

@@ -17,7 +17,7 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
-from training.models.batches import by_length, context_tokens_of, pad_right, require_fit
+from training.models.batches import batch_by_length, context_tokens_of, pad_right, require_fit
 from training.models.comparison_prompts import (
     Comparison,
     comparison_token_ids,
@@ -43,7 +43,7 @@ class PreferenceModel:
 
 @dataclass(frozen=True)
 class Preferences:
-    """Result of `preference_probabilities`."""
+    """Result of `compare_responses`."""
 
     probabilities: list[float]
     """P(first over second), in the order of the comparisons."""
@@ -73,7 +73,7 @@ def load_preference_model(folder: Path, dtype: str) -> PreferenceModel:
     return PreferenceModel(Path(folder), model.eval().to(device), tokenizer)
 
 
-def preference_probabilities(
+def compare_responses(
     model: PreferenceModel,
     comparisons: Sequence[Comparison],
     names: Sequence[str],
@@ -103,7 +103,7 @@ def preference_probabilities(
     token_ids = comparison_token_ids(model.tokenizer, orders[0] + orders[1])
     require_fit(token_ids, [*names, *names], context_tokens_of(model.model))
     chances = [math.nan] * len(token_ids)
-    for batch in by_length(token_ids, batch_tokens):
+    for batch in batch_by_length(token_ids, batch_tokens):
         for row, chance in zip(
             batch, _chances_of_a(model, [token_ids[row] for row in batch]), strict=True
         ):
@@ -133,13 +133,13 @@ def compare_pairs(
         pair_id, preference_probability (that chosen is better); in the order of `pairs`.
 
     Raises:
-        InputError: as in `preference_probabilities`; pairs are named by pair_id.
+        InputError: as in `compare_responses`; pairs are named by pair_id.
     """
     model = load_preference_model(preference_model, dtype)
     probabilities: list[float] = []
     for chunk in pairs.iter_slices(COMPARED_AT_ONCE):
         names = chunk["pair_id"].to_list()
-        probabilities += preference_probabilities(
+        probabilities += compare_responses(
             model, _both_sides(chunk), names, batch_tokens=settings.batch_tokens
         ).probabilities
     return pairs.select(

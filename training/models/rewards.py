@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from training.models.batches import by_length, pad_right
-from training.models.last_layer import last_states, shorten_last_layer
+from training.models.batches import batch_by_length, pad_right
+from training.models.last_layer import compute_last_states, shorten_last_layer
 from transforms.errors import InputError
 
 
@@ -59,7 +59,7 @@ def compute_rewards(
         return _forward(model, [token_ids[row] for row in batch])
 
     rewards = [0.0] * len(token_ids)
-    batches = list(by_length(token_ids, batch_tokens))
+    batches = list(batch_by_length(token_ids, batch_tokens))
     threads = torch.get_num_threads()
     workers = 1 if model.device.type == "cuda" else threads
     with ThreadPoolExecutor(workers, "rewards", torch.set_num_threads, (1,)) as pool:
@@ -73,5 +73,5 @@ def compute_rewards(
 @torch.inference_mode()
 def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[float]:
     inputs, mask = pad_right(token_ids, model.config.pad_token_id, model.device)
-    states = last_states(model.base_model, inputs, mask.sum(dim=1) - 1)
+    states = compute_last_states(model.base_model, inputs, mask.sum(dim=1) - 1)
     return model.score(states.float())[:, 0].tolist()

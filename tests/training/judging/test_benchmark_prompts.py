@@ -10,9 +10,9 @@ import pytest
 from training.benchmarks.mt_bench_task import MT_BENCH_PROMPTS
 from training.judging.benchmark_prompts import (
     OURS,
-    mt_bench_prompts,
-    own_prompt,
-    published_prompt,
+    read_own_prompt,
+    read_published_prompt,
+    select_mt_bench_prompts,
 )
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
 from transforms.errors import InputError
@@ -42,14 +42,14 @@ def test_each_of_ours_is_used_and_can_be_filled_in():
     assert sorted(places) == sorted(file.stem for file in OURS.glob("*.txt"))
     for name, own in places.items():
         form = name if name in FIRST_SHARES else "rating"
-        (message,) = own_prompt(name, form, own).request(**dict.fromkeys(own, "TEXT"))
+        (message,) = read_own_prompt(name, form, own).request(**dict.fromkeys(own, "TEXT"))
         assert message["content"].count("TEXT") == len(own)
         # an example in the wording is no verdict on its own: several marks, or a rating to copy
         assert form == "rating" or read_verdict(message["content"], form) in (None, "B>>A")
 
 
 def test_what_is_filled_in_stays_what_it_is():
-    prompt = own_prompt("choice", "choice", PAIR)
+    prompt = read_own_prompt("choice", "choice", PAIR)
     (message,) = prompt.request(instruction="$output_1 {output_2}", output_1="$$", output_2="{m}")
     for text in ("$output_1 {output_2}", "\n$$\n", "\n{m}\n"):
         assert text in message["content"]
@@ -57,13 +57,13 @@ def test_what_is_filled_in_stays_what_it_is():
 
 def test_a_prompt_with_other_places_is_refused():
     with pytest.raises(InputError, match="the places instruction, output_1"):
-        own_prompt("choice", "choice", {"instruction", "output_1"})
+        read_own_prompt("choice", "choice", {"instruction", "output_1"})
 
 
 def test_alpaca_evals_layout_is_read(tmp_path):
     file = tmp_path / "alpaca_eval_clf.txt"
     file.write_text(CHAT_TEXT)
-    prompt = published_prompt(str(file), "choice", "choice", PAIR, {})
+    prompt = read_published_prompt(str(file), "choice", "choice", PAIR, {})
     system, user = prompt.request(instruction="Do {it}.", output_1="a", output_2="b")
     assert system == {"role": "system", "content": "You are a judge."}
     assert json.loads(user["content"].replace('"""', '"')) == {
@@ -82,7 +82,7 @@ def test_arena_hards_layout_is_read(tmp_path, as_list):
     file.write_text(json.dumps(written))  # JSON is YAML
     places = {"question", "answer_a", "answer_b"}
     names = {"question_1": "question", "answer_1": "answer_a", "answer_2": "answer_b"}
-    prompt = published_prompt(str(file), "five_way", "five_way", places, names)
+    prompt = read_published_prompt(str(file), "five_way", "five_way", places, names)
     system, user = prompt.request(question="Why?", answer_a="x", answer_b="y")
     assert system["content"] == "Judge."
     assert user["content"] == "<|User Prompt|>\nWhy?\n\nA: x\nB: y"
@@ -93,7 +93,7 @@ def test_yaml_without_a_template_is_refused(tmp_path, content):
     file = tmp_path / "judge_config.yaml"
     file.write_text(content)
     with pytest.raises(InputError, match="YAML with prompt_template"):
-        published_prompt(str(file), "five_way", "five_way", {"question"}, {})
+        read_published_prompt(str(file), "five_way", "five_way", {"question"}, {})
 
 
 def test_a_version_is_that_of_the_wording(tmp_path):
@@ -101,7 +101,7 @@ def test_a_version_is_that_of_the_wording(tmp_path):
     versions = []
     for wording in ("Which, {instruction}?", "Which one, {instruction}?"):
         file.write_text(wording)
-        prompt = published_prompt(str(file), "choice", "choice", {"instruction"}, {})
+        prompt = read_published_prompt(str(file), "choice", "choice", {"instruction"}, {})
         versions.append(prompt.version)
     assert len(set(versions)) == 2
 
@@ -114,7 +114,7 @@ def test_the_published_prompts_of_mt_bench_are_those_that_its_judgments_were_ask
         "mt_bench", "judge_prompts", OriginSettings(files=(str(folder / "judge_prompts.jsonl"),))
     )
     wanted = {name: places for name, _, places in MT_BENCH_PROMPTS.values()}
-    prompts = {prompt.name: prompt for prompt in mt_bench_prompts(raw, wanted, "rating")}
+    prompts = {prompt.name: prompt for prompt in select_mt_bench_prompts(raw, wanted, "rating")}
     rows = pl.read_ndjson(folder / "judgment_phi-3-dpo_single.jsonl.gz")
     for (name,), rows_of_prompt in rows.group_by(pl.col("judge").list.get(1)):
         places = {place: f"<{place}>" for place in wanted[name]}
@@ -133,4 +133,4 @@ def test_the_published_prompts_of_mt_bench_are_those_that_its_judgments_were_ask
 def test_a_prompt_of_mt_bench_that_is_not_there_is_named():
     schema = dict.fromkeys(("name", "system_prompt", "prompt_template"), pl.String)
     with pytest.raises(InputError, match="no single-v1"):
-        mt_bench_prompts(pl.DataFrame(schema=schema), {"single-v1": {"question"}}, "rating")
+        select_mt_bench_prompts(pl.DataFrame(schema=schema), {"single-v1": {"question"}}, "rating")

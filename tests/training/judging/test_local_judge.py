@@ -8,7 +8,7 @@ import pytest
 
 from training.judging.judge import describe_judge, judge, open_judge
 from training.judging.judge_ranker import judge_responses
-from training.judging.rubrics import read_rubric, rubrics
+from training.judging.rubrics import list_rubrics, read_rubric
 from training.models.initial_model import make_tiny_model
 from training.settings.judge import JudgeSettings
 from training.settings.model import TinyModelSettings
@@ -117,7 +117,7 @@ def test_a_judge_that_runs_here_is_known_by_its_weights(model, tmp_path):
     assert row(model, "bfloat16")["judge_id"] != row(model)["judge_id"]
 
 
-@pytest.mark.parametrize("rubric", rubrics())
+@pytest.mark.parametrize("rubric", list_rubrics())
 def test_a_model_without_room_is_refused_before_an_engine_starts(model, rubric):
     settings = JudgeSettings(path=str(model), rubric=rubric, max_tokens=CONTEXT)
     with pytest.raises(InputError, match=f"below its context of {CONTEXT} tokens"):

@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 
 from training.judging.rubrics import (
     Answer,
+    build_request,
+    list_rubrics,
     parse_verdict,
     read_rubric,
-    request,
     require_places,
-    rubrics,
 )
 from transforms.errors import InputError
 
@@ -19,9 +19,9 @@ def said(text: str | None, finish_reason: str | None = "stop") -> Answer:
     return Answer(text, finish_reason, None if text is not None else "no answer", None)
 
 
-@pytest.mark.parametrize("name", rubrics())
+@pytest.mark.parametrize("name", list_rubrics())
 def test_a_rubric_shows_both_responses_and_names_the_three_marks(name):
-    (message,) = request(read_rubric(name), ASKED, "red it is", "blue it is")
+    (message,) = build_request(read_rubric(name), ASKED, "red it is", "blue it is")
     assert message["role"] == "user"
     text = message["content"]
     assert text.index("user: Name a colour.") < text.index("red it is") < text.index("blue it is")
@@ -30,11 +30,13 @@ def test_a_rubric_shows_both_responses_and_names_the_three_marks(name):
 
 
 def test_the_shipped_rubrics():
-    assert {"helpfulness", "overall"} <= set(rubrics())
+    assert {"helpfulness", "overall"} <= set(list_rubrics())
 
 
 def test_responses_are_filled_in_as_they_are():
-    (message,) = request("$prompt|$response_a|$response_b", ASKED, "$response_b $$ {x}", "\\1 $9")
+    (message,) = build_request(
+        "$prompt|$response_a|$response_b", ASKED, "$response_b $$ {x}", "\\1 $9"
+    )
     assert message["content"] == "user: Name a colour.|$response_b $$ {x}|\\1 $9"
 
 
@@ -45,7 +47,7 @@ def test_a_conversation_is_written_with_its_roles():
         {"role": "assistant", "content": "Hello."},
         {"role": "user", "content": "A colour?"},
     ]
-    (message,) = request("$prompt", turns, "", "")
+    (message,) = build_request("$prompt", turns, "", "")
     assert message["content"] == (
         "system: Be brief.\n\nuser: Hello\n\nassistant: Hello.\n\nuser: A colour?"
     )

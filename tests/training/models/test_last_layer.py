@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from training.models.last_layer import (
     FAMILIES,
     LastTokenLayer,
-    last_states,
+    compute_last_states,
     shorten_last_layer,
 )
 
@@ -53,7 +53,7 @@ def whole(model: torch.nn.Module) -> torch.Tensor:
 @torch.inference_mode()
 def shortened(model: torch.nn.Module) -> torch.Tensor:
     shorten_last_layer(model)
-    return last_states(model, token_ids(), LENGTHS - 1)
+    return compute_last_states(model, token_ids(), LENGTHS - 1)
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])

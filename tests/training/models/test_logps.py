@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from training.models.initial_model import make_tiny_model
-from training.models.logps import sequence_logps
+from training.models.logps import compute_sequence_logps
 from training.models.rendering import conversation_token_ids, load_tokenizer, prompt_token_ids
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
@@ -53,26 +53,28 @@ def direct(model, responses) -> list[float]:
 
 
 def test_sums_are_those_of_single_examples(model, responses):
-    logps = sequence_logps(responses, model, batch_tokens=8192, dtype="float32")
+    logps = compute_sequence_logps(responses, model, batch_tokens=8192, dtype="float32")
     assert logps.dtype == pl.Float64
     assert logps.to_list() == pytest.approx(direct(model, responses), abs=1e-4)
     assert logps.max() <= 0
 
 
 def test_padding_changes_nothing(model, responses):
-    together = sequence_logps(responses, model, batch_tokens=8192, dtype="float32")
-    apart = sequence_logps(responses, model, batch_tokens=1, dtype="float32")
+    together = compute_sequence_logps(responses, model, batch_tokens=8192, dtype="float32")
+    apart = compute_sequence_logps(responses, model, batch_tokens=1, dtype="float32")
     assert together.to_list() == pytest.approx(apart.to_list(), abs=1e-4)
 
 
 def test_a_cut_response_has_no_end_of_turn(model, responses):
     one = responses.head(3).tail(1)
     both = pl.concat([one, one.with_columns(finish_reason=pl.lit("length"))])
-    stopped, cut = sequence_logps(both, model, batch_tokens=8192, dtype="float32")
+    stopped, cut = compute_sequence_logps(both, model, batch_tokens=8192, dtype="float32")
     assert stopped < cut
 
 
 def test_a_row_longer_than_the_context_is_named(model, responses):
     long = responses.tail(1).with_columns(response=pl.lit(" ".join(WORDS * 6)))
     with pytest.raises(InputError, match="of row 12 is longer"):
-        sequence_logps(pl.concat([responses, long]), model, batch_tokens=64, dtype="float32")
+        compute_sequence_logps(
+            pl.concat([responses, long]), model, batch_tokens=64, dtype="float32"
+        )

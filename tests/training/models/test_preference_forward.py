@@ -17,8 +17,8 @@ from training.models.comparison_prompts import (
 )
 from training.models.preference_forward import (
     compare_pairs,
+    compare_responses,
     load_preference_model,
-    preference_probabilities,
     split_by_length,
 )
 from training.models.rendering import load_tokenizer
@@ -62,9 +62,7 @@ def comparisons():
 
 def chances(model, comparisons, batch_tokens=8192):
     names = [f"p{i}" for i in range(len(comparisons))]
-    return preference_probabilities(
-        model, comparisons, names, batch_tokens=batch_tokens
-    ).probabilities
+    return compare_responses(model, comparisons, names, batch_tokens=batch_tokens).probabilities
 
 
 def test_probabilities_are_those_of_the_whole_model(

@@ -5,7 +5,7 @@ import pytest
 from training.dpo import train_dpo
 from training.models.checkpoint import checkpoint_id, require_model
 from training.models.rendering import load_tokenizer
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.runs.kept_checkpoints import kept_folder
 from training.settings.objectives import DPOSettings
 
@@ -24,7 +24,7 @@ SETTINGS = DPOSettings(
 
 @pytest.fixture(scope="module")
 def rows(tiny_policy, preference_pairs):
-    return with_reference_logps(
+    return add_reference_logps(
         preference_pairs, tiny_policy, tiny_policy, SETTINGS, dtype="float32"
     ).pairs
 

@@ -9,7 +9,7 @@ import torch
 
 from training.dpo import train_dpo
 from training.models.checkpoint import checkpoint_id, require_model
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.runs import launch as launching
 from training.runs.launch import launch
 from training.settings.objectives import DPOSettings
@@ -28,7 +28,7 @@ SETTINGS = DPOSettings(
 
 @pytest.fixture(scope="module")
 def dpo_pairs(tiny_policy, other_policy, preference_pairs):
-    return with_reference_logps(
+    return add_reference_logps(
         preference_pairs, tiny_policy, other_policy, SETTINGS, dtype="float32"
     ).pairs
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from training.dpo import train_dpo
 from training.models.checkpoint import checkpoint_id
-from training.reference_logps import with_reference_logps
+from training.reference_logps import add_reference_logps
 from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import loss_arguments
 
@@ -103,7 +103,7 @@ AT_ZERO = {
 
 def run(pairs, start, reference, output, **changed):
     settings = DPOSettings.model_validate(SETTINGS.model_dump() | changed)
-    rows = with_reference_logps(pairs, start, reference, settings, dtype="float32").pairs
+    rows = add_reference_logps(pairs, start, reference, settings, dtype="float32").pairs
     return train_dpo(rows, start, output, settings, seed=0, dtype="float32")
 
 
