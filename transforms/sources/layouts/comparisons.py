@@ -11,18 +11,13 @@ for the responses of two rows. A native row that gives no pair gives one candida
 so that every native row is found again among kept and dropped ones.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.conversations import exchange
-
-if TYPE_CHECKING:  # the catalogue is made of what is here
-    from transforms.settings.source_options import SourceOptions
-    from transforms.sources.layouts.entry import Layout
+from transforms.sources.layouts.entry import Layout
 
 MOST_RESPONSES = 100
 """Most responses of one prompt that are compared with each other: n of them make n(n-1)/2 pairs,

@@ -5,19 +5,15 @@ sets in which every response has a score (`transforms.sources.layouts.scored_res
 candidates are keyed (`transforms.sources.layouts.comparisons`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import MOST_RESPONSES, labelled
-
-if TYPE_CHECKING:  # the catalogue is made of what is here
-    from transforms.settings.source_options import SourceOptions
-    from transforms.sources.layouts.entry import Layout
+from transforms.sources.layouts.entry import Layout
 
 Comparisons = list[tuple[int, int, int | None]] | str
 """Comparisons of a row: numbers of two responses and a label (`comparisons.labelled`); or the

@@ -7,14 +7,13 @@ A pair with a response that has no score, or one that is no number, is dropped w
 the score is all that says which response is preferred.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
+from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import (
     MOST_RESPONSES,
     NO_SCORE,
@@ -22,10 +21,7 @@ from transforms.sources.layouts.comparisons import (
     as_score,
 )
 from transforms.sources.layouts.conversations import exchange
-
-if TYPE_CHECKING:  # the catalogue is made of what is here
-    from transforms.settings.source_options import SourceOptions
-    from transforms.sources.layouts.entry import Layout
+from transforms.sources.layouts.entry import Layout
 
 Scoring = Callable[[Any], pl.Expr]
 """From a source's options to the score of a row."""
