@@ -13,7 +13,7 @@ from assets.materialize import Step
 from assets.study import Study
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
-from transforms.lake.chunk_appends import Chunks
+from transforms.lake.lake import Chunks
 from transforms.pairs import judgments
 from transforms.pairs.responses import as_responses
 

@@ -22,7 +22,7 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.formats import short_id
 from transforms.identity import digest_settings
-from transforms.lake.chunk_appends import Chunks
+from transforms.lake.lake import Chunks
 from transforms.lake.locks import writing
 from transforms.lake.records import materializations
 from transforms.pairs import responses

@@ -10,7 +10,7 @@ from typing import Any
 from assets.loop.rankers import Ranker, rank
 from assets.materialize import Step
 from assets.study import Study
-from transforms.lake.chunk_appends import Chunks
+from transforms.lake.lake import Chunks
 from transforms.pairs import responses
 from transforms.pairs.reuse import adopt_scores
 

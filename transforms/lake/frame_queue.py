@@ -1,7 +1,8 @@
 """Frames handed from the thread that makes them to the thread that writes them.
 
 Lives here: the queue between the two and how either side stops the other. Not here: writing
-(`transforms.lake.lake`).
+(`transforms.lake.lake`). A reader that the writer pulls frames from would need no queue, but the
+writer would hold the main thread: Ctrl-C and the end of a run would wait for the whole table.
 """
 
 from collections.abc import Iterator

@@ -16,29 +16,14 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-
-HISTORY = {
-    "table": pl.String,
-    "version": pl.Int64,
-    "timestamp": pl.Datetime("ms", "UTC"),
-    "operation": pl.String,
-    "slice": pl.String,
-    "rows_added": pl.Int64,
-    "rows_removed": pl.Int64,
-    "files_added": pl.Int64,
-    "files_removed": pl.Int64,
-    "bytes_added": pl.Int64,
-}
-"""One row per commit that the log still holds. `slice` is the predicate that the commit replaced,
-empty for a whole table and for appended rows; null in a commit of maintenance. `rows_removed` is
-null where a removed file is older than the log."""
+from transforms.lake.schemas.records import COMPUTED
 
 
 def table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
-    """Read the commits of tables, all by default; sorted by table and version."""
+    """Read the commits of tables, all by default: `table_history`, by table and version."""
     names = lake.tables() if tables is None else tables
     rows = [row for table in names for row in _commits(lake.path(table), table)]
-    return pl.DataFrame(rows, schema=HISTORY)
+    return pl.DataFrame(rows, schema=COMPUTED["table_history"].schema)
 
 
 def versions_at(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:

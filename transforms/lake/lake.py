@@ -1,7 +1,7 @@
 """The lake: Delta tables under one root, their schemas enforced when they are written.
 
-Lives here: reading, overwriting a slice, appending, versions. Not here: what the rows mean
-(`transforms.lake.schemas`), SQL (`transforms.lake.query`), orchestration.
+Lives here: reading, overwriting a slice, appending in chunks, versions. Not here: what the rows
+mean (`transforms.lake.schemas`), SQL (`transforms.lake.query`), orchestration.
 
 A *slice* is the set of rows of one experiment and, in most tables, one iteration. Overwriting a
 slice is one commit that replaces exactly those rows; the replaced ones stay readable by version.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import polars as pl
 import pyarrow as pa
@@ -158,7 +159,7 @@ class Lake:
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             frame: the new rows.
-            transaction: names the commit (`transforms.lake.chunk_appends`): where the table already
+            transaction: names the commit (`Chunks`): where the table already
                 holds this one or a later one of its application, nothing is written.
         """
         return self._write(table, frame, "append", {}, transaction)
@@ -179,3 +180,32 @@ class Lake:
     ) -> int:
         whole = checked(table, frame, rows)
         return commit_frame(self.path(table), whole, mode, rows, transaction)
+
+
+class Chunks:
+    """Writer of one stage's chunks to a table, each exactly once; call it with them in order.
+
+    A commit may land although its writer is told that it failed (a store that times out after the
+    write). Every chunk therefore carries a Delta application transaction: a second commit of it
+    finds the first and writes nothing. A chunk that was never committed is found by its missing
+    keys, when the stage is started again (`transforms.pairs.responses`).
+    Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#transaction-identifiers.
+    """
+
+    def __init__(self, lake: Lake, table: str) -> None:
+        """Name the table; each writer is an application of its own to Delta."""
+        self._lake, self._table = lake, table
+        self._application, self._written = uuid4().hex, 0
+
+    def __call__(self, frame: pl.DataFrame) -> None:
+        """Append a chunk in one commit.
+
+        Raises:
+            InputError: columns or types differ from the table's schema.
+        """
+        self.commit(frame, self._written + 1)
+        self._written += 1
+
+    def commit(self, frame: pl.DataFrame, number: int) -> None:
+        """Append chunk `number`, counted from 1; one that the table has stays as it is."""
+        self._lake.append(self._table, frame, transaction=Transaction(self._application, number))

@@ -25,9 +25,6 @@ from transforms.lake.history import table_history
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 
-RETENTION_HOURS = 168
-"""Files that were removed from a table less than a week ago stay, whatever refers to them."""
-
 OUTPUT_ID = re.compile(r"(\w+)@(\d+)")
 """A table at a version, as records name it."""
 

@@ -5,9 +5,9 @@ in SQL is the macro `clustered_error`, an interval the function `bootstrap_inter
 `transforms.measures.bootstrap` itself.
 
 Every table of `transforms.lake.schemas` can be named; one that was never written is empty. Beside
-them are `published_statistics`, the paper's own figures (`transforms.lake.records.published`), and
-`benchmark_columns`, the benchmarks' columns in reports (`transforms.public_sets.registry`); each of
-these reports pivots on an enum `<report>_column`, since a view needs its columns at creation.
+them is `benchmark_columns`, the benchmarks' columns in reports (`transforms.public_sets.registry`);
+each of these reports pivots on an enum `<report>_column`, since a view needs its columns at
+creation.
 `sql/macros` holds functions of SQL, `sql/staging` views, `sql/reports` statistics, `sql/checks`
 queries whose rows are failures.
 Two locks keep a query inside the lake: DuckDB's own (no external access, settings locked), and only
@@ -27,7 +27,6 @@ from transforms.errors import InputError
 from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.history import table_history
 from transforms.lake.lake import Lake
-from transforms.lake.records.published import published_statistics
 from transforms.lake.schemas import TABLES, is_raw, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
@@ -186,10 +185,9 @@ def _refused(found: str) -> InputError:
 
 
 def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:
-    """Add empty tables, the paper's figures, functions and staging views; lock the connection."""
+    """Add empty tables, functions and staging views; lock the connection."""
     for table in sorted(set(TABLES) - set(tables)):
         connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
-    connection.register("published_statistics", published_statistics().to_arrow())
     connection.register("benchmark_columns", benchmark_columns().to_arrow())
     for name, statement in _column_types().items():
         connection.execute(f"create type {name} as enum ({statement})")

@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.chunk_appends import Chunks
-from transforms.lake.lake import Lake
+from transforms.lake.lake import Chunks, Lake
 
 TABLE = "dropped_pairs"
 ROWS = 2000

@@ -15,8 +15,7 @@ CHUNK = 50
 WRITER = """
 import sys
 import polars as pl
-from transforms.lake.chunk_appends import Chunks
-from transforms.lake.lake import Lake
+from transforms.lake.lake import Chunks, Lake
 
 root, chunk, end = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 lake = Lake(root)

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from transforms.lake.chunk_appends import Chunks
-from transforms.lake.lake import Lake
+from transforms.lake.lake import Chunks, Lake
 from transforms.lake.schemas import schema_of
 
 TABLE = "benchmark_verdicts"

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from transforms.identity import FIELD, hashed
-from transforms.lake.chunk_appends import Chunks
-from transforms.lake.lake import Lake
+from transforms.lake.lake import Chunks, Lake
 
 TABLE = "reference_logps"
 SIDES = ("chosen", "rejected")

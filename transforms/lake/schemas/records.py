@@ -41,17 +41,6 @@ TABLES: dict[str, Table] = {
 }
 
 COMPUTED: dict[str, Table] = {
-    "published_statistics": Table(
-        grain="One row per dataset of the paper's Table 1, counted with the paper's tokenizer.",
-        columns={
-            "entry": Column(pl.String, "catalogue entry of the dataset"),
-            "prompts": Column(pl.Int64, "distinct prompts"),
-            "prompt_tokens": Column(pl.Float64, "mean per pair", "tokens"),
-            "chosen_tokens": Column(pl.Float64, "mean per pair", "tokens"),
-            "rejected_tokens": Column(pl.Float64, "mean per pair", "tokens"),
-            "pairs": Column(pl.Int64, "pairs of the dataset"),
-        },
-    ),
     "table_history": Table(
         grain="One row per commit of a table.",
         columns={
@@ -60,13 +49,27 @@ COMPUTED: dict[str, Table] = {
             "timestamp": Column(pl.Datetime("ms", "UTC"), "when the commit was made"),
             "operation": Column(pl.String, "WRITE | DELETE | OPTIMIZE | …, as Delta has it"),
             "slice": Column(
-                pl.String, "predicate that was replaced; empty: whole table, or appended rows"
+                pl.String, "predicate replaced; empty: whole table, or an append; null: upkeep"
             ),
             "rows_added": Column(pl.Int64, "rows of the files that were added"),
-            "rows_removed": Column(pl.Int64, "rows of the files that were removed; null: unknown"),
+            "rows_removed": Column(
+                pl.Int64, "rows of the files that were removed; null: not in the log"
+            ),
             "files_added": Column(pl.Int64, "files that were added"),
             "files_removed": Column(pl.Int64, "files that were removed"),
             "bytes_added": Column(pl.Int64, "size of the files that were added", "bytes"),
+        },
+    ),
+    "benchmark_columns": Table(
+        grain="One row per report of benchmarks and column of it.",
+        columns={
+            "place": Column(pl.UInt32, "position of the column, from 0"),
+            "benchmark": Column(pl.String, "kind of the benchmark"),
+            "metric": Column(pl.String, "metric of benchmark_results that is shown"),
+            "report": Column(pl.String, "report of `sql/reports`"),
+            "name": Column(pl.String, "name of the column"),
+            "bar": Column(pl.String, "title in Figure 8"),
+            "scale": Column(pl.Int64, "factor of the value in Figure 8"),
         },
     ),
     "raw_row_keys": Table(

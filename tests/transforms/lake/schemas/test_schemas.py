@@ -4,12 +4,11 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake import history
 from transforms.lake.enforcement import enforce
-from transforms.lake.records.published import published_statistics
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
+from transforms.public_sets.registry import benchmark_columns
 
 
 def test_enforce_orders_columns_and_changes_nothing_else():
@@ -88,14 +87,13 @@ def test_every_float_has_a_unit_or_states_that_it_has_none():
 
 
 def test_computed_tables_have_the_columns_that_are_declared():
-    assert COMPUTED["table_history"].schema == history.HISTORY
-    assert published_statistics().schema == COMPUTED["published_statistics"].schema
+    assert benchmark_columns().schema == COMPUTED["benchmark_columns"].schema
 
 
 def test_types_have_short_names():
     names = {described.type_name for _, _, described in DESCRIBED}
     assert names == {
-        "text", "int32", "int64", "float64", "bool", "time (UTC)", "messages",
+        "text", "int32", "int64", "uint32", "float64", "bool", "time (UTC)", "messages",
         "list of (metric, value)",
         "list of (benchmark, metric, value, current_value, fall, max_fall, missing)",
     }  # fmt: skip

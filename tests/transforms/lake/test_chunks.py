@@ -1,7 +1,6 @@
 import polars as pl
 
-from transforms.lake.chunk_appends import Chunks
-from transforms.lake.lake import Lake
+from transforms.lake.lake import Chunks, Lake
 
 TABLE = "dropped_pairs"
 
