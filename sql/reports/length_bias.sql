@@ -3,7 +3,7 @@
 -- within the prompt (paper, section 2.3); prompts without r are counted: one_response,
 -- constant_reward, constant_length. longer_wins is the share of best-against-worst pairs (and of all
 -- pairs of a prompt) in which the longer response has the higher reward, a tie of length one half.
--- calibrated_penalty is the slope of reward on length within prompts, reward units a unit of length:
+-- calibrated_penalty is the slope of reward on length within prompts, reward units per unit of length:
 -- the length penalty that brings it to zero. `_se` is over prompts, or clustered by prompt.
 with
 

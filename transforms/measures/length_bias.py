@@ -84,7 +84,7 @@ class LengthSlope(NamedTuple):
     """The slope of reward on length within prompts and how well the responses determine it."""
 
     value: float
-    """Reward units a unit of length; negative where the reward favours the shorter one."""
+    """Reward units per unit of length; negative where the reward favours the shorter one."""
     standard_error: float | None
     """Clustered by prompt; None with one prompt."""
     prompts: int

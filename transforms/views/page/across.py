@@ -41,7 +41,7 @@ def across_lakes(sources: Sequence[Source]) -> Section:
                 titles=OUTCOME_TITLES,
             ),
             Figure(
-                "The same by lake: a dot a lake, a diamond the mean, a bar one standard error "
+                "The same by lake: a dot per lake, a diamond the mean, a bar one standard error "
                 "between lakes.",
                 svg(draw_outcomes(averaged, reports), "across"),
             ),

@@ -17,7 +17,7 @@ LENGTHS = (
     "longer_chosen_share",
     "tokenizer_id",
 )
-"""Columns of Table 1 that are means a pair."""
+"""Columns of Table 1 that are means per pair."""
 
 REWARD_BENCH_TITLES = {
     f"{section}{end}": f"{section.replace('_', ' ').title()}{title}"
@@ -42,8 +42,8 @@ def pair_statistics(source: Source) -> Section:
             ),
             table(
                 lengths,
-                "Mean lengths a pair, the margin of the labels, and how often the longer response "
-                "is the chosen one.",
+                "Mean lengths per pair, the margin of the labels, and how often the longer "
+                "response is the chosen one.",
                 titles={name: name.rsplit("_", 1)[0].replace("_", " ") for name in LENGTHS[:-1]}
                 | {"margin": "margin", "longer_chosen_share": "longer chosen"},
             ),

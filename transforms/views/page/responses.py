@@ -19,7 +19,7 @@ from transforms.views.plots.health import health_figure
 from transforms.views.plots.progress import MOST_LINES
 
 HEALTH_TITLES = {
-    "reward_length_slope": "reward a character",
+    "reward_length_slope": "reward per character",
     "reward_length_correlation": "r of reward and length",
     "chosen_to_rejected_chars": "chosen to rejected length",
     "longer_chosen_share": "longer chosen",
@@ -106,7 +106,7 @@ def length(source: Source) -> Section:
             Figure(
                 "Reward against length, each less the mean of its prompt's responses: what a "
                 "response gains by being longer than its siblings. Yellow cells hold many "
-                "responses, blue ones few. The red line is the slope within prompts (reward a "
+                "responses, blue ones few. The red line is the slope within prompts (reward per "
                 "character, ± one standard error), the length penalty that would level it.",
                 svg(reward_length_maps(cells, _slopes(source)), f"{source.name}-length"),
             )

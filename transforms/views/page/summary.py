@@ -1,4 +1,4 @@
-"""What a lake is: its experiments, sizes, models, times, software; and what the answer comes to.
+"""What a lake is: its experiments, sizes, models, times, software, recorded settings.
 
 Not here: the figures behind the answer (`transforms.views.page.results`).
 """

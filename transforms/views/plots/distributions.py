@@ -30,7 +30,7 @@ SHADES = colormaps["viridis"](np.linspace(0.32, 0.88, 256))
 """Colours that can be told from white paper and from a dark screen."""
 
 Slope = tuple[float, float | None]
-"""Reward a character, and its standard error."""
+"""Reward per character, and its standard error."""
 
 
 def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Figure:
@@ -76,7 +76,7 @@ def reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slo
 
     Args:
         cells: rows of the report `reward_length_map`.
-        slopes: by experiment and iteration, reward a character and its standard error.
+        slopes: by experiment and iteration, reward per character and its standard error.
 
     Raises:
         InputError: no cells.

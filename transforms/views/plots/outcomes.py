@@ -1,4 +1,4 @@
-"""The figure of what experiments come to: their selected policies and the baselines, a line each.
+"""The figure of outcomes: each experiment's selected policy and the baselines, a line each.
 
 Not here: the figures (`sql/reports/experiment_outcomes.sql`), their mean over seeds
 (`transforms.measures.seeds`).
