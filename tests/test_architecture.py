@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -91,6 +92,13 @@ def test_no_folder_has_more_than_16_modules(package: str) -> None:
 def test_the_top_of_training_has_at_most_16_files() -> None:
     """`ls training` shows the stages, the recipe and nothing else."""
     assert len([path for path in (ROOT / "training").iterdir() if path.is_file()]) <= 16
+
+
+def test_assets_hold_no_expressions_of_polars() -> None:
+    """What is computed on a table is a function of `transforms`; the command line shows tables."""
+    expression = re.compile(r"\bpl\.(col|lit|when|struct|element|format|len|concat_\w+)\(")
+    files = set((ROOT / "assets").rglob("*.py")) - set((ROOT / "assets" / "cli").rglob("*.py"))
+    assert [file.name for file in sorted(files) if expression.search(file.read_text())] == []
 
 
 def test_no_package_init_below_tests() -> None:

@@ -9,6 +9,9 @@ from collections.abc import Iterable
 ID_CHARS = 12
 """Digits of a checkpoint id that are shown; every command that takes an id takes them."""
 
+SHORTEST_ID = 6
+"""Fewest digits of an id by which a person may name it."""
+
 BESIDE = ("_se", "_within_se", "_low", "_high")
 """Ends of the columns that are written beside the column without: its errors and its interval."""
 

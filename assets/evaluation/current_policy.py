@@ -10,12 +10,13 @@ from typing import Any
 
 import polars as pl
 
-from assets.evaluation.benchmark_runs import find_policy, measure
+from assets.evaluation.benchmark_runs import measure
 from assets.evaluation.held_out import answer, evaluated
 from assets.materialize import Step
 from assets.study import Study
 from training.models.checkpoint import require_model
 from training.settings.benchmarks import AnyBenchmark
+from transforms.benchmarks.policies import find_policy
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.formats import short_id
 from transforms.identity import digest_settings

@@ -48,11 +48,12 @@ def benchmark(
     of the checkpoint's asset; under `<asset>@<id>` where a newer checkpoint has replaced it.
     """
     from assets.cli.console import print_table, quiet_teardown
-    from assets.evaluation.benchmark_runs import find_policy, measure
+    from assets.evaluation.benchmark_runs import measure
     from training.benchmarks.benchmark import open_benchmark
     from training.recipe_file import load_recipe
     from training.settings.benchmarks import read_benchmark
     from training.settings.sampling import SamplingSettings
+    from transforms.benchmarks.policies import find_policy
     from transforms.benchmarks.results import ALL
     from transforms.identity import derive_seed
     from transforms.settings.overrides import merge, parse_overrides

@@ -18,13 +18,12 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.formats import SHORTEST_ID
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.lineage.outputs import Input, Lineage
-
-SHORTEST_PREFIX = 6
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def find_subject(lake: Lake, lineage: Lineage, name: str) -> Subject:
 
 def _by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
     """Find a checkpoint or a preference pair."""
-    if len(name) < SHORTEST_PREFIX:
+    if len(name) < SHORTEST_ID:
         raise _unknown(name)
     models = {
         output.output_id: output
@@ -180,7 +179,7 @@ def _require_one(name: str, found: Sequence[str]) -> None:
 def _unknown(name: str) -> InputError:
     return InputError(
         f"nothing in the lake is called {name}",
-        expected=f"a checkpoint id or a pair_id (at least {SHORTEST_PREFIX} digits of it), "
+        expected=f"a checkpoint id or a pair_id (at least {SHORTEST_ID} digits of it), "
         "experiment/iteration/prompt_id for a DPO pair, "
         "experiment/iteration/prompt_id/response_index for a response",
         found="no such id",

@@ -1,0 +1,58 @@
+"""Policies found by the first digits of a checkpoint id."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from transforms.benchmarks.policies import find_policy
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import schema_of
+
+OLD, NEW, REWARD = "aaaaaa" + "0" * 26, "aaaaab" + "0" * 26, "cccccc" + "0" * 26
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    """Two trainings of one asset, and a reward model."""
+    rows = [
+        {
+            "experiment": "base",
+            "iteration": iteration,
+            "asset": asset,
+            "checkpoint_id": checkpoint_id,
+            "kind": kind,
+            "path": f"checkpoints/{checkpoint_id}",
+            "created_at": datetime(2026, 1, day, tzinfo=UTC),
+        }
+        for day, (asset, iteration, checkpoint_id, kind) in enumerate(
+            [
+                ("iteration_1/policy", 1, OLD, "causal_lm"),
+                ("iteration_1/policy", 1, NEW, "causal_lm"),
+                ("reward_model", 0, REWARD, "reward_model"),
+            ],
+            start=1,
+        )
+    ]
+    schema = schema_of("checkpoints")
+    lake = Lake(tmp_path)
+    lake.append(
+        "checkpoints",
+        pl.DataFrame(rows, schema=schema).with_columns(pl.col(pl.String).fill_null("")),
+    )
+    return lake
+
+
+def test_the_newest_checkpoint_has_its_assets_name_and_an_older_one_its_id(lake):
+    measured, checkpoint = find_policy(lake, NEW[:8])
+    assert measured == ("base", 1, "iteration_1/policy", NEW)
+    assert checkpoint == (NEW, lake.root / "checkpoints" / NEW)
+    measured, _ = find_policy(lake, OLD)
+    assert measured.model == f"iteration_1/policy@{OLD[:12]}"
+
+
+@pytest.mark.parametrize("name", ["aaaaa", "bbbbbbbb", REWARD])
+def test_no_or_many_or_another_kind_is_refused(lake, name):
+    with pytest.raises(InputError, match="no policy is called"):
+        find_policy(lake, name)

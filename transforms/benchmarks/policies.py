@@ -1,0 +1,47 @@
+"""A policy of the lake that a benchmark measures, found by the first digits of its id.
+
+Not here: its answers (`transforms.benchmarks.answer_table`).
+"""
+
+import polars as pl
+
+from transforms.benchmarks.answer_table import Measured
+from transforms.errors import InputError
+from transforms.formats import SHORTEST_ID, short_id
+from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
+from transforms.lake.records.checkpoints import Checkpoint
+
+POLICY = "causal_lm"
+"""Kind of the checkpoints that can be measured."""
+
+
+def find_policy(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
+    """Find a policy by the first digits of its checkpoint id.
+
+    Returns:
+        The model as rows of benchmarks name it, by its asset or, where a newer checkpoint has
+        replaced it, by `<asset>@<id>`; and its checkpoint.
+
+    Raises:
+        InputError: no checkpoint or several ones begin with these digits, or it is no policy.
+    """
+    rows = lake.read(checkpoints.TABLE).sort("created_at")
+    found = rows.filter(pl.col("checkpoint_id").str.starts_with(checkpoint))
+    ids = found["checkpoint_id"].unique(maintain_order=True).to_list()
+    kinds = found["kind"].unique().to_list()
+    if len(checkpoint) < SHORTEST_ID or len(ids) != 1 or kinds != [POLICY]:
+        raise InputError(
+            f"no policy is called {checkpoint}",
+            expected=f"the id of one {POLICY}, or its first {SHORTEST_ID} digits or more",
+            found=", ".join(f"{short_id(one)} ({'/'.join(kinds)})" for one in ids[:5])
+            or "no such id",
+            remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
+        )
+    row = found.row(-1, named=True)
+    newest = rows.filter(asset=row["asset"], experiment=row["experiment"])["checkpoint_id"][-1]
+    model = row["asset"] if newest == ids[0] else f"{row['asset']}@{short_id(ids[0])}"
+    return (
+        Measured(row["experiment"], row["iteration"], model, ids[0]),
+        Checkpoint(ids[0], lake.root / row["path"]),
+    )
