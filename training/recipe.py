@@ -17,7 +17,13 @@ from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
 from training.settings.model import ModelSettings
 from training.settings.promotion import PromotionSettings
-from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from training.settings.rankers import RANKER_KINDS
+from training.settings.stages import (
+    PreferenceModelSettings,
+    RewardModelSettings,
+    SFTSettings,
+    TrainedRankerSettings,
+)
 from transforms.benchmarks.reward_bench.pairs import resolve_bench_set
 from transforms.prompts.evaluation_texts import resolve_evaluation_set
 from transforms.settings.frozen import Settings
@@ -151,15 +157,13 @@ class Recipe(Settings):
     def _experiments_fit(self) -> Self:
         if self.loop.sampling.responses_per_prompt < 2:
             raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
-        models = self.trained_rankers()
         for name, override in self.experiments.items():
             require_allowed(name, override)
             loop = self.loop_of(name)
             require_consistent(
                 name,
                 loop,
-                rankers=self.rankers(),
-                reward_models=[m for m in models if isinstance(models[m], RewardModelSettings)],
+                rankers=[*self.rankers()],
                 oracles=[
                     *(["gold"] if self.gold else []),
                     *(["judge"] if self.judge else []),
@@ -179,18 +183,24 @@ class Recipe(Settings):
         found = [resolve(name, settings) for name, settings in self.sources.items()]
         return [source for source in found if role is None or role in source.roles]
 
-    def trained_rankers(self) -> dict[str, RewardModelSettings | PreferenceModelSettings]:
-        """Settings of the models that can rank responses, by asset."""
-        rewards = {
-            f"reward_model_{name}": _overridden(
-                self.reward_model, override, f"reward_models.{name}"
-            )
-            for name, override in self.reward_models.items()
-        }
-        models = {"reward_model": self.reward_model, **rewards}
-        if self.preference_model is not None:
-            models["preference_model"] = self.preference_model
-        return models
+    def rankers(self) -> dict[str, Settings | None]:
+        """Return the settings of what can rank responses, by the values of `loop.ranker`."""
+        found: dict[str, Settings | None] = {}
+        for kind in RANKER_KINDS:
+            settings = getattr(self, kind.name, None)
+            if settings is None and kind.has_settings:
+                continue
+            found[kind.name] = settings
+            overrides = getattr(self, kind.variants) if kind.variants else {}
+            for name, override in overrides.items():
+                key = f"{kind.variants}.{name}"
+                found[f"{kind.name}_{name}"] = _overridden(settings, override, key)
+        return found
+
+    def trained_rankers(self) -> dict[str, TrainedRankerSettings]:
+        """Return the settings of the models that can rank responses, by asset."""
+        rankers = self.rankers().items()
+        return {name: one for name, one in rankers if isinstance(one, TrainedRankerSettings)}
 
     def refresh_of(self, loop: LoopSettings) -> RewardModelSettings:
         """Resolve the training settings of a refresh of the loop's reward model.
@@ -208,10 +218,6 @@ class Recipe(Settings):
             for name, settings in self.benchmarks.items()
             if isinstance(settings, JudgedSettings)
         }
-
-    def rankers(self) -> list[str]:
-        """Names that `loop.ranker` may have."""
-        return [*self.trained_rankers(), *(["judge"] if self.judge else [])]
 
     def mixture(self, name: str) -> dict[str, MixtureSource]:
         """Look up the parts of a mixture."""

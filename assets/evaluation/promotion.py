@@ -119,7 +119,7 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
     compared = {"split": "validation", "decoding": settings.decoding}
     sides = [rows.filter(**compared) for rows in (challenger, answers)]
     by_judge = settings.metric == BY_JUDGE
-    rows = _judged(study, step, *sides) if by_judge else advantages(*sides, settings.metric)
+    rows = _judged(step, *sides) if by_judge else advantages(*sides, settings.metric)
     how = bootstrap.Resampling(settings.level, seed=study.seed(step.asset))
     advantage = bootstrap.mean(rows, how=how)
     return promotions.record(
@@ -142,11 +142,9 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
     )
 
 
-def _judged(
-    study: Study, step: Step, challenger: pl.DataFrame, current: pl.DataFrame
-) -> pl.DataFrame:
+def _judged(step: Step, challenger: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     """Have the recipe's judge compare one response of each; its undecided prompts do not count."""
     pairs = one_response_each(challenger, current, step.lake.read("prompts"))
-    shares, undecided = judged_pairs(study, step, pairs)
+    shares, undecided = judged_pairs(step, pairs)
     step.log.info(f"{step.asset}: {undecided.height} of {pairs.height} prompts have no verdict")
     return shares.select(prompt_id="pair_id", value=shares["chosen_reward"] - 0.5)

@@ -1,11 +1,10 @@
-"""RewardBench and its relatives: the rankers on labelled pairs that they never saw (Table 2).
+"""RewardBench and its relatives: rankers measured on labelled pairs of other people (Table 2).
 
-Lives here: the results of every model that the recipe trains to rank and of its judge, and the
-report over them. Not here: statistics (`transforms.benchmarks.reward_bench.results`), the sets
+One asset per ranker of the recipe has its results, and a report compares them. Not here: the
+statistics (`transforms.benchmarks.reward_bench.results`), the sets
 (`transforms.public_sets`).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -13,18 +12,15 @@ import polars as pl
 
 from assets.data.sources import origin_settings
 from assets.declare import declare
-from assets.loop.judges import judge_id, judge_settings, judged_pairs
-from assets.loop.rankers import RankerSettings, pair_rewards
+from assets.loop.ranking.ranker import Ranker
+from assets.loop.ranking.registry import find_ranker
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
-from assets.reports import MOST_ROWS
+from assets.reports import MOST_ROWS, report_asset
 from assets.study import Study
-from training.settings.stages import PreferenceModelSettings
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import bench_results
-from transforms.identity import digest
-from transforms.lake.query import connect, describe, report
-from transforms.lake.records import checkpoints, training_metrics
+from transforms.lake.records import training_metrics
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import PAIR_SETS
 
@@ -33,86 +29,37 @@ REPORT = "reward_bench"
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the results of each model and Table 2; none where the recipe names no bench set."""
+    """Build the results of each ranker and Table 2; none where the recipe names no bench set."""
     if not study.recipe.reward_bench:
         return []
-    models = study.recipe.trained_rankers()
-    results = [_model_results(study, *model) for model in models.items()]
-    names = [*models]
-    if study.recipe.judge:
-        results.append(_judge_results(study))
-        names.append("judge")
-    return [*results, _report(study, tuple(_key(name) for name in names))]
+    rankers = [find_ranker(study, study.recipe.loop, name) for name in study.recipe.rankers()]
+    return [
+        *(_build_results(study, ranker) for ranker in rankers),
+        report_asset(study, REPORT, [_key(ranker) for ranker in rankers]),
+    ]
 
 
-def _key(model: str) -> str:
-    return f"{REPORT}/{model}"
+def _key(ranker: Ranker) -> str:
+    return f"{REPORT}/{ranker.name}"
 
 
-def _model_results(study: Study, model: str, ranker: RankerSettings) -> dg.AssetsDefinition:
-    compares = isinstance(ranker, PreferenceModelSettings)
-
+def _build_results(study: Study, ranker: Ranker) -> dg.AssetsDefinition:
     @declare(
         study,
-        _key(model),
+        _key(ranker),
         group="reward",
         table=TABLES[TABLE],
-        deps=(model,),
-        settings=lambda _: {
-            **_sets(study),
-            "max_tokens": ranker.max_tokens,
-            "mixture": ranker.mixture,
-            "dtype": study.recipe.model.dtype,
-        },
+        deps=ranker.assets,
+        settings=lambda _: {**_sets(study), **ranker.pair_settings()},
+        checks=ranker.checks,
         accelerator=True,
-        kinds=("deltalake", "pytorch"),
-        description=f"Accuracy of {model}, and of length alone on the same pairs. Pairs longer "
-        "than the model was trained to read are in no figure: they are counted, and listed in "
+        kinds=("deltalake", ranker.engine),
+        description=f"Accuracy of {ranker.name}, and of length alone on the same pairs. "
+        f"{ranker.unranked_pairs} are in no figure: they are counted, and listed in "
         "`dropped_rows`.",
     )
     def results(step: Step) -> Made:
-        checkpoint = checkpoints.latest(step.lake, model, step.experiment)
-        return _measure(
-            study,
-            step,
-            lambda pairs: pair_rewards(study, step, checkpoint.path, pairs, ranker),
-            model=model,
-            model_id=checkpoint.checkpoint_id,
-            kind="preference_model" if compares else "reward_model",
-            mixture=ranker.mixture,
-        )
-
-    return results
-
-
-def _judge_results(study: Study) -> dg.AssetsDefinition:
-    @declare(
-        study,
-        _key("judge"),
-        group="reward",
-        table=TABLES[TABLE],
-        settings=lambda _: {
-            **_sets(study),
-            "judge": judge_settings(study.recipe.judge),
-            "dtype": study.recipe.model.dtype,
-        },
-        checks=("judgments_are_usable",),
-        accelerator=True,
-        kinds=("deltalake", "vllm"),
-        description="Accuracy of the judge (Table 2's rows `Prompting`), every pair in both "
-        "orders, and of length alone. Pairs "
-        "without a verdict are in no figure: they are counted, and named in `dropped_rows`.",
-    )
-    def results(step: Step) -> Made:
-        return _measure(
-            study,
-            step,
-            lambda pairs: judged_pairs(study, step, pairs),
-            model="judge",
-            model_id=judge_id(study),
-            kind="judge",
-            mixture="",
-        )
+        return _measure(step, ranker)
 
     return results
 
@@ -122,17 +69,18 @@ def _sets(study: Study) -> dict[str, Any]:
     return {"reward_bench": {name: origin_settings(origin) for name, origin in origins}}
 
 
-def _measure(
-    study: Study,
-    step: Step,
-    reward: Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]],
-    **model: str,
-) -> Made:
-    """Measure a model on every bench set; `reward` gives rewards of pairs, and those without."""
+def _measure(step: Step, ranker: Ranker) -> Made:
+    """Measure a ranker on every bench set of the recipe."""
+    model = {
+        "model": ranker.name,
+        "model_id": ranker.ranker_id(step),
+        "kind": ranker.kind,
+        "mixture": ranker.mixture,
+    }
     frames = []
-    for name, origin in study.recipe.reward_bench.items():
+    for name, origin in step.study.recipe.reward_bench.items():
         pairs = read_bench_set(name, origin)
-        rewards, without = reward(pairs)
+        rewards, without = ranker.pair_rewards(step, pairs)
         step.log.info(f"{name}: {pairs.height} pairs, {without.height} without a reward")
         training_metrics.record_dropped(
             step.lake, without, asset=f"{step.asset}/{name}", experiment=step.experiment
@@ -158,23 +106,3 @@ def _measure(
         f"{TABLE}@{version}",
         {**table_metadata(rows, version), "sections": table_preview(sections, MOST_ROWS)},
     )
-
-
-def _report(study: Study, results: tuple[str, ...]) -> dg.AssetsDefinition:
-    @declare(
-        study,
-        REPORT,
-        group="reports",
-        deps=results,
-        kinds=("duckdb",),
-        description=describe("reports", REPORT),
-    )
-    def table_2(step: Step) -> Made:
-        with connect(step.lake) as connection:
-            rows = report(connection, REPORT)
-        return Made(
-            f"{REPORT}@{digest(rows.write_csv())}",
-            {"dagster/row_count": rows.height, "report": table_preview(rows, MOST_ROWS)},
-        )
-
-    return table_2

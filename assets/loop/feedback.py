@@ -15,7 +15,7 @@ import polars as pl
 from assets.declare import declare
 from assets.loop.chain import Chain
 from assets.loop.oracles import oracle_settings, write_labels
-from assets.loop.rankers import validate_ranker
+from assets.loop.ranking.registry import find_ranker
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
@@ -65,33 +65,23 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         **common,
     )
     def label_queue(step: Step) -> Made:
-        from training.scoring import score
-
         slice_, feedback = chain.slice(step), step.loop.feedback
-        name = last_model(step.loop)
-        model = checkpoints.latest(step.lake, name, step.experiment)
+        ranker = find_ranker(study, step.loop, last_model(step.loop))
         rows = responses.with_prompts(step.lake, **slice_)
         rewards: list[pl.DataFrame] = []
-        score(
-            rows,
-            model.path,
-            step.loop.scoring,
-            dtype=study.recipe.model.dtype,
-            commit=rewards.append,
-            description=step.asset,
-        )
+        ranker.rank(step, rows, rewards.append)
         pairs = askable_pairs(
             rows.join(
                 pl.concat(rewards).select("prompt_id", "response_index", "reward"),
                 on=["prompt_id", "response_index"],
             )
         )
-        chosen = choose_pairs(pairs, feedback.labels, feedback.choice, study.seed(step.asset))
+        chosen = choose_pairs(pairs, feedback.labels, feedback.choice, step.seed)
         queue = responses.stamp(
             chosen,
             **slice_,
-            reward_model=name,
-            reward_model_id=model.checkpoint_id,
+            reward_model=ranker.name,
+            reward_model_id=ranker.ranker_id(step),
             choice=feedback.choice,
         ).select(list(schema_of("label_queue")))
         version = step.lake.overwrite("label_queue", queue, **slice_)
@@ -116,7 +106,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     def preference_labels(step: Step) -> Made:
         slice_ = chain.slice(step)
         queue = step.lake.read("label_queue", **slice_).sort("place")
-        labels = write_labels(study, step, queue, **slice_)
+        labels = write_labels(step, queue, **slice_)
         version = step.lake.version("preference_labels")
         return Made(
             f"preference_labels@{version}",
@@ -159,7 +149,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             oracle=feedback.oracle,
             mixture=settings.mixture,
             replay=feedback.replay,
-            seed=study.seed(step.asset),
+            seed=step.seed,
         )
         made = train(
             study,
@@ -170,7 +160,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             start=last,
             iteration=chain.iteration,
         )
-        measured = validate_ranker(study, step, settings, chain.iteration)
+        measured = find_ranker(study, step.loop, step.asset).validate(step, chain.iteration)
         return Made(made.output_id, {**made.metadata, **measured})
 
     return [label_queue, preference_labels, reward_model]

@@ -3,11 +3,10 @@
 import dagster as dg
 
 from assets.declare import declare
-from assets.loop.rankers import RankerSettings, validate_ranker
+from assets.loop.ranking.registry import find_ranker
 from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
-from training.settings.stages import PreferenceModelSettings
 from transforms.lake.records import checkpoints
 from transforms.prompts import rows_by_split
 
@@ -53,37 +52,33 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(study, step, "sft", rows, recipe.sft, start=model)
 
-    rankers = (_ranker(study, *ranker) for ranker in recipe.trained_rankers().items())
+    rankers = (_build_ranker(study, name) for name in recipe.trained_rankers())
     return [initial_model_, sft_policy, *rankers]
 
 
-def _ranker(study: Study, name: str, settings: RankerSettings) -> dg.AssetsDefinition:
+def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
     """Build a model that ranks responses; a recipe may have several, on other mixtures."""
-    compares = isinstance(settings, PreferenceModelSettings)
-    stage = "preference_model" if compares else "reward_model"
+    ranker = find_ranker(study, study.recipe.loop, name)
+    settings = ranker.settings
 
     @declare(
         study,
         name,
         group="reward",
         deps=("sft_policy", "preference_pairs", "mixture_pairs"),
-        settings=lambda _: {stage: settings.decisive(), **study.model_settings},
+        settings=lambda _: {ranker.kind: settings.decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
-        description=(
-            "Pairwise preference model: pi_0 trained to name the better of two responses, A or B. "
-            if compares
-            else "Bradley-Terry reward model: trained on pairs from pi_0 with a scalar head. "
-        )
-        + f"Its pairs are mixture {settings.mixture}; its accuracy is measured on pairs whose "
+        description=f"{ranker.training} "
+        f"Its pairs are mixture {settings.mixture}; its accuracy is measured on pairs whose "
         "prompts are in no training table.",
     )
-    def ranker(step: Step) -> Made:
+    def model(step: Step) -> Made:
         policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
         rows = rows_by_split.training_pairs(pairs, mixture)
-        made = train(study, step, stage, rows, settings, start=policy)
-        return Made(made.output_id, {**made.metadata, **validate_ranker(study, step, settings)})
+        made = train(study, step, ranker.kind, rows, settings, start=policy)
+        return Made(made.output_id, {**made.metadata, **ranker.validate(step)})
 
-    return ranker
+    return model

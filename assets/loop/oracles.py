@@ -27,13 +27,10 @@ def oracle_settings(study: Study, loop: LoopSettings) -> dict[str, Any]:
     return settings
 
 
-def write_labels(
-    study: Study, step: Step, queue: pl.DataFrame, **slice_: str | int
-) -> pl.DataFrame:
+def write_labels(step: Step, queue: pl.DataFrame, **slice_: str | int) -> pl.DataFrame:
     """Have a queue labelled by the experiment's oracle; labels of other oracles stay.
 
     Args:
-        study: the study.
         step: the asset's step.
         queue: rows of `label_queue`.
         slice_: experiment and iteration.
@@ -51,7 +48,7 @@ def write_labels(
         labels = gold_labels(queue, gold_reward, gold_version())
     else:
         comparisons = queue.select("prompt", "first", "second", comparison_id="pair_id")
-        judge_id, judgments = ask_judge(study, step, comparisons)
+        judge_id, judgments = ask_judge(step, comparisons)
         labels = judge_labels(queue, judgments, judge_id)
     labels = stamp(labels, **slice_).select(list(schema_of("preference_labels")))
     step.lake.overwrite("preference_labels", labels, **slice_, oracle=oracle)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from assets.loop.chain import Chain
 from assets.materialize import Step
-from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.sampling import SamplingSettings
 from transforms.lake.asset_names import iteration_asset
@@ -30,7 +29,7 @@ class Engine:
     keys: responses.Keys
 
 
-def engines(study: Study, step: Step, chain: Chain) -> list[Engine]:
+def engines(step: Step, chain: Chain) -> list[Engine]:
     """Group an iteration's samplers by the policy that they take, in the order of the samplers.
 
     Samplers whose policies are the same checkpoint share an engine, and nothing else. An engine of
@@ -58,7 +57,7 @@ def engines(study: Study, step: Step, chain: Chain) -> list[Engine]:
     found = []
     for policy, drawn in of_policy.items():
         own = () if assets[policy] == chain.sampled_policy else (assets[policy],)
-        seed = study.seed("/".join([step.asset, *own]))
+        seed = step.study.seed("/".join([step.asset, *own]))
         settings = sampling.model_copy(
             update={"samplers": sampling.samplers and tuple(named[one.sampler] for one in drawn)}
         )

@@ -1,6 +1,6 @@
-"""Drawing the responses of an iteration: all n at once, or round by round (adaptive n).
+"""Sampling of the responses of an iteration: all n at once, or round by round (adaptive n).
 
-Lives here: what the assets `generations` do. Not here: an engine (`training.generation`), which
+The body of the assets `generations`. Not here: an engine (`training.generation`), which
 policies it takes (`assets.loop.samplers`), when a prompt is settled
 (`transforms.pairs.adaptive`).
 """
@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from assets.loop.chain import Chain
-from assets.loop.rankers import Ranker, ranker_settings
+from assets.loop.ranking.registry import select_ranker
 from assets.loop.samplers import Engine, engines
 from assets.loop.scores import describe_reuse, score_missing
 from assets.materialize import Step
@@ -33,24 +33,24 @@ STOPS = "sampling_stops"
 
 
 def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[str, Any]:
-    """Say what responses depend on besides policies and prompts; with adaptive n, the rewards."""
+    """Return the settings that responses depend on; with adaptive n, those of the rewards, too."""
     settings = {"sampling": loop.sampling.model_dump(), **study.model_settings}
     if loop.sampling.adaptive is not None:
-        settings["ranker"] = ranker_settings(study, loop, chain.ranker(loop))
+        settings["ranker"] = select_ranker(study, chain, loop).response_settings(loop)
         settings["pairs"] = loop.pairs.ordering()
     return settings
 
 
-def draw(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
-    """Draw what is missing of a chain's responses; say what the asset's page shows of it."""
+def sample(step: Step, chain: Chain) -> dict[str, Any]:
+    """Sample the missing responses of a chain; return what the asset's page shows."""
     if step.loop.sampling.adaptive is None:
-        return draw_at_once(study, step, chain)
-    return draw_in_rounds(study, step, chain)
+        return sample_at_once(step, chain)
+    return sample_in_rounds(step, chain)
 
 
-def draw_at_once(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
-    """Draw all n responses of every prompt, one engine per policy."""
-    drawn = engines(study, step, chain)
+def sample_at_once(step: Step, chain: Chain) -> dict[str, Any]:
+    """Sample all n responses of every prompt, with one engine per policy."""
+    drawn = engines(step, chain)
     keys = [engine.keys for engine in drawn]
     missing = responses.missing_prompts(step.lake, keys, chain.splits)
     adopted = _reuse(step, keys, missing)
@@ -59,7 +59,7 @@ def draw_at_once(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
     return {
         "prompts_sampled": max(prompts.height for prompts in missing),
         **adopted,
-        **_run(study, step, drawn, missing),
+        **_run(step, drawn, missing),
     }
 
 
@@ -75,25 +75,25 @@ def _reuse(
     return describe_reuse(step, copied)
 
 
-def draw_in_rounds(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
-    """Draw a round, score it, and go on with the prompts that are not settled, at most to n.
+def sample_in_rounds(step: Step, chain: Chain) -> dict[str, Any]:
+    """Sample a round, score it, and continue with the prompts that are not settled, up to n.
 
     A run that was killed goes on in the round that it was in: a prompt has whole rounds, and one
     that a round has reached is not due in it again. The scores are those of the asset `scores`,
     which finds them there. Where a prompt stops is written to `sampling_stops`, which the check
-    `every_prompt_sampled_n_times` compares with what was drawn.
+    `every_prompt_sampled_n_times` compares with the sampled responses.
     """
-    (whole,) = engines(study, step, chain)
+    (whole,) = engines(step, chain)
     sampling, slice_ = step.loop.sampling, chain.slice(step)
-    size, ranker = sampling.adaptive.round, Ranker.of(study, step, chain.ranker(step.loop))
+    size, ranker = sampling.adaptive.round, select_ranker(step.study, chain, step.loop)
     decided_by = [whole.keys.sampling_id, sampling.adaptive.model_dump(), step.settings["pairs"]]
-    sampling_id = digest_settings([*decided_by, ranker.columns])
+    sampling_id = digest_settings([*decided_by, ranker.columns(step)])
     (draws,) = whole.keys.draws
     found: list[dict[str, Any]] = []
     stopped, waits = pl.DataFrame(), step.log.warning
     with writing(step.lake, chain.asset("scores"), step.experiment, wait=waits):
         for first in range(0, sampling.n, size):
-            seed = study.seed(f"{step.asset}/from_{first}") if first else whole.seed
+            seed = step.study.seed(f"{step.asset}/from_{first}") if first else whole.seed
             engine = Engine(
                 whole.policy,
                 sampling.model_copy(update={"n": size, "adaptive": None}),
@@ -105,8 +105,8 @@ def draw_in_rounds(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
                 ),
             )
             due = responses.due_prompts(step.lake, engine.keys, chain.splits, stopped)
-            found.append(_run(study, step, [engine], [due]))
-            score_missing(study, step, ranker, slice_)
+            found.append(_run(step, [engine], [due]))
+            score_missing(step, ranker, slice_)
             rows = responses.with_rewards(step.lake, **slice_)
             stopped = stops(rows, sampling.adaptive, step.loop.pairs, sampling.n)
     stamped = responses.stamp(stopped, **slice_, sampling_id=sampling_id)
@@ -119,9 +119,7 @@ def draw_in_rounds(study: Study, step: Step, chain: Chain) -> dict[str, Any]:
     }
 
 
-def _run(
-    study: Study, step: Step, drawn: Sequence[Engine], missing: Sequence[pl.DataFrame]
-) -> dict[str, Any]:
+def _run(step: Step, drawn: Sequence[Engine], missing: Sequence[pl.DataFrame]) -> dict[str, Any]:
     """Start each engine that has prompts, and commit its responses chunk by chunk."""
     # Imported here: the web server loads definitions, and must not load torch.
     from training.generation import generate
@@ -139,7 +137,7 @@ def _run(
                     engine.policy.path,
                     engine.settings,
                     seed=engine.seed,
-                    dtype=study.recipe.model.dtype,
+                    dtype=step.dtype,
                     commit=lambda rows, keys=engine.keys: commit(keys.stamp(rows)),
                     description=step.asset,
                 )

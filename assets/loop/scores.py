@@ -1,29 +1,27 @@
 """Scores of a slice of responses: copied from other experiments, the missing ones by the ranker.
 
-Not here: rankers (`assets.loop.rankers`), which assets score (`assets.loop.chain`,
+Not here: rankers (`assets.loop.ranking`), which assets score (`assets.loop.tables`,
 `assets.loop.sampling`).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from assets.loop.rankers import Ranker, rank
+from assets.loop.ranking.ranker import Ranker
 from assets.materialize import Step
-from assets.study import Study
 from transforms.lake.lake import Chunks
 from transforms.pairs import responses
 from transforms.pairs.reuse import adopt_scores
 
 
-def score_missing(
-    study: Study, step: Step, ranker: Ranker, slice_: dict[str, Any]
-) -> dict[str, Any]:
+def score_missing(step: Step, ranker: Ranker, slice_: dict[str, Any]) -> dict[str, Any]:
     """Score the responses of a slice that the ranker has not scored, and commit chunk by chunk.
 
     Returns:
         What the asset's page shows; `responses_scored` is always there.
     """
-    keys = (ranker.ranker_id, ranker.ranking_id)
+    columns = ranker.columns(step)
+    keys = (columns["ranker_id"], columns["ranking_id"])
     missing = responses.unscored(step.lake, *keys, **slice_)
     adopted = describe_reuse(step, adopt_scores(step.lake, *keys, missing, **slice_))
     if adopted:
@@ -32,13 +30,11 @@ def score_missing(
     metadata = {"responses_scored": missing.height, "ranker": ranker.name, **adopted}
     if missing.height:
         commit = Chunks(step.lake, "scores")
-        metadata |= rank(
-            study,
+        metadata |= ranker.rank(
             step,
             missing,
-            ranker,
             lambda rewards: commit(
-                responses.stamp(responses.with_origin(rewards, missing), **ranker.columns, **slice_)
+                responses.stamp(responses.with_origin(rewards, missing), **columns, **slice_)
             ),
         )
     return metadata

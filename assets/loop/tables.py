@@ -12,9 +12,9 @@ from assets.declare import declare
 from assets.loop.chain import Chain
 from assets.loop.health import health_warnings, record_health
 from assets.loop.pairing import PAIR_CHECKS, write_pairs
-from assets.loop.rankers import Ranker, ranker_settings
+from assets.loop.ranking.registry import select_ranker
 from assets.loop.samplers import sampled_policies
-from assets.loop.sampling import draw, generation_settings
+from assets.loop.sampling import generation_settings, sample
 from assets.loop.scores import score_missing
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
@@ -57,7 +57,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         chain.asset("generations"),
         table=TABLES["generations"],
         deps=("prompts", "prompt_splits", *_all_sampled(study, chain)),
-        reads=lambda loop: ("prompts", "prompt_splits", *_sampled_by(chain, loop)),
+        reads=lambda loop: ("prompts", "prompt_splits", *_sampled_by(study, chain, loop)),
         settings=lambda loop: generation_settings(study, chain, loop),
         checks=RESPONSE_CHECKS,
         scope=chain.slice,
@@ -69,7 +69,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         **common,
     )
     def generations(step: Step) -> Made:
-        metadata = draw(study, step, chain)
+        metadata = sample(step, chain)
         rows = step.lake.read("generations", **chain.slice(step))
         version = step.lake.version("generations")
         return Made(f"generations@{version}", {**table_metadata(rows, version), **metadata})
@@ -79,8 +79,12 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         chain.asset("scores"),
         table=TABLES["scores"],
         deps=(chain.asset("generations"), "prompts", *_rankers(study, chain)),
-        reads=lambda loop: (chain.asset("generations"), "prompts", *_read_ranker(chain, loop)),
-        settings=lambda loop: ranker_settings(study, loop, chain.ranker(loop)),
+        reads=lambda loop: (
+            chain.asset("generations"),
+            "prompts",
+            *select_ranker(study, chain, loop).assets,
+        ),
+        settings=lambda loop: select_ranker(study, chain, loop).response_settings(loop),
         checks=SCORE_CHECKS,
         scope=chain.slice,
         accelerator=True,
@@ -90,8 +94,8 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         **common,
     )
     def scores(step: Step) -> Made:
-        ranker = Ranker.of(study, step, chain.ranker(step.loop))
-        metadata = score_missing(study, step, ranker, chain.slice(step))
+        ranker = select_ranker(study, chain, step.loop)
+        metadata = score_missing(step, ranker, chain.slice(step))
         scored = step.lake.read("scores", **chain.slice(step))
         version = step.lake.version("scores")
         return Made(
@@ -109,28 +113,29 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
 
 def _all_sampled(study: Study, chain: Chain) -> list[str]:
     """List what the responses of all experiments are sampled from."""
-    return sorted({name for loop in _loops(study, chain) for name in _sampled_by(chain, loop)})
+    return sorted(
+        {name for loop in _loops(study, chain) for name in _sampled_by(study, chain, loop)}
+    )
 
 
-def _sampled_by(chain: Chain, loop: LoopSettings) -> list[str]:
+def _sampled_by(study: Study, chain: Chain, loop: LoopSettings) -> list[str]:
     """List the policies that are sampled and, with adaptive n, the ranker between rounds."""
-    ranker = _read_ranker(chain, loop) if loop.sampling.adaptive is not None else []
-    return [*sampled_policies(chain, loop), *ranker]
+    policies = sampled_policies(chain, loop)
+    if loop.sampling.adaptive is None:
+        return policies
+    return [*policies, *select_ranker(study, chain, loop).assets]
 
 
 def _rankers(study: Study, chain: Chain) -> list[str]:
     """List the models that any experiment ranks by; a judge has no asset."""
-    return sorted({name for loop in _loops(study, chain) for name in _read_ranker(chain, loop)})
+    rankers = [select_ranker(study, chain, loop) for loop in _loops(study, chain)]
+    return sorted({name for ranker in rankers for name in ranker.assets})
 
 
 def _loops(study: Study, chain: Chain) -> list[LoopSettings]:
     """List the loops that have the chain's tables of responses."""
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
     return [loop for loop in map(study.loop, experiments) if loop.has_responses]
-
-
-def _read_ranker(chain: Chain, loop: LoopSettings) -> list[str]:
-    return [] if loop.ranker == "judge" else [chain.ranker(loop)]
 
 
 def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:

@@ -1,7 +1,8 @@
 -- A row is a set of scores that do not belong to the responses and the ranker of today: another
 -- policy or sampling made the response that was scored, another model or setting than the rest of
 -- the slice scored it, or a model that is not the newest of its asset, for the experiment or for
--- all; or the refreshed model of another iteration. A judge has no checkpoint.
+-- all; or the refreshed model of another iteration. A ranker without weights of the lake, such as a
+-- judge, has no checkpoint to compare with.
 with
 
 scores as (select * from scores),
@@ -34,7 +35,8 @@ compared as (
             when rankings.rankings > 1 then 'several rankings'
             when regexp_extract(scores.ranker, '^iteration_(\d+)/', 1)
                 not in ('', scores.iteration::varchar) then 'of another iteration'
-            when scores.ranker <> 'judge' and scores.ranker_id is distinct from newest.newest_id
+            when scores.ranker in (select ranker from newest)
+                and scores.ranker_id is distinct from newest.newest_id
                 then 'not the newest ' || scores.ranker
         end as fault
     from scores

@@ -358,6 +358,16 @@ def test_scores_of_a_model_that_was_trained_again():
     assert found["fault"].to_list() == ["not the newest reward_model"]
 
 
+def test_a_ranker_without_a_checkpoint_is_compared_with_none():
+    found = failures(
+        "scored_by_the_expected_ranker",
+        generations=generations(("p", 0)),
+        scores=scores(("p", 0), ranker_id="rules").with_columns(ranker=pl.lit("length")),
+        checkpoints=table("checkpoints", checkpoint("reward_model", "rm")),
+    )
+    assert found.is_empty()
+
+
 def test_every_experiment_has_a_refreshed_model_of_its_own():
     def found(ranker, ranker_id):
         return failures(

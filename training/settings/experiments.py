@@ -8,6 +8,7 @@ from typing import Any
 
 from training.settings.feedback import FeedbackSettings
 from training.settings.loop import LoopSettings
+from training.settings.rankers import find_kind
 
 RESERVED = ("shared", "one_shot", "length_study", "current")
 """Names under which tables hold rows that belong to no experiment of the recipe."""
@@ -32,7 +33,6 @@ def require_consistent(
     loop: LoopSettings,
     *,
     rankers: Sequence[str],
-    reward_models: Sequence[str],
     oracles: Sequence[str],
 ) -> None:
     """Refuse loop settings that the recipe's other parts do not allow.
@@ -41,7 +41,6 @@ def require_consistent(
         experiment: its name.
         loop: its resolved settings.
         rankers: names that `loop.ranker` may have.
-        reward_models: those of them that are reward models.
         oracles: what can label pairs in this recipe.
 
     Raises:
@@ -51,24 +50,25 @@ def require_consistent(
         raise ValueError(
             f"experiment {experiment}: sampling.n is 1; a pair needs at least 2 responses"
         )
-    if loop.ranker == "judge" and loop.ranking.method != "round_robin":
-        raise ValueError(
-            f"experiment {experiment}: a judge ranks by ranking.method round_robin only"
-        )
     if loop.ranker not in rankers:
         raise ValueError(
             f"experiment {experiment} ranks by {loop.ranker!r}; the rankers are "
             f"{', '.join(rankers)}"
         )
+    kind = find_kind(loop.ranker)
+    if loop.ranking.method not in kind.methods:
+        raise ValueError(
+            f"experiment {experiment}: a {kind.name} ranks by ranking.method "
+            f"{' or '.join(kind.methods)} only"
+        )
     if loop.feedback is not None:
-        _require_feedback(experiment, loop.ranker, loop.feedback, reward_models, oracles)
+        _require_feedback(experiment, loop.ranker, loop.feedback, oracles)
 
 
 def _require_feedback(
     experiment: str,
     ranker: str,
     feedback: FeedbackSettings,
-    reward_models: Sequence[str],
     oracles: Sequence[str],
 ) -> None:
     """Refuse feedback without its oracle, or of a ranker that is no reward model."""
@@ -77,7 +77,7 @@ def _require_feedback(
             f"experiment {experiment}: feedback.oracle is {feedback.oracle}, which the "
             f"recipe does not have: set `{feedback.oracle}`"
         )
-    if ranker not in reward_models:
+    if not find_kind(ranker).is_reward_model:
         raise ValueError(
             f"experiment {experiment}: feedback refreshes a reward model, and ranker is {ranker!r}"
         )

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from training.settings.feedback import FeedbackSettings
 from training.settings.objectives import ObjectiveSettings
+from training.settings.rankers import find_kind
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import RankingSettings, ScoringSettings
 from training.settings.training import TrainingSettings
@@ -48,7 +49,7 @@ class LoopSettings(ObjectiveSettings):
     def _objective_fits(self) -> Self:
         self.training()  # refuses groups of settings that do not fit each other
         takes_reward_model = OBJECTIVES[self.objective].takes_reward_model
-        ranked = self.ranker.startswith("reward_model") and self.feedback is None
+        ranked = find_kind(self.ranker).is_reward_model and self.feedback is None
         if takes_reward_model and not ranked:
             raise ValueError(f"{self.objective} is trained on a reward model, and without feedback")
         return self
@@ -57,7 +58,7 @@ class LoopSettings(ObjectiveSettings):
     def _adaptive_margins(self) -> Self:
         if self.sampling.adaptive is None:
             return self
-        if not self.ranker.startswith("reward_model") or self.feedback is not None:
+        if not find_kind(self.ranker).scores_alone or self.feedback is not None:
             raise ValueError(
                 "sampling.adaptive scores between rounds, by a reward model that is there before"
                 " the responses: no other ranker, and no feedback"

@@ -18,16 +18,21 @@ class SFTSettings(TrainingSettings):
     """Pack conversations into blocks of max_tokens. Paper: "packed into blocks of 8192"."""
 
 
-class RewardModelSettings(TrainingSettings):
-    """Bradley-Terry reward model on `preference_pairs`, from pi_0 with a scalar head."""
+class TrainedRankerSettings(TrainingSettings):
+    """What every trained ranker shares: the mixture of its pairs."""
 
-    learning_rate: float = Field(default=2e-6, gt=0)
-    """Paper, section 2.2: 2e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
     mixture: str = "all"
     """Mixture of the recipe that it is trained on; `all` is every source of preferences."""
 
 
-class PreferenceModelSettings(TrainingSettings):
+class RewardModelSettings(TrainedRankerSettings):
+    """Bradley-Terry reward model on `preference_pairs`, from pi_0 with a scalar head."""
+
+    learning_rate: float = Field(default=2e-6, gt=0)
+    """Paper, section 2.2: 2e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
+
+
+class PreferenceModelSettings(TrainedRankerSettings):
     """Pairwise preference model: a causal model that answers which of two responses is better."""
 
     learning_rate: float = Field(default=5e-6, gt=0)
@@ -41,5 +46,3 @@ class PreferenceModelSettings(TrainingSettings):
     both_orders: bool = False
     """Train on each pair in both orders, two examples per pair; false chooses one order per pair,
     by a hash of its id. The paper's code chooses one."""
-    mixture: str = "all"
-    """Mixture of the recipe that it is trained on; `all` is every source of preferences."""

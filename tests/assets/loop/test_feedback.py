@@ -81,7 +81,7 @@ def label(make_tiny, tmp_path: Path) -> Callable[..., pl.DataFrame]:
         study = Study(make_tiny(feedback, *overrides))
         log = dg.get_dagster_logger()
         step = Step(study, lake, "iteration_1/preference_labels", "e", study.loop("e"), log, {}, {})
-        write_labels(study, step, rows, experiment="e", iteration=1)
+        write_labels(step, rows, experiment="e", iteration=1)
         return lake.read("preference_labels")
 
     return by

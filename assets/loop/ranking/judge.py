@@ -1,0 +1,56 @@
+"""The judge as a ranker: a response's reward is its share of the verdicts for it.
+
+Not here: asking the judge (`assets.loop.judges`), the shares (`transforms.pairs.judgments`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import polars as pl
+
+from assets.loop.judges import judge_id, judge_settings, judged_pairs, judged_responses
+from assets.loop.ranking.ranker import Commit, Ranker
+from assets.materialize import Step
+from training.settings.judge import JudgeSettings
+from training.settings.loop import LoopSettings
+
+
+class JudgeRanker(Ranker):
+    """The recipe's judge."""
+
+    kind: ClassVar[str] = "judge"
+    engine: ClassVar[str] = "vllm"
+    checks: ClassVar[Sequence[str]] = ("judgments_are_usable",)
+    unranked_pairs: ClassVar[str] = "Pairs without a verdict"
+    settings: JudgeSettings
+
+    def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return what rewards depend on: also the judge, and which comparisons it makes."""
+        return {
+            **super().response_settings(loop),
+            "method": loop.ranking.method,
+            "judge": judge_settings(self.settings),
+        }
+
+    def ranker_id(self, step: Step) -> str:
+        """Return the judge's id."""
+        return judge_id(self.study)
+
+    def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+        """Have the judge compare the responses of every prompt."""
+        run = judged_responses(step, rows, step.loop.ranking, commit)
+        return {
+            "comparisons_asked": run.judged.comparisons,
+            "unparseable_answers": run.judged.unparseable,
+            "unanswered_requests": run.judged.unanswered,
+            "undecided_meetings": run.undecided,
+            "unranked_responses": run.unranked,
+        }
+
+    def pair_settings(self) -> Mapping[str, Any]:
+        """Return the judge and its dtype."""
+        return {"judge": judge_settings(self.settings), "dtype": self.study.recipe.model.dtype}
+
+    def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Have the judge compare both sides of every pair, in both orders."""
+        return judged_pairs(step, pairs)

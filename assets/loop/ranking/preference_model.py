@@ -1,0 +1,47 @@
+"""The preference model as a ranker: it compares two responses of a prompt at a time."""
+
+from typing import Any, ClassVar
+
+import polars as pl
+
+from assets.loop.ranking.ranker import Commit
+from assets.loop.ranking.trained_ranker import TrainedRanker
+from assets.materialize import Step
+from training.settings.loop import LoopSettings
+from transforms.measures.reward_accuracy import as_rewards
+
+
+class PreferenceModelRanker(TrainedRanker):
+    """The recipe's pairwise preference model."""
+
+    kind: ClassVar[str] = "preference_model"
+    training: ClassVar[str] = (
+        "Pairwise preference model: pi_0 trained to name the better of two responses, A or B."
+    )
+
+    def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return what rewards depend on: also which comparisons are made."""
+        return {**super().response_settings(loop), "method": loop.ranking.method}
+
+    def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+        """Compare the responses of every prompt."""
+        from training.ranking import rank
+
+        run = rank(
+            rows,
+            self.checkpoint(step).path,
+            step.loop.ranking,
+            dtype=step.dtype,
+            commit=commit,
+            description=step.asset,
+        )
+        return {"comparisons": run.comparisons, "ranking_s": run.elapsed_s}
+
+    def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Compare both sides of every pair."""
+        from training.models.preference_forward import compare_pairs, split_by_length
+
+        folder = self.checkpoint(step).path
+        read, too_long = split_by_length(pairs, folder, self.settings.max_tokens)
+        compared = compare_pairs(read, folder, step.loop.ranking, dtype=step.dtype)
+        return as_rewards(compared), too_long

@@ -1,0 +1,104 @@
+"""The protocol of a ranker: what its assets depend on, and how it ranks.
+
+A new kind of ranker is a subclass in a file of this folder, its entry in
+`assets.loop.ranking.registry` and its `RankerKind` in `training.settings.rankers`; if it has
+settings, also a key in `training.recipe`. A ranker that calls a plain function needs no settings.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import polars as pl
+
+from assets.materialize import Step
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from transforms.identity import digest_settings
+
+Commit = Callable[[pl.DataFrame], Any]
+
+
+@dataclass(frozen=True)
+class Ranker(ABC):
+    """A ranker of a study."""
+
+    kind: ClassVar[str]
+    """Name of its `training.settings.rankers.RankerKind`."""
+    engine: ClassVar[str] = "pytorch"
+    """Label of its assets in the lineage graph."""
+    checks: ClassVar[Sequence[str]] = ()
+    """Files of `sql/checks` for an asset that ranks labelled pairs."""
+    unranked_pairs: ClassVar[str]
+    """Which labelled pairs have no reward, for people to read."""
+
+    study: Study
+    name: str
+    """Value of `loop.ranker`, or the asset of a reward model that an iteration refreshed."""
+    settings: Any
+    """Its settings of the recipe."""
+
+    @property
+    def assets(self) -> list[str]:
+        """Return the names of the assets that it reads."""
+        return []
+
+    @property
+    def mixture(self) -> str:
+        """Return the mixture of the pairs that it was trained on; empty if it was not trained."""
+        return ""
+
+    def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return the settings that rewards of responses depend on, besides weights."""
+        return {"ranker": self.name, "dtype": self.study.recipe.model.dtype}
+
+    def columns(self, step: Step) -> dict[str, str]:
+        """Return its columns of `scores`.
+
+        Raises:
+            InputError: its model is missing.
+        """
+        return {
+            "ranker": self.name,
+            "ranker_id": self.ranker_id(step),
+            "ranking_id": digest_settings(self.response_settings(step.loop)),
+        }
+
+    @abstractmethod
+    def ranker_id(self, step: Step) -> str:
+        """Return the identity of its weights, or of its rules.
+
+        Raises:
+            InputError: its model is missing.
+        """
+
+    @abstractmethod
+    def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+        """Rank responses.
+
+        Args:
+            step: the asset's step.
+            rows: prompt_id, response_index, prompt, response.
+            commit: called with prompt_id, response_index, reward, chunk by chunk.
+
+        Returns:
+            What the asset's page shows of the run.
+        """
+
+    @abstractmethod
+    def pair_settings(self) -> Mapping[str, Any]:
+        """Return the settings that rewards of labelled pairs depend on, besides weights."""
+
+    @abstractmethod
+    def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Rank labelled pairs.
+
+        Args:
+            step: the asset's step.
+            pairs: pair_id, prompt, chosen, rejected, and other columns.
+
+        Returns:
+            pair_id, chosen_reward, rejected_reward; and the pairs without a reward, as row_key,
+            reason, evidence.
+        """

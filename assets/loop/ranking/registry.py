@@ -1,0 +1,35 @@
+"""Every class of ranker by its kind, and the ranker that a chain or a name selects."""
+
+from collections.abc import Mapping
+
+from assets.loop.chain import Chain
+from assets.loop.ranking.judge import JudgeRanker
+from assets.loop.ranking.preference_model import PreferenceModelRanker
+from assets.loop.ranking.ranker import Ranker
+from assets.loop.ranking.reward_model import RewardModelRanker
+from assets.study import Study
+from training.settings.loop import LoopSettings
+from training.settings.rankers import find_kind
+
+RANKERS: Mapping[str, type[Ranker]] = {
+    ranker.kind: ranker for ranker in (RewardModelRanker, PreferenceModelRanker, JudgeRanker)
+}
+"""One class per kind of ranker."""
+
+
+def select_ranker(study: Study, chain: Chain, loop: LoopSettings) -> Ranker:
+    """Return the ranker of a chain's responses."""
+    return find_ranker(study, loop, chain.ranker(loop))
+
+
+def find_ranker(study: Study, loop: LoopSettings, name: str) -> Ranker:
+    """Return a ranker of the recipe, or a reward model that an iteration of a loop refreshed.
+
+    Args:
+        study: the study.
+        loop: settings of the experiment, for a refreshed reward model.
+        name: value of `loop.ranker`, or the asset of a refreshed reward model.
+    """
+    refreshed = "/" in name
+    settings = study.recipe.refresh_of(loop) if refreshed else study.recipe.rankers()[name]
+    return RANKERS[find_kind(loop.ranker if refreshed else name).name](study, name, settings)

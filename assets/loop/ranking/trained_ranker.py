@@ -1,0 +1,81 @@
+"""A ranker that the study trains: its checkpoint, and its accuracy on validation pairs.
+
+Not here: its training (`assets.loop.models`, `assets.loop.feedback`), how a kind ranks
+(`assets.loop.ranking.reward_model`, `assets.loop.ranking.preference_model`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from assets.loop.ranking.ranker import Ranker
+from assets.materialize import Step
+from assets.metadata import table_preview
+from training.settings.stages import TrainedRankerSettings
+from transforms.lake.records import checkpoints, training_metrics
+from transforms.lake.records.checkpoints import Checkpoint
+from transforms.measures.reward_accuracy import reward_model_results
+from transforms.prompts import rows_by_split
+
+
+class TrainedRanker(Ranker):
+    """A ranker with weights; its kind is also the stage that trains it."""
+
+    training: ClassVar[str]
+    """Sentence about its training, for the page of its asset."""
+    unranked_pairs: ClassVar[str] = "Pairs longer than the model was trained to read"
+    settings: TrainedRankerSettings
+
+    @property
+    def assets(self) -> list[str]:
+        """Return the asset of the model."""
+        return [self.name]
+
+    @property
+    def mixture(self) -> str:
+        """Return the mixture of the pairs that it was trained on."""
+        return self.settings.mixture
+
+    def checkpoint(self, step: Step) -> Checkpoint:
+        """Look up the model.
+
+        Raises:
+            InputError: it is missing.
+        """
+        return checkpoints.latest(step.lake, self.name, step.experiment)
+
+    def ranker_id(self, step: Step) -> str:
+        """Return the id of its checkpoint."""
+        return self.checkpoint(step).checkpoint_id
+
+    def pair_settings(self) -> Mapping[str, Any]:
+        """Return its length limit, its mixture and its dtype."""
+        return {
+            "max_tokens": self.settings.max_tokens,
+            "mixture": self.settings.mixture,
+            "dtype": self.study.recipe.model.dtype,
+        }
+
+    def validate(self, step: Step, iteration: int = 0) -> dict[str, Any]:
+        """Measure it on the validation pairs, beside a baseline by length alone.
+
+        Args:
+            step: of the asset that has just trained it.
+            iteration: that refreshed it; 0 outside the loop.
+
+        Returns:
+            What the asset's page shows of the results; they are in `evaluation_results`.
+        """
+        lake, slice_ = step.lake, {"experiment": step.experiment}
+        held = rows_by_split.reward_validation_pairs(lake.read("preference_pairs"))
+        rewards, too_long = self.pair_rewards(step, held)
+        training_metrics.record_dropped(lake, too_long, asset=f"{step.asset}/validation", **slice_)
+        results = reward_model_results(
+            held,
+            rewards,
+            model=self.name,
+            policy_id=self.ranker_id(step),
+            iteration=iteration,
+            **slice_,
+        )
+        lake.overwrite("evaluation_results", results, model=self.name, **slice_)
+        return {"validation": table_preview(results)}

@@ -1,0 +1,57 @@
+"""The kinds of rankers: one value each, listed once in `RANKER_KINDS`. Imports no torch.
+
+A ranker gives the n responses of a prompt the rewards that pairs are made of. Not here: how each
+kind ranks (`assets.loop.ranking`, one class each), the settings of a kind (a key of the recipe).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+METHODS = ("round_robin", "tournament")
+"""Values of `ranking.method`."""
+
+
+@dataclass(frozen=True)
+class RankerKind:
+    """What the settings of a study need to know about a kind of ranker."""
+
+    name: str
+    """Value of `loop.ranker`, and the key of the recipe that holds its settings."""
+    variants: str | None = None
+    """Key of the recipe with further rankers of this kind, as overrides of the first one's
+    settings. `loop.ranker` is then `<name>_<variant>`."""
+    has_settings: bool = True
+    """Whether a recipe has the ranker only where it sets the key `name`."""
+    is_reward_model: bool = False
+    """Whether it is a Bradley-Terry model: RLOO and fresh feedback train with no other kind."""
+    scores_alone: bool = False
+    """Whether a reward depends on the response alone and not on the other responses of the prompt.
+    Adaptive sampling scores a prompt before all of its responses exist."""
+    methods: Sequence[str] = METHODS
+    """Values of `ranking.method` that it allows."""
+
+    def includes(self, name: str) -> bool:
+        """Return whether `loop.ranker: <name>` selects a ranker of this kind."""
+        varied = self.variants is not None and name.startswith(f"{self.name}_")
+        return name == self.name or varied
+
+
+RANKER_KINDS = (
+    RankerKind("reward_model", variants="reward_models", is_reward_model=True, scores_alone=True),
+    RankerKind("preference_model"),
+    RankerKind("judge", methods=("round_robin",)),
+)
+"""Every kind of ranker."""
+
+
+def find_kind(name: str) -> RankerKind:
+    """Return the kind of the ranker that `loop.ranker` selects.
+
+    Raises:
+        ValueError: no kind has such a name.
+    """
+    for kind in RANKER_KINDS:
+        if kind.includes(name):
+            return kind
+    kinds = ", ".join(kind.name for kind in RANKER_KINDS)
+    raise ValueError(f"ranker is {name!r}; the kinds of rankers are {kinds}")
