@@ -48,7 +48,7 @@ def _table(name: str, table: Table) -> Iterator[str]:
     yield "| column | type | unit | meaning |"
     yield "|---|---|---|---|"
     for column, one in table.columns.items():
-        meaning = one.meaning.replace("|", "\\|").replace("<", "&lt;")
+        meaning = one.meaning.replace("|", "\\|")
         yield f"| `{column}` | {one.type_name} | {one.unit or ''} | {meaning} |"
     if name.startswith("raw_&"):
         yield "| … | | | the columns of the source, in the types of its catalogue entry |"

@@ -33,7 +33,7 @@ TABLES: dict[str, Table] = {
             "policy_id": POLICY_ID,
             "sampling_id": Column(pl.String, "hash of the sampling settings and the seed"),
             "sampler": Column(pl.Int32, "position in the recipe's list of samplers, from 0"),
-            "sampler_policy": Column(pl.String, "current | previous | initial | step@<share>"),
+            "sampler_policy": Column(pl.String, "current | previous | initial | step@share"),
             "n": Column(pl.Int32, "responses per prompt, over all samplers"),
             "temperature": Column(pl.Float64, "sampling temperature; has no unit"),
             "top_p": Column(pl.Float64, "probability mass that is sampled from", "share"),

@@ -57,9 +57,7 @@ TABLES: dict[str, Table] = {
     "source_rows": Table(
         grain="One row per table and source: the rows that came in, which are kept plus dropped.",
         columns={
-            "table": Column(
-                pl.String, "raw_<source> | preference_pairs | demonstrations | prompts"
-            ),
+            "table": Column(pl.String, "raw_… | preference_pairs | demonstrations | prompts"),
             "source": SOURCE,
             "entry": Column(pl.String, "catalogue entry of the source"),
             "rows_in": Column(pl.Int64, "rows of the files, candidate pairs, or conversations"),

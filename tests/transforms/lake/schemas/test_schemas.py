@@ -45,6 +45,7 @@ def test_every_table_has_a_grain_and_every_column_a_short_meaning():
     for name, column, described in DESCRIBED:
         where = f"{name}.{column}"
         assert re.fullmatch(r"[^\n]{3,72}(?<!\.)", described.meaning), where
+        assert "<" not in described.meaning, f"{where}: markdown would take it for a tag"
 
 
 UNITS = {
