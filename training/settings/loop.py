@@ -38,7 +38,8 @@ class LoopSettings(ObjectiveSettings):
     pairs: PairSettings = PairSettings()
     """How scored responses become pairs."""
     reference: Literal["initial", "previous"] = "initial"
-    """Reference of DPO. Paper: "always pi_0"; the published scripts use the previous iterate."""
+    """Reference policy of DPO, KTO and RLOO. Paper: "always pi_0"; the published scripts
+    use the previous iterate."""
     start: Literal["previous", "initial"] = "previous"
     """Weights that an iteration's training starts from. Paper: the previous iterate."""
     data: Literal["current", "accumulated"] = "current"
