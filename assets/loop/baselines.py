@@ -38,6 +38,6 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         pairs = rows_by_split.training_pairs(step.lake.read("preference_pairs"), mixture)
         prompts = rows_by_split.iteration_sizes(step.lake.read("prompt_splits"))
         settings = step.loop.dpo.for_offline(prompts)
-        return train(study, step, "dpo", pairs, settings, start=policy, reference=policy)
+        return train(step, "dpo", pairs, settings, start=policy, reference=policy)
 
     return [offline_dpo, *iterations.build_one_shot(study)]

@@ -152,7 +152,6 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             seed=step.seed,
         )
         made = train(
-            study,
             step,
             "reward_model",
             rows,

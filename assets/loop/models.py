@@ -50,7 +50,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         """Policy pi_0: trained on demonstrations from the initial model; the reference of DPO."""
         model = checkpoints.latest(step.lake, "initial_model", step.experiment)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
-        return train(study, step, "sft", rows, recipe.sft, start=model)
+        return train(step, "sft", rows, recipe.sft, start=model)
 
     rankers = (_build_ranker(study, name) for name in recipe.trained_rankers())
     return [initial_model_, sft_policy, *rankers]
@@ -78,7 +78,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
         rows = rows_by_split.training_pairs(pairs, mixture)
-        made = train(study, step, ranker.kind, rows, settings, start=policy)
+        made = train(step, ranker.kind, rows, settings, start=policy)
         return Made(made.output_id, {**made.metadata, **ranker.validate(step)})
 
     return model

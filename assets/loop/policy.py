@@ -46,7 +46,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         "against pi_0 (setting `reference`).",
     )
     def policy(step: Step) -> Made:
-        return train_policy(study, step, chain)
+        return train_policy(step, chain)
 
     return policy
 
@@ -93,9 +93,9 @@ def resolve_training(study: Study, chain: Chain, loop: LoopSettings) -> Training
     return settings.keeping(kept_shares(loop)) if is_sampled else settings
 
 
-def train_policy(study: Study, step: Step, chain: Chain) -> Made:
+def train_policy(step: Step, chain: Chain) -> Made:
     """Train the policy of a chain by its experiment's objective."""
-    loop, settings = step.loop, resolve_training(study, chain, step.loop)
+    loop, settings = step.loop, resolve_training(step.study, chain, step.loop)
     iterations = _trained_iterations(chain, loop)
     part = TrainedPart(
         experiment=str(chain.slice(step)["experiment"]),
@@ -110,7 +110,6 @@ def train_policy(study: Study, step: Step, chain: Chain) -> Made:
         for name, asset in model_assets(chain, loop).items()
     }
     return train(
-        study,
         step,
         loop.objective,
         rows,

@@ -10,7 +10,6 @@ import polars as pl
 
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
-from assets.study import Study
 from training.models.checkpoint import require_model
 from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES
@@ -23,7 +22,6 @@ from transforms.views.plots.training import training_curves
 
 
 def train(
-    study: Study,
     step: Step,
     stage: str,
     rows: pl.DataFrame,
@@ -38,7 +36,6 @@ def train(
     """Run a training stage and record its checkpoint; a run that was killed goes on.
 
     Args:
-        study: the study, for seed and dtype.
         step: the asset's step.
         stage: name in `training.stages.STAGES`.
         rows: its examples.
@@ -59,8 +56,8 @@ def train(
     looked_up: dict[str, Any] = {}
     objective = OBJECTIVES.get(stage)
     if objective is not None and objective.sides:
-        rows = objective.complete_rows(rows, settings.micro_batch_size, study.seed(step.asset))
-        rows, looked_up = _look_up(study, step, rows, objective.sides, settings, start, reference)
+        rows = objective.complete_rows(rows, settings.micro_batch_size, step.seed)
+        rows, looked_up = _look_up(step, rows, objective.sides, settings, start, reference)
     known = {"reference": reference, **models}
     taken = {STAGES[stage].start: start, **{name: known[name] for name in STAGES[stage].models}}
     folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
@@ -69,8 +66,8 @@ def train(
         rows,
         folder,
         settings,
-        seed=study.seed(step.asset),
-        dtype=study.recipe.model.dtype,
+        seed=step.seed,
+        dtype=step.dtype,
         report=step.report,
         **{name: model.path for name, model in taken.items()},
     )
@@ -124,7 +121,6 @@ def _trained_before(step: Step) -> Made | None:
 
 
 def _look_up(
-    study: Study,
     step: Step,
     rows: pl.DataFrame,
     sides: Sequence[str],
@@ -135,7 +131,7 @@ def _look_up(
     """Add the reference's log-probabilities to rows; commit those that were not known."""
     from training.reference_logps import add_reference_logps
 
-    dtype = study.recipe.model.dtype
+    dtype = step.dtype
     store = ReferenceLogps(step.lake, reference.checkpoint_id, dtype)
     done = add_reference_logps(
         rows,
