@@ -243,7 +243,7 @@ def _as_json(tasks: Iterable[HarnessTask], instances: list[list[Instance]]) -> s
 
 def _chat_template(policy: Path) -> Callable[..., str]:
     """Render messages as text by the model's own template."""
-    tokenizer = load_tokenizer(policy)
+    tokenizer = load_tokenizer(policy, pads=False)
 
     def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         return conversation_text(tokenizer, messages, finished=not add_generation_prompt)

@@ -70,7 +70,7 @@ def generate_with_replicas(
         RuntimeError: a replica died; the others are ended and the end of its output is shown.
     """
     groups = divide_devices(settings.replicas, settings.tensor_parallel_size)
-    tokenizer, context_tokens = load_tokenizer(policy), settings.max_context_tokens
+    tokenizer, context_tokens = load_tokenizer(policy, pads=False), settings.max_context_tokens
     require_context(policy, context_tokens)
     render_prompts(tokenizer, prompts, settings, context_tokens=context_tokens)
     started = time.perf_counter()

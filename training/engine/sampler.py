@@ -68,7 +68,7 @@ class Sampler:
             InputError: the folder is not a complete model with a chat template, or its context is
                 shorter than max_context_tokens.
         """
-        self.tokenizer = load_tokenizer(self.policy)
+        self.tokenizer = load_tokenizer(self.policy, pads=False)
         require_context(self.policy, self.settings.max_context_tokens)
         started = time.perf_counter()
         self._set_num_threads = torch.set_num_threads

@@ -25,16 +25,20 @@ Message = dict[str, str]
 """One turn: `role` (system, user, assistant) and `content`."""
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBase:
     """Load the tokenizer of a model folder.
 
+    Args:
+        folder: a complete model folder.
+        pads: whether rows are padded with it, in training and scoring. vLLM pads nothing.
+
     Raises:
-        InputError: the folder is not a complete model with a chat template, or the tokenizer pads
-            with the end-of-sequence token, which would mask the end of every turn.
+        InputError: the folder is not a complete model with a chat template; or rows are padded, and
+            the tokenizer pads with the end-of-sequence token, which would mask the end of a turn.
     """
     require_model(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+    if pads and tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         raise InputError(
             f"the tokenizer of {folder} cannot pad",
             expected="a pad token that is not the end-of-sequence token",

@@ -1,5 +1,6 @@
 """Training and scoring read the same token ids, whatever the chat template writes."""
 
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -115,6 +116,14 @@ def test_a_tokenizer_that_pads_with_the_end_of_turn_is_refused(tiny_policy, tmp_
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(InputError, match="cannot pad"):
         load_tokenizer(tmp_path)
+
+
+def test_a_tokenizer_that_pads_with_the_end_of_turn_can_sample_and_judge(tiny_policy, tmp_path):
+    folder = shutil.copytree(tiny_policy, tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.save_pretrained(folder)
+    assert load_tokenizer(folder, pads=False).pad_token == tokenizer.eos_token
 
 
 def test_an_incomplete_folder_is_refused(tmp_path):
