@@ -27,7 +27,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.query import of_experiment
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
-from transforms.public_sets.registry import benchmark_columns
+from transforms.public_sets.registry import build_benchmark_columns
 from transforms.views.plots.benchmarks import benchmark_bars
 from transforms.views.plots.figures import png
 
@@ -163,7 +163,7 @@ def build_reports(
         study: the study.
         measured: the assets of `build`.
     """
-    columns = benchmark_columns()
+    columns = build_benchmark_columns()
     benchmarks = {
         report: set(rows["benchmark"]) for (report,), rows in columns.group_by("report")
     } | {FIGURE: set(columns["benchmark"])}

@@ -30,7 +30,7 @@ from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.promotion import advantages, decide, falls, one_response_each
-from transforms.public_sets.registry import BENCHMARK_SETS
+from transforms.public_sets.registry import METRICS
 
 BY_JUDGE = "win_rate_judge"
 
@@ -103,7 +103,7 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
             study, step, {name: benchmarks[name] for name in settings.max_fall}, policies[1]
         ),
         settings.max_fall,
-        {name: BENCHMARK_SETS[benchmarks[name].benchmark].metric for name in settings.max_fall},
+        {name: METRICS[benchmarks[name].benchmark] for name in settings.max_fall},
         *policies,
     )
     decided_by = {

@@ -22,7 +22,7 @@ from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import bench_results
 from transforms.lake.records import training_metrics
 from transforms.lake.schemas import TABLES
-from transforms.public_sets.registry import PAIR_SETS
+from transforms.public_sets.registry import LABELLED_PAIRS
 
 TABLE = "reward_bench_results"
 REPORT = "reward_bench"
@@ -85,7 +85,7 @@ def _measure(step: Step, ranker: Ranker) -> Made:
         training_metrics.record_dropped(
             step.lake, without, asset=f"{step.asset}/{name}", experiment=step.experiment
         )
-        labelled = PAIR_SETS[name].labelled_pairs
+        labelled = LABELLED_PAIRS[name]
         frames.append(
             bench_results(pairs, rewards, labelled.sections, labelled.weights, bench=name, **model)
         )

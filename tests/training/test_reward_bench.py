@@ -16,7 +16,7 @@ from training.settings.model import TinyModelSettings
 from training.settings.scoring import ScoringSettings
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import bench_results, judge_pairs
-from transforms.public_sets.registry import PAIR_SETS
+from transforms.public_sets.registry import LABELLED_PAIRS
 from transforms.settings.sources import OriginSettings
 
 REAL = Path(
@@ -134,7 +134,7 @@ def test_llmbar_from_the_published_files(tmp_path: Path) -> None:
         score_pairs(pairs, model, ScoringSettings(batch_tokens=tokens), dtype="float32")
         for tokens in (2048, 16_384)
     ]
-    entry = PAIR_SETS["llmbar"].labelled_pairs
+    entry = LABELLED_PAIRS["llmbar"]
     once, again = (
         bench_results(pairs, each, entry.sections, entry.weights, **LABELS) for each in rewards
     )

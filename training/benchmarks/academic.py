@@ -37,7 +37,7 @@ from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
 from transforms.benchmarks.items import read_items
 from transforms.benchmarks.results import summarise
 from transforms.identity import digest_settings
-from transforms.public_sets.registry import ACADEMIC
+from transforms.public_sets.registry import HARNESSES, METRICS
 from transforms.sources.files.reading import origin_fingerprint
 from transforms.sources.files.set_files import locate_parts
 
@@ -68,7 +68,7 @@ class AcademicBenchmark:
             InputError: the data cannot be read, or has too few examples.
         """
         self.settings, self.sampling, self.seed, self.dtype = settings, sampling, seed, dtype
-        self.entry = ACADEMIC[settings.benchmark]
+        self.metric = METRICS[settings.benchmark]
         data = locate_parts(settings.benchmark, settings.data)
         items, examples = read_items(settings.benchmark, data, settings.limit)
         self.tasks = harness_tasks(
@@ -150,13 +150,13 @@ class AcademicBenchmark:
         ):
             doc = self._asked[row["subset"], row["item"]][0][0].doc
             scores = scores_of(run_tests(doc, row["extracted"], self.settings.code))
-            scored.append(row | {"score": scores[self.entry.metric], "scores": _listed(scores)})
+            scored.append(row | {"score": scores[self.metric], "scores": _listed(scores)})
         others = answers.filter(pl.col("score").is_not_null())
         return pl.concat([others, pl.DataFrame(scored, schema=answers.schema)])
 
     def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         """Average the scores (`transforms.benchmarks.results`); there are no verdicts."""
-        return summarise(answers, clustered=self.entry.harness.clustered)
+        return summarise(answers, clustered=HARNESSES[self.settings.benchmark].clustered)
 
     def _identify(self, asked: list[list[Instance]]) -> str:
         """Hash all that an item's answer and score depend on, the model aside."""
@@ -189,7 +189,7 @@ class AcademicBenchmark:
                     if tasks[0].file.generates
                     else _as_json(tasks, instances),
                     "extracted": self._extract(tasks[0], instances[0]),
-                    "score": scores.get(self.entry.metric),
+                    "score": scores.get(self.metric),
                     "scores": _listed(scores),
                     "finish_reason": reasons.get(id(first)),
                 }
@@ -202,12 +202,12 @@ class AcademicBenchmark:
         if not task.file.generates:
             choices = task.task.doc_to_choice(first.doc)
             likely = np.array([one.resps[0][0] for one in instances])
-            if self.entry.metric == "accuracy_norm":
+            if self.metric == "accuracy_norm":
                 likely = likely / [len(choice) for choice in choices]
             return choices[int(likely.argmax())]
         if task.file.program:
             return program_of(first.doc, first.resps[0], chat=self.settings.chat_template)
-        key = task.filter_of(self.entry.metric)
+        key = task.filter_of(self.metric)
         found = first.filtered_resps[key]
         return None if found == NO_ANSWER else found
 

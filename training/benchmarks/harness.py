@@ -28,7 +28,7 @@ from lm_eval.tasks._yaml_loader import load_yaml
 
 from transforms.errors import InputError
 from transforms.public_sets.benchmark_set import TaskFile
-from transforms.public_sets.registry import ACADEMIC
+from transforms.public_sets.registry import HARNESSES
 
 # It warns for each of 57 subjects that the dataset is custom, which is what is wanted.
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
@@ -157,7 +157,7 @@ def harness_tasks(
     Raises:
         InputError: as `HarnessTask`.
     """
-    harness = ACADEMIC[benchmark].harness
+    harness = HARNESSES[benchmark]
     files = (harness.chat_tasks if chat else ()) or harness.tasks
     subsets: dict[str, list[HarnessTask]] = {}
     for (subset,), rows in items.group_by("subset", maintain_order=True):

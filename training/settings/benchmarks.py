@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from transforms.lake.asset_names import BASELINES
-from transforms.public_sets.registry import ACADEMIC, sets_of_judge_rules
+from transforms.public_sets.registry import HARNESSES, select_judged_sets
 from transforms.settings.frozen import Settings
 from transforms.settings.refusals import refusal
 from transforms.settings.sources import OriginSettings
@@ -79,7 +79,7 @@ class CodeLimits(Settings):
 class AcademicSettings(BenchmarkSettings):
     """A benchmark of lm-evaluation-harness. Paper, Table 3 and Table 5."""
 
-    benchmark: Literal[*ACADEMIC]
+    benchmark: Literal[*HARNESSES]
     """Name of the set; the recipe\'s key by default."""
     shots: int | None = Field(default=None, ge=0)
     """Examples in the prompt; null takes Table 3's: GSM8K 8, MMLU 5, ARC 25, the others 0."""
@@ -105,11 +105,11 @@ class AcademicSettings(BenchmarkSettings):
     @property
     def examples(self) -> int:
         """Examples in a prompt."""
-        return ACADEMIC[self.benchmark].harness.shots if self.shots is None else self.shots
+        return HARNESSES[self.benchmark].shots if self.shots is None else self.shots
 
     @model_validator(mode="after")
     def _has_the_examples(self) -> Self:
-        parts = ACADEMIC[self.benchmark].harness.examples
+        parts = HARNESSES[self.benchmark].examples
         if self.examples and parts and not set(parts) & set(self.data):
             raise ValueError(
                 f"{self.benchmark} takes {self.examples} examples from data."
@@ -153,7 +153,7 @@ class AlpacaEvalSettings(JudgedSettings):
     The published annotators show each pair once, in an order by chance.
     """
 
-    benchmark: Literal[*sets_of_judge_rules("alpaca_eval")]
+    benchmark: Literal[*select_judged_sets("alpaca_eval")]
     """Name of the set; the recipe\'s key by default."""
     temperature: float = Field(default=0.0, ge=0)
     """Of the model's answers. The benchmark leaves it to whoever submits a model."""
@@ -168,7 +168,7 @@ class MTBenchSettings(JudgedSettings):
     The temperature of an answer is that of its category (`transforms.benchmarks.judged.mt_bench`).
     """
 
-    benchmark: Literal[*sets_of_judge_rules("mt_bench")]
+    benchmark: Literal[*select_judged_sets("mt_bench")]
     """Name of the set; the recipe\'s key by default."""
     max_tokens: int = Field(default=1024, ge=1)
     """Most tokens of an answer of one turn; published: 1,024."""
@@ -177,7 +177,7 @@ class MTBenchSettings(JudgedSettings):
 class ArenaHardSettings(JudgedSettings):
     """Arena-Hard: five-way verdicts against a baseline's answers, in both orders."""
 
-    benchmark: Literal[*sets_of_judge_rules("arena_hard")]
+    benchmark: Literal[*select_judged_sets("arena_hard")]
     """Name of the set; the recipe\'s key by default."""
     max_tokens: int = Field(default=4096, ge=1)
     """Most tokens of an answer; published: 4,096."""

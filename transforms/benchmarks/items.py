@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.public_sets.registry import ACADEMIC
+from transforms.public_sets.registry import BENCHMARK_SETS, HARNESSES
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import read_parts
 
@@ -32,7 +32,7 @@ def read_items(
     Raises:
         InputError: a file cannot be read, or a row does not fit.
     """
-    items, examples = ACADEMIC[benchmark].harness.items(read_parts(benchmark, data))
+    items, examples = HARNESSES[benchmark].items(read_parts(benchmark, data))
     if limit is not None:
         items = items.group_by("subset", maintain_order=True).head(limit)
     if (twice := items.filter(pl.struct("subset", "item").is_duplicated())).height:
@@ -40,6 +40,6 @@ def read_items(
             f"benchmark {benchmark} has items with the same key",
             expected="a different key for each item",
             found=f"{twice.height} items, the first {twice['item'][0]}",
-            remedy=f"name the published file, once. {ACADEMIC[benchmark].facts}",
+            remedy=f"name the published file, once. {BENCHMARK_SETS[benchmark].facts}",
         )
     return items, examples

@@ -30,7 +30,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, is_raw, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
-from transforms.public_sets.registry import benchmark_columns, report_columns
+from transforms.public_sets.registry import build_benchmark_columns, list_report_columns
 
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
@@ -188,7 +188,7 @@ def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.
     """Add empty tables, functions and staging views; lock the connection."""
     for table in sorted(set(TABLES) - set(tables)):
         connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
-    connection.register("benchmark_columns", benchmark_columns().to_arrow())
+    connection.register("benchmark_columns", build_benchmark_columns().to_arrow())
     for name, statement in _column_types().items():
         connection.execute(f"create type {name} as enum ({statement})")
     connection.execute(f"create view raw_row_keys as {_raw_row_keys(tables)}")
@@ -216,10 +216,10 @@ def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.
 
 def _column_types() -> dict[str, str]:
     """Return the values of each report's enum: its benchmarks' columns, each with its error."""
-    reports_with_columns = benchmark_columns()["report"].unique(maintain_order=True)
+    reports_with_columns = build_benchmark_columns()["report"].unique(maintain_order=True)
     return {
         f"{report}_column": ", ".join(
-            f"'{column.name}', '{column.name}_se'" for column in report_columns(report)
+            f"'{column.name}', '{column.name}_se'" for column in list_report_columns(report)
         )
         for report in reports_with_columns
     }

@@ -12,7 +12,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce
 from transforms.public_sets.benchmark_set import Part
-from transforms.public_sets.registry import EVALUATION_SETS
+from transforms.public_sets.registry import BENCHMARK_SETS, SCREENINGS
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import locate, read_fitting
 
@@ -48,7 +48,7 @@ def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     Raises:
         InputError: an item has no text or no identifier, or two items have the same one.
     """
-    screening = EVALUATION_SETS[name].screening
+    screening = SCREENINGS[name]
     listed = raw.select(
         pl.lit(name).alias("evaluation_set"),
         screening.item.alias("item"),
@@ -76,19 +76,25 @@ def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _screened_parts() -> dict[str, Part]:
-    return {name: one.parts[one.screening.part] for name, one in EVALUATION_SETS.items()}
+    return {
+        name: BENCHMARK_SETS[name].parts[screening.part] for name, screening in SCREENINGS.items()
+    }
 
 
 def _read(name: str, origin: OriginSettings) -> Iterator[pl.DataFrame]:
-    """Read the part that is screened, from an archive that holds it or from files of its own."""
-    entry = EVALUATION_SETS[name]
-    part, columns = entry.screening.part, entry.screening.columns
-    readers = [one.read_archive for one in entry.parts.values() if part in one.holds]
+    """Read the part that is screened, from an archive that contains it or from its own files."""
+    parts, screening = BENCHMARK_SETS[name].parts, SCREENINGS[name]
+    part, columns = screening.part, screening.columns
+    readers = [
+        known.read_archive
+        for known in parts.values()
+        if known.read_archive and part in known.contains
+    ]
     archives = [file for file in origin.files if readers and file.endswith(".zip")]
     for read_archive in readers:
         yield from (read_archive(Path(file), part) for file in archives)
     if archives and len(archives) == len(origin.files):
         return
     files = tuple(file for file in origin.files if file not in archives)
-    native = {key: dtype for key, dtype in entry.parts[part].native.items() if key in columns}
+    native = {key: dtype for key, dtype in parts[part].native.items() if key in columns}
     yield from read_fitting(name, origin.model_copy(update={"files": files}), native)

@@ -1,4 +1,5 @@
 """Public benchmarks and evaluation sets: one value per set, listed in `registry`.
 
-Not here: finding and reading their files (`transforms.sources.files.set_files`), measuring a model.
+Not here: locating and reading their files (`transforms.sources.files.set_files`), measuring a
+model.
 """

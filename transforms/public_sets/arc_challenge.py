@@ -1,4 +1,4 @@
-"""ARC-Challenge: science questions for schools, with four choices as a rule."""
+"""ARC-Challenge: science questions from school tests, most with four choices."""
 
 import polars as pl
 
@@ -6,15 +6,16 @@ from transforms.public_sets.benchmark_set import (
     BenchmarkSet,
     Column,
     Harness,
+    NativeTypes,
     Part,
     Rows,
     Screening,
     TaskFile,
-    keyed,
-    single,
+    identify_items,
+    wrap_in_list,
 )
 
-CHOICES = {
+CHOICES: NativeTypes = {
     "id": pl.String,
     "question": pl.String,
     "choices": pl.Struct({"text": pl.List(pl.String), "label": pl.List(pl.String)}),
@@ -24,19 +25,19 @@ CHOICES = {
 
 def _items(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     examples = rows["train"].drop("row_key") if "train" in rows else None
-    return keyed(rows["test"], "arc_challenge", "id"), examples
+    return identify_items(rows["test"], "arc_challenge", "id"), examples
 
 
 ARC_CHALLENGE = BenchmarkSet(
-    facts="ARC (arXiv 1803.05457), Challenge set, 1,172 test questions; examples are taken from "
-    "the 1,119 of `train`, in the columns of the hub's allenai/ai2_arc.",
+    facts="ARC (arXiv 1803.05457), Challenge set, 1,172 test questions; examples come from "
+    "the 1,119 questions of `train`. Columns as in the hub's allenai/ai2_arc.",
     parts={
         "test": Part(CHOICES, "allenai/ai2_arc", "test", ("ARC-Challenge",)),
         "train": Part(CHOICES, "allenai/ai2_arc", "train", ("ARC-Challenge",)),
     },
     needs=(("test",),),
     metric="accuracy_norm",
-    screening=Screening("test", single("question"), pl.col("id")),
+    screening=Screening("test", wrap_in_list("question"), pl.col("id")),
     harness=Harness(
         _items,
         tasks=(

@@ -1,13 +1,14 @@
 """AlpacaEval 2, MT-Bench and Arena-Hard: questions whose answers a judge scores (Table 4).
 
 Not here: the rules of each (`transforms.benchmarks.judged`). A part `judge_prompt` or
-`judge_prompts` is the benchmark's published template; without it the judge is asked in our own
-words (`training/judging/rubric_files/benchmarks`), and scores compare with one another only.
+`judge_prompts` is the benchmark's published template. Without it the judge gets our own template
+(`training/judging/rubric_files/benchmarks`); its scores are comparable with each other only, not
+with published ones.
 """
 
 import polars as pl
 
-from transforms.public_sets.benchmark_set import BenchmarkSet, Column, Part, Screening, single
+from transforms.public_sets.benchmark_set import BenchmarkSet, Column, Part, Screening, wrap_in_list
 
 OUTPUTS = dict.fromkeys(("instruction", "output", "generator"), pl.String)
 
@@ -18,8 +19,8 @@ CONTENT = pl.List(pl.Struct({"content": pl.String}))
 
 ALPACA_EVAL = BenchmarkSet(
     facts="AlpacaEval 2 (length control: arXiv 2404.04475), 805 instructions with the baseline's "
-    "outputs, the json array of a model's outputs in https://github.com/tatsu-lab/alpaca_eval, "
-    "results/gpt4_1106_preview/model_outputs.json. Items have no id: screening takes the row. "
+    "outputs, a JSON array; https://github.com/tatsu-lab/alpaca_eval, "
+    "results/gpt4_1106_preview/model_outputs.json. Items have no id: screening uses the row key. "
     "`difficulties` identifies instructions by the SHA-256 of their text.",
     parts={
         "baseline": Part(OUTPUTS),
@@ -28,7 +29,7 @@ ALPACA_EVAL = BenchmarkSet(
     },
     needs=(("baseline",),),
     metric="length_controlled_win_rate",
-    screening=Screening("baseline", single("instruction"), pl.col("row_key")),
+    screening=Screening("baseline", wrap_in_list("instruction"), pl.col("row_key")),
     judge_rules="alpaca_eval",
     columns=(Column("alpaca_eval_lc", "LC AlpacaEval 2", ("chat_benchmarks", "ablations")),),
 )
@@ -104,6 +105,6 @@ ARENA_HARD_V2 = BenchmarkSet(
     },
     needs=(("questions",), ("baseline",)),
     metric="win_rate",
-    screening=Screening("questions", single("prompt"), pl.col("uid")),
+    screening=Screening("questions", wrap_in_list("prompt"), pl.col("uid")),
     judge_rules="arena_hard",
 )

@@ -1,4 +1,4 @@
-"""GSM8K: word problems of grade school mathematics, answered by a number."""
+"""GSM8K: word problems of grade school mathematics; the answer is a number."""
 
 import polars as pl
 
@@ -10,20 +10,20 @@ from transforms.public_sets.benchmark_set import (
     Rows,
     Screening,
     TaskFile,
-    numbered,
-    single,
+    number_items,
+    wrap_in_list,
 )
 
 
 def _items(rows: Rows) -> tuple[pl.DataFrame, None]:
-    return numbered(rows["test"], "gsm8k"), None
+    return number_items(rows["test"], "gsm8k"), None
 
 
 GSM8K = BenchmarkSet(
     facts="GSM8K (arXiv 2110.14168), 1,319 test problems; "
     "https://github.com/openai/grade-school-math, grade_school_math/data/test.jsonl. Items have no "
-    "id: the row is taken. The 8 examples are those of Wei et al. 2022 (arXiv 2201.11903), which "
-    "the harness's task gsm8k_cot has.",
+    "id: their row number identifies them. The 8 examples are from Wei et al. 2022 (arXiv "
+    "2201.11903); the harness's task gsm8k_cot contains them.",
     parts={
         "test": Part(
             {"question": pl.String, "answer": pl.String}, "openai/gsm8k", "test", ("main",)
@@ -31,7 +31,7 @@ GSM8K = BenchmarkSet(
     },
     needs=(("test",),),
     metric="exact_match_flexible",
-    screening=Screening("test", single("question"), pl.col("row_key")),
+    screening=Screening("test", wrap_in_list("question"), pl.col("row_key")),
     harness=Harness(
         _items,
         tasks=(

@@ -1,6 +1,6 @@
 """MMLU: multiple-choice questions of 57 subjects, and the reader of its authors' archive.
 
-The archive is a zip of csv files without a header, one per subject; the hub has other columns.
+The archive is a zip with one csv file per subject, without a header. The hub's columns differ.
 """
 
 import csv
@@ -17,28 +17,29 @@ from transforms.public_sets.benchmark_set import (
     BenchmarkSet,
     Column,
     Harness,
+    NativeTypes,
     Part,
     Rows,
     Screening,
     TaskFile,
-    single,
+    wrap_in_list,
 )
 
 COLUMNS = ("question", "A", "B", "C", "D", "answer")
-"""Columns of a member, in order: the question, four choices, the letter of the right one."""
+"""Columns of a csv file, in order: the question, four choices, the letter of the correct one."""
 
 LETTERS = COLUMNS[1:5]
 
-HUB_COLUMNS = {
+HUB_COLUMNS: NativeTypes = {
     "subject": pl.String,
     "question": pl.String,
     "choices": pl.List(pl.String),
     "answer": pl.Int64,
 }
-"""Columns of the hub's dataset; the answer is the choice's number from 0."""
+"""Columns of the hub's dataset; the answer is the number of the choice, from 0."""
 
 MEMBER = re.compile(r"(?:.*/)?(?P<split>test|dev)/(?P<subject>\w+)_(?P=split)\.csv")
-"""Members that hold questions: `data/test/<subject>_test.csv`."""
+"""Names of the csv files in the archive: `data/test/<subject>_test.csv`."""
 
 
 def read_mmlu(path: Path, split: str = "test") -> pl.DataFrame:
@@ -46,15 +47,15 @@ def read_mmlu(path: Path, split: str = "test") -> pl.DataFrame:
 
     Args:
         path: the archive.
-        split: `test`, or `dev`, the five examples of each subject.
+        split: `test`, or `dev` for the five examples per subject.
 
     Returns:
         row_key (`<archive>/<subject>:<row>`), subject, question, A, B, C, D, answer; subjects in
         alphabetical order, 14,042 test rows in the published archive.
 
     Raises:
-        InputError: there is no such file, it is no whole zip archive, it has no such questions, or
-            a row has not the six columns.
+        InputError: the file does not exist, is not a complete zip archive, has no questions of this
+            split, or a row does not have six columns.
     """
     rows = []
     try:
@@ -63,9 +64,9 @@ def read_mmlu(path: Path, split: str = "test") -> pl.DataFrame:
                 if (match := MEMBER.fullmatch(member)) and match["split"] == split:
                     rows += _read_member(path, archive, member, match["subject"])
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise _malformed(path, f"not a whole zip archive ({error})") from None
+        raise _malformed(path, f"not a complete zip archive ({error})") from None
     if not rows:
-        raise _malformed(path, f"a zip archive without members {split}/<subject>_{split}.csv")
+        raise _malformed(path, f"a zip archive without files {split}/<subject>_{split}.csv")
     return pl.DataFrame(
         rows, schema=dict.fromkeys(("row_key", "subject", *COLUMNS), pl.String), orient="row"
     )
@@ -90,7 +91,7 @@ def _read_member(
 def _malformed(path: Path, found: str) -> InputError:
     return InputError(
         f"MMLU archive {path} cannot be read",
-        expected="a zip with test/<subject>_test.csv and dev/<subject>_dev.csv, rows of "
+        expected="a zip with test/<subject>_test.csv and dev/<subject>_dev.csv, columns "
         + ", ".join(COLUMNS),
         found=found,
         remedy="download the archive again; the table keeps its last version",
@@ -105,10 +106,12 @@ def _read_part(path: Path, part: str) -> pl.DataFrame:
 
 
 def _items(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    return _by_subject(rows["test"]), _by_subject(rows["dev"]) if "dev" in rows else None
+    return _number_by_subject(rows["test"]), (
+        _number_by_subject(rows["dev"]) if "dev" in rows else None
+    )
 
 
-def _by_subject(rows: pl.DataFrame) -> pl.DataFrame:
+def _number_by_subject(rows: pl.DataFrame) -> pl.DataFrame:
     number = pl.int_range(1, pl.len() + 1).over("subject").cast(pl.String)
     return rows.select(
         subset="subject", item=number, question="question", choices="choices", answer="answer"
@@ -118,15 +121,15 @@ def _by_subject(rows: pl.DataFrame) -> pl.DataFrame:
 MMLU = BenchmarkSet(
     facts="MMLU (arXiv 2009.03300), 14,042 test questions of 57 subjects, 5 examples per subject "
     "in `dev`; https://github.com/hendrycks/test, a zip (part `archive`), or the hub's columns "
-    "(parts `test` and `dev`). Items have no id: the row is taken.",
+    "(parts `test` and `dev`). Items have no id: their row number identifies them.",
     parts={
-        "archive": Part({}, holds=("test", "dev"), read_archive=_read_part),
+        "archive": Part({}, contains=("test", "dev"), read_archive=_read_part),
         "test": Part(HUB_COLUMNS, "cais/mmlu", "test", ("all",)),
         "dev": Part(HUB_COLUMNS, "cais/mmlu", "dev", ("all",)),
     },
     needs=(("archive", "test"),),
     metric="accuracy",
-    screening=Screening("test", single("question"), pl.col("row_key")),
+    screening=Screening("test", wrap_in_list("question"), pl.col("row_key")),
     harness=Harness(
         _items,
         tasks=(TaskFile("mmlu/default/mmlu_{subset}.yaml", {("none", "acc"): "accuracy"}),),

@@ -1,4 +1,4 @@
-"""HumanEval and MBPP: tasks whose answer is a Python program, with the tests to pass."""
+"""HumanEval and MBPP: programming tasks whose answers are Python programs that must pass tests."""
 
 import polars as pl
 
@@ -10,8 +10,8 @@ from transforms.public_sets.benchmark_set import (
     Rows,
     Screening,
     TaskFile,
-    keyed,
-    single,
+    identify_items,
+    wrap_in_list,
 )
 
 MBPP_TEST = (11, 510)
@@ -20,18 +20,18 @@ MBPP_EXAMPLES = (2, 3, 4)
 """The task_id of MBPP's examples."""
 
 
-def _humaneval(rows: Rows) -> tuple[pl.DataFrame, None]:
-    return keyed(rows["test"], "humaneval", "task_id"), None
+def _humaneval_items(rows: Rows) -> tuple[pl.DataFrame, None]:
+    return identify_items(rows["test"], "humaneval", "task_id"), None
 
 
-def _mbpp(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _mbpp_items(rows: Rows) -> tuple[pl.DataFrame, pl.DataFrame]:
     tests = rows["test"].filter(pl.col("task_id").is_between(*MBPP_TEST))
     examples = rows["test"].filter(pl.col("task_id").is_in(MBPP_EXAMPLES)).sort("task_id")
-    return keyed(tests, "mbpp", "task_id"), examples
+    return identify_items(tests, "mbpp", "task_id"), examples
 
 
 HUMANEVAL = BenchmarkSet(
-    facts="HumanEval (arXiv 2107.03374), 164 tasks, signature and docstring; "
+    facts="HumanEval (arXiv 2107.03374), 164 tasks, each a signature with docstring; "
     "https://github.com/openai/human-eval, data/HumanEval.jsonl.gz.",
     parts={
         "test": Part(
@@ -42,11 +42,11 @@ HUMANEVAL = BenchmarkSet(
     },
     needs=(("test",),),
     metric="pass_at_1",
-    screening=Screening("test", single("prompt"), pl.col("task_id")),
+    screening=Screening("test", wrap_in_list("prompt"), pl.col("task_id")),
     harness=Harness(
-        _humaneval,
+        _humaneval_items,
         tasks=(TaskFile("humaneval/humaneval.yaml", {}, generates=True, program=True),),
-        # in a chat the answer begins within a block of code
+        # in a chat the prompt ends inside a code block, which the answer continues
         chat_tasks=(
             TaskFile("humaneval/humaneval_instruct.yaml", {}, generates=True, program=True),
         ),
@@ -73,9 +73,9 @@ MBPP = BenchmarkSet(
     },
     needs=(("test",),),
     metric="pass_at_1",
-    screening=Screening("test", single("text"), pl.col("task_id").cast(pl.String)),
+    screening=Screening("test", wrap_in_list("text"), pl.col("task_id").cast(pl.String)),
     harness=Harness(
-        _mbpp,
+        _mbpp_items,
         tasks=(TaskFile("mbpp/mbpp.yaml", {}, generates=True, program=True),),
         chat_tasks=(TaskFile("mbpp/mbpp_instruct.yaml", {}, generates=True, program=True),),
     ),

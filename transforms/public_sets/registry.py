@@ -1,12 +1,18 @@
-"""The list of public sets, and the columns that they have in reports.
+"""The list of public sets, and their columns in reports.
 
-A set is added here: one value in a module beside this one, one line in `BENCHMARK_SETS`.
+To add a set: one value in a module of this folder, and one line in `BENCHMARK_SETS`.
 """
 
 import polars as pl
 
 from transforms.public_sets.arc_challenge import ARC_CHALLENGE
-from transforms.public_sets.benchmark_set import BenchmarkSet, Column
+from transforms.public_sets.benchmark_set import (
+    BenchmarkSet,
+    Column,
+    Harness,
+    LabelledPairs,
+    Screening,
+)
 from transforms.public_sets.chat import ALPACA_EVAL, ARENA_HARD, ARENA_HARD_V2, MT_BENCH
 from transforms.public_sets.gsm8k import GSM8K
 from transforms.public_sets.labelled_pairs import JUDGE_BENCH, LLMBAR, RM_BENCH
@@ -31,52 +37,57 @@ BENCHMARK_SETS: dict[str, BenchmarkSet] = {
     "judge_bench": JUDGE_BENCH,
     "rm_bench": RM_BENCH,
 }
-"""Every public set by the name that a recipe uses; columns of reports follow this order."""
+"""Every public set by its name in recipes; columns of reports follow this order."""
 
-EVALUATION_SETS = {name: one for name, one in BENCHMARK_SETS.items() if one.screening}
+SCREENINGS: dict[str, Screening] = {
+    name: entry.screening for name, entry in BENCHMARK_SETS.items() if entry.screening
+}
 """Sets that prompts can be screened against."""
 
-ACADEMIC = {name: one for name, one in BENCHMARK_SETS.items() if one.harness}
-"""Sets that lm-evaluation-harness measures a policy on (paper, Tables 3 and 5)."""
+HARNESSES: dict[str, Harness] = {
+    name: entry.harness for name, entry in BENCHMARK_SETS.items() if entry.harness
+}
+"""Sets on which lm-evaluation-harness measures a policy (paper, Tables 3 and 5)."""
 
-JUDGED = {name: one for name, one in BENCHMARK_SETS.items() if one.judge_rules}
-"""Sets on which a judge scores a policy's answers (paper, Table 4)."""
+LABELLED_PAIRS: dict[str, LabelledPairs] = {
+    name: entry.labelled_pairs for name, entry in BENCHMARK_SETS.items() if entry.labelled_pairs
+}
+"""Sets of labelled pairs on which rankers are measured (paper, Table 2)."""
 
-BENCHMARKS = JUDGED | ACADEMIC
-"""Sets that policies are measured on."""
-
-PAIR_SETS = {name: one for name, one in BENCHMARK_SETS.items() if one.labelled_pairs}
-"""Sets of labelled pairs that rankers are measured on (paper, Table 2)."""
-
-
-def sets_of_judge_rules(rules: str) -> tuple[str, ...]:
-    """Return the names of the sets whose answers are judged by these rules."""
-    return tuple(name for name, one in JUDGED.items() if one.judge_rules == rules)
+METRICS: dict[str, str] = {
+    name: entry.metric for name, entry in BENCHMARK_SETS.items() if entry.metric
+}
+"""The metric in the paper's tables, of each set that policies are measured on."""
 
 
-def report_columns(report: str | None = None) -> list[Column]:
-    """Return the columns of one report, or of all, in order."""
-    columns = [column for one in BENCHMARK_SETS.values() for column in one.columns]
+def select_judged_sets(rules: str) -> tuple[str, ...]:
+    """Return the names of the sets whose answers a judge scores by these rules (Table 4)."""
+    return tuple(name for name, entry in BENCHMARK_SETS.items() if entry.judge_rules == rules)
+
+
+def list_report_columns(report: str | None = None) -> list[Column]:
+    """Return the columns of one report, or of all reports, in order."""
+    columns = [column for entry in BENCHMARK_SETS.values() for column in entry.columns]
     return [column for column in columns if report is None or report in column.reports]
 
 
-def benchmark_columns() -> pl.DataFrame:
+def build_benchmark_columns() -> pl.DataFrame:
     """Return the columns as a table for SQL: one row per report and column.
 
-    Columns: benchmark, metric (which figure of `benchmark_results` is shown), report, name (of the
-    column), place (from 0), bar (title in Figure 8), scale (factor in Figure 8).
+    Columns: benchmark, metric (of `benchmark_results`), report, name (of the column), place (from
+    0), bar (title in Figure 8), scale (factor in Figure 8).
     """
     rows = [
         {
             "benchmark": benchmark,
-            "metric": column.metric or one.metric,
+            "metric": column.metric or entry.metric,
             "report": report,
             "name": column.name,
             "bar": column.title if column.scale == 1 else f"{column.title} (×{column.scale})",
             "scale": column.scale,
         }
-        for benchmark, one in BENCHMARK_SETS.items()
-        for column in one.columns
+        for benchmark, entry in BENCHMARK_SETS.items()
+        for column in entry.columns
         for report in column.reports
     ]
     return pl.DataFrame(rows).with_row_index("place")

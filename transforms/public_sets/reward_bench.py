@@ -1,9 +1,9 @@
-"""RewardBench: 2,985 labelled pairs in 23 subsets, its four sections and their weights.
+"""RewardBench: 2,985 labelled pairs in 23 subsets, four sections, and weights of the subsets.
 
 Source: Lambert et al. 2024 (arXiv 2403.13787); subsets and weights as in `rewardbench/constants.py`
 of https://github.com/allenai/reward-bench, which swapped the weights of the two xstest subsets in
-2024-09. Table 2 of Dong et al. 2024 is older and gives no weights. As there, and unlike on the
-public leaderboard, nothing is averaged over sections.
+2024-09. Table 2 of Dong et al. 2024 is older and gives no weights. As in that table, and unlike on
+the public leaderboard, there is no average over sections.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ REFERENCE_WEIGHTS = {
     "xstest-should-refuse": 154,
     "xstest-should-respond": 250,
     "donotanswer": 136,
-    "math-prm": 984,  # 447 pairs, weighted as much as the six languages together
+    "math-prm": 984,  # 447 pairs with the weight of the six languages together
     "hep-cpp": 164,
     "hep-go": 164,
     "hep-java": 164,
@@ -61,10 +61,10 @@ WEIGHTS: Mapping[str, Weights] = {
         "xstest-should-respond": 154,
     },
 }
-"""RewardBench's weights by name; at the time of the paper the second was in use."""
+"""RewardBench's weights by name; the second was in use at the time of the paper."""
 
 
-def _pairs(raw: pl.DataFrame) -> pl.DataFrame:
+def _convert(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.select(
         pl.format("{}:{}", "subset", "id").alias("pair_id"),
         "subset",
@@ -75,8 +75,8 @@ def _pairs(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 REWARD_BENCH = BenchmarkSet(
-    facts="RewardBench (arXiv 2403.13787), 2,985 pairs of one turn in 23 subsets; card of the "
-    "hub's allenai/reward-bench, split filtered, whose other columns name the models.",
+    facts="RewardBench (arXiv 2403.13787), 2,985 pairs of one turn in 23 subsets; the "
+    "hub's allenai/reward-bench, split filtered (see its card; its other columns name models).",
     parts={
         "pairs": Part(
             {
@@ -87,5 +87,5 @@ REWARD_BENCH = BenchmarkSet(
             "filtered",
         )
     },
-    labelled_pairs=LabelledPairs(_pairs, SECTIONS, WEIGHTS),
+    labelled_pairs=LabelledPairs(_convert, SECTIONS, WEIGHTS),
 )

@@ -1,9 +1,9 @@
-"""TruthfulQA: questions that invite a common error, as multiple choices.
+"""TruthfulQA: questions with a common false answer, as multiple choice.
 
-The authors' csv has the best, the correct and the incorrect answers of a question, divided by
-semicolons. From them the multiple choices are made as its authors' code makes them: every answer
-ends with a full stop; MC1 has the best answer, then the incorrect ones; MC2 has the correct ones,
-then the incorrect ones (Lin et al. 2021, arXiv 2109.07958, section 2.2).
+The authors' csv has the best, the correct and the incorrect answers of a question, separated by
+semicolons. The multiple choices are built from them as in the authors' code: every answer ends with
+a full stop; MC1 lists the best answer, then the incorrect ones; MC2 lists the correct ones, then
+the incorrect ones (Lin et al. 2021, arXiv 2109.07958, section 2.2).
 """
 
 import polars as pl
@@ -16,22 +16,23 @@ from transforms.public_sets.benchmark_set import (
     Rows,
     Screening,
     TaskFile,
-    numbered,
-    single,
+    number_items,
+    wrap_in_list,
 )
 
 TARGETS = pl.Struct({"choices": pl.List(pl.String), "labels": pl.List(pl.Int64)})
 
 
 def _items(rows: Rows) -> tuple[pl.DataFrame, None]:
-    choices = rows["validation"] if "validation" in rows else _with_choices(rows["questions"])
-    return numbered(choices, "truthfulqa"), None
+    choices = rows["validation"] if "validation" in rows else _build_choices(rows["questions"])
+    return number_items(choices, "truthfulqa"), None
 
 
-def _with_choices(rows: pl.DataFrame) -> pl.DataFrame:
-    best = _closed(pl.concat_list(pl.col("Best Answer").str.strip_chars()))
+def _build_choices(rows: pl.DataFrame) -> pl.DataFrame:
+    best = _end_with_full_stop(pl.concat_list(pl.col("Best Answer").str.strip_chars()))
     correct, incorrect = (
-        _closed(pl.col(f"{kind} Answers").str.split(";")) for kind in ("Correct", "Incorrect")
+        _end_with_full_stop(pl.col(f"{kind} Answers").str.split(";"))
+        for kind in ("Correct", "Incorrect")
     )
     lists = rows.select("row_key", "Question", best=best, correct=correct, incorrect=incorrect)
     targets = {
@@ -47,8 +48,8 @@ def _with_choices(rows: pl.DataFrame) -> pl.DataFrame:
     return lists.select("row_key", question="Question", **targets)
 
 
-def _closed(answers: pl.Expr) -> pl.Expr:
-    """Strip answers, leave out empty ones, and end each with a full stop."""
+def _end_with_full_stop(answers: pl.Expr) -> pl.Expr:
+    """Strip answers, drop empty ones, and end each with a full stop."""
     text = pl.element().str.strip_chars()
     stop = pl.when(text.str.ends_with(".")).then(pl.lit("")).otherwise(pl.lit("."))
     stopped = pl.when(text != "").then(pl.concat_str(text, stop))
@@ -58,7 +59,7 @@ def _closed(answers: pl.Expr) -> pl.Expr:
 TRUTHFULQA = BenchmarkSet(
     facts="TruthfulQA (arXiv 2109.07958), 817 questions; https://github.com/sylinrl/TruthfulQA, "
     "TruthfulQA.csv (part `questions`), or the hub's multiple choices (part `validation`). Items "
-    "have no id: the row is taken.",
+    "have no id: their row number identifies them.",
     parts={
         "questions": Part(
             dict.fromkeys(
@@ -75,7 +76,7 @@ TRUTHFULQA = BenchmarkSet(
     },
     needs=(("questions", "validation"),),
     metric="mc2",
-    screening=Screening("questions", single("Question"), pl.col("row_key")),
+    screening=Screening("questions", wrap_in_list("Question"), pl.col("row_key")),
     harness=Harness(
         _items,
         tasks=(

@@ -13,7 +13,7 @@ from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.items import read_items
 from transforms.errors import InputError
-from transforms.public_sets.registry import ACADEMIC
+from transforms.public_sets.registry import HARNESSES
 from transforms.settings.sources import OriginSettings
 
 SYSTEMS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
@@ -29,7 +29,7 @@ def tasks_of(benchmark, data, limit=1, shots=None, subsets=None):
         benchmark,
         items,
         examples,
-        shots=ACADEMIC[benchmark].harness.shots if shots is None else shots,
+        shots=HARNESSES[benchmark].shots if shots is None else shots,
     )
 
 
@@ -113,9 +113,7 @@ def test_more_shots_than_examples_are_refused(published_data):
 def test_a_subject_that_the_harness_does_not_know_is_refused():
     items = pl.DataFrame({"subset": ["alchemy"], "item": ["1"], "question": ["?"]})
     with pytest.raises(InputError, match="mmlu_alchemy"):
-        HarnessTask(
-            ACADEMIC["mmlu"].harness.tasks[0], "alchemy", items, None, shots=0, max_tokens=None
-        )
+        HarnessTask(HARNESSES["mmlu"].tasks[0], "alchemy", items, None, shots=0, max_tokens=None)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from transforms.prompts.evaluation_texts import (
     resolve_evaluation_set,
     to_evaluation_texts,
 )
-from transforms.public_sets.registry import EVALUATION_SETS
+from transforms.public_sets.registry import BENCHMARK_SETS, SCREENINGS
 from transforms.settings.prompts import DecontaminationSettings
 from transforms.settings.sources import OriginSettings
 
@@ -83,7 +83,7 @@ def test_a_set_needs_files_or_a_revision():
 
 
 def raw(name, *rows):
-    entry = EVALUATION_SETS[name]
+    entry = BENCHMARK_SETS[name]
     schema = {"row_key": pl.String, **entry.parts[entry.screening.part].native}
     keyed = [{"row_key": f"file:{number}", **row} for number, row in enumerate(rows, 1)]
     return pl.DataFrame(keyed, schema=schema)
@@ -131,12 +131,12 @@ def test_what_cannot_be_screened_against(name, rows, said):
     assert said in str(error.value)
 
 
-@pytest.mark.parametrize("name", EVALUATION_SETS)
+@pytest.mark.parametrize("name", SCREENINGS)
 def test_every_set_can_be_screened_against(name):
     assert to_evaluation_texts(name, raw(name)).is_empty()
 
 
-@pytest.mark.parametrize("name", EVALUATION_SETS)
+@pytest.mark.parametrize("name", SCREENINGS)
 def test_the_published_file(name):
     file, texts = FILES[name]
     if not (REAL / file).is_file():

@@ -10,8 +10,8 @@ import pytest
 
 from transforms.benchmarks.reward_bench.pairs import read_bench_set, to_bench_pairs
 from transforms.benchmarks.reward_bench.results import bench_results
-from transforms.public_sets.labelled_pairs import style_cell
-from transforms.public_sets.registry import PAIR_SETS
+from transforms.public_sets.labelled_pairs import format_style_cell
+from transforms.public_sets.registry import BENCHMARK_SETS, LABELLED_PAIRS
 from transforms.settings.sources import OriginSettings
 
 REAL = Path(
@@ -32,7 +32,7 @@ def real(*files):
 
 
 def raw(name, *rows, origin="file"):
-    schema = {"row_key": pl.String, **PAIR_SETS[name].parts["pairs"].native}
+    schema = {"row_key": pl.String, **BENCHMARK_SETS[name].parts["pairs"].native}
     keyed = [{"row_key": f"{origin}:{number}", **row} for number, row in enumerate(rows, 1)]
     return pl.DataFrame(keyed, schema=schema)
 
@@ -47,7 +47,7 @@ def texts(pairs):
 
 
 def results_of(name, pairs, rewards):
-    entry = PAIR_SETS[name].labelled_pairs
+    entry = LABELLED_PAIRS[name]
     return bench_results(pairs, rewards, entry.sections, entry.weights, bench=name, **LABELS)
 
 
@@ -114,19 +114,16 @@ def test_rm_bench_rows_make_a_matrix():
     pairs = to_bench_pairs("rm_bench", raw("rm_bench", STYLED))
     assert pairs.height == 9
     assert ("concise chosen, markdown rejected", "Why?", "a", "z") in texts(pairs)
-    cells = {
-        name: set(subsets)
-        for name, subsets in PAIR_SETS["rm_bench"].labelled_pairs.sections.items()
-    }
+    cells = {name: set(subsets) for name, subsets in LABELLED_PAIRS["rm_bench"].sections.items()}
     assert "concise chosen, markdown rejected" in cells["hard"]
     assert "markdown chosen, concise rejected" in cells["easy"]
     assert cells["easy"] | cells["normal"] | cells["hard"] == cells["average"]
     assert [len(cells[name]) for name in ("easy", "normal", "hard", "average")] == [3, 3, 3, 9]
 
 
-@pytest.mark.parametrize("name", PAIR_SETS)
+@pytest.mark.parametrize("name", LABELLED_PAIRS)
 def test_every_set_weighs_its_subsets(name):
-    entry = PAIR_SETS[name].labelled_pairs
+    entry = LABELLED_PAIRS[name]
     assert to_bench_pairs(name, raw(name)).is_empty()
     subsets = {subset for part in entry.sections.values() for subset in part}
     for weights in entry.weights.values():
@@ -207,7 +204,7 @@ def test_rm_bench_with_length_as_reward():
     found = dict(zip(cells["name"], cells["value"], strict=True))
     for i in range(3):
         for j in range(3):
-            assert found[style_cell(i, j)] == pytest.approx(matrix[i][j])
+            assert found[format_style_cell(i, j)] == pytest.approx(matrix[i][j])
     means = {
         "easy": (matrix[1][0] + matrix[2][0] + matrix[2][1]) / 3,
         "normal": (matrix[0][0] + matrix[1][1] + matrix[2][2]) / 3,
@@ -228,7 +225,7 @@ def test_llmbar_has_two_subsets_of_reward_bench():
     )
     pairs = read_bench_set("llmbar", origin)
     counts = dict(pairs["subset"].value_counts().rows())
-    weights = PAIR_SETS["reward_bench"].labelled_pairs.weights["reference"]
+    weights = LABELLED_PAIRS["reward_bench"].weights["reference"]
     assert counts == {subset: weights[subset] for subset in counts}
     assert sorted(counts) == ["llmbar-adver-neighbor", "llmbar-natural"]
     results = results_of("llmbar", pairs, by_length(pairs)).filter(level="section")

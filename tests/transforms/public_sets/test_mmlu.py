@@ -52,13 +52,13 @@ def test_a_member_that_is_not_as_published(tmp_path, content, said):
 
 
 def test_a_file_that_is_no_such_archive(tmp_path):
-    with pytest.raises(InputError, match="without members"):
+    with pytest.raises(InputError, match="without files"):
         read_mmlu(archive(tmp_path, val__algebra_val=ROW))
-    with pytest.raises(InputError, match="not a whole zip archive"):
+    with pytest.raises(InputError, match="not a complete zip archive"):
         read_mmlu(tmp_path / "missing.zip")
     whole = archive(tmp_path, test__algebra_test=ROW * 100).read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="not a whole zip archive"):
+    with pytest.raises(InputError, match="not a complete zip archive"):
         read_mmlu(tmp_path / "cut.zip")
 
 

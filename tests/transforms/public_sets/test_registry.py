@@ -2,9 +2,10 @@ import pytest
 
 from transforms.public_sets.registry import (
     BENCHMARK_SETS,
-    EVALUATION_SETS,
-    benchmark_columns,
-    report_columns,
+    HARNESSES,
+    SCREENINGS,
+    build_benchmark_columns,
+    list_report_columns,
 )
 from transforms.sources.files.json_rows import arrow_schema
 
@@ -14,16 +15,16 @@ def test_every_set_can_be_read_is_used_and_has_its_origin(name):
     entry = BENCHMARK_SETS[name]
     for part in entry.parts.values():
         assert arrow_schema(part.native).names == list(part.native)
-        assert set(part.holds) <= set(entry.parts)
+        assert set(part.contains) <= set(entry.parts)
     assert {part for group in entry.needs for part in group} <= set(entry.parts)
     assert "https://" in entry.facts or "hub" in entry.facts
     measured = [entry.harness, entry.judge_rules, entry.labelled_pairs]
     assert sum(one is not None for one in measured) == 1
 
 
-@pytest.mark.parametrize("name", EVALUATION_SETS)
+@pytest.mark.parametrize("name", SCREENINGS)
 def test_the_screened_columns_are_columns_of_the_part(name):
-    entry = EVALUATION_SETS[name]
+    entry = BENCHMARK_SETS[name]
     native = entry.parts[entry.screening.part].native
     assert entry.screening.columns <= {*native, "row_key"}
 
@@ -37,11 +38,11 @@ def test_reports_have_the_papers_columns_in_the_papers_order():
         ("academic_benchmarks", table_5),
         ("ablations", table_6),
     ):
-        assert [column.name for column in report_columns(report)] == columns
-    assert benchmark_columns().select("report", "name").is_duplicated().any() is False
+        assert [column.name for column in list_report_columns(report)] == columns
+    assert build_benchmark_columns().select("report", "name").is_duplicated().any() is False
 
 
-@pytest.mark.parametrize("name", [name for name, one in BENCHMARK_SETS.items() if one.harness])
+@pytest.mark.parametrize("name", HARNESSES)
 def test_the_metric_is_one_of_the_harness_or_of_programs(name):
     entry = BENCHMARK_SETS[name]
     metrics = {metric for task in entry.harness.tasks for metric in task.metrics.values()}

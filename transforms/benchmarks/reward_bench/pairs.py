@@ -8,7 +8,7 @@ table from here.
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.public_sets.registry import PAIR_SETS
+from transforms.public_sets.registry import BENCHMARK_SETS, LABELLED_PAIRS
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import locate, read_part
 from transforms.sources.layouts.conversations import turn
@@ -20,7 +20,7 @@ def resolve_bench_set(name: str, origin: OriginSettings) -> OriginSettings:
     Raises:
         ValueError: no such set, or neither files nor a revision of a dataset.
     """
-    parts = {known: one.parts["pairs"] for known, one in PAIR_SETS.items()}
+    parts = {known: BENCHMARK_SETS[known].parts["pairs"] for known in LABELLED_PAIRS}
     return locate("reward_bench", name, origin, parts)
 
 
@@ -39,7 +39,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     Raises:
         InputError: a pair has no text on a side, no subset, or another's identifier.
     """
-    texts = PAIR_SETS[name].labelled_pairs.pairs(raw)
+    texts = LABELLED_PAIRS[name].pairs(raw)
     unsound = {
         "no label, or no text on a side": pl.any_horizontal(
             pl.col("prompt", "chosen", "rejected").is_null()
@@ -54,7 +54,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
                 f"bench set {name} has pairs that cannot be judged",
                 expected="prompt, chosen and rejected text, a subset, an identifier for each pair",
                 found=f"{found}: {pairs.len()} pairs, the first {pairs[0]}",
-                remedy=f"name the published files, once. {PAIR_SETS[name].facts}",
+                remedy=f"name the published files, once. {BENCHMARK_SETS[name].facts}",
             )
     return texts.select(
         "pair_id",

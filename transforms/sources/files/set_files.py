@@ -76,7 +76,7 @@ def read_part(benchmark: str, part: str, origin: OriginSettings) -> pl.DataFrame
 
 
 def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
-    """Read parts whole; an archive gives the parts that it holds.
+    """Read parts whole; an archive gives the parts that it contains.
 
     Raises:
         InputError: a file cannot be read, or a row does not fit.
@@ -86,7 +86,7 @@ def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
         known = BENCHMARK_SETS[benchmark].parts[part]
         if known.read_archive:
             (file,) = origin.files
-            rows |= {held: known.read_archive(Path(file), held) for held in known.holds}
+            rows |= {name: known.read_archive(Path(file), name) for name in known.contains}
         else:
             rows[part] = read_part(benchmark, part, origin)
     return rows

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import polars as pl
 
 from transforms.formats import ID_CHARS
-from transforms.public_sets.registry import report_columns
+from transforms.public_sets.registry import list_report_columns
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.benchmarks import benchmark_bars
 from transforms.views.plots.figures import svg
 
-COLUMNS = report_columns()
+COLUMNS = list_report_columns()
 
 TITLES = {
     "label": "model",

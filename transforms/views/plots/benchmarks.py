@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from transforms.public_sets.registry import benchmark_columns
+from transforms.public_sets.registry import build_benchmark_columns
 from transforms.views.plots.figures import MANY_COLOURS, PAGE_WIDTH, finish, refuse_empty
 
 OURS = [colour for colour in MANY_COLOURS if max(colour) - min(colour) > 0.1]
@@ -26,7 +26,7 @@ def benchmark_bars(rows: pl.DataFrame) -> Figure:
     refuse_empty(rows, "the report benchmark_comparison")
     labels = rows.select("label", "origin").unique(maintain_order=True).rows()
     # the paper's figure shows Table 5 (academic) before Table 4 (chat)
-    columns = benchmark_columns().sort("report", "place", maintain_order=True)
+    columns = build_benchmark_columns().sort("report", "place", maintain_order=True)
     printed = columns.filter(pl.col("report") != "ablations")["bar"]
     shown = [name for name in printed if name in set(rows["benchmark"])]
     figure = Figure(figsize=(PAGE_WIDTH, 4.2), layout="constrained")

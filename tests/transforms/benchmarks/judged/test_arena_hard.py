@@ -13,7 +13,7 @@ from transforms.benchmarks.judged.arena_hard import (
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES
 from transforms.errors import InputError
 from transforms.measures.bootstrap import Resampling
-from transforms.public_sets.registry import JUDGED
+from transforms.public_sets.registry import BENCHMARK_SETS
 
 SCHEMA = {"item": pl.String, "model_is_first": pl.Boolean, "verdict": pl.String}
 
@@ -112,7 +112,7 @@ def test_the_win_rate_is_that_of_a_bradley_terry_model():
 
 
 def test_the_files_of_both_versions_load_and_pair(published_rows):
-    older, newer = JUDGED["arena_hard"].parts, JUDGED["arena_hard_v2"].parts
+    older, newer = (BENCHMARK_SETS[name].parts for name in ("arena_hard", "arena_hard_v2"))
     asked = questions(published_rows("arena_hard/question_v0.1.jsonl", older["questions"].native))
     assert asked.height == 500
     for model in ("gpt-4-0314", "gpt-3.5-turbo-0125"):

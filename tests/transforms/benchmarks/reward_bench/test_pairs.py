@@ -9,7 +9,7 @@ from transforms.benchmarks.reward_bench.pairs import (
     to_bench_pairs,
 )
 from transforms.errors import InputError
-from transforms.public_sets.registry import PAIR_SETS
+from transforms.public_sets.registry import BENCHMARK_SETS
 from transforms.settings.sources import OriginSettings
 
 JUDGED = {"question": "Why?", "response_A": "so", "response_B": "no", "source": "mmlu-pro-law"}
@@ -18,7 +18,7 @@ STYLED = {"prompt": "Why?", "chosen": ["a", "b", "c"], "rejected": ["x", "y", "z
 
 
 def raw(name, *rows, origin="file"):
-    schema = {"row_key": pl.String, **PAIR_SETS[name].parts["pairs"].native}
+    schema = {"row_key": pl.String, **BENCHMARK_SETS[name].parts["pairs"].native}
     keyed = [{"row_key": f"{origin}:{number}", **row} for number, row in enumerate(rows, 1)]
     return pl.DataFrame(keyed, schema=schema)
 

@@ -8,7 +8,7 @@ from transforms.lake.enforcement import enforce
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
-from transforms.public_sets.registry import benchmark_columns
+from transforms.public_sets.registry import build_benchmark_columns
 
 
 def test_enforce_orders_columns_and_changes_nothing_else():
@@ -88,7 +88,7 @@ def test_every_float_has_a_unit_or_states_that_it_has_none():
 
 
 def test_computed_tables_have_the_columns_that_are_declared():
-    assert benchmark_columns().schema == COMPUTED["benchmark_columns"].schema
+    assert build_benchmark_columns().schema == COMPUTED["benchmark_columns"].schema
 
 
 def test_types_have_short_names():
