@@ -43,10 +43,10 @@ from trl import DPOConfig, DPOTrainer
 from training.dpo import train_dpo
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
-from training.models.tokenising import tokenise_responses
+from training.models.token_ids import tokenize_responses
 from training.reference_logps import ReferencePass, add_reference_logps
 from training.runs.run_record import TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.model import TinyModelSettings
 from training.settings.objectives import DPOSettings
 from transforms.lake.lake import Lake
@@ -111,7 +111,7 @@ def train_in_memory(folder: Path, output: Path, settings: DPOSettings) -> Traini
     """Train with the reference as a second model."""
     started = time.perf_counter()
     tokenizer = load_tokenizer(folder / "start")
-    examples = tokenise_responses(tokenizer, pl.read_parquet(folder / "pairs.parquet"))
+    examples = tokenize_responses(tokenizer, pl.read_parquet(folder / "pairs.parquet"))
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
     models = [
         AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float32)
@@ -123,7 +123,7 @@ def train_in_memory(folder: Path, output: Path, settings: DPOSettings) -> Traini
             model=models[0],
             ref_model=models[1],
             args=DPOConfig(
-                **trl_arguments(settings, steps, seed=0, dtype="float32"),
+                **build_trl_arguments(settings, steps, seed=0, dtype="float32"),
                 beta=settings.beta,
                 loss_type=["sigmoid"],
                 disable_dropout=True,
@@ -208,7 +208,7 @@ def make_case(folder: Path, every: pl.DataFrame, pairs: int, max_tokens: int, wi
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight), alpha=1e-3)
     model.save_pretrained(folder / "start")
-    lengths = tokenise_responses(load_tokenizer(folder / "start"), every)["length"]
+    lengths = tokenize_responses(load_tokenizer(folder / "start"), every)["length"]
     drawn = every.with_columns(lengths).filter(
         pl.col("length").is_between(max_tokens // 3, max_tokens)
     )

@@ -24,7 +24,7 @@ from memory import peak_mib
 
 from training.generation import Sampler
 from training.models.initial_model import make_tiny_model
-from training.models.rendering import prompt_token_ids
+from training.models.rendering import tokenize_prompts
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.identity import message_id
@@ -53,7 +53,7 @@ def run_bare(
         n=settings.n, temperature=settings.temperature, max_tokens=settings.max_tokens
     )
     started = time.perf_counter()
-    rendered = prompt_token_ids(sampler.tokenizer, prompts["prompt"].to_list())
+    rendered = tokenize_prompts(sampler.tokenizer, prompts["prompt"].to_list())
     outputs = sampler.answer_requests(rendered, params)
     texts = [(r.text, len(r.token_ids)) for output in outputs for r in output.outputs]
     return sum(tokens for _, tokens in texts), time.perf_counter() - started

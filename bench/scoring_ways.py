@@ -15,7 +15,7 @@ import torch
 from memory import peak_mib
 from transformers import pipeline
 
-from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.models.rendering import load_tokenizer, tokenize_conversations
 from training.models.rewards import compute_rewards, load_reward_model
 from training.scoring import score
 from training.settings.scoring import ScoringSettings
@@ -101,7 +101,7 @@ def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
         )
         return [output[0]["score"] for output in outputs]
 
-    ours = conversation_token_ids(tokenizer, frame["prompt"][:N].to_list(), frame["response"][:N])
+    ours = tokenize_conversations(tokenizer, frame["prompt"][:N].to_list(), frame["response"][:N])
     assert tokenizer(tokenizer.batch_decode(ours))["input_ids"] == ours
     score_group(frame[:N])  # the first call prepares what later ones reuse
     clocks.start()
@@ -115,7 +115,7 @@ def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
 def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
     """Compute rewards of token ids that are there already, without commits."""
     frame = pl.read_parquet(rows)
-    token_ids = conversation_token_ids(
+    token_ids = tokenize_conversations(
         load_tokenizer(model), frame["prompt"].to_list(), frame["response"].to_list()
     )
     loaded = load_reward_model(model, "float32")

@@ -28,7 +28,7 @@ from datasets import Dataset
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
-from training.models.rendering import load_tokenizer, rendering_id
+from training.models.rendering import hash_rendering, load_tokenizer
 from training.reference_logps import add_reference_logps
 from training.runs.launch import (
     DtypeOption,
@@ -40,14 +40,14 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.objectives import DPOSettings
-from training.settings.pair_losses import loss_arguments
+from training.settings.pair_losses import build_loss_arguments
 from transforms.errors import InputError
 from transforms.lake.records.reference_logps import SIDES, columns
 
 
-class TokenisedDPOTrainer(DPOTrainer):
+class TokenizedDPOTrainer(DPOTrainer):
     """DPOTrainer over rows of token ids and the reference's log-probabilities.
 
     TRL 1.16 takes token ids in SFTTrainer and RewardTrainer; its DPOTrainer would render again, and
@@ -93,12 +93,12 @@ def train_dpo(
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
 
     def build(folder: Path) -> DPOTrainer:
-        return TokenisedDPOTrainer(
+        return TokenizedDPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
             args=DPOConfig(
-                **trl_arguments(settings, folder, seed=seed, dtype=dtype),
+                **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
                 beta=settings.beta,
-                **loss_arguments(settings),
+                **build_loss_arguments(settings),
                 disable_dropout=True,
                 precompute_ref_log_probs=True,
             ),
@@ -136,7 +136,7 @@ def select_examples(
             remedy=remedy,
         )
     logps = [f"ref_{side}_logps" for side in sides]
-    unfit = (pl.col("rendering_id") != rendering_id(tokenizer)) | (
+    unfit = (pl.col("rendering_id") != hash_rendering(tokenizer)) | (
         pl.any_horizontal(pl.col(logps).is_null()) & (pl.col("length") <= max_tokens)
     )
     refused = rows.filter(unfit)

@@ -73,7 +73,7 @@ def evaluate(
         .sort("decoding", "prompt_id", "response_index")
     )
     return rows.with_columns(
-        reward=rewards_of(rows, reward_model, loop.scoring, dtype=dtype),
+        reward=score_rows(rows, reward_model, loop.scoring, dtype=dtype),
         gold_reward=_gold_rewards(rows, gold),
         policy_logp=compute_sequence_logps(
             rows, policy, batch_tokens=settings.logps_batch_tokens, dtype=dtype
@@ -84,7 +84,7 @@ def evaluate(
     )
 
 
-def rewards_of(
+def score_rows(
     rows: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
 ) -> pl.Series:
     """Score rows of prompt and response in their order.

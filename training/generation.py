@@ -81,7 +81,7 @@ def main(
         {"policy": str(policy.resolve()), "seed": seed, "dtype": dtype, **settings.model_dump()}
     )
     missing = select_shard(pl.read_parquet(prompts), index, count).join(
-        folder.prompt_ids(), on="prompt_id", how="anti", maintain_order="left"
+        folder.read_prompt_ids(), on="prompt_id", how="anti", maintain_order="left"
     )
     run = generate(missing, policy, settings, seed=seed + index, dtype=dtype, commit=folder.write)
     print(json.dumps(asdict(run)))

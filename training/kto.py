@@ -37,12 +37,12 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.objectives import KTOSettings
 from transforms.pairs.unpaired import SIDES, mismatched
 
 
-class TokenisedKTOTrainer(KTOTrainer):
+class TokenizedKTOTrainer(KTOTrainer):
     """KTOTrainer over rows of token ids and the reference's log-probabilities (`training.dpo`)."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
@@ -88,8 +88,8 @@ def train_kto(
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
 
     def build(folder: Path) -> KTOTrainer:
-        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
-        return TokenisedKTOTrainer(
+        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        return TokenizedKTOTrainer(
             model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
             args=KTOConfig(
                 **arguments | {"train_sampling_strategy": "sequential"},

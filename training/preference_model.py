@@ -24,9 +24,9 @@ from trl import SFTConfig, SFTTrainer
 
 from training.models.comparison_prompts import (
     add_unknown_words,
-    chosen_is_first,
-    comparison_token_ids,
-    label_token_ids,
+    find_label_tokens,
+    is_chosen_first,
+    tokenize_comparisons,
 )
 from training.models.rendering import load_tokenizer
 from training.runs.launch import (
@@ -39,7 +39,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
 
@@ -81,7 +81,7 @@ def train_preference_model(
     )  # one row per pair, also where both orders were dropped
 
     def build(folder: Path) -> SFTTrainer:
-        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         if settings.packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
@@ -107,19 +107,19 @@ def label_comparisons(
         InputError: see `train_preference_model`.
     """
     drawn = pairs.with_columns(
-        chosen_first=pl.Series([chosen_is_first(pair_id) for pair_id in pairs["pair_id"]])
+        chosen_first=pl.Series([is_chosen_first(pair_id) for pair_id in pairs["pair_id"]])
     )
     if both_orders:
         drawn = pl.concat([drawn, drawn.with_columns(~pl.col("chosen_first"))])
     comparisons, answers = [], []
-    labels = label_token_ids(tokenizer)
+    labels = find_label_tokens(tokenizer)
     for prompt, chosen, rejected, chosen_first in drawn.select(
         "prompt", "chosen", "rejected", "chosen_first"
     ).iter_rows():
         sides = chosen[-1]["content"], rejected[-1]["content"]
         comparisons.append((prompt, *(sides if chosen_first else sides[::-1])))
         answers.append(labels[0] if chosen_first else labels[1])
-    questions = comparison_token_ids(tokenizer, comparisons)
+    questions = tokenize_comparisons(tokenizer, comparisons)
     return drawn.select(
         "pair_id",
         pl.Series("input_ids", [[*q, a] for q, a in zip(questions, answers, strict=True)]),

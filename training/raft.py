@@ -14,7 +14,7 @@ import polars as pl
 import typer
 
 from training.models.rendering import load_tokenizer
-from training.models.tokenising import tokenise_responses
+from training.models.token_ids import tokenize_responses
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -56,7 +56,7 @@ def train_raft(
             response that fits.
     """
     started = time.perf_counter()
-    examples = tokenise_responses(load_tokenizer(start), responses, ("completion",)).select(
+    examples = tokenize_responses(load_tokenizer(start), responses, ("completion",)).select(
         "prompt_id",
         pl.concat_list("prompt_ids", "completion_ids").alias("input_ids"),
         pl.concat_list(

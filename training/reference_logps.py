@@ -27,8 +27,8 @@ from transformers import AutoModelForCausalLM
 
 from training.models.checkpoint import require_model
 from training.models.logps import sum_logps
-from training.models.rendering import load_tokenizer, rendering_id
-from training.models.tokenising import tokenise_responses
+from training.models.rendering import hash_rendering, load_tokenizer
+from training.models.token_ids import tokenize_responses
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.objectives import DPOSettings
 from training.settings.training import ReferenceSettings
@@ -91,8 +91,8 @@ def add_reference_logps(
     started = time.perf_counter()
     require_model(reference)
     tokenizer = load_tokenizer(start)
-    rendered_by = rendering_id(tokenizer)
-    examples = add_sequence_ids(tokenise_responses(tokenizer, pairs, sides), sides)
+    rendered_by = hash_rendering(tokenizer)
+    examples = add_sequence_ids(tokenize_responses(tokenizer, pairs, sides), sides)
     wanted = sequences(examples.filter(pl.col("length") <= settings.max_tokens), sides)
     found = known(wanted)
     missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")

@@ -15,7 +15,7 @@ import typer
 from transformers import PreTrainedTokenizerBase
 from trl import RewardConfig, RewardTrainer
 
-from training.models.rendering import conversation_token_ids, load_tokenizer, response_texts
+from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -26,7 +26,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.stages import RewardModelSettings
 
 
@@ -59,7 +59,7 @@ def train_reward_model(
     started = time.perf_counter()
     tokenizer = load_tokenizer(policy)
     dataset, dropped = keep_fitting(
-        tokenise_conversations(tokenizer, pairs), settings.max_tokens, "pair_id"
+        tokenize_pairs(tokenizer, pairs), settings.max_tokens, "pair_id"
     )
 
     def build(folder: Path) -> RewardTrainer:
@@ -67,7 +67,7 @@ def train_reward_model(
         return RewardTrainer(
             model=str(policy),
             args=RewardConfig(
-                **trl_arguments(settings, folder, seed=seed, dtype=dtype),
+                **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
                 model_init_kwargs={"dtype": "float32", "device_map": None},
             ),
             train_dataset=dataset,
@@ -77,11 +77,11 @@ def train_reward_model(
     return train(build, output, settings, dropped=dropped, started=started, report=report)
 
 
-def tokenise_conversations(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
+def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
     """Tokenise each conversation with either answer: pair_id, chosen_ids, rejected_ids, length."""
     prompts = pairs["prompt"].to_list()
     sides = {
-        side: conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
+        side: tokenize_conversations(tokenizer, prompts, extract_texts(pairs[side]))
         for side in ("chosen", "rejected")
     }
     return pairs.select(

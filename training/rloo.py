@@ -30,7 +30,7 @@ import typer
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 
-from training.models.rendering import load_tokenizer, prompt_token_ids
+from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.models.rewards import load_reward_model
 from training.models.unscorable import raise_refusals
 from training.runs.launch import (
@@ -43,7 +43,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.scoring import read_rewards
 from training.settings.objectives import RLOORun
 from transforms.errors import InputError
@@ -97,7 +97,7 @@ def train_rloo(
     def build(folder: Path) -> RLOOTrainer:
         policy = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
         policy.config.name_or_path = str(reference)  # deviation 2
-        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own sampler
         return RLOOTrainer(
             model=policy,
@@ -131,7 +131,7 @@ def shuffle_prompts(
     Returns:
         row_key and prompt_id (the same), prompt, length (tokens).
     """
-    ids = prompt_token_ids(tokenizer, prompts["prompt"].to_list())
+    ids = tokenize_prompts(tokenizer, prompts["prompt"].to_list())
     order = hashed(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
     return (
         prompts.with_columns(length=pl.Series([len(row) for row in ids]))

@@ -21,12 +21,12 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.models.batches import context_tokens_of
-from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.models.batches import read_context_tokens
+from training.models.rendering import load_tokenizer, tokenize_conversations
 from training.models.rewards import compute_rewards, load_reward_model
 from training.models.unscorable import (
     Refusal,
-    name_of,
+    describe_response,
     raise_refusals,
     refuse_rewards,
     refuse_texts,
@@ -91,7 +91,9 @@ def score(
     with tqdm(total=total, desc=description, unit="response", disable=None) as bar:
         for chunk in _chunks(responses, settings.chunk_rows):
             empty += [
-                name_of(chunk, row) for row, text in enumerate(chunk["response"]) if text == ""
+                describe_response(chunk, row)
+                for row, text in enumerate(chunk["response"])
+                if text == ""
             ]
             read = read_rewards(model, tokenizer, chunk, settings.batch_tokens, reward_model)
             refused += read.refused
@@ -170,7 +172,7 @@ def split_by_length(
     """
     tokenizer = load_tokenizer(reward_model)
     sides = [
-        conversation_token_ids(
+        tokenize_conversations(
             tokenizer, pairs["prompt"].to_list(), [side[-1]["content"] for side in pairs[name]]
         )
         for name in ("chosen", "rejected")
@@ -201,10 +203,10 @@ def read_rewards(
         batch_tokens: padded tokens of a forward pass.
         reward_model: the model's folder, for error messages.
     """
-    token_ids = conversation_token_ids(
+    token_ids = tokenize_conversations(
         tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
     )
-    refusals = refuse_texts(chunk, token_ids, context_tokens_of(model))
+    refusals = refuse_texts(chunk, token_ids, read_context_tokens(model))
     readable = [row for row in range(chunk.height) if row not in refusals]
     rewards = [math.nan] * chunk.height
     found = compute_rewards(model, [token_ids[row] for row in readable], batch_tokens)

@@ -20,7 +20,7 @@ from trl.chat_template_utils import (
     is_chat_template_stop_token_trained,
 )
 
-from training.models.rendering import assistant_token_ids, load_tokenizer
+from training.models.rendering import load_tokenizer, tokenize_assistant_turns
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -31,7 +31,7 @@ from training.runs.launch import (
     run_command,
 )
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import keep_fitting, train, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.stages import SFTSettings
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
@@ -102,7 +102,7 @@ def fit(
     packing = isinstance(settings, SFTSettings) and settings.packing
 
     def build(folder: Path) -> SFTTrainer:
-        arguments = trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         if packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
@@ -124,7 +124,7 @@ def label_assistant_tokens(
         InputError: see `train_sft`.
     """
     template = _training_template(tokenizer)
-    token_ids, masks = assistant_token_ids(
+    token_ids, masks = tokenize_assistant_turns(
         tokenizer, demonstrations["messages"].to_list(), template
     )
     labels = [

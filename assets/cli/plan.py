@@ -58,7 +58,7 @@ def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None)
     sft = _trained(recipe.sft, tables.get("demonstrations"), sides=1)
     rankers = {name: _trained(one, pairs) for name, one in recipe.trained_rankers().items()}
     iterations, prompts = recipe.loop.iterations, recipe.splits.prompts_per_iteration
-    offline = _trained(recipe.loop.dpo.for_offline([prompts] * iterations), None)
+    offline = _trained(recipe.loop.dpo.adapt_to_offline([prompts] * iterations), None)
     rows = [
         ("initial_model", SHARED, None, None, model_bytes),
         ("sft_policy", SHARED, *sft, model_bytes),
@@ -119,7 +119,7 @@ def _chain(
     n, sampled = loop.sampling.responses_per_prompt, loop.sampling.max_tokens
     responses = prompts * n
     pairs_per_prompt = math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1
-    objective, settings = OBJECTIVES[loop.objective], loop.training()
+    objective, settings = OBJECTIVES[loop.objective], loop.resolve_training()
     examples = prompts * objective.rows_per_prompt(n, pairs_per_prompt, settings)
     trained = _trained(settings, examples, sides=objective.responses_per_row)
     policy = (f"{group}/policy", experiment, *trained, model_bytes)

@@ -106,8 +106,8 @@ def retrain(
         folder: where the checkpoint is put, outside the lake.
         report: called at every logged step.
     """
-    from training.models.checkpoint import checkpoint_id
-    from training.runs.kept_checkpoints import kept_folder
+    from training.models.checkpoint import hash_checkpoint
+    from training.runs.kept_checkpoints import locate_kept_folder
     from training.runs.launch import launch
 
     launch(
@@ -120,7 +120,7 @@ def retrain(
         report=report,
         **training.models,
     )
-    return checkpoint_id(kept_folder(folder, training.share) if training.share else folder)
+    return hash_checkpoint(locate_kept_folder(folder, training.share) if training.share else folder)
 
 
 def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
@@ -185,7 +185,7 @@ def _read_rows(
     )
     if is_offline_dpo:
         prompts = rows_by_split.iteration_sizes(lake.read("prompt_splits", tables["prompt_splits"]))
-        settings = settings.for_offline(prompts)
+        settings = settings.adapt_to_offline(prompts)
     return rows, settings
 
 
@@ -215,10 +215,10 @@ def _find_model(lake: Lake, checkpoint_id: str) -> Path:
     Raises:
         InputError: it is gone, or its content has changed.
     """
-    from training.models.checkpoint import checkpoint_id as content_of
+    from training.models.checkpoint import hash_checkpoint
 
     for found in checkpoints.all_of(lake, {checkpoint_id}):
-        if found.path.is_dir() and content_of(found.path) == checkpoint_id:
+        if found.path.is_dir() and hash_checkpoint(found.path) == checkpoint_id:
             return found.path
     raise InputError(
         f"the model {checkpoint_id} is not there as it was",

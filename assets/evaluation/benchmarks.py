@@ -146,7 +146,7 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
     """Return what a benchmark's figures depend on besides the model."""
     judged = isinstance(settings, JudgedSettings)
     return {
-        **settings.decisive(),
+        **settings.dump_decisive(),
         **({"judge": judge_settings(study.recipe.judge)} if judged else {}),
         "data": {part: origin_settings(origin) for part, origin in settings.data.items()},
         "models": list(settings.models),

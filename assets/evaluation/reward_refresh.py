@@ -50,13 +50,13 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def reward_refresh(step: Step) -> Made:
         """A pair counts where the gold rewards of two responses to a held-out prompt differ."""
-        from training.evaluation import rewards_of
+        from training.evaluation import score_rows
 
         rows = _sampled_responses(study, step)
         measured = []
         for refreshes, name in enumerate(models(step.loop)):
             model = checkpoints.latest(step.lake, name, step.experiment)
-            rewards = rewards_of(
+            rewards = score_rows(
                 rows, model.path, step.loop.scoring, dtype=study.recipe.model.dtype
             )
             measured.append(

@@ -20,7 +20,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="baselines",
         deps=("sft_policy", "preference_pairs", "mixture_pairs", "prompt_splits"),
         settings=lambda loop: {
-            "dpo": loop.dpo.decisive(),
+            "dpo": loop.dpo.dump_decisive(),
             "mixture": study.recipe.offline_mixture,
             **study.model_settings,
         },
@@ -37,7 +37,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
         pairs = rows_by_split.training_pairs(step.lake.read("preference_pairs"), mixture)
         prompts = rows_by_split.iteration_sizes(step.lake.read("prompt_splits"))
-        settings = step.loop.dpo.for_offline(prompts)
+        settings = step.loop.dpo.adapt_to_offline(prompts)
         return train(step, "dpo", pairs, settings, start=policy, reference=policy)
 
     return [offline_dpo, *iterations.build_one_shot(study)]

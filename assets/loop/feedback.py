@@ -129,7 +129,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         deps=(*last_models, *tables, *old_pairs),
         reads=lambda loop: (last_model(loop), *tables, *old_pairs),
         settings=lambda loop: {
-            "reward_model": study.recipe.refresh_of(loop).decisive(),
+            "reward_model": study.recipe.refresh_of(loop).dump_decisive(),
             "oracle": loop.feedback.oracle,
             "replay": loop.feedback.replay,
             **study.model_settings,

@@ -42,7 +42,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "sft_policy",
         group="sft",
         deps=("initial_model", "demonstrations"),
-        settings=lambda _: {"sft": recipe.sft.decisive(), **study.model_settings},
+        settings=lambda _: {"sft": recipe.sft.dump_decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
     )
@@ -66,7 +66,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         name,
         group="reward",
         deps=("sft_policy", "preference_pairs", "mixture_pairs"),
-        settings=lambda _: {ranker.kind: settings.decisive(), **study.model_settings},
+        settings=lambda _: {ranker.kind: settings.dump_decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=f"{ranker.training} "

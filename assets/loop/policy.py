@@ -76,7 +76,9 @@ def model_assets(chain: Chain, loop: LoopSettings) -> dict[str, str]:
 def collect_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[str, Any]:
     """Collect what a policy's weights depend on besides its inputs, by the objective's name."""
     objective = OBJECTIVES[loop.objective]
-    settings: dict[str, Any] = {loop.objective: resolve_training(study, chain, loop).decisive()}
+    settings: dict[str, Any] = {
+        loop.objective: resolve_training(study, chain, loop).dump_decisive()
+    }
     if objective.takes_reference:
         settings["reference"] = loop.reference
     if objective.takes_reward_model:
@@ -88,9 +90,9 @@ def collect_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[
 
 def resolve_training(study: Study, chain: Chain, loop: LoopSettings) -> TrainingSettings:
     """Return the objective's settings, which keep the steps that the next iteration samples."""
-    settings = loop.training()
+    settings = loop.resolve_training()
     is_sampled = chain.partitioned and chain.iteration < study.recipe.loop.iterations
-    return settings.keeping(kept_shares(loop)) if is_sampled else settings
+    return settings.keep_shares(kept_shares(loop)) if is_sampled else settings
 
 
 def train_policy(step: Step, chain: Chain) -> Made:

@@ -40,7 +40,7 @@ def engines(step: Step, chain: Chain) -> list[Engine]:
         InputError: a policy is missing.
     """
     sampling = step.loop.sampling
-    named = sampling.resolved_samplers()
+    named = sampling.resolve_samplers()
     draws = sampler_places.number(
         [
             {"policy": one.policy_name, **one.model_dump(include=set(responses.SAMPLER_KEYS))}
@@ -87,7 +87,7 @@ def policy_asset(chain: Chain, policy: str) -> str:
 
 def sampled_policies(chain: Chain, loop: LoopSettings) -> list[str]:
     """List the assets whose policies an iteration samples; a step is part of its training's."""
-    named = [policy_asset(chain, one.policy_name) for one in loop.sampling.resolved_samplers()]
+    named = [policy_asset(chain, one.policy_name) for one in loop.sampling.resolve_samplers()]
     return sorted({asset.partition("@")[0] for asset in named})
 
 

@@ -48,7 +48,7 @@ def train(
         models: the other models of `Stage.models`, by parameter name.
     """
     # Imported here: the web server loads definitions, and must not load torch.
-    from training.runs.kept_checkpoints import kept_folder
+    from training.runs.kept_checkpoints import locate_kept_folder
     from training.runs.launch import launch
 
     if trained := _trained_before(step):
@@ -83,7 +83,7 @@ def train(
         "iteration": iteration,
     }
     for share in settings.kept_shares:  # before the model, by whose row the step counts as done
-        save_model(step, kept_folder(folder, share), share=share, **facts)
+        save_model(step, locate_kept_folder(folder, share), share=share, **facts)
     made = save_model(step, folder, **facts)
     return Made(
         made.output_id,
@@ -173,7 +173,7 @@ def save_model(
         share: of the training's steps, where the model is what the weights were then.
         ids: parent_id and reference_id.
     """
-    from training.models.checkpoint import checkpoint_id
+    from training.models.checkpoint import hash_checkpoint
 
     checkpoint = checkpoints.record(
         step.lake,
@@ -181,7 +181,7 @@ def save_model(
         experiment=step.experiment,
         iteration=iteration,
         asset=step.asset if share is None else f"{step.asset}@{share:g}",
-        checkpoint_id=checkpoint_id(folder),
+        checkpoint_id=hash_checkpoint(folder),
         kind=kind,
         settings=json.dumps(step.settings, sort_keys=True),
         inputs=json.dumps(step.inputs, sort_keys=True),

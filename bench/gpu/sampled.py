@@ -33,15 +33,15 @@ def _token_logps(rows: pl.DataFrame, model: Path) -> list[list[tuple[float, floa
     import torch
     from transformers import AutoModelForCausalLM
 
-    from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+    from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 
     tokenizer = load_tokenizer(model)
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
-    stop = end_of_turn_id(tokenizer, model)
+    stop = find_end_of_turn(tokenizer, model)
     special = [token for token in tokenizer.all_special_ids if token != stop]
     usable = []
     for row in rows.iter_rows(named=True):
-        (prompt,) = prompt_token_ids(tokenizer, [row["prompt"]])
+        (prompt,) = tokenize_prompts(tokenizer, [row["prompt"]])
         answer = tokenizer(row["response"], add_special_tokens=False)["input_ids"]
         answer += [stop] if row["finish_reason"] == "stop" else []
         if len(answer) != row["response_tokens"]:

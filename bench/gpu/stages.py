@@ -37,13 +37,13 @@ def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
 def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
     """Sum log-probabilities of every response; tokens/s includes loading the model."""
     from training.models.logps import compute_sequence_logps
-    from training.models.rendering import conversation_token_ids, load_tokenizer
+    from training.models.rendering import load_tokenizer, tokenize_conversations
 
     responses = pl.read_parquet(folder / "responses.parquet")
     started = time.perf_counter()
     logps = compute_sequence_logps(responses, folder / "initial", batch_tokens=8192, dtype=dtype)
     elapsed_s = time.perf_counter() - started
-    ids = conversation_token_ids(
+    ids = tokenize_conversations(
         load_tokenizer(folder / "initial"),
         responses["prompt"].to_list(),
         responses["response"].to_list(),

@@ -87,10 +87,10 @@ def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measure
     """Collect a training run's metrics; refuse a checkpoint that is not whole and float32."""
     from safetensors import safe_open
 
-    from training.models.checkpoint import checkpoint_id, require_model
+    from training.models.checkpoint import hash_checkpoint, require_model
 
     require_model(output)
-    checkpoint_id(output)
+    hash_checkpoint(output)
     for file in output.glob("*.safetensors"):
         with safe_open(file, framework="pt") as weights:
             for name in weights.keys():  # noqa: SIM118 (it is no mapping)

@@ -7,9 +7,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from training.dpo import train_dpo
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.rendering import load_tokenizer
-from training.models.tokenising import tokenise_responses
+from training.models.token_ids import tokenize_responses
 from training.reference_logps import add_reference_logps
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
@@ -38,7 +38,7 @@ def first(result, metric):
 
 def test_prompt_and_responses_are_rendered_once(tiny_policy, preference_pairs):
     tokenizer = load_tokenizer(tiny_policy)
-    row = tokenise_responses(tokenizer, preference_pairs).row(0, named=True)
+    row = tokenize_responses(tokenizer, preference_pairs).row(0, named=True)
 
     def words(text):
         return tokenizer(text)["input_ids"]
@@ -61,7 +61,7 @@ def test_first_loss_is_log_2_where_start_is_the_reference(tiny_policy, preferenc
     assert {"rewards/accuracies", "rewards/margins", "learning_rate"} <= set(
         result.metrics["metric"]
     )
-    assert checkpoint_id(tmp_path / "a") != checkpoint_id(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") != hash_checkpoint(tmp_path / "b")
     losses = faster.metrics.filter(pl.col("metric") == "loss").sort("step")["value"]
     assert losses[1] < losses[0]
 
@@ -70,7 +70,7 @@ def test_first_loss_is_equation_7_for_another_reference(
     tiny_policy, other_policy, preference_pairs, tmp_path
 ):
     result = run(preference_pairs, tiny_policy, other_policy, tmp_path / "dpo", max_steps=1)
-    rows = tokenise_responses(load_tokenizer(tiny_policy), preference_pairs).to_dicts()
+    rows = tokenize_responses(load_tokenizer(tiny_policy), preference_pairs).to_dicts()
     ratios = {
         side: torch.tensor(
             [logp(tiny_policy, row, side) - logp(other_policy, row, side) for row in rows]
@@ -94,11 +94,11 @@ def logp(folder, row, side):
 def test_same_seed_same_checkpoint(tiny_policy, other_policy, preference_pairs, tmp_path):
     for name in ("a", "b"):
         run(preference_pairs, tiny_policy, other_policy, tmp_path / name)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
 
 
 def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):
-    lengths = tokenise_responses(load_tokenizer(tiny_policy), preference_pairs)["length"]
+    lengths = tokenize_responses(load_tokenizer(tiny_policy), preference_pairs)["length"]
     assert lengths.unique().to_list() == [13]
     result = run(
         pl.concat([preference_pairs.head(2), lengthened(preference_pairs)]),

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from training.engine.chunk_folder import select_shard
 from training.generation import Sampler, generate, main
 from training.models.initial_model import make_tiny_model
-from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
@@ -77,13 +77,13 @@ def test_greedy_tokens_are_those_of_transformers(sampler, policy, prompts):
     tokenizer, model = load_tokenizer(policy), AutoModelForCausalLM.from_pretrained(policy)
     rows = prompts.join(pl.concat(chunks), on="prompt_id", maintain_order="left")
     for row in rows.iter_rows(named=True):
-        (ids,) = prompt_token_ids(tokenizer, [row["prompt"]])
+        (ids,) = tokenize_prompts(tokenizer, [row["prompt"]])
         best = model.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=12)[
             0, len(ids) :
         ]
         assert row["response"] == tokenizer.decode(best, skip_special_tokens=True)
         assert row["response_tokens"] == len(best)
-        stopped = best[-1] == end_of_turn_id(tokenizer, policy)
+        stopped = best[-1] == find_end_of_turn(tokenizer, policy)
         assert row["finish_reason"] == ("stop" if stopped else "length")
 
 
@@ -151,7 +151,7 @@ def test_more_context_than_the_policy_has_is_refused(policy, prompts, replicas):
 
 def test_a_prompt_has_exactly_one_bos(policy, prompts):
     tokenizer = load_tokenizer(policy)
-    for ids in prompt_token_ids(tokenizer, prompts["prompt"].to_list()):
+    for ids in tokenize_prompts(tokenizer, prompts["prompt"].to_list()):
         assert [i for i, token in enumerate(ids) if token == tokenizer.bos_token_id] == [0]
         assert tokenizer.eos_token_id not in ids
 

@@ -15,7 +15,7 @@ from bench.gpu.compare import TOLERANCES, compare, memory_problems
 from bench.gpu.sampled import check_sampled
 from bench.gpu.stages import STAGES
 from bench.gpu_check import run_check
-from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 
 CASE = replace(
     SMALL,
@@ -67,7 +67,7 @@ def sample(folder: Path, *, samples: int, temperature: float) -> pl.DataFrame:
     prompts = pl.read_parquet(folder / "pairs.parquet", columns=["prompt_id", "prompt"])
     rows = []
     for prompt in prompts["prompt"].to_list():
-        (ids,) = prompt_token_ids(tokenizer, [prompt])
+        (ids,) = tokenize_prompts(tokenizer, [prompt])
         sampling = {"do_sample": False} if temperature == 0 else {"do_sample": True, "top_k": 0}
         drawn = policy.generate(
             torch.tensor([ids] * samples),
@@ -76,7 +76,7 @@ def sample(folder: Path, *, samples: int, temperature: float) -> pl.DataFrame:
             **sampling,
         )
         for answer in drawn[:, len(ids) :].tolist():
-            stop = end_of_turn_id(tokenizer, model)
+            stop = find_end_of_turn(tokenizer, model)
             stopped = stop in answer
             tokens = answer.index(stop) + stopped if stopped else len(answer)
             text = tokenizer.decode(answer[: tokens - stopped], skip_special_tokens=True)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from training.kto import train_kto
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.reference_logps import add_reference_logps
 from training.settings.objectives import KTOSettings
 from transforms.errors import InputError
@@ -54,7 +54,7 @@ def test_first_loss_is_a_half_where_start_is_the_reference(tiny_policy, response
     assert first == pytest.approx(0.5, abs=1e-6)
     assert second < first
     assert values(result, "kl")[0] == pytest.approx(0.0, abs=1e-5)
-    assert checkpoint_id(tmp_path / "kto") != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(tmp_path / "kto") != hash_checkpoint(tiny_policy)
     assert result.examples == 16
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from trl import SFTConfig, SFTTrainer
 
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.comparison_prompts import (
     add_unknown_words,
-    chosen_is_first,
-    comparison_token_ids,
-    label_token_ids,
+    find_label_tokens,
+    is_chosen_first,
+    tokenize_comparisons,
 )
 from training.models.preference_forward import compare_pairs, load_preference_model
 from training.models.rendering import load_tokenizer
@@ -23,7 +23,7 @@ from training.preference_model import (
     train_preference_model,
 )
 from training.runs.run_record import read_run
-from training.runs.trainer import keep_fitting, trl_arguments
+from training.runs.trainer import build_trl_arguments, keep_fitting
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
@@ -55,13 +55,13 @@ def test_the_label_is_the_last_token_and_names_the_place_of_the_chosen(
     tiny_policy, preference_pairs
 ):
     tokenizer, examples = examples_of(tiny_policy, preference_pairs)
-    a, b = label_token_ids(tokenizer)
+    a, b = find_label_tokens(tokenizer)
     seen = set()
     rows = examples.join(preference_pairs, on="pair_id").iter_rows(named=True)
     for row in rows:
         label = row["input_ids"][-1]
         assert row["labels"] == [IGNORED] * (row["length"] - 1) + [label]
-        assert label == (a if chosen_is_first(row["pair_id"]) else b)
+        assert label == (a if is_chosen_first(row["pair_id"]) else b)
         text = tokenizer.decode(row["input_ids"])
         at_a = text.split("[RESPONSE A]")[1].split("[RESPONSE B]")[0].strip()
         assert (at_a == row["chosen"][0]["content"]) == (label == a)
@@ -75,7 +75,7 @@ def test_both_orders_show_every_pair_twice_with_the_other_label(tiny_policy, pre
     assert both.head(drawn.height).equals(drawn)
     turned = both.tail(drawn.height)
     assert turned["pair_id"].equals(drawn["pair_id"])
-    labels = set(label_token_ids(tokenizer))
+    labels = set(find_label_tokens(tokenizer))
     for one, other in zip(drawn["input_ids"], turned["input_ids"], strict=True):
         assert {one[-1], other[-1]} == labels
         assert one[:-1].to_list() != other[:-1].to_list()
@@ -91,12 +91,12 @@ def test_comparing_reads_the_tokens_that_were_trained_on(tiny_policy, preference
     rows = examples.join(preference_pairs, on="pair_id", maintain_order="left")
     for row in rows.iter_rows(named=True):
         sides = [row[side][0]["content"] for side in ("chosen", "rejected")]
-        ordered = sides if chosen_is_first(row["pair_id"]) else sides[::-1]
-        (ids,) = comparison_token_ids(served, [(row["prompt"], *ordered)])
+        ordered = sides if is_chosen_first(row["pair_id"]) else sides[::-1]
+        (ids,) = tokenize_comparisons(served, [(row["prompt"], *ordered)])
         assert ids == row["input_ids"][:-1]
         assert ids.count(served.bos_token_id) == 1
         assert ids[0] == served.bos_token_id
-    assert label_token_ids(served) == label_token_ids(trained)
+    assert find_label_tokens(served) == find_label_tokens(trained)
     assert served.pad_token_id != served.eos_token_id
 
 
@@ -114,7 +114,7 @@ def batches_of(policy, pairs, folder, **settings):
     tokenizer, examples = examples_of(policy, pairs)
     dataset, _ = keep_fitting(examples, SETTINGS.max_tokens, "pair_id")
     chosen = SETTINGS.model_copy(update=settings)
-    arguments = trl_arguments(chosen, folder, seed=0, dtype="float32")
+    arguments = build_trl_arguments(chosen, folder, seed=0, dtype="float32")
     if chosen.packing:
         arguments |= {"packing": True, "max_length": chosen.max_tokens}
     trainer = SFTTrainer(
@@ -193,7 +193,7 @@ def test_training_follows_the_seed(tiny_policy, preference_pairs, tmp_path):
     short = SETTINGS.model_copy(update={"max_steps": 2})
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(preference_pairs, tiny_policy, tmp_path / name, short, seed)
-    a, b, c = (checkpoint_id(tmp_path / name) for name in "abc")
+    a, b, c = (hash_checkpoint(tmp_path / name) for name in "abc")
     assert a == b != c
 
 

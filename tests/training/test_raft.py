@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.rendering import load_tokenizer
 from training.raft import train_raft
 from training.settings.objectives import RAFTSettings
@@ -34,7 +34,7 @@ def test_a_checkpoint_that_has_learned_the_responses(tiny_policy, responses, tmp
     require_model(tmp_path / "raft")
     losses = result.metrics.filter(pl.col("metric") == "loss").sort("step")["value"]
     assert losses[-1] < losses[0]
-    assert checkpoint_id(tmp_path / "raft") != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(tmp_path / "raft") != hash_checkpoint(tiny_policy)
     assert result.examples == 8
 
 
@@ -58,7 +58,7 @@ def test_the_loss_is_on_the_response_alone(tiny_policy, responses, tmp_path, mon
 def test_same_seed_same_checkpoint(tiny_policy, responses, tmp_path):
     for name in ("a", "b"):
         run(responses, tiny_policy, tmp_path / name)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
 
 
 def test_a_long_response_is_dropped_by_name(tiny_policy, responses, tmp_path):

@@ -11,12 +11,12 @@ from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 from typer.testing import CliRunner
 
-from training.dpo import TokenisedDPOTrainer, train_dpo
-from training.models.checkpoint import checkpoint_id
+from training.dpo import TokenizedDPOTrainer, train_dpo
+from training.models.checkpoint import hash_checkpoint
 from training.models.rendering import load_tokenizer
-from training.models.tokenising import tokenise_responses
+from training.models.token_ids import tokenize_responses
 from training.reference_logps import add_reference_logps, main
-from training.runs.trainer import trl_arguments
+from training.runs.trainer import build_trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
@@ -38,7 +38,7 @@ SETTINGS = DPOSettings(
 class Unprepared(DPOTrainer):
     """TRL's own, over token ids: it computes the reference's log-probabilities itself."""
 
-    _prepare_dataset = TokenisedDPOTrainer._prepare_dataset
+    _prepare_dataset = TokenizedDPOTrainer._prepare_dataset
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def look_up(lake, tiny_policy):
     """Look pairs up in the lake as the policy's asset does."""
 
     def look_up(pairs, reference, settings=SETTINGS):
-        store = ReferenceLogps(lake, checkpoint_id(reference), "float32")
+        store = ReferenceLogps(lake, hash_checkpoint(reference), "float32")
         return add_reference_logps(
             pairs,
             tiny_policy,
@@ -69,12 +69,12 @@ def trl(pairs, start, reference, folder, *, precompute, **changed):
     """TRL's trainer with the reference in memory, or with its own precomputation."""
     tokenizer = load_tokenizer(start)
     settings = SETTINGS.model_copy(update=changed)
-    rows = tokenise_responses(tokenizer, pairs).drop("prompt_id")
+    rows = tokenize_responses(tokenizer, pairs).drop("prompt_id")
     return Unprepared(
         model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
         ref_model=AutoModelForCausalLM.from_pretrained(reference, dtype=torch.float32),
         args=DPOConfig(
-            **trl_arguments(settings, folder, seed=0, dtype="float32"),
+            **build_trl_arguments(settings, folder, seed=0, dtype="float32"),
             beta=settings.beta,
             loss_type=["sigmoid"],
             disable_dropout=True,

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification
 
 from training.dpo import train_dpo
 from training.kto import train_kto
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.preference_model import train_preference_model
 from training.raft import train_raft
 from training.reference_logps import add_reference_logps
@@ -112,7 +112,7 @@ def test_a_killed_process_goes_on(demonstrations, with_dropout, tmp_path):
         report=lambda step, total_steps, metrics: after.append(step),
     )
     assert after == [10, 12, 14, 16, 18]
-    assert checkpoint_id(tmp_path / "killed") == checkpoint_id(tmp_path / "undisturbed")
+    assert hash_checkpoint(tmp_path / "killed") == hash_checkpoint(tmp_path / "undisturbed")
     assert metrics_of(resumed) == metrics_of(undisturbed)
     assert [path.name for path in tmp_path.glob(".*")] == []
 
@@ -128,7 +128,7 @@ def test_random_states_and_order_are_found_again(
         with pytest.raises(KeyboardInterrupt):
             train(*arguments, killed_at(last), checkpoint_steps=checkpoint_steps)
     resumed = train(*arguments, checkpoint_steps=checkpoint_steps)
-    assert checkpoint_id(tmp_path / "killed") == checkpoint_id(tmp_path / "undisturbed")
+    assert hash_checkpoint(tmp_path / "killed") == hash_checkpoint(tmp_path / "undisturbed")
     assert metrics_of(resumed) == metrics_of(undisturbed)
 
 
@@ -184,7 +184,7 @@ def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp
     with pytest.raises(KeyboardInterrupt):
         function(rows, tiny_policy, tmp_path / "b", settings, **common, report=killed_at(6))
     resumed = function(rows, tiny_policy, tmp_path / "b", settings, **common)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
     assert metrics_of(resumed) == metrics_of(undisturbed)
 
 

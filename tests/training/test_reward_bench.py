@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from training.models.batches import batch_by_length
 from training.models.initial_model import make_tiny_model
-from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.models.rendering import load_tokenizer, tokenize_conversations
 from training.scoring import score_pairs, split_by_length
 from training.settings.model import TinyModelSettings
 from training.settings.scoring import ScoringSettings
@@ -56,7 +56,7 @@ def pairs(small: Path) -> pl.DataFrame:
         text = ""
         for word in (WORDS[(number + i) % len(WORDS)] for i in range(64)):
             longer = f"{text} {word}".strip()
-            (ids,) = conversation_token_ids(tokenizer, [prompt], [longer])
+            (ids,) = tokenize_conversations(tokenizer, [prompt], [longer])
             if len(ids) > tokens:
                 return text
             text = longer
@@ -81,7 +81,7 @@ def test_the_score_is_the_same_in_batches_of_1_2_3_and_8(small: Path, pairs: pl.
     ids = [
         conversation
         for side in ("chosen", "rejected")
-        for conversation in conversation_token_ids(
+        for conversation in tokenize_conversations(
             tokenizer, pairs["prompt"].to_list(), [turns[0]["content"] for turns in pairs[side]]
         )
     ]

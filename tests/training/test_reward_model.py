@@ -5,9 +5,9 @@ import pytest
 from transformers import AutoModelForSequenceClassification
 
 from training.models import rendering
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.rendering import load_tokenizer
-from training.reward_model import tokenise_conversations, train_reward_model
+from training.reward_model import tokenize_pairs, train_reward_model
 from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
 from transforms.identity import message_id
@@ -33,7 +33,7 @@ def run(pairs, policy, output, settings=SETTINGS, seed=0):
 
 def test_conversations_have_one_bos_and_one_end(tiny_policy, preference_pairs):
     tokenizer = load_tokenizer(tiny_policy)
-    for row in tokenise_conversations(tokenizer, preference_pairs).iter_rows(named=True):
+    for row in tokenize_pairs(tokenizer, preference_pairs).iter_rows(named=True):
         for ids in (row["chosen_ids"], row["rejected_ids"]):
             assert ids[0] == tokenizer.bos_token_id
             assert ids.count(tokenizer.bos_token_id) == 1
@@ -44,11 +44,11 @@ def test_conversations_have_one_bos_and_one_end(tiny_policy, preference_pairs):
 def test_scoring_reads_the_tokens_that_were_trained_on(tiny_policy, preference_pairs, tmp_path):
     """One BOS on both sides: what the trained folder's tokenizer renders is the training row."""
     run(preference_pairs, tiny_policy, tmp_path / "rm", SETTINGS.model_copy(update=FEW_STEPS))
-    trained = tokenise_conversations(load_tokenizer(tiny_policy), preference_pairs)
+    trained = tokenize_pairs(load_tokenizer(tiny_policy), preference_pairs)
     tokenizer = rendering.load_tokenizer(tmp_path / "rm")
     for side in ("chosen", "rejected"):
         texts = [turns[0]["content"] for turns in preference_pairs[side]]
-        scored = rendering.conversation_token_ids(tokenizer, preference_pairs["prompt"], texts)
+        scored = rendering.tokenize_conversations(tokenizer, preference_pairs["prompt"], texts)
         assert scored == trained[f"{side}_ids"].to_list()
 
 
@@ -104,7 +104,7 @@ def test_head_and_training_follow_the_seed(tiny_policy, preference_pairs, tmp_pa
     short = SETTINGS.model_copy(update=FEW_STEPS)
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(preference_pairs, tiny_policy, tmp_path / name, short, seed)
-    a, b, c = (checkpoint_id(tmp_path / name) for name in "abc")
+    a, b, c = (hash_checkpoint(tmp_path / name) for name in "abc")
     assert a == b != c
     heads = [
         AutoModelForSequenceClassification.from_pretrained(tmp_path / name).score.weight

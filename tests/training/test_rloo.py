@@ -4,7 +4,7 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoModelForSequenceClassification
 
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import make_tiny_model
 from training.rloo import make_reward, train_rloo
 from training.scoring import score
@@ -68,7 +68,7 @@ def test_first_loss_is_zero_and_the_weights_move(run, tiny_policy, tmp_path):
     assert values(result, "kl")[0] == pytest.approx(0.0, abs=1e-6)
     assert values(result, "grad_norm")[0] > 0
     assert values(result, "reward_std")[0] > 0
-    assert checkpoint_id(tmp_path / "rloo") != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(tmp_path / "rloo") != hash_checkpoint(tiny_policy)
     assert result.examples == 8
 
 
@@ -91,7 +91,7 @@ def test_the_reward_rises_and_a_penalty_holds_it(run, tmp_path):
 def test_same_seed_same_checkpoint(run, tmp_path):
     for name in ("a", "b"):
         run(tmp_path / name, max_steps=1)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
 
 
 def test_the_reward_is_that_of_scoring_less_the_penalty(reward_model, prompts):
@@ -151,7 +151,7 @@ def test_what_it_cannot_do_is_refused_before_anything_runs(loop, words) -> None:
 
 def test_it_takes_its_sampling_from_the_loop() -> None:
     loop = LoopSettings.model_validate({"objective": "rloo", "sampling": {"n": 4, "replicas": 2}})
-    recorded = loop.training().decisive()
+    recorded = loop.resolve_training().dump_decisive()
     assert recorded["sampling"] == {"n": 4, "temperature": 1.0, "top_p": 1.0, "max_tokens": 2048}
     assert "scoring" not in recorded
-    assert RLOORun.model_validate(recorded).decisive() == recorded
+    assert RLOORun.model_validate(recorded).dump_decisive() == recorded

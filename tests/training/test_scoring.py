@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification
 from training import scoring
 from training.models.batches import batch_by_length
 from training.models.initial_model import make_tiny_model
-from training.models.rendering import conversation_token_ids, load_tokenizer
+from training.models.rendering import load_tokenizer, tokenize_conversations
 from training.scoring import score, score_pairs, split_by_length
 from training.settings.model import TinyModelSettings
 from training.settings.scoring import ScoringSettings
@@ -64,7 +64,7 @@ def test_rewards_are_those_of_single_examples(reward_model, responses):
         responses.select("prompt_id", "response_index")
     )
     for row in rows.iter_rows(named=True):
-        (ids,) = conversation_token_ids(tokenizer, [row["prompt"]], [row["response"]])
+        (ids,) = tokenize_conversations(tokenizer, [row["prompt"]], [row["response"]])
         assert ids.count(tokenizer.bos_token_id) == 1
         assert ids[0] == tokenizer.bos_token_id
         with torch.inference_mode():
@@ -163,7 +163,7 @@ def test_the_number_of_rows_in_a_batch_changes_no_reward(reward_model, size):
             "response": [" ".join(WORDS[i % 7 :][:8] * 5 + WORDS[: i % 4]) for i in range(16)],
         }
     )
-    token_ids = conversation_token_ids(
+    token_ids = tokenize_conversations(
         load_tokenizer(reward_model), responses["prompt"].to_list(), responses["response"].to_list()
     )
     batch_tokens = max(64, size * max(map(len, token_ids)))

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file, save_file
 
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
 from training.runs.run_record import read_run
@@ -64,8 +64,8 @@ def test_run_leaves_a_complete_checkpoint_and_its_facts(tiny_policy, demonstrati
 def test_same_seed_same_checkpoint(tiny_policy, demonstrations, tmp_path):
     for name in ("a", "b"):
         run(demonstrations, tiny_policy, tmp_path / name)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
-    assert checkpoint_id(tmp_path / "a") != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") != hash_checkpoint(tiny_policy)
 
 
 def test_long_conversation_is_dropped_by_name(tiny_policy, demonstrations, tmp_path):

@@ -32,7 +32,7 @@ def test_a_stage_is_a_function_and_a_command_with_the_registered_parameters(stag
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_an_objective_has_a_stage_and_a_group_of_settings(name: str) -> None:
     loop = LoopSettings.model_validate({"objective": name})
-    assert isinstance(loop.training(), STAGES[name].settings)
+    assert isinstance(loop.resolve_training(), STAGES[name].settings)
     assert OBJECTIVES[name].takes_reward_model == ("reward_model" in STAGES[name].models)
 
 

@@ -30,7 +30,7 @@ from training.benchmarks.language_models import (
 )
 from training.benchmarks.programs import program_of, run_tests, scores_of
 from training.benchmarks.sandbox import require_isolation
-from training.models.rendering import conversation_text, load_tokenizer
+from training.models.rendering import load_tokenizer, render_text
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
@@ -83,7 +83,7 @@ class AcademicBenchmark:
         self.benchmark_id = digest_settings(
             {
                 "data": {part: origin_fingerprint(origin) for part, origin in data.items()},
-                "settings": settings.decisive() | {"shots": settings.examples},
+                "settings": settings.dump_decisive() | {"shots": settings.examples},
                 "harness": HARNESS,
                 "dtype": dtype,
             }
@@ -246,7 +246,7 @@ def _chat_template(policy: Path) -> Callable[..., str]:
     tokenizer = load_tokenizer(policy, pads=False)
 
     def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        return conversation_text(tokenizer, messages, finished=not add_generation_prompt)
+        return render_text(tokenizer, messages, finished=not add_generation_prompt)
 
     return render
 

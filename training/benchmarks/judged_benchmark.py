@@ -106,7 +106,7 @@ class JudgedBenchmark:
         return digest_settings(
             {
                 "data": self._data,
-                "settings": self._settings.decisive(),
+                "settings": self._settings.dump_decisive(),
                 "judge": self.judge_id,
                 **self._decoding,
             }

@@ -44,13 +44,13 @@ class ChunkFolder:
             )
         record.write_text(json.dumps(run))
 
-    def files(self) -> list[Path]:
+    def list_files(self) -> list[Path]:
         """Return the files of complete chunks."""
         return sorted(self.folder.glob("chunk-*.parquet"))
 
-    def prompt_ids(self) -> pl.DataFrame:
+    def read_prompt_ids(self) -> pl.DataFrame:
         """Return the prompts whose responses are in the folder; column prompt_id."""
-        ids = [pl.read_parquet(file, columns=["prompt_id"]) for file in self.files()]
+        ids = [pl.read_parquet(file, columns=["prompt_id"]) for file in self.list_files()]
         return pl.concat([pl.DataFrame(schema={"prompt_id": pl.String}), *ids]).unique()
 
     def write(self, chunk: pl.DataFrame) -> None:

@@ -91,7 +91,7 @@ def generate_with_replicas(
             running = True
             while running:
                 running = any(process.poll() is None for process in processes)
-                for file in folder.files():
+                for file in folder.list_files():
                     if file not in committed:
                         chunk = pl.read_parquet(file)
                         commit(chunk)

@@ -125,7 +125,7 @@ class Sampler:
         }
         prompt_ids, started, tokens = prompts["prompt_id"].to_list(), time.perf_counter(), 0
         finished: list[tuple[str, list[Any]]] = []
-        samplers = settings.resolved_samplers()
+        samplers = settings.resolve_samplers()
 
         def put_chunk() -> None:
             chunk = finished.copy()

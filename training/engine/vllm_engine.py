@@ -104,7 +104,7 @@ def run_requests(
             logprobs=top_logprobs or None,
             detokenize=False,  # a chunk is decoded at once, in the commits' thread
         )
-        for sampler in settings.resolved_samplers()
+        for sampler in settings.resolve_samplers()
     ]
     most = max(1, QUEUED_BATCHES * max_sequences // settings.responses_per_prompt)
     unfinished: dict[int, dict[int, Any]] = {}

@@ -70,9 +70,9 @@ def identify_judge(
         model = settings.model
     else:
         from training.judging.local_judge import find_judge_folder
-        from training.models.checkpoint import checkpoint_id
+        from training.models.checkpoint import hash_checkpoint
 
-        model = checkpoint_id(find_judge_folder(settings))
+        model = hash_checkpoint(find_judge_folder(settings))
         asked |= {"dtype": dtype}
     identity = {
         "model": model,

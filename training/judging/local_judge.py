@@ -16,7 +16,7 @@ from transformers import AutoConfig
 
 from training.engine.sampler import Sampler
 from training.judging.rubrics import Answer, Conversation
-from training.models.rendering import RENDERED_AT_ONCE, prompt_token_ids
+from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
 from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
@@ -100,7 +100,7 @@ class LocalJudge:
     def _render(self, conversations: Iterable[Conversation]) -> Iterator[array]:
         remaining = iter(conversations)
         while portion := list(islice(remaining, RENDERED_AT_ONCE)):
-            for token_ids in prompt_token_ids(self._sampler.tokenizer, portion):
+            for token_ids in tokenize_prompts(self._sampler.tokenizer, portion):
                 yield array("i", token_ids)
 
     def _read(self, response: Any) -> Answer:

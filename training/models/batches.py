@@ -37,7 +37,7 @@ def pad_right(
     return padded.to(device), mask.to(device)
 
 
-def context_tokens_of(model: torch.nn.Module) -> int:
+def read_context_tokens(model: torch.nn.Module) -> int:
     """Return the context of a model, in tokens."""
     return model.config.max_position_embeddings
 

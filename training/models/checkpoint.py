@@ -21,7 +21,7 @@ BLOCK_BYTES = 1 << 22
 """Bytes read at once when weights are hashed."""
 
 
-def checkpoint_id(folder: Path) -> str:
+def hash_checkpoint(folder: Path) -> str:
     """Hash weights, tokenizer and chat template to 32 hexadecimal digits, reading in blocks.
 
     Each file enters with its name and size, in the order of names, so that no two folders run
@@ -93,7 +93,7 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def building(
+def build_folder(
     output: Path, *, main_process: bool = True, wait: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
     """Yield a folder beside `output` that takes its place when the body ends without an error.

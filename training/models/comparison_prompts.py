@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from transformers import AddedToken, PreTrainedTokenizerBase
 
-from training.models.rendering import Message, conversation_token_ids, prompt_token_ids
+from training.models.rendering import Message, tokenize_conversations, tokenize_prompts
 from transforms.errors import InputError
 from transforms.identity import digest
 
@@ -28,28 +28,28 @@ Comparison = tuple[Sequence[Message], str, str]
 """A prompt and two responses to it."""
 
 
-def instruction(prompt: Sequence[Message], first: str, second: str) -> str:
+def write_instruction(prompt: Sequence[Message], first: str, second: str) -> str:
     """Write the instruction: context, then the response at A, then the response at B."""
     turns = "".join(f"\n\n<turn> {turn['role']}\n {turn['content']}" for turn in prompt)
     return f"[CONTEXT] \n{turns}\n\n\n [RESPONSE A] {first} [RESPONSE B] {second} \n"
 
 
-def comparison_token_ids(
+def tokenize_comparisons(
     tokenizer: PreTrainedTokenizerBase, comparisons: Sequence[Comparison]
 ) -> list[list[int]]:
     """Render comparisons up to the place of the label, one list of token ids each."""
-    texts = [instruction(*comparison) for comparison in comparisons]
-    return prompt_token_ids(tokenizer, [[{"role": "user", "content": text}] for text in texts])
+    texts = [write_instruction(*comparison) for comparison in comparisons]
+    return tokenize_prompts(tokenizer, [[{"role": "user", "content": text}] for text in texts])
 
 
-def label_token_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
+def find_label_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, int]:
     """Find the tokens of the labels A and B, as the chat template writes them.
 
     Raises:
         InputError: the two answers do not differ in exactly one token.
     """
     question = [[{"role": "user", "content": "?"}]] * len(LABELS)
-    answers = conversation_token_ids(tokenizer, question, LABELS)
+    answers = tokenize_conversations(tokenizer, question, LABELS)
     differing = [ids for ids in zip(*answers, strict=False) if len(set(ids)) > 1]
     written = [tokenizer.decode([token]).strip() for ids in differing for token in ids]
     if len(answers[0]) != len(answers[1]) or written != list(LABELS):
@@ -78,6 +78,6 @@ def add_unknown_words(tokenizer: PreTrainedTokenizerBase) -> int:
     return tokenizer.add_tokens(words)
 
 
-def chosen_is_first(pair_id: str) -> bool:
+def is_chosen_first(pair_id: str) -> bool:
     """Return whether chosen is response A: a bit of the hash of the pair's id, on every machine."""
     return int(digest(pair_id)[-1], 16) % 2 == 0

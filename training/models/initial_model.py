@@ -19,7 +19,7 @@ from transformers import (
     set_seed,
 )
 
-from training.models.checkpoint import building, require_model, save_settings
+from training.models.checkpoint import build_folder, require_model, save_settings
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -93,7 +93,7 @@ def make_tiny_model(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    with building(output) as folder:
+    with build_folder(output) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         save_settings(folder, {"tiny": settings.model_dump(mode="json"), "seed": seed})
@@ -133,7 +133,7 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
             model.resize_token_embeddings(len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    with building(output) as folder:
+    with build_folder(output) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         save_settings(folder, settings.model_dump(mode="json"))

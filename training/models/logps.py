@@ -12,8 +12,8 @@ import torch
 from accelerate.utils import release_memory
 from transformers import AutoModelForCausalLM
 
-from training.models.batches import batch_by_length, context_tokens_of, pad_right, require_fit
-from training.models.rendering import end_of_turn_id, load_tokenizer, prompt_token_ids
+from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
+from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 
 ROWS_AT_ONCE = 4096
 """Rows that are tokenized and grouped by length together."""
@@ -45,19 +45,19 @@ def compute_sequence_logps(
             model's context, named by its number.
     """
     tokenizer = load_tokenizer(model)
-    end_of_turn = end_of_turn_id(tokenizer, model)
+    end_of_turn = find_end_of_turn(tokenizer, model)
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
     policy.to("cuda" if torch.cuda.is_available() else "cpu")
     logps: list[float] = []
     for chunk in responses.iter_slices(ROWS_AT_ONCE):
-        prompts = prompt_token_ids(tokenizer, chunk["prompt"].to_list())
+        prompts = tokenize_prompts(tokenizer, chunk["prompt"].to_list())
         answers = tokenizer(chunk["response"].to_list(), add_special_tokens=False)["input_ids"]
         rows = [
             prompt + answer + ([] if reason == "length" else [end_of_turn])
             for prompt, answer, reason in zip(prompts, answers, chunk["finish_reason"], strict=True)
         ]
         names = [f"of row {len(logps) + row}" for row in range(chunk.height)]
-        require_fit(rows, names, context_tokens_of(policy))
+        require_fit(rows, names, read_context_tokens(policy))
         sums = dict(sum_logps(policy, rows, list(map(len, prompts)), batch_tokens))
         logps += [sums[row] for row in range(chunk.height)]
     del policy

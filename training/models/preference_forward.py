@@ -17,11 +17,11 @@ import polars as pl
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
-from training.models.batches import batch_by_length, context_tokens_of, pad_right, require_fit
+from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
 from training.models.comparison_prompts import (
     Comparison,
-    comparison_token_ids,
-    label_token_ids,
+    find_label_tokens,
+    tokenize_comparisons,
 )
 from training.models.rendering import load_tokenizer
 from training.settings.scoring import RankingSettings
@@ -58,7 +58,7 @@ def load_preference_model(folder: Path, dtype: str) -> PreferenceModel:
         InputError: the folder is no complete model, or its tokenizer has no tokens for the labels.
     """
     tokenizer = load_tokenizer(folder)
-    labels = label_token_ids(tokenizer)
+    labels = find_label_tokens(tokenizer)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     # Two rows of the head are all that is read. In bfloat16 logits near 20 come in steps of 0.125.
     whole = model.get_output_embeddings()
@@ -100,8 +100,8 @@ def compare_responses(
         [(prompt, *sorted(pair, reverse=reverse)) for prompt, *pair in comparisons]
         for reverse in (False, True)
     ]
-    token_ids = comparison_token_ids(model.tokenizer, orders[0] + orders[1])
-    require_fit(token_ids, [*names, *names], context_tokens_of(model.model))
+    token_ids = tokenize_comparisons(model.tokenizer, orders[0] + orders[1])
+    require_fit(token_ids, [*names, *names], read_context_tokens(model.model))
     chances = [math.nan] * len(token_ids)
     for batch in batch_by_length(token_ids, batch_tokens):
         for row, chance in zip(
@@ -160,7 +160,7 @@ def split_by_length(
     Returns:
         The pairs that fit, and the others as row_key, reason, evidence.
     """
-    token_ids = comparison_token_ids(load_tokenizer(preference_model), _both_sides(pairs))
+    token_ids = tokenize_comparisons(load_tokenizer(preference_model), _both_sides(pairs))
     tokens = pl.Series("tokens", [len(row) + 1 for row in token_ids], dtype=pl.Int64)
     counted = pairs.with_columns(tokens)
     too_long = pl.col("tokens") > max_tokens

@@ -48,7 +48,7 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBas
     return tokenizer
 
 
-def rendering_id(tokenizer: PreTrainedTokenizerBase) -> str:
+def hash_rendering(tokenizer: PreTrainedTokenizerBase) -> str:
     """Identify what renders: vocabulary, rules and special tokens of a tokenizer, chat template.
 
     Two tokenizers with one id render the same conversation to the same token ids.
@@ -61,7 +61,7 @@ def rendering_id(tokenizer: PreTrainedTokenizerBase) -> str:
     return digest_settings([rules, special, tokenizer.chat_template])
 
 
-def prompt_token_ids(
+def tokenize_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Message]]
 ) -> list[list[int]]:
     """Render prompts up to where the assistant starts to write."""
@@ -84,7 +84,7 @@ def render_prompts(
     rendered: list[array] = []
     for chunk in prompts.iter_slices(RENDERED_AT_ONCE):
         for prompt_id, token_ids in zip(
-            chunk["prompt_id"], prompt_token_ids(tokenizer, chunk["prompt"].to_list()), strict=True
+            chunk["prompt_id"], tokenize_prompts(tokenizer, chunk["prompt"].to_list()), strict=True
         ):
             if len(token_ids) > limit:
                 raise InputError(
@@ -99,7 +99,7 @@ def render_prompts(
     return rendered
 
 
-def conversation_token_ids(
+def tokenize_conversations(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[Message]],
     responses: Sequence[str],
@@ -112,12 +112,12 @@ def conversation_token_ids(
     return _render(tokenizer, conversations, add_generation_prompt=False)
 
 
-def response_texts(responses: pl.Series) -> list[str]:
+def extract_texts(responses: pl.Series) -> list[str]:
     """Return the texts of responses, each a list of one message of the assistant."""
     return [message["content"] for (message,) in responses.to_list()]
 
 
-def assistant_token_ids(
+def tokenize_assistant_turns(
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Sequence[Message]],
     template: str,
@@ -141,7 +141,7 @@ def assistant_token_ids(
     return rendered["input_ids"], rendered["assistant_masks"]
 
 
-def conversation_text(
+def render_text(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, finished: bool
 ) -> str:
     """Render messages as text, for a library that tokenizes texts itself.
@@ -160,7 +160,7 @@ def conversation_text(
     )
 
 
-def end_of_turn_id(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
+def find_end_of_turn(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
     """Find the token with which the chat template ends an assistant's turn and sampling stops.
 
     Candidates are the end-of-sequence tokens of the tokenizer and of `generation_config.json`, as
@@ -173,7 +173,7 @@ def end_of_turn_id(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
     if (folder / "generation_config.json").is_file():
         eos = GenerationConfig.from_pretrained(folder).eos_token_id
         stops |= set(eos if isinstance(eos, list) else [eos])
-    (turn,) = conversation_token_ids(tokenizer, [[{"role": "user", "content": "a"}]], ["a"])
+    (turn,) = tokenize_conversations(tokenizer, [[{"role": "user", "content": "a"}]], ["a"])
     ends = [token for token in turn if token in stops]
     if not ends:
         names = tokenizer.convert_ids_to_tokens(sorted(stops - {None}))

@@ -14,10 +14,10 @@ from transformers import PreTrainedTokenizerBase
 
 from training.models.rendering import (
     RENDERED_AT_ONCE,
-    conversation_token_ids,
+    extract_texts,
     load_tokenizer,
-    prompt_token_ids,
-    response_texts,
+    tokenize_conversations,
+    tokenize_prompts,
 )
 from transforms.lake.enforcement import enforce
 
@@ -62,10 +62,10 @@ def count_tokens(
 def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
     """Count one frame: pair_id, source and the three counts."""
     prompts = pairs["prompt"].to_list()
-    prompt_tokens = list(map(len, prompt_token_ids(tokenizer, prompts)))
+    prompt_tokens = list(map(len, tokenize_prompts(tokenizer, prompts)))
     counts = {"prompt_tokens": prompt_tokens}
     for side in ("chosen", "rejected"):
-        whole = conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
+        whole = tokenize_conversations(tokenizer, prompts, extract_texts(pairs[side]))
         counts[f"{side}_tokens"] = [
             len(token_ids) - before for token_ids, before in zip(whole, prompt_tokens, strict=True)
         ]

@@ -23,7 +23,7 @@ class Refusal:
     remedy: str
 
 
-def name_of(chunk: pl.DataFrame, row: int) -> str:
+def describe_response(chunk: pl.DataFrame, row: int) -> str:
     """Return the name of a response for error messages."""
     return f"prompt {chunk['prompt_id'][row]}, response {chunk['response_index'][row]}"
 
@@ -36,11 +36,11 @@ def refuse_texts(
     for row, text in enumerate(chunk["response"]):
         if text is None:
             refusals[row] = Refusal(
-                f"{name_of(chunk, row)} has no text", "a text", "null", "drop the row"
+                f"{describe_response(chunk, row)} has no text", "a text", "null", "drop the row"
             )
         elif len(token_ids[row]) > context_tokens:
             refusals[row] = Refusal(
-                f"{name_of(chunk, row)} is longer than the model's context",
+                f"{describe_response(chunk, row)} is longer than the model's context",
                 f"at most {context_tokens} tokens with its prompt",
                 f"{len(token_ids[row])} tokens",
                 "sample with a smaller max_context_tokens, or use a model with more context",
@@ -54,7 +54,7 @@ def refuse_rewards(
     """Return the rows whose reward is NaN or infinite; row number to reason."""
     return {
         row: Refusal(
-            f"the reward of {name_of(chunk, row)} is not finite",
+            f"the reward of {describe_response(chunk, row)} is not finite",
             "a finite number",
             str(rewards[row]),
             f"look at the weights of {reward_model}, or score in float32",

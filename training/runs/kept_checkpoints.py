@@ -12,11 +12,11 @@ import torch
 from accelerate import PartialState
 from transformers import Trainer, TrainerCallback
 
-from training.models.checkpoint import building, save_settings
+from training.models.checkpoint import build_folder, save_settings
 from training.settings.training import TrainingSettings
 
 
-def kept_folder(output: Path, share: float) -> Path:
+def locate_kept_folder(output: Path, share: float) -> Path:
     """Return the folder of the weights after a share of the steps, beside the finished one."""
     return output.with_name(f"{output.name}@{share:g}")
 
@@ -36,11 +36,11 @@ class KeptSteps(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs) -> None:  # noqa: D102
         for share in self._settings.kept_shares:
             if state.global_step == math.ceil(share * state.max_steps):
-                self._save(kept_folder(self._output, share))
+                self._save(locate_kept_folder(self._output, share))
 
     def _save(self, output: Path) -> None:
         process = PartialState(cpu=not torch.cuda.is_available())
-        with building(
+        with build_folder(
             output, main_process=process.is_main_process, wait=process.wait_for_everyone
         ) as folder:
             self._trainer.save_model(str(folder))

@@ -66,7 +66,7 @@ def find_last(folder: Path, run_id: str) -> StepCheckpoint | None:
     return usable
 
 
-def run_id(trainer: Trainer, settings: TrainingSettings) -> str:
+def hash_run(trainer: Trainer, settings: TrainingSettings) -> str:
     """Identify a run by its inputs: stage, weights, rows in their order, settings, seed, type.
 
     The rows of DPO hold the reference's log-probabilities, so that its reference enters, too.
@@ -74,7 +74,7 @@ def run_id(trainer: Trainer, settings: TrainingSettings) -> str:
     facts = {
         "stage": type(trainer).__name__,
         "weights": hash_module(trainer.model),
-        "settings": settings.decisive(),
+        "settings": settings.dump_decisive(),
         "seed": trainer.args.seed,
         "bfloat16": trainer.args.bf16,
     }
@@ -98,7 +98,7 @@ def train_resumably(trainer: Trainer, folder: Path, settings: TrainingSettings) 
         return
     found: list[Any] = [None, None]
     if trainer.is_world_process_zero():
-        name = run_id(trainer, settings)
+        name = hash_run(trainer, settings)
         found = [name, find_last(folder, name)]
     name, last = broadcast_object_list(found)
     trainer.add_callback(StepCheckpoints(name, settings, last))

@@ -24,7 +24,7 @@ from huggingface_hub import constants
 from transformers import PrinterCallback, Trainer
 from transformers.utils.logging import disable_progress_bar
 
-from training.models.checkpoint import building, save_settings
+from training.models.checkpoint import build_folder, save_settings
 from training.runs.kept_checkpoints import KeptSteps, remove_pickle
 from training.runs.run_record import (
     DROPPED,
@@ -42,7 +42,7 @@ from transforms.errors import InputError
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
-def trl_arguments(
+def build_trl_arguments(
     settings: TrainingSettings, output: Path, *, seed: int, dtype: str
 ) -> dict[str, Any]:
     """Return the arguments that SFTConfig, RewardConfig, DPOConfig and others share.
@@ -151,7 +151,7 @@ def train(
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     steps = output.parent / f".{output.name}.steps"
-    with building(
+    with build_folder(
         output, main_process=state.is_main_process, wait=state.wait_for_everyone
     ) as folder:
         if not sys.stderr.isatty():

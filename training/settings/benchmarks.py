@@ -50,7 +50,7 @@ class BenchmarkSettings(Settings):
             raise ValueError(f"no model is {', '.join(unknown)}; there are {', '.join(known)}")
         return models
 
-    def decisive(self) -> dict[str, Any]:
+    def dump_decisive(self) -> dict[str, Any]:
         """Dump the settings that decide the figures of a model; the data's content comes beside."""
         return self.model_dump(
             mode="json", exclude={"data", "models", "enabled", *self.without_effect()}

@@ -48,7 +48,7 @@ class LoopSettings(ObjectiveSettings):
 
     @model_validator(mode="after")
     def _objective_fits(self) -> Self:
-        self.training()  # refuses groups of settings that do not fit each other
+        self.resolve_training()  # refuses groups of settings that do not fit each other
         takes_reward_model = OBJECTIVES[self.objective].takes_reward_model
         ranked = find_kind(self.ranker).is_reward_model and self.feedback is None
         if takes_reward_model and not ranked:
@@ -73,6 +73,6 @@ class LoopSettings(ObjectiveSettings):
         """Whether tables hold the responses of an iteration: a policy gradient keeps none."""
         return bool(OBJECTIVES[self.objective].iteration_tables)
 
-    def training(self) -> TrainingSettings:
+    def resolve_training(self) -> TrainingSettings:
         """Return the settings of the objective's training."""
-        return getattr(self, self.objective).in_loop(self)
+        return getattr(self, self.objective).complete_from_loop(self)

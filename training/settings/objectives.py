@@ -28,7 +28,7 @@ class DPOSettings(PairLossSettings):
     beta: float = Field(default=0.1, gt=0)
     """KL strength eta, dimensionless: larger keeps the policy nearer the reference. Paper: 0.1."""
 
-    def for_offline(self, prompts: Sequence[int]) -> Self:
+    def adapt_to_offline(self, prompts: Sequence[int]) -> Self:
         """Copy the settings for offline DPO, with as many steps as all iterations would take.
 
         Args:
@@ -100,7 +100,7 @@ class RLOOSettings(TrainingSettings):
     vllm_memory_utilization: float = Field(default=0.3, gt=0, le=1)
     """Share of a GPU's memory that vLLM takes beside the training."""
 
-    def in_loop(self, loop: Settings) -> "RLOORun":
+    def complete_from_loop(self, loop: Settings) -> "RLOORun":
         """Return the settings of one run: these, and the loop's of sampling and scoring."""
         taken = {name: getattr(loop, name) for name in ("sampling", "scoring", "pairs")}
         return RLOORun(**self.model_dump(), **taken)
@@ -133,9 +133,9 @@ class RLOORun(RLOOSettings):
             raise ValueError("rloo has no scored responses to calibrate a length penalty on")
         return self
 
-    def decisive(self) -> dict[str, Any]:
+    def dump_decisive(self) -> dict[str, Any]:
         """Dump the settings that decide the trained weights and their metrics."""
-        settings = super().decisive()
+        settings = super().dump_decisive()
         del settings["scoring"]
         return settings | {
             "sampling": self.sampling.model_dump(

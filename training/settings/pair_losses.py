@@ -89,7 +89,7 @@ class PairLossSettings(ReferenceSettings):
         return self
 
 
-def loss_arguments(settings: PairLossSettings) -> dict[str, Any]:
+def build_loss_arguments(settings: PairLossSettings) -> dict[str, Any]:
     """Arguments of DPOConfig that choose a pair's loss."""
     smoothing = settings.label_smoothing
     if settings.loss == "cdpo":

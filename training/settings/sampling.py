@@ -90,14 +90,14 @@ class SamplingSettings(Settings):
 
     @model_validator(mode="after")
     def _greedy_once(self) -> Self:
-        for place, sampler in enumerate(self.resolved_samplers() if self.samplers else ()):
+        for place, sampler in enumerate(self.resolve_samplers() if self.samplers else ()):
             if sampler.temperature == 0 and sampler.n > 1:
                 raise ValueError(
                     f"sampler {place} is greedy, and would give {sampler.n} equal texts"
                 )
         return self
 
-    def resolved_samplers(self) -> tuple[SamplerSettings, ...]:
+    def resolve_samplers(self) -> tuple[SamplerSettings, ...]:
         """List the samplers, none of them without a temperature or top_p."""
         own = {"temperature": self.temperature, "top_p": self.top_p}
         return tuple(
@@ -108,4 +108,4 @@ class SamplingSettings(Settings):
     @property
     def responses_per_prompt(self) -> int:
         """Sum of n over the samplers."""
-        return sum(sampler.n for sampler in self.resolved_samplers())
+        return sum(sampler.n for sampler in self.resolve_samplers())

@@ -61,7 +61,7 @@ class TrainingSettings(Settings):
             )
         return self
 
-    def decisive(self) -> dict[str, Any]:
+    def dump_decisive(self) -> dict[str, Any]:
         """Dump the settings that decide the trained weights and their metrics.
 
         The others may differ between a run and its continuation, or its record and a new request.
@@ -72,11 +72,11 @@ class TrainingSettings(Settings):
         """Return the optimiser steps of a training on this many examples."""
         return self.max_steps or math.ceil(examples * self.epochs / self.batch_size)
 
-    def in_loop(self, loop: Settings) -> "TrainingSettings":
+    def complete_from_loop(self, loop: Settings) -> "TrainingSettings":
         """Return the settings of one run of an objective, with what it takes from the loop's."""
         return self
 
-    def keeping(self, shares: Iterable[float]) -> Self:
+    def keep_shares(self, shares: Iterable[float]) -> Self:
         """Copy the settings, with further shares of the steps to keep."""
         return self.model_copy(update={"kept_shares": tuple(sorted({*self.kept_shares, *shares}))})
 

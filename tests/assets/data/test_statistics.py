@@ -9,7 +9,7 @@ from assets.data import statistics
 from assets.declare import asset_key
 from assets.resources import LakeResource
 from assets.study import Study
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
@@ -62,7 +62,7 @@ def lake(tmp_path: Path) -> Lake:
         experiment=SHARED,
         iteration=0,
         asset="initial_model",
-        checkpoint_id=checkpoint_id(model),
+        checkpoint_id=hash_checkpoint(model),
         kind="causal_lm",
         parent_id="",
         reference_id="",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
@@ -31,7 +31,7 @@ def lake(tmp_path: Path) -> Lake:
     make_tiny_model(shape, [[{"role": "user", "content": "Question: a b Answer:"}]], place, seed=0)
     row = {"experiment": SHARED, "iteration": 0, "asset": "sft_policy", "kind": "causal_lm"}
     empty = {"parent_id": "", "reference_id": "", "settings": "{}", "inputs": "{}"}
-    checkpoints.record(lake, place, checkpoint_id=checkpoint_id(place), **row, **empty)
+    checkpoints.record(lake, place, checkpoint_id=hash_checkpoint(place), **row, **empty)
     return lake
 
 

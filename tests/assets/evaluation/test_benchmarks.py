@@ -14,7 +14,7 @@ from assets.declare import asset_key
 from assets.evaluation import benchmarks
 from assets.resources import LakeResource
 from assets.study import Study
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
@@ -52,7 +52,7 @@ def record(lake: Lake, folder: Path, asset: str, experiment: str, iteration: int
     shutil.copytree(folder, place)
     empty = {"parent_id": "", "reference_id": "", "settings": "{}", "inputs": "{}"}
     key = {"experiment": experiment, "iteration": iteration, "asset": asset}
-    name = checkpoint_id(place)
+    name = hash_checkpoint(place)
     checkpoints.record(lake, place, checkpoint_id=name, kind="causal_lm", **key, **empty)
     materializations.record(lake, asset=asset, experiment=experiment, output_id=name)
     return name

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
@@ -62,7 +62,7 @@ def make_lake(root: Path) -> tuple[Lake, str]:
     )
     place = checkpoints.workspace(lake, "sft_policy", SHARED)
     make_tiny_model(shape, talks, place, seed=0)
-    name = checkpoint_id(place)
+    name = hash_checkpoint(place)
     row = {"experiment": SHARED, "iteration": 0, "asset": "sft_policy", "kind": "causal_lm"}
     empty = {"parent_id": "", "reference_id": "", "settings": "{}", "inputs": "{}"}
     checkpoints.record(lake, place, checkpoint_id=name, **row, **empty)

@@ -22,7 +22,7 @@ from assets.declare import asset_key
 from assets.evaluation import benchmarks
 from assets.resources import LakeResource
 from assets.study import Study
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
@@ -78,7 +78,7 @@ def lake(tmp_path: Path, folder: Path) -> Lake:
     shutil.copytree(folder, place)
     empty = {"parent_id": "", "reference_id": "", "settings": "{}", "inputs": "{}"}
     key = {"experiment": SHARED, "iteration": 0, "asset": "sft_policy"}
-    name = checkpoint_id(place)
+    name = hash_checkpoint(place)
     checkpoints.record(lake, place, checkpoint_id=name, kind="causal_lm", **key, **empty)
     materializations.record(lake, asset="sft_policy", experiment=SHARED, output_id=name)
     return lake
@@ -248,7 +248,7 @@ def test_a_judge_may_run_here(make_tiny, lake, tmp_path, folder):
     assert said["raw_text"].to_list() == [1] * 8
     # where the first token's probabilities have m or M, they are the verdict
     assert rows.drop_nulls("share")["is_weighted"].all()
-    assert lake.read("judges")["model"].to_list() == [checkpoint_id(folder)]
+    assert lake.read("judges")["model"].to_list() == [hash_checkpoint(folder)]
 
 
 @pytest.mark.slow

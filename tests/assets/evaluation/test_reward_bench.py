@@ -14,7 +14,7 @@ from assets.evaluation import reward_bench
 from assets.resources import LakeResource
 from assets.staleness import name_of
 from assets.study import Study
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.comparison_prompts import add_unknown_words
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
@@ -37,7 +37,7 @@ def record(lake: Lake, name: str, folder: Path) -> None:
         experiment=SHARED,
         iteration=0,
         asset=name,
-        checkpoint_id=checkpoint_id(folder),
+        checkpoint_id=hash_checkpoint(folder),
         kind=name,
         **empty,
     )

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from training.models.checkpoint import building, checkpoint_id, require_model, save_settings
+from training.models.checkpoint import build_folder, hash_checkpoint, require_model, save_settings
 from transforms.errors import InputError
 
 
@@ -14,8 +14,8 @@ def copy(tiny_policy, tmp_path):
 
 def test_id_is_of_the_content_not_of_the_place_or_the_settings(tiny_policy, copy):
     save_settings(copy, {"anything": 1})
-    assert checkpoint_id(copy) == checkpoint_id(tiny_policy)
-    assert len(checkpoint_id(copy)) == 32
+    assert hash_checkpoint(copy) == hash_checkpoint(tiny_policy)
+    assert len(hash_checkpoint(copy)) == 32
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "tokenizer.json", "chat_template.jinja"])
@@ -23,12 +23,12 @@ def test_id_changes_with_weights_tokenizer_and_template(tiny_policy, copy, file)
     changed = bytearray((copy / file).read_bytes())
     changed[-1] ^= 1
     (copy / file).write_bytes(changed)
-    assert checkpoint_id(copy) != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(copy) != hash_checkpoint(tiny_policy)
 
 
 def test_id_of_a_folder_without_weights_is_refused(tmp_path):
     with pytest.raises(InputError, match="safetensors"):
-        checkpoint_id(tmp_path)
+        hash_checkpoint(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -66,12 +66,12 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 def test_an_interrupted_build_leaves_the_old_folder_alone(tmp_path):
     output = tmp_path / "model"
-    with building(output) as folder:
+    with build_folder(output) as folder:
         (folder / "weights").write_text("old")
     with pytest.raises(KeyboardInterrupt):
         interrupt(output)
     assert (output / "weights").read_text() == "old"
-    with building(output) as folder:
+    with build_folder(output) as folder:
         assert list(folder.iterdir()) == []
         (folder / "weights").write_text("new")
     assert (output / "weights").read_text() == "new"
@@ -79,6 +79,6 @@ def test_an_interrupted_build_leaves_the_old_folder_alone(tmp_path):
 
 
 def interrupt(output):
-    with building(output) as folder:
+    with build_folder(output) as folder:
         (folder / "weights").write_text("half")
         raise KeyboardInterrupt

@@ -2,10 +2,10 @@ import pytest
 
 from training.models.comparison_prompts import (
     add_unknown_words,
-    chosen_is_first,
-    comparison_token_ids,
-    instruction,
-    label_token_ids,
+    find_label_tokens,
+    is_chosen_first,
+    tokenize_comparisons,
+    write_instruction,
 )
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
@@ -28,7 +28,7 @@ def tokenizer(request, tmp_path_factory, tiny_settings, demonstrations):
 
 
 def test_the_instruction_is_that_of_the_published_models():
-    assert instruction(PROMPT, "is red", "is green") == (
+    assert write_instruction(PROMPT, "is red", "is green") == (
         "[CONTEXT] \n\n\n<turn> user\n name a red cat\n\n<turn> assistant\n the cat ."
         "\n\n<turn> user\n a green one\n\n\n [RESPONSE A] is red [RESPONSE B] is green \n"
     )
@@ -38,7 +38,7 @@ def test_a_rendered_comparison_has_one_bos_and_ends_where_the_label_stands(token
     added = add_unknown_words(tokenizer)
     assert added == (7 if tokenizer.unk_token_id in tokenizer.encode("zzz") else 0)
     assert add_unknown_words(tokenizer) == 0
-    (ids,) = comparison_token_ids(tokenizer, [(PROMPT, "the dog", "the tree")])
+    (ids,) = tokenize_comparisons(tokenizer, [(PROMPT, "the dog", "the tree")])
     assert ids[0] == tokenizer.bos_token_id
     assert ids.count(tokenizer.bos_token_id) == 1
     assert ids[-1] == tokenizer.convert_tokens_to_ids("<|assistant|>")
@@ -47,13 +47,13 @@ def test_a_rendered_comparison_has_one_bos_and_ends_where_the_label_stands(token
     marks = ["[CONTEXT]", "<turn> user", "<turn> assistant", "[RESPONSE A]", "[RESPONSE B]"]
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
-    (swapped,) = comparison_token_ids(tokenizer, [(PROMPT, "the tree", "the dog")])
+    (swapped,) = tokenize_comparisons(tokenizer, [(PROMPT, "the tree", "the dog")])
     assert swapped != ids
 
 
 def test_labels_are_two_known_tokens(tokenizer):
     add_unknown_words(tokenizer)
-    first, second = label_token_ids(tokenizer)
+    first, second = find_label_tokens(tokenizer)
     assert first != second
     assert tokenizer.unk_token_id not in (first, second)
     assert [tokenizer.decode([token]).strip() for token in (first, second)] == ["A", "B"]
@@ -62,7 +62,7 @@ def test_labels_are_two_known_tokens(tokenizer):
 def test_a_tokenizer_that_reads_both_labels_alike_is_named(tiny_policy):
     tokenizer = load_tokenizer(tiny_policy)
     with pytest.raises(InputError, match="does not write A and B as one token") as error:
-        label_token_ids(tokenizer)
+        find_label_tokens(tokenizer)
     assert str(tiny_policy) in str(error.value)
 
 
@@ -73,14 +73,14 @@ def test_a_template_that_changes_the_answer_is_refused(tokenizer):
     assert tokenizer.chat_template != template
     try:
         with pytest.raises(InputError, match="as one token each"):
-            label_token_ids(tokenizer)
+            find_label_tokens(tokenizer)
     finally:
         tokenizer.chat_template = template
 
 
 def test_positions_are_balanced_and_belong_to_the_pair():
-    draws = [chosen_is_first(f"pair-{i}") for i in range(2000)]
-    assert draws == [chosen_is_first(f"pair-{i}") for i in range(2000)]
+    draws = [is_chosen_first(f"pair-{i}") for i in range(2000)]
+    assert draws == [is_chosen_first(f"pair-{i}") for i in range(2000)]
     assert 900 < sum(draws) < 1100
     # written down, so that a pair never changes places between versions
     assert "".join("AB"[not first] for first in draws[:8]) == "AABBAAAA"

@@ -3,7 +3,7 @@ import shutil
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import fetch_initial_model, make_tiny_model
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
@@ -88,8 +88,8 @@ def test_weights_follow_the_seed(
     tiny_settings, demonstrations, tiny_policy, other_policy, tmp_path
 ):
     make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), tmp_path / "again", seed=0)
-    assert checkpoint_id(tmp_path / "again") == checkpoint_id(tiny_policy)
-    assert checkpoint_id(other_policy) != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(tmp_path / "again") == hash_checkpoint(tiny_policy)
+    assert hash_checkpoint(other_policy) != hash_checkpoint(tiny_policy)
 
 
 def test_embeddings_are_untied(tiny_policy):

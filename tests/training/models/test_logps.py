@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 
 from training.models.initial_model import make_tiny_model
 from training.models.logps import compute_sequence_logps
-from training.models.rendering import conversation_token_ids, load_tokenizer, prompt_token_ids
+from training.models.rendering import load_tokenizer, tokenize_conversations, tokenize_prompts
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 
@@ -41,8 +41,8 @@ def direct(model, responses) -> list[float]:
     tokenizer, policy = load_tokenizer(model), AutoModelForCausalLM.from_pretrained(model)
     sums = []
     for row in responses.iter_rows(named=True):
-        (whole,) = conversation_token_ids(tokenizer, [row["prompt"]], [row["response"]])
-        (prompt,) = prompt_token_ids(tokenizer, [row["prompt"]])
+        (whole,) = tokenize_conversations(tokenizer, [row["prompt"]], [row["response"]])
+        (prompt,) = tokenize_prompts(tokenizer, [row["prompt"]])
         assert whole[: len(prompt)] == prompt
         assert whole[-1] == tokenizer.eos_token_id
         end = len(whole) - (row["finish_reason"] == "length")

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM
 
 from training.models.comparison_prompts import (
     add_unknown_words,
-    comparison_token_ids,
-    label_token_ids,
+    find_label_tokens,
+    tokenize_comparisons,
 )
 from training.models.preference_forward import (
     compare_pairs,
@@ -70,10 +70,10 @@ def test_probabilities_are_those_of_the_whole_model(
 ):
     tokenizer = load_tokenizer(preference_folder)
     model = AutoModelForCausalLM.from_pretrained(preference_folder)
-    a, b = label_token_ids(tokenizer)
+    a, b = find_label_tokens(tokenizer)
 
     def chance_of_a(prompt, first, second):
-        (ids,) = comparison_token_ids(tokenizer, [(prompt, first, second)])
+        (ids,) = tokenize_comparisons(tokenizer, [(prompt, first, second)])
         with torch.inference_mode():
             logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
         return (logits[a] - logits[b]).sigmoid().item()
@@ -109,7 +109,7 @@ def test_the_directions_of_any_two_texts_add_to_one(preference_model, asked, fir
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 8])
 def test_batch_size_changes_no_probability(preference_model, comparisons, rows):
-    longest = max(len(ids) for ids in comparison_token_ids(preference_model.tokenizer, comparisons))
+    longest = max(len(ids) for ids in tokenize_comparisons(preference_model.tokenizer, comparisons))
     batched = chances(preference_model, comparisons, batch_tokens=rows * longest)
     alone = [chances(preference_model, [comparison])[0] for comparison in comparisons]
     assert batched == pytest.approx(alone, abs=1e-6)
@@ -156,7 +156,7 @@ def test_pairs_too_long_to_read_are_named(preference_folder, preference_pairs):
     tokenizer = load_tokenizer(preference_folder)
     row = preference_pairs.row(0, named=True)
     texts = [row[side][0]["content"] for side in ("chosen", "rejected")]
-    (ids,) = comparison_token_ids(tokenizer, [(row["prompt"], *texts)])
+    (ids,) = tokenize_comparisons(tokenizer, [(row["prompt"], *texts)])
     kept, dropped = split_by_length(preference_pairs, preference_folder, len(ids) + 1)
     assert kept.equals(preference_pairs)
     kept, dropped = split_by_length(preference_pairs, preference_folder, len(ids))

@@ -8,15 +8,15 @@ import pytest
 from transformers import AutoTokenizer
 
 from training.models.rendering import (
-    conversation_text,
-    conversation_token_ids,
+    extract_texts,
     load_tokenizer,
-    prompt_token_ids,
-    response_texts,
+    render_text,
+    tokenize_conversations,
+    tokenize_prompts,
 )
 from training.models.token_counts import count_tokens
-from training.models.tokenising import tokenise_responses
-from training.reward_model import tokenise_conversations
+from training.models.token_ids import tokenize_responses
+from training.reward_model import tokenize_pairs
 from training.sft import label_assistant_tokens
 from transforms.errors import InputError
 
@@ -77,13 +77,13 @@ def pairs(preference_pairs) -> pl.DataFrame:
 def test_every_stage_reads_the_same_token_ids(folder, pairs, side):
     tokenizer = load_tokenizer(folder)
     prompts = pairs["prompt"].to_list()
-    scored = conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
-    sampled = prompt_token_ids(tokenizer, prompts)
-    rows = tokenise_responses(tokenizer, pairs)
+    scored = tokenize_conversations(tokenizer, prompts, extract_texts(pairs[side]))
+    sampled = tokenize_prompts(tokenizer, prompts)
+    rows = tokenize_responses(tokenizer, pairs)
     assert rows["prompt_ids"].to_list() == sampled
     completed = rows.select(pl.concat_list("prompt_ids", f"{side}_ids")).to_series()
     assert completed.to_list() == scored
-    assert tokenise_conversations(tokenizer, pairs)[f"{side}_ids"].to_list() == scored
+    assert tokenize_pairs(tokenizer, pairs)[f"{side}_ids"].to_list() == scored
     counted = next(
         count_tokens(
             [pairs.with_columns(source=pl.lit("s"))], folder, tokenizer_id="t", total=pairs.height
@@ -103,8 +103,8 @@ def test_every_stage_reads_the_same_token_ids(folder, pairs, side):
 def test_rendered_text_has_the_same_token_ids(folder, pairs):
     tokenizer = load_tokenizer(folder)
     prompt = pairs["prompt"][0].to_list()
-    (ids,) = prompt_token_ids(tokenizer, [prompt])
-    text = conversation_text(tokenizer, prompt, finished=False)
+    (ids,) = tokenize_prompts(tokenizer, [prompt])
+    text = render_text(tokenizer, prompt, finished=False)
     assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
 
 

@@ -3,8 +3,8 @@ import pytest
 
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
 from training.models.token_counts import count_tokens
-from training.models.tokenising import tokenise_responses
-from training.reward_model import tokenise_conversations
+from training.models.token_ids import tokenize_responses
+from training.reward_model import tokenize_pairs
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce
 
@@ -25,8 +25,8 @@ def test_a_count_is_the_length_that_training_sees(pairs, tiny_policy):
     assert set(rows["tokenizer_id"]) == {"t"}
 
     tokenizer = load_tokenizer(tiny_policy)
-    dpo = tokenise_responses(tokenizer, pairs)
-    whole = tokenise_conversations(tokenizer, pairs)
+    dpo = tokenize_responses(tokenizer, pairs)
+    whole = tokenize_pairs(tokenizer, pairs)
     assert rows["prompt_tokens"].to_list() == dpo["prompt_ids"].list.len().to_list()
     for side in ("chosen", "rejected"):
         assert rows[f"{side}_tokens"].to_list() == dpo[f"{side}_ids"].list.len().to_list()

@@ -3,10 +3,10 @@
 import pytest
 
 from training.dpo import train_dpo
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.rendering import load_tokenizer
 from training.reference_logps import add_reference_logps
-from training.runs.kept_checkpoints import kept_folder
+from training.runs.kept_checkpoints import locate_kept_folder
 from training.settings.objectives import DPOSettings
 
 SETTINGS = DPOSettings(
@@ -37,10 +37,10 @@ def run(rows, start, output, report=None, **changed):
 def test_a_kept_step_is_the_training_that_ends_there(tiny_policy, rows, tmp_path):
     run(rows, tiny_policy, tmp_path / "whole", kept_shares=(0.4,))  # 1.6 steps: the second
     run(rows, tiny_policy, tmp_path / "two", max_steps=2)
-    kept = kept_folder(tmp_path / "whole", 0.4)
+    kept = locate_kept_folder(tmp_path / "whole", 0.4)
     require_model(kept)
     load_tokenizer(kept)
-    assert checkpoint_id(kept) == checkpoint_id(tmp_path / "two")
+    assert hash_checkpoint(kept) == hash_checkpoint(tmp_path / "two")
     assert not list(kept.glob("*.bin"))
 
 
@@ -52,14 +52,14 @@ def test_keeping_changes_no_weight_and_survives_a_kill(tiny_policy, rows, tmp_pa
     run(rows, tiny_policy, tmp_path / "plain")
     with pytest.raises(KeyboardInterrupt):
         run(rows, tiny_policy, tmp_path / "kept", killed, kept_shares=(0.5,))
-    kept = kept_folder(tmp_path / "kept", 0.5)
-    first = checkpoint_id(kept)
+    kept = locate_kept_folder(tmp_path / "kept", 0.5)
+    first = hash_checkpoint(kept)
     made = kept.stat().st_ino
     run(rows, tiny_policy, tmp_path / "kept", kept_shares=(0.5,))
-    assert checkpoint_id(tmp_path / "kept") == checkpoint_id(tmp_path / "plain")
-    assert (checkpoint_id(kept), kept.stat().st_ino) == (first, made)
+    assert hash_checkpoint(tmp_path / "kept") == hash_checkpoint(tmp_path / "plain")
+    assert (hash_checkpoint(kept), kept.stat().st_ino) == (first, made)
 
 
 def test_the_kept_shares_are_recorded_in_their_order():
-    assert DPOSettings().decisive()["kept_shares"] == []
-    assert DPOSettings().keeping([0.5, 0.25]).decisive()["kept_shares"] == [0.25, 0.5]
+    assert DPOSettings().dump_decisive()["kept_shares"] == []
+    assert DPOSettings().keep_shares([0.5, 0.25]).dump_decisive()["kept_shares"] == [0.25, 0.5]

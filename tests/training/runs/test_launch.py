@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from training.dpo import train_dpo
-from training.models.checkpoint import checkpoint_id, require_model
+from training.models.checkpoint import hash_checkpoint, require_model
 from training.reference_logps import add_reference_logps
 from training.runs import launch as launching
 from training.runs.launch import launch
@@ -37,7 +37,7 @@ def test_one_process_calls_the_stage(tiny_policy, dpo_pairs, tmp_path):
     same = {"settings": SETTINGS, "seed": 0, "dtype": "float32", "start": tiny_policy}
     launch("dpo", dpo_pairs, tmp_path / "a", **same)
     train_dpo(dpo_pairs, output=tmp_path / "b", **same)
-    assert checkpoint_id(tmp_path / "a") == checkpoint_id(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
 
 
 def test_importing_the_launcher_loads_no_torch():

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from training.dpo import train_dpo
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.reference_logps import add_reference_logps
 from training.settings.objectives import DPOSettings
-from training.settings.pair_losses import loss_arguments
+from training.settings.pair_losses import build_loss_arguments
 
 SETTINGS = DPOSettings(
     learning_rate=1e-3,
@@ -41,7 +41,7 @@ TRL_LOSSES = {
 
 def cdpo(x: float, smoothing: float) -> float:
     """What TRL sums for cDPO at x = beta h."""
-    arguments = loss_arguments(DPOSettings(loss="cdpo", label_smoothing=smoothing))
+    arguments = build_loss_arguments(DPOSettings(loss="cdpo", label_smoothing=smoothing))
     named = zip(arguments["loss_type"], arguments["loss_weights"], strict=True)
     return sum(weight * TRL_LOSSES[name](x, smoothing) for name, weight in named)
 
@@ -133,7 +133,7 @@ def test_first_loss_is_that_of_zero_margin_and_training_lowers_it(
     else:
         assert second < first
         assert margins[1] > margins[0]
-    assert checkpoint_id(tmp_path / loss) != checkpoint_id(tiny_policy)
+    assert hash_checkpoint(tmp_path / loss) != hash_checkpoint(tiny_policy)
 
 
 def test_smoothing_changes_the_loss_as_the_algebra_says(
@@ -173,8 +173,8 @@ def test_a_smoothing_that_does_nothing_is_refused(changed, words) -> None:
 
 
 def test_the_loss_and_its_smoothing_are_recorded() -> None:
-    assert DPOSettings().decisive()["loss"] == "sigmoid"
-    assert DPOSettings(loss="ipo").decisive()["loss"] == "ipo"
+    assert DPOSettings().dump_decisive()["loss"] == "sigmoid"
+    assert DPOSettings(loss="ipo").dump_decisive()["loss"] == "ipo"
     smoothed = DPOSettings(loss="cdpo", label_smoothing=0.1)
-    assert smoothed.decisive()["label_smoothing"] == 0.1
-    assert DPOSettings.model_validate(smoothed.decisive()) == smoothed
+    assert smoothed.dump_decisive()["label_smoothing"] == 0.1
+    assert DPOSettings.model_validate(smoothed.dump_decisive()) == smoothed

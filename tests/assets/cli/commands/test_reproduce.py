@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.cli.reproduce import read_training, retrain
-from training.models.checkpoint import checkpoint_id
+from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
-from training.runs.kept_checkpoints import kept_folder
+from training.runs.kept_checkpoints import locate_kept_folder
 from training.settings.objectives import DPOSettings
 from training.settings.stages import RewardModelSettings, SFTSettings
 from training.sft import train_sft
@@ -72,7 +72,7 @@ def home(tiny_recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def record(lake: Lake, folder: Path, *, settings=None, inputs=None, **row) -> str:
     row = {"experiment": "shared", "iteration": 0, "kind": "causal_lm", "parent_id": "",
-           "reference_id": "", "checkpoint_id": checkpoint_id(folder), **row}  # fmt: skip
+           "reference_id": "", "checkpoint_id": hash_checkpoint(folder), **row}  # fmt: skip
     texts = {"settings": json.dumps(settings or {}), "inputs": json.dumps(inputs or {})}
     return checkpoints.record(lake, folder, **row, **texts).checkpoint_id
 
@@ -94,7 +94,7 @@ def test_the_recorded_version_trains_the_same_weights_and_the_lake_is_only_read(
     assert done.exit_code == 0, done.output
     assert "8 rows of demonstrations@0" in done.stdout
     assert done.stdout.splitlines()[-1] == "equal"
-    assert checkpoint_id(tmp_path / "again") == recorded
+    assert hash_checkpoint(tmp_path / "again") == recorded
     assert {file: file.stat().st_mtime_ns for file in lake.root.rglob("*")} == before
     assert "exists" in reproduce(home, recorded, "--keep", str(tmp_path / "again")).stderr
 
@@ -151,7 +151,7 @@ def test_dpo_reads_its_slice_of_the_recorded_version(home, changes, data, prompt
     row = {
         "checkpoint_id": "c", "parent_id": initial, "reference_id": initial,
         "settings": json.dumps(
-            {"dpo": dpo.decisive(), "data": data, "seed": 5, "dtype": "float32"}
+            {"dpo": dpo.dump_decisive(), "data": data, "seed": 5, "dtype": "float32"}
         ),
         "inputs": json.dumps({"earlier": "dpo_pairs@0", "last": f"dpo_pairs@{version}"}),
         **changes,
@@ -202,7 +202,7 @@ def test_rankers_and_policies_are_trained_again_to_the_same_weights(home, stage)
         "checkpoint_id": "unknown", "parent_id": policy,
         "reference_id": policy if stage == "dpo" else "", "inputs": json.dumps(inputs),
         "settings": json.dumps(
-            {stage: settings.decisive(), "mixture": "all", "seed": 1, "dtype": "float32"}
+            {stage: settings.dump_decisive(), "mixture": "all", "seed": 1, "dtype": "float32"}
         ),
     }  # fmt: skip
     training = read_training(lake, row)
@@ -211,4 +211,4 @@ def test_rankers_and_policies_are_trained_again_to_the_same_weights(home, stage)
     if stage == "dpo":  # two steps an epoch, as one iteration of eight prompts would take
         assert training.settings.max_steps == 4
         half = retrain(lake, read_training(lake, row | {"asset": "some_dpo@0.5"}), home / "half")
-        assert half == checkpoint_id(kept_folder(home / "dpo_once", 0.5)) != first
+        assert half == hash_checkpoint(locate_kept_folder(home / "dpo_once", 0.5)) != first

@@ -10,15 +10,15 @@ import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from training.models.rendering import (
-    conversation_token_ids,
-    prompt_token_ids,
-    response_texts,
+    extract_texts,
+    tokenize_conversations,
+    tokenize_prompts,
 )
 from transforms.errors import InputError
 from transforms.lake.records.reference_logps import SIDES
 
 
-def tokenise_responses(
+def tokenize_responses(
     tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, sides: Sequence[str] = SIDES
 ) -> pl.DataFrame:
     """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
@@ -35,10 +35,10 @@ def tokenise_responses(
         InputError: a rendered conversation does not begin with its rendered prompt.
     """
     prompts = pairs["prompt"].to_list()
-    prompt_ids = prompt_token_ids(tokenizer, prompts)
+    prompt_ids = tokenize_prompts(tokenizer, prompts)
     responses: dict[str, list[list[int]]] = {}
     for side in sides:
-        whole = conversation_token_ids(tokenizer, prompts, response_texts(pairs[side]))
+        whole = tokenize_conversations(tokenizer, prompts, extract_texts(pairs[side]))
         for key, prompt, ids in zip(pairs["prompt_id"], prompt_ids, whole, strict=True):
             if ids[: len(prompt)] != prompt:
                 raise InputError(
