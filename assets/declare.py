@@ -16,8 +16,8 @@ from assets.metadata import column_schema
 from assets.resources import LakeResource
 from assets.study import Study
 from training.settings.loop import LoopSettings
-from transforms.lake.locks import writing
-from transforms.lake.query import describe
+from transforms.lake.locks import lock_slice
+from transforms.lake.query import read_description
 from transforms.lake.records import materializations
 from transforms.lake.schemas.columns import SHARED
 from transforms.lake.schemas.table import Table
@@ -110,7 +110,7 @@ def declare(
                     check_name,
                     asset=asset_key(name),
                     blocking=True,
-                    description=describe("checks", check_name),
+                    description=read_description("checks", check_name),
                 )
                 for check_name in checks
             ]
@@ -128,7 +128,7 @@ def declare(
             if experiment not in loops:
                 return skip(context, experiment, [*checks, *warned.checks])
             opened = lake.open()
-            with writing(opened, name, experiment, wait=context.log.warning):
+            with lock_slice(opened, name, experiment, wait=context.log.warning):
                 step = Step(
                     study,
                     opened,
@@ -136,7 +136,7 @@ def declare(
                     experiment,
                     loops[experiment],
                     context.log,
-                    materializations.output_ids(opened, read[experiment], experiment),
+                    materializations.find_output_ids(opened, read[experiment], experiment),
                     resolved[experiment],
                 )
                 return materialize(context, step, body, checks, scope, warned)

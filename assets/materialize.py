@@ -21,7 +21,7 @@ from assets.study import Study
 from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect, within
+from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import costs, materializations
 
 PLANNED = "prefloop/planned"
@@ -104,8 +104,8 @@ def materialize(
         "settings": json.dumps(step.settings, sort_keys=True),
         "inputs": json.dumps(step.inputs, sort_keys=True),
     }
-    other = materializations.made_since(step.lake, _planning_time(context), **record)
-    before, started = costs.last_commits(step.lake), time.monotonic()
+    other = materializations.find_newer(step.lake, _planning_time(context), **record)
+    before, started = costs.list_last_commits(step.lake), time.monotonic()
     if other:
         made = Made(other["output_id"], {"made_by_run": other["run_id"]})
         step.log.info(f"{step.asset} [{step.experiment}] was made by run {other['run_id']}")
@@ -193,7 +193,7 @@ def _run_checks(
 def _run_check(
     connection: duckdb.DuckDBPyConnection, name: str, scope: Mapping[str, str | int]
 ) -> dg.AssetCheckResult:
-    failures = within(check(connection, name), scope)
+    failures = select_slice(check(connection, name), scope)
     return dg.AssetCheckResult(
         check_name=name,
         passed=failures.is_empty(),

@@ -12,7 +12,7 @@ from assets.study import Study
 from transforms.identity import digest
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, describe, report
+from transforms.lake.query import connect, read_description, report
 from transforms.views.plots import preferences as preference_plots
 from transforms.views.plots import progress as plots
 
@@ -82,7 +82,7 @@ def report_asset(
         deps=deps,
         partitioned=partitioned,
         kinds=("duckdb",),
-        description=describe("reports", name),
+        description=read_description("reports", name),
     )
     def asset(step: Step) -> Made:
         with connect(step.lake) as connection:

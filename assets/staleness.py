@@ -50,7 +50,7 @@ def stale_assets(
         Name of each stale asset and why; an asset downstream of a stale one is stale.
     """
     graph = definitions.resolve_asset_graph()
-    made = materializations.latest(lake)
+    made = materializations.read_latest(lake)
     damaged = _damaged_checkpoints(lake, {row["output_id"] for row in made.values()})
     forced = set(forced)
     stale: dict[str, str] = {}
@@ -83,7 +83,7 @@ def stale_assets(
 def _damaged_checkpoints(lake: Lake, output_ids: set[str]) -> dict[str, str]:
     """Say what is wrong with recorded checkpoints, those that are sound left out."""
     damaged = {}
-    for checkpoint in checkpoints.all_of(lake, output_ids):
+    for checkpoint in checkpoints.find_checkpoints(lake, output_ids):
         try:
             require_model(checkpoint.path)
         except InputError as error:

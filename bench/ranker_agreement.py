@@ -89,7 +89,7 @@ def main(
     )
     drawn = fresh_pairs(lake, task)
     models = {
-        name: checkpoints.latest(lake, name, SHARED).path
+        name: checkpoints.find_latest(lake, name, SHARED).path
         for name in ("reward_model", "preference_model")
     }
     gold = known_rewards(drawn, 0.0)

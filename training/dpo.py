@@ -44,7 +44,7 @@ from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import build_loss_arguments
 from transforms.errors import InputError
-from transforms.lake.records.reference_logps import SIDES, columns
+from transforms.lake.records.reference_logps import SIDES, list_columns
 
 
 class TokenizedDPOTrainer(DPOTrainer):
@@ -127,11 +127,11 @@ def select_examples(
         InputError: see `train_dpo`.
     """
     remedy = "add them with python -m training.reference_logps, from this start and these settings"
-    lacking = [column for column in columns(sides) if column not in rows.columns]
+    lacking = [column for column in list_columns(sides) if column not in rows.columns]
     if lacking:
         raise InputError(
             "the pairs carry no log-probabilities of the reference",
-            expected=f"columns {', '.join(columns(sides))}",
+            expected=f"columns {', '.join(list_columns(sides))}",
             found=f"no column {', '.join(lacking)}",
             remedy=remedy,
         )
@@ -148,7 +148,7 @@ def select_examples(
             f" {refused['prompt_id'][0]}",
             remedy=remedy,
         )
-    return rows.select("prompt_id", pl.col(columns(sides)).exclude("rendering_id"))
+    return rows.select("prompt_id", pl.col(list_columns(sides)).exclude("rendering_id"))
 
 
 def main(

@@ -37,7 +37,7 @@ from transforms.lake.records.reference_logps import (
     SIDES,
     add_sequence_ids,
     join_logps,
-    sequences,
+    list_sequences,
 )
 
 
@@ -46,8 +46,8 @@ class ReferencePass:
     """Tokenised pairs with the reference's log-probabilities, and the cost of computing them."""
 
     pairs: pl.DataFrame
-    """The pairs given, with `transforms.lake.records.reference_logps.columns` in place of their
-    messages; the log-probabilities of a pair that does not fit are null."""
+    """The pairs given. The columns `transforms.lake.records.reference_logps.list_columns` replace
+    their messages; the log-probabilities of a pair that does not fit are null."""
     sequences: int
     """Distinct sequences of the pairs that fit."""
     computed: int
@@ -93,7 +93,7 @@ def add_reference_logps(
     tokenizer = load_tokenizer(start)
     rendered_by = hash_rendering(tokenizer)
     examples = add_sequence_ids(tokenize_responses(tokenizer, pairs, sides), sides)
-    wanted = sequences(examples.filter(pl.col("length") <= settings.max_tokens), sides)
+    wanted = list_sequences(examples.filter(pl.col("length") <= settings.max_tokens), sides)
     found = known(wanted)
     missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")
     chunks = [found]

@@ -217,7 +217,7 @@ def _find_model(lake: Lake, checkpoint_id: str) -> Path:
     """
     from training.models.checkpoint import hash_checkpoint
 
-    for found in checkpoints.all_of(lake, {checkpoint_id}):
+    for found in checkpoints.find_checkpoints(lake, {checkpoint_id}):
         if found.path.is_dir() and hash_checkpoint(found.path) == checkpoint_id:
             return found.path
     raise InputError(

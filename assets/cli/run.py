@@ -28,7 +28,7 @@ from training.recipe_file import load_recipe
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, report, reports
+from transforms.lake.query import connect, list_reports, report
 from transforms.views.plots import progress as plots
 
 HOST, PROCESS = "prefloop/host", "prefloop/process"
@@ -200,7 +200,7 @@ def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
 def _show_reports(lake: Lake, names: list[str]) -> None:
     with connect(lake) as connection:
         for name in names:
-            if name in reports():
+            if name in list_reports():
                 CONSOLE.print(f"[bold]{name}[/bold]")
                 print_table(report(connection, name))
 

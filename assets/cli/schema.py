@@ -72,6 +72,8 @@ def print_schema(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _grain(name: str, table: Table | None) -> str:
     if table is None:
-        return query.describe("reports" if name in query.reports() else "staging", name)
+        return query.read_description(
+            "reports" if name in query.list_reports() else "staging", name
+        )
     divided = ", ".join(table.partitions)
     return f"{table.grain} Files are divided by {divided}." if divided else table.grain

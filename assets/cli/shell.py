@@ -42,7 +42,7 @@ class Shell(cmd.Cmd):
         """Collect the words that Tab completes.
 
         Args:
-            connection: from `transforms.lake.query.explore`.
+            connection: from `transforms.lake.query.connect_with_reports`.
             form: how rows are written; see `write_frame`.
         """
         super().__init__()
@@ -92,8 +92,8 @@ class Shell(cmd.Cmd):
 
     def do_reports(self, _: str) -> None:
         """Print what each report says."""
-        for report in query.reports():
-            typer.echo(f"{report}\n    {query.describe('reports', report)}")
+        for report in query.list_reports():
+            typer.echo(f"{report}\n    {query.read_description('reports', report)}")
 
     def do_quit(self, _: str) -> bool:
         """Leave."""
@@ -129,7 +129,7 @@ def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: s
     """Read statements and commands from a terminal until `.quit` or the end of the input.
 
     Args:
-        connection: from `transforms.lake.query.explore`.
+        connection: from `transforms.lake.query.connect_with_reports`.
         history_file: earlier lines, where its folder can be written.
         form: how rows are written; see `write_frame`.
     """
@@ -169,7 +169,7 @@ def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
     Raises:
         InputError: a statement is refused.
     """
-    for statement in query.statements(connection, text):
+    for statement in query.split_statements(connection, text):
         rows = query.query(connection, statement)
         if form != "table":
             write_frame(rows, form)
@@ -189,9 +189,9 @@ def tables(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
         query.query(connection, "select name from (show tables)")
         .join(versions, on="name", how="left")
         .with_columns(
-            kind=pl.when(pl.col("name").is_in(query.reports()))
+            kind=pl.when(pl.col("name").is_in(query.list_reports()))
             .then(pl.lit("report"))
-            .when(pl.col("name").is_in(query.views()))
+            .when(pl.col("name").is_in(query.list_views()))
             .then(pl.lit("view"))
             .otherwise(pl.lit("table"))
         )

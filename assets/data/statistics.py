@@ -38,7 +38,7 @@ def _preference_tokens(study: Study) -> dg.AssetsDefinition:
         from training.models.token_counts import count_tokens
 
         lake, table = step.lake, step.asset
-        model = checkpoints.latest(lake, "initial_model", step.experiment)
+        model = checkpoints.find_latest(lake, "initial_model", step.experiment)
         counts = count_tokens(
             lake.batches("preference_pairs"),
             model.path,

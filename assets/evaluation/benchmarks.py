@@ -24,7 +24,7 @@ from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Measured
 from transforms.lake.asset_names import BASELINES, iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.query import of_experiment
+from transforms.lake.query import select_experiment
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
@@ -119,7 +119,7 @@ def _asset(
         )
         rows = []
         for model in _models(step, settings) if partitioned else deps:
-            policy = checkpoints.latest(step.lake, model, step.experiment)
+            policy = checkpoints.find_latest(step.lake, model, step.experiment)
             measured = Measured(step.experiment, iterations[model], model, policy.checkpoint_id)
             rows.append(measure(step.lake, measured, policy, name, opened, step.log.info))
         results.drop_replaced(step.lake, step.experiment, name)
@@ -176,7 +176,12 @@ def build_reports(
             plot = _draw if report == FIGURE else None
             reports.append(
                 report_asset(
-                    study, report, deps, partitioned=partitioned, plot=plot, select=of_experiment
+                    study,
+                    report,
+                    deps,
+                    partitioned=partitioned,
+                    plot=plot,
+                    select=select_experiment,
                 )
             )
     return reports

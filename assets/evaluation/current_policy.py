@@ -32,10 +32,10 @@ CURRENT = "current"
 
 def current_policy(step: Step) -> dict[str, Any]:
     """Return the decision that promoted it; the first decision promotes pi_0."""
-    found = promotions.current(step.lake)
+    found = promotions.find_current(step.lake)
     if found is not None:
         return found
-    policy = checkpoints.latest(step.lake, "sft_policy", SHARED)
+    policy = checkpoints.find_latest(step.lake, "sft_policy", SHARED)
     return promotions.record(
         step.lake,
         experiment=SHARED,
@@ -63,7 +63,7 @@ def validation_answers(
         # two experiments may have made the same policy
         key = ["split", "decoding", "prompt_id", "response_index"]
         return rows.filter(split="validation").unique(key, keep="first", maintain_order=True)
-    [policy] = checkpoints.all_of(lake, {policy_id})
+    [policy] = checkpoints.find_checkpoints(lake, {policy_id})
     require_model(policy.path)
     prompts = rows_by_split.held_out_prompts(lake.read("prompts"), lake.read("prompt_splits"))
     step.log.info(

@@ -53,8 +53,8 @@ def answer(
     recipe = study.recipe
     return evaluate(
         policy.path,
-        checkpoints.latest(step.lake, "sft_policy", step.experiment).path,
-        checkpoints.latest(step.lake, "reward_model", step.experiment).path,
+        checkpoints.find_latest(step.lake, "sft_policy", step.experiment).path,
+        checkpoints.find_latest(step.lake, "reward_model", step.experiment).path,
         prompts,
         recipe.loop,
         recipe.evaluation,
@@ -83,8 +83,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         prompts = rows_by_split.held_out_prompts(
             step.lake.read("prompts"), step.lake.read("prompt_splits")
         )
-        reference = checkpoints.latest(step.lake, "sft_policy", step.experiment)
-        reward_model = checkpoints.latest(step.lake, "reward_model", step.experiment)
+        reference = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
+        reward_model = checkpoints.find_latest(step.lake, "reward_model", step.experiment)
         evaluation_id = digest_settings(
             {
                 "settings": step.settings,
@@ -94,7 +94,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         )
         results = []
         for model in models:
-            policy = checkpoints.latest(step.lake, model, step.experiment)
+            policy = checkpoints.find_latest(step.lake, model, step.experiment)
             keys = {
                 "experiment": step.experiment,
                 "iteration": iterates.get(model, 0),

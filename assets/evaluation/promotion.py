@@ -24,7 +24,7 @@ from assets.metadata import table_metadata
 from assets.study import Study
 from training.settings.promotion import PromotionSettings
 from transforms.identity import digest_settings
-from transforms.lake.locks import writing
+from transforms.lake.locks import lock_slice
 from transforms.lake.records import promotions
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
@@ -60,7 +60,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def promotion(step: Step) -> Made:
         """The experiment's selected policy challenges the current one."""
-        with writing(step.lake, promotions.TABLE, SHARED, wait=step.log.warning):
+        with lock_slice(step.lake, promotions.TABLE, SHARED, wait=step.log.warning):
             row = _decided(study, step, settings)
         step.log.info(
             f"{step.asset}: {row['model']} [{row['experiment']}] is "
@@ -70,10 +70,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         return Made(
             f"{promotions.TABLE}@{version}",
             {
-                **table_metadata(promotions.decisions(step.lake), version),
+                **table_metadata(promotions.read_decisions(step.lake), version),
                 "promoted": row["promoted"],
                 "reason": row["reason"],
-                "current_policy": promotions.current(step.lake)["policy_id"],
+                "current_policy": promotions.find_current(step.lake)["policy_id"],
             },
         )
 
@@ -113,7 +113,7 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
         "falls": fallen.to_dicts(),
     }
     decision_id = digest_settings(decided_by)
-    if found := promotions.decided(lake, decision_id):
+    if found := promotions.find_decision(lake, decision_id):
         return found
     answers = validation_answers(study, step, current, evaluation_id)
     compared = {"split": "validation", "decoding": settings.decoding}

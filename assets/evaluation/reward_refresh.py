@@ -55,7 +55,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         rows = _sampled_responses(study, step)
         measured = []
         for refreshes, name in enumerate(models(step.loop)):
-            model = checkpoints.latest(step.lake, name, step.experiment)
+            model = checkpoints.find_latest(step.lake, name, step.experiment)
             rewards = score_rows(
                 rows, model.path, step.loop.scoring, dtype=study.recipe.model.dtype
             )

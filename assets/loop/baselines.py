@@ -33,7 +33,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         The paper's vanilla DPO. It takes as many optimiser steps as all iterations would, were
         there a pair for every prompt.
         """
-        policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+        policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
         pairs = rows_by_split.training_pairs(step.lake.read("preference_pairs"), mixture)
         prompts = rows_by_split.iteration_sizes(step.lake.read("prompt_splits"))

@@ -142,7 +142,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     )
     def reward_model(step: Step) -> Made:
         feedback, settings = step.loop.feedback, study.recipe.refresh_of(step.loop)
-        last = checkpoints.latest(step.lake, last_model(step.loop), step.experiment)
+        last = checkpoints.find_latest(step.lake, last_model(step.loop), step.experiment)
         rows = refresh_pairs(
             step.lake,
             **chain.slice(step),

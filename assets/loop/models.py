@@ -48,7 +48,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def sft_policy(step: Step) -> Made:
         """Policy pi_0: trained on demonstrations from the initial model; the reference of DPO."""
-        model = checkpoints.latest(step.lake, "initial_model", step.experiment)
+        model = checkpoints.find_latest(step.lake, "initial_model", step.experiment)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(step, "sft", rows, recipe.sft, start=model)
 
@@ -74,7 +74,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         "prompts are in no training table.",
     )
     def model(step: Step) -> Made:
-        policy = checkpoints.latest(step.lake, "sft_policy", step.experiment)
+        policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
         rows = rows_by_split.training_pairs(pairs, mixture)

@@ -17,8 +17,8 @@ from training.settings.experiments import RESERVED
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.locks import writing
-from transforms.lake.query import check, connect, within
+from transforms.lake.locks import lock_slice
+from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import materializations
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs import dpo_pairs, responses
@@ -80,7 +80,7 @@ def pair_again(
             check of the pairs fails.
     """
     _require_free(lake, name)
-    recorded = materializations.latest(lake)
+    recorded = materializations.read_latest(lake)
     paired = []
     for iteration in iterations:
         asset = iteration_asset(iteration, "dpo_pairs")
@@ -92,12 +92,12 @@ def pair_again(
                 remedy=f"prefloop run RECIPE --experiment {source}",
             )
         settings = _changed(json.loads(recorded[asset, source]["settings"])["pairs"], changes)
-        inputs = materializations.output_ids(
+        inputs = materializations.find_output_ids(
             lake, list(json.loads(recorded[asset, source]["inputs"])), source
         )
         target = {"experiment": name, "iteration": iteration}
         started = time.monotonic()
-        with writing(lake, asset, name, wait=lambda message: None):
+        with lock_slice(lake, asset, name, wait=lambda message: None):
             made = write_pairs(lake, settings, {**target, "experiment": source}, target)
             _require_passed(lake, target)
             materializations.record(
@@ -125,7 +125,7 @@ def _changed(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSettin
 
 def _require_free(lake: Lake, name: str) -> None:
     """Refuse the name of an experiment that has more than pairs: it was run by a recipe."""
-    made = [asset for asset, experiment in materializations.latest(lake) if experiment == name]
+    made = [asset for asset, experiment in materializations.read_latest(lake) if experiment == name]
     run = sorted(asset for asset in made if not asset.endswith("/dpo_pairs"))
     allowed = name.replace("_", "").isalnum() and name not in (*RESERVED, SHARED)
     if run or not allowed:
@@ -139,7 +139,7 @@ def _require_free(lake: Lake, name: str) -> None:
 
 def _require_passed(lake: Lake, slice_: Slice) -> None:
     with connect(lake) as connection:
-        failed = {one: within(check(connection, one), slice_).height for one in PAIR_CHECKS}
+        failed = {one: select_slice(check(connection, one), slice_).height for one in PAIR_CHECKS}
     if any(failed.values()):
         raise InputError(
             f"the pairs of {slice_['experiment']} fail a check",

@@ -108,7 +108,7 @@ def train_policy(step: Step, chain: Chain) -> Made:
     )
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)
     models = {
-        name: checkpoints.latest(step.lake, asset, step.experiment)
+        name: checkpoints.find_latest(step.lake, asset, step.experiment)
         for name, asset in model_assets(chain, loop).items()
     }
     return train(

@@ -51,7 +51,7 @@ def engines(step: Step, chain: Chain) -> list[Engine]:
     of_policy: dict[Checkpoint, list[sampler_places.Draw]] = {}
     for draw in draws:
         asset = policy_asset(chain, draw.policy)
-        policy = checkpoints.latest(step.lake, asset, step.experiment)
+        policy = checkpoints.find_latest(step.lake, asset, step.experiment)
         assets.setdefault(policy, asset)
         of_policy.setdefault(policy, []).append(draw)
     found = []

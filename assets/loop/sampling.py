@@ -23,7 +23,7 @@ from training.settings.loop import LoopSettings
 from transforms.formats import short_id
 from transforms.identity import digest_settings
 from transforms.lake.lake import Chunks
-from transforms.lake.locks import writing
+from transforms.lake.locks import lock_slice
 from transforms.lake.records import materializations
 from transforms.pairs import responses
 from transforms.pairs.adaptive import stops
@@ -68,7 +68,9 @@ def _reuse(
 ) -> dict[str, Any]:
     """Copy responses that other experiments sampled with this step's settings."""
     settings = json.dumps(step.settings, sort_keys=True)
-    alike = materializations.made_alike(step.lake, step.asset, step.experiment, settings)
+    alike = materializations.find_equal_experiments(
+        step.lake, step.asset, step.experiment, settings
+    )
     copied: Counter[str] = Counter()
     for one, prompts in zip(keys, missing, strict=True):
         copied.update(adopt_responses(step.lake, one, prompts, alike))
@@ -91,7 +93,7 @@ def sample_in_rounds(step: Step, chain: Chain) -> dict[str, Any]:
     (draws,) = whole.keys.draws
     found: list[dict[str, Any]] = []
     stopped, waits = pl.DataFrame(), step.log.warning
-    with writing(step.lake, chain.asset("scores"), step.experiment, wait=waits):
+    with lock_slice(step.lake, chain.asset("scores"), step.experiment, wait=waits):
         for first in range(0, sampling.n, size):
             seed = step.study.seed(f"{step.asset}/from_{first}") if first else whole.seed
             engine = Engine(

@@ -102,7 +102,7 @@ def train(
 
 def _trained_before(step: Step) -> Made | None:
     """Take the checkpoint of a run that died between the training and the end of the step."""
-    found = checkpoints.unclaimed(
+    found = checkpoints.find_unrecorded(
         step.lake,
         asset=step.asset,
         experiment=step.experiment,

@@ -118,7 +118,7 @@ def test_a_model_whose_folder_is_gone_is_trained_again(tiny_recipe: Recipe, tmp_
 
 def test_a_missing_upstream_is_named(tmp_path) -> None:
     with pytest.raises(InputError, match="sft_policy"):
-        materializations.output_ids(Lake(tmp_path), ["sft_policy"], "iterative")
+        materializations.find_output_ids(Lake(tmp_path), ["sft_policy"], "iterative")
 
 
 def test_feedback_applies_to_its_experiments_alone(stale) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, checks, connect
+from transforms.lake.query import check, connect, list_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [
@@ -49,6 +49,6 @@ def test_no_commit_is_lost(experiments, tiny_overrides, tmp_path) -> None:
     made = lake.read("materializations").filter(asset="sft_policy")
     assert made.height == 1  # the second run takes what the first has made
     with connect(lake) as connection:
-        assert {name: check(connection, name).height for name in checks()} == dict.fromkeys(
-            checks(), 0
+        assert {name: check(connection, name).height for name in list_checks()} == dict.fromkeys(
+            list_checks(), 0
         )

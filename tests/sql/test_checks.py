@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake.query import SQL, check, checks, connect_frames, describe, reports
+from transforms.lake.query import (
+    SQL,
+    check,
+    connect_frames,
+    list_checks,
+    list_reports,
+    read_description,
+)
 from transforms.lake.schemas import schema_of
 
 
@@ -65,12 +72,12 @@ def failures(name, **frames):
         return check(connection, name)
 
 
-@pytest.mark.parametrize("name", checks())
+@pytest.mark.parametrize("name", list_checks())
 def test_no_rows_no_failures(name):
     assert failures(name).is_empty()
 
 
-@pytest.mark.parametrize("name", checks())
+@pytest.mark.parametrize("name", list_checks())
 def test_a_sound_lake_passes(name):
     keys = [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
     found = failures(
@@ -251,9 +258,9 @@ def test_every_response_scored():
 
 
 def test_every_statement_says_what_a_row_is_and_is_lower_case():
-    for folder, names in (("checks", checks()), ("reports", reports())):
+    for folder, names in (("checks", list_checks()), ("reports", list_reports())):
         for name in names:
-            head = describe(folder, name)
+            head = read_description(folder, name)
             assert head.startswith("A row is" if folder == "checks" else "One row per")
             text = (SQL / folder / f"{name}.sql").read_text()
             assert not re.search(r"\b(SELECT|FROM|WHERE|JOIN|GROUP)\b", text)

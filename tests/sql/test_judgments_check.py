@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from transforms.lake.query import check, connect_frames, within
+from transforms.lake.query import check, connect_frames, select_slice
 from transforms.lake.schemas import schema_of
 
 
@@ -52,6 +52,6 @@ def test_a_judge_fails_the_slices_that_it_ranked_and_no_other():
     slices = [("e", 1, "j"), ("e", 2, "another"), ("f", 1, "j")]
     found = failures(["unparseable"], slices=slices)
     assert found.select("experiment", "iteration").rows() == [("e", 1), ("f", 1)]
-    assert within(found, {"experiment": "e", "iteration": 1}).height == 1
-    assert within(found, {"experiment": "e", "iteration": 2}).is_empty()
+    assert select_slice(found, {"experiment": "e", "iteration": 1}).height == 1
+    assert select_slice(found, {"experiment": "e", "iteration": 2}).is_empty()
     assert failures(["A"], slices=slices).is_empty()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, report, reports
+from transforms.lake.query import connect_frames, list_reports, report
 from transforms.lake.schemas import schema_of
 from transforms.measures import bootstrap
 
@@ -22,7 +22,7 @@ def rows_of(name, **frames):
         return report(connection, name)
 
 
-@pytest.mark.parametrize("name", reports())
+@pytest.mark.parametrize("name", list_reports())
 def test_empty_tables_give_an_empty_report(name):
     assert rows_of(name).is_empty()
 

@@ -20,7 +20,7 @@ from training.runs.trainer import build_trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.records.reference_logps import ReferenceLogps, columns
+from transforms.lake.records.reference_logps import ReferenceLogps, list_columns
 
 SETTINGS = DPOSettings(
     learning_rate=1e-3,
@@ -212,7 +212,7 @@ def test_rows_hold_token_ids_and_no_text(look_up, other_policy, preference_pairs
     """What is trained on is what the reference read: nothing is rendered a second time."""
     rows = look_up(preference_pairs, other_policy).pairs
     assert not {"prompt", "chosen", "rejected"} & set(rows.columns)
-    assert {"prompt_id", *columns()} <= set(rows.columns)
+    assert {"prompt_id", *list_columns()} <= set(rows.columns)
 
 
 def test_pairs_are_rendered_once(

@@ -19,7 +19,7 @@ from training.models.rendering import (
     tokenize_conversations,
     tokenize_prompts,
 )
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 
 
 def count_tokens(
@@ -55,7 +55,7 @@ def count_tokens(
             # token ids as Python lists take about ten times the memory of their text
             for rows in frame.iter_slices(RENDERED_AT_ONCE):
                 counts = _count(tokenizer, rows).with_columns(tokenizer_id=pl.lit(tokenizer_id))
-                yield enforce("preference_tokens", counts)
+                yield enforce_schema("preference_tokens", counts)
                 bar.update(rows.height)
 
 

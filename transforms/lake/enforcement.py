@@ -14,7 +14,7 @@ Slice = Mapping[str, str | int]
 """Column values that all rows of a slice have in common; empty for the whole table."""
 
 
-def checked(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
+def enforce_slice(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
     """Return the rows of a slice with the table's columns in order, or refuse them.
 
     Args:
@@ -26,7 +26,7 @@ def checked(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
         InputError: columns or types differ from the declaration, or a row is outside the slice.
     """
     if table in TABLES:
-        frame = enforce(table, frame)
+        frame = enforce_schema(table, frame)
     for column, value in rows.items():
         outside = frame[column].ne_missing(value).sum()
         if outside:
@@ -39,7 +39,7 @@ def checked(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
     return frame
 
 
-def enforce(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+def enforce_schema(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with the table's columns in order, or refuse it.
 
     Raises:

@@ -24,7 +24,7 @@ class Damaged(NamedTuple):
     """None: the file is gone."""
 
 
-def damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
+def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
     """Compare the files of a table's version with the sizes in its log.
 
     Args:
@@ -49,7 +49,7 @@ def require_whole(delta: DeltaTable, folder: Path, table: str) -> None:
     Raises:
         InputError: naming the first such file, and the number of them.
     """
-    damaged = damaged_files(delta, folder)
+    damaged = find_damaged_files(delta, folder)
     if damaged:
         first = damaged[0]
         raise InputError(

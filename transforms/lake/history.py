@@ -19,14 +19,14 @@ from transforms.lake.lake import Lake
 from transforms.lake.schemas.records import COMPUTED
 
 
-def table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
-    """Read the commits of tables, all by default: `table_history`, by table and version."""
+def read_table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
+    """Read the commits of tables (default: all): rows of `table_history`, by table and version."""
     names = lake.tables() if tables is None else tables
     rows = [row for table in names for row in _commits(lake.path(table), table)]
     return pl.DataFrame(rows, schema=COMPUTED["table_history"].schema)
 
 
-def versions_at(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:
+def find_versions(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:
     """Find the versions that stood at a moment.
 
     Args:
@@ -55,7 +55,7 @@ def versions_at(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:
 
 
 def _versions_at_time(lake: Lake, moment: datetime) -> dict[str, int | None]:
-    history = table_history(lake)
+    history = read_table_history(lake)
     found: dict[str, int | None] = {}
     for (table,), commits in history.group_by("table", maintain_order=True):
         past = commits.filter(pl.col("timestamp") <= moment)

@@ -22,7 +22,7 @@ from deltalake.exceptions import TableNotFoundError
 from transforms.errors import InputError
 from transforms.lake.batched_reads import read_frames
 from transforms.lake.commit import KEEP_LOG, commit, commit_frame, slice_predicate
-from transforms.lake.enforcement import Slice, checked
+from transforms.lake.enforcement import Slice, enforce_slice
 from transforms.lake.file_integrity import require_whole
 from transforms.lake.frame_queue import ARROW_LAYOUT, Handover
 
@@ -125,7 +125,7 @@ class Lake:
             committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
             committed.add_done_callback(frames.abandon)
             try:
-                yield lambda frame: frames.put(checked(table, frame, rows))
+                yield lambda frame: frames.put(enforce_slice(table, frame, rows))
             except BrokenPipeError:
                 committed.result()  # the writer stopped first; its error says why
                 raise
@@ -178,7 +178,7 @@ class Lake:
         rows: Slice,
         transaction: Transaction | None = None,
     ) -> int:
-        whole = checked(table, frame, rows)
+        whole = enforce_slice(table, frame, rows)
         return commit_frame(self.path(table), whole, mode, rows, transaction)
 
 

@@ -20,7 +20,7 @@ from transforms.lake.lake import Lake
 
 
 @contextmanager
-def writing(
+def lock_slice(
     lake: Lake, asset: str, experiment: str, *, wait: Callable[[str], None]
 ) -> Iterator[bool]:
     """Hold the lock of an asset's slice while the body runs.

@@ -20,8 +20,8 @@ from filelock import FileLock, Timeout
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_number
 from transforms.lake.commit import FILE_BYTES, KEEP_LOG, WRITER
-from transforms.lake.file_integrity import Damaged, damaged_files
-from transforms.lake.history import table_history
+from transforms.lake.file_integrity import Damaged, find_damaged_files
+from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 
@@ -55,7 +55,7 @@ def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame
     Raises:
         InputError: a run is going on.
     """
-    referred = referred_versions(lake)
+    referred = list_referred_versions(lake)
     with _nobody_writing(lake):
         rows = [
             _maintain_table(lake, table, referred.get(table, []), retention_hours, dry_run)
@@ -64,7 +64,7 @@ def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame
     return pl.DataFrame(rows, schema=MAINTENANCE)
 
 
-def referred_versions(lake: Lake) -> dict[str, list[int]]:
+def list_referred_versions(lake: Lake) -> dict[str, list[int]]:
     """List the versions that records name, by table, in order."""
     named: set[tuple[str, int]] = set()
     for record, columns in {
@@ -98,7 +98,7 @@ def repair(lake: Lake, *, dry_run: bool) -> pl.DataFrame:
     with _nobody_writing(lake):
         for table in lake.tables():
             delta = lake.delta(table)
-            damaged = damaged_files(delta, lake.path(table))
+            damaged = find_damaged_files(delta, lake.path(table))
             found += [{"table": table, **one._asdict()} for one in damaged]
             if damaged and not dry_run:
                 _give_up(lake, delta, table, damaged)
@@ -111,7 +111,7 @@ def _maintain_table(
     lake: Lake, table: str, referred: list[int], retention_hours: int, dry_run: bool
 ) -> dict[str, Any]:
     delta = lake.delta(table)
-    versions = table_history(lake, [table])["version"]
+    versions = read_table_history(lake, [table])["version"]
     files, mergeable = _mergeable_files(delta)
     if mergeable and not dry_run:
         delta.optimize.compact(
@@ -155,7 +155,7 @@ def _give_up(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) 
         (lake.path(table) / unquote(one.path)).unlink(missing_ok=True)
     delta.repair(post_commithook_properties=KEEP_LOG)
     slices = [dict(re.findall(r"(\w+)=([^/]+)/", unquote(one.path))) for one in damaged]
-    for (asset, experiment), row in materializations.latest(lake).items():
+    for (asset, experiment), row in materializations.read_latest(lake).items():
         if row["output_id"].startswith(f"{table}@") and any(
             _wrote(asset, experiment, slice_) for slice_ in slices
         ):

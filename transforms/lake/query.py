@@ -25,7 +25,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.asset_names import REPORTED_BASELINES
-from transforms.lake.history import table_history
+from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, is_raw, schema_of
 from transforms.lake.schemas.columns import SHARED
@@ -66,12 +66,12 @@ def connect(
     return _staged(connection, tables)
 
 
-def explore(
+def connect_with_reports(
     lake: Lake, versions: Mapping[str, int | None] | None = None
 ) -> duckdb.DuckDBPyConnection:
     """Open the lake as `connect` does, with every report and `table_history` as views beside."""
     connection = connect(lake, versions)
-    connection.register("table_history", table_history(lake).to_arrow())
+    connection.register("table_history", read_table_history(lake).to_arrow())
     for name in _names("reports"):
         connection.execute(f"create view {name} as {_statement('reports', name)}")
     return connection
@@ -110,7 +110,7 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
         raise _refused(str(error)) from None
 
 
-def statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
     """Divide a text of SQL at its semicolons.
 
     Raises:
@@ -122,17 +122,17 @@ def statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
         raise _refused(str(error)) from None
 
 
-def reports() -> list[str]:
+def list_reports() -> list[str]:
     """Names of the reports."""
     return _names("reports")
 
 
-def views() -> list[str]:
+def list_views() -> list[str]:
     """Names of the staging views."""
     return _names("staging")
 
 
-def checks() -> list[str]:
+def list_checks() -> list[str]:
     """Names of the checks."""
     return _names("checks")
 
@@ -146,7 +146,7 @@ def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     return query(connection, _statement("reports", name))
 
 
-def of_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
+def select_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
     """Keep a report's rows of an experiment, those that all share, and those of no experiment."""
     mine = pl.col("experiment").is_in([experiment, SHARED]) | pl.col("experiment").is_null()
     return rows.filter(mine)
@@ -161,7 +161,7 @@ def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     return query(connection, _statement("checks", name))
 
 
-def within(failures: pl.DataFrame, rows: Mapping[str, str | int]) -> pl.DataFrame:
+def select_slice(failures: pl.DataFrame, rows: Mapping[str, str | int]) -> pl.DataFrame:
     """Keep a check's rows of a slice; rows without the slice's column lie in every one."""
     for column, value in rows.items():
         if column in failures.columns:
@@ -169,7 +169,7 @@ def within(failures: pl.DataFrame, rows: Mapping[str, str | int]) -> pl.DataFram
     return failures
 
 
-def describe(folder: str, name: str) -> str:
+def read_description(folder: str, name: str) -> str:
     """Read the comment at the head of a statement of `sql/`: its grain, or what its rows mean."""
     head = takewhile(lambda line: line.startswith("--"), _statement(folder, name).splitlines())
     return " ".join(line.removeprefix("--").strip() for line in head)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.history import versions_at
+from transforms.lake.history import find_versions
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -66,7 +66,7 @@ def read_slice(lake: Lake, reference: Reference) -> LoopSlice:
     Raises:
         InputError: it has no rows, or the moment cannot be read.
     """
-    versions = versions_at(lake, [reference.moment] if reference.moment else [])
+    versions = find_versions(lake, [reference.moment] if reference.moment else [])
     pairs, generations, scores, evaluation = (
         _read(lake, table, reference, versions)
         for table in ("dpo_pairs", "generations", "scores", "evaluation_responses")

@@ -78,7 +78,7 @@ def require_other_seeds(lakes: Sequence[Lake]) -> None:
     Raises:
         InputError: two of them have the same pi_0, or there is one lake only.
     """
-    policies = [checkpoints.latest(lake, "sft_policy", SHARED).checkpoint_id for lake in lakes]
+    policies = [checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id for lake in lakes]
     if len(lakes) < 2 or len(set(policies)) < len(lakes):
         named = zip(lakes, policies, strict=True)
         raise InputError(

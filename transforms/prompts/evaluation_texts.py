@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.public_sets.benchmark_set import Part
 from transforms.public_sets.registry import BENCHMARK_SETS, SCREENINGS
 from transforms.settings.sources import OriginSettings
@@ -72,7 +72,7 @@ def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
                 found=f"{found}: {items.len()} items, the first {items[0]}",
                 remedy="name the set's published file, once",
             )
-    return enforce("evaluation_texts", rows.select("evaluation_set", "item", "text"))
+    return enforce_schema("evaluation_texts", rows.select("evaluation_set", "item", "text"))
 
 
 def _screened_parts() -> dict[str, Part]:

@@ -39,7 +39,7 @@ def plan(
     from training.recipe_file import load_recipe
     from transforms.lake.lake import Lake
     from transforms.lake.records.costs import read_costs
-    from transforms.lake.records.predicted_costs import beside_measured, predict
+    from transforms.lake.records.predicted_costs import add_actual_costs, predict_costs
 
     with explained():
         study = load_recipe(recipe, overrides or [])
@@ -47,8 +47,8 @@ def plan(
         measured = read_costs(own if rates is None else open_lake(rates))
         happened = read_costs(own)
         work = planned_work(study, known_sizes(study, own), count_weights(study.model))
-        predicted = predict(work, measured)
-    print_table(beside_measured(predicted, happened) if happened.height else predicted)
+        predicted = predict_costs(work, measured)
+    print_table(add_actual_costs(predicted, happened) if happened.height else predicted)
     totals = predicted.select(pl.col("tokens", "bytes", "elapsed_s").sum()).row(0, named=True)
     seconds = f", {totals['elapsed_s']:,.0f} s" if totals["elapsed_s"] else ""
     typer.echo(

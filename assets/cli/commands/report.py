@@ -71,10 +71,10 @@ def report(
     from transforms.measures.seeds import over_seeds, require_other_seeds
 
     with explained():
-        if name not in query.reports():
+        if name not in query.list_reports():
             raise InputError(
                 "no such report",
-                expected=", ".join(query.reports()),
+                expected=", ".join(query.list_reports()),
                 found=name,
                 remedy="name one of them",
             )
@@ -96,7 +96,7 @@ def report(
             plot.write_bytes(_draw(name, lakes, found, bounds))
     write_frame(found, form)
     if found.is_empty():
-        typer.echo(f"no rows. {name}: {query.describe('reports', name)}", err=True)
+        typer.echo(f"no rows. {name}: {query.read_description('reports', name)}", err=True)
     elif name == TABLE and not seeds:
         _print_warnings(found, bounds)
 

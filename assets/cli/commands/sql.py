@@ -59,12 +59,12 @@ def sql(
     with explained():
         lake = open_lake(home)
         _require_writable(lake, form, output)
-        versions = history.versions_at(lake, as_of or [])
-        with queries.explore(lake, versions) as connection:
+        versions = history.find_versions(lake, as_of or [])
+        with queries.connect_with_reports(lake, versions) as connection:
             if query is None and sys.stdin.isatty():
                 run_shell(connection, history_file=home / ".sql_history", form=form)
                 return
-            texts = queries.statements(connection, _text(query))
+            texts = queries.split_statements(connection, _text(query))
             if (form, output) != ("table", None) and len(texts) != 1:
                 raise InputError(
                     f"{output or form} holds the rows of one query",

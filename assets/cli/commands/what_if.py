@@ -154,7 +154,7 @@ def _sample(
         raise refusal(error, "a rule of adaptive n is refused", model=AdaptiveSettings) from None
     reference = parse_reference(source)
     pairs = read_slice(lake, reference).pairs
-    recorded = materializations.latest(lake)
+    recorded = materializations.read_latest(lake)
     tables = []
     for iteration in pairs["iteration"].unique().sort():
         made = recorded[iteration_asset(iteration, "dpo_pairs"), reference.experiment]

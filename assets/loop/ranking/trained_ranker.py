@@ -41,7 +41,7 @@ class TrainedRanker(Ranker):
         Raises:
             InputError: it is missing.
         """
-        return checkpoints.latest(step.lake, self.name, step.experiment)
+        return checkpoints.find_latest(step.lake, self.name, step.experiment)
 
     def ranker_id(self, step: Step) -> str:
         """Return the id of its checkpoint."""

@@ -10,7 +10,7 @@ from assets.cli.app import app
 from assets.cli.plan import count_weights, known_sizes, planned_work
 from training.models.initial_model import make_tiny_model
 from transforms.lake.lake import Lake
-from transforms.lake.records.predicted_costs import beside_measured, predict
+from transforms.lake.records.predicted_costs import add_actual_costs, predict_costs
 from transforms.lake.schemas import schema_of
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,7 +57,7 @@ def test_what_is_not_known_stays_empty(tiny_recipe):
     assert row(work, "sft_policy", "shared") == {
         "asset": "sft_policy", "experiment": "shared", "rows": None, "tokens": None, "bytes": None,
     }  # fmt: skip
-    assert predict(work, costs())["elapsed_s"].is_null().all()
+    assert predict_costs(work, costs())["elapsed_s"].is_null().all()
 
 
 def test_a_measured_stage_is_predicted_by_its_rates_a_row(work):
@@ -71,7 +71,7 @@ def test_a_measured_stage_is_predicted_by_its_rates_a_row(work):
         {"asset": "initial_model", "experiment": "shared", "output_id": "c0ffee", "elapsed_s": 5.0,
          "bytes": 9},
     )  # fmt: skip
-    found = predict(work, measured)
+    found = predict_costs(work, measured)
     generations = row(found, "iteration_1/generations", "iterative")
     assert (generations["elapsed_s"], generations["tokens"], generations["bytes"]) == pytest.approx(
         (64 * 0.2, 64 * 4, 64 * 20)
@@ -86,7 +86,7 @@ def test_what_happened_stands_beside(work):
     happened = costs(
         {"asset": "sft_policy", "experiment": "shared", "elapsed_s": 4.0, "rows": 7},
     )  # fmt: skip
-    found = beside_measured(predict(work, costs()), happened)
+    found = add_actual_costs(predict_costs(work, costs()), happened)
     sft = row(found, "sft_policy", "shared")
     assert (sft["actual_elapsed_s"], sft["rows"], sft["actual_rows"]) == (4.0, 100, 7)
     assert row(found, "evaluation", "iterative")["actual_elapsed_s"] is None

@@ -44,7 +44,7 @@ def command(lake: Lake, tmp_path: Path) -> list[str]:
     ]
     file = tmp_path / "arc.jsonl"
     file.write_text("\n".join(map(json.dumps, rows)))
-    policy = checkpoints.latest(lake, "sft_policy", SHARED).checkpoint_id
+    policy = checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id
     words = ["benchmark", policy, "arc_challenge", "--file", f"test={file}"]
     for setting in ("shots=0", "engine=transformers", "chunk_items=1"):
         words += ["--set", setting]

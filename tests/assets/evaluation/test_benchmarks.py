@@ -158,7 +158,7 @@ def test_figures_of_a_replaced_checkpoint_leave(recipe: Recipe, lake: Lake, fold
 
 
 def test_any_checkpoint_may_be_measured_from_files(lake: Lake, questions: Path, folders) -> None:
-    old = checkpoints.latest(lake, "sft_policy", SHARED).checkpoint_id
+    old = checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id
     new = record(lake, folders["new"], "sft_policy", SHARED, 0)
     words = ("arc_challenge", "--file", f"test={questions}", "--set", "shots=0")
     words += ("--set", "engine=transformers", "--dtype", "float32")
@@ -174,7 +174,7 @@ def test_any_checkpoint_may_be_measured_from_files(lake: Lake, questions: Path, 
 
 
 def test_bad_input_is_one_clear_error(lake: Lake, questions: Path) -> None:
-    policy = checkpoints.latest(lake, "sft_policy", SHARED).checkpoint_id
+    policy = checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id
     for words, said in [
         (("ffffffff", "arc_challenge"), "no policy is called ffffffff"),
         ((policy, "arc_challenge", "--file", f"test={questions}"), "25 examples"),

@@ -274,7 +274,7 @@ def test_a_killed_measurement_repeats_no_verdict(serve_chat, lake, tmp_path):
     named = {"mt_bench": {"data": data, "max_tokens": 8, "noise_items": 3, "noise_repeats": 1}}
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(yaml.safe_dump({**keys, "judge": judging, "benchmarks": named}))
-    policy = checkpoints.latest(lake, "sft_policy", SHARED).checkpoint_id
+    policy = checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id
     run = "from assets.cli.app import app; app()"
     command = [sys.executable, "-c", run, "benchmark", policy[:12]]
     command += ["--recipe", str(recipe), "--home", str(lake.root.parent)]

@@ -84,7 +84,7 @@ def decide(recipe: Recipe, lake: Lake, experiment: str = "iterative") -> dict:
         partition_key=experiment,
     )
     assert made.success
-    return promotions.decisions(lake).row(-1, named=True)
+    return promotions.read_decisions(lake).row(-1, named=True)
 
 
 def test_nothing_is_drawn_without_the_key(make_tiny) -> None:
@@ -93,16 +93,16 @@ def test_nothing_is_drawn_without_the_key(make_tiny) -> None:
 
 def test_a_better_policy_takes_pi_0s_place_once(make_tiny, lake: Lake) -> None:
     made = decide(make_tiny(GOLD), lake)
-    first, _ = promotions.decisions(lake).iter_rows(named=True)
+    first, _ = promotions.read_decisions(lake).iter_rows(named=True)
     assert (first["model"], first["promoted"], first["reason"]) == (
         "sft_policy", True, "the first policy",
     )  # fmt: skip
     assert (made["promoted"], made["current_id"]) == (True, first["policy_id"])
     assert 0 < made["low"] < made["advantage"] < made["high"]
     assert made["prompts"] == PROMPTS
-    assert promotions.current(lake)["policy_id"] == made["policy_id"]
+    assert promotions.find_current(lake)["policy_id"] == made["policy_id"]
     decide(make_tiny(GOLD), lake)
-    assert promotions.decisions(lake).height == 2
+    assert promotions.read_decisions(lake).height == 2
 
 
 def test_a_worse_policy_is_blocked_and_the_reason_kept(make_tiny, lake: Lake) -> None:
@@ -110,14 +110,14 @@ def test_a_worse_policy_is_blocked_and_the_reason_kept(make_tiny, lake: Lake) ->
     add_policy(lake, "concise", 0.2)
     for _ in range(2):  # a second time, the decision stands
         blocked = decide(make_tiny(GOLD), lake, "concise")
-        assert promotions.decisions(lake).height == 3
+        assert promotions.read_decisions(lake).height == 3
     assert blocked["current_id"] == current["policy_id"]
     assert not blocked["promoted"]
     assert "the interval is not above zero" in blocked["reason"]
-    assert promotions.current(lake)["policy_id"] == current["policy_id"]
+    assert promotions.find_current(lake)["policy_id"] == current["policy_id"]
     # other settings are another decision
     decide(make_tiny("promotion.metric=win_rate_gold"), lake, "concise")
-    assert promotions.decisions(lake).height == 4
+    assert promotions.read_decisions(lake).height == 4
 
 
 GSM8K = ("benchmarks.gsm8k.data.test.files=[none.jsonl]", "promotion.max_fall.gsm8k=2.0", GOLD)
@@ -142,7 +142,7 @@ def test_a_missing_benchmark_blocks_until_it_is_there(make_tiny, lake: Lake) -> 
     assert not fell["promoted"]
     assert fell["reason"] == "gsm8k falls by 3 to 27, more than 2"
     assert fell["falls"][0]["fall"] == pytest.approx(3.0)
-    assert promotions.current(lake)["model"] == "sft_policy"
+    assert promotions.find_current(lake)["model"] == "sft_policy"
     wider = make_tiny(*GSM8K, "benchmarks.gsm8k.enabled=false", "promotion.max_fall.gsm8k=3.5")
     assert decide(wider, lake)["promoted"]
 
@@ -173,7 +173,7 @@ def test_a_current_policy_without_answers_gives_them(
 ) -> None:
     """It was promoted by an earlier run, and another policy's rows stand in its place."""
     decide(make_tiny(GOLD), lake)
-    old = promotions.current(lake)
+    old = promotions.find_current(lake)
     answers = lake.read("evaluation_responses", policy_id=old["policy_id"])
     add_policy(lake, "iterative", 0.9)
     asked = []

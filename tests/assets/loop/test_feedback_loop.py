@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, checks, connect, report
+from transforms.lake.query import check, connect, list_checks, report
 from transforms.sources.sample.gold import gold_reward
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -166,5 +166,5 @@ def test_people_are_waited_for_and_the_run_goes_on(
 
 def test_every_check_passes(lake: Lake) -> None:
     with connect(lake) as connection:
-        failures = {name: check(connection, name) for name in checks()}
+        failures = {name: check(connection, name) for name in list_checks()}
     assert {name: rows for name, rows in failures.items() if not rows.is_empty()} == {}

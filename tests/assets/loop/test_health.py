@@ -70,7 +70,7 @@ def test_a_ranker_of_length_is_warned_of_and_the_run_goes_on(make_tiny, lake: La
     }
     assert {(one.severity, one.blocking) for one in unmet} == {(dg.AssetCheckSeverity.WARN, False)}
     # what was made is recorded: the next run does not make it again
-    assert ("iteration_1/dpo_pairs", "iterative") in materializations.latest(lake)
+    assert ("iteration_1/dpo_pairs", "iterative") in materializations.read_latest(lake)
     with connect(lake) as connection:
         [row] = report(connection, "iteration_health").to_dicts()
     assert (row["pairs"], row["longer_chosen_share"]) == (PROMPTS, 1.0)
@@ -87,7 +87,7 @@ def test_bounds_are_the_recipes_and_no_part_of_what_is_recorded(make_tiny, lake:
               "max_longer_chosen_share", "max_repeated_4gram_share")  # fmt: skip
     made = make_pairs(make_tiny(*(f"health.{bound}=null" for bound in bounds)), lake)
     assert all(one.passed for one in made.get_asset_check_evaluations())
-    recorded = materializations.latest(lake)["iteration_1/dpo_pairs", "iterative"]["settings"]
+    recorded = materializations.read_latest(lake)["iteration_1/dpo_pairs", "iterative"]["settings"]
     assert "health" not in recorded
     assert "max_" not in recorded
 

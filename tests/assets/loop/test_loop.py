@@ -11,7 +11,7 @@ from assets.definitions import build_definitions
 from assets.staleness import stale_assets
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, checks, connect, report, reports
+from transforms.lake.query import check, connect, list_checks, list_reports, report
 from transforms.views.page.write import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -75,8 +75,8 @@ def test_raw_rows_are_kept_or_in_the_ledger(lake: Lake) -> None:
 
 def test_every_check_passes_on_the_finished_lake(lake: Lake) -> None:
     with connect(lake) as connection:
-        assert {name: check(connection, name).height for name in checks()} == dict.fromkeys(
-            checks(), 0
+        assert {name: check(connection, name).height for name in list_checks()} == dict.fromkeys(
+            list_checks(), 0
         )
 
 
@@ -108,7 +108,7 @@ def test_first_loss_of_iteration_1_is_log_2(lake: Lake) -> None:
 
 def test_every_report_has_rows(lake: Lake) -> None:
     with connect(lake) as connection:
-        empty = [name for name in reports() if report(connection, name).is_empty()]
+        empty = [name for name in list_reports() if report(connection, name).is_empty()]
     # One experiment has no other to be compared with; no benchmarks, no feedback.
     assert empty == [
         "ablations",
@@ -183,7 +183,7 @@ def test_an_experiment_that_has_not_parted_takes_over_what_was_drawn(
     costs = lake.read("costs", asset="iteration_1/generations").sort("created_at")
     assert costs["rows"].to_list()[1] == 0
     with connect(lake) as connection:
-        assert sum(check(connection, name).height for name in checks()) == 0
+        assert sum(check(connection, name).height for name in list_checks()) == 0
 
 
 @pytest.mark.slow

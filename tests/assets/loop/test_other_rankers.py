@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, checks, connect
+from transforms.lake.query import check, connect, list_checks
 from transforms.sources.sample.gold import gold_reward
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,7 +79,7 @@ def test_every_verdict_is_a_row_with_its_judge(lake: Lake) -> None:
 @pytest.mark.slow
 def test_every_check_passes(lake: Lake) -> None:
     with connect(lake) as connection:
-        failures = {name: check(connection, name) for name in checks()}
+        failures = {name: check(connection, name) for name in list_checks()}
     assert {name: rows for name, rows in failures.items() if not rows.is_empty()} == {}
 
 

@@ -12,7 +12,7 @@ from assets.cli.reproduce import read_training, retrain
 from assets.definitions import build_definitions
 from assets.staleness import read_by
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, checks, connect
+from transforms.lake.query import check, connect, list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = {
@@ -118,7 +118,7 @@ def test_it_is_reproduced_to_the_same_weights(lake: Lake, experiment: str, tmp_p
 @pytest.mark.slow
 def test_every_check_passes(lake: Lake) -> None:
     with connect(lake) as connection:
-        failures = {name: check(connection, name) for name in checks()}
+        failures = {name: check(connection, name) for name in list_checks()}
     assert {name: rows for name, rows in failures.items() if not rows.is_empty()} == {}
 
 

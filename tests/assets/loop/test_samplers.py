@@ -12,7 +12,7 @@ from assets.staleness import name_of, read_by
 from training import generation
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, checks, connect
+from transforms.lake.query import check, connect, list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 MIX = (
@@ -76,8 +76,8 @@ def test_a_mix_is_sampled_from_its_policies(
     # pi_0 serves all three samplers of iteration 1 with one engine; iteration 2 needs three
     assert rows.group_by("iteration", maintain_order=True).n_unique()["seed"].to_list() == [1, 3]
     with connect(lake) as connection:
-        failed = {name: check(connection, name).height for name in checks()}
-    assert failed == dict.fromkeys(checks(), 0)
+        failed = {name: check(connection, name).height for name in list_checks()}
+    assert failed == dict.fromkeys(list_checks(), 0)
 
 
 ADAPTIVE = (
@@ -129,5 +129,5 @@ def test_adaptive_n_draws_until_margins_are_settled_and_goes_on_after_a_crash(
     assert asked["responses"].n_unique() > 1
     assert len(set(calls)) == len(calls) - 1  # the round that failed was tried again, by its seed
     with connect(lake) as connection:
-        failed = {name: check(connection, name).height for name in checks()}
-    assert failed == dict.fromkeys(checks(), 0)
+        failed = {name: check(connection, name).height for name in list_checks()}
+    assert failed == dict.fromkeys(list_checks(), 0)

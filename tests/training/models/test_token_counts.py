@@ -6,7 +6,7 @@ from training.models.token_counts import count_tokens
 from training.models.token_ids import tokenize_responses
 from training.reward_model import tokenize_pairs
 from transforms.errors import InputError
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def counted(frames, model):
 
 def test_a_count_is_the_length_that_training_sees(pairs, tiny_policy):
     rows = counted([pairs], tiny_policy)
-    assert enforce("preference_tokens", rows).height == pairs.height
+    assert enforce_schema("preference_tokens", rows).height == pairs.height
     assert rows.select("pair_id", "source").equals(pairs.select("pair_id", "source"))
     assert set(rows["tokenizer_id"]) == {"t"}
 

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.history import table_history, versions_at
+from transforms.lake.history import find_versions, read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -27,7 +27,7 @@ def lake(tmp_path) -> Lake:
 
 
 def test_every_commit_names_its_rows_and_files(lake):
-    found = table_history(lake, ["scores"])
+    found = read_table_history(lake, ["scores"])
     columns = ("version", "operation", "rows_added", "rows_removed", "files_removed")
     assert found.select(columns).rows() == [
         (0, "WRITE", 2, 0, 0),
@@ -41,9 +41,9 @@ def test_every_commit_names_its_rows_and_files(lake):
 
 
 def test_the_time_of_a_commit_finds_its_version(lake):
-    history = table_history(lake)
+    history = read_table_history(lake)
     for table, version, moment in history.select("table", "version", "timestamp").rows():
-        found = versions_at(lake, [moment.isoformat()])[table]
+        found = find_versions(lake, [moment.isoformat()])[table]
         # commits may share a millisecond: the last of them stood
         assert found >= version
         same = (pl.col("table") == table) & (pl.col("timestamp") == moment)
@@ -51,15 +51,15 @@ def test_the_time_of_a_commit_finds_its_version(lake):
 
 
 def test_a_table_did_not_exist_before_its_first_commit(lake):
-    assert versions_at(lake, ["2001-01-01"]) == {"scores": None, "source_rows": None}
-    assert versions_at(lake, ["2001-01-01", "scores@2"]) == {"scores": 2, "source_rows": None}
-    assert versions_at(lake, []) == {}
+    assert find_versions(lake, ["2001-01-01"]) == {"scores": None, "source_rows": None}
+    assert find_versions(lake, ["2001-01-01", "scores@2"]) == {"scores": 2, "source_rows": None}
+    assert find_versions(lake, []) == {}
 
 
 def test_a_time_without_an_offset_is_utc(lake):
     moment = datetime.now(UTC).replace(tzinfo=None)
-    assert versions_at(lake, [moment.isoformat()]) == {"scores": 3, "source_rows": 0}
-    assert versions_at(lake, [f"{moment.isoformat()}+14:00"])["scores"] is None
+    assert find_versions(lake, [moment.isoformat()]) == {"scores": 3, "source_rows": 0}
+    assert find_versions(lake, [f"{moment.isoformat()}+14:00"])["scores"] is None
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_time_without_an_offset_is_utc(lake):
 )
 def test_a_point_that_is_none_is_refused(lake, points, message):
     with pytest.raises(InputError, match=message):
-        versions_at(lake, points)
+        find_versions(lake, points)
 
 
 def test_a_time_before_the_oldest_commit_of_a_cleaned_log_is_refused(lake):
@@ -82,6 +82,6 @@ def test_a_time_before_the_oldest_commit_of_a_cleaned_log_is_refused(lake):
     log = lake.path("scores") / "_delta_log"
     for version in (0, 1):
         (log / f"{version:020}.json").unlink()
-    assert table_history(lake, ["scores"])["rows_removed"].to_list() == [None, None]
+    assert read_table_history(lake, ["scores"])["rows_removed"].to_list() == [None, None]
     with pytest.raises(InputError, match="does not reach back so far"):
-        versions_at(lake, ["2001-01-01"])
+        find_versions(lake, ["2001-01-01"])

@@ -4,13 +4,13 @@ import signal
 import threading
 
 from transforms.lake.lake import Lake
-from transforms.lake.locks import writing
+from transforms.lake.locks import lock_slice
 
 SPAWN = multiprocessing.get_context("spawn")
 
 
 def hold(root, held, release):
-    with writing(Lake(root), "iteration_1/scores", "e", wait=print):
+    with lock_slice(Lake(root), "iteration_1/scores", "e", wait=print):
         held.set()
         release.wait()
 
@@ -31,7 +31,7 @@ def test_the_second_run_of_a_slice_waits_and_says_for_whom(tmp_path):
         messages.append(message)
         threading.Timer(0.1, release.set).start()
 
-    with writing(Lake(tmp_path), "iteration_1/scores", "e", wait=note) as waited:
+    with lock_slice(Lake(tmp_path), "iteration_1/scores", "e", wait=note) as waited:
         assert waited
         process.join(60)
         assert process.exitcode == 0
@@ -42,7 +42,7 @@ def test_the_second_run_of_a_slice_waits_and_says_for_whom(tmp_path):
 def test_other_slices_do_not_wait(tmp_path):
     process, release = start(tmp_path)
     for asset, experiment in (("iteration_1/scores", "f"), ("iteration_2/scores", "e")):
-        with writing(Lake(tmp_path), asset, experiment, wait=print) as waited:
+        with lock_slice(Lake(tmp_path), asset, experiment, wait=print) as waited:
             assert not waited
     release.set()
     process.join(60)
@@ -52,5 +52,5 @@ def test_a_killed_run_holds_nothing(tmp_path):
     process, _ = start(tmp_path)
     os.kill(process.pid, signal.SIGKILL)
     process.join(60)
-    with writing(Lake(tmp_path), "iteration_1/scores", "e", wait=print) as waited:
+    with lock_slice(Lake(tmp_path), "iteration_1/scores", "e", wait=print) as waited:
         assert not waited

@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.maintenance import maintain, referred_versions, repair
+from transforms.lake.maintenance import list_referred_versions, maintain, repair
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
 
@@ -50,7 +50,7 @@ def readable(lake: Lake, table: str = "scores") -> list[float]:
 
 
 def test_versions_are_found_in_what_was_made_and_what_was_read(lake):
-    assert referred_versions(lake) == {"scores": [1, 2, 4]}
+    assert list_referred_versions(lake) == {"scores": [1, 2, 4]}
 
 
 def test_every_referred_version_stays_and_the_files_of_others_go(lake):
@@ -121,7 +121,7 @@ def test_repair_gives_damaged_rows_up_and_has_their_slice_made_again(lake, damag
     found = repair(lake, dry_run=False)
     assert found["found_bytes"].to_list() == ([None] if damage == "gone" else [40])
     assert lake.read("scores")["reward"].to_list() == [5.0]
-    made = materializations.latest(lake)
+    made = materializations.read_latest(lake)
     assert json.loads(made["iteration_2/scores", "a"]["settings"]) == {"rows_lost": True}
     assert made["iteration_1/scores", "a"]["settings"] == "{}"
     assert repair(lake, dry_run=False).is_empty()

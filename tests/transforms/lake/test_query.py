@@ -47,9 +47,9 @@ def test_every_check_and_report_runs_on_delta_tables(lake):
     for table in TABLES:
         lake.append(table, pl.DataFrame(schema=schema_of(table)).clear(1))
     with query.connect(lake) as connection:
-        for name in query.checks():
+        for name in query.list_checks():
             query.check(connection, name)
-        for name in query.reports():
+        for name in query.list_reports():
             query.report(connection, name)
 
 
@@ -87,7 +87,10 @@ REACHING_OUT = [
 def test_the_connection_reads_the_lake_and_nothing_else(lake, tmp_path, statement):
     python_variable = pl.DataFrame({"a": [1]})
     before = sorted(tmp_path.rglob("*"))
-    with query.explore(lake) as connection, pytest.raises(InputError, match="cannot be run"):
+    with (
+        query.connect_with_reports(lake) as connection,
+        pytest.raises(InputError, match="cannot be run"),
+    ):
         query.query(connection, statement.format(folder=tmp_path))
     assert sorted(tmp_path.rglob("*")) == before
     assert python_variable.height == 1
@@ -124,7 +127,7 @@ def test_duckdb_itself_refuses_what_reaches_out(lake, tmp_path, statement):
     ],
 )
 def test_tables_cannot_be_written_nor_their_names_taken(lake, statement):
-    with query.explore(lake) as connection:
+    with query.connect_with_reports(lake) as connection:
         with pytest.raises(InputError, match="cannot be run"):
             query.query(connection, statement)
         assert query.query(connection, "from scores")["reward"].to_list() == [2.0]
@@ -142,14 +145,14 @@ def test_tables_cannot_be_written_nor_their_names_taken(lake, statement):
     ],
 )
 def test_what_reads_is_answered(lake, statement):
-    with query.explore(lake) as connection:
+    with query.connect_with_reports(lake) as connection:
         for _ in range(2):
             assert query.query(connection, statement).height
 
 
 def test_a_difference_of_times_is_read_as_text(lake):
     statement = 'select max("timestamp") - min("timestamp") as "the time" from table_history'
-    with query.explore(lake) as connection:
+    with query.connect_with_reports(lake) as connection:
         assert query.query(connection, statement)["the time"][0].startswith("00:00:0")
         nested = query.query(connection, "select [interval 1 day] as spans")
         assert nested["spans"].to_list() == ["[1 day]"]
@@ -162,23 +165,23 @@ def test_two_columns_of_one_name_are_refused(lake):
 
 def test_statements_are_divided_at_their_semicolons(lake):
     with query.connect(lake) as connection:
-        parts = query.statements(connection, "select ';' as a; -- no ; here\nselect 2 as b")
+        parts = query.split_statements(connection, "select ';' as a; -- no ; here\nselect 2 as b")
         assert [query.query(connection, part).columns for part in parts] == [["a"], ["b"]]
         with pytest.raises(InputError, match="cannot be run"):
-            query.statements(connection, "selec 1")
+            query.split_statements(connection, "selec 1")
 
 
 def test_reports_and_the_history_of_tables_are_views(lake):
-    with query.explore(lake) as connection:
+    with query.connect_with_reports(lake) as connection:
         names = set(query.query(connection, "show tables")["name"])
-        assert names >= {*query.reports(), *query.views(), "table_history"}
+        assert names >= {*query.list_reports(), *query.list_views(), "table_history"}
         found = query.query(connection, "select version, rows_removed from table_history")
         assert found.rows() == [(0, 0), (1, 1)]
 
 
 def test_a_table_that_did_not_exist_then_is_empty(lake):
     lake.overwrite("raw_x", pl.DataFrame({"row_key": ["x:1"]}))
-    with query.explore(lake, {"raw_x": None, "scores": None}) as connection:
+    with query.connect_with_reports(lake, {"raw_x": None, "scores": None}) as connection:
         assert query.query(connection, "from raw_x").is_empty()
         assert query.query(connection, "from raw_row_keys").is_empty()
         assert query.query(connection, "from scored_responses").is_empty()
@@ -194,5 +197,5 @@ def test_an_unknown_report_is_refused_with_the_known_ones():
 
 def test_within_keeps_a_slice_of_failures():
     rows = pl.DataFrame({"experiment": ["a", "b"], "n": [1, 2]})
-    assert query.within(rows, {"experiment": "a", "iteration": 1})["n"].to_list() == [1]
-    assert query.within(rows, {}).equals(rows)
+    assert query.select_slice(rows, {"experiment": "a", "iteration": 1})["n"].to_list() == [1]
+    assert query.select_slice(rows, {}).equals(rows)

@@ -17,7 +17,7 @@ from bench.real.length_bias import (
     tables_of,
 )
 from transforms.errors import InputError
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlations, heat_map, within_prompt_slope
@@ -63,7 +63,7 @@ MIXED = {
 
 
 def test_a_row_for_each_prompt_and_unit_says_why_there_is_no_coefficient():
-    rows = enforce("reward_length_correlation", correlations(**tables(MIXED)))
+    rows = enforce_schema("reward_length_correlation", correlations(**tables(MIXED)))
     assert rows.filter(unit="chars").select(
         "prompt_id", "pearson", "status", "responses", "mean_length"
     ).rows() == [

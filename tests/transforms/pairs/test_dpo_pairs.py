@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from transforms.errors import InputError
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.dpo_pairs import length_penalty, make_pairs
@@ -37,8 +37,8 @@ def test_best_against_worst():
     frame = responses({"p": [("aa", 0.5), ("b", 2.0), ("c", -1.0)]})
     pairs, dropped = paired(frame)
     key = {"experiment": pl.lit("e"), "iteration": pl.lit(1, dtype=pl.Int32)}
-    enforce("dpo_pairs", pairs.with_columns(**key))
-    enforce("dropped_pairs", dropped.with_columns(**key))
+    enforce_schema("dpo_pairs", pairs.with_columns(**key))
+    enforce_schema("dropped_pairs", dropped.with_columns(**key))
     pair = pairs.row(0, named=True)
     assert pair["chosen"] == [{"role": "assistant", "content": "b"}]
     assert pair["rejected"] == [{"role": "assistant", "content": "c"}]

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from transforms.errors import InputError
 from transforms.identity import digest
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.prompts.prompt_map import map_prompts, prompts_to_map
 from transforms.settings.prompts import PromptMapSettings
@@ -36,7 +36,7 @@ def prompts():
 def test_topics_are_found_and_named(prompts):
     points = map_prompts(prompts, TWO)
     assert (
-        enforce("prompt_map", points)
+        enforce_schema("prompt_map", points)
         .select("prompt_id", "source")
         .equals(prompts.select("prompt_id", "source"))
     )

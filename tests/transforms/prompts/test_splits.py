@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import InputError
 from transforms.identity import digest, message_id
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.prompts.splits import (
     assign_split,
@@ -73,8 +73,8 @@ def test_held_out_prompts_do_not_depend_on_the_number_of_iterations(prompt_id, i
 def test_adding_a_source_moves_no_prompt_and_a_cap_keeps_the_lowest_hashes():
     splits = SplitSettings(prompts_per_iteration=30, evaluation_prompts=10)
     few, dropped = split_prompts(prompts(400), splits, 2)
-    enforce("prompt_splits", few)
-    enforce("dropped_rows", dropped)
+    enforce_schema("prompt_splits", few)
+    enforce_schema("dropped_rows", dropped)
     many, _ = split_prompts(
         pl.concat([prompts(400), prompts(400, "t")]),
         splits.model_copy(update={"prompts_per_iteration": 10_000}),
@@ -105,7 +105,7 @@ def test_held_out_prompts_are_in_no_training_table():
     frame = prompts(300).with_columns(row_key=pl.int_range(300).cast(pl.String))
     demonstrations = frame.select("source", "row_key", "prompt_id", messages="prompt")
     kept, dropped = hold_out_demonstrations(demonstrations, SPLITS, 3)
-    enforce("demonstrations", kept)
+    enforce_schema("demonstrations", kept)
     score = pl.lit(None, dtype=pl.Float64)
     pairs = frame.with_columns(
         pair_id="prompt_id",
@@ -116,8 +116,8 @@ def test_held_out_prompts_are_in_no_training_table():
         margin=score,
     )
     kept_pairs, dropped_pairs = hold_out_pairs(pairs, SPLITS, 3)
-    enforce("preference_pairs", kept_pairs)
-    enforce("dropped_rows", dropped_pairs)
+    enforce_schema("preference_pairs", kept_pairs)
+    enforce_schema("dropped_rows", dropped_pairs)
     assert dropped["row_key"].to_list() == dropped_pairs["row_key"].to_list()
     assert set(dropped["reason"]) == {"held_out_prompt"}
     assert kept.height + dropped.height == 300

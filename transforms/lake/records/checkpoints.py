@@ -55,7 +55,7 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
     return Checkpoint(row["checkpoint_id"], target)
 
 
-def unclaimed(lake: Lake, **row: str) -> Checkpoint | None:
+def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
     """Find the checkpoint of a step that died after its training and before it was recorded.
 
     Args:
@@ -70,7 +70,7 @@ def unclaimed(lake: Lake, **row: str) -> Checkpoint | None:
         return None
     mine = {"asset": row["asset"], "experiment": row["experiment"]}
     last = lake.read(TABLE, **mine).sort("created_at").tail(1).to_dicts()
-    made = materializations.latest(lake).get((row["asset"], row["experiment"]))
+    made = materializations.read_latest(lake).get((row["asset"], row["experiment"]))
     if not last or any(last[0][name] != value for name, value in row.items()):
         return None
     if made and made["created_at"] > last[0]["created_at"]:
@@ -78,7 +78,7 @@ def unclaimed(lake: Lake, **row: str) -> Checkpoint | None:
     return Checkpoint(last[0]["checkpoint_id"], lake.root / last[0]["path"])
 
 
-def all_of(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
+def find_checkpoints(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
     """List those of some ids that are checkpoints; their folders may be damaged, or gone."""
     if not lake.exists(TABLE):
         return []
@@ -90,7 +90,7 @@ def all_of(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
     ]
 
 
-def latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
+def find_latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
     """Find the last checkpoint of an asset, for this experiment or for all.
 
     Raises:

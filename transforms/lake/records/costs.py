@@ -18,7 +18,7 @@ from transforms.lake.schemas import schema_of
 TABLE = "costs"
 
 
-def last_commits(lake: Lake) -> dict[str, int]:
+def list_last_commits(lake: Lake) -> dict[str, int]:
     """Number the last commit of every table."""
     return {table: max(_commits(lake, table)) for table in lake.tables()}
 
@@ -39,8 +39,8 @@ def record(
 
     Args:
         lake: the lake, right after the asset's own work.
-        before: `last_commits` right before it. What another run committed in the meantime counts,
-            too: Delta's commits do not say who wrote them.
+        before: `list_last_commits` right before that work. Commits of other runs in the meantime
+            count, too: Delta's commits do not record who wrote them.
         asset: what was made.
         experiment: for whom.
         output_id: the table at its version, or the checkpoint.
@@ -56,7 +56,7 @@ def record(
         "output_id": output_id,
         "run_id": run_id,
         "elapsed_s": elapsed_s,
-        "rows": processed_rows(metadata, settings),
+        "rows": count_processed_rows(metadata, settings),
         "tokens": metadata.get("response_tokens")
         or _trained_tokens(lake, asset, experiment, metadata),
         "bytes": _bytes_since(lake, before) + _folder_bytes(lake.root / "checkpoints" / output_id),
@@ -70,7 +70,7 @@ def read_costs(lake: Lake) -> pl.DataFrame:
     return lake.read(TABLE) if lake.exists(TABLE) else pl.DataFrame(schema=schema_of(TABLE))
 
 
-def processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
+def count_processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
     """Count what an asset worked on: examples over all epochs, or the rows of its table."""
     if "examples" not in metadata:
         rows = metadata.get("dagster/row_count")

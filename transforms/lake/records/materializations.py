@@ -23,7 +23,7 @@ def record(lake: Lake, **row: Any) -> None:
     lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
 
 
-def latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
+def read_latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
     """Read the last materialization of every (asset, experiment)."""
     if not lake.exists(TABLE):
         return {}
@@ -31,16 +31,16 @@ def latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["asset"], row["experiment"]): row for row in rows.iter_rows(named=True)}
 
 
-def made_alike(lake: Lake, asset: str, experiment: str, settings: str) -> list[str]:
+def find_equal_experiments(lake: Lake, asset: str, experiment: str, settings: str) -> list[str]:
     """List the other experiments that last made an asset with the same settings, sorted."""
     return sorted(
         other
-        for (made, other), row in latest(lake).items()
+        for (made, other), row in read_latest(lake).items()
         if made == asset and other != experiment and row["settings"] == settings
     )
 
 
-def made_since(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None:
+def find_newer(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None:
     """Find an asset's last materialization if it is younger than a time and of the same making.
 
     Args:
@@ -48,18 +48,18 @@ def made_since(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None
         since: the time, with a time zone.
         row: asset, experiment, settings and inputs, as they are recorded.
     """
-    last = latest(lake).get((row["asset"], row["experiment"]))
+    last = read_latest(lake).get((row["asset"], row["experiment"]))
     same = last is not None and all(last[name] == value for name, value in row.items())
     return last if same and last["created_at"] > since else None
 
 
-def output_ids(lake: Lake, assets: Sequence[str], experiment: str) -> dict[str, str]:
+def find_output_ids(lake: Lake, assets: Sequence[str], experiment: str) -> dict[str, str]:
     """Look up what upstream assets last made, for this experiment or for all.
 
     Raises:
         InputError: an upstream asset was never materialized.
     """
-    made = latest(lake)
+    made = read_latest(lake)
     found = {asset: made.get((asset, experiment)) or made.get((asset, SHARED)) for asset in assets}
     missing = [asset for asset, row in found.items() if row is None]
     if missing:

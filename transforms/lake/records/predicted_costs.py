@@ -7,7 +7,7 @@ Lives here: frames in, frames out. Not here: sizes that follow from a recipe, me
 import polars as pl
 
 
-def predict(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
+def predict_costs(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     """Put what a lake has measured in the place of bounds, and add seconds.
 
     A stage that the lake has seen takes its seconds and tokens per row, and a table's bytes per
@@ -54,7 +54,7 @@ def predict(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def beside_measured(predicted: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
+def add_actual_costs(predicted: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     """Add what each asset's last materialization took, as `actual_*`; null where there is none."""
     last = costs.sort("created_at").unique(["asset", "experiment"], keep="last")
     actual = last.select(

@@ -17,22 +17,22 @@ FIRST = "the first policy"
 """Reason of the first row."""
 
 
-def decisions(lake: Lake) -> pl.DataFrame:
+def read_decisions(lake: Lake) -> pl.DataFrame:
     """Read all decisions, the first one first; no rows in a lake that has decided nothing."""
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE).sort("created_at")
 
 
-def current(lake: Lake) -> dict[str, Any] | None:
+def find_current(lake: Lake) -> dict[str, Any] | None:
     """Find the decision that made the current policy; None before there is one."""
-    promoted = decisions(lake).filter("promoted")
+    promoted = read_decisions(lake).filter("promoted")
     return promoted.row(-1, named=True) if promoted.height else None
 
 
-def decided(lake: Lake, decision_id: str) -> dict[str, Any] | None:
+def find_decision(lake: Lake, decision_id: str) -> dict[str, Any] | None:
     """Find a decision that was made already: the same policies, figures and settings."""
-    rows = decisions(lake).filter(decision_id=decision_id)
+    rows = read_decisions(lake).filter(decision_id=decision_id)
     return rows.row(-1, named=True) if rows.height else None
 
 

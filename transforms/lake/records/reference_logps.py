@@ -22,7 +22,7 @@ LOGPS = {"sequence_id": pl.String, "completion_tokens": pl.Int32, "logp": pl.Flo
 """A computed row, before it gets its reference and its compute type."""
 
 
-def columns(sides: Sequence[str] = SIDES) -> list[str]:
+def list_columns(sides: Sequence[str] = SIDES) -> list[str]:
     """Return the columns that a row is trained on, where a reference was run over it.
 
     prompt_ids and <side>_ids (token ids); length (of the longest sequence, tokens); rendering_id
@@ -51,7 +51,7 @@ def _written(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.List(pl.String)).list.join(" ")
 
 
-def sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
+def list_sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
     """List the distinct sequences of tokenised pairs: sequence_id, prompt_ids, completion_ids."""
     found = [
         pairs.select(

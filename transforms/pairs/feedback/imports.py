@@ -15,7 +15,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.locks import writing
+from transforms.lake.locks import lock_slice
 from transforms.lake.schemas import schema_of
 from transforms.pairs.feedback.people import ANSWERS, Answer, Unreadable, preferred_side
 
@@ -52,7 +52,7 @@ def import_answers(lake: Lake, answers: Iterable[Answer | Unreadable]) -> Import
     with ExitStack() as locks:
         for experiment, iteration in sorted(slices):
             asset = iteration_asset(iteration, "preference_labels")
-            locks.enter_context(writing(lake, asset, experiment, wait=lambda _: None))
+            locks.enter_context(lock_slice(lake, asset, experiment, wait=lambda _: None))
         labels, known = check_answers(answers, slices, _labels_of_people(lake))
         if labels.height:
             lake.append("preference_labels", labels)

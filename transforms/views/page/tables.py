@@ -5,7 +5,7 @@ Not here: the declarations that are shown (`transforms.lake.schemas`).
 
 import polars as pl
 
-from transforms.lake.history import table_history
+from transforms.lake.history import read_table_history
 from transforms.lake.schemas import declaration_of
 from transforms.lake.schemas.table import Table as Declaration
 from transforms.views.page.blocks import Column, Row, Section, Table
@@ -18,7 +18,7 @@ HEAD = (Column("column"), Column("type"), Column("unit"), Column("meaning", kind
 def tables(source: Source) -> Section:
     """List the tables, their sizes and last commits; then the columns of each, folded."""
     rows = (
-        table_history(source.lake)
+        read_table_history(source.lake)
         .sort("table", "version")
         .group_by("table", maintain_order=True)
         .agg(

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from transforms.lake.history import table_history
+from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -62,7 +62,7 @@ def test_two_iterations_meet_on_their_common_prompts(home):
 
 
 def test_a_slice_is_compared_with_what_it_was(home):
-    history = table_history(Lake(home / "lake"), ["dpo_pairs"])
+    history = read_table_history(Lake(home / "lake"), ["dpo_pairs"])
     before = history["timestamp"][0].isoformat()
     assert shift(home, f"a/1@{before}", "a/1") == {1: 1.0}
 

@@ -15,7 +15,7 @@ from assets.cli.app import app
 from assets.cli.schema import print_grains, print_schema
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.query import explore, query
+from transforms.lake.query import connect_with_reports, query
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.records import COMPUTED
 
@@ -113,7 +113,7 @@ def test_nothing_is_written_and_nothing_outside_is_read(home, tmp_path):
 
 def test_schema_shows_grains_columns_and_the_comments_of_views(home, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    with explore(Lake(home / "lake")) as connection:
+    with connect_with_reports(Lake(home / "lake")) as connection:
         print_grains(connection)
         grains = capsys.readouterr().out
         print_schema(connection, "scores")
@@ -135,7 +135,7 @@ def test_schema_shows_grains_columns_and_the_comments_of_views(home, capsys, mon
 
 def test_every_table_is_printed_within_80_columns(home, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    with explore(Lake(home / "lake")) as connection:
+    with connect_with_reports(Lake(home / "lake")) as connection:
         for name in query(connection, "select name from (show tables)")["name"]:
             print_schema(connection, name)
             printed = capsys.readouterr().out

@@ -45,7 +45,8 @@ def home(tmp_path: Path) -> Path:
         ]
         record(
             lake, f"iteration_{iteration}/dpo_pairs", "a", f"dpo_pairs@{made.version}",
-            {"pairs": PairSettings().model_dump()}, materializations.output_ids(lake, inputs, "a"),
+            {"pairs": PairSettings().model_dump()},
+            materializations.find_output_ids(lake, inputs, "a"),
         )  # fmt: skip
     return tmp_path
 
@@ -88,8 +89,8 @@ def test_the_record_names_what_was_read_and_how(home):
     lake = Lake(home / "lake")
     pair(home, "a/2", "--as", "b", "--set", "pairs.length_penalty=1.0")
     assert {key for key, *_ in keys(lake, "b")} == {2}
-    made = materializations.latest(lake)["iteration_2/dpo_pairs", "b"]
-    source = materializations.latest(lake)["iteration_2/dpo_pairs", "a"]
+    made = materializations.read_latest(lake)["iteration_2/dpo_pairs", "b"]
+    source = materializations.read_latest(lake)["iteration_2/dpo_pairs", "a"]
     assert made["inputs"] == json.dumps(json.loads(source["inputs"]), sort_keys=True)
     settings = json.loads(made["settings"])["pairs"]
     assert settings == PairSettings(length_penalty=1.0).model_dump()

@@ -34,24 +34,24 @@ def lake(tmp_path):
 
 
 def test_nothing_was_trained(lake):
-    assert checkpoints.unclaimed(lake, **STEP) is None
+    assert checkpoints.find_unrecorded(lake, **STEP) is None
 
 
 def test_a_step_that_died_after_its_training_finds_the_checkpoint(lake):
     trained = train(lake)
-    assert checkpoints.unclaimed(lake, **STEP) == trained
+    assert checkpoints.find_unrecorded(lake, **STEP) == trained
 
 
 def test_a_finished_step_that_is_asked_for_again_trains_again(lake):
     train(lake)
     finish(lake)
-    assert checkpoints.unclaimed(lake, **STEP) is None
+    assert checkpoints.find_unrecorded(lake, **STEP) is None
 
 
 @pytest.mark.parametrize("changed", ["settings", "inputs"])
 def test_other_settings_or_inputs_train_again(lake, changed):
     train(lake)
-    assert checkpoints.unclaimed(lake, **STEP | {changed: '{"other": 1}'}) is None
+    assert checkpoints.find_unrecorded(lake, **STEP | {changed: '{"other": 1}'}) is None
 
 
 def test_the_same_content_replaces_a_folder_that_was_damaged(lake):

@@ -29,21 +29,21 @@ def test_a_training_counts_examples_over_epochs_tokens_and_its_folder(tmp_path):
     (tmp_path / "checkpoints" / "c0ffee" / "sub").mkdir(parents=True)
     (tmp_path / "checkpoints" / "c0ffee" / "weights").write_bytes(b"1" * 100)
     (tmp_path / "checkpoints" / "c0ffee" / "sub" / "more").write_bytes(b"1" * 10)
-    before = costs.last_commits(lake)
+    before = costs.list_last_commits(lake)
     row = record(lake, before, metadata={"examples": 20, "optimiser_steps": 6}, settings=DPO)
     assert (row["rows"], row["tokens"], row["bytes"]) == (40, 90, 110)
 
 
 def test_a_training_that_stopped_early_counts_its_steps():
     metadata = {"examples": 1000, "optimiser_steps": 3}
-    assert costs.processed_rows(metadata, DPO) == 24
+    assert costs.count_processed_rows(metadata, DPO) == 24
 
 
 def test_a_table_counts_its_rows_and_the_files_of_its_commits(tmp_path):
     lake = Lake(tmp_path)
     rows = pl.DataFrame([{"experiment": "a", "iteration": 1}], schema=schema_of("scores"))
     lake.append("scores", rows)
-    before = costs.last_commits(lake)
+    before = costs.list_last_commits(lake)
     old = set(tmp_path.rglob("*.parquet"))
     lake.append("scores", rows)
     lake.append("source_rows", pl.DataFrame(schema=schema_of("source_rows")).clear(1))

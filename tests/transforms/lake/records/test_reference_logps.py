@@ -8,7 +8,7 @@ from transforms.lake.records.reference_logps import (
     ReferenceLogps,
     add_sequence_ids,
     join_logps,
-    sequences,
+    list_sequences,
 )
 
 PAIRS = pl.DataFrame(
@@ -34,13 +34,13 @@ def test_name_is_of_the_tokens_and_of_where_the_completion_begins(named):
 
 
 def test_sequences_are_listed_once(named):
-    wanted = sequences(named)
+    wanted = list_sequences(named)
     assert wanted.columns == ["sequence_id", "prompt_ids", "completion_ids"]
     assert wanted["completion_ids"].to_list() == [[3], [2, 3], [4, 5], [45], [4, 5]]
 
 
 def test_logps_are_joined_in_the_order_of_the_pairs(named):
-    wanted = sequences(named)
+    wanted = list_sequences(named)
     logps = wanted.select("sequence_id", logp=-pl.int_range(pl.len()).cast(pl.Float64))
     joined = join_logps(named, logps.reverse().head(4))
     assert joined["ref_chosen_logps"].to_list() == [None, None, -1]
@@ -48,7 +48,7 @@ def test_logps_are_joined_in_the_order_of_the_pairs(named):
 
 
 def test_rows_of_one_reference_and_type_are_known(named, tmp_path):
-    lake, wanted = Lake(tmp_path), sequences(named)
+    lake, wanted = Lake(tmp_path), list_sequences(named)
     store = ReferenceLogps(lake, "initial", "float32")
     assert store.known(wanted).is_empty()
     computed = wanted.head(2).select(

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
@@ -13,13 +13,13 @@ from transforms.public_sets.registry import build_benchmark_columns
 
 def test_enforce_orders_columns_and_changes_nothing_else():
     frame = pl.DataFrame({"split": ["validation"], "prompt_id": ["p"]})
-    assert enforce("prompt_splits", frame).columns == ["prompt_id", "split"]
+    assert enforce_schema("prompt_splits", frame).columns == ["prompt_id", "split"]
 
 
 def test_all_differences_are_listed():
     frame = pl.DataFrame({"prompt_id": [1], "extra": [2]})
     with pytest.raises(InputError) as error:
-        enforce("prompt_splits", frame)
+        enforce_schema("prompt_splits", frame)
     for said in ("split missing", "extra unknown", "prompt_id is Int64, not String"):
         assert said in str(error.value)
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.intake.preferences import split_pairs
 
@@ -55,7 +55,7 @@ def judge() -> Callable[..., Judged]:
         chosen = entry.options(**options)
         candidates = entry.layouts["preferences"](frame(name, rows), chosen)
         kept, dropped = split_pairs(name, candidates, chosen, entry.rules(chosen))
-        enforce("dropped_rows", dropped)
+        enforce_schema("dropped_rows", dropped)
         assert sum(dropped.null_count().row(0)) == 0
         assert sorted([*kept["row_key"], *dropped["row_key"]]) == sorted(candidates["row_key"])
         return Judged(kept, dropped)

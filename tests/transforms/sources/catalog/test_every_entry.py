@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.prompts.prompt_rules import split_prompt_rows
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.files.json_rows import arrow_schema
@@ -86,7 +86,7 @@ def test_every_native_row_is_kept_or_in_the_ledger(name, role):
         keyed = [{"row_key": f"f:{n}", **row} for n, row in enumerate(rows, start=1)]
         raw = pl.DataFrame(keyed, schema={"row_key": pl.String, **native})
         candidates, kept, dropped = split(name, role, raw)
-        enforce("dropped_rows", dropped)
+        enforce_schema("dropped_rows", dropped)
         keys = [*kept["row_key"], *dropped["row_key"]]
         assert sorted(keys) == sorted(candidates["row_key"])
         assert len(keys) == len(set(keys))

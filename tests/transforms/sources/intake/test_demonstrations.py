@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.demonstrations import split_demonstrations
@@ -28,8 +28,8 @@ def test_demonstrations_end_with_the_assistant():
         None,
     )
     kept, dropped = split_demonstrations("s", frame)
-    enforce("demonstrations", kept)
-    enforce("dropped_rows", dropped)
+    enforce_schema("demonstrations", kept)
+    enforce_schema("dropped_rows", dropped)
     assert kept["row_key"].to_list() == ["0", "1"]
     assert kept["prompt_id"].n_unique() == 2
     assert dropped["reason"].to_list() == [

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.lake.enforcement import enforce
+from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.source_options import SourceOptions
@@ -158,7 +158,7 @@ scores = st.sampled_from([None, 1.0, 2.0, float("inf")])
 def test_kept_plus_dropped_is_raw(rows):
     raw = pairs(*rows)
     kept, dropped = split_pairs("s", raw)
-    enforce("dropped_rows", dropped)
+    enforce_schema("dropped_rows", dropped)
     keys = [*kept["row_key"], *dropped["row_key"]]
     assert sorted(keys) == sorted(raw["row_key"])
     again, none = split_pairs(
