@@ -1,4 +1,4 @@
-"""Model folders, rendering to token ids, and forward passes: logps, rewards, preferences.
+"""Model folders, chat templates, and forward passes: log-probabilities, rewards, preferences.
 
 Not here: training (the stages, `training.runs`), sampling (`training.engine`).
 """

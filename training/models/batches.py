@@ -1,4 +1,4 @@
-"""Batches of token lists for a forward pass without gradients: by length, padded on the right.
+"""Batches of token lists for forward passes without gradients: grouped by length, padded right.
 
 Not here: forward passes (`training.models.logps`, `training.models.rewards`).
 """
@@ -6,6 +6,7 @@ Not here: forward passes (`training.models.logps`, `training.models.rewards`).
 from collections.abc import Iterator, Sequence
 
 import torch
+from transformers import PreTrainedModel
 
 from transforms.errors import InputError
 
@@ -13,7 +14,7 @@ from transforms.errors import InputError
 def batch_by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> Iterator[list[int]]:
     """Group rows of similar length, longest first, into batches of row numbers.
 
-    rows x longest row <= batch_tokens, except that a single longer row is a batch of its own.
+    In a batch, rows x longest row <= batch_tokens. A single row that is longer is its own batch.
     """
     rows = sorted(range(len(token_ids)), key=lambda row: -len(token_ids[row]))
     while rows:
@@ -25,7 +26,7 @@ def batch_by_length(token_ids: Sequence[Sequence[int]], batch_tokens: int) -> It
 def pad_right(
     token_ids: Sequence[Sequence[int]], pad_id: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Stack rows of tokens.
+    """Stack rows of tokens into one tensor, padded on the right.
 
     Returns:
         Token ids and mask (1 = token, 0 = padding), both int64 [rows, longest row].
@@ -37,8 +38,8 @@ def pad_right(
     return padded.to(device), mask.to(device)
 
 
-def read_context_tokens(model: torch.nn.Module) -> int:
-    """Return the context of a model, in tokens."""
+def read_context_tokens(model: PreTrainedModel) -> int:
+    """Return the context length of a model, in tokens."""
     return model.config.max_position_embeddings
 
 
@@ -48,7 +49,7 @@ def require_fit(
     """Refuse rows that are longer than the model's context.
 
     Raises:
-        InputError: there is one; the message names the first.
+        InputError: a row is too long; the message names the first one.
     """
     for name, row in zip(names, token_ids, strict=True):
         if len(row) > context_tokens:

@@ -1,8 +1,8 @@
-"""Model folders (checkpoints): their identity, their completeness, their atomic replacement.
+"""Model folders (checkpoints): hashes, checks for missing files, atomic replacement.
 
-A checkpoint is a folder of safetensors weights, tokenizer and chat template. It is hashed here,
-refused if it is incomplete, and built beside its final place, so that no half-written one is ever
-found there. Imports no torch.
+A checkpoint is a folder with safetensors weights, a tokenizer and a chat template. A new one is
+written under a temporary name and renamed at the end, so a half-written folder never has the final
+name. Imports no torch.
 """
 
 import hashlib
@@ -18,17 +18,18 @@ from safetensors import SafetensorError, safe_open
 from transforms.errors import InputError
 
 BLOCK_BYTES = 1 << 22
-"""Bytes read at once when weights are hashed."""
+"""Bytes per read when weights are hashed."""
 
 
 def hash_checkpoint(folder: Path) -> str:
-    """Hash weights, tokenizer and chat template to 32 hexadecimal digits, reading in blocks.
+    """Hash weights, tokenizer and chat template to a checkpoint id of 32 hexadecimal digits.
 
-    Each file enters with its name and size, in the order of names, so that no two folders run
-    together. Settings and metrics do not enter: equal models have equal ids.
+    The name and size of each file are hashed before its bytes, so that bytes cannot move from one
+    file to the next without a change of the hash. Settings and metrics are not hashed: equal models
+    have equal ids.
 
     Raises:
-        InputError: the folder holds no safetensors weights.
+        InputError: the folder contains no safetensors weights.
     """
     folder = Path(folder)
     files = [*_weights(folder), folder / "tokenizer.json", folder / "chat_template.jinja"]
@@ -45,24 +46,24 @@ def hash_checkpoint(folder: Path) -> str:
 
 
 def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
-    """Refuse a folder that lacks a file that the stages read.
+    """Refuse a folder without one of the files that the stages read.
 
     Args:
-        folder: a local folder; a hub model is fetched into one first
+        folder: a local folder. A hub model must be downloaded first
             (`training.models.initial_model.fetch_initial_model`).
-        chat_template: whether a chat template is needed.
+        chat_template: whether a chat template is required.
 
     Raises:
         InputError: config, safetensors weights, tokenizer or chat template is missing, or a
-            weights file is cut short.
+            weights file is incomplete.
     """
     path = Path(folder)
     if not path.is_dir():
         raise InputError(
             f"model {folder} cannot be read",
             expected="a folder with config.json, *.safetensors, a tokenizer and a chat template",
-            found="a file" if path.is_file() else "nothing there",
-            remedy="name the folder of a finished checkpoint; a hub model is fetched first",
+            found="a file" if path.is_file() else "no such folder",
+            remedy="give the folder of a finished checkpoint; download a hub model first",
         )
     tokenizer = ("tokenizer.json", "tokenizer.model", "vocab.json")
     missing = []
@@ -80,14 +81,14 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
             f"model {folder} is incomplete: {', '.join(missing)} missing",
             expected="config.json, *.safetensors, a tokenizer and a chat template",
             found=", ".join(sorted(file.name for file in path.iterdir())) or "an empty folder",
-            remedy="take an instruction-tuned model saved with save_pretrained",
+            remedy="use an instruction-tuned model that was saved with save_pretrained",
         )
     for weights in sorted(path.glob("*.safetensors")):
         _require_whole(weights)
 
 
 def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write resolved settings as `settings.json` beside the weights."""
+    """Write resolved settings as `settings.json` into a model folder."""
     text = json.dumps(settings, indent=2, sort_keys=True, default=str)
     (Path(folder) / "settings.json").write_text(text + "\n", encoding="utf-8")
 
@@ -96,13 +97,14 @@ def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
 def build_folder(
     output: Path, *, main_process: bool = True, wait: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
-    """Yield a folder beside `output` that takes its place when the body ends without an error.
+    """Yield a temporary folder, and rename it to `output` when the body ends without an error.
 
-    An interrupted body leaves `output` as it was; the next one removes its unfinished folder.
+    If the body fails, `output` is unchanged. The next call removes the unfinished folder.
 
     Args:
-        output: the finished folder; replaced when it exists.
-        main_process: whether this process makes and renames the folder; the others only write.
+        output: the finished folder; an existing one is replaced.
+        main_process: whether this process creates and renames the folder. The others only write
+            files into it.
         wait: blocks until every process has called it.
     """
     output = Path(output)
@@ -129,29 +131,29 @@ def _weights(folder: Path) -> list[Path]:
         raise InputError(
             f"{folder} is not a checkpoint",
             expected="*.safetensors weights",
-            found="a folder without" if folder.is_dir() else "nothing there",
-            remedy="train or fetch the model first",
+            found="a folder without weights" if folder.is_dir() else "no such folder",
+            remedy="train or download the model first",
         )
     return files
 
 
 def _require_whole(weights: Path) -> None:
-    """Refuse a weights file whose length differs from its header's; only the header is read."""
+    """Refuse a weights file whose size does not match its header. Only the header is read."""
     try:
         with safe_open(weights, framework="numpy"):
             pass
     except SafetensorError as error:
         raise InputError(
             f"weights {weights} are damaged",
-            expected="a whole safetensors file",
+            expected="a complete safetensors file",
             found=f"{weights.stat().st_size} bytes: {error}",
-            remedy="run the recipe again: a damaged checkpoint is made again; a model of yours has"
-            " to be copied again",
+            remedy="run the recipe again, which trains a damaged checkpoint again; if it is your"
+            " own model, copy it again",
         ) from None
 
 
 def _inline_template(folder: Path) -> str | None:
-    """Read the chat template that older folders keep in tokenizer_config.json."""
+    """Read the chat template from tokenizer_config.json, where older folders store it."""
     config = folder / "tokenizer_config.json"
     if not config.is_file():
         return None

@@ -1,7 +1,7 @@
-"""Sentence embeddings of texts, with a sentence-transformers model from a folder or the hub.
+"""Sentence embeddings of texts by a sentence-transformers model from a folder or the hub.
 
-Not here: the map of prompts that the vectors are used for (`transforms.prompts.prompt_map`). Only
-safetensors weights are read, and code that comes with a model is never run. Source:
+Only safetensors weights are read, and code in a model's repository is never run. Not here: the map
+of prompts, which uses the vectors (`transforms.prompts.prompt_map`). Source:
 https://sbert.net/docs/package_reference/sentence_transformer/model.html.
 """
 
@@ -16,24 +16,23 @@ from accelerate.utils import release_memory
 from transforms.errors import InputError
 
 BATCH_TEXTS = 64
-"""Texts of one forward pass; the library sorts them by length first."""
+"""Texts per forward pass; the library sorts them by length first."""
 
 
 def embed_texts(texts: Sequence[str], model: str, *, revision: str | None) -> np.ndarray:
-    """Embed texts as unit vectors; longer texts than the model's window are cut there.
+    """Embed texts as unit vectors. A text that is longer than the model's context is cut.
 
     Args:
         texts: at least one.
-        model: folder, or hub id, of a sentence-transformers model.
-        revision: git revision of the hub model; null for a folder.
+        model: folder or hub id of a sentence-transformers model.
+        revision: git revision of the hub model; None for a folder.
 
     Returns:
         float32 [texts, dimensions], in the order of the texts.
 
     Raises:
-        InputError: sentence-transformers is not installed, a hub id without a revision, a folder
-            with one, a folder that holds no sentence-transformers model, or a model that comes with
-            code of its own.
+        InputError: sentence-transformers is not installed; a hub id has no revision; a folder has
+            one, or contains no sentence-transformers model; or the model needs its own code.
     """
     _require_place(model, revision)
     _require_library()
@@ -49,9 +48,9 @@ def embed_texts(texts: Sequence[str], model: str, *, revision: str | None) -> np
     except (OSError, ValueError) as error:
         raise InputError(
             f"the embedding model {model} cannot be loaded",
-            expected="a sentence-transformers model in safetensors, without code of its own",
+            expected="a sentence-transformers model in safetensors that needs no code of its own",
             found=str(error).strip(),
-            remedy="name another model, or leave embedding_model out to place prompts by TF-IDF",
+            remedy="use another model, or remove embedding_model to place prompts by TF-IDF",
         ) from error
     vectors = encoder.encode(
         list(texts),
@@ -60,7 +59,7 @@ def embed_texts(texts: Sequence[str], model: str, *, revision: str | None) -> np
         show_progress_bar=sys.stderr.isatty(),
     )
     del encoder
-    release_memory()  # an engine that starts next asks for nearly the whole GPU
+    release_memory()  # an engine that starts next needs nearly the whole GPU
     return vectors
 
 
@@ -70,13 +69,13 @@ def _require_library() -> None:
             "prompts cannot be embedded",
             expected="the package sentence-transformers",
             found="it is not installed",
-            remedy="pip install 'prefloop[embeddings]', or leave prompt_map.embedding_model out to "
+            remedy="pip install 'prefloop[embeddings]', or remove prompt_map.embedding_model to "
             "place prompts by TF-IDF",
         )
 
 
 def _require_place(model: str, revision: str | None) -> None:
-    """Refuse a folder without a model, and a hub model without a revision: it may change."""
+    """Refuse a folder without a model, and a hub model without a revision, as it may change."""
     folder = Path(model)
     if folder.is_dir():
         if revision is not None:
@@ -90,13 +89,13 @@ def _require_place(model: str, revision: str | None) -> None:
             raise InputError(
                 f"{model} is not a sentence-transformers model",
                 expected="a folder with modules.json",
-                found=", ".join(sorted(file.name for file in folder.iterdir())) or "nothing",
+                found=", ".join(sorted(file.name for file in folder.iterdir())) or "no file",
                 remedy="save it with SentenceTransformer.save_pretrained",
             )
     elif revision is None:
         raise InputError(
             f"the embedding model {model} may change",
             expected="a folder, or a hub id with embedding_revision (a commit)",
-            found="no folder of that name, and no revision",
+            found="no folder of this name, and no revision",
             remedy="set prompt_map.embedding_revision",
         )

@@ -1,12 +1,13 @@
 """The initial model: tokenizer, chat template and weights, random or from a folder or the hub.
 
-Not here: its training. Both ways end in a folder of safetensors, tokenizer and chat template that
-keeps two promises: the pad token is not the end-of-sequence token (a reward model is read at the
-last token that is not padding, and padding is masked), and the template alone writes the one BOS.
+The result is a folder with safetensors, a tokenizer and a chat template. Two things are true of it:
+the pad token is not the end-of-sequence token (a reward model is read at the last token that is not
+padding, and padding is masked), and only the template writes the BOS, once. Not here: training.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -40,22 +41,22 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
 )
-"""One BOS, then each turn behind its role token; an assistant turn ends with EOS, in the loss."""
+"""One BOS, then a role token before each turn. An assistant turn ends with EOS, in the loss too."""
 
 
 def make_tiny_model(
     settings: TinyModelSettings, conversations: Sequence[list[dict]], output: Path, *, seed: int
 ) -> None:
-    """Make a Llama model with random weights and a tokenizer trained on the conversations.
+    """Make a Llama model with random weights, and train a tokenizer on the conversations.
 
     Args:
         settings: shape of the model and kind of the tokenizer.
-        conversations: message lists whose contents the tokenizer is trained on.
+        conversations: message lists; the tokenizer is trained on their contents.
         output: folder to write.
-        seed: seeds the weights.
+        seed: seed of the weights.
 
     Raises:
-        InputError: no text, or a vocabulary smaller than the tokenizer's alphabet.
+        InputError: there is no text, or the vocabulary is smaller than the tokenizer's alphabet.
     """
     texts = [message["content"] for messages in conversations for message in messages]
     if not texts:
@@ -63,7 +64,7 @@ def make_tiny_model(
             "a tokenizer cannot be trained",
             expected="conversations with text",
             found="none",
-            remedy="give the source that has the role demonstrations some rows",
+            remedy="add rows to the source that has the role demonstrations",
         )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=_train_tokenizer(settings, texts),
@@ -102,17 +103,17 @@ def make_tiny_model(
 def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
     """Load a model from a folder or the hub and save it as a complete checkpoint.
 
-    A pad token distinct from EOS is added when the tokenizer has none; its embedding is a new row.
+    If the pad token is missing or equals EOS, a new one is added, with a new embedding row.
 
     Raises:
-        InputError: the model has no chat template, or `settings` names no path.
+        InputError: the model has no chat template, or `settings.path` is null.
     """
     if settings.path is None:
         raise InputError(
-            "there is no model to fetch",
+            "there is no model to load",
             expected="model.path, a local folder or a hub id",
             found="model.path is null",
-            remedy="set it, or make a model with model.tiny",
+            remedy="set it, or set model.tiny to make a model",
         )
     if Path(settings.path).is_dir() and settings.tokenizer is None:
         require_model(settings.path)
@@ -129,7 +130,8 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
     )
     if tokenizer.pad_token is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
         tokenizer.add_special_tokens({"pad_token": PAD})
-        if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        embeddings = cast(torch.nn.Embedding, model.get_input_embeddings())
+        if len(tokenizer) > embeddings.num_embeddings:
             model.resize_token_embeddings(len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
@@ -144,7 +146,7 @@ def _train_tokenizer(settings: TinyModelSettings, texts: list[str]) -> Tokenizer
     if settings.tokenizer == "word_level":
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        trainer = trainers.WordLevelTrainer(
+        trainer: trainers.Trainer = trainers.WordLevelTrainer(
             vocab_size=settings.vocab_size, special_tokens=SPECIAL_TOKENS, show_progress=False
         )
     else:

@@ -1,14 +1,14 @@
-"""A last decoder layer that computes only the tokens that a head reads, one per row.
+"""A decoder's last layer, computed only at the one token per row that a scalar head reads.
 
-Not here: the forward pass and the head (`training.models.rewards`). A scalar head reads the final
-state of each row's last token, so of the last layer only that token's query, attention, output
-projection and feed-forward block are needed; the other tokens give their keys and values. This is
-the arithmetic of decoding a token with a cache, and the layer's own forward does it: no code of a
-family of models is repeated here.
+The head reads the final state of each row's last token. So the last layer needs the query,
+attention, output projection and feed-forward block of that token only; the other tokens need keys
+and values only. This is the arithmetic of decoding one token with a cache, and the layer's own
+forward method does it, so no code of a model family is copied here. Not here: the forward pass and
+the head (`training.models.rewards`).
 """
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedModel
@@ -16,16 +16,16 @@ from transformers import PreTrainedModel
 FAMILIES = frozenset(
     {"gemma", "gemma2", "gemma3_text", "llama", "mistral", "phi3", "qwen2", "qwen3"}
 )
-"""`model_type`s whose layers take rotary embeddings and cache their own keys; each is tested. In a
-model of another type every layer computes all tokens."""
+"""`model_type`s whose layers take rotary embeddings and cache their own keys; each is tested. For a
+model of another type, every layer computes all tokens."""
 
 
 class _StoredError(Exception):
-    """Keys and values are known; the rest of the layer's forward is not needed."""
+    """Stops a layer's forward once the keys and values are stored."""
 
 
 class _KeysAndValues:
-    """A layer's cache: stores keys and values of whole rows first, then returns them."""
+    """A layer's cache: the first call stores the states of whole rows, later calls return them."""
 
     def __init__(self) -> None:
         self._states: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -40,10 +40,10 @@ class _KeysAndValues:
 
 
 class LastTokenLayer(torch.nn.Module):
-    """A decoder layer that returns the states of some tokens per row."""
+    """A decoder layer that returns the states of selected tokens per row."""
 
     def __init__(self, layer: torch.nn.Module) -> None:
-        """Wrap a layer; it keeps its weights."""
+        """Wrap a layer, which keeps its weights."""
         super().__init__()
         self.layer = layer
 
@@ -58,13 +58,13 @@ class LastTokenLayer(torch.nn.Module):
     ) -> torch.Tensor:
         """Compute the layer at tokens `read` [rows, read] of states [rows, tokens, width].
 
-        `attention_mask` is the model's: none where its kernel is causal by itself, else
-        [1 or rows, 1, tokens, tokens], boolean or added to the logits.
+        `attention_mask` is the model's: None where the kernel is causal without a mask, else
+        [1 or rows, 1, tokens, tokens], either boolean or added to the logits.
 
         Returns:
             States [rows, read, width].
         """
-        del of_rows["position_ids"], of_rows["past_key_values"]  # of whole rows
+        del of_rows["position_ids"], of_rows["past_key_values"]  # they describe whole rows
         rows, tokens, _ = hidden_states.shape
         row = torch.arange(rows, device=hidden_states.device)[:, None]
         cache = _KeysAndValues()
@@ -92,13 +92,14 @@ class LastTokenLayer(torch.nn.Module):
 
 
 def shorten_last_layer(model: PreTrainedModel) -> None:
-    """Have a decoder of `FAMILIES` compute its last layer at the tokens that are read only.
+    """Make a decoder of `FAMILIES` compute its last layer only at the tokens that are read.
 
     Args:
-        model: without its head; it is changed.
+        model: a decoder without its head; changed in place.
     """
     if model.config.model_type in FAMILIES:
-        model.layers[-1] = LastTokenLayer(model.layers[-1])
+        layers = cast(torch.nn.ModuleList, model.layers)
+        layers[-1] = LastTokenLayer(layers[-1])
 
 
 def compute_last_states(
@@ -106,11 +107,11 @@ def compute_last_states(
 ) -> torch.Tensor:
     """Compute the final states of one token per row, in rows padded on the right.
 
-    Padding is where causal attention never looks: without a mask the attention kernel skips the
-    upper triangle. Nothing is kept for a next token.
+    Causal attention never reads padding on the right. Without a mask the attention kernel skips the
+    upper triangle. No cache is kept for a next token.
 
     Args:
-        model: a causal decoder without its head, given to `shorten_last_layer` before.
+        model: a causal decoder without its head, after `shorten_last_layer`.
         token_ids: [rows, tokens].
         last: position of each row's last token, [rows].
 

@@ -1,7 +1,7 @@
-"""Log-probabilities of whole responses under a policy: sums over a response's tokens.
+"""Log-probabilities of whole responses under a policy: sums over the tokens of a response.
 
 Not here: the KL estimate from two such sums (`transforms.measures`), the stored log-probabilities
-of DPO's reference (`training.reference_logps`).
+of the reference (`training.reference_logps`).
 """
 
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from pathlib import Path
 import polars as pl
 import torch
 from accelerate.utils import release_memory
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
 from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 
 ROWS_AT_ONCE = 4096
-"""Rows that are tokenized and grouped by length together."""
+"""Rows that are tokenized in one call and then grouped by length."""
 
 
 def compute_sequence_logps(
@@ -26,23 +26,23 @@ def compute_sequence_logps(
 
         logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
 
-    x is the rendered prompt with the generation prompt; y is the tokenized response and, unless
-    finish_reason is `length`, the end-of-turn token: the tokens that were sampled, without those
-    that a template may write behind them. log_softmax is float32 in any dtype; temperature and
-    top_p do not enter.
+    x is the rendered prompt with the generation prompt. y is the tokenized response and, unless
+    finish_reason is `length`, the end-of-turn token: the tokens that were sampled, without tokens
+    that a template may write after them. log_softmax is float32 for every dtype. Temperature and
+    top_p have no influence.
 
     Args:
         responses: prompt (messages), response, finish_reason; one row per response.
         model: folder of a causal language model.
-        batch_tokens: padded tokens of one forward pass.
+        batch_tokens: padded tokens per forward pass.
         dtype: dtype of the weights.
 
     Returns:
         `logp`, Float64, in input order.
 
     Raises:
-        InputError: no chat template, or one that never ends a turn; a row that is longer than the
-            model's context, named by its number.
+        InputError: there is no chat template, or it never ends a turn; or a row is longer than the
+            model's context (the message gives its number).
     """
     tokenizer = load_tokenizer(model)
     end_of_turn = find_end_of_turn(tokenizer, model)
@@ -61,17 +61,17 @@ def compute_sequence_logps(
         sums = dict(sum_logps(policy, rows, list(map(len, prompts)), batch_tokens))
         logps += [sums[row] for row in range(chunk.height)]
     del policy
-    release_memory()  # an engine that starts next asks for nearly the whole GPU
+    release_memory()  # an engine that starts next needs nearly the whole GPU
     return pl.Series("logp", logps, dtype=pl.Float64)
 
 
 @torch.inference_mode()
 def sum_logps(
-    policy: torch.nn.Module, rows: list[list[int]], starts: list[int], batch_tokens: int
+    policy: PreTrainedModel, rows: list[list[int]], starts: list[int], batch_tokens: int
 ) -> Iterator[tuple[int, float]]:
-    """Yield row number and summed log-probability of rows[row][starts[row]:], nats."""
+    """Yield each row number and the summed log-probability of rows[row][starts[row]:], in nats."""
     for batch in batch_by_length(rows, batch_tokens):
-        # Padding is on the right, where causal attention never looks; any id will do.
+        # Causal attention never reads padding on the right, so any token id works.
         inputs, mask = pad_right([rows[row] for row in batch], 0, policy.device)
         logits = policy(input_ids=inputs, attention_mask=mask).logits
         for position, row in enumerate(batch):

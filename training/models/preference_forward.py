@@ -1,11 +1,9 @@
-"""Preference probabilities of two responses: the forward pass of a preference model, both orders.
+"""Preference probabilities: the forward pass of a preference model over two responses.
 
-Not here: training the model (`training.preference_model`), the choice of comparisons
-(`training.ranking`).
-
-P(a over b) = (p(A | a, b) + p(B | b, a)) / 2, where p(A | a, b) = sigmoid(l_A - l_B), the logits of
-the two labels where a is response A and b is response B. So the order of the responses does not
-count: P(a over b) + P(b over a) = 1.
+P(a over b) = (p(A | a, b) + p(B | b, a)) / 2, where p(A | a, b) = sigmoid(l_A - l_B); l_A and l_B
+are the logits of the two labels when a is response A and b is response B. Both orders are computed,
+so P(a over b) + P(b over a) = 1. Not here: training the model (`training.preference_model`), the
+choice of comparisons (`training.ranking`).
 """
 
 import math
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
 from training.models.comparison_prompts import (
@@ -28,16 +26,16 @@ from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 
 COMPARED_AT_ONCE = 4096
-"""Pairs that `compare_pairs` tokenises in one call."""
+"""Pairs that `compare_pairs` tokenizes in one call."""
 
 
 @dataclass(frozen=True)
 class PreferenceModel:
-    """A preference model, ready to compare."""
+    """A loaded preference model."""
 
     folder: Path
-    model: torch.nn.Module
-    """Causal model whose head gives two logits, of A and B."""
+    model: PreTrainedModel
+    """Causal model with a head of two logits: A and B."""
     tokenizer: PreTrainedTokenizerBase
 
 
@@ -48,19 +46,20 @@ class Preferences:
     probabilities: list[float]
     """P(first over second), in the order of the comparisons."""
     tokens: int
-    """Tokens that went through the model, both orders, without padding."""
+    """Tokens that the model read, in both orders, without padding."""
 
 
 def load_preference_model(folder: Path, dtype: str) -> PreferenceModel:
-    """Load a preference model; `dtype` is that of the weights, its head computes in float32.
+    """Load a preference model. Its weights have the given dtype; its head computes in float32.
 
     Raises:
-        InputError: the folder is no complete model, or its tokenizer has no tokens for the labels.
+        InputError: the folder is not a complete model, or its tokenizer has no tokens for the
+            labels.
     """
     tokenizer = load_tokenizer(folder)
     labels = find_label_tokens(tokenizer)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
-    # Two rows of the head are all that is read. In bfloat16 logits near 20 come in steps of 0.125.
+    # Only two rows of the head are read. In bfloat16, logits near 20 have steps of 0.125.
     whole = model.get_output_embeddings()
     head = torch.nn.Linear(whole.in_features, len(labels), bias=whole.bias is not None)
     with torch.no_grad():
@@ -80,27 +79,25 @@ def compare_responses(
     *,
     batch_tokens: int,
 ) -> Preferences:
-    """Compute P(first over second) of every comparison; neither order nor batch changes it.
+    """Compute P(first over second) of every comparison, independent of row order and batches.
 
-    Equal responses get 0.5. The two directions of a comparison add to 1 exactly, in one call or in
-    two: both are computed from the responses in one fixed order.
+    Equal responses get 0.5. The probabilities of (a, b) and (b, a) add to exactly 1, in one call or
+    in two, because both are computed from the responses in sorted order.
 
     Args:
-        model: see `load_preference_model`.
+        model: from `load_preference_model`.
         comparisons: prompt (messages), first response, second response.
-        names: a name for each comparison's prompt, for errors.
-        batch_tokens: padded tokens of a forward pass.
+        names: a name for each comparison's prompt, for error messages.
+        batch_tokens: padded tokens per forward pass.
 
     Raises:
         InputError: a comparison does not fit into the model's context, or its probability is not
-            finite; it is named.
+            finite; the message names it.
     """
     swapped = [second < first for _, first, second in comparisons]
-    orders = [
-        [(prompt, *sorted(pair, reverse=reverse)) for prompt, *pair in comparisons]
-        for reverse in (False, True)
-    ]
-    token_ids = tokenize_comparisons(model.tokenizer, orders[0] + orders[1])
+    in_order = [(prompt, min(one, two), max(one, two)) for prompt, one, two in comparisons]
+    reverse_order = [(prompt, second, first) for prompt, first, second in in_order]
+    token_ids = tokenize_comparisons(model.tokenizer, in_order + reverse_order)
     require_fit(token_ids, [*names, *names], read_context_tokens(model.model))
     chances = [math.nan] * len(token_ids)
     for batch in batch_by_length(token_ids, batch_tokens):
@@ -111,7 +108,7 @@ def compare_responses(
     probabilities = []
     for index, (_, first, second) in enumerate(comparisons):
         one, other = chances[index], chances[len(comparisons) + index]
-        # so written, equal responses give 0.5 whatever the batch did to the last bit
+        # Written this way, equal responses give 0.5 even if the batch changed the last bit.
         probability = 0.5 if first == second else 0.5 + (one - other) / 2
         _require_finite(one + other, names[index], model)
         probabilities.append(1 - probability if swapped[index] else probability)
@@ -121,7 +118,7 @@ def compare_responses(
 def compare_pairs(
     pairs: pl.DataFrame, preference_model: Path, settings: RankingSettings, *, dtype: str
 ) -> pl.DataFrame:
-    """Compare both sides of labelled pairs, to measure a preference model's accuracy.
+    """Compare both sides of labelled pairs, to measure the accuracy of a preference model.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message).
@@ -133,7 +130,7 @@ def compare_pairs(
         pair_id, preference_probability (that chosen is better); in the order of `pairs`.
 
     Raises:
-        InputError: as in `compare_responses`; pairs are named by pair_id.
+        InputError: as in `compare_responses`; the message names the pair_id.
     """
     model = load_preference_model(preference_model, dtype)
     probabilities: list[float] = []
@@ -150,12 +147,12 @@ def compare_pairs(
 def split_by_length(
     pairs: pl.DataFrame, preference_model: Path, max_tokens: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split comparisons into those not longer than a preference model was trained on, and others.
+    """Split pairs into those that fit the training length of a preference model, and longer ones.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
-        preference_model: folder whose tokenizer counts.
-        max_tokens: longest example: the comparison and its label.
+        preference_model: folder of the model; its tokenizer counts.
+        max_tokens: longest example, which is the comparison and its label.
 
     Returns:
         The pairs that fit, and the others as row_key, reason, evidence.
@@ -180,7 +177,7 @@ def _both_sides(pairs: pl.DataFrame) -> list[Comparison]:
 
 @torch.inference_mode()
 def _chances_of_a(model: PreferenceModel, token_ids: list[list[int]]) -> list[float]:
-    """Sigmoid of the label logits' difference at the last token of each row, float64."""
+    """Compute sigmoid(l_A - l_B) at the last token of each row, float64."""
     inputs, mask = pad_right(token_ids, model.tokenizer.pad_token_id, model.model.device)
     logits = model.model(input_ids=inputs, attention_mask=mask).logits
     last = logits[torch.arange(len(token_ids)), mask.sum(dim=1) - 1].double()
@@ -193,5 +190,5 @@ def _require_finite(value: float, name: str, model: PreferenceModel) -> None:
             f"the preference of prompt {name} is not finite",
             expected="a probability",
             found=str(value),
-            remedy=f"look at the weights of {model.folder}, or compare in float32",
+            remedy=f"check the weights of {model.folder}, or compare in float32",
         )

@@ -1,14 +1,15 @@
-"""The tokenizer of a model folder, and messages rendered to token ids by its chat template.
+"""Tokenizers of model folders, and chat templates: messages rendered to token ids.
 
-Every chat template is applied here: for training, scoring, sampling, judging and benchmarks. The
-template alone writes the one BOS and the end of a turn: a text that was rendered and is tokenized
-again has two BOS, or none. Not here: batches and tensors (`training.models.batches`).
+Every chat template is applied here: for training, scoring, sampling, judging and benchmarks. Only
+the template writes the BOS and the end of a turn. A text that is rendered first and tokenized
+afterwards would have two BOS, or none. Not here: batches and tensors (`training.models.batches`).
 """
 
 import json
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
@@ -19,7 +20,7 @@ from transforms.errors import InputError
 from transforms.identity import digest_settings
 
 RENDERED_AT_ONCE = 1024
-"""Prompts given to the tokenizer in one call."""
+"""Prompts per call of the tokenizer."""
 
 Message = dict[str, str]
 """One turn: `role` (system, user, assistant) and `content`."""
@@ -49,14 +50,14 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBas
 
 
 def hash_rendering(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Identify what renders: vocabulary, rules and special tokens of a tokenizer, chat template.
+    """Hash a tokenizer's vocabulary, rules and special tokens, and its chat template.
 
-    Two tokenizers with one id render the same conversation to the same token ids.
+    Two tokenizers with the same hash render a conversation to the same token ids.
     """
     rules = {"vocabulary": tokenizer.get_vocab()}
     if tokenizer.is_fast:
         rules = json.loads(tokenizer.backend_tokenizer.to_str())
-        del rules["padding"], rules["truncation"]  # of the last call, not of the tokenizer
+        del rules["padding"], rules["truncation"]  # state of the last call
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
     return digest_settings([rules, special, tokenizer.chat_template])
 
@@ -64,7 +65,7 @@ def hash_rendering(tokenizer: PreTrainedTokenizerBase) -> str:
 def tokenize_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Message]]
 ) -> list[list[int]]:
-    """Render prompts up to where the assistant starts to write."""
+    """Render prompts with the generation prompt, after which the assistant starts to write."""
     return _render(tokenizer, prompts, add_generation_prompt=True)
 
 
@@ -75,10 +76,11 @@ def render_prompts(
     *,
     context_tokens: int,
 ) -> list[array]:
-    """Render every prompt to token ids, 4 bytes per token, and refuse one that leaves no room.
+    """Render every prompt to token ids (4 bytes per token); refuse a prompt that is too long.
 
     Raises:
-        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message names it.
+        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message names the
+            prompt.
     """
     limit = context_tokens - settings.max_tokens
     rendered: list[array] = []
@@ -88,7 +90,7 @@ def render_prompts(
         ):
             if len(token_ids) > limit:
                 raise InputError(
-                    f"prompt {prompt_id} is too long to be answered",
+                    f"prompt {prompt_id} is too long: no room is left for a response",
                     expected=f"at most {limit} tokens (max_context_tokens {context_tokens}"
                     f" - max_tokens {settings.max_tokens})",
                     found=f"{len(token_ids)} tokens",
@@ -113,7 +115,7 @@ def tokenize_conversations(
 
 
 def extract_texts(responses: pl.Series) -> list[str]:
-    """Return the texts of responses, each a list of one message of the assistant."""
+    """Return the texts of responses; each response is a list of one assistant message."""
     return [message["content"] for (message,) in responses.to_list()]
 
 
@@ -122,18 +124,18 @@ def tokenize_assistant_turns(
     conversations: Sequence[Sequence[Message]],
     template: str,
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Render conversations by a template that marks the assistant's turns.
+    """Render conversations with a template that marks the assistant's turns.
 
     Args:
         tokenizer: the tokenizer.
-        conversations: finished conversations, any number of turns.
+        conversations: complete conversations with any number of turns.
         template: a chat template with {% generation %} marks.
 
     Returns:
         Token ids, and masks of the same lengths (1 = a token that the assistant wrote).
     """
-    rendered = tokenizer.apply_chat_template(
-        list(conversations),
+    rendered: Any = tokenizer.apply_chat_template(
+        [list(messages) for messages in conversations],
         chat_template=template,
         return_dict=True,
         return_assistant_tokens_mask=True,
@@ -149,25 +151,27 @@ def render_text(
     Args:
         tokenizer: the tokenizer.
         messages: one conversation.
-        finished: false where the assistant is to answer; true where the last message is the
-            beginning of its answer, and is continued.
+        finished: False if the assistant shall answer next; True if the last message is the
+            beginning of its answer, which is continued.
     """
-    return tokenizer.apply_chat_template(
-        messages,
+    text = tokenizer.apply_chat_template(
+        list(messages),
         tokenize=False,
         add_generation_prompt=not finished,
         continue_final_message=finished,
     )
+    return cast(str, text)
 
 
 def find_end_of_turn(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
-    """Find the token with which the chat template ends an assistant's turn and sampling stops.
+    """Find the token that ends an assistant's turn in the chat template and stops sampling.
 
     Candidates are the end-of-sequence tokens of the tokenizer and of `generation_config.json`, as
-    in vLLM. The last one in a rendered turn is chosen (a template may write a newline after it).
+    in vLLM. The last candidate in a rendered turn is chosen (a template may write a newline after
+    it).
 
     Raises:
-        InputError: the template ends a turn with none of them, so a response would never end.
+        InputError: the template writes none of them, so a response would never end.
     """
     stops = {tokenizer.eos_token_id}
     if (folder / "generation_config.json").is_file():
@@ -194,11 +198,12 @@ def _render(
 ) -> list[list[int]]:
     if not conversations:
         return []
-    return tokenizer.apply_chat_template(
-        list(conversations),
+    token_ids = tokenizer.apply_chat_template(
+        [list(messages) for messages in conversations],
         tokenize=True,
         add_generation_prompt=add_generation_prompt,
         return_dict=False,
-        # masks are not read here, and as Python lists they take a third of the time
+        # Masks are not used here, and making them as Python lists takes a third of the time.
         tokenizer_kwargs={"return_attention_mask": False},
     )
+    return cast(list[list[int]], token_ids)

@@ -1,14 +1,14 @@
 """Rewards of token lists: the forward pass of a Bradley-Terry reward model.
 
-The model is loaded for scoring; batches run by length, in threads. Not here: texts, rows and
-commits (`training.scoring`), the shortened last layer (`training.models.last_layer`). Source: Dong
-et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output at the last
-token of the whole conversation.
+Source: Dong et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output at
+the last token of the whole conversation. Not here: texts, rows and commits (`training.scoring`),
+the shortened last layer (`training.models.last_layer`).
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
@@ -22,7 +22,7 @@ def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
     """Load a sequence classifier for `compute_rewards`, on the GPU where there is one.
 
     Raises:
-        InputError: it has more than one label, or no pad token.
+        InputError: the model has more than one label, or no pad token.
     """
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, dtype))
     if model.config.num_labels != 1 or model.config.pad_token_id is None:
@@ -32,7 +32,7 @@ def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
             found=f"{model.config.num_labels} labels, pad_token_id {model.config.pad_token_id}",
             remedy="train it with training.reward_model",
         )
-    # bfloat16 rewards near 2 would come in steps of 0.016, in which best and worst of n tie.
+    # In bfloat16, rewards near 2 have steps of 0.016, so that best and worst of n may tie.
     model.score.float()
     shorten_last_layer(model.base_model)
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
@@ -41,18 +41,18 @@ def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
 def compute_rewards(
     model: PreTrainedModel, token_ids: Sequence[Sequence[int]], batch_tokens: int
 ) -> list[float]:
-    """Compute the reward of every token list; neither order nor batch changes it.
+    """Compute the reward of every token list, independent of row order and batches.
 
-    On the CPU whole batches run side by side, each in one thread: threads that share one batch
+    On a CPU, batches run in parallel with one thread each, because threads that share one batch
     wait for each other after every small operation.
 
     Args:
         model: from `load_reward_model`.
         token_ids: conversations that fit into the model's context.
-        batch_tokens: padded tokens of a forward pass.
+        batch_tokens: padded tokens per forward pass.
 
     Returns:
-        Rewards in the order of `token_ids`, unbounded; not finite where the model's are not.
+        Rewards in the order of `token_ids`, unbounded; NaN or infinite where the model's output is.
     """
 
     def forward(batch: list[int]) -> list[float]:
@@ -66,12 +66,13 @@ def compute_rewards(
         for batch, found in zip(batches, pool.map(forward, batches), strict=True):
             for row, reward in zip(batch, found, strict=True):
                 rewards[row] = reward
-    torch.set_num_threads(threads)  # the workers' 1 is what threads made later would begin with
+    torch.set_num_threads(threads)  # else threads started later would use 1, too
     return rewards
 
 
 @torch.inference_mode()
 def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[float]:
     inputs, mask = pad_right(token_ids, model.config.pad_token_id, model.device)
-    states = compute_last_states(model.base_model, inputs, mask.sum(dim=1) - 1)
-    return model.score(states.float())[:, 0].tolist()
+    decoder, head = cast(PreTrainedModel, model.base_model), cast(torch.nn.Module, model.score)
+    states = compute_last_states(decoder, inputs, mask.sum(dim=1) - 1)
+    return head(states.float())[:, 0].tolist()

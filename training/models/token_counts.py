@@ -1,4 +1,4 @@
-"""Numbers of tokens of prompts and responses, rendered as in training.
+"""Token counts of prompts and responses, rendered as in training.
 
 Not here: rendering (`training.models.rendering`), means and distributions of the counts
 (`sql/reports`).
@@ -25,34 +25,34 @@ from transforms.lake.enforcement import enforce_schema
 def count_tokens(
     pairs: Iterable[pl.DataFrame], model: Path, *, tokenizer_id: str, total: int
 ) -> Iterator[pl.DataFrame]:
-    """Count the tokens of comparisons, frame by frame.
+    """Count the tokens of preference pairs, frame by frame.
 
         prompt_tokens = |render(prompt, generation prompt)|
-        chosen_tokens = |render(prompt + chosen)| - prompt_tokens, and so for rejected
+        chosen_tokens = |render(prompt + chosen)| - prompt_tokens; rejected_tokens likewise
 
-    The prompt has the BOS and ends where the assistant starts to write; a response has its end of
-    turn. Their sum is the length of the example that the reward model and DPO train on, and that
+    The prompt includes the BOS and the generation prompt; a response includes its end of turn.
+    Their sum is the length of the example that the reward model and DPO train on, which
     `max_tokens` of a training stage limits. One frame of pairs is in memory at a time.
 
     Args:
         pairs: frames with pair_id, source, prompt, chosen, rejected (message lists; the last two
-            hold the last turn only).
-        model: folder of the model whose tokenizer and chat template render.
+            contain the last turn only).
+        model: folder of the model whose tokenizer and chat template are used.
         tokenizer_id: id of that checkpoint, repeated in every row.
         total: rows of all frames, for the progress bar.
 
     Yields:
-        Rows of `preference_tokens`, one per pair, in the order of the pairs, at most
-        `RENDERED_AT_ONCE` of them a frame.
+        Rows of `preference_tokens`, one row per pair, in the order of the pairs; at most
+        `RENDERED_AT_ONCE` rows per frame.
 
     Raises:
         InputError: the folder is not a complete model with a chat template.
     """
     tokenizer = load_tokenizer(model)
-    tokenizer.model_max_length = sys.maxsize  # long rows are counted here, not run
+    tokenizer.model_max_length = sys.maxsize  # no warning about long rows: they are only counted
     with tqdm(total=total, desc="preference_tokens", unit="pair", disable=None) as bar:
         for frame in pairs:
-            # token ids as Python lists take about ten times the memory of their text
+            # Token ids as Python lists take about ten times the memory of their text.
             for rows in frame.iter_slices(RENDERED_AT_ONCE):
                 counts = _count(tokenizer, rows).with_columns(tokenizer_id=pl.lit(tokenizer_id))
                 yield enforce_schema("preference_tokens", counts)
@@ -60,7 +60,7 @@ def count_tokens(
 
 
 def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Count one frame: pair_id, source and the three counts."""
+    """Count the tokens of one frame: pair_id, source and the three counts."""
     prompts = pairs["prompt"].to_list()
     prompt_tokens = list(map(len, tokenize_prompts(tokenizer, prompts)))
     counts = {"prompt_tokens": prompt_tokens}

@@ -1,7 +1,6 @@
-"""Token ids of prompts and of their responses: the rows that DPO, KTO and RAFT train on.
+"""Token ids of prompts and responses: the rows that DPO, KTO and RAFT train on.
 
-Not here: the reference's log-probabilities (`training.reference_logps`), training (`training.dpo`,
-`training.kto`, `training.raft`).
+Not here: the reference's log-probabilities (`training.reference_logps`).
 """
 
 from collections.abc import Sequence
@@ -21,15 +20,17 @@ from transforms.lake.records.reference_logps import SIDES
 def tokenize_responses(
     tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, sides: Sequence[str] = SIDES
 ) -> pl.DataFrame:
-    """Tokenise prompts and responses: prompt_id, prompt_ids, chosen_ids, rejected_ids, length.
-
-    `prompt_ids` end with the generation prompt, as when responses are sampled; a response ends with
-    the end of turn that the template writes. `length` is that of the longest sequence, in tokens.
+    """Tokenize prompts and responses.
 
     Args:
-        tokenizer: renders with its chat template.
+        tokenizer: a tokenizer with a chat template.
         pairs: prompt_id, prompt, and each of `sides` (message lists; a side is one message).
-        sides: columns of responses; each becomes `<side>_ids`.
+        sides: columns of responses.
+
+    Returns:
+        prompt_id, prompt_ids (with the generation prompt, as in sampling), `<side>_ids` of each
+        side (with the end of turn that the template writes), length (tokens of the prompt and its
+        longest response).
 
     Raises:
         InputError: a rendered conversation does not begin with its rendered prompt.
@@ -45,7 +46,7 @@ def tokenize_responses(
                     f"the chat template renders the prompt {key} in two ways",
                     expected=f"the {side} conversation to begin with {tokenizer.decode(prompt)!r}",
                     found=repr(tokenizer.decode(ids[: len(prompt)])),
-                    remedy="use a template that leaves earlier turns as they are",
+                    remedy="use a template that does not change earlier turns",
                 )
         responses[side] = [ids[len(p) :] for p, ids in zip(prompt_ids, whole, strict=True)]
     return pairs.select(

@@ -1,4 +1,4 @@
-"""Reasons why rows of a chunk have no reward: a null or long text, a reward that is not finite.
+"""Reasons why a response has no reward: a null text, a long text, a reward that is not finite.
 
 Not here: scoring, which commits all other rows first (`training.scoring`).
 """
@@ -24,14 +24,14 @@ class Refusal:
 
 
 def describe_response(chunk: pl.DataFrame, row: int) -> str:
-    """Return the name of a response for error messages."""
+    """Write the keys of a response for a message."""
     return f"prompt {chunk['prompt_id'][row]}, response {chunk['response_index'][row]}"
 
 
 def refuse_texts(
     chunk: pl.DataFrame, token_ids: Sequence[Sequence[int]], context_tokens: int
 ) -> dict[int, Refusal]:
-    """Return the rows that the model cannot read; row number to reason."""
+    """Find the rows that the model cannot read; return row number to reason."""
     refusals = {}
     for row, text in enumerate(chunk["response"]):
         if text is None:
@@ -51,13 +51,13 @@ def refuse_texts(
 def refuse_rewards(
     chunk: pl.DataFrame, rewards: Sequence[float], readable: Sequence[int], reward_model: Path
 ) -> dict[int, Refusal]:
-    """Return the rows whose reward is NaN or infinite; row number to reason."""
+    """Find the rows whose reward is NaN or infinite; return row number to reason."""
     return {
         row: Refusal(
             f"the reward of {describe_response(chunk, row)} is not finite",
             "a finite number",
             str(rewards[row]),
-            f"look at the weights of {reward_model}, or score in float32",
+            f"check the weights of {reward_model}, or score in float32",
         )
         for row in readable
         if not math.isfinite(rewards[row])
@@ -65,10 +65,10 @@ def refuse_rewards(
 
 
 def raise_refusals(refused: Sequence[Refusal], rows: int) -> None:
-    """Raise an error with the first response without a reward, and their number, of `rows`.
+    """Raise an error if responses have no reward; it names the first one and counts all.
 
     Raises:
-        InputError: there is one.
+        InputError: `refused` is not empty.
     """
     if refused:
         first = refused[0]

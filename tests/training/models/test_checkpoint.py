@@ -60,7 +60,7 @@ def test_a_model_that_renders_no_conversations_needs_no_template(copy):
 
 
 def test_a_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="nothing there"):
+    with pytest.raises(InputError, match="no such folder"):
         require_model(tmp_path / "absent")
 
 
