@@ -1,4 +1,4 @@
-"""The orchestration: Dagster definitions that read tables, make one call down, and return metadata.
+"""The orchestration: Dagster assets that read tables, call one function below, return metadata.
 
-Column expressions, SQL text and tensors do not live here; see `transforms`, `sql` and `training`.
+Column expressions, SQL text and tensors are elsewhere: in `transforms`, `sql` and `training`.
 """

@@ -1,4 +1,4 @@
-"""The declaration of an asset of the lake: its settings, its inputs, its checks, its partitions.
+"""Declarations of assets: inputs, settings, checks and partitions, as Dagster definitions.
 
 `declare` wraps `dagster.asset`: the body takes a `Step` and returns `Made`. Not here: how a step is
 run and recorded (`assets.materialize`).
@@ -47,79 +47,58 @@ def declare(
     applies_to: Callable[[LoopSettings], bool] | None = None,
     checks: Sequence[str] = (),
     warnings: Warnings | None = None,
-    scope: Callable[["Step"], Mapping[str, str | int]] = lambda step: {},
+    scope: Callable[[Step], Mapping[str, object]] = lambda step: {},
     accelerator: bool = False,
     kinds: Sequence[str] = (),
     description: str | None = None,
 ) -> Callable[[Callable[[Step], Made]], dg.AssetsDefinition]:
-    """Declare an asset of the lake.
+    """Declare an asset of a study.
 
     Args:
         study: the study that the asset belongs to.
         name: its key, parts separated by `/`.
         group: its group in the lineage graph.
-        table: declaration of the table that it writes; its page begins with the grain and shows
-            the columns.
+        table: declaration of the table that it writes. The asset's page shows its grain and its
+            columns.
         deps: names of the assets that it reads.
-        reads: returns the part of `deps` that an experiment reads, from the settings of its loop;
-            all of them by default. A change of the others does not make the experiment stale.
-        settings: returns the settings that its rows or weights depend on, from those of the loop.
-        partitioned: whether every experiment has its own.
-        applies_to: whether an experiment has the asset, by the settings of its loop; every
-            experiment by default. All assets of a job share one set of partitions, so that a
-            partition exists for the other experiments, too: its step makes and records nothing.
+        reads: returns the part of `deps` that an experiment reads, from its loop settings; all of
+            `deps` by default. A change of the other assets does not make the experiment stale.
+        settings: returns the settings that its rows or weights depend on, from the loop settings.
+        partitioned: whether every experiment has its own materialization.
+        applies_to: returns whether an experiment has the asset, from its loop settings; every
+            experiment has it by default. All assets of a job share one set of partitions, so the
+            other experiments have a partition, too: their step makes nothing and records nothing.
             `settings` and `reads` are not called for them.
-        checks: files of `sql/checks` whose rows are failures; a failure stops what follows.
-        warnings: checks that warn and stop nothing.
+        checks: files of `sql/checks` whose rows are failures. A failure stops the downstream
+            assets.
+        warnings: checks that only warn.
         scope: returns the columns of the slice that the step writes; `checks` ignore failing rows
             of other slices.
-        accelerator: whether it takes the one slot of the pool `gpu`.
-        kinds: labels in the graph.
-        description: text of the asset's page, after the grain; the body's docstring by default.
+        accelerator: whether it needs the one slot of the pool `gpu`.
+        kinds: labels in the lineage graph.
+        description: text of the asset's page after the grain; by default the body's docstring.
     """
     experiments = list(study.recipe.experiments) if partitioned else [SHARED]
-    loops = {experiment: study.loop(experiment) for experiment in experiments}
-    if applies_to is not None:
-        loops = {experiment: loop for experiment, loop in loops.items() if applies_to(loop)}
+    loops = {
+        experiment: loop
+        for experiment, loop in zip(experiments, map(study.loop, experiments), strict=True)
+        if applies_to is None or applies_to(loop)
+    }
     resolved = {experiment: settings(loop) for experiment, loop in loops.items()}
     read = {experiment: tuple(reads(loop) if reads else deps) for experiment, loop in loops.items()}
-
     warned = warnings or Warnings()
 
     def decorate(body: Callable[[Step], Made]) -> dg.AssetsDefinition:
+        texts = [table.grain if table else None, description or inspect.getdoc(body)]
+
         @dg.asset(
             key=asset_key(name),
             group_name=group,
             deps=[asset_key(dep) for dep in deps],
             partitions_def=study.experiments if partitioned else None,
-            description=" ".join(
-                filter(None, [table and table.grain, description or inspect.getdoc(body)])
-            ),
-            metadata=({"dagster/column_schema": column_schema(table)} if table else {})
-            | {
-                SETTINGS + experiment: dg.MetadataValue.json(dict(values))
-                for experiment, values in resolved.items()
-            }
-            | {
-                READS + experiment: dg.MetadataValue.json(list(names))
-                for experiment, names in read.items()
-                if reads
-            },
-            check_specs=[
-                dg.AssetCheckSpec(
-                    check_name,
-                    asset=asset_key(name),
-                    blocking=True,
-                    description=read_description("checks", check_name),
-                )
-                for check_name in checks
-            ]
-            + [
-                dg.AssetCheckSpec(
-                    check_name, asset=asset_key(name), blocking=False, description=text
-                )
-                for check_name, text in warned.checks.items()
-            ],
+            description=" ".join(filter(None, texts)),
+            metadata=_describe_asset(table, resolved, read if reads else {}),
+            check_specs=_specify_checks(name, checks, warned),
             pool="gpu" if accelerator else None,
             kinds=set(kinds),
         )
@@ -144,3 +123,35 @@ def declare(
         return asset
 
     return decorate
+
+
+def _describe_asset(
+    table: Table | None,
+    settings: Mapping[str, Mapping[str, Any]],
+    reads: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """Return an asset's metadata: its table's columns, and settings and inputs per experiment."""
+    metadata: dict[str, Any] = {}
+    if table is not None:
+        metadata["dagster/column_schema"] = column_schema(table)
+    for experiment, values in settings.items():
+        metadata[SETTINGS + experiment] = dg.MetadataValue.json(dict(values))
+    for experiment, names in reads.items():
+        metadata[READS + experiment] = dg.MetadataValue.json(list(names))
+    return metadata
+
+
+def _specify_checks(
+    name: str, checks: Sequence[str], warnings: Warnings
+) -> list[dg.AssetCheckSpec]:
+    """Return the checks of an asset: those that stop a run, then those that warn."""
+    key = asset_key(name)
+    return [
+        dg.AssetCheckSpec(
+            check, asset=key, blocking=True, description=read_description("checks", check)
+        )
+        for check in checks
+    ] + [
+        dg.AssetCheckSpec(check, asset=key, blocking=False, description=text)
+        for check, text in warnings.checks.items()
+    ]

@@ -1,7 +1,7 @@
-"""The code location: every asset of one study, read from its recipe. Loading it touches no data.
+"""The code location of Dagster: all assets of one study, built from its recipe without any data.
 
-`PREFLOOP_RECIPE`, `PREFLOOP_OVERRIDES` (a JSON list of key=value) and `PREFLOOP_LAKE` say which
-study and where; without them it is the quickstart, in the lake below `dagster_home`.
+`PREFLOOP_RECIPE`, `PREFLOOP_OVERRIDES` (a JSON list of key=value) and `PREFLOOP_LAKE` select the
+study and its lake. The default is the quickstart, with its lake in `dagster_home`.
 """
 
 import json
@@ -31,7 +31,7 @@ from training.recipe_file import load_recipe
 
 
 def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
-    """Draw the graph of a study.
+    """Build the graph of a study.
 
     Args:
         recipe: the study's settings; `loop.iterations` and `experiments` shape the graph.

@@ -1,4 +1,4 @@
-"""A study's folder: Dagster's run history and the lake side by side."""
+"""The home of a study: the folder of Dagster's run history and of the lake."""
 
 import shutil
 from pathlib import Path
@@ -14,12 +14,12 @@ INSTANCE = ROOT / "dagster_home" / "dagster.yaml"
 
 
 def default_home(study: str) -> Path:
-    """Folder of a study by default."""
+    """Return the default folder of a study."""
     return ROOT / "dagster_home" / study
 
 
 def prepare_home(home: Path) -> Path:
-    """Make a study's folder: Dagster's settings beside its history, the lake below."""
+    """Create a study's folder and copy Dagster's settings into it."""
     home = home.expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(INSTANCE, home / INSTANCE.name)
@@ -37,9 +37,9 @@ def open_lake(home: Path) -> "Lake":
     lake = Lake(home / "lake")
     if not lake.tables():
         raise InputError(
-            "no lake there",
-            expected=f"Delta tables below {lake.root}",
-            found="an empty folder" if home.exists() else "nothing",
-            remedy="run one (prefloop run recipes/quickstart.yaml), or name its folder with --home",
+            f"no lake in {home}",
+            expected=f"Delta tables in {lake.root}",
+            found="a folder without tables" if home.exists() else "no such folder",
+            remedy="prefloop run recipes/quickstart.yaml makes one; --home selects another folder",
         )
     return lake

@@ -1,4 +1,7 @@
-"""Jobs: the whole loop, one iteration, from iteration t on. Each runs one experiment at a time."""
+"""Dagster jobs: the whole loop, one iteration, one iteration and all after it.
+
+A run of a job materializes the assets of one experiment.
+"""
 
 import dagster as dg
 
@@ -32,7 +35,7 @@ def build(study: Study) -> dg.Definitions:
                 f"from_{iteration_name(t)}",
                 group.downstream(),
                 partitions_def=study.experiments,
-                description=f"Iteration {t}, all after it, evaluation and reports.",
+                description=f"Iteration {t}, all later iterations, evaluation and reports.",
             )
         )
     return dg.Definitions(jobs=jobs)

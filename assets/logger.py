@@ -1,6 +1,6 @@
-"""The logger of a run: the assets' own messages on the terminal, one line each.
+"""The logger of a run: messages of the assets on the terminal, one line each.
 
-Dagster's own events stay in the run's history, where the page shows them.
+Dagster's own events are written to the run's history only, which the Dagster page shows.
 """
 
 import logging
@@ -14,10 +14,10 @@ CONSOLE = Console(stderr=True, width=None if sys.stderr.isatty() else 160)
 
 
 class OwnMessages(logging.Filter):
-    """Keep records of assets, and failures; drop Dagster's lifecycle events."""
+    """A filter that keeps messages of assets and drops Dagster's events."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record is printed."""
+        """Return whether a record is printed."""
         meta = getattr(record, "dagster_meta", None) or {}
         is_event = meta.get("dagster_event") is not None
         if not is_event:
@@ -25,9 +25,8 @@ class OwnMessages(logging.Filter):
         return not is_event
 
 
-@dg.logger(description="The assets' own messages, one line each.")
-def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
-    """Make the logger of one run."""
+def _open_logger(context: dg.InitLoggerContext) -> logging.Logger:
+    """Return the logger of one run."""
     logger = logging.getLogger("prefloop.console")
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -38,3 +37,6 @@ def console_logger(context: dg.InitLoggerContext) -> logging.Logger:
         handler.addFilter(OwnMessages())
         logger.addHandler(handler)
     return logger
+
+
+console_logger = dg.LoggerDefinition(_open_logger, description="Messages of assets, one line each.")

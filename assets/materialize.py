@@ -1,8 +1,8 @@
-"""A step: one materialization of one asset, with its checks and its record.
+"""A step: one materialization of one asset, its checks and its record.
 
-A step runs the asset's body, then its blocking SQL checks; it writes one row to `materializations`
-and one to `costs`, and its output id is Dagster's data version. The checks run in the process of
-the asset: a process per check would add seconds to every iteration. Not here: how an asset is
+A step runs the asset's body, then its SQL checks. It writes one row to `materializations` and one
+to `costs`, and its output id is Dagster's data version. The checks run in the process of the asset,
+because one process per check would add seconds to every iteration. Not here: how an asset is
 declared (`assets.declare`).
 """
 
@@ -25,7 +25,7 @@ from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import costs, materializations
 
 PLANNED = "prefloop/planned"
-"""Tag of a run: the time at which its assets were found to be out of date, ISO 8601."""
+"""Tag of a run: the time at which its stale assets were listed, ISO 8601."""
 
 CONCERN = "concern"
 """Metadata key of a warning: its text."""
@@ -33,20 +33,20 @@ CONCERN = "concern"
 
 @dataclass(frozen=True)
 class Step:
-    """The argument of an asset's body: what is materialized, where, and with which settings."""
+    """The argument of an asset's body: the asset, its lake, its experiment, its settings."""
 
     study: Study
     lake: Lake
     asset: str
     experiment: str
     loop: LoopSettings
-    """Of the experiment."""
-    log: Any
-    """Dagster's."""
+    """Settings of the experiment's loop."""
+    log: dg.DagsterLogManager
+    """Logger of the Dagster run."""
     inputs: Mapping[str, str]
-    """Output ids of the assets that are read, by name."""
+    """Output ids of the upstream assets, by asset."""
     settings: Mapping[str, Any]
-    """Those that are recorded: a change of one makes the asset stale."""
+    """Recorded settings: a change of one makes the asset stale."""
 
     @property
     def seed(self) -> int:
@@ -69,9 +69,9 @@ class Warnings:
     """Checks that warn: the run continues, and the materialization is recorded."""
 
     checks: Mapping[str, str] = field(default_factory=dict)
-    """Descriptions, by name."""
+    """Descriptions of the checks, by name."""
     find: Callable[[Step], Mapping[str, str]] = lambda step: {}
-    """Returns the texts of the warnings after the body has run, by name of their checks."""
+    """Returns the texts of the warnings, by check; called after the body."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Made:
     output_id: str
     """Identity of the output: `table@version`, or a checkpoint id."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Shown on the asset's page."""
+    """Metadata for the asset's page."""
 
 
 def materialize(
@@ -89,14 +89,14 @@ def materialize(
     step: Step,
     body: Callable[[Step], Made],
     checks: Sequence[str],
-    scope: Callable[[Step], Mapping[str, str | int]],
+    scope: Callable[[Step], Mapping[str, object]],
     warnings: Warnings,
 ) -> dg.MaterializeResult:
     """Run an asset's body and its checks, and record the materialization.
 
     Two runs that were planned at the same time may both contain the asset. The second run waits for
-    the first, then finds a materialization that is newer than its own plan, with equal settings and
-    inputs. It takes that output and does not run the body.
+    the first. Then it finds a materialization that is newer than its own plan, with equal settings
+    and inputs. It uses that output and does not run the body.
     """
     record = {
         "asset": step.asset,
@@ -108,7 +108,7 @@ def materialize(
     before, started = costs.list_last_commits(step.lake), time.monotonic()
     if other:
         made = Made(other["output_id"], {"made_by_run": other["run_id"]})
-        step.log.info(f"{step.asset} [{step.experiment}] was made by run {other['run_id']}")
+        step.log.info(f"{step.asset} [{step.experiment}] was already made by run {other['run_id']}")
     else:
         step.log.info(f"{step.asset} [{step.experiment}] starts")
         made = body(step)
@@ -116,7 +116,7 @@ def materialize(
     free_stage_memory()
     results = _run_checks(step.lake, checks, scope(step))
     if not other and all(result.passed for result in results):
-        # A failed check leaves the step unrecorded, so that the next run does it again.
+        # A step with a failed check is not recorded, so the next run repeats it.
         facts = {"output_id": made.output_id, "run_id": context.run_id, "elapsed_s": elapsed_s}
         materializations.record(step.lake, **record, **facts)
         costs.record(
@@ -146,7 +146,7 @@ def skip(
     context: dg.AssetExecutionContext, experiment: str, checks: Sequence[str]
 ) -> dg.MaterializeResult:
     """Return an empty result for an experiment without the asset; nothing is recorded."""
-    note = f"experiment {experiment} has no such asset: nothing is made"
+    note = f"experiment {experiment} does not have this asset: nothing to do"
     context.log.info(note)
     return dg.MaterializeResult(
         metadata={"note": note},
@@ -158,7 +158,7 @@ def skip(
 
 
 def _planning_time(context: dg.AssetExecutionContext) -> datetime:
-    """Return the time of the decision to run; it may be earlier than the creation of the run."""
+    """Return when the stale assets were listed, which may be earlier than the run's creation."""
     if PLANNED in context.run.tags:
         return datetime.fromisoformat(context.run.tags[PLANNED])
     return context.instance.get_run_record_by_id(context.run_id).create_timestamp
@@ -181,9 +181,9 @@ def _report_warnings(step: Step, warnings: Warnings) -> list[dg.AssetCheckResult
 
 
 def _run_checks(
-    lake: Lake, names: Sequence[str], scope: Mapping[str, str | int]
+    lake: Lake, names: Sequence[str], scope: Mapping[str, object]
 ) -> list[dg.AssetCheckResult]:
-    """Run SQL checks over a slice, on one connection: opening it opens every table of the lake."""
+    """Run SQL checks over a slice on one connection, because a connection opens every table."""
     if not names:
         return []
     with connect(lake) as connection:
@@ -191,7 +191,7 @@ def _run_checks(
 
 
 def _run_check(
-    connection: duckdb.DuckDBPyConnection, name: str, scope: Mapping[str, str | int]
+    connection: duckdb.DuckDBPyConnection, name: str, scope: Mapping[str, object]
 ) -> dg.AssetCheckResult:
     failures = select_slice(check(connection, name), scope)
     return dg.AssetCheckResult(

@@ -1,4 +1,4 @@
-"""Metadata as people read it on an asset's page: columns, counts, preview, pictures."""
+"""Metadata of assets on the Dagster page: columns, counts, previews, pictures."""
 
 import base64
 from typing import Any
@@ -13,7 +13,7 @@ PREVIEW_ROWS = 8
 
 
 def column_schema(table: Table) -> dg.TableSchema:
-    """Show a table's columns: name, type, and unit and meaning as the description."""
+    """Return a table's columns for Dagster: name, type, and unit and meaning as description."""
     return dg.TableSchema(
         [
             dg.TableColumn(name, column.type_name, column.text)
@@ -23,7 +23,7 @@ def column_schema(table: Table) -> dg.TableSchema:
 
 
 def table_metadata(frame: pl.DataFrame, version: int) -> dict[str, Any]:
-    """Describe the rows that an asset wrote: count, Delta version, first rows."""
+    """Return the metadata of the rows that an asset wrote: count, Delta version, first rows."""
     return {
         "dagster/row_count": frame.height,
         "delta_version": version,
@@ -32,7 +32,7 @@ def table_metadata(frame: pl.DataFrame, version: int) -> dict[str, Any]:
 
 
 def lake_metadata(lake: Lake, table: str) -> dict[str, Any]:
-    """Describe a table of the lake, which may be larger than memory, as `table_metadata` does."""
+    """Return the same as `table_metadata` for a table of the lake, without reading all of it."""
     rows = lake.scan(table)
     return {
         **table_metadata(rows.head(PREVIEW_ROWS).collect(), lake.version(table)),
@@ -41,7 +41,7 @@ def lake_metadata(lake: Lake, table: str) -> dict[str, Any]:
 
 
 def table_preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownMetadataValue:
-    """Print the first rows as a markdown table."""
+    """Return the first rows as a markdown table."""
     with pl.Config(
         tbl_formatting="ASCII_MARKDOWN",
         tbl_hide_dataframe_shape=True,
@@ -56,7 +56,7 @@ def table_preview(frame: pl.DataFrame, rows: int = PREVIEW_ROWS) -> dg.MarkdownM
 
 
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Show a PNG inside the page."""
+    """Return a PNG as markdown with the image data inside."""
     return dg.MetadataValue.md(
         f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
     )

@@ -1,4 +1,4 @@
-"""Reports: one asset per SQL file that the page shows, with its plot if it has one."""
+"""Report assets: one per file of `sql/reports` on the Dagster page, some with a figure."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,17 +17,17 @@ from transforms.views.plots import preferences as preference_plots
 from transforms.views.plots import progress as plots
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
-"""Draws a report from its rows, or from the lake's."""
+"""Plots a report from its rows, or from tables of the lake, as PNG bytes."""
 
 Select = Callable[[pl.DataFrame, str], pl.DataFrame]
-"""Takes the rows of an experiment."""
+"""Selects the rows of an experiment."""
 
 MOST_ROWS = 200
-"""Rows of a report that its page shows."""
+"""Most rows of a report that its page shows."""
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the report assets."""
+    """Build the assets of the reports that every study has."""
     last = study.recipe.loop.iterations
     pairs = [iteration_asset(t, "dpo_pairs") for t in range(1, last + 1)]
     return [
@@ -70,9 +70,9 @@ def report_asset(
         name: a file of `sql/reports`.
         deps: assets that it reads.
         partitioned: whether each experiment has its own rows.
-        plot: draws its rows, where there are any.
-        select: takes the rows of an experiment; those that name it by default, where it is
-            partitioned.
+        plot: plots its rows, if there are any.
+        select: selects the rows of an experiment; by default, for a partitioned report, those with
+            its name in the column `experiment`.
     """
 
     @declare(
@@ -99,15 +99,15 @@ def report_asset(
     return asset
 
 
-def _draw_sources(lake: Lake, statistics: pl.DataFrame) -> bytes:
+def _plot_sources(lake: Lake, statistics: pl.DataFrame) -> bytes:
     with connect(lake) as connection:
         reasons = report(connection, "dropped_by_reason")
     return preference_plots.kept_and_dropped(statistics, reasons)
 
 
 PLOTS: dict[str, Plot] = {
-    "preference_statistics": _draw_sources,
+    "preference_statistics": _plot_sources,
     "length_statistics": lambda _, rows: preference_plots.length_distributions(rows),
     "iteration_progress": lambda lake, _: plots.iteration_progress(lake.read("evaluation_results")),
 }
-"""Reports with a figure, by name."""
+"""Plots of the reports that have a figure, by name."""

@@ -1,4 +1,4 @@
-"""Dagster resources: the places that differ between machines."""
+"""The Dagster resource of assets: the lake, whose folder differs between machines."""
 
 import dagster as dg
 
@@ -6,7 +6,7 @@ from transforms.lake.lake import Lake
 
 
 class LakeResource(dg.ConfigurableResource):
-    """Where tables and checkpoints lie."""
+    """The lake of a study: its tables and checkpoints."""
 
     root: str
     """Folder of the lake; created at the first write."""

@@ -1,4 +1,4 @@
-"""What a run has to do: assets whose settings or inputs differ from what the lake has on record.
+"""Stale assets: those whose settings or inputs differ from their last recorded materialization.
 
 Not here: the record itself (`transforms.lake.records.materializations`).
 """
@@ -19,14 +19,14 @@ from transforms.settings.overrides import flatten
 
 
 def name_of(key: dg.AssetKey) -> str:
-    """Name of an asset key, parts separated by `/`."""
+    """Return the name of an asset key, parts separated by `/`."""
     return "/".join(key.path)
 
 
-def read_by(node: Any, experiment: str) -> list[str]:
-    """Name the assets that an asset of the graph reads for an experiment, sorted.
+def list_upstream(node: Any, experiment: str) -> list[str]:
+    """Return the assets that an asset of the graph reads for an experiment, sorted.
 
-    An experiment that does not have the asset reads nothing for it.
+    The list is empty for an experiment that does not have the asset.
     """
     scope = experiment if node.partitions_def else SHARED
     if SETTINGS + scope not in node.metadata:
@@ -44,10 +44,10 @@ def stale_assets(
         definitions: the study's graph.
         lake: its lake.
         experiment: the partition.
-        forced: assets to materialize again even though nothing changed.
+        forced: assets to materialize again although nothing changed.
 
     Returns:
-        Name of each stale asset and why; an asset downstream of a stale one is stale.
+        The reason for each stale asset, by name. An asset downstream of a stale one is stale.
     """
     graph = definitions.resolve_asset_graph()
     made = materializations.read_latest(lake)
@@ -59,7 +59,7 @@ def stale_assets(
         name, scope = name_of(key), experiment if node.partitions_def else SHARED
         if SETTINGS + scope not in node.metadata:
             continue  # an asset that the experiment does not have
-        upstream = read_by(node, experiment)
+        upstream = list_upstream(node, experiment)
         reason = _reason(
             made.get((name, scope)),
             json.loads(json.dumps(node.metadata[SETTINGS + scope].value)),
@@ -72,16 +72,16 @@ def stale_assets(
         reason = reason or damaged.get(made[name, scope]["output_id"])
         changed = [parent for parent in upstream if parent in stale]
         if name in forced:
-            stale[name] = "asked for"
+            stale[name] = "requested"
         elif reason:
             stale[name] = reason
         elif changed:
-            stale[name] = f"{changed[0]} comes first"
+            stale[name] = f"{changed[0]} is stale"
     return stale
 
 
 def _damaged_checkpoints(lake: Lake, output_ids: set[str]) -> dict[str, str]:
-    """Say what is wrong with recorded checkpoints, those that are sound left out."""
+    """Return what is wrong with each damaged checkpoint, by its id."""
     damaged = {}
     for checkpoint in checkpoints.find_checkpoints(lake, output_ids):
         try:
@@ -94,7 +94,7 @@ def _damaged_checkpoints(lake: Lake, output_ids: set[str]) -> dict[str, str]:
 def _reason(
     row: Mapping[str, Any] | None, settings: Mapping[str, Any], inputs: Mapping[str, str]
 ) -> str | None:
-    """Say why a recorded materialization no longer stands; None where it does."""
+    """Return why a recorded materialization is stale; None if it is not."""
     if row is None:
         return "never materialized"
     recorded = json.loads(row["settings"])
@@ -110,5 +110,5 @@ def _reason(
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str | None:
-    """Write a flat setting as JSON; None where there is no such key."""
+    """Return a flat setting as JSON; None if there is no such key."""
     return json.dumps(settings[key]) if key in settings else None

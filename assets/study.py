@@ -1,6 +1,6 @@
-"""A study as Dagster sees it: a recipe, its experiments as partitions, one seed for each use.
+"""A study: a recipe, its experiments as Dagster partitions, and one seed per asset.
 
-Not here: what a recipe may say (`training.recipe`).
+Not here: the keys of a recipe (`training.recipe`).
 """
 
 from dataclasses import dataclass
@@ -10,36 +10,50 @@ from typing import Any
 import dagster as dg
 
 from training.recipe import Recipe
+from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
 from transforms.identity import derive_seed
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.schemas.columns import SHARED
 
 
 @dataclass(frozen=True)
 class Study:
-    """What every asset factory is given."""
+    """The argument of every function that builds assets."""
 
     recipe: Recipe
 
     @cached_property
     def experiments(self) -> dg.StaticPartitionsDefinition:
-        """One partition per experiment."""
+        """Return the partitions: one per experiment."""
         return dg.StaticPartitionsDefinition(list(self.recipe.experiments))
 
     @property
     def iterations(self) -> range:
-        """Iterations 1 ... T."""
+        """Return the iterations 1 ... T."""
         return range(1, self.recipe.loop.iterations + 1)
 
+    @property
+    def policies(self) -> dict[str, int]:
+        """Return the iteration of every policy of the loop, by asset, in the order of the loop."""
+        return {iteration_asset(t, "policy"): t for t in self.iterations}
+
+    @property
+    def judge(self) -> JudgeSettings:
+        """Return the judge of a recipe that uses one; a recipe without it is refused earlier."""
+        if self.recipe.judge is None:
+            raise ValueError(f"the recipe {self.recipe.name} has no judge")
+        return self.recipe.judge
+
     def loop(self, experiment: str) -> LoopSettings:
-        """Loop settings of an experiment; those of the recipe itself for what all share."""
+        """Return the loop settings of an experiment; for `shared`, those of the recipe itself."""
         return self.recipe.loop if experiment == SHARED else self.recipe.loop_of(experiment)
 
     def seed(self, asset: str) -> int:
-        """Seed of an asset. Experiments share it, so that they differ by their settings alone."""
+        """Return the seed of an asset. All experiments share it and differ by settings alone."""
         return derive_seed(self.recipe.seed, asset)
 
     @property
     def model_settings(self) -> dict[str, Any]:
-        """What every stage that loads a model depends on besides its own settings."""
+        """Return the settings that every stage with a model depends on, besides its own."""
         return {"dtype": self.recipe.model.dtype, "seed": self.recipe.seed}

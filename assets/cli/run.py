@@ -22,7 +22,7 @@ from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.logger import CONSOLE
 from assets.materialize import CONCERN, PLANNED
-from assets.staleness import name_of, read_by, stale_assets
+from assets.staleness import list_upstream, name_of, stale_assets
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from transforms.errors import InputError
@@ -162,7 +162,7 @@ def _upstream(definitions: dg.Definitions, until: list[str], experiment: str) ->
         name = due.pop()
         if name not in needed:
             needed.add(name)
-            due += read_by(graph.get(known[name]), experiment)
+            due += list_upstream(graph.get(known[name]), experiment)
     return needed
 
 

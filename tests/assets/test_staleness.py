@@ -82,7 +82,7 @@ def test_speed_settings_rerun_nothing(stale) -> None:
 def test_asking_again_for_an_iteration(finished: Lake, tiny_recipe: Recipe) -> None:
     definitions = build_definitions(tiny_recipe, finished.root)
     after = stale_assets(definitions, finished, "iterative", ["iteration_2/scores"])
-    assert after["iteration_2/scores"] == "asked for"
+    assert after["iteration_2/scores"] == "requested"
     assert "iteration_2/generations" not in after
     assert "iteration_2/policy" in after
 

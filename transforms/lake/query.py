@@ -161,7 +161,7 @@ def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     return query(connection, _statement("checks", name))
 
 
-def select_slice(failures: pl.DataFrame, rows: Mapping[str, str | int]) -> pl.DataFrame:
+def select_slice(failures: pl.DataFrame, rows: Mapping[str, object]) -> pl.DataFrame:
     """Keep a check's rows of a slice; rows without the slice's column lie in every one."""
     for column, value in rows.items():
         if column in failures.columns:

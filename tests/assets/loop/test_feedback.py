@@ -10,7 +10,7 @@ import pytest
 from assets.definitions import build_definitions
 from assets.loop.oracles import write_labels
 from assets.materialize import Step
-from assets.staleness import name_of, read_by
+from assets.staleness import list_upstream, name_of
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
@@ -34,10 +34,10 @@ def test_only_a_recipe_with_feedback_draws_it(
 def test_scores_read_the_refreshed_model_of_their_iteration(make_tiny) -> None:
     graph = build_definitions(make_tiny(REFRESHED), "unused").resolve_asset_graph()
     scores = graph.get(dg.AssetKey(["iteration_2", "scores"]))
-    assert "iteration_2/reward_model" in read_by(scores, "refreshed")
-    assert "reward_model" not in read_by(scores, "refreshed")
-    assert "reward_model" in read_by(scores, "iterative")
-    assert "iteration_2/reward_model" not in read_by(scores, "iterative")
+    assert "iteration_2/reward_model" in list_upstream(scores, "refreshed")
+    assert "reward_model" not in list_upstream(scores, "refreshed")
+    assert "reward_model" in list_upstream(scores, "iterative")
+    assert "iteration_2/reward_model" not in list_upstream(scores, "iterative")
 
 
 def test_a_job_makes_nothing_for_an_experiment_without_feedback(make_tiny, tmp_path: Path) -> None:

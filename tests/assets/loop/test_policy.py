@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from assets.cli.reproduce import read_training, retrain
 from assets.definitions import build_definitions
-from assets.staleness import read_by
+from assets.staleness import list_upstream
 from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect, list_checks
 
@@ -128,7 +128,9 @@ def test_an_experiment_reads_what_its_objective_needs(make_tiny) -> None:
                 if key.path == ["iteration_2", "policy"])  # fmt: skip
     models = ["iteration_1/policy", "sft_policy"]
     scored = ["iteration_2/generations", "iteration_2/scores", "prompts"]
-    assert read_by(node, "ipo") == sorted([*models, "iteration_2/dpo_pairs"])
-    assert read_by(node, "raft") == sorted(["iteration_1/policy", *scored])
-    assert read_by(node, "kto") == sorted([*models, *scored])
-    assert read_by(node, "rloo") == sorted([*models, "prompts", "prompt_splits", "reward_model"])
+    assert list_upstream(node, "ipo") == sorted([*models, "iteration_2/dpo_pairs"])
+    assert list_upstream(node, "raft") == sorted(["iteration_1/policy", *scored])
+    assert list_upstream(node, "kto") == sorted([*models, *scored])
+    assert list_upstream(node, "rloo") == sorted(
+        [*models, "prompts", "prompt_splits", "reward_model"]
+    )

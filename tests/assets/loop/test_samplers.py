@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.definitions import build_definitions
-from assets.staleness import name_of, read_by
+from assets.staleness import list_upstream, name_of
 from training import generation
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
@@ -28,10 +28,10 @@ def test_an_experiment_reads_the_policies_that_it_samples(make_tiny: Callable[..
     nodes = {name_of(key): graph.get(key) for key in graph.get_all_asset_keys()}
     split = ["prompt_splits", "prompts"]
     third, second = nodes["iteration_3/generations"], nodes["iteration_2/generations"]
-    assert read_by(third, "iterative") == ["iteration_2/policy", *split]
-    assert read_by(third, "mix") == ["iteration_1/policy", "iteration_2/policy", *split]
-    assert read_by(third, "far") == ["iteration_2/policy", *split, "sft_policy"]
-    assert read_by(second, "mix") == ["iteration_1/policy", *split, "sft_policy"]
+    assert list_upstream(third, "iterative") == ["iteration_2/policy", *split]
+    assert list_upstream(third, "mix") == ["iteration_1/policy", "iteration_2/policy", *split]
+    assert list_upstream(third, "far") == ["iteration_2/policy", *split, "sft_policy"]
+    assert list_upstream(second, "mix") == ["iteration_1/policy", *split, "sft_policy"]
 
 
 def test_a_training_keeps_the_steps_that_are_sampled(make_tiny: Callable[..., Recipe]) -> None:
@@ -90,8 +90,8 @@ def test_adaptive_n_reads_the_reward_model(make_tiny: Callable[..., Recipe]) -> 
     graph = build_definitions(make_tiny(*ADAPTIVE), "unused").resolve_asset_graph()
     nodes = {name_of(key): graph.get(key) for key in graph.get_all_asset_keys()}
     drawn = nodes["iteration_1/generations"]
-    assert "reward_model" in read_by(drawn, "adaptive")
-    assert "reward_model" not in read_by(drawn, "iterative")
+    assert "reward_model" in list_upstream(drawn, "adaptive")
+    assert "reward_model" not in list_upstream(drawn, "iterative")
     assert set(drawn.metadata["settings/iterative"].value) == {"sampling", "dtype", "seed"}
     assert "pairs" in drawn.metadata["settings/adaptive"].value
 
