@@ -47,7 +47,7 @@ class Study:
 
     def loop(self, experiment: str) -> LoopSettings:
         """Return the loop settings of an experiment; for `shared`, those of the recipe itself."""
-        return self.recipe.loop if experiment == SHARED else self.recipe.loop_of(experiment)
+        return self.recipe.loop if experiment == SHARED else self.recipe.resolve_loop(experiment)
 
     def seed(self, asset: str) -> int:
         """Return the seed of an asset. All experiments share it and differ by settings alone."""

@@ -27,7 +27,7 @@ from training.models.initial_model import make_tiny_model
 from training.models.rendering import tokenize_prompts
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
-from transforms.identity import message_id
+from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
 from transforms.pairs.responses import Keys, sampling_id
 from transforms.pairs.sampler_places import Draw
@@ -40,7 +40,7 @@ def make_prompts(count: int) -> pl.DataFrame:
     draw = random.Random(0)
     texts = [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) + f" {i}" for i in range(count)]
     prompts = pl.DataFrame({"prompt": [[{"role": "user", "content": text}] for text in texts]})
-    return prompts.select(message_id("prompt").alias("prompt_id"), "prompt")
+    return prompts.select(identify_messages("prompt").alias("prompt_id"), "prompt")
 
 
 def run_bare(

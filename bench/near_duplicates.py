@@ -33,7 +33,7 @@ import typer
 from memory import peak_mib
 
 from transforms.prompts.near_duplicates import find_near_duplicates
-from transforms.prompts.shingles import folded
+from transforms.prompts.shingles import fold_text
 from transforms.settings.prompts import NearDuplicateSettings
 
 SETTINGS = NearDuplicateSettings()
@@ -106,7 +106,7 @@ def drop_peer(prompts: pl.DataFrame) -> pl.DataFrame:
     from datasketch import MinHash, MinHashLSH
 
     size = SETTINGS.shingle_chars
-    texts = prompts.select(folded(pl.col("text"))).to_series()
+    texts = prompts.select(fold_text(pl.col("text"))).to_series()
     tokens = (
         [text[i : i + size].encode() for i in range(max(len(text) - size + 1, 1))] for text in texts
     )
@@ -142,7 +142,7 @@ def judge(
     prompts: pl.DataFrame, planted: dict[str, str], dropped: list[tuple[str, str]]
 ) -> dict[str, float]:
     """Recall of the planted copies and precision of what was dropped, by Python sets."""
-    folded_texts = prompts.select("prompt_id", folded(pl.col("text"))).rows()
+    folded_texts = prompts.select("prompt_id", fold_text(pl.col("text"))).rows()
     texts, size = dict(folded_texts), SETTINGS.shingle_chars
 
     def alike(one: str, other: str) -> bool:

@@ -22,14 +22,14 @@ from training.models.preference_forward import compare_pairs
 from training.recipe_file import load_recipe
 from training.scoring import score_pairs
 from training.settings.scoring import RankingSettings, ScoringSettings
-from transforms.identity import message_id
+from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures.reward_accuracy import as_rewards, pair_accuracy
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import gold_reward
-from transforms.sources.sample.task import label_agreement_ceiling, preference_rows
+from transforms.sources.sample.task import label_agreement_ceiling, make_preferences
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "quickstart.yaml"
 SIDES = ("chosen", "rejected")
@@ -38,9 +38,9 @@ SIDES = ("chosen", "rejected")
 def fresh_pairs(lake: Lake, task: SampleTaskSettings) -> pl.DataFrame:
     """Draw labelled pairs; pair_id, prompt_id, prompt, chosen, rejected."""
     rows = (
-        preference_rows(task)
+        make_preferences(task)
         .select(prompt=pl.col("chosen").list.head(1), **{s: pl.col(s).list.tail(1) for s in SIDES})
-        .with_columns(prompt_id=message_id("prompt"))
+        .with_columns(prompt_id=identify_messages("prompt"))
         .with_row_index("pair_id")
         .with_columns(pl.col("pair_id").cast(pl.String))
     )

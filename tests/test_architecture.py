@@ -49,7 +49,7 @@ def test_every_recipe_is_accepted(recipe: Path) -> None:
     loaded = load_recipe(recipe)
     assert loaded.name == recipe.stem
     for experiment in loaded.experiments:
-        loaded.loop_of(experiment)
+        loaded.resolve_loop(experiment)
 
 
 def circles(imports: Mapping[str, Collection[str]]) -> list[list[str]]:

@@ -38,7 +38,7 @@ from transforms.sources.intake.sources import Source, resolve
 Group = TypeVar("Group", bound=Settings)
 
 
-def _overridden(settings: Group, override: Mapping[str, Any], key: str) -> Group:
+def _override(settings: Group, override: Mapping[str, Any], key: str) -> Group:
     """Lay the override below a key of the recipe over settings, and validate the result."""
     try:
         return type(settings).model_validate(merge(settings.model_dump(), override))
@@ -105,7 +105,7 @@ class Recipe(Settings):
 
     @field_validator("benchmarks", mode="before")
     @classmethod
-    def _named_benchmarks(cls, benchmarks: Any) -> Any:
+    def _name_benchmarks(cls, benchmarks: Any) -> Any:
         """A benchmark that does not say which it is has its own name."""
         if not isinstance(benchmarks, Mapping):
             return benchmarks
@@ -115,15 +115,18 @@ class Recipe(Settings):
         }
 
     @model_validator(mode="after")
-    def _sources_are_known(self) -> Self:
-        roles = {role for source in self.resolved_sources() for role in source.roles}
+    def _require_known_sources(self) -> Self:
+        roles = {role for source in self.resolve_sources() for role in source.roles}
         for role in ("demonstrations", "preferences", "prompts"):
             if role not in roles:
                 raise ValueError(f"no source has the role {role}")
-        used = {f"{name}.mixture": model.mixture for name, model in self.trained_rankers().items()}
+        used = {
+            f"{name}.mixture": model.mixture
+            for name, model in self.resolve_trained_rankers().items()
+        }
         require_mixtures(
             self.mixtures,
-            preferences=[source.name for source in self.resolved_sources("preferences")],
+            preferences=[source.name for source in self.resolve_sources("preferences")],
             used={**used, "offline_mixture": self.offline_mixture},
         )
         for name, origin in self.evaluation_sets.items():
@@ -133,7 +136,7 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
-    def _gold_has_its_task(self) -> Self:
+    def _require_sample_task(self) -> Self:
         uses_task = self.gold or any(source.sample_task for source in self.sources.values())
         if uses_task and self.sample_task is None:
             raise ValueError(
@@ -144,8 +147,8 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
-    def _results_are_measured(self) -> Self:
-        if self.judge is None and (judged := [*self.judged_benchmarks()]):
+    def _require_measurements(self) -> Self:
+        if self.judge is None and (judged := [*self.select_judged_benchmarks()]):
             raise ValueError(f"benchmarks {', '.join(judged)}: a judge scores them; set `judge`")
         if self.promotion is not None:
             self.promotion.require_measured(
@@ -154,16 +157,16 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
-    def _experiments_fit(self) -> Self:
+    def _require_consistent_experiments(self) -> Self:
         if self.loop.sampling.responses_per_prompt < 2:
             raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
         for name, override in self.experiments.items():
             require_allowed(name, override)
-            loop = self.loop_of(name)
+            loop = self.resolve_loop(name)
             require_consistent(
                 name,
                 loop,
-                rankers=[*self.rankers()],
+                rankers=[*self.resolve_rankers()],
                 oracles=[
                     *(["gold"] if self.gold else []),
                     *(["judge"] if self.judge else []),
@@ -171,10 +174,10 @@ class Recipe(Settings):
                 ],
             )
             if loop.feedback is not None:
-                self.refresh_of(loop)
+                self.resolve_refresh(loop)
         return self
 
-    def resolved_sources(self, role: Role | None = None) -> list[Source]:
+    def resolve_sources(self, role: Role | None = None) -> list[Source]:
         """Look the sources up in the catalogue, all or those with a role.
 
         Raises:
@@ -183,7 +186,7 @@ class Recipe(Settings):
         found = [resolve(name, settings) for name, settings in self.sources.items()]
         return [source for source in found if role is None or role in source.roles]
 
-    def rankers(self) -> dict[str, Settings | None]:
+    def resolve_rankers(self) -> dict[str, Settings | None]:
         """Return the settings of what can rank responses, by the values of `loop.ranker`."""
         found: dict[str, Settings | None] = {}
         for kind in RANKER_KINDS:
@@ -194,24 +197,24 @@ class Recipe(Settings):
             overrides = getattr(self, kind.variants) if kind.variants else {}
             for name, override in overrides.items():
                 key = f"{kind.variants}.{name}"
-                found[f"{kind.name}_{name}"] = _overridden(settings, override, key)
+                found[f"{kind.name}_{name}"] = _override(settings, override, key)
         return found
 
-    def trained_rankers(self) -> dict[str, TrainedRankerSettings]:
+    def resolve_trained_rankers(self) -> dict[str, TrainedRankerSettings]:
         """Return the settings of the models that can rank responses, by asset."""
-        rankers = self.rankers().items()
+        rankers = self.resolve_rankers().items()
         return {name: one for name, one in rankers if isinstance(one, TrainedRankerSettings)}
 
-    def refresh_of(self, loop: LoopSettings) -> RewardModelSettings:
+    def resolve_refresh(self, loop: LoopSettings) -> RewardModelSettings:
         """Resolve the training settings of a refresh of the loop's reward model.
 
         Raises:
             InputError: an override that no reward model has.
         """
-        base = self.trained_rankers()[loop.ranker]
-        return _overridden(base, loop.feedback.reward_model, "feedback.reward_model")
+        base = self.resolve_trained_rankers()[loop.ranker]
+        return _override(base, loop.feedback.reward_model, "feedback.reward_model")
 
-    def judged_benchmarks(self) -> dict[str, JudgedSettings]:
+    def select_judged_benchmarks(self) -> dict[str, JudgedSettings]:
         """Settings of the benchmarks that the judge scores, by name."""
         return {
             name: settings
@@ -219,17 +222,17 @@ class Recipe(Settings):
             if isinstance(settings, JudgedSettings)
         }
 
-    def mixture(self, name: str) -> dict[str, MixtureSource]:
+    def resolve_mixture(self, name: str) -> dict[str, MixtureSource]:
         """Look up the parts of a mixture."""
         if name == EVERYTHING:
-            return {s.name: MixtureSource() for s in self.resolved_sources("preferences")}
+            return {s.name: MixtureSource() for s in self.resolve_sources("preferences")}
         return self.mixtures[name]
 
-    def loop_of(self, experiment: str) -> LoopSettings:
+    def resolve_loop(self, experiment: str) -> LoopSettings:
         """Resolve the loop settings of an experiment.
 
         Raises:
             KeyError: the recipe has no such experiment.
             InputError: it overrides what the loop does not have; all problems are listed.
         """
-        return _overridden(self.loop, self.experiments[experiment], f"experiments.{experiment}")
+        return _override(self.loop, self.experiments[experiment], f"experiments.{experiment}")

@@ -46,10 +46,10 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     layers = _read_layers(path)
-    layers.append(Layer("--set", _located(parse_overrides(overrides), path.parent)))
+    layers.append(Layer("--set", _resolve_paths(parse_overrides(overrides), path.parent)))
     keys: dict[str, Any] = {}
     for layer in layers:
-        keys = _lay(keys, layer.keys)
+        keys = _merge_layer(keys, layer.keys)
     try:
         return Recipe.model_validate(keys)
     except ValidationError as error:
@@ -57,7 +57,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
             error,
             f"recipe {path} is refused",
             model=Recipe,
-            place=lambda location: _origin(layers, location) if len(layers) > 2 else "",
+            place=lambda location: _find_origin(layers, location) if len(layers) > 2 else "",
         ) from None
 
 
@@ -80,7 +80,7 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
             remedy="for example base: quickstart.yaml",
         )
     layers = [] if base is None else _read_layers(path.parent / base, (*above, path))
-    return [*layers, Layer(str(path), _located(keys, path.parent))]
+    return [*layers, Layer(str(path), _resolve_paths(keys, path.parent))]
 
 
 def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     return keys
 
 
-def _located(keys: Any, folder: Path) -> Any:
+def _resolve_paths(keys: Any, folder: Path) -> Any:
     """Copy nested settings with paths below a folder made absolute."""
     if not isinstance(keys, Mapping):
         return keys
@@ -126,11 +126,11 @@ def _located(keys: Any, folder: Path) -> Any:
         elif key == "accelerate_config" and isinstance(value, str):
             located[key] = str((folder / value).resolve())
         else:
-            located[key] = _located(value, folder)
+            located[key] = _resolve_paths(value, folder)
     return located
 
 
-def _lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay a layer over those below it; null removes a named thing that is there."""
     keys = merge(below, above)
     for key in NAMED:
@@ -141,7 +141,7 @@ def _lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return keys
 
 
-def _origin(layers: Sequence[Layer], location: Location) -> str:
+def _find_origin(layers: Sequence[Layer], location: Location) -> str:
     """Return where the deepest part of a key was last written."""
 
     def depth(layer: Layer) -> int:

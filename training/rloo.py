@@ -47,7 +47,7 @@ from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.scoring import read_rewards
 from training.settings.objectives import RLOORun
 from transforms.errors import InputError
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 
 Messages = list[dict[str, str]]
 
@@ -132,7 +132,7 @@ def shuffle_prompts(
         row_key and prompt_id (the same), prompt, length (tokens).
     """
     ids = tokenize_prompts(tokenizer, prompts["prompt"].to_list())
-    order = hashed(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
+    order = hash_text(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
     return (
         prompts.with_columns(length=pl.Series([len(row) for row in ids]))
         .select(

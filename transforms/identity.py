@@ -35,14 +35,14 @@ def canonical_messages(column: str) -> pl.Expr:
     return pl.col(column).list.eval(turn).list.join("")
 
 
-def hashed(expression: pl.Expr) -> pl.Expr:
+def hash_text(expression: pl.Expr) -> pl.Expr:
     """Hash a text column (`digest`); null stays null."""
     return expression.chash.sha2_256().str.slice(0, 32)
 
 
-def message_id(column: str) -> pl.Expr:
+def identify_messages(column: str) -> pl.Expr:
     """Identify a message list: `prompt_id` when the column is a prompt."""
-    return hashed(canonical_messages(column))
+    return hash_text(canonical_messages(column))
 
 
 def derive_seed(seed: int, *names: str) -> int:

@@ -15,7 +15,7 @@ WORKERS = 2
 T, R = TypeVar("T"), TypeVar("R")
 
 
-def in_order(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+def map_in_order(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Apply a function in a few threads; results come in the order of the items, few at a time."""
     iterator = iter(items)
     with ThreadPoolExecutor(WORKERS) as pool:

@@ -56,7 +56,7 @@ def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None)
     model_bytes = weights and weights * WEIGHT_BYTES
     pairs = tables.get("preference_pairs")
     sft = _trained(recipe.sft, tables.get("demonstrations"), sides=1)
-    rankers = {name: _trained(one, pairs) for name, one in recipe.trained_rankers().items()}
+    rankers = {name: _trained(one, pairs) for name, one in recipe.resolve_trained_rankers().items()}
     iterations, prompts = recipe.loop.iterations, recipe.splits.prompts_per_iteration
     offline = _trained(recipe.loop.dpo.adapt_to_offline([prompts] * iterations), None)
     rows = [
@@ -68,7 +68,7 @@ def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None)
         ("baseline_evaluation", SHARED, *_evaluated(recipe, len(BASELINES))),
     ]
     for experiment in recipe.experiments:
-        loop = recipe.loop_of(experiment)
+        loop = recipe.resolve_loop(experiment)
         for t in range(1, iterations + 1):
             rows += _feedback(recipe, t, experiment, loop, model_bytes)
             rows += _chain(iteration_name(t), experiment, loop, prompts, model_bytes)
@@ -145,7 +145,7 @@ def _feedback(
     labels, sampled = loop.feedback.labels, loop.sampling.max_tokens
     pairs = round(t * labels * (1 + loop.feedback.replay))
     queue_bytes = labels * (ROW_BYTES + SIDES * sampled * TOKEN_BYTES)
-    trained = _trained(recipe.refresh_of(loop), pairs)
+    trained = _trained(recipe.resolve_refresh(loop), pairs)
     return [
         (iteration_asset(t, "label_queue"), experiment, labels, None, queue_bytes),
         (iteration_asset(t, "preference_labels"), experiment, labels, None, labels * ROW_BYTES),

@@ -179,12 +179,14 @@ def _read_rows(
         return rows, settings
     is_offline_dpo = isinstance(settings, DPOSettings)  # a ranker's own settings have its mixture
     mixture = recorded["mixture"] if is_offline_dpo else settings.mixture
-    rows = rows_by_split.training_pairs(
+    rows = rows_by_split.select_training_pairs(
         lake.read("preference_pairs", tables["preference_pairs"]),
         lake.read("mixture_pairs", tables["mixture_pairs"], mixture=mixture),
     )
     if is_offline_dpo:
-        prompts = rows_by_split.iteration_sizes(lake.read("prompt_splits", tables["prompt_splits"]))
+        prompts = rows_by_split.count_iteration_prompts(
+            lake.read("prompt_splits", tables["prompt_splits"])
+        )
         settings = settings.adapt_to_offline(prompts)
     return rows, settings
 

@@ -19,7 +19,7 @@ from transforms.settings.prompts import SplitSettings
 from transforms.settings.sources import Role
 from transforms.sources.intake import ledger, mixtures
 from transforms.sources.intake.ingest import standardise_demonstrations, standardise_pairs
-from transforms.sources.intake.standard_tables import refresh
+from transforms.sources.intake.standard_tables import update_slices
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
 
@@ -30,12 +30,12 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     held_out = (recipe.splits, recipe.loop.iterations)
 
     def raw_names(role: Role) -> list[str]:
-        return [f"raw_{source.name}" for source in recipe.resolved_sources(role)]
+        return [f"raw_{source.name}" for source in recipe.resolve_sources(role)]
 
     def options(role: Role) -> dict[str, Any]:
         return {
             source.name: {"entry": source.entry_name, "options": source.options.model_dump()}
-            for source in recipe.resolved_sources(role)
+            for source in recipe.resolve_sources(role)
         }
 
     def held_out_settings() -> dict[str, Any]:
@@ -74,10 +74,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         def hold_out(rows: pl.DataFrame) -> ledger.Split:
             return splits.hold_out_demonstrations(rows, *held_out)
 
-        done = refresh(
+        done = update_slices(
             step.lake,
             step.asset,
-            recipe.resolved_sources("demonstrations"),
+            recipe.resolve_sources("demonstrations"),
             held_out_settings(),
             lambda source: standardise_demonstrations(step.lake, source, hold_out),
         )
@@ -103,10 +103,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         def hold_out(rows: pl.DataFrame) -> ledger.Split:
             return splits.hold_out_pairs(rows, *held_out)
 
-        done = refresh(
+        done = update_slices(
             step.lake,
             step.asset,
-            recipe.resolved_sources("preferences"),
+            recipe.resolve_sources("preferences"),
             held_out_settings(),
             lambda source: standardise_pairs(step.lake, source, hold_out),
         )
@@ -121,7 +121,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         table=TABLES["mixture_pairs"],
         deps=("preference_pairs",),
         settings=lambda _: {
-            name: {source: part.model_dump() for source, part in recipe.mixture(name).items()}
+            name: {
+                source: part.model_dump() for source, part in recipe.resolve_mixture(name).items()
+            }
             for name in names
         },
         checks=("mixed_and_dropped_make_train",),
@@ -129,7 +131,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def mixture_pairs(step: Step) -> Made:
         """Duplicates, contradictions and pairs over a cap are dropped."""
-        counts = mixtures.write_mixtures(step.lake, {name: recipe.mixture(name) for name in names})
+        counts = mixtures.write_mixtures(
+            step.lake, {name: recipe.resolve_mixture(name) for name in names}
+        )
         version = step.lake.version("mixture_pairs")
         return Made(
             f"mixture_pairs@{version}",
@@ -154,7 +158,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         """Near duplicates and prompts that overlap with an evaluation set are dropped."""
         write_prompts(
             step.lake,
-            recipe.resolved_sources("prompts"),
+            recipe.resolve_sources("prompts"),
             recipe.prompts,
             screened=bool(recipe.evaluation_sets),
         )

@@ -26,7 +26,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 def _raw_tables(study: Study) -> Iterator[dg.AssetsDefinition]:
     recipe = study.recipe
-    for source in recipe.resolved_sources():
+    for source in recipe.resolve_sources():
         task = recipe.sample_task if recipe.sources[source.name].sample_task else None
         settings = {
             "entry": source.entry_name,

@@ -66,9 +66,9 @@ def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinitio
     )
     def prompt_map(step: Step) -> Made:
         """Positions are from t-SNE, topics from k-means, as in the paper's Figure 7."""
-        from transforms.prompts.prompt_map import map_prompts, prompts_to_map
+        from transforms.prompts.prompt_map import map_prompts, select_prompts_to_map
 
-        prompts = prompts_to_map(
+        prompts = select_prompts_to_map(
             step.lake.read("prompts"), step.lake.read("prompt_splits"), settings
         )
         points = map_prompts(prompts, settings, _embeddings(prompts, settings))

@@ -65,7 +65,9 @@ def validation_answers(
         return rows.filter(split="validation").unique(key, keep="first", maintain_order=True)
     [policy] = checkpoints.find_checkpoints(lake, {policy_id})
     require_model(policy.path)
-    prompts = rows_by_split.held_out_prompts(lake.read("prompts"), lake.read("prompt_splits"))
+    prompts = rows_by_split.select_held_out_prompts(
+        lake.read("prompts"), lake.read("prompt_splits")
+    )
     step.log.info(
         f"{step.asset}: the current policy {short_id(policy_id)} answers the prompts of today"
     )

@@ -80,7 +80,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
     def evaluate_all(step: Step, models: Sequence[str]) -> Made:
         """Answer, measure and summarise the models; contrast each with every baseline."""
-        prompts = rows_by_split.held_out_prompts(
+        prompts = rows_by_split.select_held_out_prompts(
             step.lake.read("prompts"), step.lake.read("prompt_splits")
         )
         reference = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)

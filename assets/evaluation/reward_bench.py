@@ -32,7 +32,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the results of each ranker and Table 2; none where the recipe names no bench set."""
     if not study.recipe.reward_bench:
         return []
-    rankers = [find_ranker(study, study.recipe.loop, name) for name in study.recipe.rankers()]
+    rankers = [
+        find_ranker(study, study.recipe.loop, name) for name in study.recipe.resolve_rankers()
+    ]
     return [
         *(_build_results(study, ranker) for ranker in rankers),
         report_asset(study, REPORT, [_key(ranker) for ranker in rankers]),

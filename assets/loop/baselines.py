@@ -35,8 +35,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         """
         policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
-        pairs = rows_by_split.training_pairs(step.lake.read("preference_pairs"), mixture)
-        prompts = rows_by_split.iteration_sizes(step.lake.read("prompt_splits"))
+        pairs = rows_by_split.select_training_pairs(step.lake.read("preference_pairs"), mixture)
+        prompts = rows_by_split.count_iteration_prompts(step.lake.read("prompt_splits"))
         settings = step.loop.dpo.adapt_to_offline(prompts)
         return train(step, "dpo", pairs, settings, start=policy, reference=policy)
 

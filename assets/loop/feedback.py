@@ -129,7 +129,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         deps=(*last_models, *tables, *old_pairs),
         reads=lambda loop: (last_model(loop), *tables, *old_pairs),
         settings=lambda loop: {
-            "reward_model": study.recipe.refresh_of(loop).dump_decisive(),
+            "reward_model": study.recipe.resolve_refresh(loop).dump_decisive(),
             "oracle": loop.feedback.oracle,
             "replay": loop.feedback.replay,
             **study.model_settings,
@@ -141,7 +141,7 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
         **common,
     )
     def reward_model(step: Step) -> Made:
-        feedback, settings = step.loop.feedback, study.recipe.refresh_of(step.loop)
+        feedback, settings = step.loop.feedback, study.recipe.resolve_refresh(step.loop)
         last = checkpoints.find_latest(step.lake, last_model(step.loop), step.experiment)
         rows = refresh_pairs(
             step.lake,

@@ -52,7 +52,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(step, "sft", rows, recipe.sft, start=model)
 
-    rankers = (_build_ranker(study, name) for name in recipe.trained_rankers())
+    rankers = (_build_ranker(study, name) for name in recipe.resolve_trained_rankers())
     return [initial_model_, sft_policy, *rankers]
 
 
@@ -77,7 +77,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
-        rows = rows_by_split.training_pairs(pairs, mixture)
+        rows = rows_by_split.select_training_pairs(pairs, mixture)
         made = train(step, ranker.kind, rows, settings, start=policy)
         return Made(made.output_id, {**made.metadata, **ranker.validate(step)})
 

@@ -27,7 +27,7 @@ from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
 from transforms.measures.length_control import win_rates
 from transforms.public_sets.chat import ARENA_HARD, ARENA_HARD_V2, DIFFICULTIES, MT_BENCH
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.set_files import read_fitting
+from transforms.sources.files.set_files import read_strict
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -36,7 +36,7 @@ DATA = Path(
 
 def read(name: str, native: dict) -> pl.DataFrame:
     """Read a file of the data folder in its native columns."""
-    return pl.concat(read_fitting(name, OriginSettings(files=(str(DATA / name),)), native))
+    return pl.concat(read_strict(name, OriginSettings(files=(str(DATA / name),)), native))
 
 
 def show_alpaca_eval() -> None:

@@ -7,9 +7,9 @@ figures are computed with. Not here: the figures of our own models (`transforms.
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.identity import message_id
+from transforms.identity import identify_messages
 from transforms.measures.length_control import LengthControl
-from transforms.sources.layouts.conversations import turn
+from transforms.sources.layouts.conversations import make_turn
 
 ANNOTATIONS = {
     **dict.fromkeys(("instruction", "output_1", "output_2"), pl.String),
@@ -50,11 +50,11 @@ def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
     """
     preference = pl.col("preference")
     identified = raw.drop_nulls("preference").with_columns(
-        prompt=turn("user", pl.col("instruction"))
+        prompt=make_turn("user", pl.col("instruction"))
     )
     return identified.select(
         "instruction",
-        prompt_id=message_id("prompt"),
+        prompt_id=identify_messages("prompt"),
         preference=pl.when(preference == 0).then(0.5).otherwise(preference - 1),
         response_chars=pl.col("output_2").str.len_chars().cast(pl.Int64),
         baseline_chars=pl.col("output_1").str.len_chars().cast(pl.Int64),

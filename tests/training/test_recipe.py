@@ -12,8 +12,8 @@ QUICKSTART = ROOT / "recipes" / "quickstart.yaml"
 
 def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
     recipe = load_recipe(QUICKSTART)
-    assert recipe.loop_of("iterative") == recipe.loop
-    moving = recipe.loop_of("moving_reference")
+    assert recipe.resolve_loop("iterative") == recipe.loop
+    moving = recipe.resolve_loop("moving_reference")
     assert moving.reference == "previous"
     assert moving.model_copy(update={"reference": "initial"}) == recipe.loop
 
@@ -110,8 +110,8 @@ def test_a_refresh_overrides_the_training_of_the_experiments_reward_model() -> N
     recipe = load_recipe(
         QUICKSTART, ["reward_models.long.epochs=3", f"experiments.refreshed={feedback}"]
     )
-    base = recipe.trained_rankers()["reward_model_long"]
-    assert recipe.refresh_of(recipe.loop_of("refreshed")) == base.model_copy(
+    base = recipe.resolve_trained_rankers()["reward_model_long"]
+    assert recipe.resolve_refresh(recipe.resolve_loop("refreshed")) == base.model_copy(
         update={"learning_rate": 2e-4}
     )
 

@@ -75,7 +75,7 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path) -> None
     assert recipe.sources[first].files == (str(tmp_path / "own.jsonl"),)
     assert recipe.sources[first].max_rows == 3
     assert recipe.sft.accelerate_config == str(tmp_path / "low" / "fsdp.yaml")
-    assert recipe.loop_of("sharded").dpo.accelerate_config == str(tmp_path / "own.yaml")
+    assert recipe.resolve_loop("sharded").dpo.accelerate_config == str(tmp_path / "own.yaml")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from training.models.rendering import load_tokenizer
 from training.reward_model import tokenize_pairs, train_reward_model
 from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
-from transforms.identity import message_id
-from transforms.prompts.rows_by_split import reward_validation_pairs, training_pairs
+from transforms.identity import identify_messages
+from transforms.prompts.rows_by_split import select_reward_validation_pairs, select_training_pairs
 from transforms.prompts.splits import hold_out_pairs
 from transforms.settings.prompts import SplitSettings
 
@@ -70,8 +70,8 @@ def test_no_prompt_is_trained_on_and_validated_on():
     prompts = [[{"role": "user", "content": f"prompt {i // 3}"}] for i in range(900)]
     score = pl.lit(None, dtype=pl.Float64)
     pairs = pl.DataFrame({"prompt": prompts, **sides}).with_columns(
-        prompt_id=message_id("prompt"),
-        pair_id=message_id("chosen"),
+        prompt_id=identify_messages("prompt"),
+        pair_id=identify_messages("chosen"),
         source=pl.lit("s"),
         row_key=pl.int_range(900).cast(pl.String),
         chosen_score=score,
@@ -80,7 +80,7 @@ def test_no_prompt_is_trained_on_and_validated_on():
     )
     kept, _ = hold_out_pairs(pairs, SplitSettings(), 3)
     train = kept.filter(split="train").select("source", "pair_id", copies=1)
-    trained, validated = training_pairs(kept, train), reward_validation_pairs(kept)
+    trained, validated = select_training_pairs(kept, train), select_reward_validation_pairs(kept)
     assert min(trained.height, validated.height) > 0
     assert trained.height + validated.height == kept.height
     assert trained.join(validated, on="prompt_id").is_empty()

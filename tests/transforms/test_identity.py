@@ -5,14 +5,14 @@ from transforms.identity import (
     derive_seed,
     digest,
     digest_settings,
-    message_id,
+    identify_messages,
 )
 from transforms.lake.schemas.columns import MESSAGES
 
 
 def ids(*prompts):
     frame = pl.DataFrame({"prompt": prompts}, schema={"prompt": MESSAGES})
-    return frame.select(message_id("prompt")).to_series().to_list()
+    return frame.select(identify_messages("prompt")).to_series().to_list()
 
 
 def turn(role, content):

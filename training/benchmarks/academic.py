@@ -38,7 +38,7 @@ from transforms.benchmarks.items import read_items
 from transforms.benchmarks.results import summarise
 from transforms.identity import digest_settings
 from transforms.public_sets.registry import HARNESSES, METRICS
-from transforms.sources.files.reading import origin_fingerprint
+from transforms.sources.files.reading import fingerprint_origin
 from transforms.sources.files.set_files import locate_parts
 
 NO_ANSWER = "[invalid]"
@@ -82,7 +82,7 @@ class AcademicBenchmark:
         self.source = f"{HARNESS}, {settings.engine} {_version(settings.engine)}"
         self.benchmark_id = digest_settings(
             {
-                "data": {part: origin_fingerprint(origin) for part, origin in data.items()},
+                "data": {part: fingerprint_origin(origin) for part, origin in data.items()},
                 "settings": settings.dump_decisive() | {"shots": settings.examples},
                 "harness": HARNESS,
                 "dtype": dtype,

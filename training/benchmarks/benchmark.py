@@ -22,7 +22,7 @@ from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.errors import InputError
-from transforms.sources.files.reading import origin_fingerprint
+from transforms.sources.files.reading import fingerprint_origin
 from transforms.sources.files.set_files import locate_parts
 
 
@@ -144,7 +144,7 @@ def _open_judged(
         settings,
         judge,
         sampling,
-        data={part: origin_fingerprint(origin) for part, origin in data.items()},
+        data={part: fingerprint_origin(origin) for part, origin in data.items()},
         seed=seed,
         dtype=dtype,
     )

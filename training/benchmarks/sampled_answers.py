@@ -14,7 +14,7 @@ from training.engine.sampler import Sampler
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import ANSWERS
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.sources.layouts.conversations import exchange, joined, turn
+from transforms.sources.layouts.conversations import append_response, join_conversations, make_turn
 
 QUESTIONS = {
     "subset": pl.String,
@@ -98,15 +98,15 @@ def _ask(
     description: str,
 ) -> None:
     """Ask one turn of every question; `commit` gets the rows of `held` with its answer added."""
-    said = turn("user", pl.col("turns").list.get(number))
-    asked = held.with_columns(prompt=joined(pl.col("prompt"), said))
+    said = make_turn("user", pl.col("turns").list.get(number))
+    asked = held.with_columns(prompt=join_conversations(pl.col("prompt"), said))
 
     def with_answer(rows: pl.DataFrame) -> pl.DataFrame:
         answers = rows.select("response", "finish_reason", item="prompt_id")
         return (
             asked.join(answers, on="item")
             .with_columns(
-                prompt=exchange(pl.col("prompt"), pl.col("response")),
+                prompt=append_response(pl.col("prompt"), pl.col("response")),
                 answers=pl.concat_list("answers", "response"),
                 was_cut=pl.col("was_cut") | (pl.col("finish_reason") == "length"),
             )

@@ -10,7 +10,7 @@ whole. A judge has seen only the pairs that somebody asked it for: `pairs` says 
 
 import polars as pl
 
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures.clustered import higher
@@ -81,7 +81,7 @@ def _by_verdicts(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
     texts = [pl.min_horizontal("response", "response_other"),
              pl.max_horizontal("response", "response_other")]  # fmt: skip
     named = pairs.with_columns(
-        comparison_id=hashed(pl.concat_str("prompt_id", *texts, separator=FIELD))
+        comparison_id=hash_text(pl.concat_str("prompt_id", *texts, separator=FIELD))
     )
     share = pl.col("first_share")
     joined = named.join(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from transforms.prompts.ngrams import hash_windows, window_starts
+from transforms.prompts.ngrams import find_window_starts, hash_windows
 
 REFUSALS = Path(__file__).with_name("refusal_phrases.txt")
 
@@ -26,7 +26,7 @@ def repeated_ngrams(texts: pl.Series, size: int = 4) -> pl.Series:
     """
     words = texts.fill_null("").str.extract_all(r"\S+")
     codes = words.explode(empty_as_null=False).hash().to_numpy()
-    starts, counts = window_starts(words.list.len().to_numpy().astype("int64"), size)
+    starts, counts = find_window_starts(words.list.len().to_numpy().astype("int64"), size)
     numbers = np.arange(len(texts), dtype=np.uint32)
     ngrams = pl.DataFrame(
         {"text": numbers.repeat(counts), "ngram": hash_windows(codes, size)[starts]}

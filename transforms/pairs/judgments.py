@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -50,7 +50,7 @@ def round_robin(responses: pl.DataFrame) -> RoundRobin:
         )
         .with_columns(
             comparison_id=pl.when(pl.col("first") != pl.col("second")).then(
-                hashed(pl.concat_str("prompt_id", "first", "second", separator=FIELD))
+                hash_text(pl.concat_str("prompt_id", "first", "second", separator=FIELD))
             )
         )
     )

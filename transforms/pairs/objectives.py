@@ -18,7 +18,7 @@ from transforms.pairs import unpaired
 from transforms.pairs.best_of_n import best_of_n
 from transforms.pairs.dpo_pairs import length_penalty
 from transforms.pairs.responses import NEWEST, pairs_between, prompts_of, with_rewards
-from transforms.prompts.rows_by_split import iteration_splits
+from transforms.prompts.rows_by_split import list_iteration_splits
 from transforms.settings.pairs import PairSettings
 
 SCORED = ("generations", "scores", "prompts")
@@ -124,7 +124,7 @@ def read_best_of_n(lake: Lake, part: TrainedPart) -> Rows:
 
 def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
     """Read the prompts that the training samples itself: prompt_id, prompt; by prompt_id."""
-    splits = part.splits or iteration_splits(
+    splits = part.splits or list_iteration_splits(
         lake.read("prompt_splits", part.versions.get("prompt_splits"))
     )
     return prompts_of(lake, splits, part.versions), NONE_DROPPED

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 
 Rule = Callable[[pl.DataFrame], pl.DataFrame]
 
@@ -33,7 +33,7 @@ def best_vs_random(ranked: pl.DataFrame) -> pl.DataFrame:
     It is the one whose hash of prompt_id and response_index is lowest, so that the choice is the
     same on every machine and in every order of rows, and another prompt's is no part of it.
     """
-    drawn = hashed(pl.concat_str("prompt_id", "response_index", separator=FIELD))
+    drawn = hash_text(pl.concat_str("prompt_id", "response_index", separator=FIELD))
     others = ranked.filter(pl.col("place") > 0).with_columns(drawn=drawn)
     return _with_the_best(others.filter(pl.col("drawn") == pl.col("drawn").min().over("prompt_id")))
 

@@ -6,7 +6,7 @@ from. Not here: their log-probabilities, the training (`training.kto`).
 
 import polars as pl
 
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 from transforms.pairs.dpo_pairs import as_turn, ranked
 from transforms.settings.pairs import PairSettings
 
@@ -75,7 +75,7 @@ def mismatched(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
         The rows with KL_completion, a message list.
     """
     text = pl.col("completion").list.last().struct.field("content")
-    order = hashed(
+    order = hash_text(
         pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id", pl.lit(FIELD), text)
     )
     shuffled = rows.with_columns(order=order).sort("order", "label").drop("order")

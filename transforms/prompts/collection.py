@@ -17,7 +17,12 @@ from transforms.prompts.near_duplicates import find_near_duplicates
 from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
 from transforms.settings.prompts import PromptSettings
 from transforms.sources.intake.duplicates import FirstSeen
-from transforms.sources.intake.ledger import accounts, forget, write_account, write_ledger
+from transforms.sources.intake.ledger import (
+    delete_records,
+    read_accounts,
+    write_account,
+    write_ledger,
+)
 from transforms.sources.intake.sources import Source
 from transforms.sources.layouts.rules import Rule, apply_rules
 
@@ -54,8 +59,8 @@ def write_prompts(
     lake.overwrite("prompts", collection.prompts)
     for source in sources:
         write_account(lake, "prompts", source, collection.rows_in[source.name])
-    for gone in sorted(set(accounts(lake, "prompts")) - set(collection.rows_in)):
-        forget(lake, "prompts", gone)
+    for gone in sorted(set(read_accounts(lake, "prompts")) - set(collection.rows_in)):
+        delete_records(lake, "prompts", gone)
 
 
 def collect_prompts(
@@ -84,8 +89,8 @@ def collect_prompts(
             kept.append(first)
             dropped += [broken, repeated]
     prompts = pl.concat(kept)
-    prompts, alike = _without_near_duplicates(prompts, settings)
-    prompts, contaminated, spans = _without_contaminated(prompts, settings, evaluation_texts)
+    prompts, alike = _drop_near_duplicates(prompts, settings)
+    prompts, contaminated, spans = _drop_contaminated(prompts, settings, evaluation_texts)
     return Collection(
         prompts.select(list(schema_of("prompts"))),
         pl.concat([*dropped, alike, contaminated]),
@@ -94,7 +99,7 @@ def collect_prompts(
     )
 
 
-def _without_near_duplicates(
+def _drop_near_duplicates(
     prompts: pl.DataFrame, settings: PromptSettings
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     if settings.near_duplicates is None:
@@ -108,7 +113,7 @@ def _without_near_duplicates(
     )
 
 
-def _without_contaminated(
+def _drop_contaminated(
     prompts: pl.DataFrame, settings: PromptSettings, evaluation_texts: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     texts = prompts.select("prompt_id", text=prompt_text())

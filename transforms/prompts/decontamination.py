@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from transforms.prompts.ngrams import bounded_slices, hash_windows, window_starts
+from transforms.prompts.ngrams import cut_into_slices, find_window_starts, hash_windows
 from transforms.settings.prompts import DecontaminationSettings
 
 NO_WORD = r"[^\p{L}\p{M}\p{N}\p{Z}\t\n\v\f\r]+"
@@ -35,7 +35,7 @@ CONTAMINATED = {
 }
 
 
-def normalised(text: pl.Expr) -> pl.Expr:
+def normalise(text: pl.Expr) -> pl.Expr:
     """Words of a text: lower case, nothing but letters, marks, digits, one space between words."""
     words = text.str.to_lowercase().str.replace_all(NO_WORD, "")
     return words.str.replace_all(BLANK, " ").str.strip_chars(" ")
@@ -59,18 +59,18 @@ def find_contaminated(
         (the longest run of words that both have, normalised; of equally long ones the first).
     """
     n = settings.ngram_words
-    words = normalised(pl.col("text")).alias("words")
+    words = normalise(pl.col("text")).alias("words")
     items = evaluation_texts.select("evaluation_set", "item", words)
     items = items.filter(pl.col("words") != "")
     dictionary = pl.Enum(items["words"].str.split(" ").explode().drop_nulls().unique().sort())
-    coded_items = _code(items["words"], dictionary)
-    item_grams = _grams(coded_items, n)
+    coded_items = _encode_words(items["words"], dictionary)
+    item_grams = _find_ngrams(coded_items, n)
     found = []
-    for part in bounded_slices(prompts["text"].str.len_chars().to_numpy(), PART_CHARS):
+    for part in cut_into_slices(prompts["text"].str.len_chars().to_numpy(), PART_CHARS):
         texts = prompts[part].select("prompt_id", words)
-        found.append(_equal_texts(texts, items, n))
-        coded = _code(texts["words"], dictionary)
-        spans = _shared_spans(_grams(coded, n), coded, item_grams, coded_items, n)
+        found.append(_find_equal_texts(texts, items, n))
+        coded = _encode_words(texts["words"], dictionary)
+        spans = _find_shared_spans(_find_ngrams(coded, n), coded, item_grams, coded_items, n)
         named = items[spans["row_item"]].select("evaluation_set", "item")
         shared = pl.concat([texts[spans["row"]], named, spans], how="horizontal")
         run = pl.col("words").str.split(" ").list.slice("first", "length").list.join(" ")
@@ -88,15 +88,15 @@ class _Coded(NamedTuple):
     """i64[texts]: words."""
 
 
-def _code(words: pl.Series, dictionary: pl.Enum) -> _Coded:
+def _encode_words(words: pl.Series, dictionary: pl.Enum) -> _Coded:
     split = words.str.split(" ")
     codes = split.explode().cast(dictionary, strict=False).to_physical().cast(pl.UInt64) + 1
     return _Coded(codes.fill_null(0).to_numpy(), split.list.len().to_numpy().astype(np.int64))
 
 
-def _grams(texts: _Coded, n: int) -> pl.DataFrame:
+def _find_ngrams(texts: _Coded, n: int) -> pl.DataFrame:
     """N-grams of known words: hash, row of the text, start (words before it in all texts)."""
-    starts, counts = window_starts(texts.lengths, n)
+    starts, counts = find_window_starts(texts.lengths, n)
     rows = np.repeat(np.arange(len(counts)), counts)
     unknown = np.concatenate([[0], np.cumsum(texts.codes == 0)])
     known = unknown[starts + n] == unknown[starts]
@@ -104,12 +104,12 @@ def _grams(texts: _Coded, n: int) -> pl.DataFrame:
     return pl.DataFrame({"hash": hashes[starts[known]], "row": rows[known], "start": starts[known]})
 
 
-def _equal_texts(texts: pl.DataFrame, items: pl.DataFrame, n: int) -> pl.DataFrame:
+def _find_equal_texts(texts: pl.DataFrame, items: pl.DataFrame, n: int) -> pl.DataFrame:
     short = items.filter(pl.col("words").str.count_matches(" ") < n - 1)
     return texts.join(short, on="words").select("prompt_id", "evaluation_set", "item", span="words")
 
 
-def _shared_spans(
+def _find_shared_spans(
     grams: pl.DataFrame, texts: _Coded, item_grams: pl.DataFrame, items: _Coded, n: int
 ) -> pl.DataFrame:
     """Longest shared run of each text and item: row, row_item, first (word of the text), length."""
@@ -117,16 +117,18 @@ def _shared_spans(
     hits = grams.join(times, on="hash").sort("start")
     matches_of_a_row = np.bincount(hits["row"], weights=hits["items"], minlength=1)
     spans = []
-    for rows in bounded_slices(matches_of_a_row, PART_MATCHES):
+    for rows in cut_into_slices(matches_of_a_row, PART_MATCHES):
         here = hits.filter(pl.col("row").is_between(rows.start, rows.stop - 1))
         matches = here.join(item_grams, on="hash", suffix="_item")
-        spans.append(_merge(_verified(matches, texts, items, n), n))
+        spans.append(_merge_ngrams(_drop_hash_collisions(matches, texts, items, n), n))
     before = np.cumsum(texts.lengths) - texts.lengths
     longest = pl.concat(spans)
     return longest.with_columns(first=pl.col("start") - before[longest["row"].to_numpy()])
 
 
-def _verified(matches: pl.DataFrame, texts: _Coded, items: _Coded, n: int) -> pl.DataFrame:
+def _drop_hash_collisions(
+    matches: pl.DataFrame, texts: _Coded, items: _Coded, n: int
+) -> pl.DataFrame:
     """Leave out n-grams that share a hash and not the words."""
     here, there = matches["start"].to_numpy(), matches["start_item"].to_numpy()
     same = np.ones(matches.height, bool)
@@ -135,7 +137,7 @@ def _verified(matches: pl.DataFrame, texts: _Coded, items: _Coded, n: int) -> pl
     return matches.filter(pl.Series(same, dtype=pl.Boolean))
 
 
-def _merge(matches: pl.DataFrame, n: int) -> pl.DataFrame:
+def _merge_ngrams(matches: pl.DataFrame, n: int) -> pl.DataFrame:
     """Join n-grams that follow one another in both texts; keep the longest run of a pair."""
     pair = ["row", "row_item"]
     in_order = matches.with_columns(shift=pl.col("start") - pl.col("start_item")).sort(

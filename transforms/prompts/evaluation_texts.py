@@ -14,7 +14,7 @@ from transforms.lake.enforcement import enforce_schema
 from transforms.public_sets.benchmark_set import Part
 from transforms.public_sets.registry import BENCHMARK_SETS, SCREENINGS
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.set_files import locate, read_fitting
+from transforms.sources.files.set_files import locate, read_strict
 
 
 def resolve_evaluation_set(name: str, origin: OriginSettings) -> OriginSettings:
@@ -23,7 +23,7 @@ def resolve_evaluation_set(name: str, origin: OriginSettings) -> OriginSettings:
     Raises:
         ValueError: no such set, or neither files nor a revision of a dataset.
     """
-    return locate("evaluation_sets", name, origin, _screened_parts())
+    return locate("evaluation_sets", name, origin, _list_screened_parts())
 
 
 def read_evaluation_sets(origins: Mapping[str, OriginSettings]) -> pl.DataFrame:
@@ -35,7 +35,7 @@ def read_evaluation_sets(origins: Mapping[str, OriginSettings]) -> pl.DataFrame:
     frames = [
         to_evaluation_texts(name, rows)
         for name, origin in origins.items()
-        for rows in _read(name, resolve_evaluation_set(name, origin))
+        for rows in _read_rows(name, resolve_evaluation_set(name, origin))
     ]
     return pl.concat(frames)
 
@@ -75,13 +75,13 @@ def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     return enforce_schema("evaluation_texts", rows.select("evaluation_set", "item", "text"))
 
 
-def _screened_parts() -> dict[str, Part]:
+def _list_screened_parts() -> dict[str, Part]:
     return {
         name: BENCHMARK_SETS[name].parts[screening.part] for name, screening in SCREENINGS.items()
     }
 
 
-def _read(name: str, origin: OriginSettings) -> Iterator[pl.DataFrame]:
+def _read_rows(name: str, origin: OriginSettings) -> Iterator[pl.DataFrame]:
     """Read the part that is screened, from an archive that contains it or from its own files."""
     parts, screening = BENCHMARK_SETS[name].parts, SCREENINGS[name]
     part, columns = screening.part, screening.columns
@@ -97,4 +97,4 @@ def _read(name: str, origin: OriginSettings) -> Iterator[pl.DataFrame]:
         return
     files = tuple(file for file in origin.files if file not in archives)
     native = {key: dtype for key, dtype in parts[part].native.items() if key in columns}
-    yield from read_fitting(name, origin.model_copy(update={"files": files}), native)
+    yield from read_strict(name, origin.model_copy(update={"files": files}), native)

@@ -15,8 +15,8 @@ import polars as pl
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from transforms.prompts.ngrams import MULTIPLIER, mix
-from transforms.prompts.shingles import folded, jaccard, sign_texts
+from transforms.prompts.ngrams import MULTIPLIER, mix_bits
+from transforms.prompts.shingles import fold_text, jaccard, sign_texts
 from transforms.settings.prompts import NearDuplicateSettings
 
 RECALL = 0.99
@@ -53,10 +53,10 @@ def find_near_duplicates(prompts: pl.DataFrame, settings: NearDuplicateSettings)
         similarity of the two. In a cluster of more than two the similarity may be below the
         threshold: the prompt is then linked to the kept one through others.
     """
-    known = prompts.select("prompt_id", text=folded(pl.col("text"))).sort("prompt_id")
+    known = prompts.select("prompt_id", text=fold_text(pl.col("text"))).sort("prompt_id")
     known = known.with_columns(first=pl.col("text").is_first_distinct())
     texts = known.filter("first").select("text", id="prompt_id")
-    lowest = _clusters(texts["text"], settings)
+    lowest = _find_clusters(texts["text"], settings)
     others = np.flatnonzero(lowest != np.arange(len(lowest)))
     similarity = np.ones(len(lowest))
     similarity[others] = jaccard(texts["text"], others, lowest[others], settings.shingle_chars)
@@ -65,25 +65,25 @@ def find_near_duplicates(prompts: pl.DataFrame, settings: NearDuplicateSettings)
     return found.filter(pl.col("prompt_id") != pl.col("kept_id")).select(list(NEAR_DUPLICATES))
 
 
-def _clusters(texts: pl.Series, settings: NearDuplicateSettings) -> np.ndarray:
+def _find_clusters(texts: pl.Series, settings: NearDuplicateSettings) -> np.ndarray:
     """Link texts and follow the links: lowest row of each text's cluster, i64[texts]."""
     signatures = sign_texts(texts, settings.shingle_chars, settings.permutations, settings.seed)
-    members = _buckets(signatures, _rows_of_a_band(settings))
+    members = _fill_buckets(signatures, _choose_band_size(settings))
     low_bytes = signatures.astype(np.uint8)
     del signatures
     lowest = np.arange(len(texts))
     links = np.empty((2, 0), np.int64)
     while True:
-        pairs, members = _next_pairs(members, lowest)
+        pairs, members = _select_next_pairs(members, lowest)
         if not pairs.size and members.is_empty():
             return lowest
-        pairs = pairs[:, _plausible(low_bytes, pairs, settings)]
+        pairs = pairs[:, _may_be_similar(low_bytes, pairs, settings)]
         similar = jaccard(texts, *pairs, settings.shingle_chars) >= settings.threshold
         links = np.concatenate([links, pairs[:, similar]], axis=1)
-        lowest = _lowest_of_component(links, len(texts))
+        lowest = _find_lowest_rows(links, len(texts))
 
 
-def _rows_of_a_band(settings: NearDuplicateSettings) -> int:
+def _choose_band_size(settings: NearDuplicateSettings) -> int:
     """Most slots of a band, the fewest comparisons, with which `RECALL` is reached."""
     slots = settings.permutations
     chances = {
@@ -92,19 +92,21 @@ def _rows_of_a_band(settings: NearDuplicateSettings) -> int:
     return max(rows for rows, chance in chances.items() if chance >= RECALL)
 
 
-def _buckets(signatures: np.ndarray, rows: int) -> pl.DataFrame:
+def _fill_buckets(signatures: np.ndarray, rows: int) -> pl.DataFrame:
     """Rows of texts (`node`) whose signatures agree in all slots of a band, by `bucket`."""
     found = []
     for band, start in enumerate(range(0, signatures.shape[1] - rows + 1, rows)):
         bucket = np.full(len(signatures), band, np.uint64)
         for slot in range(start, start + rows):
-            bucket = mix(bucket * MULTIPLIER + signatures[:, slot])
+            bucket = mix_bits(bucket * MULTIPLIER + signatures[:, slot])
         frame = pl.DataFrame({"bucket": bucket, "node": np.arange(len(signatures))})
         found.append(frame.filter(pl.col("bucket").is_duplicated()))
     return pl.concat(found)
 
 
-def _next_pairs(members: pl.DataFrame, lowest: np.ndarray) -> tuple[np.ndarray, pl.DataFrame]:
+def _select_next_pairs(
+    members: pl.DataFrame, lowest: np.ndarray
+) -> tuple[np.ndarray, pl.DataFrame]:
     """Draw up pairs of different clusters to compare: some members of each bucket with all others.
 
     Those members are done with. Where links have joined a bucket to one cluster, nothing is left to
@@ -138,7 +140,7 @@ def _next_pairs(members: pl.DataFrame, lowest: np.ndarray) -> tuple[np.ndarray, 
     return pairs.to_numpy().T, left
 
 
-def _plausible(
+def _may_be_similar(
     low_bytes: np.ndarray, pairs: np.ndarray, settings: NearDuplicateSettings
 ) -> np.ndarray:
     """Tell which pairs may reach the threshold, by their signatures: bool[pairs].
@@ -156,7 +158,7 @@ def _plausible(
     return plausible
 
 
-def _lowest_of_component(links: np.ndarray, nodes: int) -> np.ndarray:
+def _find_lowest_rows(links: np.ndarray, nodes: int) -> np.ndarray:
     graph = coo_array((np.ones(links.shape[1], bool), tuple(links)), shape=(nodes, nodes))
     _, component = connected_components(graph, directed=False)
     _, lowest = np.unique(component, return_index=True)

@@ -25,10 +25,10 @@ def hash_windows(codes: np.ndarray, size: int) -> np.ndarray:
     for offset in range(size):
         hashes *= MULTIPLIER
         hashes += codes[offset : offset + count]
-    return mix(hashes)
+    return mix_bits(hashes)
 
 
-def window_starts(lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+def find_window_starts(lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Find the windows that lie inside a text.
 
     Args:
@@ -44,7 +44,7 @@ def window_starts(lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarra
     return np.repeat(before - windows_before, counts) + np.arange(counts.sum()), counts
 
 
-def mix(hashes: np.ndarray) -> np.ndarray:
+def mix_bits(hashes: np.ndarray) -> np.ndarray:
     """Spread the bits of u64 values, in place: the finaliser of splitmix64 (Steele et al. 2014)."""
     hashes ^= hashes >> np.uint64(30)
     hashes *= np.uint64(0xBF58476D1CE4E5B9)
@@ -54,7 +54,7 @@ def mix(hashes: np.ndarray) -> np.ndarray:
     return hashes
 
 
-def bounded_slices(weights: np.ndarray, limit: int) -> Iterator[slice]:
+def cut_into_slices(weights: np.ndarray, limit: int) -> Iterator[slice]:
     """Cut rows, in order, into slices whose weights sum to `limit` and at most one row more."""
     part = (np.cumsum(weights) - weights) // limit
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(weights)]

@@ -17,7 +17,7 @@ from sklearn.manifold import TSNE
 from sklearn.preprocessing import normalize
 
 from transforms.errors import InputError
-from transforms.identity import hashed
+from transforms.identity import hash_text
 from transforms.settings.prompts import PromptMapSettings
 
 WORDS = r"(?u)(?<!['’])\b[^\W\d_]\w+\b(?!['’])"
@@ -40,7 +40,7 @@ TERMS = 3
 """Words in the name of a topic."""
 
 
-def prompts_to_map(
+def select_prompts_to_map(
     prompts: pl.DataFrame, prompt_splits: pl.DataFrame, settings: PromptMapSettings
 ) -> pl.DataFrame:
     """Take the prompts that are used, at most `max_prompts`, and the text that places them.
@@ -58,7 +58,7 @@ def prompts_to_map(
     """
     users = pl.element().filter(pl.element().struct.field("role") == "user")
     text = pl.col("prompt").list.eval(users.struct.field("content")).list.join("\n")
-    draw = hashed(pl.format("prompt_map/{}/{}", pl.lit(settings.seed), "prompt_id"))
+    draw = hash_text(pl.format("prompt_map/{}/{}", pl.lit(settings.seed), "prompt_id"))
     used = prompts.join(prompt_splits, on="prompt_id", how="semi")
     drawn = used.sort(draw).head(settings.max_prompts)
     return drawn.sort("prompt_id").select("prompt_id", "source", text=text)
@@ -86,18 +86,18 @@ def map_prompts(
         InputError: fewer prompts than topics, texts without words, or all with the same ones.
     """
     if prompts.height < max(settings.topics, 3):
-        raise _unmappable(f"at least {max(settings.topics, 3)} prompts", str(prompts.height))
-    words, weights = _tf_idf(prompts["text"].to_list())
+        raise _map_error(f"at least {max(settings.topics, 3)} prompts", str(prompts.height))
+    words, weights = _compute_tf_idf(prompts["text"].to_list())
     vectors = _reduce(weights if embeddings is None else embeddings, settings.seed)
     if np.ptp(vectors, axis=0).max() < SPREAD:  # t-SNE would divide by it
-        raise _unmappable("prompts that differ", f"{prompts.height} with the same vector")
+        raise _map_error("prompts that differ", f"{prompts.height} with the same vector")
     layout = TSNE(
         init="pca",
         perplexity=min(PERPLEXITY, (prompts.height - 1) / 3),
         random_state=settings.seed,
     ).fit_transform(vectors)
-    topics = _group(vectors, settings)
-    names = {topic: _name(words, weights, topics == topic) for topic in set(topics.tolist())}
+    topics = _find_topics(vectors, settings)
+    names = {topic: _name_topic(words, weights, topics == topic) for topic in set(topics.tolist())}
     return prompts.select(
         "prompt_id",
         "source",
@@ -108,7 +108,7 @@ def map_prompts(
     )
 
 
-def _tf_idf(texts: list[str]) -> tuple[np.ndarray, csr_matrix]:
+def _compute_tf_idf(texts: list[str]) -> tuple[np.ndarray, csr_matrix]:
     """Give the vocabulary and the weights [texts, words], rows of unit length."""
     vectorizer = TfidfVectorizer(
         token_pattern=WORDS, stop_words="english", sublinear_tf=True, max_features=MAX_WORDS
@@ -116,10 +116,10 @@ def _tf_idf(texts: list[str]) -> tuple[np.ndarray, csr_matrix]:
     try:
         weights = vectorizer.fit_transform(texts)
     except ValueError:  # "empty vocabulary", the only one that texts can cause
-        raise _unmappable("words of two letters or more", "none but stop words") from None
+        raise _map_error("words of two letters or more", "none but stop words") from None
     words = vectorizer.get_feature_names_out()
     if len(words) < 2:
-        raise _unmappable("at least two different words", f"only {words[0]}")
+        raise _map_error("at least two different words", f"only {words[0]}")
     return words, weights
 
 
@@ -129,14 +129,14 @@ def _reduce(vectors: np.ndarray | csr_matrix, seed: int) -> np.ndarray:
     return normalize(svd.fit_transform(vectors))
 
 
-def _group(vectors: np.ndarray, settings: PromptMapSettings) -> np.ndarray:
+def _find_topics(vectors: np.ndarray, settings: PromptMapSettings) -> np.ndarray:
     """Number the topic of each row, from 0 by falling size."""
     labels = KMeans(settings.topics, n_init=5, random_state=settings.seed).fit_predict(vectors)
     sizes = np.bincount(labels, minlength=settings.topics)
     return np.argsort(np.argsort(-sizes, kind="stable"), kind="stable")[labels]
 
 
-def _name(words: np.ndarray, weights: csr_matrix, inside: np.ndarray) -> str:
+def _name_topic(words: np.ndarray, weights: csr_matrix, inside: np.ndarray) -> str:
     """Name a topic by the words that tell it from the others, frequent ones holding less."""
     overall = np.asarray(weights.mean(axis=0)).ravel()
     excess = (np.asarray(weights[inside].mean(axis=0)).ravel() - overall) / np.sqrt(overall)
@@ -144,7 +144,7 @@ def _name(words: np.ndarray, weights: csr_matrix, inside: np.ndarray) -> str:
     return ", ".join(words[best[excess[best] > 0]]) or "(no words)"
 
 
-def _unmappable(expected: str, found: str) -> InputError:
+def _map_error(expected: str, found: str) -> InputError:
     return InputError(
         "the prompts cannot be mapped",
         expected=expected,

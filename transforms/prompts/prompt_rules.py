@@ -7,12 +7,12 @@ splits (`transforms.prompts.splits`).
 
 import polars as pl
 
-from transforms.identity import message_id
+from transforms.identity import identify_messages
 from transforms.lake.schemas import schema_of
 from transforms.settings.source_options import SourceOptions
-from transforms.sources.layouts.conversations import settle_system
+from transforms.sources.layouts.conversations import treat_system_turn
 from transforms.sources.layouts.rules import apply_rules
-from transforms.sources.layouts.turn_rules import shape_rules
+from transforms.sources.layouts.turn_rules import require_shape
 
 PROMPT_ROLES = "^(system,)?user(,assistant,user)*$"
 
@@ -26,11 +26,13 @@ def split_prompt_rows(
     no turn is empty. Besides the table's columns, `row_key`. Duplicates are still in.
     """
     fate = (options or SourceOptions()).system_turn
-    known = rows.with_columns(source=pl.lit(source), prompt=settle_system(pl.col("prompt"), fate))
-    kept, dropped = apply_rules("prompts", known, shape_rules("prompt", PROMPT_ROLES))
+    known = rows.with_columns(
+        source=pl.lit(source), prompt=treat_system_turn(pl.col("prompt"), fate)
+    )
+    kept, dropped = apply_rules("prompts", known, require_shape("prompt", PROMPT_ROLES))
     text = pl.element().struct.field("content")
     kept = kept.with_columns(
-        prompt_id=message_id("prompt"),
+        prompt_id=identify_messages("prompt"),
         prompt_chars=pl.col("prompt").list.eval(text.str.len_chars()).list.sum().cast(pl.Int64),
     )
     return kept.select("row_key", *schema_of("prompts")), dropped

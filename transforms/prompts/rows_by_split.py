@@ -10,7 +10,9 @@ from transforms.lake.asset_names import ITERATION, iteration_number
 PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
 
 
-def training_pairs(preference_pairs: pl.DataFrame, mixture_pairs: pl.DataFrame) -> pl.DataFrame:
+def select_training_pairs(
+    preference_pairs: pl.DataFrame, mixture_pairs: pl.DataFrame
+) -> pl.DataFrame:
     """Take the pairs that a model is trained on, in a stable order that mixes the sources.
 
     Args:
@@ -26,12 +28,12 @@ def training_pairs(preference_pairs: pl.DataFrame, mixture_pairs: pl.DataFrame) 
     return mixed.explode("copy").sort("pair_id", "copy").select(PAIR)
 
 
-def reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
+def select_reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
     """Take the pairs that measure the reward model; their prompts are in no training row."""
     return preference_pairs.filter(split="reward_validation").sort("pair_id").select(PAIR)
 
 
-def held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
+def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
     """Take the validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
     held = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
     return (
@@ -41,13 +43,13 @@ def held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.D
     )
 
 
-def iteration_splits(prompt_splits: pl.DataFrame) -> list[str]:
+def list_iteration_splits(prompt_splits: pl.DataFrame) -> list[str]:
     """List the splits that are an iteration's."""
     names = prompt_splits["split"].unique()
     return [name for name in names if iteration_number(name) is not None]
 
 
-def iteration_sizes(prompt_splits: pl.DataFrame) -> list[int]:
+def count_iteration_prompts(prompt_splits: pl.DataFrame) -> list[int]:
     """Count the prompts of each iteration's split, iteration 1 first."""
     number = pl.col("split").str.extract(rf"^{ITERATION}(\d+)$").cast(pl.Int32)
     sizes = prompt_splits.group_by(iteration=number).agg(pl.len()).drop_nulls("iteration")

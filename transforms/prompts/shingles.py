@@ -11,7 +11,7 @@ import polars as pl
 from rensa import RMinHash
 from scipy.sparse import csr_array
 
-from transforms.prompts.ngrams import bounded_slices, hash_windows, window_starts
+from transforms.prompts.ngrams import cut_into_slices, find_window_starts, hash_windows
 
 PART_CHARS = 4_000_000
 """Characters that are taken apart at a time; about 200 MB at work."""
@@ -23,7 +23,7 @@ PADDING = "\0"
 """Fills a text that is shorter than a shingle: it then is one shingle, of the whole text."""
 
 
-def folded(text: pl.Expr) -> pl.Expr:
+def fold_text(text: pl.Expr) -> pl.Expr:
     """Fold what makes no difference between two prompts: case, and the kind of white space.
 
     Punctuation stays: `x < 3` is not `x > 3`.
@@ -37,8 +37,8 @@ def sign_texts(texts: pl.Series, size: int, permutations: int, seed: int) -> np.
     The share of equal slots of two signatures estimates the Jaccard similarity of their texts.
     """
     signatures = np.empty((len(texts), permutations), np.uint32)
-    for part in bounded_slices(texts.str.len_chars().to_numpy() + permutations, PART_CHARS):
-        hashes, counts = _shingles(texts[part], size)
+    for part in cut_into_slices(texts.str.len_chars().to_numpy() + permutations, PART_CHARS):
+        hashes, counts = _hash_shingles(texts[part], size)
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, permutations, seed)
         signatures[part] = matrix.to_rows()
@@ -62,21 +62,21 @@ def jaccard(texts: pl.Series, left: np.ndarray, right: np.ndarray, size: int) ->
     similarities = np.empty(len(left), np.float64)
     for pairs in np.split(order, edges):  # the sets of two blocks of texts are made once
         rows, which = np.unique(np.stack([left[pairs], right[pairs]]), return_inverse=True)
-        sets = _shingle_sets(texts.gather(rows), size)
+        sets = _make_shingle_sets(texts.gather(rows), size)
         one, other = which.reshape(2, -1)
-        for part in bounded_slices((chars[left] + chars[right])[pairs], PART_CHARS):
-            similarities[pairs[part]] = _overlap(sets[one[part]], sets[other[part]])
+        for part in cut_into_slices((chars[left] + chars[right])[pairs], PART_CHARS):
+            similarities[pairs[part]] = _compute_overlap(sets[one[part]], sets[other[part]])
     return similarities
 
 
-def _overlap(one: csr_array, other: csr_array) -> np.ndarray:
+def _compute_overlap(one: csr_array, other: csr_array) -> np.ndarray:
     both = np.diff(one.multiply(other).indptr)
     return both / (np.diff(one.indptr) + np.diff(other.indptr) - both)
 
 
-def _shingle_sets(texts: pl.Series, size: int) -> csr_array:
+def _make_shingle_sets(texts: pl.Series, size: int) -> csr_array:
     """Make sets the rows of a sparse matrix, a column per hash: sorted merges compare rows."""
-    hashes, counts = _shingles(texts, size)
+    hashes, counts = _hash_shingles(texts, size)
     columns = (hashes >> np.uint64(1)).astype(np.int64)
     ends = np.concatenate([[0], np.cumsum(counts)])
     sets = csr_array((np.ones(len(columns), bool), columns, ends), shape=(len(texts), COLUMNS))
@@ -84,10 +84,10 @@ def _shingle_sets(texts: pl.Series, size: int) -> csr_array:
     return sets
 
 
-def _shingles(texts: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
+def _hash_shingles(texts: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Hashes of the shingles of all texts, one text behind the other, and the number of each."""
     padded = texts.str.pad_end(size, PADDING)
     lengths = padded.str.len_chars().to_numpy().astype(np.int64)
     codes = np.frombuffer(padded.str.join("").item().encode("utf-32-le"), np.uint32)
-    starts, counts = window_starts(lengths, size)
+    starts, counts = find_window_starts(lengths, size)
     return hash_windows(codes, size)[starts], counts

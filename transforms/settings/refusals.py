@@ -42,7 +42,7 @@ def refusal(
             found.append(f"{cause.what}: {cause.parts['found']}")
             remedies.append(cause.parts["remedy"])
         elif problem["type"] == "extra_forbidden":
-            allowed = sorted(_keys_beside(model, location))
+            allowed = sorted(_list_allowed_keys(model, location))
             expected.append(f"{key}: one of {', '.join(allowed)}" if allowed else f"no key {key}")
             found.append(f"unknown key {key}{written}")
             close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
@@ -62,22 +62,22 @@ def refusal(
     )
 
 
-def _keys_beside(model: Any, location: Location) -> set[str]:
+def _list_allowed_keys(model: Any, location: Location) -> set[str]:
     """Return the keys allowed where an unknown one was found; empty where they are not known."""
     models = [model]
     for part in location[:-1]:
-        models = [inner for outer in models for inner in _below(outer, part)]
+        models = [inner for outer in models for inner in _list_inner_types(outer, part)]
     return {
         key
         for outer in models
-        for one in _alternatives(outer)
+        for one in _list_alternatives(outer)
         for key in getattr(one, "model_fields", ())
     }
 
 
-def _below(annotation: Any, part: int | str) -> Iterator[Any]:
+def _list_inner_types(annotation: Any, part: int | str) -> Iterator[Any]:
     """Yield the types that a type has below a key, an index or the tag of a union."""
-    for one in _alternatives(annotation):
+    for one in _list_alternatives(annotation):
         if get_origin(one) in (dict, tuple):
             yield get_args(one)[-1 if get_origin(one) is dict else 0]
         elif (fields := getattr(one, "model_fields", None)) is not None:
@@ -87,10 +87,10 @@ def _below(annotation: Any, part: int | str) -> Iterator[Any]:
                 yield one  # pydantic's location holds the tag that selected this class
 
 
-def _alternatives(annotation: Any) -> Iterator[Any]:
+def _list_alternatives(annotation: Any) -> Iterator[Any]:
     """Yield the members of unions and the content of `Annotated`, whatever their nesting."""
     if hasattr(annotation, "model_fields") or get_origin(annotation) in (dict, tuple):
         yield annotation
     else:
         for inner in get_args(annotation):
-            yield from _alternatives(inner)
+            yield from _list_alternatives(inner)

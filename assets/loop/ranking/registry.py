@@ -31,5 +31,7 @@ def find_ranker(study: Study, loop: LoopSettings, name: str) -> Ranker:
         name: value of `loop.ranker`, or the asset of a refreshed reward model.
     """
     refreshed = "/" in name
-    settings = study.recipe.refresh_of(loop) if refreshed else study.recipe.rankers()[name]
+    settings = (
+        study.recipe.resolve_refresh(loop) if refreshed else study.recipe.resolve_rankers()[name]
+    )
     return RANKERS[find_kind(loop.ranker if refreshed else name).name](study, name, settings)

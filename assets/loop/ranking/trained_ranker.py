@@ -66,7 +66,7 @@ class TrainedRanker(Ranker):
             What the asset's page shows of the results; they are in `evaluation_results`.
         """
         lake, slice_ = step.lake, {"experiment": step.experiment}
-        held = rows_by_split.reward_validation_pairs(lake.read("preference_pairs"))
+        held = rows_by_split.select_reward_validation_pairs(lake.read("preference_pairs"))
         rewards, too_long = self.pair_rewards(step, held)
         training_metrics.record_dropped(lake, too_long, asset=f"{step.asset}/validation", **slice_)
         results = reward_model_results(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transforms.lake.schemas import schema_of
 from transforms.prompts import decontamination
-from transforms.prompts.decontamination import CONTAMINATED, find_contaminated, normalised
+from transforms.prompts.decontamination import CONTAMINATED, find_contaminated, normalise
 from transforms.settings.prompts import DecontaminationSettings
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
@@ -52,7 +52,7 @@ def spans(prompt_texts, item_texts, ngram_words=13):
     ],
 )
 def test_normalised(text, words):
-    assert pl.select(normalised(pl.lit(text))).item() == words
+    assert pl.select(normalise(pl.lit(text))).item() == words
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_search_agrees_with_brute_force(asked, screened):
 @settings(max_examples=200, deadline=None)
 @given(st.text())
 def test_normalised_text_holds_words_only(text):
-    words = pl.select(normalised(pl.lit(text))).item()
+    words = pl.select(normalise(pl.lit(text))).item()
     assert re.fullmatch(r"(\S+( \S+)*)?", words)
     # unassigned: what polars knows as a letter and this Python's Unicode does not yet
     assert all(

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.prompts.ngrams import bounded_slices, hash_windows, window_starts
+from transforms.prompts.ngrams import cut_into_slices, find_window_starts, hash_windows
 
 CODES = st.lists(st.lists(st.integers(0, 3), max_size=9), max_size=6)
 
@@ -10,7 +10,7 @@ CODES = st.lists(st.lists(st.integers(0, 3), max_size=9), max_size=6)
 @given(CODES, st.integers(1, 5))
 def test_windows_lie_inside_texts_and_hash_by_content(texts, size):
     codes = np.array([code for text in texts for code in text], np.uint64)
-    starts, counts = window_starts(np.array([len(text) for text in texts], np.int64), size)
+    starts, counts = find_window_starts(np.array([len(text) for text in texts], np.int64), size)
     expected = [
         tuple(text[i : i + size]) for text in texts for i in range(max(len(text) - size + 1, 0))
     ]
@@ -28,7 +28,7 @@ def test_order_matters():
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 60))
 def test_slices_cover_all_rows_in_order_and_are_bounded(weights, limit):
-    slices = list(bounded_slices(np.array(weights, np.int64), limit))
+    slices = list(cut_into_slices(np.array(weights, np.int64), limit))
     assert [row for part in slices for row in range(len(weights))[part]] == list(
         range(len(weights))
     )

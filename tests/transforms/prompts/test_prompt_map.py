@@ -9,7 +9,7 @@ from transforms.errors import InputError
 from transforms.identity import digest
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
-from transforms.prompts.prompt_map import map_prompts, prompts_to_map
+from transforms.prompts.prompt_map import map_prompts, select_prompts_to_map
 from transforms.settings.prompts import PromptMapSettings
 
 TWO = PromptMapSettings(topics=2)
@@ -112,7 +112,7 @@ def test_prompts_to_map_are_the_used_ones_as_the_user_wrote_them():
     prompt = [{"role": role, "content": content} for role, content in turns]
     rows = [{"prompt_id": key, "source": "a", "prompt": prompt} for key in "cab"]
     splits = table("prompt_splits", [{"prompt_id": key, "split": "iteration_1"} for key in "abx"])
-    found = prompts_to_map(table("prompts", rows), splits, TWO)
+    found = select_prompts_to_map(table("prompts", rows), splits, TWO)
     assert found.rows() == [("a", "a", "hello\nbye"), ("b", "a", "hello\nbye")]
 
 
@@ -122,9 +122,9 @@ def test_a_sample_is_of_every_split_and_grows_with_its_limit():
     first = prompts["prompt_id"].str.slice(0, 1).str.to_integer(base=16)
     split = pl.Series("split", ["low" if digit < 8 else "high" for digit in first])
     splits = prompts.select("prompt_id", split)
-    small = prompts_to_map(prompts, splits, PromptMapSettings(max_prompts=100))
-    large = prompts_to_map(prompts, splits, PromptMapSettings(max_prompts=300))
-    other = prompts_to_map(prompts, splits, PromptMapSettings(max_prompts=100, seed=1))
+    small = select_prompts_to_map(prompts, splits, PromptMapSettings(max_prompts=100))
+    large = select_prompts_to_map(prompts, splits, PromptMapSettings(max_prompts=300))
+    other = select_prompts_to_map(prompts, splits, PromptMapSettings(max_prompts=100, seed=1))
     assert (small.height, large.height) == (100, 300)
     assert set(small["prompt_id"]) < set(large["prompt_id"])
     assert set(small["prompt_id"]) != set(other["prompt_id"])

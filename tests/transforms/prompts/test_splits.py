@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import InputError
-from transforms.identity import digest, message_id
+from transforms.identity import digest, identify_messages
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.prompts.splits import (
@@ -23,7 +23,7 @@ def prompts(count, source="s"):
     frame = pl.DataFrame({"prompt": messages}).with_columns(
         source=pl.lit(source), prompt_chars=pl.lit(2, dtype=pl.Int64)
     )
-    return frame.with_columns(prompt_id=message_id("prompt"))
+    return frame.with_columns(prompt_id=identify_messages("prompt"))
 
 
 def assigned(prompt_ids, splits=SPLITS, iterations=3):

@@ -7,14 +7,14 @@ from transforms.public_sets.registry import (
     build_benchmark_columns,
     list_report_columns,
 )
-from transforms.sources.files.json_rows import arrow_schema
+from transforms.sources.files.json_rows import to_arrow_schema
 
 
 @pytest.mark.parametrize("name", BENCHMARK_SETS)
 def test_every_set_can_be_read_is_used_and_has_its_origin(name):
     entry = BENCHMARK_SETS[name]
     for part in entry.parts.values():
-        assert arrow_schema(part.native).names == list(part.native)
+        assert to_arrow_schema(part.native).names == list(part.native)
         assert set(part.contains) <= set(entry.parts)
     assert {part for group in entry.needs for part in group} <= set(entry.parts)
     assert "https://" in entry.facts or "hub" in entry.facts

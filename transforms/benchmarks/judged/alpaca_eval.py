@@ -14,8 +14,8 @@ import polars as pl
 import polars_hash  # noqa: F401 - registers `chash`
 
 from transforms.errors import InputError
-from transforms.identity import message_id
-from transforms.sources.layouts.conversations import turn
+from transforms.identity import identify_messages
+from transforms.sources.layouts.conversations import make_turn
 
 
 def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) -> float | None:
@@ -86,6 +86,6 @@ def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _identified(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(prompt=turn("user", pl.col("instruction"))).with_columns(
-        item=message_id("prompt")
+    return rows.with_columns(prompt=make_turn("user", pl.col("instruction"))).with_columns(
+        item=identify_messages("prompt")
     )

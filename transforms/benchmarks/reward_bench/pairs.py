@@ -11,7 +11,7 @@ from transforms.errors import InputError
 from transforms.public_sets.registry import BENCHMARK_SETS, LABELLED_PAIRS
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import locate, read_part
-from transforms.sources.layouts.conversations import turn
+from transforms.sources.layouts.conversations import make_turn
 
 
 def resolve_bench_set(name: str, origin: OriginSettings) -> OriginSettings:
@@ -59,7 +59,7 @@ def to_bench_pairs(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     return texts.select(
         "pair_id",
         "subset",
-        turn("user", pl.col("prompt")).alias("prompt"),
-        turn("assistant", pl.col("chosen")).alias("chosen"),
-        turn("assistant", pl.col("rejected")).alias("rejected"),
+        make_turn("user", pl.col("prompt")).alias("prompt"),
+        make_turn("assistant", pl.col("chosen")).alias("chosen"),
+        make_turn("assistant", pl.col("rejected")).alias("rejected"),
     )

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.benchmarks.reward_bench.sections import section_scores
 from transforms.errors import InputError
-from transforms.identity import message_id
+from transforms.identity import identify_messages
 from transforms.lake.schemas import schema_of
 from transforms.measures.clustered import error_of_residuals, higher
 from transforms.public_sets.benchmark_set import Sections, Weights
@@ -55,7 +55,7 @@ def judge_pairs(pairs: pl.DataFrame, rewards: pl.DataFrame) -> pl.DataFrame:
     return pairs.join(rewards, on="pair_id", how="left", maintain_order="left").select(
         "pair_id",
         "subset",
-        message_id("prompt").alias("prompt_id"),
+        identify_messages("prompt").alias("prompt_id"),
         pair_accuracy=higher(pl.col("chosen_reward"), pl.col("rejected_reward")),
         longer_wins=pl.when(scored).then(higher(_chars("chosen"), _chars("rejected"))),
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Chunks, Lake
 
 TABLE = "reference_logps"
@@ -40,9 +40,9 @@ def add_sequence_ids(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.Da
     others.
     """
     return pairs.with_columns(
-        hashed(pl.concat_str(_written("prompt_ids"), pl.lit(FIELD), _written(f"{side}_ids"))).alias(
-            f"{side}_sequence_id"
-        )
+        hash_text(
+            pl.concat_str(_written("prompt_ids"), pl.lit(FIELD), _written(f"{side}_ids"))
+        ).alias(f"{side}_sequence_id")
         for side in sides
     )
 

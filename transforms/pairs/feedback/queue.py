@@ -9,7 +9,7 @@ from typing import Literal
 
 import polars as pl
 
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 from transforms.pairs.finite_rewards import require_finite_rewards
 from transforms.pairs.judgments import round_robin
 
@@ -79,7 +79,7 @@ def choose_pairs(
     Returns:
         The rows taken, and their place in the queue, from 0.
     """
-    drawn = hashed(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
+    drawn = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
     doubt = (pl.col("preference_probability") - 0.5).abs()
     order = [doubt, drawn] if choice == "uncertainty" else [drawn]
     taken = pairs.sort(order).head(labels)

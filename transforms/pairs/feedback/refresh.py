@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.identity import FIELD, hashed
+from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.feedback.labels import DECIDED, outcome
@@ -59,7 +59,7 @@ def refresh_pairs(
             found=f"{labels.height} labels of {experiment}, each a tie or undecided",
             remedy="raise loop.feedback.labels, or set loop.feedback.choice to random",
         )
-    old = rows_by_split.training_pairs(
+    old = rows_by_split.select_training_pairs(
         lake.read("preference_pairs", at.get("preference_pairs")),
         lake.read("mixture_pairs", at.get("mixture_pairs"), mixture=mixture),
     )
@@ -96,5 +96,5 @@ def labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 
 def replay_pairs(pairs: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
     """Draw old pairs: those with the lowest hash of seed and pair_id; all where there are fewer."""
-    drawn = hashed(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
+    drawn = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
     return pairs.sort(drawn, maintain_order=True).head(count)

@@ -10,9 +10,9 @@ import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.source_options import KeptTies, OrcaOptions
-from transforms.sources.catalog.generic import preferred, prompted
-from transforms.sources.layouts.comparisons import responses
-from transforms.sources.layouts.conversations import turn, with_system
+from transforms.sources.catalog.generic import make_pair_layouts, to_prompts
+from transforms.sources.layouts.comparisons import pair_responses
+from transforms.sources.layouts.conversations import make_turn, prepend_system
 from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.rules import Rule
 
@@ -37,7 +37,7 @@ def _orca_rules(options: OrcaOptions) -> Sequence[Rule]:
     return rules
 
 
-ORCA_PROMPT = with_system(pl.col("system"), turn("user", pl.col("input")))
+ORCA_PROMPT = prepend_system(pl.col("system"), make_turn("user", pl.col("input")))
 
 ENTRIES = {
     "argilla_math": Entry(
@@ -52,8 +52,8 @@ ENTRIES = {
             "rejected_rating": pl.Float64,
         },
         layouts={
-            "preferences": responses(
-                turn("user", pl.col("instruction")),
+            "preferences": pair_responses(
+                make_turn("user", pl.col("instruction")),
                 pl.col("chosen_response"),
                 pl.col("rejected_response"),
                 (pl.col("chosen_rating"), pl.col("rejected_rating")),
@@ -78,13 +78,13 @@ ENTRIES = {
             "in_gsm8k_train": pl.Boolean,
         },
         layouts={
-            "preferences": responses(
+            "preferences": pair_responses(
                 ORCA_PROMPT,
                 pl.col("chosen"),
                 pl.col("rejected"),
                 (pl.col("chosen_score"), pl.col("rating").list.min()),
             ),
-            "prompts": prompted(ORCA_PROMPT),
+            "prompts": to_prompts(ORCA_PROMPT),
         },
         rules=_orca_rules,
         options=OrcaOptions,
@@ -100,7 +100,7 @@ ENTRIES = {
             "chosen_rating": pl.Int64,
             "rejected_rating": pl.Int64,
         },
-        layouts=preferred(
+        layouts=make_pair_layouts(
             pl.col("chosen"),
             pl.col("rejected"),
             (pl.col("chosen_rating"), pl.col("rejected_rating")),
@@ -117,7 +117,7 @@ ENTRIES = {
             "rating_chosen": pl.Int64,
             "rating_rejected": pl.Int64,
         },
-        layouts=preferred(
+        layouts=make_pair_layouts(
             pl.col("chosen"),
             pl.col("rejected"),
             (pl.col("rating_chosen"), pl.col("rating_rejected")),

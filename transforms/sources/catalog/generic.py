@@ -7,12 +7,12 @@ import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.source_options import SourceOptions
-from transforms.sources.layouts.comparisons import NO_VERDICT, conversations
-from transforms.sources.layouts.conversations import all_but_last
+from transforms.sources.layouts.comparisons import NO_VERDICT, pair_conversations
+from transforms.sources.layouts.conversations import drop_last_turn
 from transforms.sources.layouts.entry import Entry, Layout
 
 
-def demonstrated(messages: pl.Expr) -> Layout:
+def to_demonstrations(messages: pl.Expr) -> Layout:
     """Rows whose conversation is a demonstration."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
@@ -21,7 +21,7 @@ def demonstrated(messages: pl.Expr) -> Layout:
     return layout
 
 
-def prompted(messages: pl.Expr) -> Layout:
+def to_prompts(messages: pl.Expr) -> Layout:
     """Rows of which a message list is a prompt."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
@@ -30,7 +30,7 @@ def prompted(messages: pl.Expr) -> Layout:
     return layout
 
 
-def judged(layout: Layout, verdict: pl.Expr) -> Layout:
+def add_verdict(layout: Layout, verdict: pl.Expr) -> Layout:
     """Give the rows of a layout, one a native row, a verdict (`comparisons.VERDICTS`)."""
 
     def layout_and_verdict(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
@@ -39,12 +39,12 @@ def judged(layout: Layout, verdict: pl.Expr) -> Layout:
     return layout_and_verdict
 
 
-def preferred(chosen: pl.Expr, rejected: pl.Expr, scores: tuple[pl.Expr, ...] = ()) -> dict:
+def make_pair_layouts(chosen: pl.Expr, rejected: pl.Expr, scores: tuple[pl.Expr, ...] = ()) -> dict:
     """Layouts of two conversations per row: its pairs, those it prefers, or its prompts."""
     return {
-        "preferences": conversations(chosen, rejected, scores),
-        "demonstrations": demonstrated(chosen),
-        "prompts": prompted(all_but_last(chosen)),
+        "preferences": pair_conversations(chosen, rejected, scores),
+        "demonstrations": to_demonstrations(chosen),
+        "prompts": to_prompts(drop_last_turn(chosen)),
     }
 
 
@@ -52,13 +52,13 @@ ENTRIES = {
     "messages": Entry(
         facts="TRL's conversational layout for supervised fine-tuning.",
         native={"messages": MESSAGES},
-        layouts={"demonstrations": demonstrated(pl.col("messages"))},
+        layouts={"demonstrations": to_demonstrations(pl.col("messages"))},
     ),
     "context_messages": Entry(
         facts="Layout of RLHFlow/prompt-collection-v0.1 (dataset card); its other columns, "
         "dataset, context and id, say nothing that the messages do not.",
         native={"context_messages": MESSAGES},
-        layouts={"prompts": prompted(pl.col("context_messages"))},
+        layouts={"prompts": to_prompts(pl.col("context_messages"))},
     ),
     "standard_pairs": Entry(
         facts="The published format of the method's preference sets (card of "
@@ -70,7 +70,7 @@ ENTRIES = {
             "rejected_score": pl.Float64,
         },
         optional=("chosen_score", "rejected_score"),
-        layouts=preferred(
+        layouts=make_pair_layouts(
             pl.col("chosen"), pl.col("rejected"), (pl.col("chosen_score"), pl.col("rejected_score"))
         ),
     ),

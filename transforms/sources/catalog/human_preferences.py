@@ -10,12 +10,12 @@ from typing import get_args
 import polars as pl
 
 from transforms.settings.source_options import Attribute, HelpSteerOptions, PKUOptions, SHPOptions
-from transforms.sources.catalog.generic import preferred, prompted
-from transforms.sources.layouts.comparisons import labelled, numbered
-from transforms.sources.layouts.conversations import marked_transcript, turn
+from transforms.sources.catalog.generic import make_pair_layouts, to_prompts
+from transforms.sources.layouts.comparisons import label_from_index, pair_labelled_responses
+from transforms.sources.layouts.conversations import make_turn, split_transcript
 from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.rules import Rule
-from transforms.sources.layouts.scored_responses import compared_rows
+from transforms.sources.layouts.scored_responses import pair_rows
 
 HH_MARKERS = ("\n\nHuman:", "\n\nAssistant:")
 
@@ -38,11 +38,11 @@ def _mean_attribute(options: HelpSteerOptions) -> pl.Expr:
 
 
 def _pku_pairs(raw: pl.DataFrame, options: PKUOptions) -> pl.DataFrame:
-    layout = labelled(
-        turn("user", pl.col("prompt")),
+    layout = pair_labelled_responses(
+        make_turn("user", pl.col("prompt")),
         pl.col("response_0"),
         pl.col("response_1"),
-        numbered(pl.col(f"{options.label}_response_id")),
+        label_from_index(pl.col(f"{options.label}_response_id")),
     )
     return layout(raw, options)
 
@@ -76,8 +76,8 @@ ENTRIES = {
         "should have 118,263 rows (not checked here). The paper does not say that harmless-base is "
         "left out; the card does.",
         native={"chosen": pl.String, "rejected": pl.String},
-        layouts=preferred(
-            *(marked_transcript(side, *HH_MARKERS) for side in ("chosen", "rejected"))
+        layouts=make_pair_layouts(
+            *(split_transcript(side, *HH_MARKERS) for side in ("chosen", "rejected"))
         ),
         hub_id="Anthropic/hh-rlhf",
         hub_dirs=("helpful-base", "helpful-online", "helpful-rejection-sampled"),
@@ -99,11 +99,11 @@ ENTRIES = {
             "score_ratio": pl.Float64,
         },
         layouts={
-            "preferences": labelled(
-                turn("user", pl.col("history")),
+            "preferences": pair_labelled_responses(
+                make_turn("user", pl.col("history")),
                 pl.col("human_ref_A"),
                 pl.col("human_ref_B"),
-                numbered(1 - pl.col("labels")),
+                label_from_index(1 - pl.col("labels")),
                 (pl.col("score_A"), pl.col("score_B")),
             )
         },
@@ -124,10 +124,10 @@ ENTRIES = {
             **dict.fromkeys(get_args(Attribute), pl.Int32),
         },
         layouts={
-            "preferences": compared_rows(
-                "prompt", turn("user", pl.col("prompt")), pl.col("response"), _mean_attribute
+            "preferences": pair_rows(
+                "prompt", make_turn("user", pl.col("prompt")), pl.col("response"), _mean_attribute
             ),
-            "prompts": prompted(turn("user", pl.col("prompt"))),
+            "prompts": to_prompts(make_turn("user", pl.col("prompt"))),
         },
         options=HelpSteerOptions,
         group_by="prompt",
@@ -163,8 +163,11 @@ ENTRIES = {
             "choice": pl.Int32,
         },
         layouts={
-            "preferences": labelled(
-                turn("user", _post()), _summary(0), _summary(1), numbered(pl.col("choice"))
+            "preferences": pair_labelled_responses(
+                make_turn("user", _post()),
+                _summary(0),
+                _summary(1),
+                label_from_index(pl.col("choice")),
             )
         },
         hub_id="openai/summarize_from_feedback",

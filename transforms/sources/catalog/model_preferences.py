@@ -14,19 +14,19 @@ from transforms.settings.source_options import (
     UltraFeedbackOptions,
     UltraInteractOptions,
 )
-from transforms.sources.catalog.generic import demonstrated, prompted
+from transforms.sources.catalog.generic import to_demonstrations, to_prompts
 from transforms.sources.catalog.human_preferences import HH_MARKERS
-from transforms.sources.layouts.comparisons import responses
+from transforms.sources.layouts.comparisons import pair_responses
 from transforms.sources.layouts.conversations import (
-    exchange,
-    marked_transcript,
-    sharegpt,
-    turn,
-    without_open_turn,
+    append_response,
+    drop_open_turn,
+    make_turn,
+    read_sharegpt,
+    split_transcript,
 )
 from transforms.sources.layouts.entry import Entry
 from transforms.sources.layouts.rules import Rule
-from transforms.sources.layouts.scored_responses import all_comparisons, best_and_worst
+from transforms.sources.layouts.scored_responses import pair_all_responses, pair_best_with_worst
 
 
 def _each(column: str, field: str) -> pl.Expr:
@@ -34,8 +34,8 @@ def _each(column: str, field: str) -> pl.Expr:
 
 
 def _ultrafeedback_pairs(raw: pl.DataFrame, options: UltraFeedbackOptions) -> pl.DataFrame:
-    layout = all_comparisons(
-        turn("user", pl.col("instruction")),
+    layout = pair_all_responses(
+        make_turn("user", pl.col("instruction")),
         _each("completions", "response"),
         _each("completions", options.score),
         _each("completions", "model"),
@@ -57,8 +57,8 @@ def _tree_rules(options: UltraInteractOptions) -> Sequence[Rule]:
 
 def _code_pairs(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
     rated = raw.join(_ratings(raw), on="row_key", how="left", maintain_order="left")
-    layout = all_comparisons(
-        turn("user", pl.col("instruction")),
+    layout = pair_all_responses(
+        make_turn("user", pl.col("instruction")),
         _each("responses", "response"),
         pl.col("ratings"),
         _each("responses", "model"),
@@ -81,17 +81,17 @@ def _ratings(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _nectar_pairs(raw: pl.DataFrame, options: NectarOptions) -> pl.DataFrame:
-    compare = all_comparisons if options.comparisons == "all" else best_and_worst
+    compare = pair_all_responses if options.comparisons == "all" else pair_best_with_worst
     rank = pl.element().struct.field("rank")
     layout = compare(
-        without_open_turn(marked_transcript("prompt", *HH_MARKERS)),
+        drop_open_turn(split_transcript("prompt", *HH_MARKERS)),
         _each("answers", "answer"),
         pl.col("answers").list.eval(-rank),
     )
     return layout(raw, options)
 
 
-INSTRUCTION = prompted(turn("user", pl.col("instruction")))
+INSTRUCTION = to_prompts(make_turn("user", pl.col("instruction")))
 
 ENTRIES = {
     "ultrafeedback": Entry(
@@ -145,9 +145,13 @@ ENTRIES = {
             "rejected": pl.String,
         },
         layouts={
-            "preferences": responses(sharegpt("trajectory"), pl.col("chosen"), pl.col("rejected")),
-            "demonstrations": demonstrated(exchange(sharegpt("trajectory"), pl.col("chosen"))),
-            "prompts": prompted(sharegpt("trajectory")),
+            "preferences": pair_responses(
+                read_sharegpt("trajectory"), pl.col("chosen"), pl.col("rejected")
+            ),
+            "demonstrations": to_demonstrations(
+                append_response(read_sharegpt("trajectory"), pl.col("chosen"))
+            ),
+            "prompts": to_prompts(read_sharegpt("trajectory")),
         },
         rules=_tree_rules,
         options=UltraInteractOptions,

@@ -8,26 +8,30 @@ import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.sources import Role
-from transforms.sources.catalog.generic import demonstrated, judged, prompted
-from transforms.sources.layouts.comparisons import labelled, labelled_conversations, numbered
+from transforms.sources.catalog.generic import add_verdict, to_demonstrations, to_prompts
+from transforms.sources.layouts.comparisons import (
+    label_from_index,
+    pair_labelled_conversations,
+    pair_labelled_responses,
+)
 from transforms.sources.layouts.conversations import (
-    exchange,
-    instructed,
-    json_turns,
-    marked_text,
-    turn,
+    append_response,
+    join_instruction,
+    make_turn,
+    read_json_turns,
+    split_text,
 )
 from transforms.sources.layouts.entry import Entry, Layout
-from transforms.sources.layouts.scored_responses import compared_rows
+from transforms.sources.layouts.scored_responses import pair_rows
 
-HISTORY = marked_text(pl.lit("\n\n") + pl.col("history"), "\n\nHUMAN:", "\n\nASSISTANT:")
-PANDA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))
-PROMPT = turn("user", pl.col("prompt"))
+HISTORY = split_text(pl.lit("\n\n") + pl.col("history"), "\n\nHUMAN:", "\n\nASSISTANT:")
+PANDA_PROMPT = make_turn("user", join_instruction(pl.col("instruction"), pl.col("input")))
+PROMPT = make_turn("user", pl.col("prompt"))
 WINNERS = ("winner_tie", "winner_model_a", "winner_model_b")
 """In the order of the labels 0, 1, 2."""
 
 
-def verdict_of(desirable: pl.Expr) -> pl.Expr:
+def judge_desirable(desirable: pl.Expr) -> pl.Expr:
     """Verdict of a demonstration that a label may call not desirable."""
     return (
         pl.when(desirable.is_null()).then(pl.lit("no_label"))
@@ -35,7 +39,7 @@ def verdict_of(desirable: pl.Expr) -> pl.Expr:
     )  # fmt: skip
 
 
-def majority(first: pl.Expr, second: pl.Expr, third: pl.Expr) -> pl.Expr:
+def find_majority(first: pl.Expr, second: pl.Expr, third: pl.Expr) -> pl.Expr:
     """Label that two of three annotators agree on; null where no two do."""
     return (
         pl.when((first == second) | (first == third)).then(first)
@@ -43,7 +47,7 @@ def majority(first: pl.Expr, second: pl.Expr, third: pl.Expr) -> pl.Expr:
     )  # fmt: skip
 
 
-def marked_winner() -> pl.Expr:
+def find_winner() -> pl.Expr:
     """Label of three columns of which exactly one is 1 (`WINNERS`)."""
     one = pl.sum_horizontal(WINNERS) == 1
     return pl.coalesce(
@@ -51,12 +55,12 @@ def marked_winner() -> pl.Expr:
     )
 
 
-def better_of_two() -> dict[Role, Layout]:
+def make_score_list_layouts() -> dict[Role, Layout]:
     """Layouts of rows with a list of two conversations and one of their scores."""
     conversations, scores = zip(
         *(
             (
-                marked_text(
+                split_text(
                     pl.col("text").list.get(place, null_on_oob=True), "## Human:", "## Assistant:"
                 ),
                 pl.col("score").list.get(place, null_on_oob=True),
@@ -71,7 +75,7 @@ def better_of_two() -> dict[Role, Layout]:
         pl.when(two & (scores[0] >= scores[1])).then(1)
         .when(two & (scores[0] < scores[1])).then(2)
     )  # fmt: skip
-    return {"preferences": labelled_conversations(*conversations, winner, scores)}
+    return {"preferences": pair_labelled_conversations(*conversations, winner, scores)}
 
 
 ENTRIES = {
@@ -84,20 +88,20 @@ ENTRIES = {
             "labels": pl.Int64,
         },
         layouts={
-            "preferences": labelled(
+            "preferences": pair_labelled_responses(
                 HISTORY,
                 pl.col("human_ref_A"),
                 pl.col("human_ref_B"),
-                numbered(1 - pl.col("labels")),
+                label_from_index(1 - pl.col("labels")),
             ),
-            "prompts": prompted(HISTORY),
+            "prompts": to_prompts(HISTORY),
         },
     ),
     "webgpt_lists": Entry(
         facts="text_score_lists/webgpt_test: two whole conversations and two scores, of which the "
         "higher is preferred; 245 of 901 rows are ties. A row of other than two has no label.",
         native={"text": pl.List(pl.String), "score": pl.List(pl.Float64)},
-        layouts=better_of_two(),
+        layouts=make_score_list_layouts(),
     ),
     "beavertails_rows": Entry(
         facts="pairs/beavertails_demo: answers labelled one by one, is_safe as 0 or 1 (a boolean "
@@ -106,14 +110,14 @@ ENTRIES = {
         "gives no pair. As demonstrations, the safe answers.",
         native={"prompt": pl.String, "response": pl.String, "is_safe": pl.Int64},
         layouts={
-            "preferences": compared_rows(
+            "preferences": pair_rows(
                 "prompt", PROMPT, pl.col("response"), lambda _: pl.col("is_safe")
             ),
-            "demonstrations": judged(
-                demonstrated(exchange(PROMPT, pl.col("response"))),
-                verdict_of(pl.col("is_safe") == 1),
+            "demonstrations": add_verdict(
+                to_demonstrations(append_response(PROMPT, pl.col("response"))),
+                judge_desirable(pl.col("is_safe") == 1),
             ),
-            "prompts": prompted(PROMPT),
+            "prompts": to_prompts(PROMPT),
         },
         group_by="prompt",
     ),
@@ -122,7 +126,9 @@ ENTRIES = {
         "demonstrations. Only one of its 297 prompts has both labels, so it gives no comparisons.",
         native={"messages": MESSAGES, "label": pl.Boolean},
         layouts={
-            "demonstrations": judged(demonstrated(pl.col("messages")), verdict_of(pl.col("label")))
+            "demonstrations": add_verdict(
+                to_demonstrations(pl.col("messages")), judge_desirable(pl.col("label"))
+            )
         },
     ),
     "lmsys_arena": Entry(
@@ -134,10 +140,10 @@ ENTRIES = {
             **dict.fromkeys(WINNERS, pl.Int64),
         },
         layouts={
-            "preferences": labelled_conversations(
-                json_turns("prompt", "response_a"),
-                json_turns("prompt", "response_b"),
-                marked_winner(),
+            "preferences": pair_labelled_conversations(
+                read_json_turns("prompt", "response_a"),
+                read_json_turns("prompt", "response_b"),
+                find_winner(),
             )
         },
     ),
@@ -148,8 +154,8 @@ ENTRIES = {
             "label": pl.Int64,
         },
         layouts={
-            "preferences": labelled(
-                turn("user", pl.col("input")),
+            "preferences": pair_labelled_responses(
+                make_turn("user", pl.col("input")),
                 pl.col("output_1"),
                 pl.col("output_2"),
                 pl.col("label"),
@@ -165,13 +171,13 @@ ENTRIES = {
             **dict.fromkeys(("annotator1", "annotator2", "annotator3"), pl.Int64),
         },
         layouts={
-            "preferences": labelled(
+            "preferences": pair_labelled_responses(
                 PANDA_PROMPT,
                 pl.col("response1"),
                 pl.col("response2"),
-                majority(pl.col("annotator1"), pl.col("annotator2"), pl.col("annotator3")),
+                find_majority(pl.col("annotator1"), pl.col("annotator2"), pl.col("annotator3")),
             ),
-            "prompts": prompted(PANDA_PROMPT),
+            "prompts": to_prompts(PANDA_PROMPT),
         },
     ),
     "judgebench": Entry(
@@ -183,8 +189,8 @@ ENTRIES = {
             "label": pl.String,
         },
         layouts={
-            "preferences": labelled(
-                turn("user", pl.col("question")),
+            "preferences": pair_labelled_responses(
+                make_turn("user", pl.col("question")),
                 pl.col("response_A"),
                 pl.col("response_B"),
                 pl.col("label").replace_strict({"A>B": 1, "B>A": 2}, default=None),

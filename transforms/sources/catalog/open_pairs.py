@@ -9,38 +9,38 @@ import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.sources import Role
-from transforms.sources.catalog.generic import judged, preferred
+from transforms.sources.catalog.generic import add_verdict, make_pair_layouts
 from transforms.sources.layouts.conversations import (
     SHAREGPT_ROLES,
-    exchange,
-    sharegpt,
-    turn,
-    typed_parts,
-    with_system,
+    append_response,
+    make_turn,
+    prepend_system,
+    read_sharegpt,
+    read_typed_parts,
 )
 from transforms.sources.layouts.entry import Entry, Layout
 
-PROMPT = turn("user", pl.col("prompt"))
-PROMPTED_PAIR = [exchange(PROMPT, pl.col(side)) for side in ("chosen", "rejected")]
+PROMPT = make_turn("user", pl.col("prompt"))
+PROMPTED_PAIR = [append_response(PROMPT, pl.col(side)) for side in ("chosen", "rejected")]
 TEXTS = dict.fromkeys(("prompt", "chosen", "rejected"), pl.String)
 SCORES = dict.fromkeys(("score_chosen", "score_rejected"), pl.Float64)
-ORCA_PROMPT = with_system(pl.col("system"), turn("user", pl.col("question")))
-QUESTION = turn("user", pl.col("question"))
+ORCA_PROMPT = prepend_system(pl.col("system"), make_turn("user", pl.col("question")))
+QUESTION = make_turn("user", pl.col("question"))
 SPEECH = pl.Struct({"from": pl.String, "value": pl.String})
 PARTS = pl.List(pl.Struct({"type": pl.String, "value": pl.String}))
 PARTED = pl.List(pl.Struct({"role": pl.String, "content": PARTS}))
 
 
-def last_speech(column: str) -> pl.Expr:
+def append_last_turn(column: str) -> pl.Expr:
     """Append a {from, value} turn to the conversation before it."""
     speech = pl.col(column).struct
     last = pl.struct(
         role=speech.field("from").replace(SHAREGPT_ROLES), content=speech.field("value")
     )
-    return pl.concat_list(sharegpt("conversations"), last).cast(MESSAGES)
+    return pl.concat_list(read_sharegpt("conversations"), last).cast(MESSAGES)
 
 
-def of_parts() -> dict[Role, Layout]:
+def make_typed_part_layouts() -> dict[Role, Layout]:
     """Layouts of two conversations whose turns hold lists of typed parts."""
     sides = ("chosen_messages", "rejected_messages")
     kinds = pl.element().struct.field("content").list.eval(pl.element().struct.field("type"))
@@ -48,8 +48,8 @@ def of_parts() -> dict[Role, Layout]:
     verdict = pl.when(
         pl.any_horizontal(pl.col(side).list.eval(other).list.any() for side in sides)
     ).then(pl.lit("not_text"))
-    layouts = preferred(*(typed_parts(side) for side in sides))
-    return {role: judged(layout, verdict) for role, layout in layouts.items()}
+    layouts = make_pair_layouts(*(read_typed_parts(side) for side in sides))
+    return {role: add_verdict(layout, verdict) for role, layout in layouts.items()}
 
 
 ENTRIES = {
@@ -62,7 +62,7 @@ ENTRIES = {
             "source_index": pl.Int64,
             "metadata": pl.Struct(SCORES),
         },
-        layouts=preferred(
+        layouts=make_pair_layouts(
             *PROMPTED_PAIR,
             tuple(pl.col("metadata").struct.field(score) for score in SCORES),
         ),
@@ -71,15 +71,15 @@ ENTRIES = {
         facts="ultrafeedback/binarized_custom_10: scores in columns, negative ones too; their "
         "unit is not stated.",
         native={**TEXTS, **SCORES},
-        layouts=preferred(*PROMPTED_PAIR, tuple(pl.col(score) for score in SCORES)),
+        layouts=make_pair_layouts(*PROMPTED_PAIR, tuple(pl.col(score) for score in SCORES)),
     ),
     "intel_orca": Entry(
         facts="pairs/intel_orca_dpo_pairs_100. GPT-4's answer is taken for the better one, without "
         "a judgement; the paper's source is the judged set of the same questions. An empty system "
         "text becomes no turn.",
         native=dict.fromkeys(("system", "question", "chosen", "rejected"), pl.String),
-        layouts=preferred(
-            *(exchange(ORCA_PROMPT, pl.col(side)) for side in ("chosen", "rejected"))
+        layouts=make_pair_layouts(
+            *(append_response(ORCA_PROMPT, pl.col(side)) for side in ("chosen", "rejected"))
         ),
         hub_id="Intel/orca_dpo_pairs",
     ),
@@ -87,20 +87,20 @@ ENTRIES = {
         facts="pairs/stack_exchange_paired_tiny. response_j has the higher score on the site "
         "(general knowledge of lvwerra/stack-exchange-paired); the scores are not in the file.",
         native=dict.fromkeys(("question", "response_j", "response_k"), pl.String),
-        layouts=preferred(
-            *(exchange(QUESTION, pl.col(side)) for side in ("response_j", "response_k"))
+        layouts=make_pair_layouts(
+            *(append_response(QUESTION, pl.col(side)) for side in ("response_j", "response_k"))
         ),
     ),
     "sharegpt_pairs": Entry(
         facts="pairs/dpo_en_demo, LLaMA-Factory's layout: shared turns, then a last turn each.",
         native={"conversations": pl.List(SPEECH), "chosen": SPEECH, "rejected": SPEECH},
-        layouts=preferred(last_speech("chosen"), last_speech("rejected")),
+        layouts=make_pair_layouts(append_last_turn("chosen"), append_last_turn("rejected")),
     ),
     "typed_part_pairs": Entry(
         facts="pairs/v1_dpo_demo, LLaMA-Factory's second layout. The text parts of a turn are "
         "joined; a row with another part, such as an image, is dropped (not_text). loss_weight is "
         "not read: every assistant turn counts.",
         native={"chosen_messages": PARTED, "rejected_messages": PARTED},
-        layouts=of_parts(),
+        layouts=make_typed_part_layouts(),
     ),
 }

@@ -6,15 +6,15 @@ Columns are those of the files, which were read.
 import polars as pl
 
 from transforms.settings.source_options import SourceOptions
-from transforms.sources.catalog.generic import demonstrated, prompted
-from transforms.sources.layouts.conversations import exchange, instructed, turn
+from transforms.sources.catalog.generic import to_demonstrations, to_prompts
+from transforms.sources.layouts.conversations import append_response, join_instruction, make_turn
 from transforms.sources.layouts.entry import Entry, Layout
 
-ALPACA_PROMPT = turn("user", instructed(pl.col("instruction"), pl.col("input")))
+ALPACA_PROMPT = make_turn("user", join_instruction(pl.col("instruction"), pl.col("input")))
 INSTANCES = pl.List(pl.Struct({"input": pl.String, "output": pl.String}))
 
 
-def each_instance(layout: Layout) -> Layout:
+def lay_out_instances(layout: Layout) -> Layout:
     """Apply a layout to each instance of an instruction, keyed `<row_key>#<i>`.
 
     An instruction without instances stays one row, whose input and output are null.
@@ -36,23 +36,23 @@ ENTRIES = {
         "instruction after an empty line, without Alpaca's template.",
         native=dict.fromkeys(("instruction", "input", "output"), pl.String),
         layouts={
-            "demonstrations": demonstrated(exchange(ALPACA_PROMPT, pl.col("output"))),
-            "prompts": prompted(ALPACA_PROMPT),
+            "demonstrations": to_demonstrations(append_response(ALPACA_PROMPT, pl.col("output"))),
+            "prompts": to_prompts(ALPACA_PROMPT),
         },
     ),
     "prompt_text": Entry(
         facts="prompts/hh_rlhf_100 and many others: a prompt as text.",
         native={"prompt": pl.String},
-        layouts={"prompts": prompted(turn("user", pl.col("prompt")))},
+        layouts={"prompts": to_prompts(make_turn("user", pl.col("prompt")))},
     ),
     "instruction_instances": Entry(
         facts="prompts/user_oriented_252, the layout of Self-Instruct: an instruction and a list "
         "of inputs with outputs; each instance is a row of its own.",
         native={"instruction": pl.String, "instances": INSTANCES},
         layouts={
-            "prompts": each_instance(prompted(ALPACA_PROMPT)),
-            "demonstrations": each_instance(
-                demonstrated(exchange(ALPACA_PROMPT, pl.col("output")))
+            "prompts": lay_out_instances(to_prompts(ALPACA_PROMPT)),
+            "demonstrations": lay_out_instances(
+                to_demonstrations(append_response(ALPACA_PROMPT, pl.col("output")))
             ),
         },
     ),
@@ -60,6 +60,6 @@ ENTRIES = {
         facts="prompts/wizardlm_testset_218. An evaluation set of its authors: use it as prompts "
         "only where it is not one of yours.",
         native={"Instruction": pl.String},
-        layouts={"prompts": prompted(turn("user", pl.col("Instruction")))},
+        layouts={"prompts": to_prompts(make_turn("user", pl.col("Instruction")))},
     ),
 }

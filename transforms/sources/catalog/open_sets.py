@@ -7,26 +7,35 @@ Columns are those of the files, which were read. Not here: two responses per row
 import polars as pl
 
 from transforms.settings.source_options import MathOptions, StyleOptions
-from transforms.sources.catalog.generic import prompted
+from transforms.sources.catalog.generic import to_prompts
 from transforms.sources.catalog.open_prompts import ALPACA_PROMPT
-from transforms.sources.layouts.conversations import exchanges, instructed, turn, with_system
+from transforms.sources.layouts.conversations import (
+    join_instruction,
+    make_turn,
+    prepend_system,
+    read_history,
+)
 from transforms.sources.layouts.entry import Entry
-from transforms.sources.layouts.response_sets import labelled_pairs, preferred_sets, ranked
-from transforms.sources.layouts.scored_responses import all_comparisons
+from transforms.sources.layouts.response_sets import (
+    pair_by_labels,
+    pair_chosen_with_rejected,
+    pair_ranked_responses,
+)
+from transforms.sources.layouts.scored_responses import pair_all_responses
 
 
-def math_pairs(raw: pl.DataFrame, options: MathOptions) -> pl.DataFrame:
+def pair_math_answers(raw: pl.DataFrame, options: MathOptions) -> pl.DataFrame:
     """Compare all answers by the score that the options name."""
     rewards = pl.col("pred_score").list.eval(pl.element().list.first())
     scores = rewards if options.score == "reward_model" else pl.col("score")
-    return all_comparisons(MATH_PROMPT, pl.col("response"), scores)(raw, options)
+    return pair_all_responses(MATH_PROMPT, pl.col("response"), scores)(raw, options)
 
 
-OASST_PROMPT = pl.concat_list(exchanges("history"), ALPACA_PROMPT)
-MATH_PROMPT = with_system(pl.col("system"), turn("user", pl.col("query")))
+OASST_PROMPT = pl.concat_list(read_history("history"), ALPACA_PROMPT)
+MATH_PROMPT = prepend_system(pl.col("system"), make_turn("user", pl.col("query")))
 PASSAGES = pl.col("passages").list.eval(pl.element().list.slice(1).list.join(" ")).list.join("\n\n")
-QA_PROMPT = turn("user", instructed(pl.col("question"), PASSAGES))
-INSTRUCTION = turn("user", pl.col("instruction"))
+QA_PROMPT = make_turn("user", join_instruction(pl.col("question"), PASSAGES))
+INSTRUCTION = make_turn("user", pl.col("instruction"))
 PREDICTIONS = [f"prediction {number}" for number in (1, 2, 3, 4)]
 ALPACA = dict.fromkeys(("instruction", "input"), pl.String)
 SAMPLES = pl.List(pl.String)
@@ -37,8 +46,8 @@ ENTRIES = {
         "compared, as InstructGPT did; a rank is no score. history is turns before the prompt.",
         native={**ALPACA, "output": SAMPLES, "history": pl.List(SAMPLES)},
         layouts={
-            "preferences": ranked(OASST_PROMPT, pl.col("output")),
-            "prompts": prompted(OASST_PROMPT),
+            "preferences": pair_ranked_responses(OASST_PROMPT, pl.col("output")),
+            "prompts": to_prompts(OASST_PROMPT),
         },
     ),
     "qa_feedback": Entry(
@@ -53,10 +62,10 @@ ENTRIES = {
             "preference": pl.List(pl.Int64),
         },
         layouts={
-            "preferences": labelled_pairs(
+            "preferences": pair_by_labels(
                 QA_PROMPT, pl.concat_list(PREDICTIONS), pl.col("preference")
             ),
-            "prompts": prompted(QA_PROMPT),
+            "prompts": to_prompts(QA_PROMPT),
         },
     ),
     "math_rewards": Entry(
@@ -69,7 +78,7 @@ ENTRIES = {
             "pred_score": pl.List(pl.List(pl.Float64)),
             "score": pl.List(pl.Boolean),
         },
-        layouts={"preferences": math_pairs, "prompts": prompted(MATH_PROMPT)},
+        layouts={"preferences": pair_math_answers, "prompts": to_prompts(MATH_PROMPT)},
         options=MathOptions,
     ),
     "tulu2_samples": Entry(
@@ -84,25 +93,25 @@ ENTRIES = {
             "gpt4turbo_preference_vs_reference": pl.List(pl.Float64),
         },
         layouts={
-            "preferences": all_comparisons(
+            "preferences": pair_all_responses(
                 INSTRUCTION, pl.col("responses"), pl.col("gpt4turbo_preference_vs_reference")
             ),
-            "prompts": prompted(INSTRUCTION),
+            "prompts": to_prompts(INSTRUCTION),
         },
     ),
     "alpaca_multisamples": Entry(
         facts="n_responses/alpaca_farm_multisamples_sft: samples without a judgement, so prompts "
         "only.",
         native=ALPACA,
-        layouts={"prompts": prompted(ALPACA_PROMPT)},
+        layouts={"prompts": to_prompts(ALPACA_PROMPT)},
     ),
     "rm_bench": Entry(
         facts="rm_bench/*: three chosen and three rejected responses, each in three styles in the "
         "same order (Liu et al. 2024).",
         native={"prompt": pl.String, "chosen": SAMPLES, "rejected": SAMPLES},
         layouts={
-            "preferences": preferred_sets(
-                turn("user", pl.col("prompt")),
+            "preferences": pair_chosen_with_rejected(
+                make_turn("user", pl.col("prompt")),
                 pl.col("chosen"),
                 pl.col("rejected"),
                 crossed=lambda options: options.styles == "all",

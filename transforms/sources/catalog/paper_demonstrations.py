@@ -10,30 +10,37 @@ from typing import Any
 
 import polars as pl
 
-from transforms.sources.catalog.generic import demonstrated
-from transforms.sources.layouts.conversations import exchange, instructed, sharegpt, turn
+from transforms.sources.catalog.generic import to_demonstrations
+from transforms.sources.layouts.conversations import (
+    append_response,
+    join_instruction,
+    make_turn,
+    read_sharegpt,
+)
 from transforms.sources.layouts.entry import Entry
 
 
-def answered(question: str, answer: str, context: str | None = None) -> dict[str, Any]:
+def describe_question_answers(
+    question: str, answer: str, context: str | None = None
+) -> dict[str, Any]:
     """Native columns and layouts of one question, perhaps with an input, and one answer per row."""
     text = pl.col(question)
     columns = [question, answer]
     if context is not None:
-        text = instructed(text, pl.col(context))
+        text = join_instruction(text, pl.col(context))
         columns.insert(1, context)
-    conversation = exchange(turn("user", text), pl.col(answer))
+    conversation = append_response(make_turn("user", text), pl.col(answer))
     return {
         "native": dict.fromkeys(columns, pl.String),
-        "layouts": {"demonstrations": demonstrated(conversation)},
+        "layouts": {"demonstrations": to_demonstrations(conversation)},
     }
 
 
-def spoken() -> dict[str, Any]:
+def describe_sharegpt() -> dict[str, Any]:
     """Native columns and layouts of one conversation per row, in the ShareGPT layout."""
     return {
         "native": {"conversations": pl.List(pl.Struct({"from": pl.String, "value": pl.String}))},
-        "layouts": {"demonstrations": demonstrated(sharegpt("conversations"))},
+        "layouts": {"demonstrations": to_demonstrations(read_sharegpt("conversations"))},
     }
 
 
@@ -43,49 +50,49 @@ ENTRIES = {
         "of anon8231489123/ShareGPT_Vicuna_unfiltered: name it in `files`, as reading the id would "
         "read several versions of each conversation. Long conversations are cut into pieces that "
         "may begin with the assistant or end with the user: dropped (role_order), not mended.",
-        **spoken(),
+        **describe_sharegpt(),
     ),
     "evol_instruct": Entry(
         facts="Xu et al. 2023 (WizardLM). One exchange per row.",
         hub_id="WizardLM/WizardLM_evol_instruct_V2_196k",
-        **spoken(),
+        **describe_sharegpt(),
     ),
     "slim_orca": Entry(
         facts="Columns from cards of copies. A turn's weight is not read. Most rows begin with a "
         "system turn, which demonstrations may have.",
         hub_id="Open-Orca/SlimOrca",
-        **spoken(),
+        **describe_sharegpt(),
     ),
     "math_instruct": Entry(
         facts="Yue et al. 2023 (MAmmoTH). Answers in words and answers as programs are kept alike.",
         hub_id="TIGER-Lab/MathInstruct",
-        **answered("instruction", "output"),
+        **describe_question_answers("instruction", "output"),
     ),
     "magicoder_evol_instruct": Entry(
         facts="Wei et al. 2023 (Magicoder).",
         hub_id="ise-uiuc/Magicoder-Evol-Instruct-110K",
-        **answered("instruction", "response"),
+        **describe_question_answers("instruction", "response"),
     ),
     "gpt4_llm": Entry(
         facts="Peng et al. 2023, the cleaned copy. An input follows the instruction after an empty "
         "line; Alpaca's template around both belongs to a model, not to the data.",
         hub_id="teknium/GPT4-LLM-Cleaned",
-        **answered("instruction", "output", context="input"),
+        **describe_question_answers("instruction", "output", context="input"),
     ),
     "orca_math": Entry(
         facts="Mitra et al. 2024 (Orca-Math).",
         hub_id="microsoft/orca-math-word-problems-200k",
-        **answered("question", "answer"),
+        **describe_question_answers("question", "answer"),
     ),
     "gpteacher": Entry(
         facts="Columns from the set's card: Alpaca's, some inputs null.",
         hub_id="teknium/GPTeacher-General-Instruct",
-        **answered("instruction", "response", context="input"),
+        **describe_question_answers("instruction", "response", context="input"),
     ),
     "ultrainteract_sft": Entry(
         facts="Yuan et al. 2024 (Eurus). Columns from the set's card (288,579 rows). The history "
         "of a later step is part of its instruction.",
         hub_id="openbmb/UltraInteract_sft",
-        **answered("instruction", "response"),
+        **describe_question_answers("instruction", "response"),
     ),
 }

@@ -7,11 +7,11 @@ the preference sets; the collection itself, RLHFlow/prompt-collection-v0.1, has 
 
 import polars as pl
 
-from transforms.sources.catalog.generic import demonstrated, prompted
-from transforms.sources.layouts.conversations import exchange, turn, with_system
+from transforms.sources.catalog.generic import to_demonstrations, to_prompts
+from transforms.sources.layouts.conversations import append_response, make_turn, prepend_system
 from transforms.sources.layouts.entry import Entry
 
-ORCA_PROMPT = with_system(pl.col("system_prompt"), turn("user", pl.col("question")))
+ORCA_PROMPT = prepend_system(pl.col("system_prompt"), make_turn("user", pl.col("question")))
 
 ENTRIES = {
     "open_orca": Entry(
@@ -21,8 +21,8 @@ ENTRIES = {
         "becomes none.",
         native={"system_prompt": pl.String, "question": pl.String, "response": pl.String},
         layouts={
-            "prompts": prompted(ORCA_PROMPT),
-            "demonstrations": demonstrated(exchange(ORCA_PROMPT, pl.col("response"))),
+            "prompts": to_prompts(ORCA_PROMPT),
+            "demonstrations": to_demonstrations(append_response(ORCA_PROMPT, pl.col("response"))),
         },
         hub_id="Open-Orca/OpenOrca",
     ),
@@ -31,7 +31,7 @@ ENTRIES = {
         "from the set's card (10,331 rows). Its ratings of prompts (avg_rating and others) are not "
         "read: no source says that upstream filtered by them.",
         native={"prompt": pl.String},
-        layouts={"prompts": prompted(turn("user", pl.col("prompt")))},
+        layouts={"prompts": to_prompts(make_turn("user", pl.col("prompt")))},
         hub_id="DIBT/10k_prompts_ranked",
     ),
 }

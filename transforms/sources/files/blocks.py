@@ -74,7 +74,7 @@ def read_whole(path: Path) -> bytes:
     return b"".join(pieces)
 
 
-def malformed(path: Path, found: str, offset: int | None = None) -> InputError:
+def read_error(path: Path, found: str, offset: int | None = None) -> InputError:
     """Say that a file cannot be read, where it broke and why."""
     where = "" if offset is None else f"at byte {offset}: "
     return InputError(
@@ -89,4 +89,4 @@ def _read(file: IO[bytes], path: Path, offset: int, size: int) -> bytes:
     try:
         return file.read(size)
     except (OSError, EOFError) as error:
-        raise malformed(path, f"gzip data ends or breaks ({error})", offset) from None
+        raise read_error(path, f"gzip data ends or breaks ({error})", offset) from None

@@ -36,7 +36,7 @@ def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFra
         that `native` does not name are left out. And the malformed lines (`MALFORMED`), but blank
         ones, which are no rows.
     """
-    if not _one_object_a_line(block):
+    if not _has_one_object_per_line(block):
         return _decode_by_halves(block, native)
     try:
         table = _decode_whole(block.content, block.lines, native)
@@ -46,14 +46,14 @@ def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFra
     return table.with_columns(row=numbers), pl.DataFrame(schema=MALFORMED)
 
 
-def convert_each(
+def convert_rows(
     rows: Iterable[tuple[int, Any]], native: Native, *, strict: bool = True
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Check numbered objects that are decoded already (`decode_lines`).
 
     Without `strict`, text is read as the number or truth value that is declared.
     """
-    kind = _row_type(tuple(native.items()))
+    kind = _make_row_type(tuple(native.items()))
     good: list[dict[str, Any]] = []
     bad: list[tuple[int, str]] = []
     for row, value in rows:
@@ -67,12 +67,12 @@ def convert_each(
     return pl.DataFrame(good, schema=schema), pl.DataFrame(bad, schema=MALFORMED, orient="row")
 
 
-def arrow_schema(native: Native) -> pa.Schema:
+def to_arrow_schema(native: Native) -> pa.Schema:
     """Write a native schema as Arrow types."""
-    return pa.schema([(name, _arrow_type(dtype)) for name, dtype in native.items()])
+    return pa.schema([(name, _to_arrow_type(dtype)) for name, dtype in native.items()])
 
 
-def _one_object_a_line(block: Block) -> bool:
+def _has_one_object_per_line(block: Block) -> bool:
     """Tell whether no line can hold two objects while another holds a part of one, or is blank.
 
     PyArrow reads objects, wherever lines end: as many of them as lines would hide that. An object
@@ -88,7 +88,7 @@ def _one_object_a_line(block: Block) -> bool:
 
 
 def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFrame]:
-    decoder = msgspec.json.Decoder(_row_type(tuple(native.items())))
+    decoder = msgspec.json.Decoder(_make_row_type(tuple(native.items())))
     lines: list[tuple[int, bytes]] = []
     unread: list[tuple[int, bytes]] = []
     bad: list[tuple[int, str]] = []
@@ -140,7 +140,7 @@ def _decode_whole(content: bytes, lines: int, native: Native) -> pl.DataFrame:
             use_threads=False, block_size=min(len(content) + 1, 2**31 - 1)
         ),
         parse_options=pyarrow.json.ParseOptions(
-            explicit_schema=arrow_schema(native), unexpected_field_behavior="ignore"
+            explicit_schema=to_arrow_schema(native), unexpected_field_behavior="ignore"
         ),
     )
     table.validate(full=True)  # the reader takes broken UTF-8 as it is
@@ -152,11 +152,11 @@ def _decode_whole(content: bytes, lines: int, native: Native) -> pl.DataFrame:
     return rows
 
 
-def _arrow_type(dtype: Any) -> pa.DataType:
+def _to_arrow_type(dtype: Any) -> pa.DataType:
     if isinstance(dtype, pl.List):
-        return pa.list_(_arrow_type(dtype.inner))
+        return pa.list_(_to_arrow_type(dtype.inner))
     if isinstance(dtype, pl.Struct):
-        return pa.struct([(field.name, _arrow_type(field.dtype)) for field in dtype.fields])
+        return pa.struct([(field.name, _to_arrow_type(field.dtype)) for field in dtype.fields])
     return {
         pl.String: pa.string(),
         pl.Int32: pa.int32(),
@@ -167,22 +167,22 @@ def _arrow_type(dtype: Any) -> pa.DataType:
 
 
 @functools.cache
-def _row_type(native: tuple[tuple[str, Any], ...], name: str = "Row") -> type[msgspec.Struct]:
+def _make_row_type(native: tuple[tuple[str, Any], ...], name: str = "Row") -> type[msgspec.Struct]:
     """Make the class that msgspec decodes a row into: every key may be missing or null."""
     # a key may be no Python name (`fine-grained_score`): fields are numbered and renamed
     keys = {f"field_{number}": column for number, (column, _) in enumerate(native)}
     fields = [
-        (field, _python_type(dtype) | None, None)
+        (field, _to_python_type(dtype) | None, None)
         for field, (_, dtype) in zip(keys, native, strict=True)
     ]
     return msgspec.defstruct(name, fields, rename=keys)
 
 
-def _python_type(dtype: Any) -> Any:
+def _to_python_type(dtype: Any) -> Any:
     if isinstance(dtype, pl.List):
-        return list[_python_type(dtype.inner) | None]
+        return list[_to_python_type(dtype.inner) | None]
     if isinstance(dtype, pl.Struct):
-        return _row_type(tuple((field.name, field.dtype) for field in dtype.fields), "Struct")
+        return _make_row_type(tuple((field.name, field.dtype) for field in dtype.fields), "Struct")
     return {
         pl.String: str,
         pl.Int32: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)],

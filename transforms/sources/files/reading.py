@@ -22,14 +22,14 @@ from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.blocks import (
     Block,
-    malformed,
     open_bytes,
     read_blocks,
+    read_error,
     read_whole,
 )
-from transforms.sources.files.json_rows import MALFORMED, Native, convert_each, decode_lines
+from transforms.sources.files.json_rows import MALFORMED, Native, convert_rows, decode_lines
 from transforms.sources.files.tabular import conform, read_csv
-from transforms.workers import in_order
+from transforms.workers import map_in_order
 
 ROW_KEY = "row_key"
 """Added column, origin and row number: `<file name>:1`, or `<hub_id>@<revision>:1`."""
@@ -69,7 +69,7 @@ def read_batches(
         InputError: a file is missing, empty or cannot be read; a native column is missing in every
             row or fits in none; the hub does not give the dataset.
     """
-    read = _hub_batches if origin.hub_id else _file_batches
+    read = _read_hub if origin.hub_id else _read_files
     batches = read(name, origin, native, optional)
     left = origin.max_rows
     seen = dict.fromkeys((column for column in native if column not in optional), False)
@@ -93,7 +93,7 @@ def read_batches(
         )
 
 
-def origin_fingerprint(origin: OriginSettings) -> str:
+def fingerprint_origin(origin: OriginSettings) -> str:
     """Identify what would be read: hash of the files' names and bytes, or the hub's revision.
 
     Raises:
@@ -104,14 +104,14 @@ def origin_fingerprint(origin: OriginSettings) -> str:
             [f"{origin.hub_id}@{origin.revision}", origin.hub_split or "", *origin.hub_dirs]
         )
     whole = hashlib.sha256()
-    for name, path in named_files(origin.files).items():
+    for name, path in list_files(origin.files).items():
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{name}\x1f{content}\x1e".encode())
     return whole.hexdigest()[:32]
 
 
-def named_files(files: tuple[str, ...]) -> dict[str, Path]:
+def list_files(files: tuple[str, ...]) -> dict[str, Path]:
     """List the files of an origin, those of folders too, by their names in row keys.
 
     Raises:
@@ -119,7 +119,7 @@ def named_files(files: tuple[str, ...]) -> dict[str, Path]:
     """
     paths: list[Path] = []
     for path in (Path(file).resolve() for file in files):
-        found = sorted(p for p in path.rglob("*") if _kind(p)) if path.is_dir() else [path]
+        found = sorted(p for p in path.rglob("*") if _file_format(p)) if path.is_dir() else [path]
         if not found or not found[0].is_file():
             raise InputError(
                 f"source file {path} cannot be read",
@@ -132,54 +132,54 @@ def named_files(files: tuple[str, ...]) -> dict[str, Path]:
     return {path.relative_to(common).as_posix(): path for path in paths}
 
 
-def _file_batches(
+def _read_files(
     _: str, origin: OriginSettings, native: Native, optional: Collection[str]
 ) -> Iterator[Batch]:
-    for name, path in named_files(origin.files).items():
+    for name, path in list_files(origin.files).items():
         rows = 0
         for batch in _decode(path, native, optional):
             rows += batch[0].height + batch[1].height
-            yield _keyed(*batch, name)
+            yield _add_keys(*batch, name)
         if not rows:
-            raise malformed(path, "no rows")
+            raise read_error(path, "no rows")
 
 
-def _kind(path: Path) -> str | None:
+def _file_format(path: Path) -> str | None:
     suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
     return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
 
 
 def _decode(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
-    kind = _kind(path)
+    kind = _file_format(path)
     if kind == ".parquet":
-        return _parquet(path, native, optional)
+        return _read_parquet(path, native, optional)
     if kind == ".csv":
         return read_csv(path, native, optional)
-    if kind == ".jsonl" or (kind == ".json" and _holds_lines(path)):
-        return _lines(path, native)
+    if kind == ".jsonl" or (kind == ".json" and _has_json_lines(path)):
+        return _read_json_lines(path, native)
     if kind == ".json":
-        return iter([_array(path, native)])
-    raise malformed(path, f"name ending in {''.join(path.suffixes[-2:]) or 'nothing'}")
+        return iter([_read_json_array(path, native)])
+    raise read_error(path, f"name ending in {''.join(path.suffixes[-2:]) or 'nothing'}")
 
 
-def _holds_lines(path: Path) -> bool:
+def _has_json_lines(path: Path) -> bool:
     """Tell JSON lines from one array or one object over many lines; `.json` may be either."""
     with open_bytes(path) as file:
         try:
             start = file.read(1 << 16).lstrip()
         except (OSError, EOFError) as error:
-            raise malformed(path, f"gzip data ends or breaks ({error})", 0) from None
+            raise read_error(path, f"gzip data ends or breaks ({error})", 0) from None
     return not start.startswith(b"[") and start.split(b"\n", 1)[0].rstrip() != b"{"
 
 
-def _lines(path: Path, native: Native) -> Iterator[Decoded]:
+def _read_json_lines(path: Path, native: Native) -> Iterator[Decoded]:
     def decode(block: Block) -> Decoded:
         rows, misfits = decode_lines(block, native)
         if block.cut and misfits.height:
             _refuse_cut(path, block, misfits)
         return rows, misfits
 
-    return in_order(decode, read_blocks(path))
+    return map_in_order(decode, read_blocks(path))
 
 
 def _refuse_cut(path: Path, block: Block, misfits: pl.DataFrame) -> None:
@@ -187,19 +187,19 @@ def _refuse_cut(path: Path, block: Block, misfits: pl.DataFrame) -> None:
     row, evidence = misfits.row(-1)
     if row == block.first_line + block.lines - 1:
         offset = block.offset + block.content.rfind(b"\n") + 1
-        raise malformed(path, f"the file is cut off in line {row} ({evidence})", offset)
+        raise read_error(path, f"the file is cut off in line {row} ({evidence})", offset)
 
 
-def _array(path: Path, native: Native) -> Decoded:
+def _read_json_array(path: Path, native: Native) -> Decoded:
     content = read_whole(path)
     try:
         rows = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise malformed(path, f"{error}, in {len(content)} bytes of JSON") from None
-    return convert_each(enumerate(rows if isinstance(rows, list) else [rows], start=1), native)
+        raise read_error(path, f"{error}, in {len(content)} bytes of JSON") from None
+    return convert_rows(enumerate(rows if isinstance(rows, list) else [rows], start=1), native)
 
 
-def _parquet(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
+def _read_parquet(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
     row = 1
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
@@ -208,13 +208,13 @@ def _parquet(path: Path, native: Native, optional: Collection[str]) -> Iterator[
                 batch.validate(full=True)  # the reader takes broken UTF-8 as it is
                 table = pl.from_arrow(pa.Table.from_batches([batch]))
                 rows = conform(table, native, optional, f"source file {path}")
-                yield _numbered(rows, row)
+                yield _number_rows(rows, row)
                 row += rows.height
     except (OSError, pa.ArrowException) as error:
-        raise malformed(path, f"row {row}: {error}") from None
+        raise read_error(path, f"row {row}: {error}") from None
 
 
-def _hub_batches(
+def _read_hub(
     name: str, origin: OriginSettings, native: Native, optional: Collection[str]
 ) -> Iterator[Batch]:
     import datasets  # slow to import, and needed by hub sources only
@@ -235,15 +235,15 @@ def _hub_batches(
         where = "/".join(part for part in (f"{origin.hub_id}@{origin.revision}", folder) if part)
         for table in found.iter(batch_size=16_384):
             rows = conform(pl.from_arrow(table), native, optional, f"source {name}")
-            yield _keyed(*_numbered(rows, row), where)
+            yield _add_keys(*_number_rows(rows, row), where)
             row += rows.height
 
 
-def _numbered(rows: pl.DataFrame, first: int) -> Decoded:
+def _number_rows(rows: pl.DataFrame, first: int) -> Decoded:
     numbers = pl.int_range(first, first + pl.len(), dtype=pl.Int64)
     return rows.with_columns(row=numbers), pl.DataFrame(schema=MALFORMED)
 
 
-def _keyed(rows: pl.DataFrame, misfits: pl.DataFrame, origin: str) -> Batch:
+def _add_keys(rows: pl.DataFrame, misfits: pl.DataFrame, origin: str) -> Batch:
     key = pl.format("{}:{}", pl.lit(origin), "row").alias(ROW_KEY)
     return Batch(rows.with_columns(key).drop("row"), misfits.select(key, "evidence"))

@@ -72,7 +72,7 @@ def read_part(benchmark: str, part: str, origin: OriginSettings) -> pl.DataFrame
         InputError: a file cannot be read, or a row does not fit.
     """
     native = BENCHMARK_SETS[benchmark].parts[part].native
-    return pl.concat(read_fitting(f"{benchmark}.{part}", origin, native))
+    return pl.concat(read_strict(f"{benchmark}.{part}", origin, native))
 
 
 def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
@@ -92,7 +92,7 @@ def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
     return rows
 
 
-def read_fitting(name: str, origin: OriginSettings, native: Native) -> Iterator[pl.DataFrame]:
+def read_strict(name: str, origin: OriginSettings, native: Native) -> Iterator[pl.DataFrame]:
     """Read native columns and `row_key`, batch by batch.
 
     Raises:

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.sources.files.blocks import malformed, open_bytes
-from transforms.sources.files.json_rows import MALFORMED, Native, convert_each
+from transforms.sources.files.blocks import open_bytes, read_error
+from transforms.sources.files.json_rows import MALFORMED, Native, convert_rows
 
 WIDER: dict[object, tuple[object, ...]] = {
     pl.Int64: (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32),
@@ -71,7 +71,7 @@ def read_csv(
     csv.field_size_limit(2**31 - 1)  # one turn may be longer than the default, 128 KiB
     with open_bytes(path) as file:
         records = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
-        header, first = _take(records, 1, path), 1
+        header, first = _read_records(records, 1, path), 1
         if header and (missing := set(native) - set(header[0]) - set(optional)):
             raise InputError(
                 f"source file {path} does not have the columns that its catalogue entry declares",
@@ -79,11 +79,11 @@ def read_csv(
                 found=f"no {', '.join(sorted(missing))} among {', '.join(header[0])}",
                 remedy="choose the entry whose columns it has, or correct the entry's `native`",
             )
-        while chunk := _take(records, CSV_ROWS, path):
+        while chunk := _read_records(records, CSV_ROWS, path):
             numbered = list(enumerate(chunk, start=first))
             whole = [(row, fields) for row, fields in numbered if len(fields) == len(header[0])]
-            rows, misfits = convert_each(
-                ((row, _named(header[0], fields, native)) for row, fields in whole),
+            rows, misfits = convert_rows(
+                ((row, _pick_fields(header[0], fields, native)) for row, fields in whole),
                 native,
                 strict=False,
             )
@@ -97,7 +97,7 @@ def read_csv(
             first += len(chunk)
 
 
-def _take(records: Any, count: int, path: Path) -> list[list[str]]:
+def _read_records(records: Any, count: int, path: Path) -> list[list[str]]:
     """Read some records; blank lines are none."""
     taken: list[list[str]] = []
     line = records.line_num
@@ -109,11 +109,11 @@ def _take(records: Any, count: int, path: Path) -> list[list[str]]:
     except StopIteration:
         return taken
     except (ValueError, csv.Error, OSError, EOFError) as error:
-        raise malformed(path, f"record that begins in line {line + 1}: {error}") from None
+        raise read_error(path, f"record that begins in line {line + 1}: {error}") from None
     return taken
 
 
-def _named(header: list[str], fields: list[str], native: Native) -> dict[str, str | None]:
+def _pick_fields(header: list[str], fields: list[str], native: Native) -> dict[str, str | None]:
     named = dict(zip(header, fields, strict=True))
     return {
         name: named[name] if named[name] or dtype == pl.String else None

@@ -6,12 +6,12 @@ Not here: native columns (`transforms.sources.catalog`), held-out prompts
 
 import polars as pl
 
-from transforms.identity import message_id
+from transforms.identity import identify_messages
 from transforms.lake.schemas import schema_of
 from transforms.settings.source_options import SourceOptions
-from transforms.sources.layouts.conversations import all_but_last, settle_system
+from transforms.sources.layouts.conversations import drop_last_turn, treat_system_turn
 from transforms.sources.layouts.rules import apply_rules
-from transforms.sources.layouts.turn_rules import shape_rules
+from transforms.sources.layouts.turn_rules import require_shape
 
 DEMONSTRATION_ROLES = "^(system,)?user,assistant(,user,assistant)*$"
 
@@ -27,11 +27,11 @@ def split_demonstrations(
     """
     fate = (options or SourceOptions()).system_turn
     known = rows.with_columns(
-        source=pl.lit(source), messages=settle_system(pl.col("messages"), fate)
+        source=pl.lit(source), messages=treat_system_turn(pl.col("messages"), fate)
     )
     kept, dropped = apply_rules(
-        "demonstrations", known, shape_rules("messages", DEMONSTRATION_ROLES)
+        "demonstrations", known, require_shape("messages", DEMONSTRATION_ROLES)
     )
-    kept = kept.with_columns(prompt=all_but_last(pl.col("messages")))
-    kept = kept.with_columns(prompt_id=message_id("prompt"))
+    kept = kept.with_columns(prompt=drop_last_turn(pl.col("messages")))
+    kept = kept.with_columns(prompt_id=identify_messages("prompt"))
     return kept.select(list(schema_of("demonstrations"))), dropped

@@ -14,13 +14,13 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.sources.files.reading import ROW_KEY, origin_fingerprint, read_batches
+from transforms.sources.files.reading import ROW_KEY, fingerprint_origin, read_batches
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.duplicates import FirstSeen
 from transforms.sources.intake.ledger import Split, write_account, write_ledger
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
 from transforms.sources.intake.sources import Source
-from transforms.workers import in_order
+from transforms.workers import map_in_order
 
 
 def ingest(lake: Lake, source: Source) -> int:
@@ -45,7 +45,7 @@ def ingest(lake: Lake, source: Source) -> int:
         write_ledger(
             lake, table, _malformed_rows(table, source.name, malformed), source=source.name
         )
-    write_account(lake, table, source, rows_in, origin_fingerprint(source.origin))
+    write_account(lake, table, source, rows_in, fingerprint_origin(source.origin))
     return lake.version(table)
 
 
@@ -72,7 +72,7 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
 
     with lake.overwriting(table, pl.Schema(schema_of(table)), source=source.name) as write:
         raws = lake.batches(f"raw_{source.name}", group_by=source.entry.group_by)
-        for height, sound, broken in in_order(judge, raws):
+        for height, sound, broken in map_in_order(judge, raws):
             candidates_in += height
             first, repeated = seen.split(sound)
             within, over = limit_pairs(first, source.options)

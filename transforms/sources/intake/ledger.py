@@ -50,7 +50,7 @@ def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_i
     return lake.overwrite("source_rows", frame, table=table, source=source.name)
 
 
-def accounts(lake: Lake, table: str) -> dict[str, str]:
+def read_accounts(lake: Lake, table: str) -> dict[str, str]:
     """Read the intake ids of a table's accounts, by source."""
     if not lake.exists("source_rows"):
         return {}
@@ -58,7 +58,7 @@ def accounts(lake: Lake, table: str) -> dict[str, str]:
     return dict(rows.select("source", "intake_id").iter_rows())
 
 
-def forget(lake: Lake, table: str, source: str) -> None:
+def delete_records(lake: Lake, table: str, source: str) -> None:
     """Remove what ledger and accounts say of a source that a table no longer takes in."""
     for name in ("dropped_rows", "source_rows"):
         lake.delete(name, table=table, source=source)

@@ -59,7 +59,7 @@ def ledger_name(mixture: str) -> str:
     return f"mixture_{mixture}"
 
 
-def comparable_pairs(lake: Lake) -> pl.DataFrame:
+def read_comparable_pairs(lake: Lake) -> pl.DataFrame:
     """Take what mixing needs of the training pairs, without their text.
 
     Returns:
@@ -83,7 +83,7 @@ def write_mixtures(lake: Lake, mixtures: Mapping[str, Mapping[str, MixtureSource
     Returns:
         Counts: mixture, source, pairs, shown (pairs times copies).
     """
-    pairs = comparable_pairs(lake)
+    pairs = read_comparable_pairs(lake)
     drawn = {name: mix(name, pairs, parts) for name, parts in mixtures.items()}
     for name, (_, dropped) in drawn.items():
         write_ledger(lake, ledger_name(name), dropped)
@@ -106,7 +106,7 @@ def mix(
 
     Args:
         name: of the mixture.
-        pairs: `comparable_pairs`.
+        pairs: `read_comparable_pairs`.
         parts: sources of the mixture; one that has no pairs adds none.
 
     Returns:

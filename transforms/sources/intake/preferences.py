@@ -19,13 +19,13 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from transforms.identity import canonical_messages, hashed
+from transforms.identity import canonical_messages, hash_text
 from transforms.lake.schemas import schema_of
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import VERDICTS
-from transforms.sources.layouts.conversations import all_but_last, settle_system
+from transforms.sources.layouts.conversations import drop_last_turn, treat_system_turn
 from transforms.sources.layouts.rules import Rule, apply_rules
-from transforms.sources.layouts.turn_rules import empty_turn, only_content, roles_of
+from transforms.sources.layouts.turn_rules import forbid_empty_turn, join_roles, read_first_content
 
 GROUP = "\x1d"
 """ASCII group separator: parts prompt, chosen and rejected of a pair's identity."""
@@ -55,11 +55,11 @@ def split_pairs(
     options = options or SourceOptions()
     sides = ["chosen_messages", "rejected_messages"]
     known = candidates.with_columns(
-        *(settle_system(pl.col(side), options.system_turn).alias(side) for side in sides),
+        *(treat_system_turn(pl.col(side), options.system_turn).alias(side) for side in sides),
         source=pl.lit(source),
     ).with_columns(
-        prompt=all_but_last(pl.col("chosen_messages")),
-        rejected_prompt=all_but_last(pl.col("rejected_messages")),
+        prompt=drop_last_turn(pl.col("chosen_messages")),
+        rejected_prompt=drop_last_turn(pl.col("rejected_messages")),
         chosen=pl.col("chosen_messages").list.tail(1),
         rejected=pl.col("rejected_messages").list.tail(1),
         margin=pl.col("chosen_score") - pl.col("rejected_score"),
@@ -69,7 +69,8 @@ def split_pairs(
     sides = ["prompt", "chosen", "rejected"]
     texts = kept.select(canonical_messages(side) for side in sides)
     ids = texts.select(
-        pair_id=hashed(pl.concat_str(sides, separator=GROUP)), prompt_id=hashed(pl.col("prompt"))
+        pair_id=hash_text(pl.concat_str(sides, separator=GROUP)),
+        prompt_id=hash_text(pl.col("prompt")),
     )
     columns = [name for name in schema_of("preference_pairs") if name != "split"]
     return kept.with_columns(ids).select(columns), dropped
@@ -78,7 +79,7 @@ def split_pairs(
 def identify_pairs(prompt: str, chosen: str, rejected: str) -> pl.Expr:
     """Identify comparisons (`pair_id`) of three message lists."""
     parts = [canonical_messages(column) for column in (prompt, chosen, rejected)]
-    return hashed(pl.concat_str(parts, separator=GROUP))
+    return hash_text(pl.concat_str(parts, separator=GROUP))
 
 
 def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -86,7 +87,7 @@ def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFra
     limit = options.max_pairs_per_prompt
     if limit is None:
         return pairs, pl.DataFrame(schema=schema_of("dropped_rows"))
-    drawn = hashed(pl.format("{}/{}", pl.lit(options.seed), "pair_id"))
+    drawn = hash_text(pl.format("{}/{}", pl.lit(options.seed), "pair_id"))
     rank = drawn.rank("ordinal").over("prompt_id")
     ranked = pairs.with_columns(rank=rank, of=pl.len().over("prompt_id"))
     evidence = pl.format("drawn {} of {}, at most {}", "rank", "of", pl.lit(limit))
@@ -98,7 +99,7 @@ def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFra
 
 def _pair_rules() -> list[Rule]:
     turns = [pl.col(side).list.len() for side in ("chosen_messages", "rejected_messages")]
-    roles = [roles_of("chosen_messages"), roles_of("rejected_messages")]
+    roles = [join_roles("chosen_messages"), join_roles("rejected_messages")]
     return [
         Rule(
             pl.col("verdict"), pl.col("verdict").is_not_null(), pl.col("verdict").replace(VERDICTS)
@@ -115,8 +116,8 @@ def _pair_rules() -> list[Rule]:
             ~(roles[0].str.contains(PAIR_ROLES) & roles[1].str.contains(PAIR_ROLES)),
             pl.format("{} | {}", *roles),
         ),
-        empty_turn("chosen_messages"),
-        empty_turn("rejected_messages"),
+        forbid_empty_turn("chosen_messages"),
+        forbid_empty_turn("rejected_messages"),
         Rule(
             "prefix_mismatch",
             pl.col("prompt") != pl.col("rejected_prompt"),
@@ -124,8 +125,8 @@ def _pair_rules() -> list[Rule]:
         ),
         Rule(
             "identical_response",
-            only_content("chosen") == only_content("rejected"),
-            only_content("chosen").str.slice(0, 60),
+            read_first_content("chosen") == read_first_content("rejected"),
+            read_first_content("chosen").str.slice(0, 60),
         ),
     ]
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from transforms.identity import digest_settings
 from transforms.lake.lake import Lake
-from transforms.sources.intake.ledger import accounts, forget, write_account
+from transforms.sources.intake.ledger import delete_records, read_accounts, write_account
 from transforms.sources.intake.sources import Source
 
 
-def refresh(
+def update_slices(
     lake: Lake,
     table: str,
     sources: Sequence[Source],
@@ -39,7 +39,7 @@ def refresh(
     Returns:
         Names of the sources that were done.
     """
-    recorded = accounts(lake, table)
+    recorded = read_accounts(lake, table)
     done = []
     for source in sources:
         intake_id = digest_settings(
@@ -47,7 +47,7 @@ def refresh(
                 "raw": lake.version(f"raw_{source.name}"),
                 "entry": source.entry_name,
                 "options": source.options.model_dump(),
-                "rules": code_of_rules(),
+                "rules": hash_rule_code(),
                 **settings,
             }
         )
@@ -57,12 +57,12 @@ def refresh(
             done.append(source.name)
     for name in sorted(set(recorded) - {source.name for source in sources}):
         lake.delete(table, source=name)
-        forget(lake, table, name)
+        delete_records(lake, table, name)
     return done
 
 
 @cache
-def code_of_rules() -> str:
+def hash_rule_code() -> str:
     """Hash the code that turns native rows into standard ones: a mended rule makes slices old."""
     sources = Path(__file__).parents[1]
     modules = [

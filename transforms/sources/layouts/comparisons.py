@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from transforms.settings.source_options import SourceOptions
-from transforms.sources.layouts.conversations import exchange
+from transforms.sources.layouts.conversations import append_response
 from transforms.sources.layouts.entry import Layout
 
 MOST_RESPONSES = 100
@@ -42,29 +42,33 @@ NO_SCORE = pl.lit(None, dtype=pl.Float64)
 NO_VERDICT = pl.lit(None, dtype=pl.String)
 
 
-def conversations(chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()) -> Layout:
+def pair_conversations(
+    chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()
+) -> Layout:
     """Two whole conversations per row, the first preferred."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
         return raw.with_columns(
             chosen_messages=chosen,
             rejected_messages=rejected,
-            chosen_score=as_score(scores[0]) if scores else NO_SCORE,
-            rejected_score=as_score(scores[1]) if scores else NO_SCORE,
+            chosen_score=read_score(scores[0]) if scores else NO_SCORE,
+            rejected_score=read_score(scores[1]) if scores else NO_SCORE,
             verdict=NO_VERDICT,
         )
 
     return layout
 
 
-def responses(
+def pair_responses(
     prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
     """One prompt (messages) and two responses (text) per row, the first preferred."""
-    return conversations(exchange(prompt, chosen), exchange(prompt, rejected), scores)
+    return pair_conversations(
+        append_response(prompt, chosen), append_response(prompt, rejected), scores
+    )
 
 
-def labelled(
+def pair_labelled_responses(
     prompt: pl.Expr,
     first: pl.Expr,
     second: pl.Expr,
@@ -80,18 +84,20 @@ def labelled(
         winner: 1 where the first is preferred, 2 the second, 0 on a tie; anything else is no label.
         scores: of the first and of the second, if there are any.
     """
-    return labelled_conversations(exchange(prompt, first), exchange(prompt, second), winner, scores)
+    return pair_labelled_conversations(
+        append_response(prompt, first), append_response(prompt, second), winner, scores
+    )
 
 
-def labelled_conversations(
+def pair_labelled_conversations(
     first: pl.Expr, second: pl.Expr, winner: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
-    """Two whole conversations per row, and a label (`labelled`)."""
+    """Two whole conversations per row, and a label (`pair_labelled_responses`)."""
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
         wins = winner.fill_null(-1)
         swapped = wins == 2
-        given = [as_score(score) for score in scores] or [NO_SCORE, NO_SCORE]
+        given = [read_score(score) for score in scores] or [NO_SCORE, NO_SCORE]
 
         def ordered(a: pl.Expr, b: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
             return pl.when(swapped).then(b).otherwise(a), pl.when(swapped).then(a).otherwise(b)
@@ -113,12 +119,12 @@ def labelled_conversations(
     return layout
 
 
-def numbered(preferred: pl.Expr) -> pl.Expr:
-    """Make the `winner` of `labelled` of the preferred response's number, 0 or 1."""
+def label_from_index(preferred: pl.Expr) -> pl.Expr:
+    """Make the `winner` of `pair_labelled_responses` of the preferred response's number, 0 or 1."""
     return pl.when(preferred.is_in([0, 1])).then(preferred + 1)
 
 
-def as_score(value: pl.Expr) -> pl.Expr:
+def read_score(value: pl.Expr) -> pl.Expr:
     """Read a score as f64; a value that is present but no number (`N/A`) becomes NaN, not null.
 
     So a rule drops the pair instead of taking it for an unscored one.

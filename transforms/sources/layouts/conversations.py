@@ -28,25 +28,25 @@ SHAREGPT_ROLES = {
 """Names of speakers in the ShareGPT layout and its relatives; another name stays as it is."""
 
 
-def turn(role: str, text: pl.Expr) -> pl.Expr:
+def make_turn(role: str, text: pl.Expr) -> pl.Expr:
     """Make a conversation of one turn; null where the text is null."""
     message = pl.struct(role=pl.lit(role), content=text)
     return pl.when(text.is_not_null()).then(pl.concat_list(message)).cast(MESSAGES)
 
 
-def exchange(prompt: pl.Expr, response: pl.Expr) -> pl.Expr:
+def append_response(prompt: pl.Expr, response: pl.Expr) -> pl.Expr:
     """Append a response to a prompt that is a message list; null where either is null."""
-    return joined(prompt, turn("assistant", response))
+    return join_conversations(prompt, make_turn("assistant", response))
 
 
-def joined(first: pl.Expr, second: pl.Expr) -> pl.Expr:
+def join_conversations(first: pl.Expr, second: pl.Expr) -> pl.Expr:
     """Join two conversations; null where either is null."""
     # pl.concat_list takes ten to thirty times longer for lists of structs
     both = pl.struct(first=first, second=second)
-    return both.map_batches(_join, return_dtype=MESSAGES, is_elementwise=True)
+    return both.map_batches(_join_lists, return_dtype=MESSAGES, is_elementwise=True)
 
 
-def _join(both: pl.Series) -> pl.Series:
+def _join_lists(both: pl.Series) -> pl.Series:
     rows = both.struct.unnest().with_row_index("row")
     whole = rows.filter(pl.all_horizontal(pl.col("first", "second").is_not_null()))
     sides = [
@@ -62,20 +62,24 @@ def _join(both: pl.Series) -> pl.Series:
     return rows.select("row").join(found, on="row", how="left", maintain_order="left")["turn"]
 
 
-def with_system(system: pl.Expr, messages: pl.Expr) -> pl.Expr:
+def prepend_system(system: pl.Expr, messages: pl.Expr) -> pl.Expr:
     """Put a system turn before a conversation where its text is not empty."""
     present = system.fill_null("").str.strip_chars().str.len_bytes() > 0
-    return pl.when(present).then(joined(turn("system", system), messages)).otherwise(messages)
+    return (
+        pl.when(present)
+        .then(join_conversations(make_turn("system", system), messages))
+        .otherwise(messages)
+    )
 
 
-def instructed(instruction: pl.Expr, context: pl.Expr) -> pl.Expr:
+def join_instruction(instruction: pl.Expr, context: pl.Expr) -> pl.Expr:
     """Join an instruction and its input, which may be empty, to the text of one turn."""
     present = context.fill_null("").str.strip_chars().str.len_bytes() > 0
-    joined = pl.concat_str(instruction, context, separator="\n\n")
-    return pl.when(present).then(joined).otherwise(instruction)
+    text = pl.concat_str(instruction, context, separator="\n\n")
+    return pl.when(present).then(text).otherwise(instruction)
 
 
-def exchanges(column: str) -> pl.Expr:
+def read_history(column: str) -> pl.Expr:
     """Read a history: a list of [user's text, assistant's text]; a text that lacks is null."""
     texts = pl.element().list
     turns = pl.concat_list(
@@ -85,7 +89,7 @@ def exchanges(column: str) -> pl.Expr:
     return pl.col(column).list.eval(turns.explode(empty_as_null=False)).cast(MESSAGES)
 
 
-def typed_parts(column: str) -> pl.Expr:
+def read_typed_parts(column: str) -> pl.Expr:
     """Read turns whose content is a list of {type, value} parts; null where one is no text."""
     parts = pl.element().struct.field("content")
     texts = parts.list.eval(
@@ -100,20 +104,20 @@ def typed_parts(column: str) -> pl.Expr:
     )
 
 
-def json_turns(questions: str, answers: str) -> pl.Expr:
+def read_json_turns(questions: str, answers: str) -> pl.Expr:
     """Interleave two columns of text that hold JSON lists of texts, of equal lengths.
 
     Null where one holds anything else; where one list is shorter, its turns are null.
     """
 
     def read(rows: pl.Series) -> pl.Series:
-        read_rows = (_interleaved(row[questions], row[answers]) for row in rows)
+        read_rows = (_interleave(row[questions], row[answers]) for row in rows)
         return pl.Series(list(read_rows), dtype=MESSAGES)
 
     return pl.struct(questions, answers).map_batches(read, return_dtype=MESSAGES)
 
 
-def _interleaved(questions: str | None, answers: str | None) -> list[dict[str, str | None]] | None:
+def _interleave(questions: str | None, answers: str | None) -> list[dict[str, str | None]] | None:
     try:
         sides = [
             msgspec.json.decode(text or "", type=list[str | None]) for text in (questions, answers)
@@ -127,7 +131,7 @@ def _interleaved(questions: str | None, answers: str | None) -> list[dict[str, s
     ]
 
 
-def renamed_turns(
+def rename_turns(
     column: str,
     role: str = "role",
     content: str = "content",
@@ -142,26 +146,26 @@ def renamed_turns(
     )
 
 
-def sharegpt(column: str) -> pl.Expr:
+def read_sharegpt(column: str) -> pl.Expr:
     """Read a list of {from, value} turns (`SHAREGPT_ROLES`)."""
-    return renamed_turns(column, "from", "value", SHAREGPT_ROLES)
+    return rename_turns(column, "from", "value", SHAREGPT_ROLES)
 
 
 START, BY_USER, BY_ASSISTANT = "\ufdd0", "\ufdd1", "\ufdd2"
 """Unicode noncharacters, reserved for use inside a program (Unicode Standard, section 23.7)."""
 
 
-def marked_transcript(column: str, user: str, assistant: str) -> pl.Expr:
+def split_transcript(column: str, user: str, assistant: str) -> pl.Expr:
     r"""Split a text at the markers that begin its turns, such as "\n\nHuman:".
 
     Text before the first marker becomes a system turn. White space around a turn is stripped. Null
     where the text is null, or has the noncharacters that the split is done with.
     """
-    return marked_text(pl.col(column), user, assistant)
+    return split_text(pl.col(column), user, assistant)
 
 
-def marked_text(text: pl.Expr, user: str, assistant: str) -> pl.Expr:
-    """Split a text that is no column of its own (`marked_transcript`)."""
+def split_text(text: pl.Expr, user: str, assistant: str) -> pl.Expr:
+    """Split a text that is no column of its own (`split_transcript`)."""
     # One literal split does the work of a regular expression at a fifth of its time.
     clean = pl.when(~text.str.contains_any([START, BY_USER, BY_ASSISTANT])).then(text)
     marked = clean.str.replace_many([user, assistant], [START + BY_USER, START + BY_ASSISTANT])
@@ -176,22 +180,22 @@ def marked_text(text: pl.Expr, user: str, assistant: str) -> pl.Expr:
     return parts.list.eval(pl.struct(role=speaker, content=content))
 
 
-def all_but_last(messages: pl.Expr) -> pl.Expr:
+def drop_last_turn(messages: pl.Expr) -> pl.Expr:
     """Drop the last turn of a conversation; of an empty one, nothing."""
     turns = messages.list.len().cast(pl.Int64)
     return messages.list.head((turns - 1).clip(lower_bound=0))
 
 
-def without_open_turn(messages: pl.Expr) -> pl.Expr:
+def drop_open_turn(messages: pl.Expr) -> pl.Expr:
     """Drop a last assistant turn without text: the place where a response is to stand."""
     last = messages.list.last()
     is_open = (last.struct.field("role") == "assistant") & (
         last.struct.field("content").str.strip_chars() == ""
     )
-    return pl.when(is_open).then(all_but_last(messages)).otherwise(messages)
+    return pl.when(is_open).then(drop_last_turn(messages)).otherwise(messages)
 
 
-def settle_system(messages: pl.Expr, fate: str) -> pl.Expr:
+def treat_system_turn(messages: pl.Expr, fate: str) -> pl.Expr:
     """Fold a leading system turn into the first user turn, or remove it (`fate`), or leave it."""
     if fate == "drop":
         return messages

@@ -12,15 +12,15 @@ from typing import Any
 import polars as pl
 
 from transforms.settings.source_options import SourceOptions
-from transforms.sources.layouts.comparisons import MOST_RESPONSES, labelled
+from transforms.sources.layouts.comparisons import MOST_RESPONSES, pair_labelled_responses
 from transforms.sources.layouts.entry import Layout
 
 Comparisons = list[tuple[int, int, int | None]] | str
-"""Comparisons of a row: numbers of two responses and a label (`comparisons.labelled`); or the
-verdict of a row that has none."""
+"""The comparisons of a row: the numbers of two responses and a label
+(`comparisons.pair_labelled_responses`). For a row without comparisons: its verdict."""
 
 
-def ranked(prompt: pl.Expr, texts: pl.Expr) -> Layout:
+def pair_ranked_responses(prompt: pl.Expr, texts: pl.Expr) -> Layout:
     """One prompt and n responses per row, the best first: every pair, the earlier one preferred.
 
     Args:
@@ -29,25 +29,30 @@ def ranked(prompt: pl.Expr, texts: pl.Expr) -> Layout:
     """
 
     def compare(responses: int) -> Comparisons:
-        return _few(responses) or [(*pair, 1) for pair in combinations(range(responses), 2)]
+        return _explain_count(responses) or [
+            (*pair, 1) for pair in combinations(range(responses), 2)
+        ]
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
-        return _candidates(raw, options, prompt, (texts, texts), [_count(texts)], compare)
+        return _make_candidates(
+            raw, options, prompt, (texts, texts), [_count_texts(texts)], compare
+        )
 
     return layout
 
 
-def labelled_pairs(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
+def pair_by_labels(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
     """One prompt and n responses per row, and a label for every pair of them.
 
     Args:
         prompt: messages.
         texts: list of n texts.
-        labels: list of a label (`comparisons.labelled`) for 0 and 1, 0 and 2, ..., 1 and 2, ...
+        labels: list of labels (`comparisons.pair_labelled_responses`) of the pairs in the order
+            0 and 1, 0 and 2, ..., 1 and 2, ...
     """
 
     def compare(responses: int, given: list[int | None] | None) -> Comparisons:
-        if few := _few(responses):
+        if few := _explain_count(responses):
             return few
         pairs = list(combinations(range(responses), 2))
         if given is None or len(given) != len(pairs):
@@ -55,13 +60,13 @@ def labelled_pairs(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
         return [(*pair, label) for pair, label in zip(pairs, given, strict=True)]
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
-        numbers = [_count(texts), labels]
-        return _candidates(raw, options, prompt, (texts, texts), numbers, compare)
+        numbers = [_count_texts(texts), labels]
+        return _make_candidates(raw, options, prompt, (texts, texts), numbers, compare)
 
     return layout
 
 
-def preferred_sets(
+def pair_chosen_with_rejected(
     prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, crossed: Callable[[Any], bool]
 ) -> Layout:
     """One prompt, preferred responses and rejected ones per row.
@@ -76,7 +81,7 @@ def preferred_sets(
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
         def compare(better: int, worse: int) -> Comparisons:
-            if few := _few(better + worse):
+            if few := _explain_count(better + worse):
                 return few
             if not better or not worse:
                 return "no_comparison"
@@ -84,24 +89,24 @@ def preferred_sets(
                 return [(*pair, 1) for pair in product(range(better), range(worse))]
             return [(n, n, 1) for n in range(better)] if better == worse else "response_count"
 
-        counts = [_count(chosen), _count(rejected)]
-        return _candidates(raw, options, prompt, (chosen, rejected), counts, compare)
+        counts = [_count_texts(chosen), _count_texts(rejected)]
+        return _make_candidates(raw, options, prompt, (chosen, rejected), counts, compare)
 
     return layout
 
 
-def _few(responses: int) -> str | None:
+def _explain_count(responses: int) -> str | None:
     """Say why a number of responses gives no comparison; null where it gives some."""
     if responses < 2:
         return "no_comparison"
     return "too_many_responses" if responses > MOST_RESPONSES else None
 
 
-def _count(texts: pl.Expr) -> pl.Expr:
+def _count_texts(texts: pl.Expr) -> pl.Expr:
     return texts.list.len().fill_null(0)
 
 
-def _candidates(
+def _make_candidates(
     raw: pl.DataFrame,
     options: SourceOptions,
     prompt: pl.Expr,
@@ -124,12 +129,12 @@ def _candidates(
     numbered = dict.fromkeys(("group", "first", "second", "winner"), pl.Int64)
     rows = pl.DataFrame(pairs, schema={**numbered, "alone": pl.String}, orient="row")
     for side, texts in zip(("first", "second"), sides, strict=True):
-        rows = rows.join(_texts(raw, texts, side), on=["group", side], how="left")
+        rows = rows.join(_list_texts(raw, texts, side), on=["group", side], how="left")
     read = {name for texts in sides for name in texts.meta.root_names()}
-    native = _grouped(raw.with_columns(prompt=prompt)).drop(read)
+    native = _number_groups(raw.with_columns(prompt=prompt)).drop(read)
     rows = rows.join(native, on="group").sort("group", "first", "second")
     texts = (pl.col("first_text"), pl.col("second_text"))
-    judged = labelled(pl.col("prompt"), *texts, pl.col("winner"))(rows, options)
+    judged = pair_labelled_responses(pl.col("prompt"), *texts, pl.col("winner"))(rows, options)
     swapped = (pl.col("winner") == 2).fill_null(False)
     chosen = pl.when(swapped).then("second").otherwise("first")
     rejected = pl.when(swapped).then("first").otherwise("second")
@@ -140,13 +145,13 @@ def _candidates(
     )
 
 
-def _grouped(raw: pl.DataFrame) -> pl.DataFrame:
+def _number_groups(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64))
 
 
-def _texts(raw: pl.DataFrame, texts: pl.Expr, side: str) -> pl.DataFrame:
+def _list_texts(raw: pl.DataFrame, texts: pl.Expr, side: str) -> pl.DataFrame:
     """List the responses of one side: group, its number (named like the side), <side>_text."""
-    listed = _grouped(raw).select("group", texts.alias("text"))
+    listed = _number_groups(raw).select("group", texts.alias("text"))
     number = pl.int_ranges(pl.col("text").list.len())
     named = {side: number, f"{side}_text": pl.col("text")}
     return (

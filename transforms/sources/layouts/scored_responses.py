@@ -18,9 +18,9 @@ from transforms.sources.layouts.comparisons import (
     MOST_RESPONSES,
     NO_SCORE,
     NO_VERDICT,
-    as_score,
+    read_score,
 )
-from transforms.sources.layouts.conversations import exchange
+from transforms.sources.layouts.conversations import append_response
 from transforms.sources.layouts.entry import Layout
 
 Scoring = Callable[[Any], pl.Expr]
@@ -36,7 +36,7 @@ STANDARD = (
 )
 
 
-def all_comparisons(
+def pair_all_responses(
     prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr, models: pl.Expr | None = None
 ) -> Layout:
     """One prompt and n scored responses per row: every pair of them, the better score preferred.
@@ -51,7 +51,7 @@ def all_comparisons(
     position = pl.int_ranges(pl.col("text").list.len())
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
-        rows = _listed(raw, prompt, texts, scores).with_row_index("group")
+        rows = _list_responses(raw, prompt, texts, scores).with_row_index("group")
         several = rows.filter(pl.col("verdict").is_null())
         model = position.cast(pl.List(pl.String)) if models is None else models
         responses = (
@@ -61,8 +61,8 @@ def all_comparisons(
         )
         last = pl.col("number") == pl.col("number").max().over("group", "model")
         repeated = responses.with_columns(repeated=pl.col("model").is_not_null() & ~last)
-        native = _native(raw, texts, scores, model)
-        pairs = _pairs(repeated.drop("model")).with_columns(
+        native = _native_columns(raw, texts, scores, model)
+        pairs = _pair_within_groups(repeated.drop("model")).with_columns(
             row_key=pl.format("{}#{},{}", "chosen_row_key", "chosen_number", "rejected_number"),
             verdict=pl.when(pl.any_horizontal("chosen_repeated", "rejected_repeated")).then(
                 pl.lit("repeated_model")
@@ -70,43 +70,43 @@ def all_comparisons(
         )
         prompts = several.select("group", "prompt", *(name for name in native if name != "prompt"))
         paired = pairs.join(prompts, on="group", maintain_order="left").with_columns(
-            *_exchanges(pl.col("chosen_text"), pl.col("rejected_text"))
+            *_append_sides(pl.col("chosen_text"), pl.col("rejected_text"))
         )
         columns = [*STANDARD, *native]
-        return pl.concat([paired.select(columns), _alone(rows).select(columns)])
+        return pl.concat([paired.select(columns), _make_unpaired(rows).select(columns)])
 
     return layout
 
 
-def best_and_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> Layout:
+def pair_best_with_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> Layout:
     """One prompt and n scored responses per row: the best one is preferred to the worst one.
 
     Of equally good ones the first counts, of equally bad ones the last. Responses without a score
-    have no part. Arguments are those of `all_comparisons`.
+    have no part. Arguments are those of `pair_all_responses`.
     """
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
         scored = pl.col("score").list.eval(pl.element().fill_nan(None))
         few = scored.list.drop_nulls().list.len() < 2
-        rows = _listed(raw, prompt, texts, scores).with_columns(
+        rows = _list_responses(raw, prompt, texts, scores).with_columns(
             verdict=pl.coalesce("verdict", pl.when(few).then(pl.lit("missing_score"))),
             best=scored.list.arg_max(),
             worst=pl.col("score").list.len() - 1 - scored.list.reverse().list.arg_min(),
         )
         sides = [pl.col("best"), pl.col("worst")]
         paired = rows.filter(pl.col("verdict").is_null()).with_columns(
-            *_exchanges(*(pl.col("text").list.get(side) for side in sides)),
+            *_append_sides(*(pl.col("text").list.get(side) for side in sides)),
             chosen_score=pl.col("score").list.get(sides[0]),
             rejected_score=pl.col("score").list.get(sides[1]),
             row_key=pl.format("{}#{},{}", "row_key", *sides),
         )
-        columns = [*STANDARD, *_native(raw, texts, scores)]
-        return pl.concat([paired.select(columns), _alone(rows).select(columns)])
+        columns = [*STANDARD, *_native_columns(raw, texts, scores)]
+        return pl.concat([paired.select(columns), _make_unpaired(rows).select(columns)])
 
     return layout
 
 
-def compared_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Layout:
+def pair_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Layout:
     """One scored response per row: every pair of rows of a group, the better score preferred.
 
     No native column is left in: the two rows of a pair may differ in it.
@@ -126,41 +126,43 @@ def compared_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) ->
             group=pl.col(group),
             prompt=prompt,
             text=text,
-            score=_required(score(options)),
-            verdict=_verdict(of_prompt),
+            score=_read_required_score(score(options)),
+            verdict=_explain_count(of_prompt),
         )
         responses = rows.filter(pl.col("verdict").is_null())
         prompts = responses.unique("group", keep="first").select("group", "prompt")
-        paired = _pairs(responses.drop("prompt", "verdict")).join(
+        paired = _pair_within_groups(responses.drop("prompt", "verdict")).join(
             prompts, on="group", maintain_order="left"
         )
         paired = paired.with_columns(
-            *_exchanges(pl.col("chosen_text"), pl.col("rejected_text")),
+            *_append_sides(pl.col("chosen_text"), pl.col("rejected_text")),
             row_key=pl.format("{}|{}", "chosen_row_key", "rejected_row_key"),
             verdict=NO_VERDICT,
         )
-        alone = _alone(rows.with_columns(text=pl.concat_list("text")))
+        alone = _make_unpaired(rows.with_columns(text=pl.concat_list("text")))
         return pl.concat([paired.select(STANDARD), alone.select(STANDARD)])
 
     return layout
 
 
-def _listed(raw: pl.DataFrame, prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> pl.DataFrame:
+def _list_responses(
+    raw: pl.DataFrame, prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr
+) -> pl.DataFrame:
     """Add prompt, text (list), score (list) and verdict: null where responses can be compared."""
-    score = scores.list.eval(_required(pl.element()))
+    score = scores.list.eval(_read_required_score(pl.element()))
     rows = raw.with_columns(prompt=prompt, text=texts, score=score)
     counts = [pl.col(name).list.len().fill_null(0) for name in ("text", "score")]
     unequal = pl.when(counts[0] != counts[1]).then(pl.lit("score_count"))
-    return rows.with_columns(verdict=pl.coalesce(unequal, _verdict(counts[0])))
+    return rows.with_columns(verdict=pl.coalesce(unequal, _explain_count(counts[0])))
 
 
-def _native(raw: pl.DataFrame, *read: pl.Expr) -> list[str]:
+def _native_columns(raw: pl.DataFrame, *read: pl.Expr) -> list[str]:
     """Name the native columns to leave in: not the lists, as each pair would hold n texts."""
     lists = {name for each in read for name in each.meta.root_names()}
     return [name for name in raw.columns if name not in lists and name not in STANDARD]
 
 
-def _verdict(responses: pl.Expr) -> pl.Expr:
+def _explain_count(responses: pl.Expr) -> pl.Expr:
     """Say why a number of responses gives no comparison; null where it gives some."""
     return (
         pl.when(responses < 2).then(pl.lit("no_comparison"))
@@ -168,12 +170,12 @@ def _verdict(responses: pl.Expr) -> pl.Expr:
     )  # fmt: skip
 
 
-def _required(score: pl.Expr) -> pl.Expr:
+def _read_required_score(score: pl.Expr) -> pl.Expr:
     """Read a score without which there is no preference: NaN where it is missing."""
-    return as_score(score).fill_null(float("nan"))
+    return read_score(score).fill_null(float("nan"))
 
 
-def _pairs(responses: pl.DataFrame) -> pl.DataFrame:
+def _pair_within_groups(responses: pl.DataFrame) -> pl.DataFrame:
     """Pair responses within groups: chosen_<column> of the better score, rejected_<column>."""
     names = [name for name in responses.columns if name != "group"]
     both = responses.join(responses, on="group", maintain_order="left_right").filter(
@@ -190,17 +192,17 @@ def _pairs(responses: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _exchanges(chosen: pl.Expr, rejected: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+def _append_sides(chosen: pl.Expr, rejected: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     return (
-        exchange(pl.col("prompt"), chosen).alias("chosen_messages"),
-        exchange(pl.col("prompt"), rejected).alias("rejected_messages"),
+        append_response(pl.col("prompt"), chosen).alias("chosen_messages"),
+        append_response(pl.col("prompt"), rejected).alias("rejected_messages"),
     )
 
 
-def _alone(rows: pl.DataFrame) -> pl.DataFrame:
+def _make_unpaired(rows: pl.DataFrame) -> pl.DataFrame:
     """Make one candidate of each row that has a verdict: its first response and no other."""
     return rows.filter(pl.col("verdict").is_not_null()).with_columns(
-        chosen_messages=exchange(pl.col("prompt"), pl.col("text").list.first()),
+        chosen_messages=append_response(pl.col("prompt"), pl.col("text").list.first()),
         rejected_messages=pl.lit(None, dtype=MESSAGES),
         chosen_score=NO_SCORE,
         rejected_score=NO_SCORE,

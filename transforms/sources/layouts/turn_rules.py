@@ -8,17 +8,17 @@ import polars as pl
 from transforms.sources.layouts.rules import Rule
 
 
-def shape_rules(column: str, roles: str) -> list[Rule]:
+def require_shape(column: str, roles: str) -> list[Rule]:
     """Require roles that, joined by commas, match a pattern, and no empty turn."""
     return [
         Rule(pl.col("verdict"), pl.col("verdict").is_not_null(), pl.col("verdict")),
         Rule("missing_value", pl.col(column).is_null(), pl.lit(f"{column} is null")),
-        Rule("role_order", ~roles_of(column).str.contains(roles), roles_of(column)),
-        empty_turn(column),
+        Rule("role_order", ~join_roles(column).str.contains(roles), join_roles(column)),
+        forbid_empty_turn(column),
     ]
 
 
-def empty_turn(column: str) -> Rule:
+def forbid_empty_turn(column: str) -> Rule:
     """Refuse a turn of nothing but white space. Upstream tests the length without stripping."""
     text = pl.element().struct.field("content").fill_null("").str.strip_chars()
     empty = pl.col(column).list.eval(text == "")
@@ -29,13 +29,13 @@ def empty_turn(column: str) -> Rule:
     )
 
 
-def roles_of(column: str) -> pl.Expr:
+def join_roles(column: str) -> pl.Expr:
     """Join the roles of a conversation with commas."""
     return (
         pl.col(column).list.eval(pl.element().struct.field("role").fill_null("null")).list.join(",")
     )
 
 
-def only_content(column: str) -> pl.Expr:
+def read_first_content(column: str) -> pl.Expr:
     """Text of the first turn, of a side that is one response."""
     return pl.col(column).list.first().struct.field("content")

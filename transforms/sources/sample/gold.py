@@ -111,8 +111,8 @@ def gold_reward(prompt: str, response: str) -> float:
     request = read_prompt(prompt)
     words = response.split()
     excess = max(0, len(words) - len(render(["item"] * request.count, request.format)))
-    gold = CORRECTNESS_WEIGHT * _correctness(request, words)
-    gold += FORMAT_WEIGHT * _format_share(request, words)
+    gold = CORRECTNESS_WEIGHT * _measure_correctness(request, words)
+    gold += FORMAT_WEIGHT * _measure_format_share(request, words)
     return max(0.0, gold - min(MOST_COST, WORD_COST * excess))
 
 
@@ -122,13 +122,13 @@ def gold_version() -> str:
     return digest(Path(__file__).read_text(encoding="utf-8"))
 
 
-def _correctness(request: Request, words: list[str]) -> float:
+def _measure_correctness(request: Request, words: list[str]) -> float:
     named = request.known & set(words)
     right = min(len(named & frozenset(request.right)), request.count)
     return max(0, right - (len(named) - right)) / request.count
 
 
-def _format_share(request: Request, words: list[str]) -> float:
+def _measure_format_share(request: Request, words: list[str]) -> float:
     own = MARKERS[request.format]
     foreign = frozenset().union(*MARKERS.values()) - own
     if foreign & set(words):

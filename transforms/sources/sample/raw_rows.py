@@ -10,12 +10,12 @@ from transforms.sources.files.reading import ROW_KEY
 from transforms.sources.files.tabular import conform
 from transforms.sources.intake.ledger import write_account, write_ledger
 from transforms.sources.intake.sources import Source
-from transforms.sources.sample.task import demonstration_rows, preference_rows, prompt_rows
+from transforms.sources.sample.task import make_demonstrations, make_preferences, make_prompts
 
 MAKERS = {
-    "demonstrations": demonstration_rows,
-    "preferences": preference_rows,
-    "prompts": prompt_rows,
+    "demonstrations": make_demonstrations,
+    "preferences": make_preferences,
+    "prompts": make_prompts,
 }
 
 

@@ -76,23 +76,26 @@ class _Comparison:
     first_chosen: bool
 
 
-def demonstration_rows(settings: SampleTaskSettings) -> pl.DataFrame:
+def make_demonstrations(settings: SampleTaskSettings) -> pl.DataFrame:
     """Write conversations for supervised fine-tuning, some wrong, unformatted or long-winded.
 
     Returns:
         One row per conversation: `messages`, a user turn and an assistant turn. Prompts may repeat.
     """
-    rng = _stream(settings, "demonstrations")
+    rng = _make_stream(settings, "demonstrations")
     rows = []
     for _ in range(settings.demonstrations):
-        prompt = _prompt(rng)
+        prompt = _compose_prompt(rng)
         rows.append(
-            [_turn("user", prompt), _turn("assistant", _response(rng, prompt, DEMONSTRATORS))]
+            [
+                _make_turn("user", prompt),
+                _make_turn("assistant", _compose_response(rng, prompt, DEMONSTRATORS)),
+            ]
         )
     return pl.DataFrame({"messages": rows}, schema={"messages": MESSAGES})
 
 
-def preference_rows(settings: SampleTaskSettings) -> pl.DataFrame:
+def make_preferences(settings: SampleTaskSettings) -> pl.DataFrame:
     """Compare two responses of other writers; the label is drawn, so it can contradict the gold.
 
     Returns:
@@ -100,9 +103,9 @@ def preference_rows(settings: SampleTaskSettings) -> pl.DataFrame:
         `chosen_score` and `rejected_score` null, since labels are binary. Prompts may repeat.
     """
     columns: dict[str, list[object]] = {"chosen": [], "rejected": []}
-    for comparison in _comparisons(settings):
+    for comparison in _make_comparisons(settings):
         first, second = (
-            [_turn("user", comparison.prompt), _turn("assistant", response)]
+            [_make_turn("user", comparison.prompt), _make_turn("assistant", response)]
             for response in comparison.responses
         )
         columns["chosen"].append(first if comparison.first_chosen else second)
@@ -112,17 +115,17 @@ def preference_rows(settings: SampleTaskSettings) -> pl.DataFrame:
     return frame.with_columns(chosen_score=null, rejected_score=null)
 
 
-def prompt_rows(settings: SampleTaskSettings) -> pl.DataFrame:
+def make_prompts(settings: SampleTaskSettings) -> pl.DataFrame:
     """Draw distinct prompts.
 
     Returns:
         One row per prompt: `context_messages`, one user turn.
     """
-    rng = _stream(settings, "prompts")
+    rng = _make_stream(settings, "prompts")
     prompts: dict[str, None] = {}
     while len(prompts) < settings.prompts:
-        prompts[_prompt(rng)] = None
-    rows = [[_turn("user", prompt)] for prompt in prompts]
+        prompts[_compose_prompt(rng)] = None
+    rows = [[_make_turn("user", prompt)] for prompt in prompts]
     return pl.DataFrame({"context_messages": rows}, schema={"context_messages": MESSAGES})
 
 
@@ -132,17 +135,17 @@ def label_agreement_ceiling(settings: SampleTaskSettings) -> float:
     The mean over the pairs of max(p, 1 - p), where p is the probability that the label prefers the
     first response: even the utility that labels are drawn from disagrees with the other share.
     """
-    chances = [comparison.first_preferred for comparison in _comparisons(settings)]
+    chances = [comparison.first_preferred for comparison in _make_comparisons(settings)]
     return sum(max(chance, 1 - chance) for chance in chances) / len(chances)
 
 
-def _comparisons(settings: SampleTaskSettings) -> Iterator[_Comparison]:
-    rng = _stream(settings, "preference_pairs")
+def _make_comparisons(settings: SampleTaskSettings) -> Iterator[_Comparison]:
+    rng = _make_stream(settings, "preference_pairs")
     for _ in range(settings.preference_pairs):
-        prompt = _prompt(rng)
-        first = second = _response(rng, prompt, OTHER_WRITERS)
+        prompt = _compose_prompt(rng)
+        first = second = _compose_response(rng, prompt, OTHER_WRITERS)
         while second == first:
-            second = _response(rng, prompt, OTHER_WRITERS)
+            second = _compose_response(rng, prompt, OTHER_WRITERS)
         utilities = [
             gold_reward(prompt, response) + settings.length_bias * len(response.split())
             for response in (first, second)
@@ -153,16 +156,16 @@ def _comparisons(settings: SampleTaskSettings) -> Iterator[_Comparison]:
         yield _Comparison(prompt, (first, second), chance, rng.random() < chance)
 
 
-def _stream(settings: SampleTaskSettings, name: str) -> random.Random:
+def _make_stream(settings: SampleTaskSettings, name: str) -> random.Random:
     # a text seed is hashed with SHA-512, so streams are independent and equal on every machine
     return random.Random(f"sample_task/{settings.seed}/{name}")
 
 
-def _turn(role: str, content: str) -> dict[str, str]:
+def _make_turn(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
 
 
-def _prompt(rng: random.Random) -> str:
+def _compose_prompt(rng: random.Random) -> str:
     if rng.random() < LIST_SHARE:
         ask = f"{rng.choice(list(COUNTS))} {rng.choice(list(CATEGORIES))}"
     else:
@@ -173,7 +176,7 @@ def _prompt(rng: random.Random) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _response(rng: random.Random, prompt: str, style: Style) -> str:
+def _compose_response(rng: random.Random, prompt: str, style: Style) -> str:
     """Draw a response: its items, how they are formatted, the filler around them."""
     request = read_prompt(prompt)
     # who misreads a question answers another one

@@ -9,7 +9,7 @@ import pytest
 
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.json_rows import Native
-from transforms.sources.files.set_files import read_fitting
+from transforms.sources.files.set_files import read_strict
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[5] / "shared" / "data")
@@ -33,6 +33,6 @@ def published_rows(data) -> Callable[[str, Native], pl.DataFrame]:
     """Read a file of the data folder in its native columns."""
 
     def read(name: str, native: Native) -> pl.DataFrame:
-        return pl.concat(read_fitting(name, OriginSettings(files=(data(name),)), native))
+        return pl.concat(read_strict(name, OriginSettings(files=(data(name),)), native))
 
     return read

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transforms.lake.enforcement import enforce_schema
 from transforms.prompts.prompt_rules import split_prompt_rows
 from transforms.sources.catalog import CATALOGUE
-from transforms.sources.files.json_rows import arrow_schema
+from transforms.sources.files.json_rows import to_arrow_schema
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
 from transforms.sources.layouts.comparisons import VERDICTS
@@ -78,7 +78,7 @@ def split(name, role, raw):
 )
 def test_every_native_row_is_kept_or_in_the_ledger(name, role):
     native = CATALOGUE[name].native
-    arrow_schema(native)  # every declared type can be read
+    to_arrow_schema(native)  # every declared type can be read
 
     @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.fixed_dictionaries({c: values(t) for c, t in native.items()}), max_size=6))

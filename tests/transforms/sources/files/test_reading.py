@@ -8,7 +8,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.reading import origin_fingerprint, read_batches
+from transforms.sources.files.reading import fingerprint_origin, read_batches
 
 NATIVE = {"text": pl.String, "n": pl.Int64}
 ROWS = [{"text": "one\u2028line", "n": 1}, {"text": "two", "n": 2}]
@@ -130,7 +130,7 @@ def test_a_cut_gzip_file_and_a_missing_one_are_refused(tmp_path):
     with pytest.raises(InputError, match="nothing there"):
         read(tmp_path / "missing.jsonl")
     with pytest.raises(InputError, match="nothing there"):
-        origin_fingerprint(origin(tmp_path / "missing.jsonl"))
+        fingerprint_origin(origin(tmp_path / "missing.jsonl"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="a folder without any"):
         read(tmp_path / "empty")
@@ -147,9 +147,9 @@ def test_a_column_of_another_type_names_source_column_expected_and_found(tmp_pat
 
 
 def test_fingerprint_follows_content_and_not_the_folder(tmp_path):
-    first = origin_fingerprint(origin(write(tmp_path / "x" / "a.jsonl", LINES)))
-    moved = origin_fingerprint(origin(write(tmp_path / "y" / "a.jsonl", LINES)))
-    changed = origin_fingerprint(origin(write(tmp_path / "x" / "a.jsonl", LINES + LINES)))
+    first = fingerprint_origin(origin(write(tmp_path / "x" / "a.jsonl", LINES)))
+    moved = fingerprint_origin(origin(write(tmp_path / "y" / "a.jsonl", LINES)))
+    changed = fingerprint_origin(origin(write(tmp_path / "x" / "a.jsonl", LINES + LINES)))
     assert first == moved != changed
 
 
@@ -167,6 +167,6 @@ def test_hub_rows_are_keyed_by_revision_and_folder(monkeypatch):
     rows = pl.concat([batch.rows for batch in read_batches("s", good, NATIVE)])
     assert rows["row_key"].to_list()[1:3] == ["o/d@abc/x:2", "o/d@abc/y:1"]
     assert rows["n"].to_list() == [1, 2, 1, 2]
-    assert origin_fingerprint(good) == "o/d@abc:train:x:y"
+    assert fingerprint_origin(good) == "o/d@abc:train:x:y"
     with pytest.raises(InputError, match="no such revision"):
         list(read_batches("s", good.model_copy(update={"revision": "bad"}), NATIVE))

@@ -20,7 +20,7 @@ from transforms.sources.intake.ingest import (
     standardise_pairs,
 )
 from transforms.sources.intake.sources import resolve
-from transforms.sources.intake.standard_tables import refresh
+from transforms.sources.intake.standard_tables import update_slices
 
 HELD_OUT = (SplitSettings(), 3)
 ODD = (
@@ -87,11 +87,11 @@ def take_in(lake, source, role):
     if role == "prompts":
         write_prompts(lake, [source], PromptSettings(), screened=False)
     elif role == "demonstrations":
-        refresh(lake, table, [source], {}, lambda s: standardise_demonstrations(
+        update_slices(lake, table, [source], {}, lambda s: standardise_demonstrations(
             lake, s, lambda rows: hold_out_demonstrations(rows, *HELD_OUT)
         ))  # fmt: skip
     else:
-        refresh(lake, table, [source], {}, lambda s: standardise_pairs(
+        update_slices(lake, table, [source], {}, lambda s: standardise_pairs(
             lake, s, lambda rows: hold_out_pairs(rows, *HELD_OUT)
         ))  # fmt: skip
 

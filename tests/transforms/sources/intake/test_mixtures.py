@@ -10,8 +10,8 @@ from transforms.lake.schemas import schema_of
 from transforms.settings.sources import MixtureSource
 from transforms.sources.intake.mixtures import (
     COMPARABLE,
-    comparable_pairs,
     mix,
+    read_comparable_pairs,
     write_mixtures,
 )
 
@@ -113,7 +113,7 @@ def test_mixtures_of_a_lake_see_training_pairs_and_find_reversed_ones(tmp_path) 
         "preference_pairs",
         rows.cast({"chosen_score": float, "rejected_score": float, "margin": float}),
     )
-    assert comparable_pairs(lake).height == 3
+    assert read_comparable_pairs(lake).height == 3
     counts = write_mixtures(lake, {"all": {"a": MixtureSource(), "b": MixtureSource()}})
     assert counts.rows() == [("all", "b", 1, 1)]
     left_out = lake.read("dropped_rows", table="mixture_all")

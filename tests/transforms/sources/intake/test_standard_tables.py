@@ -47,7 +47,7 @@ def refresh(lake, *sources, **settings):
     def hold_out(pairs):
         return hold_out_pairs(pairs, SplitSettings(), 3)
 
-    return standard_tables.refresh(
+    return standard_tables.update_slices(
         lake, "preference_pairs", sources, settings, lambda s: standardise_pairs(lake, s, hold_out)
     )
 
@@ -80,7 +80,7 @@ def test_a_source_with_three_roles_is_stored_once_and_adds_up_in_each_table(lake
         ),
     }
     for table, standardise in parts.items():
-        assert standard_tables.refresh(lake, table, [one], {}, standardise) == ["a"]
+        assert standard_tables.update_slices(lake, table, [one], {}, standardise) == ["a"]
     write_prompts(lake, [one], PromptSettings(), screened=False)
 
     assert lake.version("raw_a") == version
@@ -108,7 +108,7 @@ def test_an_option_touches_its_source_and_a_setting_all(lake, source):
 def test_a_mended_rule_makes_slices_old(lake, source, monkeypatch):
     a = source("a")
     refresh(lake, a)
-    monkeypatch.setattr(standard_tables, "code_of_rules", lambda: "mended")
+    monkeypatch.setattr(standard_tables, "hash_rule_code", lambda: "corrected")
     assert refresh(lake, a) == ["a"]
 
 

@@ -5,14 +5,14 @@ import pytest
 
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.sources.layouts.conversations import (
-    all_but_last,
-    instructed,
-    marked_transcript,
-    renamed_turns,
-    settle_system,
-    sharegpt,
-    turn,
-    with_system,
+    drop_last_turn,
+    join_instruction,
+    make_turn,
+    prepend_system,
+    read_sharegpt,
+    rename_turns,
+    split_transcript,
+    treat_system_turn,
 )
 
 MARKERS = ("\n\nHuman:", "\n\nAssistant:")
@@ -50,30 +50,32 @@ def read(expression, **columns):
 )
 def test_transcripts_become_messages(text, messages):
     frame = pl.DataFrame({"t": [text, "\n\nHuman: q"]}, schema={"t": pl.String})
-    found = frame.select(marked_transcript("t", *MARKERS)).to_series()
+    found = frame.select(split_transcript("t", *MARKERS)).to_series()
     assert found.to_list() == [messages, turns("q")]
     assert found.dtype == MESSAGES
 
 
 def test_turns_with_other_names_and_further_fields():
     native = [[{"content": "q", "n": 1, "role": "user"}]]
-    assert read(renamed_turns("m"), m=native) == [turns("q")]
+    assert read(rename_turns("m"), m=native) == [turns("q")]
     spoken = [[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]]
-    assert read(sharegpt("m"), m=spoken) == [turns("q", "a")]
-    assert read(sharegpt("m"), m=[[{"from": "drunk", "value": "q"}]]) == [
+    assert read(read_sharegpt("m"), m=spoken) == [turns("q", "a")]
+    assert read(read_sharegpt("m"), m=[[{"from": "drunk", "value": "q"}]]) == [
         [{"role": "drunk", "content": "q"}]
     ]
 
 
 def test_a_system_text_goes_before_where_there_is_one():
     found = read(
-        with_system(pl.col("s"), turn("user", pl.col("q"))), s=["s", " ", None], q=list("abc")
+        prepend_system(pl.col("s"), make_turn("user", pl.col("q"))),
+        s=["s", " ", None],
+        q=list("abc"),
     )
     assert found == [system("s", *turns("a")), turns("b"), turns("c")]
 
 
 def test_an_input_follows_its_instruction():
-    found = read(instructed(pl.col("q"), pl.col("i")), q=["a", "b", "c"], i=["x", "", None])
+    found = read(join_instruction(pl.col("q"), pl.col("i")), q=["a", "b", "c"], i=["x", "", None])
     assert found == ["a\n\nx", "b", "c"]
 
 
@@ -89,17 +91,17 @@ def test_the_fate_of_a_system_turn(fate, messages):
     frame = pl.DataFrame(
         {"m": [system("s", *turns("q", "a")), turns("q"), [], None]}, schema={"m": MESSAGES}
     )
-    found = frame.select(settle_system(pl.col("m"), fate)).to_series()
+    found = frame.select(treat_system_turn(pl.col("m"), fate)).to_series()
     assert found.to_list() == [messages, turns("q"), [], None]
     assert found.dtype == MESSAGES
 
 
 def test_a_system_turn_that_no_user_turn_follows_is_not_folded():
     frame = pl.DataFrame({"m": [system("s")]}, schema={"m": MESSAGES})
-    assert frame.select(settle_system(pl.col("m"), "fold")).item().to_list() == system("s")
+    assert frame.select(treat_system_turn(pl.col("m"), "fold")).item().to_list() == system("s")
 
 
 def test_all_but_the_last_turn():
     frame = pl.DataFrame({"m": [turns(*"abc"), turns("a"), [], None]}, schema={"m": MESSAGES})
-    found = frame.select(all_but_last(pl.col("m"))).to_series().to_list()
+    found = frame.select(drop_last_turn(pl.col("m"))).to_series().to_list()
     assert found == [turns(*"ab"), [], [], None]

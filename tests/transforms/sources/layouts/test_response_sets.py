@@ -7,10 +7,14 @@ from hypothesis import strategies as st
 
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.preferences import split_pairs
-from transforms.sources.layouts.conversations import turn
-from transforms.sources.layouts.response_sets import labelled_pairs, preferred_sets, ranked
+from transforms.sources.layouts.conversations import make_turn
+from transforms.sources.layouts.response_sets import (
+    pair_by_labels,
+    pair_chosen_with_rejected,
+    pair_ranked_responses,
+)
 
-PROMPT, A, B = turn("user", pl.col("q")), pl.col("a"), pl.col("b")
+PROMPT, A, B = make_turn("user", pl.col("q")), pl.col("a"), pl.col("b")
 TEXTS = pl.List(pl.String)
 
 
@@ -37,7 +41,7 @@ def split(layout, raw, options=None):
 
 def test_a_ranking_gives_every_pair_and_no_score():
     raw = rows(["x", "y", "z"], ["x"], [], None, ["x", None], ["x", "x"], ["x"] * 101)
-    pairs, reasons, kept = split(ranked(PROMPT, A), raw)
+    pairs, reasons, kept = split(pair_ranked_responses(PROMPT, A), raw)
     assert pairs == {"f:1#0,1": ["x", "y"], "f:1#0,2": ["x", "z"], "f:1#1,2": ["y", "z"]}
     assert kept["margin"].to_list() == [None] * 3
     assert reasons == {
@@ -53,7 +57,7 @@ def test_a_ranking_gives_every_pair_and_no_score():
 def test_a_label_a_pair_turns_it_drops_it_or_is_none():
     labels = [[1, 2, 0], [1, None, 7], [1], None, []]
     raw = rows(["x", "y", "z"], ["x", "y", "z"], ["x", "y", "z"], ["x", "y"], ["x"], labels=labels)
-    layout = labelled_pairs(PROMPT, A, pl.col("labels"))
+    layout = pair_by_labels(PROMPT, A, pl.col("labels"))
     pairs, reasons, _ = split(layout, raw)
     assert pairs == {"f:1#0,1": ["x", "y"], "f:1#2,0": ["z", "x"], "f:2#0,1": ["x", "y"]}
     assert reasons == {
@@ -87,16 +91,16 @@ def test_a_label_a_pair_turns_it_drops_it_or_is_none():
 )
 def test_preferred_and_rejected_lists(crossed, found, uneven):
     raw = rows(["x", "y"], ["x", "u"], ["x"], b=[["u", "v"], ["u"], []])
-    pairs, reasons, _ = split(preferred_sets(PROMPT, A, B, lambda _: crossed), raw)
+    pairs, reasons, _ = split(pair_chosen_with_rejected(PROMPT, A, B, lambda _: crossed), raw)
     assert pairs == found
     assert reasons == {**uneven, "f:3": "no_comparison"}
 
 
 def test_no_rows_give_no_candidates():
     for layout in (
-        ranked(PROMPT, A),
-        labelled_pairs(PROMPT, A, pl.lit(None, pl.List(pl.Int64))),
-        preferred_sets(PROMPT, A, B, lambda _: True),
+        pair_ranked_responses(PROMPT, A),
+        pair_by_labels(PROMPT, A, pl.lit(None, pl.List(pl.Int64))),
+        pair_chosen_with_rejected(PROMPT, A, B, lambda _: True),
     ):
         assert layout(rows(), SourceOptions()).height == 0
 
@@ -122,7 +126,7 @@ def test_every_row_is_found_again_with_all_its_pairs(given_rows):
     texts = [row and row[0] for row in given_rows]
     labels = pl.Series([row and row[1] for row in given_rows], dtype=pl.List(pl.Int64))
     raw = rows(*texts).with_columns(labels=labels)
-    for layout in (ranked(PROMPT, A), labelled_pairs(PROMPT, A, pl.col("labels"))):
+    for layout in (pair_ranked_responses(PROMPT, A), pair_by_labels(PROMPT, A, pl.col("labels"))):
         pairs, reasons, _ = split(layout, raw)
         keys = [*pairs, *reasons]
         assert len(keys) == sum(max(1, len(list(combinations(row or (), 2)))) for row in texts)

@@ -28,11 +28,11 @@ from transforms.sources.sample.task import (
     OPENERS,
     POLITENESS,
     VERBS,
-    demonstration_rows,
     gold_reward,
     label_agreement_ceiling,
-    preference_rows,
-    prompt_rows,
+    make_demonstrations,
+    make_preferences,
+    make_prompts,
 )
 
 SMALL = SampleTaskSettings(seed=7, demonstrations=400, preference_pairs=400, prompts=400)
@@ -83,7 +83,7 @@ def test_gold_reward_refuses_a_prompt_of_another_task(prompt):
 
 
 def test_every_prompt_can_be_answered_perfectly():
-    for (prompt,) in _texts(prompt_rows(SMALL), "context_messages"):
+    for (prompt,) in _texts(make_prompts(SMALL), "context_messages"):
         request = read_prompt(prompt)
         items = list(request.right[: request.count])
         assert gold_reward(prompt, " ".join(render(items, request.format))) == 1.5
@@ -101,13 +101,13 @@ def test_filler_holds_no_answer_and_no_marker():
 
 
 def test_prompts_are_distinct_and_rarely_meet_in_two_draws():
-    prompts = {texts[0] for texts in _texts(prompt_rows(SMALL), "context_messages")}
-    asked = {texts[0] for texts in _texts(demonstration_rows(SMALL), "messages")}
+    prompts = {texts[0] for texts in _texts(make_prompts(SMALL), "context_messages")}
+    asked = {texts[0] for texts in _texts(make_demonstrations(SMALL), "messages")}
     assert len(prompts) == SMALL.prompts
     assert len(prompts & asked) <= 12
 
 
-@pytest.mark.parametrize("rows", [demonstration_rows, preference_rows, prompt_rows])
+@pytest.mark.parametrize("rows", [make_demonstrations, make_preferences, make_prompts])
 def test_draws_repeat_and_depend_on_the_seed(rows):
     assert rows(SMALL).equals(rows(SMALL))
     assert not rows(SMALL).equals(rows(SMALL.model_copy(update={"seed": 8})))
@@ -115,20 +115,20 @@ def test_draws_repeat_and_depend_on_the_seed(rows):
 
 def test_draws_do_not_depend_on_the_size_of_another():
     more = SMALL.model_copy(update={"demonstrations": 500})
-    assert preference_rows(more).equals(preference_rows(SMALL))
-    assert demonstration_rows(more).head(400).equals(demonstration_rows(SMALL))
+    assert make_preferences(more).equals(make_preferences(SMALL))
+    assert make_demonstrations(more).head(400).equals(make_demonstrations(SMALL))
 
 
 def test_seed_0_writes_the_same_rows_on_every_machine():
-    rows = demonstration_rows(SampleTaskSettings(seed=0, demonstrations=50))
+    rows = make_demonstrations(SampleTaskSettings(seed=0, demonstrations=50))
     text = "\n".join("\t".join(texts) for texts in _texts(rows, "messages"))
     assert hashlib.sha256(text.encode()).hexdigest()[:12] == "0c17982f9fff"
 
 
 def test_tables_have_the_columns_of_their_layout():
-    assert demonstration_rows(SMALL).schema == {"messages": MESSAGES}
-    assert prompt_rows(SMALL).schema == {"context_messages": MESSAGES}
-    pairs = preference_rows(SMALL)
+    assert make_demonstrations(SMALL).schema == {"messages": MESSAGES}
+    assert make_prompts(SMALL).schema == {"context_messages": MESSAGES}
+    pairs = make_preferences(SMALL)
     assert pairs.schema == {
         "chosen": MESSAGES,
         "rejected": MESSAGES,
@@ -139,20 +139,20 @@ def test_tables_have_the_columns_of_their_layout():
 
 
 def test_pairs_share_a_prompt_and_differ_in_the_response():
-    pairs = preference_rows(SMALL)
+    pairs = make_preferences(SMALL)
     for chosen, rejected in zip(_texts(pairs, "chosen"), _texts(pairs, "rejected"), strict=True):
         assert chosen[0] == rejected[0]
         assert chosen[1] != rejected[1]
 
 
 def test_demonstrations_leave_headroom():
-    gold = [gold_reward(*texts) for texts in _texts(demonstration_rows(SMALL), "messages")]
+    gold = [gold_reward(*texts) for texts in _texts(make_demonstrations(SMALL), "messages")]
     assert 0.4 < statistics.mean(gold) < 1.0
 
 
 def test_labels_follow_the_gold_reward_less_so_with_noise():
     def agreement(**changes: float) -> float:
-        pairs = preference_rows(SMALL.model_copy(update=changes))
+        pairs = make_preferences(SMALL.model_copy(update=changes))
         gaps = [
             gold_reward(*chosen) - gold_reward(*rejected)
             for chosen, rejected in zip(
