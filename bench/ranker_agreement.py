@@ -26,7 +26,7 @@ from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
-from transforms.measures.reward_accuracy import as_rewards, pair_accuracy
+from transforms.measures.reward_accuracy import convert_to_rewards, measure_pair_accuracy
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import gold_reward
 from transforms.sources.sample.task import label_agreement_ceiling, make_preferences
@@ -72,7 +72,7 @@ def agreement(pairs: pl.DataFrame, rewards: pl.DataFrame, gold: pl.DataFrame) ->
         rejected_reward=pl.when(swapped).then("chosen_reward").otherwise("rejected_reward"),
     )
     return {
-        name: [round(figure, 4) for figure in pair_accuracy(rows)]
+        name: [round(figure, 4) for figure in measure_pair_accuracy(rows)]
         for name, rows in (("labels", scored), ("gold", by_gold))
     }
 
@@ -97,7 +97,7 @@ def main(
         "reward_model": score_pairs(
             drawn, models["reward_model"], ScoringSettings(), dtype="float32"
         ),
-        "preference_model": as_rewards(
+        "preference_model": convert_to_rewards(
             compare_pairs(drawn, models["preference_model"], RankingSettings(), dtype="float32")
         ),
         "label_utility": known_rewards(drawn, task.length_bias),

@@ -16,7 +16,7 @@ BESIDE = ("_se", "_within_se", "_low", "_high")
 """Ends of the columns that are written beside the column without: its errors and its interval."""
 
 
-def columns_beside(columns: Iterable[str]) -> set[str]:
+def find_attached_columns(columns: Iterable[str]) -> set[str]:
     """Return the columns that are written beside another one of the same frame."""
     names = set(columns)
     return {name + end for name in names for end in BESIDE} & names
@@ -36,7 +36,7 @@ def estimate(value: str, error: str = "", within: str = "", low: str = "", high:
     return text
 
 
-def short_id(output_id: str) -> str:
+def shorten_id(output_id: str) -> str:
     """Shorten a checkpoint id; a table at a version stays whole."""
     return output_id if "@" in output_id else output_id[:ID_CHARS]
 

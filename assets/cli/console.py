@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from transforms.formats import BESIDE, columns_beside, estimate
+from transforms.formats import BESIDE, estimate, find_attached_columns
 
 PIPED_WIDTH = 400
 GAP = 3
@@ -29,7 +29,7 @@ def print_table(rows: pl.DataFrame) -> None:
     beside their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
     printed in parts, each with the first column.
     """
-    beside = columns_beside(rows.columns)
+    beside = find_attached_columns(rows.columns)
     cells = {
         name: [_cell(name, row) for row in rows.iter_rows(named=True)]
         for name in rows.columns

@@ -18,7 +18,7 @@ from training.models.checkpoint import require_model
 from training.settings.benchmarks import AnyBenchmark
 from transforms.benchmarks.policies import find_policy
 from transforms.benchmarks.results import ALL, TABLE
-from transforms.formats import short_id
+from transforms.formats import shorten_id
 from transforms.identity import digest_settings
 from transforms.lake.records import checkpoints, promotions
 from transforms.lake.schemas import schema_of
@@ -69,7 +69,7 @@ def validation_answers(
         lake.read("prompts"), lake.read("prompt_splits")
     )
     step.log.info(
-        f"{step.asset}: the current policy {short_id(policy_id)} answers the prompts of today"
+        f"{step.asset}: the current policy {shorten_id(policy_id)} answers the prompts of today"
     )
     drawn = answer(study, step, policy, prompts.filter(split="validation"), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}

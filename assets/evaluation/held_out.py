@@ -180,7 +180,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     def selected_policy(step: Step) -> Made:
         """The metric is measured on sampled responses."""
         results = step.lake.read("evaluation_results", experiment=step.experiment)
-        row = evaluation.select_iterate(results, recipe.evaluation.selection_metric)
+        row = evaluation.select_policies(results, recipe.evaluation.selection_metric)
         version = step.lake.overwrite("selected_policies", row, experiment=step.experiment)
         return Made(f"selected_policies@{version}", table_metadata(row, version))
 

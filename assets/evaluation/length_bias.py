@@ -15,7 +15,7 @@ from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import TABLES
-from transforms.measures.length_bias import correlations
+from transforms.measures.length_bias import correlate
 from transforms.views.plots.length_bias import draw_length_bias
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
@@ -45,7 +45,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             "scores": lake.read("scores", **slice_),
             "prompt_splits": lake.read("prompt_splits"),
         }
-        rows = correlations(**tables)
+        rows = correlate(**tables)
         version = lake.overwrite(step.asset, rows, **slice_)
         with connect_frames(tables) as connection:
             summary = report(connection, "length_bias").drop("experiment", "iteration", "ranker_id")

@@ -45,7 +45,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             mine = step.lake.read("evaluation_responses", experiment=step.experiment, model=model)
             for baseline in BASELINES:
                 other = step.lake.read("evaluation_responses", experiment=SHARED, model=baseline)
-                rows = judged_responses.length_controlled_win_rates(mine, other, verdicts)
+                rows = judged_responses.compute_length_controlled_win_rates(mine, other, verdicts)
                 slice_ = {"experiment": step.experiment, "iteration": iteration}
                 frames.append(responses.stamp(rows, **slice_).select(list(schema_of(TABLE))))
         table = pl.concat(frames)

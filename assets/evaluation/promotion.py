@@ -29,7 +29,12 @@ from transforms.lake.records import promotions
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import bootstrap
-from transforms.measures.promotion import advantages, decide, falls, one_response_each
+from transforms.measures.promotion import (
+    compute_advantages,
+    decide,
+    measure_falls,
+    pair_first_responses,
+)
 from transforms.public_sets.registry import METRICS
 
 BY_JUDGE = "win_rate_judge"
@@ -98,7 +103,7 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
     keys = {name: selected[name] for name in ("experiment", "iteration", "model", "policy_id")}
     challenger = evaluated(lake, **keys)
     evaluation_id = challenger["evaluation_id"].first()
-    fallen = falls(
+    fallen = measure_falls(
         benchmark_results(
             study, step, {name: benchmarks[name] for name in settings.max_fall}, policies[1]
         ),
@@ -119,9 +124,9 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
     compared = {"split": "validation", "decoding": settings.decoding}
     sides = [rows.filter(**compared) for rows in (challenger, answers)]
     by_judge = settings.metric == BY_JUDGE
-    rows = _judged(step, *sides) if by_judge else advantages(*sides, settings.metric)
+    rows = _judged(step, *sides) if by_judge else compute_advantages(*sides, settings.metric)
     how = bootstrap.Resampling(settings.level, seed=study.seed(step.asset))
-    advantage = bootstrap.mean(rows, how=how)
+    advantage = bootstrap.estimate_mean(rows, how=how)
     return promotions.record(
         lake,
         **keys,
@@ -144,7 +149,7 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
 
 def _judged(step: Step, challenger: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     """Have the recipe's judge compare one response of each; its undecided prompts do not count."""
-    pairs = one_response_each(challenger, current, step.lake.read("prompts"))
+    pairs = pair_first_responses(challenger, current, step.lake.read("prompts"))
     shares, undecided = judged_pairs(step, pairs)
     step.log.info(f"{step.asset}: {undecided.height} of {pairs.height} prompts have no verdict")
     return shares.select(prompt_id="pair_id", value=shares["chosen_reward"] - 0.5)

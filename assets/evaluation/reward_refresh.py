@@ -18,7 +18,7 @@ from transforms.lake.query import connect, report
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
-from transforms.measures.reward_accuracy import refreshed_accuracy
+from transforms.measures.reward_accuracy import measure_refreshed_accuracy
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -60,7 +60,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
                 rows, model.path, step.loop.scoring, dtype=study.recipe.model.dtype
             )
             measured.append(
-                refreshed_accuracy(
+                measure_refreshed_accuracy(
                     rows.with_columns(reward=rewards),
                     experiment=step.experiment,
                     reward_model=name,

@@ -20,7 +20,7 @@ def health_warnings(chain: Chain) -> Warnings:
 
     def find(step: Step) -> dict[str, str]:
         [row] = step.lake.read(health.TABLE, **chain.slice(step)).to_dicts()
-        return health.concerns(row, step.study.recipe.health.model_dump())
+        return health.find_concerns(row, step.study.recipe.health.model_dump())
 
     return Warnings({one.check: one.description for one in health.WATCHED}, find)
 
@@ -28,7 +28,7 @@ def health_warnings(chain: Chain) -> Warnings:
 def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
     """Measure a slice that has responses, scores and pairs; one row of `iteration_health`."""
     slice_ = {"experiment": experiment, "iteration": iteration}
-    others = health.second_opinions(
+    others = health.find_other_rewards(
         lake.scan("generations", iteration=iteration),
         lake.scan("scores", iteration=iteration),
         experiment,

@@ -20,7 +20,7 @@ from assets.loop.scores import describe_reuse, score_missing
 from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
-from transforms.formats import short_id
+from transforms.formats import shorten_id
 from transforms.identity import digest_settings
 from transforms.lake.lake import Chunks
 from transforms.lake.locks import lock_slice
@@ -130,7 +130,7 @@ def _run(step: Step, drawn: Sequence[Engine], missing: Sequence[pl.DataFrame]) -
     for engine, prompts in zip(drawn, missing, strict=True):
         step.log.info(
             f"{step.asset}: {prompts.height} prompts to sample from"
-            f" {short_id(engine.policy.checkpoint_id)}"
+            f" {shorten_id(engine.policy.checkpoint_id)}"
         )
         if prompts.height:
             runs.append(

@@ -24,7 +24,7 @@ from bench.real.published_judgments import (
     published_length_control,
 )
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
-from transforms.measures.length_control import win_rates
+from transforms.measures.length_control import estimate_win_rates
 from transforms.public_sets.chat import ARENA_HARD, ARENA_HARD_V2, DIFFICULTIES, MT_BENCH
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import read_strict
@@ -51,12 +51,12 @@ def show_alpaca_eval() -> None:
         pairs = annotated_pairs(read(file, ANNOTATIONS))
         pairs = alpaca_eval.with_difficulty(pairs, difficulties)
         control = published_length_control(coefficients, model)
-        refit, without = win_rates(pairs), win_rates(pairs.drop("difficulty"))
+        refit, without = estimate_win_rates(pairs), estimate_win_rates(pairs.drop("difficulty"))
         figures = {
             "win_rate": count_wins(pairs["preference"])["win_rate"],
             "published_win_rate": row["win_rate"],
             "by_published_coefficients": 100
-            * float(control.at_equal_length(pairs["difficulty"].to_numpy()).mean()),
+            * float(control.predict_at_equal_length(pairs["difficulty"].to_numpy()).mean()),
             "published_length_controlled": row["length_controlled_winrate"],
             "refit": 100 * refit.controlled.value,
             "refit_standard_error": 100 * refit.controlled.standard_error,

@@ -22,7 +22,7 @@ import typer
 
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
-from transforms.measures.length_bias import correlations
+from transforms.measures.length_bias import correlate
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrated_penalty
 from transforms.views.plots.length_bias import draw_length_bias
 
@@ -114,7 +114,7 @@ def main(
     """Measure the length bias of GPT-4's preferences."""
     samples = read_samples(data / SAMPLES)
     if output:
-        output.write_bytes(draw_length_bias(correlations(**tables_of(samples)), TITLE))
+        output.write_bytes(draw_length_bias(correlate(**tables_of(samples)), TITLE))
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
     for responses, rows in {"all": samples, "all but the longest": usual}.items():
         for reward, scored in {"probability": rows, "log-odds": log_odds(rows)}.items():

@@ -135,7 +135,7 @@ def test_experiment_contrasts_are_paired_by_prompt():
     assert first["gold_difference"] == pytest.approx(4 / 3)
     assert first["gold_difference_se"] == pytest.approx(error)
     differences = pl.DataFrame({"prompt_id": ["0", "1", "2"], "value": [1.0, 2.0, 1.0]})
-    interval = bootstrap.mean(differences)
+    interval = bootstrap.estimate_mean(differences)
     assert first["gold_difference_low"] == pytest.approx(interval.low)
     assert first["gold_difference_high"] == pytest.approx(interval.high)
 

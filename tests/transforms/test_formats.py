@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.formats import columns_beside, cut, estimate, short_id
+from transforms.formats import cut, estimate, find_attached_columns, shorten_id
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,12 @@ def test_an_estimate_has_as_much_as_is_known(parts, text):
 
 def test_columns_beside_a_figure_need_the_figure():
     names = ["x", "x_se", "x_low", "x_high", "x_within_se", "y_se", "z"]
-    assert columns_beside(names) == {"x_se", "x_low", "x_high", "x_within_se"}
+    assert find_attached_columns(names) == {"x_se", "x_low", "x_high", "x_within_se"}
 
 
 def test_ids_are_shortened_and_tables_are_not():
-    assert short_id("0123456789abcdef") == "0123456789ab"
-    assert short_id("evaluation_responses@12") == "evaluation_responses@12"
+    assert shorten_id("0123456789abcdef") == "0123456789ab"
+    assert shorten_id("evaluation_responses@12") == "evaluation_responses@12"
 
 
 def test_a_cut_text_is_as_long_as_allowed():

@@ -7,7 +7,7 @@ import polars as pl
 
 from transforms.benchmarks.answer_table import Measured
 from transforms.errors import InputError
-from transforms.formats import SHORTEST_ID, short_id
+from transforms.formats import SHORTEST_ID, shorten_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
@@ -34,13 +34,13 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
         raise InputError(
             f"no policy is called {checkpoint}",
             expected=f"the id of one {POLICY}, or its first {SHORTEST_ID} digits or more",
-            found=", ".join(f"{short_id(one)} ({'/'.join(kinds)})" for one in ids[:5])
+            found=", ".join(f"{shorten_id(one)} ({'/'.join(kinds)})" for one in ids[:5])
             or "no such id",
             remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
         )
     row = found.row(-1, named=True)
     newest = rows.filter(asset=row["asset"], experiment=row["experiment"])["checkpoint_id"][-1]
-    model = row["asset"] if newest == ids[0] else f"{row['asset']}@{short_id(ids[0])}"
+    model = row["asset"] if newest == ids[0] else f"{row['asset']}@{shorten_id(ids[0])}"
     return (
         Measured(row["experiment"], row["iteration"], model, ids[0]),
         Checkpoint(ids[0], lake.root / row["path"]),

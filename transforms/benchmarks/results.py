@@ -92,7 +92,7 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
         sums = by_item.group_by(prompt_id=unit).agg(
             score=100 * pl.col("value").sum(), count=pl.len().cast(pl.Float64)
         )
-        estimate = bootstrap.ratio(sums, "score", "count")
+        estimate = bootstrap.estimate_ratio(sums, "score", "count")
         rows.append(
             {
                 "subset": subset,

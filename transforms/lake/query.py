@@ -194,7 +194,7 @@ def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.
     connection.execute(f"create view raw_row_keys as {_raw_row_keys(tables)}")
     connection.create_function(
         "bootstrap_interval",
-        bootstrap.interval_batches,
+        bootstrap.estimate_intervals,
         ["DOUBLE[]"],
         "STRUCT(low DOUBLE, high DOUBLE)",
         type="arrow",

@@ -1,4 +1,4 @@
-"""Statistics of policies and rankers with their standard errors, and of length bias.
+"""Statistics of policies, rankers and length bias, with their standard errors.
 
-Not here: figures (`transforms.views.plots`), tables for reading (`sql/reports`).
+Not here: figures (`transforms.views.plots`), report tables (`sql/reports`).
 """

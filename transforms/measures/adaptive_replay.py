@@ -1,38 +1,40 @@
-"""What adaptive n would have saved, and which pairs it would have given, on responses of a fixed n.
+"""Replay of adaptive n on stored responses of a fixed n: tokens saved, and changes of the pairs.
 
-A replay needs no model. Of n responses that one sampler drew, the first k are as good a sample of k
-as another draw would be; so the pairs that the rule would have given, and the tokens that it would
-not have drawn, are read off what is stored. Not here: the rule (`transforms.pairs.adaptive`).
+A replay needs no model. Among n responses of one sampler, the first k are as good a sample of k as
+k new ones. So the stored responses show which pairs the rule would have made, and how many tokens
+it would have saved. Not here: the rule (`transforms.pairs.adaptive`).
 """
+
+from typing import cast
 
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.measures.slice_diff import pair_changes
+from transforms.measures.slice_diff import count_pair_changes
 from transforms.pairs.adaptive import stops
-from transforms.pairs.dpo_pairs import make_pairs
+from transforms.pairs.dpo_pairs import length_penalty, make_pairs
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 
 def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings) -> pl.DataFrame:
-    """Compare a fixed n with what the rule would have drawn of it, and the pairs of both.
+    """Compare a fixed n with adaptive n: responses, tokens and pairs.
 
     Args:
-        responses: of one slice, those of `make_pairs` and iteration, sampler.
-        rule: when a margin is settled.
-        pairs: how both are paired.
+        responses: rows of one slice, with the columns that `make_pairs` needs, iteration, sampler.
+        rule: when a prompt gets no further responses.
+        pairs: pair settings, for both.
 
     Returns:
         One row: iteration, prompts, n, responses and adaptive_responses, tokens and
-        adaptive_tokens (drawn), tokens_saved (share), enough_margin, no_growth and n_reached
-        (prompts), margin and adaptive_margin (mean of the pairs); and the columns of
-        `pair_changes`, of the adaptive pairs against those of the fixed n.
+        adaptive_tokens (sampled), tokens_saved (share), enough_margin, no_growth and n_reached
+        (prompts), margin and adaptive_margin (mean over the pairs); then the columns of
+        `count_pair_changes`: the adaptive pairs compared with those of the fixed n.
 
     Raises:
-        InputError: several samplers drew the responses, so that the first are not like the rest; n
-            is not a number of whole rounds; or see `stops`.
+        InputError: the responses are from several samplers, so the first ones differ from the
+            rest; n is not a multiple of the round; or an error of `stops`.
     """
-    n = int(responses["response_index"].max()) + 1
+    n = cast(int, responses["response_index"].max()) + 1
     samplers = responses["sampler"].n_unique()
     if samplers > 1 or n % rule.round:
         raise InputError(
@@ -42,19 +44,19 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
             remedy="name an experiment without samplers, or another round",
         )
     stopped = stops(responses, rule, pairs, n)
-    drawn = (
+    kept = (
         responses.join(stopped.select("prompt_id", most="responses"), on="prompt_id")
         .filter(pl.col("response_index") < pl.col("most"))
         .drop("most")
     )
     fixed, adaptive = (
-        make_pairs(rows, pairs, pairs.length_penalty)[0] for rows in (responses, drawn)
+        make_pairs(rows, pairs, length_penalty(rows, pairs))[0] for rows in (responses, kept)
     )
     iteration = responses["iteration"][0]
     numbered = (
         frame.with_columns(iteration=pl.lit(iteration, pl.Int32)) for frame in (fixed, adaptive)
     )
-    tokens, adaptive_tokens = (rows["response_tokens"].sum() for rows in (responses, drawn))
+    tokens, adaptive_tokens = (int(rows["response_tokens"].sum()) for rows in (responses, kept))
     reasons = dict(stopped["reason"].value_counts().iter_rows())
     row = pl.DataFrame(
         {
@@ -62,7 +64,7 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
             "prompts": stopped.height,
             "n": n,
             "responses": responses.height,
-            "adaptive_responses": drawn.height,
+            "adaptive_responses": kept.height,
             "tokens": tokens,
             "adaptive_tokens": adaptive_tokens,
             "tokens_saved": 1 - adaptive_tokens / tokens,
@@ -72,4 +74,4 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
         },
         schema_overrides={"iteration": pl.Int32},
     )
-    return row.join(pair_changes(*numbered), on="iteration", how="left")
+    return row.join(count_pair_changes(*numbered), on="iteration", how="left")

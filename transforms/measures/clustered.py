@@ -6,16 +6,17 @@ and w_g, the ratio v = sum_g y_g / sum_g w_g has
     se^2 = G / (G - 1) * sum_g (y_g - v w_g)^2 / (sum_g w_g)^2
 
 (Liang and Zeger 1986, https://doi.org/10.1093/biomet/73.1.13). With w_g = 1 it is the mean of the
-prompts' values, and se = sd(y) / sqrt(G). With w_g rows of a prompt it is the mean over all rows;
-with sums of products and squares, the slope of a regression. SQL has the same formula once, as the
-macro `clustered_error` (`sql/macros`). Not here: intervals (`transforms.measures.bootstrap`).
+prompts' values, and se = sd(y) / sqrt(G). With w_g the number of a prompt's rows, it is the mean
+over all rows; with sums of products and of squares, it is the slope of a regression. The SQL macro
+`clustered_error` (`sql/macros`) is the same formula. Not here: intervals
+(`transforms.measures.bootstrap`).
 """
 
 import polars as pl
 
 
 def error_of_mean(values: pl.Expr) -> pl.Expr:
-    """Standard error of a mean of one value per prompt; nulls do not count, null with one."""
+    """Standard error of a mean, one value per prompt; nulls do not count; null with one value."""
     return values.std() / values.count().sqrt()
 
 
@@ -26,14 +27,14 @@ def error_of_ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
 
 
 def error_of_residuals(residuals: pl.Expr) -> pl.Expr:
-    """Standard error of a figure that is a sum over prompts, each less what is expected of it.
+    """Standard error of a sum over prompts.
 
-    One row per prompt; null with one prompt.
+    One row per prompt, its value less the expected value; null with one prompt.
     """
     variance = (residuals**2).sum() * pl.len() / (pl.len() - 1)
     return pl.when(pl.len() > 1).then(variance.sqrt())
 
 
 def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    """1 where first is higher, 0 where second is, one half on a tie; null where one is null."""
+    """1 where first is higher, 0 where second is, one half on a tie; null if either is null."""
     return (first > second).cast(pl.Float64) + (first == second).cast(pl.Float64) / 2

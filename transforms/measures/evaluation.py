@@ -4,9 +4,9 @@ Not here: sampling, scoring; reward models on held-out pairs
 (`transforms.measures.reward_accuracy`).
 
 Responses to one prompt are not independent, so every standard error is clustered by prompt: the
-unit is the prompt's mean (`transforms.measures.clustered`). Intervals are of 95%, by the bootstrap
-over prompts (`transforms.measures.bootstrap`), whose own standard error is not used: the clustered
-one is exact for a mean. With one prompt there is neither (null).
+unit is the prompt's mean (`transforms.measures.clustered`). Intervals are 95% intervals of the
+bootstrap over prompts (`transforms.measures.bootstrap`). The bootstrap's own standard error is not
+used: the clustered one is exact for a mean. With one prompt both are null.
 """
 
 import polars as pl
@@ -19,19 +19,19 @@ from transforms.measures.clustered import error_of_mean, higher
 
 GROUP = ["split", "decoding"]
 COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")
-"""Metrics of which paired differences between two models are taken."""
+"""Metrics whose paired differences between two models are computed."""
 
 COLUMNS = [name for name in schema_of("evaluation_results") if name not in LOOP_SLICE]
 
 
 def summarise(responses: pl.DataFrame) -> pl.DataFrame:
-    """Summarise one model's responses: a row for each split, decoding and metric.
+    """Summarise one model's responses: one row per split, decoding and metric.
 
     Metrics: reward, gold_reward, response_tokens, response_chars, truncated_fraction; where the
     decoding is `sampled`, also kl_to_sft (nats; the mean of log pi - log pi_0 over the responses,
-    an unbiased estimate from samples) and reward_accuracy (share of a prompt's pairs of responses
-    with different gold rewards that the reward orders alike, ties of the reward one half). A metric
-    without any value has no row.
+    an unbiased estimate from samples) and reward_accuracy (of a prompt's pairs of responses with
+    different gold rewards, the share that the reward orders in the same way; a tie of the reward is
+    one half). A metric without any value has no row.
 
     Args:
         responses: `evaluation_responses` rows of one model.
@@ -52,15 +52,16 @@ def summarise(responses: pl.DataFrame) -> pl.DataFrame:
     prompt_means = pl.concat(
         [_prompt_means(metrics, names), _reward_accuracy(responses.filter(sampled))]
     )
-    return _labelled(_over_prompts(prompt_means), responses, versus=None)
+    return _add_labels(_average_over_prompts(prompt_means), responses, versus=None)
 
 
 def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """Compare one model with another on their common prompts, in the columns of `summarise`.
 
-    For reward, gold_reward, response_tokens and response_chars, the mean difference of the prompts'
-    means (first minus other). win_rate_reward and win_rate_gold: per prompt, the mean over all
-    cross pairs of responses of 1 where the first is higher, one half on a tie; then over prompts.
+    reward, gold_reward, response_tokens and response_chars: the mean difference of the prompts'
+    means (first minus other). win_rate_reward and win_rate_gold: all pairs of a response of the
+    first and one of the other, 1 where the first is higher, one half on a tie, averaged within each
+    prompt and then over prompts.
 
     Raises:
         InputError: rows of more than one model on a side, or no common prompt.
@@ -71,8 +72,8 @@ def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     if both.is_empty():
         raise InputError(
             f"models {_name(responses)} and {_name(other)} cannot be compared",
-            expected="responses to common prompts, with the same split and decoding",
-            found="no prompt in common",
+            expected="responses of both models to the same prompts, with equal split and decoding",
+            found="no common prompt",
             remedy="evaluate both models on the same prompt_splits",
         )
     differences = both.select(*keys, value=pl.col("value") - pl.col("value_other"))
@@ -81,18 +82,24 @@ def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
         win_rate_gold=higher(pl.col("gold_reward"), pl.col("gold_reward_other")),
     )
     wins = _prompt_means(crossed, ("win_rate_reward", "win_rate_gold"))
-    rows = _over_prompts(pl.concat([differences, wins]))
-    return _labelled(rows, responses, versus=_name(other))
+    rows = _average_over_prompts(pl.concat([differences, wins]))
+    return _add_labels(rows, responses, versus=_name(other))
 
 
-def select_iterate(results: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Choose each experiment's best iterate: highest sampled validation value, the earlier on ties.
+def select_policies(results: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Select each experiment's best policy: highest sampled validation value, the earlier on ties.
 
-    Algorithm 1 of the paper, last line. Takes `evaluation_results`, of which iteration 0 and
-    comparisons have no part; gives `selected_policies`.
+    Algorithm 1 of the paper, last line.
+
+    Args:
+        results: `evaluation_results`; iteration 0 and comparisons of two models are ignored.
+        metric: by which policies are selected.
+
+    Returns:
+        `selected_policies`.
 
     Raises:
-        InputError: no iterate has the metric.
+        InputError: no policy of an iteration has the metric.
     """
     candidates = results.filter(
         pl.col("iteration") > 0,
@@ -103,7 +110,7 @@ def select_iterate(results: pl.DataFrame, metric: str) -> pl.DataFrame:
     )
     if candidates.is_empty():
         raise InputError(
-            "no iterate can be selected",
+            "no policy can be selected",
             expected=f"{metric} of sampled validation responses in evaluation_results",
             found=f"metrics {', '.join(sorted(set(results['metric']))) or 'none'}",
             remedy="evaluate the iterations first, or change evaluation.selection_metric",
@@ -119,8 +126,8 @@ def _prompt_means(rows: pl.DataFrame, metrics: tuple[str, ...] | list[str]) -> p
     keys = [*GROUP, "prompt_id"]
     numbers = rows.select(*keys, pl.col(metrics).cast(pl.Float64))
     long = numbers.unpivot(metrics, index=keys, variable_name="metric", value_name="value")
-    long = long.drop_nulls("value").group_by(*GROUP, "metric", "prompt_id", maintain_order=True)
-    return long.agg(pl.col("value").mean())
+    groups = long.drop_nulls("value").group_by(*GROUP, "metric", "prompt_id", maintain_order=True)
+    return groups.agg(pl.col("value").mean())
 
 
 def _reward_accuracy(sampled: pl.DataFrame) -> pl.DataFrame:
@@ -131,18 +138,18 @@ def _reward_accuracy(sampled: pl.DataFrame) -> pl.DataFrame:
     return _prompt_means(pairs.with_columns(reward_accuracy=right), ["reward_accuracy"])
 
 
-def _over_prompts(prompt_means: pl.DataFrame) -> pl.DataFrame:
+def _average_over_prompts(prompt_means: pl.DataFrame) -> pl.DataFrame:
     keys = [*GROUP, "metric"]
     rows = prompt_means.group_by(keys, maintain_order=True).agg(
         pl.col("value").mean(),
         standard_error=error_of_mean(pl.col("value")),
         prompts=pl.len().cast(pl.Int64),
     )
-    intervals = bootstrap.means(prompt_means, keys).select(*keys, "low", "high")
+    intervals = bootstrap.estimate_means(prompt_means, keys).select(*keys, "low", "high")
     return rows.join(intervals, on=keys, maintain_order="left")
 
 
-def _labelled(rows: pl.DataFrame, responses: pl.DataFrame, versus: str | None) -> pl.DataFrame:
+def _add_labels(rows: pl.DataFrame, responses: pl.DataFrame, versus: str | None) -> pl.DataFrame:
     return rows.with_columns(
         model=pl.lit(_name(responses)),
         policy_id=pl.lit(responses["policy_id"].first(), dtype=pl.String),

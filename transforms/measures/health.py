@@ -1,12 +1,12 @@
-"""An iteration's health before it is trained: length, repetition, refusals, another ranker's view.
+"""Health of an iteration before training: length, repetition, refusals, agreement of rankers.
 
-Lives here: the figures of a slice's responses and pairs, and which of them are beyond a bound. Not
-here: the bounds (`training.settings.health`), the same for policies after training
+In it: statistics of a slice's responses and pairs, and the comparison with their bounds. Not here:
+the bounds (`training.settings.health`), statistics of trained policies
 (`transforms.measures.evaluation`).
 
-A policy that has learned to please its ranker shows it in what it writes: longer responses that win
-by length, the same phrases again and again, one answer to many prompts; and a second ranker begins
-to differ. Every error is clustered by prompt, as a prompt's responses are alike.
+When a policy exploits its ranker, its responses show it: they grow longer and win by length, they
+repeat phrases, many prompts get one answer, and a second ranker begins to disagree. Every standard
+error is clustered by prompt, because a prompt's responses resemble one another.
 """
 
 from collections.abc import Mapping
@@ -17,41 +17,45 @@ import polars as pl
 from transforms.lake.schemas import schema_of
 from transforms.measures import bootstrap
 from transforms.measures.clustered import error_of_mean, higher
-from transforms.measures.length_bias import within_prompt_slope
-from transforms.measures.repetition import across_prompts, refusals, repeated_ngrams
+from transforms.measures.length_bias import estimate_slope
+from transforms.measures.repetition import (
+    find_duplicates_across_prompts,
+    find_refusals,
+    measure_repeated_ngrams,
+)
 
 TABLE = "iteration_health"
 
 
 class Watched(NamedTuple):
-    """A figure with a bound, and the check that warns of it."""
+    """A statistic with a bound, and the check that warns when the bound is passed."""
 
     check: str
     kind: str
     """max | min."""
     metric: str
     concern: str
-    """What it may mean that the figure is beyond its bound."""
+    """What a value beyond the bound may mean."""
 
     @property
     def setting(self) -> str:
-        """Name of the bound among a recipe's `health` settings."""
+        """Name of the bound in a recipe's `health` settings."""
         return f"{self.kind}_{self.metric}"
 
     @property
     def description(self) -> str:
-        """What the check says on the asset's page."""
+        """The check's description on the asset's page."""
         side = "at most" if self.kind == "max" else "at least"
-        return f"{self.metric} is {side} health.{self.setting}; else {self.concern}."
+        return f"{self.metric} is {side} health.{self.setting}; otherwise {self.concern}."
 
 
 WATCHED = (
     Watched("length_is_not_rewarded", "max", "reward_length_correlation",
             "the ranker rewards length"),
     Watched("chosen_are_not_longer", "max", "chosen_to_rejected_chars",
-            "DPO will be told to write longer"),
+            "DPO will learn to write longer responses"),
     Watched("longer_are_not_chosen", "max", "longer_chosen_share",
-            "the longer response is mostly the chosen one"),
+            "the longer response is usually the chosen one"),
     Watched("few_repeated_ngrams", "max", "repeated_4gram_share",
             "responses repeat themselves"),
     Watched("few_duplicates_across_prompts", "max", "duplicate_share",
@@ -59,9 +63,9 @@ WATCHED = (
     Watched("few_truncated_responses", "max", "truncated_share",
             "responses end at max_tokens"),
     Watched("few_refusals", "max", "refusal_share",
-            "responses refuse"),
+            "responses are refusals"),
     Watched("rankers_agree", "min", "ranker_agreement",
-            "another ranker orders the same responses otherwise"),
+            "another ranker orders the same responses differently"),
 )  # fmt: skip
 
 
@@ -72,27 +76,27 @@ def measure(
 
     Args:
         generations: rows of the slice.
-        scores: its rows; a response without a reward has no part in what rests on rewards.
+        scores: rows of the slice; a response without a reward is ignored in statistics of rewards.
         pairs: `dpo_pairs` of the slice.
-        others: from `second_opinions`.
+        others: from `find_other_rewards`.
 
     Returns:
-        One row: `iteration_health`. A figure that nothing determines is null.
+        One row: `iteration_health`. A statistic without data is null.
     """
     key = ["prompt_id", "response_index"]
     rewards = scores.select(*key, "ranker", "reward")
     responses = generations.join(rewards, on=key, how="left")
     rewarded = responses.filter(pl.col("reward").is_finite())
-    slope = within_prompt_slope(rewarded, "chars") if rewarded.height else None
+    slope = estimate_slope(rewarded, "chars") if rewarded.height else None
     texts = responses.select(
         "prompt_id",
         pl.col("response_chars").cast(pl.Float64),
-        repeated_4gram_share=repeated_ngrams(responses["response"]),
-        duplicate_share=across_prompts(responses),
+        repeated_4gram_share=measure_repeated_ngrams(responses["response"]),
+        duplicate_share=find_duplicates_across_prompts(responses),
         truncated_share=pl.col("finish_reason") == "length",
-        refusal_share=refusals(responses["response"]),
+        refusal_share=find_refusals(responses["response"]),
     )
-    lengths = _pair_lengths(pairs)
+    lengths = _compute_pair_lengths(pairs)
     row = {
         "experiment": generations["experiment"].first(),
         "iteration": generations["iteration"].first(),
@@ -102,27 +106,27 @@ def measure(
         "pairs": pairs.height,
         "reward_length_slope": slope.value if slope else None,
         "reward_length_slope_se": slope.standard_error if slope else None,
-        **_figures(_correlations(rewarded), "reward_length_correlation"),
-        **_figures(texts, *texts.columns[1:]),
-        **_figures(lengths, "chosen_minus_rejected_chars", "longer_chosen_share"),
-        **_length_ratio(lengths),
-        **_lowest_agreement(rewarded, others),
+        **_average(_correlate(rewarded), "reward_length_correlation"),
+        **_average(texts, *texts.columns[1:]),
+        **_average(lengths, "chosen_minus_rejected_chars", "longer_chosen_share"),
+        **_estimate_length_ratio(lengths),
+        **_find_lowest_agreement(rewarded, others),
     }
     frame = pl.DataFrame([row], schema=schema_of(TABLE))
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
 
 
-def second_opinions(
+def find_other_rewards(
     generations: pl.LazyFrame, scores: pl.LazyFrame, experiment: str
 ) -> pl.DataFrame:
-    """Find the rewards that other rankers have given to the responses of a slice.
+    """Find the rewards that other rankers gave to the responses of a slice.
 
-    Experiments that differ in nothing before it share an iteration's responses.
+    Experiments with equal settings up to this step share an iteration's responses.
 
     Args:
         generations: rows of the iteration, of every experiment.
-        scores: the same.
-        experiment: whose responses they are.
+        scores: rows of the iteration, of every experiment.
+        experiment: that owns the slice.
 
     Returns:
         prompt_id, response_index, other_experiment, other_ranker, other_reward.
@@ -136,7 +140,7 @@ def second_opinions(
         .select(*key, other_experiment="experiment", other_ranker="ranker", other_reward="reward")
         .collect()
     )
-    if others.is_empty():  # the usual case, in which no text has to be read
+    if others.is_empty():  # the usual case; no text has to be read
         return others
     texts = generations.select(*key, "response", "experiment")
     return (
@@ -150,12 +154,15 @@ def second_opinions(
     )
 
 
-def concerns(row: Mapping[str, Any], bounds: Mapping[str, float | None]) -> dict[str, str]:
-    """Say which figures of a row are beyond their bounds, by check.
+def find_concerns(row: Mapping[str, Any], bounds: Mapping[str, float | None]) -> dict[str, str]:
+    """Find the statistics beyond their bounds.
 
     Args:
         row: of `iteration_health`.
-        bounds: by setting; null is no bound.
+        bounds: by name of the setting; None is no bound.
+
+    Returns:
+        By name of the check, a text with the value, the bound and the concern.
     """
     found = {}
     for one in WATCHED:
@@ -172,18 +179,18 @@ def concerns(row: Mapping[str, Any], bounds: Mapping[str, float | None]) -> dict
     return found
 
 
-def _figures(rows: pl.DataFrame, *names: str) -> dict[str, float | None]:
-    """Average over prompts, each prompt's rows first, with the standard error over prompts."""
+def _average(rows: pl.DataFrame, *names: str) -> dict[str, float | None]:
+    """Average within each prompt, then over prompts, with the standard error over prompts."""
     means = rows.group_by("prompt_id").agg(pl.col(names).cast(pl.Float64).mean())
-    figures = means.select(
+    averages = means.select(
         *(pl.col(name).mean() for name in names),
         *(error_of_mean(pl.col(name)).alias(f"{name}_se") for name in names),
     )
-    return figures.row(0, named=True)
+    return averages.row(0, named=True)
 
 
-def _correlations(rewarded: pl.DataFrame) -> pl.DataFrame:
-    """Pearson's r of reward and characters within the prompts where both vary."""
+def _correlate(rewarded: pl.DataFrame) -> pl.DataFrame:
+    """Compute Pearson's r of reward and characters within each prompt where both vary."""
     reward, chars = pl.col("reward"), pl.col("response_chars").cast(pl.Float64)
     varied = (reward.min() < reward.max()) & (chars.min() < chars.max())
     rows = rewarded.group_by("prompt_id").agg(
@@ -192,7 +199,7 @@ def _correlations(rewarded: pl.DataFrame) -> pl.DataFrame:
     return rows.filter("varied")
 
 
-def _pair_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
+def _compute_pair_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
     chosen, rejected = (
         pl.col(side).list.last().struct.field("content").str.len_chars().cast(pl.Float64)
         for side in ("chosen", "rejected")
@@ -206,18 +213,18 @@ def _pair_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _length_ratio(lengths: pl.DataFrame) -> dict[str, float | None]:
+def _estimate_length_ratio(lengths: pl.DataFrame) -> dict[str, float | None]:
     if lengths.is_empty() or not lengths["rejected_chars"].sum():
         return {}
-    ratio = bootstrap.ratio(lengths, "chosen_chars", "rejected_chars")
+    ratio = bootstrap.estimate_ratio(lengths, "chosen_chars", "rejected_chars")
     name = "chosen_to_rejected_chars"
     return {name: ratio.value, f"{name}_se": ratio.standard_error}
 
 
-def _lowest_agreement(rewarded: pl.DataFrame, others: pl.DataFrame) -> dict[str, Any]:
-    """Compare the order of every two responses of a prompt with the other ranker that differs most.
+def _find_lowest_agreement(rewarded: pl.DataFrame, others: pl.DataFrame) -> dict[str, Any]:
+    """Compare the order of each two responses of a prompt; keep the ranker that agrees least.
 
-    Two that one ranker ties and the other orders are half alike.
+    A pair that is a tie for one ranker only counts as one half.
     """
     both = rewarded.select("prompt_id", "response_index", "reward").join(
         others.filter(pl.col("other_reward").is_finite()), on=["prompt_id", "response_index"]
@@ -230,7 +237,7 @@ def _lowest_agreement(rewarded: pl.DataFrame, others: pl.DataFrame) -> dict[str,
     ]
     alike = pairs.with_columns(ranker_agreement=1 - (signs[0] - signs[1]).abs() / 2)
     rows = [
-        {"other_ranker": ranker, **_figures(part, "ranker_agreement")}
+        {"other_ranker": ranker, **_average(part, "ranker_agreement")}
         for (_, ranker), part in sorted(
             alike.partition_by("other_experiment", "other_ranker", as_dict=True).items()
         )

@@ -1,12 +1,14 @@
 """Win rates of one model's evaluation responses against another's, raw and at equal length.
 
-Lives here: the judged pairs of two models, by whatever judged them: the reward model, the gold
-reward, a judge whose verdicts the lake holds. Not here: the regression
-(`transforms.measures.length_control`), asking a judge.
+In it: pairs of responses of two models with the preferences of the reward model, of the gold reward
+and of each judge whose verdicts are in the lake. Not here: the regression
+(`transforms.measures.length_control`), requests to a judge.
 
-A pair is a response of each model to one prompt; all cross pairs count, and prompts are drawn
-whole. A judge has seen only the pairs that somebody asked it for: `pairs` says how many.
+A pair is one response of each model to the same prompt. All such pairs count, and the bootstrap
+draws whole prompts. A judge has compared only some of the pairs: column `pairs` is their number.
 """
+
+from typing import cast
 
 import polars as pl
 
@@ -15,7 +17,7 @@ from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures.clustered import higher
 from transforms.measures.evaluation import GROUP
-from transforms.measures.length_control import win_rates
+from transforms.measures.length_control import estimate_win_rates
 from transforms.pairs.judgments import outcomes
 
 TABLE = "length_controlled_win_rates"
@@ -25,27 +27,27 @@ COLUMNS = {name: dtype for name, dtype in schema_of(TABLE).items() if name not i
 REWARDS = ("reward", "gold_reward")
 
 
-def length_controlled_win_rates(
+def compute_length_controlled_win_rates(
     responses: pl.DataFrame, other: pl.DataFrame, judgments: pl.DataFrame
 ) -> pl.DataFrame:
-    """Compare a model with another by everything that has judged their responses.
+    """Compare a model with another, once per reward and judge.
 
     Args:
         responses: `evaluation_responses` of the model.
-        other: of the baseline.
-        judgments: of any judges; those of other pairs are left out.
+        other: `evaluation_responses` of the baseline.
+        judgments: of any judges; judgments of other pairs are ignored.
 
     Returns:
-        The table's columns but the slice: one row per split, decoding and judge; without a row
-        where a judge has no pair.
+        `length_controlled_win_rates` without the columns of the slice: one row per split, decoding
+        and judge. A judge without a judged pair has no row.
     """
-    pairs = _cross_pairs(responses, other)
+    pairs = _cross(responses, other)
     judged = {name: higher(pl.col(name), pl.col(f"{name}_other")) for name in REWARDS}
     rows = []
     for (split, decoding), group in pairs.group_by(GROUP, maintain_order=True):
         found = {name: group.with_columns(preference=share) for name, share in judged.items()}
         for (judge_id,), own in judgments.group_by("judge_id", maintain_order=True):
-            found[judge_id] = _by_verdicts(group, own)
+            found[judge_id] = _add_preferences(group, own)
         for judged_by, sides in found.items():
             usable = sides.drop_nulls("preference")
             if usable.height:
@@ -58,14 +60,14 @@ def length_controlled_win_rates(
                         "split": split,
                         "decoding": decoding,
                         "judged_by": judged_by,
-                        **_rates(usable),
+                        **_estimate_rates(usable),
                     }
                 )
     return pl.DataFrame(rows, schema=COLUMNS)
 
 
-def _cross_pairs(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """Pair every response with every one of the other model's to its prompt, in a fixed order."""
+def _cross(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Pair every response with every response of the other model to its prompt, sorted."""
     keys = [*GROUP, "prompt_id"]
     columns = [*keys, "response_index", "response", "response_chars", *REWARDS]
     return (
@@ -76,8 +78,8 @@ def _cross_pairs(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _by_verdicts(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """Give each pair its outcome; equal texts tie where the judge has decided any pair."""
+def _add_preferences(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
+    """Add each pair's judged preference; equal texts tie if the judge has judged any pair."""
     texts = [pl.min_horizontal("response", "response_other"),
              pl.max_horizontal("response", "response_other")]  # fmt: skip
     named = pairs.with_columns(
@@ -97,8 +99,8 @@ def _by_verdicts(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
     return joined.with_columns(preference=pl.when(same).then(0.5).otherwise("preference"))
 
 
-def _rates(pairs: pl.DataFrame) -> dict[str, float | int | None]:
-    rates = win_rates(pairs)
+def _estimate_rates(pairs: pl.DataFrame) -> dict[str, float | int | None]:
+    rates = estimate_win_rates(pairs)
     raw, controlled = rates.raw, rates.controlled
     return {
         "win_rate": raw.value,
@@ -109,10 +111,10 @@ def _rates(pairs: pl.DataFrame) -> dict[str, float | int | None]:
         "length_controlled_standard_error": controlled and controlled.standard_error,
         "length_controlled_low": controlled and controlled.low,
         "length_controlled_high": controlled and controlled.high,
-        "length_coefficient": rates.control and rates.control.length,
+        "length_coefficient": None if rates.control is None else rates.control.length,
         "longer_share": rates.longer_share,
-        "response_chars": pairs["response_chars"].mean(),
-        "baseline_chars": pairs["baseline_chars"].mean(),
+        "response_chars": cast(float, pairs["response_chars"].mean()),
+        "baseline_chars": cast(float, pairs["baseline_chars"].mean()),
         "pairs": pairs.height,
         "prompts": raw.prompts,
     }

@@ -1,17 +1,17 @@
-"""Whether a reward follows length: within each prompt by Pearson's r, and as a slope over prompts.
+"""Length bias of a reward: Pearson's r within each prompt, and one slope over all prompts.
 
-Lives here: statistics of n scored responses per prompt. Not here: the penalty that takes the bias
-out (`transforms.pairs.length_penalty`), the plot (`transforms.views.plots.length_bias`), a summary
-of r and how often the longer response wins (`sql/reports/length_bias.sql`).
+In it: statistics of n scored responses per prompt. Not here: the penalty that removes the bias
+(`transforms.pairs.length_penalty`), the plot (`transforms.views.plots.length_bias`), the mean of r
+and how often the longer response wins (`sql/reports/length_bias.sql`).
 
 Source: paper, section 2.3 and Figure 5: responses of pi_0, r of reward and length for each prompt.
-The paper names no unit of length, and 8 or 16 responses per prompt; here both units are measured,
-and n is the recipe's. A prompt whose r is undefined is counted by its `status` and has no part in a
-mean.
+The paper gives no unit of length, and 8 or 16 responses per prompt. Here both units are measured,
+and the recipe sets n. A prompt whose r is undefined has a `status` with the reason and is ignored
+in means.
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import polars as pl
 
@@ -24,24 +24,24 @@ KEYS = ["experiment", "iteration", "prompt_id", "response_index"]
 GROUP = ["experiment", "iteration", "ranker", "ranker_id", "split", "prompt_id"]
 
 PEARSON_BINS = 20
-"""Bins of the coefficient, which lies in [-1, 1]."""
+"""Bins of the coefficient, from -1 to 1."""
 LENGTH_BINS = 20
-"""Most bins of the mean length, from 0 up, of a round width: 1, 2 or 5 times a power of ten."""
+"""Most bins of the mean length, from 0 up. Their width is 1, 2 or 5 times a power of ten."""
 
 
-def correlations(
+def correlate(
     generations: pl.DataFrame, scores: pl.DataFrame, prompt_splits: pl.DataFrame
 ) -> pl.DataFrame:
     """Correlate reward and length within each prompt, in characters and in tokens.
 
     Args:
         generations: rows of the table, of any slices.
-        scores: rows of the table; responses without a score have no part.
-        prompt_splits: rows of the table; `split` is null for a prompt of none.
+        scores: rows of the table; responses without a score are ignored.
+        prompt_splits: rows of the table; `split` is null for a prompt without a split.
 
     Returns:
-        `reward_length_correlation`: a row for each slice, ranker, prompt and unit, sorted so.
-        status is `defined`, or says why there is no r, the first that holds: `one_response`,
+        `reward_length_correlation`: one row per slice, ranker, prompt and unit, sorted by these.
+        status is `defined`, or the first reason that applies why there is no r: `one_response`,
         `constant_reward`, `constant_length`. mean_length is over the prompt's scored responses.
 
     Raises:
@@ -81,20 +81,20 @@ def correlations(
 
 
 class LengthSlope(NamedTuple):
-    """The slope of reward on length within prompts and how well the responses determine it."""
+    """The slope of reward on length within prompts, with its standard error."""
 
     value: float
-    """Reward units per unit of length; negative where the reward favours the shorter one."""
+    """Reward units per unit of length; negative if the reward favours shorter responses."""
     standard_error: float | None
     """Clustered by prompt; None with one prompt."""
     prompts: int
-    """Prompts whose responses differ in length: the others say nothing about it."""
+    """Prompts whose responses differ in length; only they determine the slope."""
 
 
-def within_prompt_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlope | None:
-    """Regress reward on length within prompts; None where no prompt has two lengths.
+def estimate_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlope | None:
+    """Regress reward on length within prompts; None if no prompt has responses of two lengths.
 
-    Its value is `transforms.pairs.length_penalty.calibrated_penalty`.
+    The value equals `transforms.pairs.length_penalty.calibrated_penalty`.
 
     Args:
         responses: prompt_id, response_<unit>, reward; one row per response.
@@ -113,20 +113,21 @@ def within_prompt_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlop
     return LengthSlope(value, error, products.height)
 
 
-def heat_map(coefficients: pl.DataFrame) -> pl.DataFrame:
-    """Count prompts in cells of coefficient and mean length (Figure 5); undefined ones are in none.
+def count_cells(coefficients: pl.DataFrame) -> pl.DataFrame:
+    """Count prompts in cells of coefficient and mean length (Figure 5).
 
     Args:
-        coefficients: `reward_length_correlation`.
+        coefficients: `reward_length_correlation`; undefined coefficients are ignored.
 
     Returns:
-        unit, pearson_from, pearson_to, length_from, length_to, prompts; cells with prompts, sorted.
-        A cell holds its lower edges; the last one of the coefficient also holds 1.
+        One row per cell with prompts, sorted: unit, pearson_from, pearson_to, length_from,
+        length_to, prompts. A cell includes its lower edges; the last cell of the coefficient also
+        includes 1.
     """
     tables = []
     for unit in UNITS:
         shown = coefficients.filter(pl.col("status") == "defined", pl.col("unit") == unit)
-        width = _round_width(shown["mean_length"].max() or 1.0)
+        width = _round_width(cast("float | None", shown["mean_length"].max()) or 1.0)
         column = ((pl.col("pearson") + 1) / 2 * PEARSON_BINS).floor().clip(0, PEARSON_BINS - 1)
         row = (pl.col("mean_length") / width).floor()
         cells = shown.group_by("unit", column=column, row=row).agg(prompts=pl.len().cast(pl.Int64))
@@ -144,7 +145,7 @@ def heat_map(coefficients: pl.DataFrame) -> pl.DataFrame:
 
 
 def _round_width(longest: float) -> float:
-    """Width of at most LENGTH_BINS bins that hold 0 ... longest."""
-    least = longest / (LENGTH_BINS - 1)  # the longest may lie on an edge, and then opens a bin
+    """Return the smallest round width with which LENGTH_BINS bins cover 0 ... longest."""
+    least = longest / (LENGTH_BINS - 1)  # a longest length on an edge needs one more bin
     power = 10.0 ** math.floor(math.log10(least))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= least)

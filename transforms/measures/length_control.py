@@ -1,25 +1,25 @@
-"""Length-controlled win rates: what a model's win rate would be at the baseline's length.
+"""Length-controlled win rates: a model's win rate, predicted for responses of equal length.
 
-Lives here: the regression, what it predicts, how well that is known. Not here: who judged
-(`transforms.benchmarks.judged`), how prompts are drawn (`transforms.measures.bootstrap`).
+In it: the regression, its prediction and the standard error. Not here: the judges
+(`transforms.benchmarks.judged`), the draws of prompts (`transforms.measures.bootstrap`).
 
 Source: Dubois et al. 2024 (arXiv 2404.04475), section 3, as in alpaca_eval 0.6
 (`length_controlled_v1`, without its two gamed baselines): preference ~ sigmoid(a tanh d + b g + c),
 where d is the baseline's length minus the model's, in standard deviations, g the difficulty of the
 prompt, c the model's quality. At d = 0 the mean of sigmoid(b g + c) is the length-controlled win
-rate. A preference is a share of a win; the penalty is L1, its strength by cross-validation.
+rate. A preference is a share of a win. The penalty is L1; cross-validation chooses its strength.
 
-What it can say: how preference goes with length among these pairs, and what is left of it at equal
-length. What it cannot: that shorter responses of this model would be judged so; nor anything where
-length hardly varies, or where the model is always the longer one (c is then what the curve says
-beyond the data; `longer_share` tells). Difficulties come from many models on the same prompts: with
-one model there is one preference a prompt, g cannot be told from noise, and without a column
-`difficulty` the regression goes without it. The penalty draws c to 0, a win rate of one half, the
-more the fewer prompts there are.
+What it shows: how preference depends on length among these pairs, and the preference that remains
+at equal length. What it cannot show: that a judge would prefer shorter responses of this model at
+this rate. It is unreliable where length hardly varies, and where the model's response is always the
+longer one: c is then an extrapolation (see `longer_share`). Difficulties need many models on the
+same prompts. With one model there is one preference per prompt, and g cannot be separated from
+noise; without a column `difficulty` the regression omits the term. The penalty shrinks c towards 0,
+a win rate of one half, and more so with fewer prompts.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -31,14 +31,14 @@ from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Estimate, Resampling
 
 FOLDS = 5
-"""Parts of the cross-validation, by prompt; fewer where there are fewer prompts."""
+"""Parts of the cross-validation, by prompt; fewer if there are fewer prompts."""
 
 PENALTIES = 10
 """Inverse strengths of the L1 penalty that are tried, 1e-4 to 1e4."""
 
 LEAST_WEIGHT = 1e-9
-"""A preference is at least this far from 0 and 1: liblinear turns the sign round where one of the
-two outcomes has no weight at all."""
+"""A preference is at least this far from 0 and 1: liblinear returns coefficients of the opposite
+sign when one of the two outcomes has no weight at all."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,15 @@ class LengthControl:
     """Coefficients of the regression, log-odds of the model's win."""
 
     length: float
-    """Of tanh((baseline's length - model's length) / standard deviation): negative where the judge
-    likes length."""
+    """Of tanh((baseline's length - model's length) / standard deviation): negative if the judge
+    prefers longer responses."""
     difficulty: float
-    """Of the prompt's difficulty; 0 where none is given."""
+    """Of the prompt's difficulty; 0 without a column `difficulty`."""
     quality: float
-    """The constant: what is left at equal length on a prompt of difficulty 0."""
+    """The constant: log-odds at equal length on a prompt of difficulty 0."""
 
-    def at_equal_length(self, difficulty: np.ndarray) -> np.ndarray:
-        """Predict preferences at equal length, [0, 1], one a difficulty."""
+    def predict_at_equal_length(self, difficulty: np.ndarray) -> np.ndarray:
+        """Predict preferences at equal length, [0, 1], one per difficulty."""
         return _sigmoid(self.quality + self.difficulty * difficulty)
 
 
@@ -63,45 +63,47 @@ class WinRates(NamedTuple):
 
     raw: Estimate
     controlled: Estimate | None
-    """None where length cannot be told from quality: one prompt, or the same difference of length
-    in every pair."""
+    """None if length cannot be separated from quality: one prompt only, or the same difference of
+    length in every pair."""
     control: LengthControl | None
     longer_share: float
-    """Of the judged pairs, those whose longer side is the model's; equal lengths one half."""
+    """Share of the judged pairs in which the model's response is longer; equal lengths one half."""
 
 
-def win_rates(judged: pl.DataFrame, how: Resampling | None = None) -> WinRates:
+def estimate_win_rates(judged: pl.DataFrame, how: Resampling | None = None) -> WinRates:
     """Estimate a model's win rate against its baseline, raw and length-controlled.
 
-    The standard error of the second is that of the regression made linear at its coefficients
-    (their influence functions), with the penalty as it was chosen; prompts are drawn as for the
-    first.
+    The standard error of the controlled rate is that of the linearised regression (influence
+    functions at its coefficients) with the chosen penalty. Both rates use the same draws of
+    prompts.
 
     Args:
         judged: prompt_id, preference (share of a win of the model, [0, 1]), response_chars,
-            baseline_chars, and difficulty where the prompts have one; one row per judged pair,
-            several of a prompt where it has several. The order decides the folds.
+            baseline_chars, and optionally difficulty; one row per judged pair, so a prompt may have
+            several. The order of rows decides the folds.
         how: draws, level, seed.
 
     Raises:
         InputError: no rows, a null, or a preference outside [0, 1].
     """
-    _require_sound(judged)
-    raw = bootstrap.mean(judged, "preference", how)
+    _require_complete(judged)
+    raw = bootstrap.estimate_mean(judged, "preference", how)
     longer = judged["response_chars"] - judged["baseline_chars"]
-    share = float(((longer > 0).cast(pl.Float64) + (longer == 0).cast(pl.Float64) / 2).mean())
+    wins = (longer > 0).cast(pl.Float64) + (longer == 0).cast(pl.Float64) / 2
+    share = cast(float, wins.mean())
     if raw.prompts < 2 or (longer.n_unique() == 1 and longer[0] != 0):
         return WinRates(raw, None, None, share)
     control = fit(judged)
-    return WinRates(raw, bootstrap.mean(_pseudo_values(judged, control), how=how), control, share)
+    controlled = bootstrap.estimate_mean(_compute_pseudo_values(judged, control), how=how)
+    return WinRates(raw, controlled, control, share)
 
 
 def fit(judged: pl.DataFrame) -> LengthControl:
-    """Fit the coefficients; arguments as in `win_rates`, at least two prompts."""
-    preference = _preference(judged)
-    prompts = _numbered(judged["prompt_id"])
+    """Fit the coefficients; arguments as in `estimate_win_rates`, at least two prompts."""
+    preference = _clip_preference(judged)
+    prompts = _number_prompts(judged["prompt_id"])
     # each pair is a win with the weight of its preference, and a loss with the rest
-    design, groups = np.tile(_design(judged), (2, 1)), np.tile(prompts, 2)
+    design, groups = np.tile(_make_design(judged), (2, 1)), np.tile(prompts, 2)
     folds = GroupKFold(min(FOLDS, prompts.max() + 1)).split(design, groups=groups)
     model = LogisticRegressionCV(
         Cs=PENALTIES,
@@ -110,8 +112,8 @@ def fit(judged: pl.DataFrame) -> LengthControl:
         fit_intercept=False,
         cv=list(folds),
         scoring="neg_log_loss",
-        random_state=123,  # as published: liblinear's order of coordinates
-        max_iter=1_000,  # published: 100, too few where wins follow length without exception
+        random_state=123,  # as published; decides liblinear's order of coordinates
+        max_iter=1_000,  # published: 100, too few if the longer response always wins
         use_legacy_attributes=False,
     )
     won = np.repeat([1, 0], judged.height)
@@ -119,18 +121,18 @@ def fit(judged: pl.DataFrame) -> LengthControl:
     return LengthControl(*map(float, model.coef_[0]))
 
 
-def _pseudo_values(judged: pl.DataFrame, control: LengthControl) -> pl.DataFrame:
-    """Give each prompt a value so that their mean is the length-controlled win rate.
+def _compute_pseudo_values(judged: pl.DataFrame, control: LengthControl) -> pl.DataFrame:
+    """Compute one value per prompt; their mean is the length-controlled win rate.
 
     A row's influence on that mean is (p - mean p) / n + D H^-1 (s - mean s): p its prediction at
     equal length, s its score, H the sum of the information, D the gradient of the mean. A prompt's
     value is the mean plus its rows' influence, times the number of prompts.
     """
-    design = _design(judged)
+    design = _make_design(judged)
     at_equal = design * [0, 1, 1]
     coefficients = np.array([control.length, control.difficulty, control.quality])
     fitted, predicted = _sigmoid(design @ coefficients), _sigmoid(at_equal @ coefficients)
-    scores = design * (_preference(judged) - fitted)[:, None]
+    scores = design * (_clip_preference(judged) - fitted)[:, None]
     information = design.T @ (design * (fitted * (1 - fitted))[:, None])
     gradient = (predicted * (1 - predicted)) @ at_equal / len(design)
     through_fit = (scores - scores.mean(axis=0)) @ np.linalg.pinv(information) @ gradient
@@ -143,10 +145,10 @@ def _pseudo_values(judged: pl.DataFrame, control: LengthControl) -> pl.DataFrame
     )
 
 
-def _design(judged: pl.DataFrame) -> np.ndarray:
-    """Lay out tanh of the standardised difference of length, difficulty, 1; shape (rows, 3)."""
+def _make_design(judged: pl.DataFrame) -> np.ndarray:
+    """Make columns tanh of the standardised difference of length, difficulty, 1: (rows, 3)."""
     difference = (judged["baseline_chars"] - judged["response_chars"]).cast(pl.Float64)
-    spread = difference.std() or 1.0  # none: no pair differs, and the column is 0
+    spread = cast("float | None", difference.std()) or 1.0  # 0: no pair differs, the column is 0
     difficulty = (
         judged["difficulty"].to_numpy()
         if "difficulty" in judged.columns
@@ -156,11 +158,11 @@ def _design(judged: pl.DataFrame) -> np.ndarray:
     return np.column_stack(columns)
 
 
-def _preference(judged: pl.DataFrame) -> np.ndarray:
+def _clip_preference(judged: pl.DataFrame) -> np.ndarray:
     return judged["preference"].to_numpy().clip(LEAST_WEIGHT, 1 - LEAST_WEIGHT)
 
 
-def _numbered(ids: pl.Series) -> np.ndarray:
+def _number_prompts(ids: pl.Series) -> np.ndarray:
     """Number prompts from 0 in the order of their first rows, as the published folds do."""
     _, first, inverse = np.unique(ids.to_numpy(), return_index=True, return_inverse=True)
     return first.argsort().argsort()[inverse]
@@ -170,16 +172,16 @@ def _sigmoid(log_odds: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-log_odds))
 
 
-def _require_sound(judged: pl.DataFrame) -> None:
+def _require_complete(judged: pl.DataFrame) -> None:
     columns = ["prompt_id", "preference", "response_chars", "baseline_chars"]
     columns += ["difficulty"] if "difficulty" in judged.columns else []
     nulls = {name: count for name in columns if (count := judged[name].null_count())}
     outside = judged.filter(~pl.col("preference").is_between(0, 1)).height
     if judged.is_empty() or nulls or outside:
         raise InputError(
-            "length cannot be controlled in these judged pairs",
-            expected="pairs with a preference in [0, 1], both lengths, and a difficulty for all or"
-            " for none",
+            "these judged pairs have no length-controlled win rate",
+            expected="pairs with a preference in [0, 1] and both lengths; a difficulty for all of"
+            " them or for none",
             found=f"{judged.height} pairs; nulls: {nulls or 'none'}; {outside} preferences outside",
-            remedy="leave out the pairs without a verdict, and say how many",
+            remedy="remove the pairs without a verdict, and report their number",
         )

@@ -1,16 +1,15 @@
-"""Promotion: whether a checkpoint beats the current one, and what it may lose elsewhere.
+"""Promotion: the decision whether a selected policy (the challenger) replaces the current one.
 
-Lives here: the comparison and the decision. Not here: the decisions' table
-(`transforms.lake.records.promotions`), asking a judge, drawing responses.
+In it: the comparison of the two policies, the fall of benchmark results, the decision. Not here:
+the decisions' table (`transforms.lake.records.promotions`), requests to a judge, sampling.
 
-The advantage is measured on validation prompts, paired by prompt; the interval is a bootstrap's
-over prompts. A selected policy was chosen by the same prompts among an experiment's iterates, so
-that its advantage is somewhat flattered: the evaluation prompts, which decide nothing, say how much
-of it is real.
+The advantage is measured on validation prompts, paired by prompt; its interval is a bootstrap over
+prompts. The same prompts selected the policy among an experiment's iterations, so its advantage is
+somewhat too high. The evaluation prompts, which decide nothing, show its true size.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import polars as pl
 
@@ -20,30 +19,34 @@ from transforms.measures.bootstrap import Estimate
 from transforms.measures.clustered import higher
 
 WIN_RATES = {"win_rate_reward": "reward", "win_rate_gold": "gold_reward"}
-"""Column whose higher value wins."""
+"""For each win rate, the column whose higher value wins."""
 
-FALL = dict(schema_of("promotions")["falls"].inner.to_schema())
+FALL = dict(cast(pl.Struct, cast(pl.List, schema_of("promotions")["falls"]).inner).to_schema())
 """Columns of `falls`."""
 
 
 class Decision(NamedTuple):
-    """Whether the challenger is promoted, and why or why not, in words."""
+    """Whether the challenger is promoted, and the reason as text."""
 
     promoted: bool
     reason: str
 
 
-def advantages(challenger: pl.DataFrame, current: pl.DataFrame, metric: str) -> pl.DataFrame:
+def compute_advantages(
+    challenger: pl.DataFrame, current: pl.DataFrame, metric: str
+) -> pl.DataFrame:
     """Compare two policies prompt by prompt.
 
     Args:
         challenger: `evaluation_responses` of one split and decoding.
-        current: the same of the current policy.
+        current: the same rows of the current policy.
         metric: reward or gold_reward (difference of a prompt's means), win_rate_reward or
-            win_rate_gold (share of a prompt's cross pairs won, a tie one half, less one half).
+            win_rate_gold (share of the pairs of their responses that the challenger wins, a tie one
+            half, less one half).
 
     Returns:
-        prompt_id, value: above zero where the challenger is better; the prompts of both.
+        One row per prompt that both answered: prompt_id, value; above zero where the challenger is
+        better.
 
     Raises:
         InputError: no prompt has the metric for both.
@@ -57,25 +60,26 @@ def advantages(challenger: pl.DataFrame, current: pl.DataFrame, metric: str) -> 
         raise InputError(
             "the current policy and its challenger cannot be compared",
             expected=f"validation prompts with a {column} of both",
-            found=f"{challenger.height} responses of the challenger, {current.height} of the other,"
-            " none in common",
+            found=f"no common prompt: {challenger.height} responses of the challenger,"
+            f" {current.height} of the current policy",
             remedy="evaluate both on the same prompt_splits",
         )
     return rows.sort("prompt_id")
 
 
-def one_response_each(
+def pair_first_responses(
     challenger: pl.DataFrame, current: pl.DataFrame, prompts: pl.DataFrame
 ) -> pl.DataFrame:
-    """Take the first response of each policy to each common prompt, as pairs for a judge.
+    """Pair the first responses of the two policies to each common prompt, for a judge.
 
     Args:
         challenger: `evaluation_responses` of one split and decoding.
-        current: the same of the current policy.
-        prompts: table of that name.
+        current: the same rows of the current policy.
+        prompts: the table `prompts`.
 
     Returns:
-        pair_id (the prompt's id), prompt, chosen (the challenger's), rejected (the current one's).
+        pair_id (the prompt's id), prompt, chosen (of the challenger), rejected (of the current
+        policy).
     """
     first = [
         rows.filter(response_index=0).select(
@@ -88,7 +92,7 @@ def one_response_each(
     return pairs.sort("prompt_id").select("prompt", "chosen", "rejected", pair_id="prompt_id")
 
 
-def falls(
+def measure_falls(
     results: pl.DataFrame,
     bounds: Mapping[str, float],
     metrics: Mapping[str, str],
@@ -98,15 +102,15 @@ def falls(
     """Measure how far benchmarks fall from the current policy to its challenger.
 
     Args:
-        results: `benchmark_results`, those over all items of a benchmark.
-        bounds: largest fall by benchmark, in the unit of its value.
-        metrics: metric that is compared, by benchmark.
+        results: rows of `benchmark_results` over all items of a benchmark.
+        bounds: largest allowed fall by benchmark, in the unit of its value.
+        metrics: compared metric by benchmark.
         challenger_id: policy_id.
         current_id: policy_id.
 
     Returns:
-        A row per bound: benchmark, metric, value, current_value, fall (above zero where the
-        challenger is worse), max_fall, missing (why there is no fall; null where there is one).
+        One row per bound: benchmark, metric, value, current_value, fall (above zero if the
+        challenger is worse), max_fall, missing (the reason if there is no fall, else null).
     """
     rows = []
     for benchmark, bound in bounds.items():
@@ -116,7 +120,7 @@ def falls(
             pl.col("value").is_not_null(),
         )
         ours, theirs = (found.filter(policy_id=one) for one in (challenger_id, current_id))
-        # a policy may be measured more than once; two policies are compared by one measurement
+        # a policy may be measured more than once; compare two results of equal settings
         both = ours.join(theirs, on="benchmark_id", suffix="_current").head(1)
         value, current_value = (
             both.select("value", "value_current").row(0) if both.height else (None, None)
@@ -129,22 +133,22 @@ def falls(
                 "current_value": current_value,
                 "fall": None if value is None else current_value - value,
                 "max_fall": bound,
-                "missing": None if both.height else _missing(ours, theirs),
+                "missing": None if both.height else _explain_missing(ours, theirs),
             }
         )
     return pl.DataFrame(rows, schema=FALL)
 
 
 def decide(metric: str, level: float, advantage: Estimate, fallen: pl.DataFrame) -> Decision:
-    """Decide on a promotion: the interval above zero, and no benchmark below its bound.
+    """Promote if the interval is above zero and no benchmark falls by more than its bound.
 
     Args:
-        metric: that was compared.
+        metric: of the advantage.
         level: of the interval.
-        advantage: mean over prompts of `advantages`.
-        fallen: from `falls`.
+        advantage: mean over prompts of `compute_advantages`.
+        fallen: from `measure_falls`.
     """
-    figures = _figures(metric, level, advantage)
+    figures = _describe_advantage(metric, level, advantage)
     obstacles = []
     if advantage.low is None:
         obstacles.append(f"{figures}: one prompt has no interval")
@@ -154,16 +158,17 @@ def decide(metric: str, level: float, advantage: Estimate, fallen: pl.DataFrame)
         if row["missing"]:
             obstacles.append(f"{row['benchmark']} {row['missing']}")
         elif row["fall"] > row["max_fall"]:
-            obstacles.append(f"{_described(row)}, more than {row['max_fall']:g}")
+            obstacles.append(f"{_describe_fall(row)}, more than {row['max_fall']:g}")
     if obstacles:
         return Decision(False, "; ".join(obstacles))
     kept = [
-        f"{_described(row)}, {row['max_fall']:g} allowed" for row in fallen.iter_rows(named=True)
+        f"{_describe_fall(row)}, {row['max_fall']:g} allowed"
+        for row in fallen.iter_rows(named=True)
     ]
     return Decision(True, "; ".join([figures, *kept]))
 
 
-def _figures(metric: str, level: float, advantage: Estimate) -> str:
+def _describe_advantage(metric: str, level: float, advantage: Estimate) -> str:
     sign = "- 1/2 " if metric.startswith("win_rate") else ""
     text = f"{metric} {sign}{advantage.value:+.4g}"
     if advantage.low is not None:
@@ -171,12 +176,12 @@ def _figures(metric: str, level: float, advantage: Estimate) -> str:
     return f"{text} on {advantage.prompts} prompts"
 
 
-def _described(row: Mapping[str, object]) -> str:
+def _describe_fall(row: Mapping[str, Any]) -> str:
     verb = "falls" if row["fall"] > 0 else "rises"
     return f"{row['benchmark']} {verb} by {abs(row['fall']):.4g} to {row['value']:.4g}"
 
 
-def _missing(ours: pl.DataFrame, theirs: pl.DataFrame) -> str:
+def _explain_missing(ours: pl.DataFrame, theirs: pl.DataFrame) -> str:
     absent = [
         name
         for name, rows in (("the challenger", ours), ("the current policy", theirs))
@@ -184,4 +189,4 @@ def _missing(ours: pl.DataFrame, theirs: pl.DataFrame) -> str:
     ]
     if absent:
         return f"has no result of {' nor of '.join(absent)}"
-    return "was measured otherwise for the two (benchmark_id)"
+    return "was measured with different settings for the two policies (benchmark_id)"

@@ -1,7 +1,7 @@
-"""Texts that repeat: runs of words within a response, one response to many prompts, refusals.
+"""Repetition in responses: repeated n-grams, equal responses to several prompts, refusals.
 
-Lives here: what is counted in a text, for many at once. Not here: what an iteration's counts add up
-to (`transforms.measures.health`). A word is what white space divides.
+In it: one value per response. Not here: averages over an iteration (`transforms.measures.health`).
+Words are separated by white space.
 """
 
 from functools import cache
@@ -15,14 +15,18 @@ from transforms.prompts.ngrams import find_window_starts, hash_windows
 REFUSALS = Path(__file__).with_name("refusal_phrases.txt")
 
 OPENING_CHARS = 100
-"""Characters of a response in which a refusal is looked for."""
+"""Characters at the start of a response that are searched for a refusal."""
 
 
-def repeated_ngrams(texts: pl.Series, size: int = 4) -> pl.Series:
-    """Measure the share of a text's runs of `size` words that stand in it before: 1 - distinct.
+def measure_repeated_ngrams(texts: pl.Series, size: int = 4) -> pl.Series:
+    """Measure the share of a text's n-grams that repeat an earlier one: 1 - distinct / all.
+
+    Args:
+        texts: one per response; a null is an empty text.
+        size: words per n-gram.
 
     Returns:
-        Float64, one a text; null for a text with fewer words.
+        Float64, one per text; null for a text of fewer than `size` words.
     """
     words = texts.fill_null("").str.extract_all(r"\S+")
     codes = words.explode(empty_as_null=False).hash().to_numpy()
@@ -36,11 +40,11 @@ def repeated_ngrams(texts: pl.Series, size: int = 4) -> pl.Series:
     return numbered.join(shares, on="text", how="left", maintain_order="left")["share"]
 
 
-def across_prompts(responses: pl.DataFrame) -> pl.Series:
-    """Tell which responses are, to the letter, a response to another prompt, too.
+def find_duplicates_across_prompts(responses: pl.DataFrame) -> pl.Series:
+    """Find responses whose exact text is also a response to another prompt.
 
     Args:
-        responses: prompt_id, response; an empty response is none's duplicate.
+        responses: prompt_id, response; an empty response is no duplicate.
 
     Returns:
         Boolean, one per response.
@@ -49,14 +53,14 @@ def across_prompts(responses: pl.DataFrame) -> pl.Series:
     return responses.select((prompts > 1) & (pl.col("response") != "")).to_series()
 
 
-def refusals(texts: pl.Series) -> pl.Series:
-    """Tell which texts begin like a refusal, by a list of phrases (`refusal_phrases.txt`)."""
+def find_refusals(texts: pl.Series) -> pl.Series:
+    """Find texts that begin with a phrase of a refusal (`refusal_phrases.txt`); Boolean."""
     openings = texts.str.head(OPENING_CHARS).str.replace_all("’", "'")
-    return openings.str.contains_any(refusal_phrases(), ascii_case_insensitive=True)
+    return openings.str.contains_any(read_refusal_phrases(), ascii_case_insensitive=True)
 
 
 @cache
-def refusal_phrases() -> list[str]:
+def read_refusal_phrases() -> list[str]:
     """Read the list of phrases."""
     lines = REFUSALS.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]

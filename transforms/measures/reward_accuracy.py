@@ -1,8 +1,8 @@
 """Accuracy of reward and preference models on labelled pairs and on responses with a gold reward.
 
-Pairs of one prompt are not independent, so standard errors are clustered by prompt, and prompts are
-what the bootstrap of an interval draws. Beside the accuracy on held-out pairs is that of length
-alone. Not here: training and scoring.
+Pairs of one prompt are not independent, so standard errors are clustered by prompt, and the
+bootstrap of an interval draws prompts. With the accuracy on held-out pairs comes the accuracy of
+length alone. Not here: training and scoring.
 """
 
 import polars as pl
@@ -15,7 +15,7 @@ from transforms.measures.clustered import error_of_ratio, higher
 from transforms.measures.evaluation import summarise
 
 
-def reward_model_results(
+def measure_reward_model(
     pairs: pl.DataFrame,
     rewards: pl.DataFrame,
     *,
@@ -24,15 +24,15 @@ def reward_model_results(
     experiment: str = SHARED,
     iteration: int = 0,
 ) -> pl.DataFrame:
-    """Measure a reward model.
+    """Measure a reward model on held-out labelled pairs.
 
     Args:
         pairs: pair_id, prompt_id, prompt, chosen, rejected.
         rewards: pair_id, chosen_reward, rejected_reward.
         model: name of the reward model.
         policy_id: its checkpoint id.
-        experiment: whose it is.
-        iteration: that it was refreshed in; 0 outside the loop.
+        experiment: that trained it.
+        iteration: in which it was refreshed; 0 outside the loop.
 
     Returns:
         `evaluation_results` rows of that model, split `reward_validation`, decoding
@@ -41,13 +41,13 @@ def reward_model_results(
     scored = pairs.join(rewards, on="pair_id")
     sides = {
         "pair_accuracy": (pl.col("chosen_reward"), pl.col("rejected_reward")),
-        "longer_wins": (_chars("chosen"), _chars("rejected")),
+        "longer_wins": (_count_chars("chosen"), _count_chars("rejected")),
     }
     rows = []
     for metric, (first, second) in sides.items():
-        by_prompt = _shares(scored, first, second)
-        value, error, count = _clustered(by_prompt)
-        interval = bootstrap.ratio(by_prompt, "right", "pairs")
+        by_prompt = _count_right(scored, first, second)
+        value, error, count = _compute_accuracy(by_prompt)
+        interval = bootstrap.estimate_ratio(by_prompt, "right", "pairs")
         rows.append(
             {
                 "experiment": experiment,
@@ -68,22 +68,28 @@ def reward_model_results(
     return pl.DataFrame(rows, schema=schema_of("evaluation_results"))
 
 
-def pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float | None, int]:
-    """Measure a reward model on held-out pairs: share ordered right, a tie one half.
+def measure_pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float | None, int]:
+    """Measure the accuracy on held-out pairs: share ordered correctly, a tie one half.
 
-    Takes prompt_id, chosen_reward, rejected_reward; returns the accuracy over pairs, its standard
-    error clustered by prompt (None with one prompt), and the number of pairs.
+    Args:
+        rewards: prompt_id, chosen_reward, rejected_reward.
+
+    Returns:
+        The accuracy over pairs, its standard error clustered by prompt (None with one prompt), and
+        the number of pairs.
 
     Raises:
         InputError: no pairs.
     """
-    return _clustered(_shares(rewards, pl.col("chosen_reward"), pl.col("rejected_reward")))
+    return _compute_accuracy(
+        _count_right(rewards, pl.col("chosen_reward"), pl.col("rejected_reward"))
+    )
 
 
-def as_rewards(probabilities: pl.DataFrame) -> pl.DataFrame:
-    """Turn a preference model's probabilities into a reward per side, to be measured as any other.
+def convert_to_rewards(probabilities: pl.DataFrame) -> pl.DataFrame:
+    """Turn preference probabilities into a reward per side, so that the accuracy code applies.
 
-    A pair is then right where P(chosen over rejected) is above one half, half right at one half.
+    A pair counts as right if P(chosen over rejected) is above one half, and half at one half.
 
     Args:
         probabilities: pair_id, preference_probability (of chosen over rejected).
@@ -97,7 +103,7 @@ def as_rewards(probabilities: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def refreshed_accuracy(
+def measure_refreshed_accuracy(
     responses: pl.DataFrame,
     *,
     experiment: str,
@@ -105,19 +111,19 @@ def refreshed_accuracy(
     reward_model_id: str,
     refreshes: int,
 ) -> pl.DataFrame:
-    """Measure one reward model on every policy's responses.
+    """Measure one reward model on the responses of every policy.
 
     Args:
-        responses: sampled rows of `evaluation_responses`, of several policies, with the reward of
-            the model that is measured; iteration 0 is pi_0.
-        experiment: whose reward model it is.
+        responses: sampled rows of `evaluation_responses` of several policies, with the reward of
+            this reward model; iteration 0 is pi_0.
+        experiment: that trained the reward model.
         reward_model: its asset.
-        reward_model_id: its checkpoint.
-        refreshes: how often it was refreshed; 0 for the one before the loop.
+        reward_model_id: its checkpoint id.
+        refreshes: number of refreshes; 0 for the model before the loop.
 
     Returns:
-        Rows of `reward_accuracy`, by iteration of the policy and split; a policy without two
-        responses of different gold reward has none.
+        Rows of `reward_accuracy`, by iteration of the policy and split. A policy without two
+        responses of different gold reward has no row.
     """
     rows = [
         summarise(of_policy)
@@ -140,12 +146,12 @@ def refreshed_accuracy(
     )
 
 
-def _chars(column: str) -> pl.Expr:
+def _count_chars(column: str) -> pl.Expr:
     return pl.col(column).list.last().struct.field("content").str.len_chars()
 
 
-def _shares(pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr) -> pl.DataFrame:
-    """Count each prompt's pairs, and those with the first higher, a tie one half."""
+def _count_right(pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr) -> pl.DataFrame:
+    """Count each prompt's pairs, and its pairs with the first higher, a tie one half."""
     if pairs.is_empty():
         raise InputError(
             "an accuracy cannot be computed",
@@ -157,7 +163,7 @@ def _shares(pairs: pl.DataFrame, first: pl.Expr, second: pl.Expr) -> pl.DataFram
     return pairs.group_by("prompt_id", maintain_order=True).agg(right=right, pairs=pl.len())
 
 
-def _clustered(by_prompt: pl.DataFrame) -> tuple[float, float | None, int]:
+def _compute_accuracy(by_prompt: pl.DataFrame) -> tuple[float, float | None, int]:
     right, pairs = pl.col("right"), pl.col("pairs").cast(pl.Int64)
     return by_prompt.select(
         right.sum() / pairs.sum(), error=error_of_ratio(right, pairs), pairs=pairs.sum()

@@ -1,10 +1,10 @@
-"""One table of several seeds: a report of each lake, averaged, with the error between seeds.
+"""Averages over seeds: one report of several lakes, with the standard error between seeds.
 
-Lives here: the average, and that the lakes are of different seeds. Not here: the reports.
+In it: the average, and the check that the lakes have different seeds. Not here: the reports.
 
-A lake's standard errors say how far other prompts would move a figure, and nothing of another
-training; the error between seeds holds both. A difference of two models is taken within each lake
-first, so that it is paired by seed.
+The standard errors of one lake cover the choice of prompts, not another training run; the error
+between seeds covers both. A difference of two models is computed within each lake first, so it is
+paired by seed.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import polars as pl
 import polars.selectors as cs
 
 from transforms.errors import InputError
-from transforms.formats import short_id
+from transforms.formats import shorten_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.columns import SHARED
@@ -22,22 +22,23 @@ from transforms.measures.clustered import error_of_mean
 SEEDS = "seeds"
 
 
-def over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def average_over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Average a report over seeds.
 
     Args:
-        reports: the same report of each seed's lake. Rows of equal texts and `iteration` belong
-            together; ids, which are a lake's own, are left out.
+        reports: the same report of each seed's lake. Rows are matched by their text columns and
+            `iteration`. Columns of ids are dropped: they differ between lakes.
 
     Returns:
-        The keys; seeds (lakes that have the row); of every figure x its mean over seeds, x_se (its
-        standard deviation over seeds, over the square root of their number; null with one seed),
-        and x_within_se, the mean of the lakes' own errors, where the report has one. A figure that
-        one of the row's lakes lacks is null; one that no row has, is left out. A whole number that
-        no two lakes have otherwise, such as a count of prompts, stays one, without an error.
+        The keys; seeds (number of lakes that have the row); for every number x its mean over seeds,
+        x_se (its standard deviation over seeds divided by the square root of their number; null
+        with one seed), and x_within_se, the mean of the lakes' own errors, if the report has them.
+        A number is null if one of the row's lakes has none, and its column is dropped if all rows
+        are null. A whole number that is equal in all lakes, such as a count of prompts, stays a
+        whole number without an error.
 
     Raises:
-        InputError: the report has no figure.
+        InputError: the report has no column of numbers.
     """
     rows = pl.concat(reports).drop(cs.ends_with("_id"))
     keys = [name for name in rows.columns if name == "iteration" or rows.schema[name] == pl.String]
@@ -47,7 +48,7 @@ def over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
     if not figures:
         raise InputError(
             "a report cannot be averaged over seeds",
-            expected="columns with figures",
+            expected="columns of numbers",
             found=", ".join(rows.columns),
             remedy="name another report",
         )
@@ -72,20 +73,20 @@ def over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return averaged.drop(parts, strict=False)
 
 
-def require_other_seeds(lakes: Sequence[Lake]) -> None:
-    """Refuse lakes that are not of different seeds, each with a fine-tuned policy of its own.
+def require_different_seeds(lakes: Sequence[Lake]) -> None:
+    """Check that the lakes have different seeds: each has its own fine-tuned policy.
 
     Raises:
-        InputError: two of them have the same pi_0, or there is one lake only.
+        InputError: two lakes have the same pi_0, or there is only one lake.
     """
     policies = [checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id for lake in lakes]
     if len(lakes) < 2 or len(set(policies)) < len(lakes):
-        named = zip(lakes, policies, strict=True)
+        found = zip(lakes, policies, strict=True)
         raise InputError(
-            "these lakes are not several seeds",
-            expected="two lakes or more, each with a fine-tuned policy of its own",
+            "these lakes do not have different seeds",
+            expected="at least two lakes, each with its own fine-tuned policy",
             found="; ".join(
-                f"{lake.root}: sft_policy {short_id(policy)}" for lake, policy in named
+                f"{lake.root}: sft_policy {shorten_id(policy)}" for lake, policy in found
             ),
             remedy="run the recipe with --set seed=1 --set sample_task.seed=1 in another --home",
         )

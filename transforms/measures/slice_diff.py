@@ -1,8 +1,7 @@
-"""What differs between two slices of the loop: pairs, scores, lengths, wins.
+"""Differences between two slices of the loop: pairs, rewards, lengths, win rates.
 
-Lives here: pure statistics of two slices. Not here: reading them (`transforms.lake.slices`).
-Differences are second minus first. Every standard error is clustered by prompt: the unit is the
-prompt's mean; with one prompt there is none (null).
+Not here: reading slices (`transforms.lake.slices`). Differences are second minus first. Every
+standard error is clustered by prompt: the unit is the prompt's mean; null with one prompt.
 """
 
 from collections.abc import Mapping
@@ -16,16 +15,16 @@ from transforms.measures.evaluation import contrast
 PROMPT = ["iteration", "prompt_id"]
 
 
-def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
-    """Count the DPO pairs that two slices have in common, and those that changed.
+def count_pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """Count the DPO pairs of two slices that are equal and those that changed.
 
-    Responses are compared by their text. A pair whose two texts meet in both slices is unchanged;
-    where a prompt has one pair left on each side, the one became the other; the rest, of rules that
-    give a prompt several pairs, is added or removed.
+    Responses are compared by their text. A pair is unchanged if both slices have it. If a prompt
+    has exactly one other pair in each slice, the pair changed its chosen or rejected response. All
+    remaining pairs (of rules that make several pairs per prompt) count as added or removed.
 
     Args:
-        first: `dpo_pairs` of the one slice.
-        second: of the other; where both name one iteration, under the same `iteration`.
+        first: `dpo_pairs` of one slice.
+        second: `dpo_pairs` of the other slice; rows of equal `iteration` are compared.
 
     Returns:
         One row per iteration: iteration, first_pairs, second_pairs, added (in the second only),
@@ -65,20 +64,20 @@ def pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     return counted.with_columns(pl.col(*kinds).fill_null(0)).sort("iteration")
 
 
-def pair_summary(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def summarise_pairs(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Average the pairs of several slices.
 
     Args:
         slices: `dpo_pairs` by name.
 
     Returns:
-        One row per iteration and slice: iteration, slice, pairs, prompts (that have one), margin
-        (of the penalised rewards), chosen_chars, rejected_chars, longer_chosen (share of pairs; one
-        half where both are as long).
+        One row per iteration and slice: iteration, slice, pairs, prompts (with a pair), margin
+        (mean, of penalised rewards), chosen_chars, rejected_chars, longer_chosen (share of pairs;
+        equal lengths one half).
     """
     rows = [
         pairs.select("iteration", "prompt_id", "margin", slice=pl.lit(name)).hstack(
-            _with_lengths(pairs).select("chosen_chars", "rejected_chars")
+            _compute_lengths(pairs).select("chosen_chars", "rejected_chars")
         )
         for name, pairs in slices.items()
     ]
@@ -97,41 +96,41 @@ def pair_summary(slices: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     )
 
 
-def shifts(first: LoopSlice, second: LoopSlice) -> pl.DataFrame:
-    """Measure how rewards and lengths moved.
+def measure_shifts(first: LoopSlice, second: LoopSlice) -> pl.DataFrame:
+    """Measure the change of mean rewards and lengths.
 
-    Metrics: `reward_of_common_responses`, over responses of equal text and index (what the ranker
-    changed); `reward`, `response_chars`, `response_tokens`, over all responses to common prompts
-    (what the policy changed, too); `chosen_chars`, `rejected_chars`, over common pairs. A metric
-    without a common row is absent.
+    Metrics: `reward_of_common_responses`, over responses of equal text and index (the change due to
+    the ranker alone); `reward`, `response_chars`, `response_tokens`, over all responses to common
+    prompts (the change due to ranker and policy); `chosen_chars`, `rejected_chars`, over the pairs
+    of common prompts. A metric without common rows is left out.
 
     Returns:
         One row per iteration and metric: iteration, metric, difference, standard_error, prompts,
-        rows (of the first slice that were compared).
+        rows (compared rows of the first slice).
     """
-    responses, others = (_scored(one) for one in (first, second))
+    responses, others = (_join_rewards(one) for one in (first, second))
     common = responses.join(others, on=[*PROMPT, "response_index", "response"], suffix="_second")
     same = common.select(*PROMPT, value=pl.col("reward_second") - pl.col("reward"), rows=pl.lit(1))
-    parts = [_clustered(same, "reward_of_common_responses")]
+    parts = [_average(same, "reward_of_common_responses")]
     for metric in ("reward", "response_chars", "response_tokens"):
-        parts.append(_clustered(_differences(responses, others, metric), metric))
-    pairs, other_pairs = (_with_lengths(one.pairs) for one in (first, second))
+        parts.append(_average(_subtract(responses, others, metric), metric))
+    pairs, other_pairs = (_compute_lengths(one.pairs) for one in (first, second))
     for metric in ("chosen_chars", "rejected_chars"):
-        parts.append(_clustered(_differences(pairs, other_pairs, metric), metric))
+        parts.append(_average(_subtract(pairs, other_pairs, metric), metric))
     return pl.concat(parts).sort("iteration", maintain_order=True)
 
 
-def wins(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+def compare_policies(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Compare the policies of two slices on the evaluation prompts that both answered.
 
     Args:
-        first: `evaluation_responses` of the one slice.
-        second: of the other; where both name one iteration, under the same `iteration`.
+        first: `evaluation_responses` of one slice.
+        second: `evaluation_responses` of the other slice; rows of equal `iteration` are compared.
 
     Returns:
-        One row per iteration, decoding and metric: iteration, decoding, metric (win_rate_reward,
-        win_rate_gold, of the second against the first), value, standard_error, low, high (95%, by
-        the bootstrap over prompts), prompts.
+        One row per iteration, decoding and metric: iteration, decoding, metric (win_rate_reward or
+        win_rate_gold of the second slice's policy), value, standard_error, low, high (95% interval
+        of the bootstrap over prompts), prompts.
     """
     iterations = sorted({*first["iteration"]} & {*second["iteration"]})
     parts = []
@@ -159,12 +158,12 @@ def wins(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=schema), *parts])
 
 
-def _scored(one: LoopSlice) -> pl.DataFrame:
+def _join_rewards(one: LoopSlice) -> pl.DataFrame:
     keys = [*PROMPT, "response_index"]
     return one.generations.join(one.scores.select(*keys, "reward"), on=keys, how="left")
 
 
-def _with_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
+def _compute_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.select(
         *PROMPT,
         *(
@@ -174,8 +173,8 @@ def _with_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _differences(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Difference of a prompt's means, second minus first, on common prompts."""
+def _subtract(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Subtract the first's mean from the second's, for each common prompt."""
     means = [
         frame.drop_nulls(metric)
         .group_by(PROMPT)
@@ -186,8 +185,8 @@ def _differences(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.D
     return both.select(*PROMPT, value=pl.col("mean_second") - pl.col("mean"), rows="rows")
 
 
-def _clustered(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Average over prompts, each prompt's rows first."""
+def _average(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Average within each prompt, then over prompts."""
     prompts = (
         rows.drop_nulls("value")
         .group_by(PROMPT)

@@ -49,9 +49,9 @@ def diff(
         references = [parse_reference(text) for text in (first, second)]
         slices = _aligned(references, [read_slice(lake, one) for one in references])
         tables = {
-            "pairs": slice_diff.pair_changes(slices[0].pairs, slices[1].pairs),
-            "shifts": slice_diff.shifts(*slices),
-            "wins": slice_diff.wins(slices[0].evaluation, slices[1].evaluation),
+            "pairs": slice_diff.count_pair_changes(slices[0].pairs, slices[1].pairs),
+            "shifts": slice_diff.measure_shifts(*slices),
+            "wins": slice_diff.compare_policies(slices[0].evaluation, slices[1].evaluation),
         }
         sides = [
             {"side": side, "slice": text, **_made_by(one)}

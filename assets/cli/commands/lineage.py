@@ -12,7 +12,7 @@ from rich.tree import Tree
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
 from transforms.errors import InputError
-from transforms.formats import cut, short_id
+from transforms.formats import cut, shorten_id
 
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
@@ -132,7 +132,7 @@ def _draw(tree: Tree, one: "Input", lineage: "Lineage", drawn: set[tuple[str, st
 
 
 def _id(output: "Output") -> str:
-    return escape(short_id(output.output_id))
+    return escape(shorten_id(output.output_id))
 
 
 def _made(output: "Output") -> str:

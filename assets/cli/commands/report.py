@@ -68,7 +68,7 @@ def report(
     from training.settings.health import HealthSettings
     from transforms.lake import query
     from transforms.measures.health import TABLE
-    from transforms.measures.seeds import over_seeds, require_other_seeds
+    from transforms.measures.seeds import average_over_seeds, require_different_seeds
 
     with explained():
         if name not in query.list_reports():
@@ -82,7 +82,7 @@ def report(
         homes = home or [QUICKSTART_HOME]
         lakes = [open_lake(folder) for folder in homes]
         if seeds:
-            require_other_seeds(lakes)
+            require_different_seeds(lakes)
         tables = []
         for folder, lake in zip(homes, lakes, strict=True):
             with query.connect(lake) as connection:
@@ -91,7 +91,7 @@ def report(
             tables.append(
                 rows.select(pl.lit(folder.name).alias("lake"), pl.all()) if stacked else rows
             )
-        found = over_seeds(tables) if seeds else pl.concat(tables)
+        found = average_over_seeds(tables) if seeds else pl.concat(tables)
         if plot is not None:
             plot.write_bytes(_draw(name, lakes, found, bounds))
     write_frame(found, form)
@@ -126,11 +126,11 @@ def _draw(
 
 def _print_warnings(rows: "pl.DataFrame", bounds: Mapping[str, float | None]) -> None:
     """Print which figures of `iteration_health` are beyond a bound, on standard error."""
-    from transforms.measures.health import concerns
+    from transforms.measures.health import find_concerns
 
     for row in rows.iter_rows(named=True):
         lake = f"{row['lake']}: " if "lake" in row else ""
-        for concern in concerns(row, bounds).values():
+        for concern in find_concerns(row, bounds).values():
             typer.echo(
                 f"warning  {lake}{row['experiment']}/{row['iteration']}: {concern}", err=True
             )

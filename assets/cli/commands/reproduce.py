@@ -11,7 +11,7 @@ import typer
 from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
 from assets.home import open_lake
 from transforms.errors import InputError
-from transforms.formats import short_id
+from transforms.formats import shorten_id
 
 EXAMPLES = """
 Examples:
@@ -60,10 +60,10 @@ def reproduce(
         training = read_training(lake, rows.row(0, named=True))
         read = ", ".join(f"{table}@{version}" for table, version in training.tables.items())
         models = ", ".join(
-            f"{name} {short_id(path.name)}" for name, path in training.models.items()
+            f"{name} {shorten_id(path.name)}" for name, path in training.models.items()
         )
         if training.reference_id:
-            models += f", reference {short_id(training.reference_id)}"
+            models += f", reference {shorten_id(training.reference_id)}"
         typer.echo(
             f"{training.asset} [{training.experiment}]: {training.stage.name} on "
             f"{training.rows.height} rows of {read}; {models}; "

@@ -92,7 +92,7 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
     from assets.cli.console import print_table
     from assets.loop.pairing import pair_again
     from transforms.lake.slices import parse_reference, read_slice
-    from transforms.measures.slice_diff import pair_changes, pair_summary
+    from transforms.measures.slice_diff import count_pair_changes, summarise_pairs
     from transforms.settings.overrides import parse_overrides
 
     changes = parse_overrides(overrides)
@@ -116,8 +116,8 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
     made = pair_again(lake, reference.experiment, iterations, name, changes["pairs"])
     second = read_slice(lake, reference._replace(experiment=name)).pairs
     tables = {
-        f"DPO pairs of {name} against those of {source}": pair_changes(first, second),
-        "Means": pair_summary({source: first, name: second}),
+        f"DPO pairs of {name} against those of {source}": count_pair_changes(first, second),
+        "Means": summarise_pairs({source: first, name: second}),
     }
     for title, table in tables.items():
         typer.echo(title)

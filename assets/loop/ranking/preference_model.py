@@ -8,7 +8,7 @@ from assets.loop.ranking.ranker import Commit
 from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Step
 from training.settings.loop import LoopSettings
-from transforms.measures.reward_accuracy import as_rewards
+from transforms.measures.reward_accuracy import convert_to_rewards
 
 
 class PreferenceModelRanker(TrainedRanker):
@@ -44,4 +44,4 @@ class PreferenceModelRanker(TrainedRanker):
         folder = self.checkpoint(step).path
         read, too_long = split_by_length(pairs, folder, self.settings.max_tokens)
         compared = compare_pairs(read, folder, step.loop.ranking, dtype=step.dtype)
-        return as_rewards(compared), too_long
+        return convert_to_rewards(compared), too_long

@@ -13,7 +13,7 @@ from assets.metadata import table_preview
 from training.settings.stages import TrainedRankerSettings
 from transforms.lake.records import checkpoints, training_metrics
 from transforms.lake.records.checkpoints import Checkpoint
-from transforms.measures.reward_accuracy import reward_model_results
+from transforms.measures.reward_accuracy import measure_reward_model
 from transforms.prompts import rows_by_split
 
 
@@ -69,7 +69,7 @@ class TrainedRanker(Ranker):
         held = rows_by_split.select_reward_validation_pairs(lake.read("preference_pairs"))
         rewards, too_long = self.pair_rewards(step, held)
         training_metrics.record_dropped(lake, too_long, asset=f"{step.asset}/validation", **slice_)
-        results = reward_model_results(
+        results = measure_reward_model(
             held,
             rewards,
             model=self.name,

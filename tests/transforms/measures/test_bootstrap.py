@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.errors import InputError
-from transforms.measures.bootstrap import Resampling, interval_batches, mean, means, ratio
+from transforms.measures.bootstrap import (
+    Resampling,
+    estimate_intervals,
+    estimate_mean,
+    estimate_means,
+    estimate_ratio,
+)
 
 VALUES = st.lists(st.integers(-64, 64).map(lambda n: n / 8), min_size=2, max_size=12)
 QUICK = Resampling(draws=200)
@@ -28,8 +34,8 @@ def drawn(seed, prompts, responses=4):
 @given(values=VALUES, shift=st.integers(-9, 9), scale=st.integers(1, 4))
 @settings(deadline=None, max_examples=30)
 def test_an_interval_moves_and_stretches_with_the_values(values, shift, scale):
-    plain = mean(rows_of(values), how=QUICK)
-    moved = mean(rows_of([scale * value + shift for value in values]), how=QUICK)
+    plain = estimate_mean(rows_of(values), how=QUICK)
+    moved = estimate_mean(rows_of([scale * value + shift for value in values]), how=QUICK)
     assert moved.standard_error == pytest.approx(scale * plain.standard_error)
     for side in ("value", "low", "high"):
         assert getattr(moved, side) == pytest.approx(scale * getattr(plain, side) + shift)
@@ -37,14 +43,14 @@ def test_an_interval_moves_and_stretches_with_the_values(values, shift, scale):
 
 def test_the_same_seed_gives_the_same_interval_in_any_order_of_rows():
     rows = drawn(1, 40)
-    assert mean(rows) == mean(rows.sample(fraction=1, shuffle=True, seed=3))
-    assert mean(rows) != mean(rows, how=Resampling(seed=1))
+    assert estimate_mean(rows) == estimate_mean(rows.sample(fraction=1, shuffle=True, seed=3))
+    assert estimate_mean(rows) != estimate_mean(rows, how=Resampling(seed=1))
 
 
 def test_error_is_the_analytic_one_clustered_by_prompt():
     rows = drawn(2, 300)
     by_prompt = rows.group_by("prompt_id").agg(pl.col("value").mean())["value"]
-    found = mean(rows)
+    found = estimate_mean(rows)
     assert found.value == pytest.approx(rows["value"].mean())
     assert found.standard_error == pytest.approx(by_prompt.std() / 300**0.5, rel=0.05)
     unclustered = rows["value"].std() / rows.height**0.5
@@ -54,18 +60,18 @@ def test_error_is_the_analytic_one_clustered_by_prompt():
 
 
 def test_one_prompt_has_no_error_and_none_no_value():
-    assert mean(rows_of([1.0, 3.0], responses=2)) == (2.0, None, None, None, 1)
+    assert estimate_mean(rows_of([1.0, 3.0], responses=2)) == (2.0, None, None, None, 1)
     with pytest.raises(InputError, match="at least one prompt"):
-        mean(rows_of([]))
+        estimate_mean(rows_of([]))
 
 
 def test_equal_values_have_an_interval_without_width():
-    assert mean(rows_of([1.0] * 5)) == (1.0, 0.0, 1.0, 1.0, 5)
+    assert estimate_mean(rows_of([1.0] * 5)) == (1.0, 0.0, 1.0, 1.0, 5)
 
 
 def test_a_ratio_is_of_means_and_varies_with_both():
     rows = drawn(5, 200).with_columns(below=pl.col("value") + 10)
-    found = ratio(rows.with_columns(above=2 * pl.col("below")), "above", "below")
+    found = estimate_ratio(rows.with_columns(above=2 * pl.col("below")), "above", "below")
     assert found.value == pytest.approx(2)
     assert found.standard_error == pytest.approx(0, abs=1e-12)
     apart = rows.with_columns(above=10 + pl.col("value").shuffle(seed=1))
@@ -73,7 +79,8 @@ def test_a_ratio_is_of_means_and_varies_with_both():
     by_prompt = apart.group_by("prompt_id").agg(pl.col("above", "below").mean())
     above, below = by_prompt["above"], by_prompt["below"]
     linearised = (above - above.mean() / mu * below).std() / (200**0.5 * mu)  # the delta method
-    assert ratio(apart, "above", "below").standard_error == pytest.approx(linearised, rel=0.08)
+    found = estimate_ratio(apart, "above", "below")
+    assert found.standard_error == pytest.approx(linearised, rel=0.08)
 
 
 def test_means_of_many_groups_are_each_groups_own():
@@ -86,15 +93,15 @@ def test_means_of_many_groups_are_each_groups_own():
             rows_of([None]).with_columns(model=pl.lit("none")),
         ]
     )
-    found = means(rows, ["model"], how=QUICK)
+    found = estimate_means(rows, ["model"], how=QUICK)
     assert found["model"].to_list() == ["b", "a", "c", "one"]
     for model, *estimate in found.rows():
-        assert estimate == pytest.approx(list(mean(rows.filter(model=model), how=QUICK)))
+        assert estimate == pytest.approx(list(estimate_mean(rows.filter(model=model), how=QUICK)))
 
 
 def test_means_of_no_rows_are_no_rows():
     empty = pl.DataFrame(schema={"model": pl.String, "prompt_id": pl.String, "value": pl.Float64})
-    assert means(empty, ["model"]).columns == [
+    assert estimate_means(empty, ["model"]).columns == [
         "model", "value", "standard_error", "low", "high", "prompts"
     ]  # fmt: skip
 
@@ -107,16 +114,17 @@ def test_intervals_hold_the_true_mean_as_often_as_they_say(skewed):
     for _ in range(trials):
         prompts = rng.exponential(size=60) - 1 if skewed else rng.normal(size=60)
         values = np.repeat(prompts, 3) + rng.normal(size=180) / 2
-        found = mean(rows_of(values, responses=3), how=Resampling(draws=1_000))
+        found = estimate_mean(rows_of(values, responses=3), how=Resampling(draws=1_000))
         held += found.low <= 0 <= found.high
     assert 0.92 <= held / trials <= 0.97
 
 
 def test_intervals_for_sql_are_those_of_the_same_means():
     values = [[1.0, 4.0, 2.5, 7.0], None, [3.0], [2.0, None, 0.0, 1.0, 5.0], []]
-    found = pl.from_arrow(interval_batches(pl.Series(values).to_arrow())).to_list()
+    found = pl.from_arrow(estimate_intervals(pl.Series(values).to_arrow())).to_list()
     nothing = {"low": None, "high": None}
-    first, second = (mean(rows_of([v for v in values[i] if v is not None])) for i in (0, 3))
+    known = [[value for value in values[i] if value is not None] for i in (0, 3)]
+    first, second = (estimate_mean(rows_of(one)) for one in known)
     assert found == [
         {"low": first.low, "high": first.high},
         nothing,

@@ -3,7 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.measures.evaluation import contrast, select_iterate, summarise
+from transforms.measures.evaluation import contrast, select_policies, summarise
 
 
 def responses(rows, model="sft_policy", decoding="sampled", **constants):
@@ -114,7 +114,7 @@ def test_a_model_against_itself_wins_half():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(InputError, match="no prompt in common"):
+    with pytest.raises(InputError, match="no common prompt"):
         contrast(responses(ROWS), responses([("other", 1.0, 1.0)], model="b"))
     with pytest.raises(InputError, match="rows of one model"):
         summarise(pl.concat([responses(ROWS), responses(ROWS, model="b")]))
@@ -141,8 +141,8 @@ def test_the_best_iterate_is_selected_and_the_earlier_on_a_tie():
             results((1, 9.0), versus="sft_policy"),
         ]
     )
-    row = select_iterate(found, "reward")
+    row = select_policies(found, "reward")
     assert row.schema == pl.Schema(schema_of("selected_policies"))
     assert row["model"].to_list() == ["iteration_2/policy"]
-    with pytest.raises(InputError, match="no iterate can be selected"):
-        select_iterate(found, "response_tokens")
+    with pytest.raises(InputError, match="no policy can be selected"):
+        select_policies(found, "response_tokens")

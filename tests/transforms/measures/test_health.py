@@ -3,7 +3,7 @@ import pytest
 
 from training.settings.health import HealthSettings
 from transforms.lake.schemas import schema_of
-from transforms.measures.health import WATCHED, concerns, measure, second_opinions
+from transforms.measures.health import WATCHED, find_concerns, find_other_rewards, measure
 from transforms.views.plots.health import TITLES, draw_health
 
 KEY = {"experiment": "e", "iteration": 1}
@@ -44,7 +44,7 @@ PAIRS = [
 
 def measured(texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, **options):
     generations, scores = slice_of(texts, rewards, **options)
-    nobody = second_opinions(generations.lazy(), scores.lazy(), "e")
+    nobody = find_other_rewards(generations.lazy(), scores.lazy(), "e")
     opinions = nobody if others is None else others
     frame = measure(generations, scores, table("dpo_pairs", pairs), opinions)
     assert frame.columns == list(schema_of("iteration_health"))
@@ -99,7 +99,7 @@ def both(theirs, texts=TEXTS, ranker="judge"):
 
 def test_another_ranker_agrees_on_the_order_of_two_responses():
     # p: the same order; q: 1, 0, 2 against 1, 1, 0: a tie, then the other way round twice
-    opinions = second_opinions(*both({"p": [9.0, 7.0, 8.0], "q": [1.0, 1.0, 0.0]}), "e")
+    opinions = find_other_rewards(*both({"p": [9.0, 7.0, 8.0], "q": [1.0, 1.0, 0.0]}), "e")
     assert opinions.columns == [
         "prompt_id", "response_index", "other_experiment", "other_ranker", "other_reward",
     ]  # fmt: skip
@@ -110,14 +110,14 @@ def test_another_ranker_agrees_on_the_order_of_two_responses():
 
 
 def test_the_same_ranker_and_other_responses_are_no_second_opinion():
-    assert second_opinions(*both(REWARDS, ranker="reward_model"), "e").is_empty()
+    assert find_other_rewards(*both(REWARDS, ranker="reward_model"), "e").is_empty()
     moved = {prompt: [f"{text}!" for text in texts] for prompt, texts in TEXTS.items()}
-    assert second_opinions(*both(REWARDS, texts=moved), "e").is_empty()
+    assert find_other_rewards(*both(REWARDS, texts=moved), "e").is_empty()
 
 
 def test_of_several_rankers_the_one_that_differs_most_counts():
     frames = [
-        second_opinions(*both(rewards, ranker=ranker), "e").with_columns(
+        find_other_rewards(*both(rewards, ranker=ranker), "e").with_columns(
             other_experiment=pl.lit(ranker)
         )
         for ranker, rewards in (
@@ -132,16 +132,16 @@ def test_of_several_rankers_the_one_that_differs_most_counts():
 def test_concerns_are_of_figures_beyond_their_bound():
     bounds = HealthSettings().model_dump()
     row = dict.fromkeys(schema_of("iteration_health"))
-    assert concerns(row, bounds) == {}
+    assert find_concerns(row, bounds) == {}
     row |= {"longer_chosen_share": 0.8, "longer_chosen_share_se": 0.02, "ranker_agreement": 0.5,
             "truncated_share": 0.1}  # fmt: skip
-    assert concerns(row, bounds) == {
+    assert find_concerns(row, bounds) == {
         "longer_are_not_chosen": "longer_chosen_share 0.8 ± 0.02 is above 0.7: "
-        "the longer response is mostly the chosen one",
+        "the longer response is usually the chosen one",
         "rankers_agree": "ranker_agreement 0.5 is below 0.6: "
-        "another ranker orders the same responses otherwise",
+        "another ranker orders the same responses differently",
     }
-    assert concerns(row, dict.fromkeys(bounds)) == {}
+    assert find_concerns(row, dict.fromkeys(bounds)) == {}
 
 
 def test_every_bound_is_watched_and_every_watched_figure_has_a_bound_and_a_title():

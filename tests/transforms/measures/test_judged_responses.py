@@ -4,7 +4,7 @@ import pytest
 from transforms.identity import FIELD, digest
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
-from transforms.measures.judged_responses import COLUMNS, length_controlled_win_rates
+from transforms.measures.judged_responses import COLUMNS, compute_length_controlled_win_rates
 from transforms.pairs.judgments import round_robin
 
 NOBODY = pl.DataFrame(
@@ -48,7 +48,7 @@ THEIRS = ["b" * n for n in (5, 4, 7, 6)]
 def test_a_reward_of_length_alone_leaves_less_at_equal_length():
     mine = responses("iteration_1/policy", [*MINE, *["a" * n for n in range(10, 50)]])
     theirs = responses("sft_policy", [*THEIRS, *["b" * n for n in range(30, 10, -1)] * 2])
-    (row,) = length_controlled_win_rates(mine, theirs, NOBODY).to_dicts()
+    (row,) = compute_length_controlled_win_rates(mine, theirs, NOBODY).to_dicts()
     assert list(row) == list(COLUMNS)
     assert (row["judged_by"], row["versus"], row["pairs"]) == ("reward", "sft_policy", 44)
     assert row["length_coefficient"] < -3
@@ -59,7 +59,7 @@ def test_a_reward_of_length_alone_leaves_less_at_equal_length():
 def test_the_gold_reward_is_a_judge_where_there_is_one():
     mine = responses("m", MINE, gold=[1, 0, 1, 1])
     theirs = responses("s", THEIRS, gold=[0, 1, 1, 0])
-    found = length_controlled_win_rates(mine, theirs, NOBODY)
+    found = compute_length_controlled_win_rates(mine, theirs, NOBODY)
     rates = dict(found.select("judged_by", "win_rate").iter_rows())
     assert rates == {"reward": pytest.approx(0.625), "gold_reward": pytest.approx(0.625)}
 
@@ -73,12 +73,12 @@ def test_verdicts_of_a_judge_are_found_by_the_texts():
         *verdict("p9", "x", "y", "x"),
     ]
     judged = pl.DataFrame(rows, schema=NOBODY.schema, orient="row")
-    found = length_controlled_win_rates(mine, theirs, judged).filter(judged_by="j")
+    found = compute_length_controlled_win_rates(mine, theirs, judged).filter(judged_by="j")
     assert found.select("win_rate", "pairs", "prompts").rows() == [(0.5, 3, 3)]
     # seen from the other side, the rest of the whole
-    turned = length_controlled_win_rates(theirs, mine, judged.head(4)).filter(judged_by="j")
+    turned = compute_length_controlled_win_rates(theirs, mine, judged.head(4)).filter(judged_by="j")
     assert turned.select("win_rate", "pairs").rows() == [(0.5, 2)]
-    only = length_controlled_win_rates(theirs, mine, judged.head(2)).filter(judged_by="j")
+    only = compute_length_controlled_win_rates(theirs, mine, judged.head(2)).filter(judged_by="j")
     assert only["win_rate"].item() == 0.0
 
 
@@ -98,12 +98,14 @@ def test_the_identity_of_a_pair_is_that_of_a_round_robin():
 def test_equal_texts_tie_where_the_judge_decided_others():
     mine, theirs = responses("m", ["same", "a"]), responses("s", ["same", "b"])
     judged = pl.DataFrame(verdict("p1", "a", "b", "a"), schema=NOBODY.schema, orient="row")
-    (row,) = length_controlled_win_rates(mine, theirs, judged).filter(judged_by="j").to_dicts()
+    (row,) = (
+        compute_length_controlled_win_rates(mine, theirs, judged).filter(judged_by="j").to_dicts()
+    )
     assert (row["win_rate"], row["pairs"]) == (0.75, 2)
 
 
 def test_the_report_shows_the_evaluation_prompts():
-    rows = length_controlled_win_rates(responses("m", MINE), responses("s", THEIRS), NOBODY)
+    rows = compute_length_controlled_win_rates(responses("m", MINE), responses("s", THEIRS), NOBODY)
     schema = schema_of("length_controlled_win_rates")
     table = rows.with_columns(experiment=pl.lit("e"), iteration=pl.lit(1, pl.Int32))
     both = pl.concat([table, table.with_columns(split=pl.lit("validation"))])

@@ -20,7 +20,7 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
-from transforms.measures.length_bias import correlations, heat_map, within_prompt_slope
+from transforms.measures.length_bias import correlate, count_cells, estimate_slope
 from transforms.pairs.length_penalty import calibrated_penalty
 from transforms.views.plots.length_bias import draw_length_bias
 
@@ -63,7 +63,7 @@ MIXED = {
 
 
 def test_a_row_for_each_prompt_and_unit_says_why_there_is_no_coefficient():
-    rows = enforce_schema("reward_length_correlation", correlations(**tables(MIXED)))
+    rows = enforce_schema("reward_length_correlation", correlate(**tables(MIXED)))
     assert rows.filter(unit="chars").select(
         "prompt_id", "pearson", "status", "responses", "mean_length"
     ).rows() == [
@@ -85,7 +85,7 @@ def test_a_prompt_in_no_split_and_a_second_ranker_have_rows_of_their_own():
     judge = frames["scores"].with_columns(ranker_id=pl.lit("judge"), reward=-pl.col("reward"))
     frames["scores"] = pl.concat([frames["scores"], judge])
     frames["prompt_splits"] = frames["prompt_splits"].clear()
-    rows = correlations(**frames).filter(unit="chars")
+    rows = correlate(**frames).filter(unit="chars")
     assert rows.select("ranker_id", "split", "pearson").rows() == [
         ("judge", None, pytest.approx(-1)),
         ("rm", None, pytest.approx(1)),
@@ -94,7 +94,7 @@ def test_a_prompt_in_no_split_and_a_second_ranker_have_rows_of_their_own():
 
 def test_a_reward_that_is_not_finite_is_refused():
     with pytest.raises(InputError, match="the first nan for response 0 of prompt p"):
-        correlations(**tables({"p": [(1, 1, math.nan)]}))
+        correlate(**tables({"p": [(1, 1, math.nan)]}))
 
 
 def summarise(frames):
@@ -124,7 +124,7 @@ def test_the_summary():
         # Sxr / Sxx: (2 - 20 + 0) / (2 + 200 + 32)
         "calibrated_penalty": pytest.approx(-18 / 234),
         "calibrated_penalty_se": pytest.approx(
-            within_prompt_slope(responses_of(frames), "chars").standard_error
+            estimate_slope(responses_of(frames), "chars").standard_error
         ),
     }  # fmt: skip
 
@@ -157,16 +157,16 @@ def test_longer_wins_of_equal_rewards():
 
 
 def test_cells_of_the_heat_map():
-    rows = correlations(**tables(MIXED))
-    assert heat_map(rows).filter(unit="chars").rows() == [
+    rows = correlate(**tables(MIXED))
+    assert count_cells(rows).filter(unit="chars").rows() == [
         ("chars", -1.0, pytest.approx(-0.9), 20, 22, 1),
         ("chars", pytest.approx(0.9), 1.0, 2, 4, 1),
     ]
-    assert heat_map(rows.clear()).is_empty()
+    assert count_cells(rows.clear()).is_empty()
 
 
 def test_the_picture_needs_a_coefficient():
-    rows = correlations(**tables(MIXED))
+    rows = correlate(**tables(MIXED))
     assert draw_length_bias(rows, "mixed").startswith(b"\x89PNG")
     with pytest.raises(InputError, match="nothing to draw"):
         draw_length_bias(rows.filter(pl.col("status") != "defined"), "mixed")
@@ -175,7 +175,7 @@ def test_the_picture_needs_a_coefficient():
 def test_the_error_of_the_slope_by_hand():
     # Sxr, Sxx of p: 2, 2; of q: 0, 2. lambda = 1/2; u = 2 - 1, 0 - 1; se^2 = 2 / 1 * 2 / 16
     frames = tables({"p": [(9, 0, 0.0), (9, 2, 2.0)], "q": [(9, 0, 1.0), (9, 2, 1.0)]})
-    assert within_prompt_slope(responses_of(frames), "tokens") == (
+    assert estimate_slope(responses_of(frames), "tokens") == (
         pytest.approx(0.5),
         pytest.approx(math.sqrt(2 * 2 / 16)),
         2,
@@ -184,16 +184,16 @@ def test_the_error_of_the_slope_by_hand():
 
 def test_the_slope_of_one_prompt_has_no_error_and_one_length_no_slope():
     frames = tables({"p": [(1, 5, 0.0), (2, 5, 3.0), (4, 5, 1.0)]})
-    found = within_prompt_slope(responses_of(frames), "chars")
+    found = estimate_slope(responses_of(frames), "chars")
     assert (found.standard_error, found.prompts) == (None, 1)
-    assert within_prompt_slope(responses_of(frames), "tokens") is None
+    assert estimate_slope(responses_of(frames), "tokens") is None
 
 
 def test_a_reward_of_length_alone_has_a_slope_without_error():
     # the prompts' own levels have no part in it
     texts, levels = {"p": (10, 20, 50), "q": (1, 5), "r": (7, 7)}, {"p": 3.0, "q": -8.0, "r": 100.0}
     frames = tables({p: [(x, x, levels[p] + 0.25 * x) for x in xs] for p, xs in texts.items()})
-    found = within_prompt_slope(responses_of(frames), "chars")
+    found = estimate_slope(responses_of(frames), "chars")
     assert found == (pytest.approx(0.25), pytest.approx(0, abs=1e-12), 2)
 
 
@@ -201,11 +201,11 @@ def test_a_reward_of_length_alone_has_a_slope_without_error():
 @given(st.deferred(lambda: prompts))
 def test_a_penalty_leaves_the_error_of_the_slope(prompts):
     frames = tables(prompts)
-    before = within_prompt_slope(responses_of(frames), "chars")
+    before = estimate_slope(responses_of(frames), "chars")
     assume(before is not None and before.prompts > 1)
     penalty = before.value * pl.col("response_chars")
     penalised = responses_of(frames).with_columns(reward=pl.col("reward") - penalty)
-    after = within_prompt_slope(penalised, "chars")
+    after = estimate_slope(penalised, "chars")
     assert after.standard_error == pytest.approx(before.standard_error, abs=1e-10)
 
 
@@ -219,18 +219,18 @@ prompts = st.dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(prompts)
 def test_coefficients_are_within_bounds_and_every_prompt_has_a_status(prompts):
-    rows = correlations(**tables(prompts))
+    rows = correlate(**tables(prompts))
     assert rows.height == 2 * len(prompts)
     assert (rows["pearson"].is_not_null() == (rows["status"] == "defined")).all()
     assert rows["pearson"].drop_nulls().is_between(-1, 1).all()
-    assert heat_map(rows)["prompts"].sum() == rows["pearson"].count()
+    assert count_cells(rows)["prompts"].sum() == rows["pearson"].count()
 
 
 @settings(max_examples=40, deadline=None)
 @given(prompts)
 def test_the_summary_agrees_with_the_rows_and_the_slope(prompts):
     frames = tables(prompts)
-    rows = correlations(**frames)
+    rows = correlate(**frames)
     report_rows = summarise(frames)
     assert report_rows.select(*SLICE, "ranker", "split", "ranker_id").unique().rows() == [
         ("e", 0, "reward_model", "length_study", "rm")
@@ -243,7 +243,7 @@ def test_the_summary_agrees_with_the_rows_and_the_slope(prompts):
         assert found["median"] == pytest.approx(r.median(), abs=1e-9)
         by_hand = r.std() / len(r) ** 0.5 if len(r) > 1 else None
         assert found["pearson_se"] == pytest.approx(by_hand, abs=1e-9)
-        slope = within_prompt_slope(responses_of(frames), found["unit"])
+        slope = estimate_slope(responses_of(frames), found["unit"])
         expected = (slope.value, slope.standard_error) if slope else (None, None)
         for value, by_polars in zip(
             (found["calibrated_penalty"], found["calibrated_penalty_se"]), expected, strict=True
@@ -267,7 +267,7 @@ def test_the_summary_has_a_row_for_each_slice_split_and_unit():
 @pytest.mark.skipif(not (DATA / SAMPLES).is_file(), reason=f"PREFLOOP_TEST_DATA has no {SAMPLES}")
 def test_gpt_4_prefers_the_longer_of_real_responses():
     samples = read_samples(DATA / SAMPLES)
-    rows = correlations(**tables_of(samples))
+    rows = correlate(**tables_of(samples))
     assert samples.height == 400 * 11
     found = summary_of(samples, "chars")
     assert (found["defined"], found["prompts"]) == (400, 400)
@@ -275,7 +275,7 @@ def test_gpt_4_prefers_the_longer_of_real_responses():
     assert found["pearson_se"] == pytest.approx(0.018, abs=5e-4)
     assert found["longer_wins"] == pytest.approx(279.5 / 400)
     assert found["longer_wins_all_pairs"] == pytest.approx(0.577, abs=5e-4)
-    assert heat_map(rows)["prompts"].sum() == 2 * 400
+    assert count_cells(rows)["prompts"].sum() == 2 * 400
     # one response of 30,910 characters decides the penalty; without it, it is four times as high
     assert found["calibrated_penalty"] == pytest.approx(2.2e-5, abs=5e-7)
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)

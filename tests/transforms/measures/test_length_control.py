@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from transforms.errors import InputError
 from transforms.measures.bootstrap import Resampling
-from transforms.measures.length_control import LengthControl, fit, win_rates
+from transforms.measures.length_control import LengthControl, estimate_win_rates, fit
 
 QUICK = Resampling(draws=200)
 
@@ -36,7 +36,7 @@ def test_the_coefficients_of_a_known_judge_are_found():
 
 
 def test_a_judge_of_length_alone_leaves_one_half():
-    rates = win_rates(judged(length=-2.0, quality=0.0), QUICK)
+    rates = estimate_win_rates(judged(length=-2.0, quality=0.0), QUICK)
     assert rates.raw.value > 0.6
     assert rates.controlled.value == pytest.approx(0.5, abs=0.01)
     assert rates.longer_share > 0.6
@@ -44,20 +44,20 @@ def test_a_judge_of_length_alone_leaves_one_half():
 
 def test_without_difference_of_length_nothing_is_controlled():
     pairs = judged(length=0.0).with_columns(baseline_chars="response_chars")
-    rates = win_rates(pairs, QUICK)
+    rates = estimate_win_rates(pairs, QUICK)
     assert rates.control.length == 0.0
     assert rates.controlled.value == pytest.approx(rates.raw.value, abs=0.005)
 
 
 def test_a_constant_difference_of_length_cannot_be_told_from_quality():
     pairs = judged().with_columns(baseline_chars=pl.col("response_chars") - 10)
-    rates = win_rates(pairs, QUICK)
+    rates = estimate_win_rates(pairs, QUICK)
     assert rates.controlled is None
     assert rates.raw.value > 0.5
 
 
 def test_one_prompt_has_a_raw_rate_only():
-    rates = win_rates(judged().head(1), QUICK)
+    rates = estimate_win_rates(judged().head(1), QUICK)
     assert (rates.controlled, rates.raw.prompts, rates.raw.standard_error) == (None, 1, None)
 
 
@@ -65,7 +65,7 @@ def test_one_prompt_has_a_raw_rate_only():
 def test_a_side_that_always_wins_wins_at_equal_length(preference):
     """Liblinear turns the sign round where an outcome has no weight at all."""
     pairs = judged(60).with_columns(preference=pl.lit(preference))
-    assert win_rates(pairs, QUICK).controlled.value == pytest.approx(preference, abs=0.05)
+    assert estimate_win_rates(pairs, QUICK).controlled.value == pytest.approx(preference, abs=0.05)
 
 
 def maximum_likelihood(design, won):
@@ -87,7 +87,7 @@ def test_errors_are_those_of_refits_on_drawn_prompts():
     )
     # two judged pairs a prompt that agree: as rows they would look twice as certain
     pairs = pl.concat([noisy, noisy])
-    estimate = win_rates(pairs, Resampling(draws=1_000)).controlled
+    estimate = estimate_win_rates(pairs, Resampling(draws=1_000)).controlled
     assert estimate.prompts == 300
 
     difference = (noisy["baseline_chars"] - noisy["response_chars"]).cast(float)
@@ -97,7 +97,7 @@ def test_errors_are_those_of_refits_on_drawn_prompts():
     for _ in range(200):
         taken = rng.integers(0, 300, 300)
         control = LengthControl(*maximum_likelihood(design[taken], won[taken]))
-        drawn.append(control.at_equal_length(design[taken, 1]).mean())
+        drawn.append(control.predict_at_equal_length(design[taken, 1]).mean())
     assert estimate.standard_error == pytest.approx(np.std(drawn), rel=0.25)
 
 
@@ -110,7 +110,7 @@ def test_swapping_the_sides_turns_the_rates_round(seed, quality):
         response_chars="baseline_chars",
         baseline_chars="response_chars",
     )
-    ours, theirs = win_rates(pairs, QUICK), win_rates(swapped, QUICK)
+    ours, theirs = estimate_win_rates(pairs, QUICK), estimate_win_rates(swapped, QUICK)
     assert ours.raw.value + theirs.raw.value == pytest.approx(1)
     assert ours.controlled.value + theirs.controlled.value == pytest.approx(1, abs=0.01)
     assert ours.longer_share + theirs.longer_share == pytest.approx(1)
@@ -126,9 +126,9 @@ def test_swapping_the_sides_turns_the_rates_round(seed, quality):
 )
 def test_pairs_without_a_verdict_are_refused(change, found):
     with pytest.raises(InputError, match=found):
-        win_rates(judged().with_columns(**change), QUICK)
+        estimate_win_rates(judged().with_columns(**change), QUICK)
 
 
 def test_no_pairs_are_refused():
     with pytest.raises(InputError, match="0 pairs"):
-        win_rates(judged().clear(), QUICK)
+        estimate_win_rates(judged().clear(), QUICK)

@@ -4,7 +4,12 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Estimate
-from transforms.measures.promotion import advantages, decide, falls, one_response_each
+from transforms.measures.promotion import (
+    compute_advantages,
+    decide,
+    measure_falls,
+    pair_first_responses,
+)
 
 METRICS = {"gsm8k": "exact_match", "mmlu": "accuracy"}
 
@@ -33,7 +38,7 @@ def answers(*golds):
 def test_an_advantage_is_paired_by_prompt(metric, values):
     challenger = answers((2.0, 1.0), (0.0, 0.0), (9.0, 9.0))
     current = answers((1.0, 0.0), (1.0, 0.0))
-    rows = advantages(challenger, current, metric)
+    rows = compute_advantages(challenger, current, metric)
     assert rows["prompt_id"].to_list() == ["p0", "p1"]
     assert rows["value"].to_list() == pytest.approx(values)
 
@@ -41,12 +46,12 @@ def test_an_advantage_is_paired_by_prompt(metric, values):
 def test_a_policy_has_no_advantage_over_itself():
     same = answers((2.0, 1.0), (0.0, 5.0))
     for metric in ("gold_reward", "win_rate_gold"):
-        assert advantages(same, same, metric)["value"].to_list() == [0.0, 0.0]
+        assert compute_advantages(same, same, metric)["value"].to_list() == [0.0, 0.0]
 
 
 def test_prompts_without_the_metric_cannot_be_compared():
     with pytest.raises(InputError, match="cannot be compared"):
-        advantages(answers((1.0, None)), answers((None, None)), "gold_reward")
+        compute_advantages(answers((1.0, None)), answers((None, None)), "gold_reward")
 
 
 def test_a_judge_is_asked_about_the_first_responses():
@@ -54,7 +59,7 @@ def test_a_judge_is_asked_about_the_first_responses():
         [{"prompt_id": "p0", "prompt": [{"role": "user", "content": "q"}]}],
         schema_overrides={"prompt": schema_of("prompts")["prompt"]},
     )
-    pairs = one_response_each(answers((2.0, 1.0), (3.0, 3.0)), answers((0.0, 1.0)), prompts)
+    pairs = pair_first_responses(answers((2.0, 1.0), (3.0, 3.0)), answers((0.0, 1.0)), prompts)
     assert pairs.select("pair_id", "chosen", "rejected").rows() == [
         (
             "p0",
@@ -71,7 +76,7 @@ def measured(policy, benchmark, value, metric=None, benchmark_id="b"):
 
 def fallen(*rows, bounds=None):
     results = pl.DataFrame(rows, schema=schema_of("benchmark_results"))
-    return falls(results, bounds or {"gsm8k": 2.0}, METRICS, "new", "old")
+    return measure_falls(results, bounds or {"gsm8k": 2.0}, METRICS, "new", "old")
 
 
 def test_a_fall_is_of_one_metric_and_one_measurement():
@@ -98,7 +103,7 @@ def test_a_fall_is_of_one_metric_and_one_measurement():
         ),
         (
             [measured("new", "gsm8k", 1.0), measured("old", "gsm8k", 1.0, benchmark_id="c")],
-            "was measured otherwise for the two (benchmark_id)",
+            "was measured with different settings for the two policies (benchmark_id)",
         ),
     ],
 )

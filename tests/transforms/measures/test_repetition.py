@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.measures.repetition import (
-    across_prompts,
-    refusal_phrases,
-    refusals,
-    repeated_ngrams,
+    find_duplicates_across_prompts,
+    find_refusals,
+    measure_repeated_ngrams,
+    read_refusal_phrases,
 )
 
 
 def shares(*texts, size=4):
-    return repeated_ngrams(pl.Series(texts, dtype=pl.String), size).to_list()
+    return measure_repeated_ngrams(pl.Series(texts, dtype=pl.String), size).to_list()
 
 
 def test_a_repeated_run_of_words_counts_from_its_second_time():
@@ -52,8 +52,8 @@ def test_duplicates_are_of_other_prompts():
             "response": ["yes", "yes", "yes", "", ""],
         }
     )
-    assert across_prompts(rows).to_list() == [True, True, True, False, False]
-    assert not across_prompts(rows.filter(prompt_id="p")).any()
+    assert find_duplicates_across_prompts(rows).to_list() == [True, True, True, False, False]
+    assert not find_duplicates_across_prompts(rows.filter(prompt_id="p")).any()
 
 
 def test_refusals_are_known_by_how_they_begin():
@@ -66,10 +66,11 @@ def test_refusals_are_known_by_how_they_begin():
         "The answer is 4.",
         "",
     ]
-    assert refusals(pl.Series(texts)).to_list() == [True, True, True, True, False, False, False]
+    refused = find_refusals(pl.Series(texts))
+    assert refused.to_list() == [True, True, True, True, False, False, False]
 
 
 def test_the_list_is_in_lower_case_without_typographic_apostrophes():
-    phrases = refusal_phrases()
+    phrases = read_refusal_phrases()
     assert len(phrases) > 20
     assert all(phrase == phrase.lower().strip() and "’" not in phrase for phrase in phrases)

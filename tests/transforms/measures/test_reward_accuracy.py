@@ -6,10 +6,10 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.measures.reward_accuracy import (
-    as_rewards,
-    pair_accuracy,
-    refreshed_accuracy,
-    reward_model_results,
+    convert_to_rewards,
+    measure_pair_accuracy,
+    measure_refreshed_accuracy,
+    measure_reward_model,
 )
 
 
@@ -22,13 +22,13 @@ def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():
             "rejected_reward": [1.0, 1.0, 1.0, 0.0],
         }
     )
-    value, error, pairs = pair_accuracy(rewards)
+    value, error, pairs = measure_pair_accuracy(rewards)
     assert (value, pairs) == (0.625, 4)
     # residual sums of the clusters: 0.25, -0.625, 0.375
     assert error == pytest.approx(math.sqrt((0.25**2 + 0.625**2 + 0.375**2) * 3 / 2) / 4)
-    assert pair_accuracy(rewards.filter(prompt_id="p"))[1] is None
+    assert measure_pair_accuracy(rewards.filter(prompt_id="p"))[1] is None
     with pytest.raises(InputError, match="at least one pair"):
-        pair_accuracy(rewards.clear())
+        measure_pair_accuracy(rewards.clear())
 
 
 def test_results_have_intervals_over_prompts():
@@ -43,11 +43,11 @@ def test_results_have_intervals_over_prompts():
         ]
     )  # fmt: skip
     rewards = pairs.select("pair_id", "chosen_reward", "rejected_reward")
-    found = reward_model_results(
+    found = measure_reward_model(
         pairs.drop("chosen_reward", "rejected_reward"), rewards, model="rm", policy_id="c"
     )
     assert found["metric"].to_list() == ["pair_accuracy", "longer_wins"]
-    value, error, count = pair_accuracy(pairs)
+    value, error, count = measure_pair_accuracy(pairs)
     first = found.row(0, named=True)
     assert (first["value"], first["standard_error"], first["prompts"]) == (value, error, count)
     assert first["low"] < value < first["high"]
@@ -63,7 +63,7 @@ def test_length_alone_as_a_reward():
          "chosen": turns("aa", "b"), "rejected": turns("a", "c")}
     )  # fmt: skip
     rewards = pairs.select("pair_id", chosen_reward=pl.lit(0.0), rejected_reward=pl.lit(0.0))
-    found = reward_model_results(pairs, rewards, model="rm", policy_id="c")
+    found = measure_reward_model(pairs, rewards, model="rm", policy_id="c")
     assert found.filter(metric="longer_wins")["value"].item() == 0.75
 
 
@@ -80,7 +80,7 @@ def test_above_one_half_is_right_and_one_half_is_half():
         }
     )
     chances = pl.DataFrame({"pair_id": ["3", "1", "2"], "preference_probability": [0.5, 0.9, 0.49]})
-    results = reward_model_results(pairs, as_rewards(chances), model="pm", policy_id="id")
+    results = measure_reward_model(pairs, convert_to_rewards(chances), model="pm", policy_id="id")
     assert dict(results.schema) == dict(schema_of("evaluation_results"))
     assert results["model"].unique().to_list() == ["pm"]
     assert dict(zip(results["metric"], results["value"], strict=True)) == {
@@ -88,7 +88,7 @@ def test_above_one_half_is_right_and_one_half_is_half():
         "longer_wins": 1.0,
     }
     with pytest.raises(InputError, match="at least one pair"):
-        reward_model_results(pairs.clear(), as_rewards(chances), model="pm", policy_id="id")
+        measure_reward_model(pairs.clear(), convert_to_rewards(chances), model="pm", policy_id="id")
 
 
 def responses(model, iteration, *rewards):
@@ -111,7 +111,7 @@ def test_every_policy_has_its_own_accuracy():
             responses("sft_policy", 0, (0, 0), (1, 1)),
         ]
     )
-    found = refreshed_accuracy(
+    found = measure_refreshed_accuracy(
         rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=2
     )
     assert found.select("iteration", "policy", "accuracy").rows() == [
@@ -123,7 +123,7 @@ def test_every_policy_has_its_own_accuracy():
 
 def test_without_different_gold_rewards_there_is_no_row():
     rows = responses("sft_policy", 0, (0, 1), (1, 1))
-    found = refreshed_accuracy(
+    found = measure_refreshed_accuracy(
         rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=0
     )
     assert found.columns == list(schema_of("reward_accuracy"))
@@ -132,7 +132,7 @@ def test_without_different_gold_rewards_there_is_no_row():
 
 def test_a_tie_of_the_rewards_is_half_right():
     rows = responses("sft_policy", 0, (1, 0), (1, 1))
-    found = refreshed_accuracy(
+    found = measure_refreshed_accuracy(
         rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=0
     )
     assert found["accuracy"].item() == pytest.approx(0.5)

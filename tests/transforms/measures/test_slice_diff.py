@@ -3,7 +3,12 @@ import pytest
 
 from transforms.lake.schemas import schema_of
 from transforms.lake.slices import LoopSlice
-from transforms.measures.slice_diff import pair_changes, pair_summary, shifts, wins
+from transforms.measures.slice_diff import (
+    compare_policies,
+    count_pair_changes,
+    measure_shifts,
+    summarise_pairs,
+)
 
 
 def table(name, *rows):
@@ -51,7 +56,7 @@ def test_each_kind_of_change_of_pairs_is_counted_once():
         "dpo_pairs", pair("p", "a", "b"), pair("q", "x", "b"), pair("r", "a", "x"),
         pair("s", "b", "a"), pair("new", "a", "b"), pair("new", "a", "b", iteration=2),
     )  # fmt: skip
-    assert pair_changes(first, second).to_dicts() == [
+    assert count_pair_changes(first, second).to_dicts() == [
         {"iteration": 1, "first_pairs": 5, "second_pairs": 5, "added": 1, "removed": 1,
          "other_chosen": 1, "other_rejected": 1, "other_both": 1, "unchanged": 1},
         {"iteration": 2, "first_pairs": 0, "second_pairs": 1, "added": 1, "removed": 0,
@@ -65,7 +70,7 @@ def test_of_several_pairs_of_a_prompt_only_a_single_other_one_became_another():
         "dpo_pairs", pair("p", "a", "c"), pair("p", "a", "d"), pair("q", "a", "b"),
         pair("q", "a", "c"), pair("q", "b", "c"),
     )  # fmt: skip
-    assert pair_changes(first, second).to_dicts() == [
+    assert count_pair_changes(first, second).to_dicts() == [
         {"iteration": 1, "first_pairs": 3, "second_pairs": 5, "added": 2, "removed": 0,
          "other_chosen": 0, "other_rejected": 1, "other_both": 0, "unchanged": 2},
     ]  # fmt: skip
@@ -75,7 +80,7 @@ def test_rewards_and_lengths_move_by_the_mean_of_the_prompts_means():
     # prompt p: two responses, one of them the same text; q: one response, the same text
     first = sampled(("p", 0, "aa", 1.0), ("p", 1, "b", 0.0), ("q", 0, "c", 5.0), ("r", 0, "z", 1.0))
     second = sampled(("p", 0, "aa", 2.0), ("p", 1, "bbb", 4.0), ("q", 0, "c", 5.0))
-    found = {row["metric"]: row for row in shifts(first, second).to_dicts()}
+    found = {row["metric"]: row for row in measure_shifts(first, second).to_dicts()}
     assert found["reward_of_common_responses"] == {
         "iteration": 1, "metric": "reward_of_common_responses", "difference": 0.5,
         "standard_error": pytest.approx(0.5), "prompts": 2, "rows": 2,
@@ -91,7 +96,7 @@ def test_rewards_and_lengths_move_by_the_mean_of_the_prompts_means():
 def test_one_prompt_has_no_standard_error_and_what_was_not_scored_does_not_count():
     first = sampled(("p", 0, "a", 1.0), ("q", 0, "b", None))
     second = sampled(("p", 0, "a", 3.0), ("q", 0, "b", 9.0))
-    found = shifts(first, second).filter(metric="reward").row(0, named=True)
+    found = measure_shifts(first, second).filter(metric="reward").row(0, named=True)
     assert (found["difference"], found["standard_error"], found["prompts"]) == (2.0, None, 1)
 
 
@@ -102,7 +107,7 @@ def test_lengths_of_pairs_are_compared_on_common_prompts():
         table("dpo_pairs", pair("p", "a", "bbb"), pair("q", "a", "b")),
         *list(vars(second).values())[1:],
     )
-    found = shifts(first, second)
+    found = measure_shifts(first, second)
     assert found.select("metric", "difference").rows() == [
         ("chosen_chars", -1.0),
         ("rejected_chars", 2.0),
@@ -123,16 +128,16 @@ def evaluated(model, *rows):
 def test_wins_are_the_seconds_against_the_first_on_common_prompts():
     first = evaluated("one", ("p", 1.0), ("q", 1.0), ("r", 0.0))
     second = evaluated("two", ("p", 2.0), ("q", 1.0), ("s", 9.0))
-    found = wins(first, second)
+    found = compare_policies(first, second)
     assert found.select("metric", "value", "prompts").rows() == [("win_rate_reward", 0.75, 2)]
-    assert wins(first, evaluated("two", ("s", 1.0))).is_empty()
-    assert wins(first, first.clear()).columns == found.columns
+    assert compare_policies(first, evaluated("two", ("s", 1.0))).is_empty()
+    assert compare_policies(first, first.clear()).columns == found.columns
 
 
 def test_the_means_of_pairs():
     first = table("dpo_pairs", pair("p", "aaa", "b", margin=2.0), pair("q", "a", "b", margin=1.0))
     second = table("dpo_pairs", pair("p", "a", "bbb", margin=4.0))
-    assert pair_summary({"x": first, "y": second}).to_dicts() == [
+    assert summarise_pairs({"x": first, "y": second}).to_dicts() == [
         {"iteration": 1, "slice": "x", "pairs": 2, "prompts": 2, "margin": 1.5,
          "chosen_chars": 2.0, "rejected_chars": 1.0, "longer_chosen": 0.75},
         {"iteration": 1, "slice": "y", "pairs": 1, "prompts": 1, "margin": 4.0,

@@ -83,7 +83,7 @@ def battles(games: pl.DataFrame) -> pl.DataFrame:
 
 def win_rate(counted: pl.DataFrame, how: Resampling | None = None) -> Estimate:
     """Estimate the share of battles that a model wins against the baseline; takes `battles`."""
-    return bootstrap.ratio(counted.rename({"item": "prompt_id"}), "won", "battles", how)
+    return bootstrap.estimate_ratio(counted.rename({"item": "prompt_id"}), "won", "battles", how)
 
 
 def _text(turns: pl.Expr) -> pl.Expr:

@@ -19,7 +19,7 @@ from transforms.benchmarks.results import ALL, SUMMARY
 from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Estimate, Resampling
 from transforms.measures.clustered import higher
-from transforms.measures.length_control import win_rates
+from transforms.measures.length_control import estimate_win_rates
 
 PER_CENT = 100.0
 
@@ -46,7 +46,7 @@ def alpaca_eval_figures(
     rows = _at_equal_length(judged, items, how)
     if judged.height:
         wins = judged.select("prompt_id", value=higher(pl.col("preference"), pl.lit(0.5)))
-        discrete = bootstrap.mean(wins, how=how)
+        discrete = bootstrap.estimate_mean(wins, how=how)
         rows.append(_row("discrete_win_rate", discrete, asked=items.height, unit=PER_CENT))
     return _frame(rows + _pairwise(verdicts, judged, items, how), "win_rate", items.height)
 
@@ -127,7 +127,7 @@ def _at_equal_length(
 ) -> list[dict[str, object]]:
     if judged.is_empty():
         return []
-    rates = win_rates(judged, how)
+    rates = estimate_win_rates(judged, how)
     rows = [_row("win_rate", rates.raw, asked=items.height, unit=PER_CENT)]
     if rates.controlled is not None:
         controlled = rates.controlled
@@ -151,13 +151,13 @@ def _pairwise(
         ),
     }
     rows = [
-        _row(metric, bootstrap.mean(values, how=how), asked=asked, unit=PER_CENT)
+        _row(metric, bootstrap.estimate_mean(values, how=how), asked=asked, unit=PER_CENT)
         for metric, values in shares.items()
         if values["value"].count()
     ]
     for metric in ("response_chars", "baseline_chars"):
         lengths = items.select(prompt_id="item", value=metric)
-        rows.append(_row(metric, bootstrap.mean(lengths, how=how), asked=asked))
+        rows.append(_row(metric, bootstrap.estimate_mean(lengths, how=how), asked=asked))
     return rows + _noise(verdicts, asked, PER_CENT, how)
 
 

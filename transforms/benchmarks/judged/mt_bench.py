@@ -90,4 +90,6 @@ def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> p
         whole.with_columns(metric=pl.format("score_turn_{}", "turn")).sort("turn"),
         rated.with_columns(metric=pl.lit("score")).sort("subset"),
     ]
-    return bootstrap.means(pl.concat(parts), by=["subset", "metric"], value="rating", how=how)
+    return bootstrap.estimate_means(
+        pl.concat(parts), by=["subset", "metric"], value="rating", how=how
+    )

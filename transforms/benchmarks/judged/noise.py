@@ -40,8 +40,8 @@ def noise(verdicts: pl.DataFrame, how: Resampling | None = None) -> dict[str, Es
     flips = again.explode("later").select(
         prompt_id="item", value=(pl.col("later") != pl.col("first")).cast(pl.Float64)
     )
-    variance = bootstrap.mean(again.select(prompt_id="item", value="variance"), how=how)
-    return {"judge_flips": bootstrap.mean(flips, how=how), "judge_sd": _root(variance)}
+    variance = bootstrap.estimate_mean(again.select(prompt_id="item", value="variance"), how=how)
+    return {"judge_flips": bootstrap.estimate_mean(flips, how=how), "judge_sd": _root(variance)}
 
 
 def _root(variance: Estimate) -> Estimate:

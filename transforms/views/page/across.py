@@ -6,7 +6,7 @@ Not here: the average (`transforms.measures.seeds`), what is averaged
 
 from collections.abc import Sequence
 
-from transforms.measures.seeds import over_seeds
+from transforms.measures.seeds import average_over_seeds
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
@@ -30,7 +30,7 @@ def across_lakes(sources: Sequence[Source]) -> Section:
             )
         ]
     elif any(rows.height for rows in reports):
-        averaged = over_seeds(reports)
+        averaged = average_over_seeds(reports)
         shown = averaged.drop("^prompts.*$")
         blocks = [
             table(

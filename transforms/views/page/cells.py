@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from transforms.formats import columns_beside, estimate
+from transforms.formats import estimate, find_attached_columns
 from transforms.views.page.blocks import Column, Row, Table
 
 UNITS = {
@@ -66,7 +66,7 @@ def table(
         interval: show `x_low` and `x_high` as columns; they are left out otherwise.
         folded: shown only when the caption is clicked.
     """
-    beside = columns_beside(rows.columns)
+    beside = find_attached_columns(rows.columns)
     left_out = {*hidden, *(name for name in beside if name.endswith("_se") or not interval)}
     shown = [
         name

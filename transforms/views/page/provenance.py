@@ -6,7 +6,7 @@ Not here: reading the lineage (`transforms.views.lineage`), the settings
 
 import polars as pl
 
-from transforms.formats import short_id
+from transforms.formats import shorten_id
 from transforms.views.lineage.outputs import Input, Lineage, Output, read_lineage
 from transforms.views.page.blocks import Block, Node, Section, Tree
 from transforms.views.page.cells import seconds, table
@@ -86,7 +86,7 @@ def selected_lineage(source: Source) -> Section:
 
 
 def _node(one: Input, lineage: Lineage, drawn: set[tuple[str, str]]) -> Node:
-    name = f"{one.asset} {short_id(one.output_id)}"
+    name = f"{one.asset} {shorten_id(one.output_id)}"
     output = next(lineage.resolve([one]), None)
     if output is None:
         return Node(one.relation, name, "no record of how it was made")

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.formats import short_id
+from transforms.formats import shorten_id
 from transforms.lake.asset_names import shared_noun
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
@@ -80,11 +80,11 @@ def _facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     roles = {"initial_model": "Initial model", "sft_policy": "SFT policy, the reference of DPO"}
     for asset, role in roles.items():
         for row in models.filter(asset=asset).iter_rows(named=True):
-            yield Fact(role, short_id(row["checkpoint_id"]))
+            yield Fact(role, shorten_id(row["checkpoint_id"]))
     rankers = source.table("scores").select("ranker", "ranker_id").unique().sort("ranker")
     yield Fact(
         "Rankers",
-        ", ".join(f"{name} {short_id(str(ranker_id))}" for name, ranker_id in rankers.rows())
+        ", ".join(f"{name} {shorten_id(str(ranker_id))}" for name, ranker_id in rankers.rows())
         or "none has scored yet",
     )
     for name, noun in TABLES.items():

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from transforms.measures.clustered import error_of_mean
-from transforms.measures.length_bias import PEARSON_BINS, heat_map
+from transforms.measures.length_bias import PEARSON_BINS, count_cells
 from transforms.views.plots.figures import COLOURS, finish, png, refuse_empty
 
 NAMES = {"chars": "characters", "tokens": "tokens"}
@@ -40,7 +40,7 @@ def draw_length_bias(coefficients: pl.DataFrame, title: str) -> bytes:
 
 def _panel(panel: SubFigure, coefficients: pl.DataFrame, unit: str) -> None:
     """Draw one unit: the heat map, its sums above and beside it."""
-    counts, length_edges = _grid(heat_map(coefficients))
+    counts, length_edges = _grid(count_cells(coefficients))
     pearson_edges = np.linspace(-1, 1, PEARSON_BINS + 1)
     grid = panel.add_gridspec(2, 2, width_ratios=(5, 1), height_ratios=(1, 4))
     middle = panel.add_subplot(grid[1, 0])

@@ -68,4 +68,4 @@ def test_lakes_are_stacked_without_it(homes):
 def test_one_seed_twice_is_refused(homes):
     refused = report("experiment_outcomes", "--over-seeds", homes=[homes[0], homes[0]])
     assert refused.exit_code == 2
-    assert "not several seeds" in refused.stderr
+    assert "do not have different seeds" in refused.stderr

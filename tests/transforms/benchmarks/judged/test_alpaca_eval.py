@@ -19,7 +19,7 @@ from transforms.benchmarks.judged.alpaca_eval import (
 )
 from transforms.errors import InputError
 from transforms.measures.bootstrap import Resampling
-from transforms.measures.length_control import win_rates
+from transforms.measures.length_control import estimate_win_rates
 from transforms.public_sets.chat import DIFFICULTIES, OUTPUTS
 
 # name, and the refit on the given difficulties with its L1 penalty, per cent: alpaca_eval 0.6.6's
@@ -70,12 +70,12 @@ def test_published_coefficients_give_the_published_length_controlled_win_rate(
     coefficients = published_rows("alpaca_eval/glm_weights.csv", COEFFICIENTS)
     control = published_length_control(coefficients, model)
     difficulty = with_difficulty(pairs, difficulties)["difficulty"].to_numpy()
-    found = 100 * control.at_equal_length(difficulty).mean()
+    found = 100 * control.predict_at_equal_length(difficulty).mean()
     assert found == pytest.approx(published["length_controlled_winrate"], abs=0.3)
 
 
 def test_the_plain_refit_is_that_of_alpaca_eval(model, pairs, difficulties):
-    rates = win_rates(with_difficulty(pairs, difficulties), Resampling(draws=200))
+    rates = estimate_win_rates(with_difficulty(pairs, difficulties), Resampling(draws=200))
     assert 100 * rates.controlled.value == pytest.approx(MODELS[model], abs=1e-4)
 
 

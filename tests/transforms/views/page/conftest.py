@@ -147,7 +147,7 @@ def build_lake(root: Path, seed: int = 0) -> Lake:
         "dpo_pairs": pairs,
         "evaluation_responses": responses,
         "evaluation_results": results,
-        "selected_policies": evaluation.select_iterate(results, "gold_reward"),
+        "selected_policies": evaluation.select_policies(results, "gold_reward"),
         "checkpoints": checkpoints,
         "materializations": materializations,
         "costs": costs,
