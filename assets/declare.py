@@ -28,6 +28,9 @@ SETTINGS = "settings/"
 READS = "reads/"
 """Prefix of the metadata keys of the upstream assets that an experiment reads."""
 
+Decorator = Callable[[Callable[[Step], Made]], dg.AssetsDefinition]
+"""Turns the body of an asset into its definition."""
+
 
 def asset_key(name: str) -> dg.AssetKey:
     """Return the key of an asset with a name such as `iteration_2/generations`."""
@@ -51,7 +54,7 @@ def declare(
     accelerator: bool = False,
     kinds: Sequence[str] = (),
     description: str | None = None,
-) -> Callable[[Callable[[Step], Made]], dg.AssetsDefinition]:
+) -> Decorator:
     """Declare an asset of a study.
 
     Args:

@@ -18,7 +18,7 @@ from assets.evaluation.current_policy import (
     validation_answers,
 )
 from assets.evaluation.held_out import evaluated
-from assets.loop.judges import judge_id, judge_settings, judged_pairs
+from assets.loop.judges import judge_id, judge_pairs, judge_settings
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata
 from assets.study import Study
@@ -150,6 +150,6 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
 def _judged(step: Step, challenger: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     """Have the recipe's judge compare one response of each; its undecided prompts do not count."""
     pairs = pair_first_responses(challenger, current, step.lake.read("prompts"))
-    shares, undecided = judged_pairs(step, pairs)
+    shares, undecided = judge_pairs(step, pairs)
     step.log.info(f"{step.asset}: {undecided.height} of {pairs.height} prompts have no verdict")
     return shares.select(prompt_id="pair_id", value=shares["chosen_reward"] - 0.5)

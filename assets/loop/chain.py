@@ -4,9 +4,17 @@ Not here: the assets of a chain (`assets.loop.tables`, `assets.loop.iterations`)
 """
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from assets.materialize import Step
 from training.settings.loop import LoopSettings
+
+
+class SliceKeys(TypedDict):
+    """The columns that identify a chain's rows in the tables of the loop."""
+
+    experiment: str
+    iteration: int
 
 
 @dataclass(frozen=True)
@@ -22,22 +30,22 @@ class Chain:
     sampled_policy: str
     """Asset of the policy that is sampled."""
     partitioned: bool
-    """Whether every experiment has its own."""
+    """Whether every experiment has its own chain."""
 
     def asset(self, noun: str) -> str:
         """Return the name of one of the chain's assets."""
         return f"{self.group}/{noun}"
 
-    def slice(self, step: Step) -> dict[str, str | int]:
-        """Return the columns that identify the chain's rows in the tables of the loop.
+    def slice(self, step: Step) -> SliceKeys:
+        """Return the keys of the chain's rows in the tables of the loop.
 
-        A chain that all experiments share is an experiment of its own there.
+        A chain that all experiments share has its own name as the experiment.
         """
         experiment = step.experiment if self.partitioned else self.group
         return {"experiment": experiment, "iteration": self.iteration}
 
     def ranker(self, loop: LoopSettings) -> str:
-        """Return the name of what ranks its responses.
+        """Return the name of the ranker of its responses.
 
         With feedback it is the iteration's own reward model, otherwise the loop's ranker.
         """

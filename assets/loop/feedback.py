@@ -1,21 +1,21 @@
-"""Fresh feedback: an iteration's label queue, its labels, its refreshed reward model.
+"""Feedback assets of an iteration: its label queue, its labels, its refreshed reward model.
 
-Lives here: the assets that come between an iteration's generations and their scores, for the
-experiments with `loop.feedback`. Not here: which pairs are chosen and what labels come to
-(`transforms.pairs.feedback`), the scores (`assets.loop.chain`). They are drawn where any experiment
-of the recipe has feedback; for the others they make nothing. Evaluation keeps the reward model that
-all experiments share, so that their rewards can be compared.
+They come between the iteration's generations and its scores. They exist if any experiment of the
+recipe has `loop.feedback`; for the other experiments they make nothing. Evaluation uses the reward
+model that all experiments share, so that their rewards can be compared. Not here: the choice of
+pairs and the rows of labels (`transforms.pairs.feedback`), the scores (`assets.loop.tables`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import dagster as dg
 import polars as pl
 
-from assets.declare import declare
+from assets.declare import Decorator, declare
 from assets.loop.chain import Chain
-from assets.loop.oracles import oracle_settings, write_labels
-from assets.loop.ranking.registry import find_ranker
+from assets.loop.oracles import find_oracle, oracle_settings, require_feedback, write_labels
+from assets.loop.ranking.registry import find_ranker, find_trained_ranker
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
@@ -28,80 +28,51 @@ from transforms.pairs import responses
 from transforms.pairs.feedback.queue import askable_pairs, choose_pairs
 from transforms.pairs.feedback.refresh import refresh_pairs
 
+OLD_PAIRS = ("preference_pairs", "mixture_pairs")
+"""Assets of the old pairs that a refresh mixes with the labels."""
+
 
 def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
-    """Build the feedback assets of an iteration; none where no experiment has feedback."""
-    loops = [study.loop(experiment) for experiment in study.recipe.experiments]
-    refreshed = [loop for loop in loops if loop.feedback]
-    if not refreshed:
+    """Build the feedback assets of an iteration; none if no experiment has feedback."""
+    if not _loops_with_feedback(study):
         return []
+    return [_build_queue(study, chain), _build_labels(study, chain), _build_model(study, chain)]
 
-    def last_model(loop: LoopSettings) -> str:
-        """Name the reward model that an iteration begins with."""
-        before = chain.iteration - 1
-        return iteration_asset(before, "reward_model") if before else loop.ranker
 
-    last_models = sorted({last_model(loop) for loop in refreshed})
-    common = {
-        "group": chain.group,
-        "partitioned": True,
-        "applies_to": lambda loop: loop.feedback is not None,
-    }
+def _build_queue(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    inputs = (chain.asset("generations"), "prompts")
 
-    @declare(
-        study,
+    @_declare_feedback(study, chain)(
         chain.asset("label_queue"),
         table=TABLES["label_queue"],
-        deps=(chain.asset("generations"), "prompts", *last_models),
-        reads=lambda loop: (chain.asset("generations"), "prompts", last_model(loop)),
+        deps=(*inputs, *_last_models(study, chain)),
+        reads=lambda loop: (*inputs, _last_model(chain, loop)),
         settings=lambda loop: {
-            "labels": loop.feedback.labels,
-            "choice": loop.feedback.choice,
+            "labels": require_feedback(loop).labels,
+            "choice": require_feedback(loop).choice,
             **study.model_settings,
         },
         accelerator=True,
         kinds=("deltalake", "pytorch"),
         description="The reward model that the iteration begins with chooses the pairs.",
-        **common,
     )
     def label_queue(step: Step) -> Made:
-        slice_, feedback = chain.slice(step), step.loop.feedback
-        ranker = find_ranker(study, step.loop, last_model(step.loop))
-        rows = responses.with_prompts(step.lake, **slice_)
-        rewards: list[pl.DataFrame] = []
-        ranker.rank(step, rows, rewards.append)
-        pairs = askable_pairs(
-            rows.join(
-                pl.concat(rewards).select("prompt_id", "response_index", "reward"),
-                on=["prompt_id", "response_index"],
-            )
-        )
-        chosen = choose_pairs(pairs, feedback.labels, feedback.choice, step.seed)
-        queue = responses.stamp(
-            chosen,
-            **slice_,
-            reward_model=ranker.name,
-            reward_model_id=ranker.ranker_id(step),
-            choice=feedback.choice,
-        ).select(list(schema_of("label_queue")))
-        version = step.lake.overwrite("label_queue", queue, **slice_)
-        return Made(
-            f"label_queue@{version}",
-            {**table_metadata(queue, version), "askable_pairs": pairs.height},
-        )
+        return _write_queue(step, chain)
 
-    @declare(
-        study,
+    return label_queue
+
+
+def _build_labels(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    @_declare_feedback(study, chain)(
         chain.asset("preference_labels"),
         table=TABLES["preference_labels"],
         deps=(chain.asset("label_queue"),),
         settings=lambda loop: oracle_settings(study, loop),
         checks=("no_held_out_prompt_in_training", "judgments_are_usable"),
         scope=chain.slice,
-        accelerator=any(loop.feedback.oracle == "judge" for loop in refreshed),
+        accelerator=any(find_oracle(loop).accelerator for loop in _loops_with_feedback(study)),
         kinds=("deltalake",),
-        description="People are waited for: the step fails until they have answered.",
-        **common,
+        description="If the oracle is people, the step fails until they have labelled every pair.",
     )
     def preference_labels(step: Step) -> Made:
         slice_ = chain.slice(step)
@@ -116,50 +87,102 @@ def build_feedback(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
             },
         )
 
-    tables = [
+    return preference_labels
+
+
+def _build_model(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    labels = [
         iteration_asset(t, noun)
         for t in range(1, chain.iteration + 1)
         for noun in ("label_queue", "preference_labels")
     ]
-    old_pairs = ("preference_pairs", "mixture_pairs")
 
-    @declare(
-        study,
+    @_declare_feedback(study, chain)(
         chain.asset("reward_model"),
-        deps=(*last_models, *tables, *old_pairs),
-        reads=lambda loop: (last_model(loop), *tables, *old_pairs),
+        deps=(*_last_models(study, chain), *labels, *OLD_PAIRS),
+        reads=lambda loop: (_last_model(chain, loop), *labels, *OLD_PAIRS),
         settings=lambda loop: {
             "reward_model": study.recipe.resolve_refresh(loop).dump_decisive(),
-            "oracle": loop.feedback.oracle,
-            "replay": loop.feedback.replay,
+            "oracle": require_feedback(loop).oracle,
+            "replay": require_feedback(loop).replay,
             **study.model_settings,
         },
         accelerator=True,
         kinds=("pytorch", "trl"),
-        description="Bradley-Terry reward model: goes on from the last one, on the labels of the "
-        "experiment so far and pairs of its own mixture.",
-        **common,
+        description="Bradley-Terry reward model: the last one, trained further on all labels of "
+        "the experiment so far and on old pairs of its mixture.",
     )
     def reward_model(step: Step) -> Made:
-        feedback, settings = step.loop.feedback, study.recipe.resolve_refresh(step.loop)
-        last = checkpoints.find_latest(step.lake, last_model(step.loop), step.experiment)
-        rows = refresh_pairs(
-            step.lake,
-            **chain.slice(step),
-            oracle=feedback.oracle,
-            mixture=settings.mixture,
-            replay=feedback.replay,
-            seed=step.seed,
-        )
-        made = train(
-            step,
-            "reward_model",
-            rows,
-            settings,
-            start=last,
-            iteration=chain.iteration,
-        )
-        measured = find_ranker(study, step.loop, step.asset).validate(step, chain.iteration)
-        return Made(made.output_id, {**made.metadata, **measured})
+        return _refresh(step, chain)
 
-    return [label_queue, preference_labels, reward_model]
+    return reward_model
+
+
+def _declare_feedback(study: Study, chain: Chain) -> Callable[..., Decorator]:
+    """Return `declare` for assets that only experiments with feedback have."""
+    return partial(
+        declare,
+        study,
+        group=chain.group,
+        partitioned=True,
+        applies_to=lambda loop: loop.feedback is not None,
+    )
+
+
+def _loops_with_feedback(study: Study) -> list[LoopSettings]:
+    loops = map(study.loop, study.recipe.experiments)
+    return [loop for loop in loops if loop.feedback]
+
+
+def _last_model(chain: Chain, loop: LoopSettings) -> str:
+    """Return the asset of the reward model that an iteration begins with."""
+    before = chain.iteration - 1
+    return iteration_asset(before, "reward_model") if before else loop.ranker
+
+
+def _last_models(study: Study, chain: Chain) -> list[str]:
+    """Return the reward models that any experiment begins the iteration with, sorted."""
+    return sorted({_last_model(chain, loop) for loop in _loops_with_feedback(study)})
+
+
+def _write_queue(step: Step, chain: Chain) -> Made:
+    """Choose the pairs that the oracle labels, by the rewards of the last reward model."""
+    slice_, feedback = chain.slice(step), require_feedback(step.loop)
+    ranker = find_ranker(step.study, step.loop, _last_model(chain, step.loop))
+    rows = responses.with_prompts(step.lake, **slice_)
+    rewards: list[pl.DataFrame] = []
+    ranker.rank(step, rows, rewards.append)
+    pairs = askable_pairs(
+        rows.join(
+            pl.concat(rewards).select("prompt_id", "response_index", "reward"),
+            on=["prompt_id", "response_index"],
+        )
+    )
+    chosen = choose_pairs(pairs, feedback.labels, feedback.choice, step.seed)
+    queue = responses.stamp(
+        chosen,
+        **slice_,
+        reward_model=ranker.name,
+        reward_model_id=ranker.ranker_id(step),
+        choice=feedback.choice,
+    ).select(list(schema_of("label_queue")))
+    version = step.lake.overwrite("label_queue", queue, **slice_)
+    metadata = {**table_metadata(queue, version), "askable_pairs": pairs.height}
+    return Made(f"label_queue@{version}", metadata)
+
+
+def _refresh(step: Step, chain: Chain) -> Made:
+    """Train the last reward model further on labels and old pairs, and measure the result."""
+    feedback, settings = require_feedback(step.loop), step.study.recipe.resolve_refresh(step.loop)
+    last = checkpoints.find_latest(step.lake, _last_model(chain, step.loop), step.experiment)
+    rows = refresh_pairs(
+        step.lake,
+        **chain.slice(step),
+        oracle=feedback.oracle,
+        mixture=settings.mixture,
+        replay=feedback.replay,
+        seed=step.seed,
+    )
+    made = train(step, "reward_model", rows, settings, start=last, iteration=chain.iteration)
+    ranker = find_trained_ranker(step.study, step.loop, step.asset)
+    return Made(made.output_id, {**made.metadata, **ranker.validate(step, chain.iteration)})

@@ -1,11 +1,11 @@
-"""The verdicts of the recipe's judge on responses, on pairs and on single comparisons.
+"""Verdicts of the recipe's judge on the responses of prompts, on pairs, on single comparisons.
 
 Not here: the judge as a ranker (`assets.loop.ranking.judge`), requests to it
 (`training.judging.judge`), rewards from its verdicts (`transforms.pairs.judgments`).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -17,9 +17,12 @@ from transforms.lake.lake import Chunks
 from transforms.pairs import judgments
 from transforms.pairs.responses import as_responses
 
+if TYPE_CHECKING:
+    from training.judging.judge_ranker import RankingRun
+
 
 def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
-    """Return the settings that a judge's verdicts depend on; how it is reached changes none."""
+    """Return the settings that a judge's verdicts depend on: all but those of the connection."""
     return judge.model_dump(
         exclude={
             "timeout_s",
@@ -36,61 +39,62 @@ def judge_id(study: Study) -> str:
     """Return the id of the recipe's judge: a hash of its model, its rubric and its requests."""
     from training.judging.judge import describe_judge
 
-    judge = describe_judge(study.recipe.judge, dtype=study.recipe.model.dtype)
-    return judge["judge_id"].item()
+    judge = describe_judge(study.judge, dtype=study.recipe.model.dtype)
+    return str(judge.item(0, "judge_id"))
 
 
-def judged_pairs(step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Have the recipe's judge compare both sides of pairs, each pair in both orders.
+def judge_pairs(step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Ask the recipe's judge to compare both sides of pairs, each pair in both orders.
 
     Args:
         step: the asset's step.
         pairs: pair_id, prompt, chosen, rejected, and other columns.
 
     Returns:
-        As `Ranker.pair_rewards`: the reward of a side is its share of the two verdicts.
+        The same frames as `Ranker.pair_rewards`: the reward of a side is its share of the two
+        verdicts.
     """
     chunks: list[pl.DataFrame] = []
-    judged_responses(step, as_responses(pairs), RankingSettings(), chunks.append)
+    rank_by_judge(step, as_responses(pairs), RankingSettings(), chunks.append)
     return judgments.pair_shares(pl.concat(chunks))
 
 
 def ask_judge(step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]:
-    """Have the judge compare texts in both orders; stored verdicts are not asked again.
+    """Ask the judge to compare texts in both orders; stored verdicts are reused.
 
     Args:
         step: the asset's step.
         comparisons: comparison_id (unique), prompt (messages), first, second (texts).
 
     Returns:
-        Its judge_id, and its rows of `judgments` for these comparisons.
+        The judge_id, and the rows of `judgments` for these comparisons.
     """
     from training.judging.judge import describe_judge, judge
 
-    recipe, lake = step.study.recipe, step.lake
-    named = describe_judge(recipe.judge, dtype=recipe.model.dtype)
-    judgments.record_judge(lake, named)
-    asked = named.item(0, "judge_id")
-    missing = judgments.missing_comparisons(comparisons, judgments.answered(lake, asked))
+    settings, lake = step.study.judge, step.lake
+    description = describe_judge(settings, dtype=step.dtype)
+    judgments.record_judge(lake, description)
+    judge_id = str(description.item(0, "judge_id"))
+    missing = judgments.missing_comparisons(comparisons, judgments.answered(lake, judge_id))
     step.log.info(f"{step.asset}: {missing.height} of {comparisons.height} comparisons to judge")
     judge(
         missing,
-        recipe.judge,
-        dtype=recipe.model.dtype,
+        settings,
+        dtype=step.dtype,
         commit=Chunks(lake, "judgments"),
         description=step.asset,
     )
-    said = lake.scan("judgments", judge_id=asked)
-    return asked, said.join(comparisons.lazy(), on="comparison_id", how="semi").collect()
+    verdicts = lake.scan("judgments", judge_id=judge_id)
+    return judge_id, verdicts.join(comparisons.lazy(), on="comparison_id", how="semi").collect()
 
 
-def judged_responses(
+def rank_by_judge(
     step: Step,
     rows: pl.DataFrame,
     ranking: RankingSettings,
     commit: Callable[[pl.DataFrame], Any],
-) -> Any:
-    """Have the judge compare the responses of every prompt; stored verdicts are not asked again.
+) -> "RankingRun":
+    """Ask the judge to compare the responses of every prompt; stored verdicts are reused.
 
     Args:
         step: the asset's step.
@@ -99,18 +103,18 @@ def judged_responses(
         commit: called with prompt_id, response_index, reward, chunk by chunk.
 
     Returns:
-        The `RankingRun` of `training.judging.judge_ranker`.
+        Counts of comparisons, verdicts and responses without a reward.
     """
     from training.judging.judge import describe_judge
     from training.judging.judge_ranker import judge_responses
 
-    recipe, lake = step.study.recipe, step.lake
-    judgments.record_judge(lake, describe_judge(recipe.judge, dtype=recipe.model.dtype))
+    settings, lake = step.study.judge, step.lake
+    judgments.record_judge(lake, describe_judge(settings, dtype=step.dtype))
     return judge_responses(
         rows,
-        recipe.judge,
+        settings,
         ranking,
-        dtype=recipe.model.dtype,
+        dtype=step.dtype,
         judged=judgments.answered(lake, judge_id(step.study)),
         commit_judgments=Chunks(lake, "judgments"),
         commit=commit,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
-from assets.loop.judges import judge_id, judge_settings, judged_pairs, judged_responses
+from assets.loop.judges import judge_id, judge_pairs, judge_settings, rank_by_judge
 from assets.loop.ranking.ranker import Commit, Ranker
 from assets.materialize import Step
 from training.settings.judge import JudgeSettings
@@ -38,7 +38,7 @@ class JudgeRanker(Ranker):
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
         """Have the judge compare the responses of every prompt."""
-        run = judged_responses(step, rows, step.loop.ranking, commit)
+        run = rank_by_judge(step, rows, step.loop.ranking, commit)
         return {
             "comparisons_asked": run.judged.comparisons,
             "unparseable_answers": run.judged.unparseable,
@@ -53,4 +53,4 @@ class JudgeRanker(Ranker):
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Have the judge compare both sides of every pair, in both orders."""
-        return judged_pairs(step, pairs)
+        return judge_pairs(step, pairs)

@@ -1,4 +1,4 @@
-"""Every class of ranker by its kind, and the ranker that a chain or a name selects."""
+"""The registry of rankers: one class per kind, and the selection of a ranker by its name."""
 
 from collections.abc import Mapping
 
@@ -7,6 +7,7 @@ from assets.loop.ranking.judge import JudgeRanker
 from assets.loop.ranking.preference_model import PreferenceModelRanker
 from assets.loop.ranking.ranker import Ranker
 from assets.loop.ranking.reward_model import RewardModelRanker
+from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
@@ -35,3 +36,11 @@ def find_ranker(study: Study, loop: LoopSettings, name: str) -> Ranker:
         study.recipe.resolve_refresh(loop) if refreshed else study.recipe.resolve_rankers()[name]
     )
     return RANKERS[find_kind(loop.ranker if refreshed else name).name](study, name, settings)
+
+
+def find_trained_ranker(study: Study, loop: LoopSettings, name: str) -> TrainedRanker:
+    """Return a ranker as `find_ranker` does, if it is a model that the study trains."""
+    ranker = find_ranker(study, loop, name)
+    if not isinstance(ranker, TrainedRanker):
+        raise TypeError(f"{name} is not a trained ranker")
+    return ranker

@@ -1,4 +1,4 @@
-"""The feedback assets: drawn, and run for experiments with and without feedback."""
+"""Feedback assets: which recipes have them, and runs of experiments with and without feedback."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,14 +20,14 @@ REFRESHED = "experiments={iterative: {}, refreshed: {feedback: {labels: 5}}}"
 NOUNS = ("label_queue", "preference_labels", "reward_model")
 
 
-def test_only_a_recipe_with_feedback_draws_it(
+def test_only_a_recipe_with_feedback_has_its_assets(
     tiny_recipe: Recipe, make_tiny: Callable[..., Recipe]
 ) -> None:
-    def drawn(recipe: Recipe) -> set[str]:
+    def list_assets(recipe: Recipe) -> set[str]:
         graph = build_definitions(recipe, "unused").resolve_asset_graph()
         return {name_of(key) for key in graph.get_all_asset_keys()}
 
-    added = drawn(make_tiny(REFRESHED)) - drawn(tiny_recipe)
+    added = list_assets(make_tiny(REFRESHED)) - list_assets(tiny_recipe)
     assert added == {f"iteration_{t}/{noun}" for t in (1, 2) for noun in NOUNS} | {"reward_refresh"}
 
 
@@ -73,7 +73,7 @@ def queue() -> pl.DataFrame:
 
 @pytest.fixture
 def label(make_tiny, tmp_path: Path) -> Callable[..., pl.DataFrame]:
-    """Have rows of a queue labelled by an oracle of the recipe."""
+    """Label rows of a queue by an oracle of the recipe."""
     lake = Lake(tmp_path)
 
     def by(oracle: str, rows: pl.DataFrame, *overrides: str) -> pl.DataFrame:
@@ -87,7 +87,7 @@ def label(make_tiny, tmp_path: Path) -> Callable[..., pl.DataFrame]:
     return by
 
 
-def test_a_judge_is_asked_only_for_what_it_has_not_said(serve_judge, label, queue) -> None:
+def test_a_judge_is_asked_only_for_missing_verdicts(serve_judge, label, queue) -> None:
     asked: list[str] = []
 
     def prefer(conversation: str, a: str, b: str) -> float:
