@@ -1,1 +1,1 @@
-"""Sampling with vLLM: the engine, the sampler, replicas, chunks on disk, background commits."""
+"""Sampling with vLLM: engine, sampler, replicas, chunk files, background commits."""

@@ -1,7 +1,4 @@
-"""Commits in the background: one thread writes finished chunks while the next ones are made.
-
-Not here: the content of a chunk, and the place where it is written.
-"""
+"""Background commits: one thread writes finished chunks while the next ones are sampled."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,18 +9,18 @@ from typing import Self
 import polars as pl
 
 WAITING = 4
-"""Most chunks that wait for their commit; then `put` blocks, so that memory stays flat."""
+"""Most chunks that wait for their commit. Beyond that `put` blocks, so that memory is bounded."""
 
 
 class BackgroundCommits:
-    """Context manager: commits chunks in order, in one thread; leaving waits for all of them.
+    """Context manager that commits chunks in order, in one thread; its exit waits for all of them.
 
-    An error of a commit is raised by the next `put`, or on leaving; chunks behind it are not
+    An error in a commit is raised by the next `put` or by the exit; later chunks are not
     committed.
     """
 
     def __init__(self, commit: Callable[[pl.DataFrame], None]) -> None:
-        """Take the function that writes a chunk; it runs in the thread."""
+        """Store the function that writes a chunk; it runs in the thread."""
         self._commit = commit
         self._waiting: deque[Future[None]] = deque()
         self._failed = False
@@ -34,7 +31,7 @@ class BackgroundCommits:
         return self
 
     def put(self, make_chunk: Callable[[], pl.DataFrame]) -> None:
-        """Queue a chunk to be made and committed by the thread; wait while the queue is full."""
+        """Queue a chunk; the thread makes and commits it. Wait while the queue is full."""
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= WAITING):
             self._waiting.popleft().result()
         self._waiting.append(self._thread.submit(self._run, make_chunk))
@@ -54,7 +51,7 @@ class BackgroundCommits:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Wait for the commits; raise the error of one, unless another error is on its way."""
+        """Wait for the commits; raise an error of a commit, unless the body raised one."""
         self._thread.shutdown(wait=True)
         if error is None:
             for commit in self._waiting:

@@ -1,8 +1,7 @@
 """Replicas: several sampling processes at the same time, each with its own GPUs and prompts.
 
-The processes are started and watched here, and their chunks committed. Not here: sampling (a
-replica is the command `python -m training.generation`), the files of chunks
-(`training.engine.chunk_folder`).
+This module starts and watches the processes, and commits their chunks. Each runs the command
+`python -m training.generation`. Not here: the files of chunks (`training.engine.chunk_folder`).
 """
 
 import json
@@ -29,14 +28,14 @@ from transforms.errors import InputError
 POLL_S = 0.2
 """Seconds between two readings of the replicas' folder."""
 TAIL_CHARS = 4000
-"""Last characters of a dead replica's output that its error repeats."""
+"""Last characters of a failed replica's output that the error message shows."""
 
 
 def divide_devices(replicas: int, size: int) -> list[str | None]:
-    """Divide the visible GPUs into one CUDA_VISIBLE_DEVICES per replica; None each without GPUs.
+    """Divide the visible GPUs: return one CUDA_VISIBLE_DEVICES per replica, or Nones without GPUs.
 
     Raises:
-        InputError: fewer GPUs than replicas x tensor_parallel_size.
+        InputError: there are fewer GPUs than replicas x tensor_parallel_size.
     """
     if not torch.cuda.is_available():
         return [None] * replicas
@@ -66,8 +65,9 @@ def generate_with_replicas(
 
     Raises:
         InputError: a prompt is too long, max_context_tokens is more than the policy's context, or
-            there are too few GPUs; nothing has been sampled then.
-        RuntimeError: a replica died; the others are ended and the end of its output is shown.
+            there are too few GPUs. This is checked before anything is sampled.
+        RuntimeError: a replica failed. The others are ended; the message shows the end of its
+            output.
     """
     groups = divide_devices(settings.replicas, settings.tensor_parallel_size)
     tokenizer, context_tokens = load_tokenizer(policy, pads=False), settings.max_context_tokens
@@ -141,5 +141,5 @@ def _start(
             stdout=out,
             stderr=err,
             env=os.environ | ({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}),
-            start_new_session=True,  # a session of its own ends together with its engine
+            start_new_session=True,  # so that its engine can be ended together with it
         )

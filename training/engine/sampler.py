@@ -1,11 +1,11 @@
-"""The sampler: one vLLM engine from start to end, and responses as rows, committed in chunks.
+"""The sampler: one vLLM engine from start to end; responses become rows, committed in chunks.
 
-Not here: the start and the feeding of vLLM (`training.engine.vllm_engine`), several engines
-(`training.engine.replicas`), the place where rows are written (`commit`).
+Not here: starting vLLM and its request queue (`training.engine.vllm_engine`), several engines
+(`training.engine.replicas`), writing rows (the caller's `commit`).
 
 Deviations from the published scripts (`gen_hf2.py`):
-1. Prompts are token ids of the chat template; templated text, tokenized again, has two BOS.
-2. Complete prompts are written as they finish, with finish_reason, token count and settings.
+1. The chat template gives token ids; rendered text that is tokenized again has two BOS.
+2. Prompts are written as soon as they are complete, with finish_reason, token count and settings.
 """
 
 import time
@@ -24,7 +24,7 @@ from tqdm import tqdm
 from training.engine.background_commits import BackgroundCommits
 from training.engine.vllm_engine import require_context, run_requests, start_engine
 from training.models.rendering import load_tokenizer, render_prompts
-from training.settings.sampling import SamplerSettings, SamplingSettings
+from training.settings.sampling import ResolvedSampler, SamplingSettings
 
 RESPONSE_SCHEMA = {
     "prompt_id": pl.String,
@@ -40,7 +40,7 @@ RESPONSE_SCHEMA = {
 
 @dataclass(frozen=True)
 class GenerationRun:
-    """Counts of a sampling run; `elapsed_s` is sampling and commits, without the engine's start."""
+    """Counts of a sampling run; `elapsed_s` covers sampling and commits, not the engine's start."""
 
     prompts: int
     responses: int
@@ -50,15 +50,16 @@ class GenerationRun:
 
 
 class Sampler:
-    """Context manager around one vLLM engine; leaving frees it and its memory.
+    """Context manager around one vLLM engine; its exit frees the engine and its memory.
 
-    The seed is the engine's: `SamplingParams(seed=)` crashes vLLM's CPU build when a prompt is
-    prefilled in parts ("CPU Generator does not use offset"). The same calls on a new engine with
-    the same seed give the same responses in-process (on a CPU); on a GPU scheduling may differ.
+    The engine has one seed for all requests, because `SamplingParams(seed=)` crashes vLLM's CPU
+    build when a prompt is prefilled in parts ("CPU Generator does not use offset"). On a CPU, the
+    same calls on a new engine with the same seed give the same responses. On a GPU they may differ,
+    as scheduling may.
     """
 
     def __init__(self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> None:
-        """Take the policy's folder, the engine's settings, its seed and its dtype."""
+        """Store the policy's folder and the settings, the seed and the dtype of the engine."""
         self.policy, self.settings, self.seed, self.dtype = Path(policy), settings, seed, dtype
 
     def __enter__(self) -> Self:
@@ -88,7 +89,7 @@ class Sampler:
         self._llm.llm_engine.engine_core.shutdown()
         del self._llm
         cleanup_dist_env_and_memory()
-        # vLLM's CPU worker replaces this function of torch by one that does nothing.
+        # vLLM's CPU worker replaces this function of torch with one that does nothing.
         torch.set_num_threads = self._set_num_threads
 
     def sample(
@@ -104,17 +105,17 @@ class Sampler:
         Args:
             prompts: prompt_id, prompt (messages); one row per prompt.
             settings: samplers (all of this policy), n, temperature, top_p, max_tokens and
-                chunk_prompts of this call; the rest is the engine's.
+                chunk_prompts. Other settings are those of the engine.
             commit: called in one background thread with complete prompts, in order of completion:
                 prompt_id, response_index 0..n-1 over the samplers in their order, response,
                 response_tokens (as sampled: with the end-of-turn token, if there is one),
                 response_chars, finish_reason (stop | length), temperature, top_p, max_tokens, seed.
-                Its error is raised here.
+                An error in it is raised here.
             description: text of the progress bar.
 
         Raises:
-            InputError: a prompt leaves no room for max_tokens in the engine's context; nothing has
-                been sampled then.
+            InputError: a prompt leaves no room for max_tokens in the engine's context. This is
+                checked before anything is sampled.
         """
         token_ids = render_prompts(
             self.tokenizer, prompts, settings, context_tokens=self.settings.max_context_tokens
@@ -168,7 +169,7 @@ class Sampler:
         )
 
     def answer_requests(self, token_ids: Sequence[Sequence[int]], params: Any) -> list[Any]:
-        """Answer requests of vLLM's own kind, in their order.
+        """Sample with vLLM's own parameters; return the outputs in the order of the prompts.
 
         Args:
             token_ids: rendered prompts.
@@ -184,9 +185,9 @@ class Sampler:
 
 
 def _rows(
-    prompts: list[tuple[str, list[Any]]], samplers: Sequence[SamplerSettings], tokenizer: Any
+    prompts: list[tuple[str, list[Any]]], samplers: Sequence[ResolvedSampler], tokenizer: Any
 ) -> pl.DataFrame:
-    """Return the rows of finished prompts, one row per response, with decoded texts."""
+    """Decode finished prompts to rows, one row per response."""
     first = list(accumulate((sampler.n for sampler in samplers[:-1]), initial=0))
     rows = [
         (prompt_id, start + response.index, response.finish_reason, response.token_ids, sampler)
@@ -194,15 +195,15 @@ def _rows(
         for request, sampler, start in zip(requests, samplers, first, strict=True)
         for response in request.outputs
     ]
-    # The last token of a stopped response is the end of turn, which is no text.
+    # The last token of a stopped response is the end of turn, which is not part of the text.
     texts = tokenizer.batch_decode(
         [list(ids[:-1] if reason == "stop" else ids) for _, _, reason, ids, _ in rows],
         skip_special_tokens=True,
     )
     return pl.DataFrame(
         [
-            (prompt_id, index, text, len(ids), len(text), reason, drawn.temperature, drawn.top_p)
-            for (prompt_id, index, reason, ids, drawn), text in zip(rows, texts, strict=True)
+            (prompt_id, index, text, len(ids), len(text), reason, used.temperature, used.top_p)
+            for (prompt_id, index, reason, ids, used), text in zip(rows, texts, strict=True)
         ],
         schema=RESPONSE_SCHEMA,
         orient="row",

@@ -1,4 +1,4 @@
-"""Training runs: the trainer, launching, step checkpoints, kept checkpoints, the record, processes.
+"""Training runs: trainer, launcher, step checkpoints, kept checkpoints, run record, processes.
 
-Not here: losses and rows (the stages, one folder up), model folders (`training.models.checkpoint`).
+Not here: losses and rows (the stages in `training`), model folders (`training.models.checkpoint`).
 """

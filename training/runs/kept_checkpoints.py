@@ -1,39 +1,48 @@
-"""Kept checkpoints: the weights after a share of a training's steps, as model folders.
+"""Kept checkpoints: model folders with the weights after a share of a training's steps.
 
-Not here: step checkpoints, from which a killed run goes on (`training.runs.step_checkpoints`): they
-hold the optimiser, too, and are removed in the end. A kept checkpoint is complete before the step
-checkpoint of the same step, so that a run that goes on from there has it.
+A kept checkpoint is complete before the step checkpoint of the same step is written, so a run that
+resumes from that step has it. Not here: step checkpoints (`training.runs.step_checkpoints`), which
+also contain the optimiser and are deleted when the training ends.
 """
 
 import math
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
-from transformers import Trainer, TrainerCallback
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from training.models.checkpoint import build_folder, save_settings
 from training.settings.training import TrainingSettings
 
 
 def locate_kept_folder(output: Path, share: float) -> Path:
-    """Return the folder of the weights after a share of the steps, beside the finished one."""
+    """Return the folder of the weights after a share of the steps: `<output>@<share>`."""
     return output.with_name(f"{output.name}@{share:g}")
 
 
 def remove_pickle(folder: Path) -> None:
-    """Remove the arguments that `Trainer.save_model` pickles; settings.json holds the settings."""
+    """Remove the arguments that `Trainer.save_model` pickles; settings.json has the settings."""
     (folder / "training_args.bin").unlink()
 
 
 class KeptSteps(TrainerCallback):
-    """Save the model at the steps that the settings' `kept_shares` name, rounded up."""
+    """Save the model after each share of the steps in `kept_shares`, rounded up to a step."""
 
     def __init__(self, trainer: Trainer, output: Path, settings: TrainingSettings) -> None:
-        """Name the trainer whose model is saved, and the folder of the finished checkpoint."""
+        """Store the trainer whose model is saved, the final checkpoint folder and the settings."""
         self._trainer, self._output, self._settings = trainer, output, settings
 
-    def on_step_end(self, args, state, control, **kwargs) -> None:  # noqa: D102
+    def on_step_end(  # noqa: D102
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         for share in self._settings.kept_shares:
             if state.global_step == math.ceil(share * state.max_steps):
                 self._save(locate_kept_folder(self._output, share))

@@ -1,7 +1,7 @@
-"""Launching a training stage in this process or in several (`accelerate launch`); its command line.
+"""Launcher of training stages in one process or several (`accelerate launch`), and their commands.
 
-Not here: training (`training.runs.trainer`).
-Importing this module loads no torch, so an orchestrator may import it.
+Importing this module loads no torch, so an orchestrator may import it. Not here: training
+(`training.runs.trainer`).
 """
 
 import json
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 import polars as pl
 import typer
@@ -21,19 +21,21 @@ import yaml
 from training.runs.processes import end_processes
 from training.stages import STAGES
 from transforms.errors import InputError
+from transforms.settings.frozen import Settings
 
 if TYPE_CHECKING:
     from training.runs.run_record import Report, TrainingRun
     from training.settings.training import TrainingSettings
 
 TAIL_LINES = 150
-"""Last lines of a failed run's output that its error repeats."""
+"""Last lines of a failed run's output that the error message shows."""
 
-S = TypeVar("S", bound="TrainingSettings")
+S = TypeVar("S", bound=Settings)
 
 OutputOption = Annotated[Path, typer.Option(help="Folder of the finished checkpoint.")]
 SettingsOption = Annotated[
-    Path | None, typer.Option("--settings", help="JSON of the stage's settings; else the defaults.")
+    Path | None,
+    typer.Option("--settings", help="JSON file of the stage's settings; defaults without it."),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
 DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]
@@ -50,23 +52,23 @@ def launch(
     report: "Report | None" = None,
     **models: Path,
 ) -> "TrainingRun":
-    """Run a training stage with the number of processes that its settings ask for.
+    """Run a training stage with the number of processes in its settings.
 
     Args:
         stage: one of `training.stages.STAGES`.
-        frame: the stage's rows; those of an objective with `sides` carry the reference's
-            log-probabilities.
+        frame: the stage's rows; for an objective with `sides`, with the log-probabilities of the
+            reference.
         output: folder of the finished checkpoint.
-        settings: the stage's settings; `processes` above 1 or an `accelerate_config` launches that
-            many through `accelerate launch`.
-        seed: seed of everything random.
+        settings: the stage's settings. With `processes` above 1 or an `accelerate_config`, the
+            stage runs through `accelerate launch`.
+        seed: seed of all random numbers.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
-        models: the stage's models by parameter name (`Stage.start`, `Stage.models`).
+        models: the stage's model folders by parameter name (`Stage.start`, `Stage.models`).
 
     Raises:
         InputError: more processes than GPUs.
-        RuntimeError: a launched process failed; the message ends with the tail of its output.
+        RuntimeError: a launched process failed; the message ends with the last lines of its output.
     """
     if settings.processes == 1 and settings.accelerate_config is None:
         return STAGES[stage].load()(
@@ -81,7 +83,10 @@ def launch(
     (inputs / "settings.json").write_text(settings.model_dump_json(), encoding="utf-8")
     command = [sys.executable, "-m", "accelerate.commands.launch", *_launcher(settings)]
     command += ["--num_processes", str(settings.processes), "-m", STAGES[stage].module]
-    options = {STAGES[stage].rows: inputs / "rows.parquet", "settings": inputs / "settings.json"}
+    options: dict[str, object] = {
+        STAGES[stage].rows: inputs / "rows.parquet",
+        "settings": inputs / "settings.json",
+    }
     options |= models | {"output": output, "seed": seed, "dtype": dtype}
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
@@ -98,7 +103,7 @@ def run_command(main: Callable[..., None]) -> None:
 
 
 def read_settings(kind: type[S], file: Path | None) -> S:
-    """Read a stage's settings from JSON; without a file, take the defaults."""
+    """Read a stage's settings from a JSON file; without a file, use the defaults."""
     return kind() if file is None else kind.model_validate_json(file.read_text(encoding="utf-8"))
 
 
@@ -109,7 +114,7 @@ def print_report(step: int, total_steps: int, metrics: dict[str, float]) -> None
 
 
 def _require_gpus(settings: "TrainingSettings") -> None:
-    """Refuse more processes than GPUs, which would fail late; a CPU takes any number."""
+    """Refuse more processes than GPUs, which would fail late. A CPU allows any number."""
     import torch
 
     if not torch.cuda.is_available():
@@ -121,17 +126,17 @@ def _require_gpus(settings: "TrainingSettings") -> None:
     if torch.cuda.device_count() * machines < settings.processes:
         raise InputError(
             "too few GPUs for the training processes",
-            expected=f"processes: {settings.processes}, each with a GPU of its own",
-            found=f"{torch.cuda.device_count()} GPUs here, {machines} machines",
+            expected=f"processes: {settings.processes}, each with its own GPU",
+            found=f"{torch.cuda.device_count()} GPUs per machine, {machines} machines",
             remedy="lower processes in the stage's settings",
         )
 
 
 def _launcher(settings: "TrainingSettings") -> list[str]:
-    """Return the options of `accelerate launch` about devices."""
+    """Return the options of `accelerate launch` that select devices."""
     if settings.accelerate_config is not None:
         return ["--config_file", settings.accelerate_config]
-    # without a GPU, too: it then starts processes that talk through gloo, where --cpu needs MPI
+    # Also without a GPU: the processes then communicate through gloo, while --cpu would need MPI.
     devices = ["--multi_gpu", "--num_machines", "1", "--main_process_port", "0"]
     return [*devices, "--mixed_precision", "no", "--dynamo_backend", "no"]
 
@@ -139,7 +144,7 @@ def _launcher(settings: "TrainingSettings") -> list[str]:
 def _follow(command: list[str], report: "Report | None") -> None:
     """Run a command; pass its reports to `report` and its other lines to stderr.
 
-    An interruption or an error in `report` ends the command first.
+    If this process is interrupted or `report` fails, the command is ended first.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with subprocess.Popen(
@@ -148,10 +153,10 @@ def _follow(command: list[str], report: "Report | None") -> None:
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # a session of its own ends together with its workers
+        start_new_session=True,  # so that its workers can be ended together with it
     ) as process:
         try:
-            for line in process.stdout:
+            for line in cast(IO[str], process.stdout):
                 tail.append(line)
                 if report is not None and line.startswith('{"step":'):
                     logged = json.loads(line)

@@ -1,7 +1,7 @@
-"""Processes of a run: the end of those that it started, and the memory of its own between stages.
+"""Ending child processes, and freeing this process's memory between stages.
 
-vLLM's engine and accelerate's workers outlive the process that started them and keep its GPU.
-Imports no torch.
+The processes of vLLM's engine and of accelerate keep running, and keep their GPU, after the process
+that started them has ended. Imports no torch.
 """
 
 import gc
@@ -14,17 +14,17 @@ from contextlib import suppress
 
 POLL_S = 0.2
 END_S = 10.0
-"""Seconds between SIGTERM and SIGKILL. A child of a process that ignores SIGTERM ignores it too."""
+"""Seconds between SIGTERM and SIGKILL, for a process that ignores SIGTERM, or whose children do."""
 
 
 def end_processes(processes: Sequence[subprocess.Popen]) -> None:
-    """End the process group of each, by SIGTERM and after `END_S` by SIGKILL, and reap them."""
+    """End the process group of each process with SIGTERM, after `END_S` with SIGKILL; reap them."""
     _signal(processes, signal.SIGTERM)
     deadline = time.monotonic() + END_S
     while _signal(processes, 0) and time.monotonic() < deadline:
         time.sleep(POLL_S)
         for process in processes:
-            process.poll()  # a dead process counts until it is reaped
+            process.poll()  # a dead process exists until it is reaped
     _signal(processes, signal.SIGKILL)
     for process in processes:
         process.wait()
@@ -41,12 +41,12 @@ def _signal(processes: Sequence[subprocess.Popen], number: int) -> bool:
 
 
 def free_stage_memory() -> None:
-    """Free what a stage has left, and leave what remains out of later garbage collections.
+    """Free the memory of the last stage, and exclude the remaining objects from later collections.
 
-    accelerate and vLLM collect garbage several times per stage, to give a device its memory back.
-    Each time Python walks through every living object, and the modules of torch, transformers, TRL
-    and vLLM are so many that one walk takes most of a second. `gc.freeze` takes what is alive now,
-    modules above all, out of these walks; it is still freed when nothing refers to it. Call this
+    accelerate and vLLM collect garbage several times per stage, to free device memory. Each time
+    Python walks through every living object. The modules of torch, transformers, TRL and vLLM have
+    so many objects that one walk takes most of a second. `gc.freeze` excludes the objects that are
+    alive now, which are mostly modules; they are still freed when nothing refers to them. Call this
     between stages, when no model is loaded.
     """
     gc.collect()

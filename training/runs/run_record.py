@@ -1,7 +1,7 @@
-"""The record of a training run: metrics, dropped examples, counts, in files beside its checkpoint.
+"""The record of a training run: metrics, dropped examples and counts.
 
-The files are metrics.jsonl and run.json; a callback collects the metrics. Not here: training
-(`training.runs.trainer`).
+The checkpoint folder has it as metrics.jsonl and run.json; a callback collects the metrics. Not
+here: training (`training.runs.trainer`).
 """
 
 import json
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-METRICS = {"step": pl.Int32, "epoch": pl.Float64, "metric": pl.String, "value": pl.Float64}
-DROPPED = {"row_key": pl.String, "reason": pl.String, "evidence": pl.String}
+METRICS = pl.Schema(
+    {"step": pl.Int32, "epoch": pl.Float64, "metric": pl.String, "value": pl.Float64}
+)
+DROPPED = pl.Schema({"row_key": pl.String, "reason": pl.String, "evidence": pl.String})
 
 Report = Callable[[int, int, dict[str, float]], None]
 """Called at every logged step with the step, the number of steps and the metrics."""
@@ -34,40 +36,47 @@ class TrainingRun:
     steps: int
     """Optimiser steps."""
     elapsed_s: float
-    """Wall-clock seconds, from loading the model to the saved checkpoint; where a run was killed,
-    the seconds of its last attempt."""
+    """Wall-clock seconds from loading the model to the saved checkpoint; for a run that was killed
+    and resumed, the seconds of its last attempt."""
 
 
 class MetricsCallback(TrainerCallback):
-    """Collect every logged metric, write it as it comes, and pass it on; stop a diverged run."""
+    """Collect, write and report every logged metric; stop a run that diverges."""
 
     def __init__(self, file: Path, report: Report | None) -> None:
-        """Append rows to `file` and call `report`, both on the main process only."""
+        """Store the file that rows are appended to, and the report; the main process uses both."""
         self.file = file
         self.report = report
         self.rows: list[dict[str, Any]] = []
         self.resumed = False
 
-    def on_train_begin(self, args, state, control, **kwargs) -> None:  # noqa: D102
+    def on_train_begin(  # noqa: D102
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self.resumed = bool(state.log_history)
         for logged in state.log_history if state.is_world_process_zero else ():
-            self._keep(logged["step"], logged["epoch"], logged)  # by the attempt before this one
+            self._keep(int(logged["step"]), logged["epoch"], logged)  # logged by an earlier attempt
 
-    def on_step_end(self, args, state, control, **kwargs):  # noqa: D102
+    def on_step_end(  # noqa: D102
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
         if state.global_step >= state.max_steps:
-            control.should_log = True  # the last step, whatever logging_steps is
+            control.should_log = True  # also log the last step
         return control
 
-    def on_log(self, args, state, control, logs: Mapping[str, Any], **kwargs) -> None:  # noqa: D102
+    def on_log(  # noqa: D102
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        logs: Mapping[str, Any] = kwargs["logs"]
         if self.resumed and "train_runtime" in logs:
-            return  # totals, of the last attempt only
+            return  # these totals are of the last attempt only
         metrics = {k: float(v) for k, v in logs.items() if isinstance(v, int | float)}
         epoch = metrics.pop("epoch", state.epoch)
         for name in ("loss", "grad_norm"):
             if not math.isfinite(metrics.get(name, 0.0)):
                 raise FloatingPointError(
                     f"{name} is {metrics[name]} at step {state.global_step}: the run diverged;"
-                    " lower learning_rate or look at the data"
+                    " lower learning_rate or check the data"
                 )
         if not state.is_world_process_zero:
             return
@@ -87,7 +96,7 @@ class MetricsCallback(TrainerCallback):
 
 
 def read_run(folder: Path) -> TrainingRun:
-    """Read the record of a run from its checkpoint's folder."""
+    """Read the record of a run from its checkpoint folder."""
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     return TrainingRun(
         metrics=pl.read_ndjson(folder / "metrics.jsonl", schema=METRICS),
@@ -97,7 +106,7 @@ def read_run(folder: Path) -> TrainingRun:
 
 
 def write_run(run: TrainingRun, folder: Path) -> None:
-    """Write run.json; the callback has written the metrics already."""
+    """Write run.json; the callback has already written the metrics."""
     facts = {
         "examples": run.examples,
         "steps": run.steps,

@@ -1,11 +1,11 @@
-"""A training run with TRL: its arguments, the examples that fit, the finished checkpoint folder.
+"""A training run with TRL: shared arguments, examples that fit, the finished checkpoint folder.
 
-Every stage that trains goes through `train`. Not here: a stage's loss and its rows (the stage), the
+Every training stage uses `train`. Not here: the loss and the rows of a stage (its own module), the
 record of a run (`training.runs.run_record`).
 
-Deviation 1 from TRL's defaults: examples longer than `max_tokens` are dropped and named, never cut;
-a cut answer has no end of turn, and a cut prompt is another prompt. Deviation 2: batches hold
-examples of similar length (less padding), in an order that the seed fixes.
+Deviation 1 from TRL's defaults: examples longer than `max_tokens` are dropped and recorded, never
+cut. A cut answer has no end of turn, and a cut prompt is another prompt. Deviation 2: a batch
+contains examples of similar length (less padding), in an order that the seed decides.
 """
 
 import shutil
@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import datasets
 import polars as pl
@@ -38,25 +38,25 @@ from training.runs.step_checkpoints import KEPT, train_resumably
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 
-# TRL reports every trainer that it makes to the hub; a run here sends nothing to anybody.
+# TRL reports every new trainer to the hub. Runs here send no data to anyone.
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
 def build_trl_arguments(
     settings: TrainingSettings, output: Path, *, seed: int, dtype: str
 ) -> dict[str, Any]:
-    """Return the arguments that SFTConfig, RewardConfig, DPOConfig and others share.
+    """Build the arguments that SFTConfig, RewardConfig, DPOConfig and others share.
 
-    Weights are held in float32 whatever `dtype` says; bfloat16 is the compute type (autocast). At
-    learning rates near 5e-7 most updates of a bfloat16 weight would round to nothing.
+    Weights are float32 for every `dtype`; bfloat16 is only the compute type (autocast). At learning
+    rates near 5e-7 most updates of a bfloat16 weight would be rounded to zero.
 
     Raises:
-        InputError: the settings were made for another number of processes.
+        InputError: the settings are for another number of processes.
     """
     processes = PartialState(cpu=not torch.cuda.is_available()).num_processes
     if processes != settings.processes:
         raise InputError(
-            "the number of training processes does not fit the settings",
+            "the number of training processes differs from the settings",
             expected=f"processes: {settings.processes}",
             found=f"{processes} running",
             remedy=f"set processes to {processes}, or launch {settings.processes}",
@@ -71,11 +71,11 @@ def build_trl_arguments(
         "per_device_train_batch_size": settings.micro_batch_size,
         "gradient_accumulation_steps": settings.batch_size
         // (settings.micro_batch_size * processes),
-        # HF's "constant" schedule ignores the warm-up
+        # transformers' "constant" schedule ignores the warm-up
         "lr_scheduler_type": "constant_with_warmup" if schedule == "constant" else schedule,
         "warmup_steps": settings.warmup_ratio,  # below 1 it is a share of the steps
         "weight_decay": settings.weight_decay,
-        "max_length": None,  # longer examples are dropped before
+        "max_length": None,  # longer examples were dropped before
         "gradient_checkpointing": settings.gradient_checkpointing,
         "bf16": dtype == "bfloat16",
         "use_cpu": not torch.cuda.is_available(),
@@ -84,8 +84,8 @@ def build_trl_arguments(
         "remove_unused_columns": False,  # the sampler reads the column `length`
         "logging_steps": settings.logging_steps,
         "logging_first_step": True,
-        "logging_nan_inf_filter": False,  # a diverging loss must be seen
-        "save_strategy": "no",  # `StepCheckpoints` decides
+        "logging_nan_inf_filter": False,  # a diverging loss must be logged
+        "save_strategy": "no",  # `StepCheckpoints` requests them
         "save_total_limit": KEPT,
         "report_to": "none",
         "disable_tqdm": not sys.stderr.isatty(),
@@ -95,12 +95,12 @@ def build_trl_arguments(
 def keep_fitting(
     examples: pl.DataFrame, max_tokens: int, key: str
 ) -> tuple[datasets.Dataset, pl.DataFrame]:
-    """Split tokenised examples into a dataset of those that fit and a table of those that do not.
+    """Split tokenized examples into a dataset of those that fit and a table of dropped ones.
 
     Args:
         examples: columns `key`, `length` (tokens of the longest sequence) and token ids.
         max_tokens: longest example.
-        key: column that names an example.
+        key: column that identifies an example.
 
     Returns:
         The dataset, without `key`, and the dropped rows (`DROPPED`).
@@ -119,7 +119,7 @@ def keep_fitting(
         raise InputError(
             "there is nothing to train on",
             expected=f"examples of at most {max_tokens} tokens",
-            found=f"{examples.height} examples, none as short",
+            found=f"{examples.height} examples, none short enough",
             remedy="check the table, or raise max_tokens",
         )
     return datasets.Dataset(kept.to_arrow()), dropped.cast(DROPPED)
@@ -134,18 +134,20 @@ def train(
     started: float,
     report: Report | None,
 ) -> TrainingRun:
-    """Build a TRL trainer, run it, and put the finished checkpoint in its place.
+    """Build a TRL trainer, run it, and write the finished checkpoint folder.
 
-    The folder holds weights (safetensors), tokenizer, settings.json, metrics.jsonl and run.json.
-    Step checkpoints (`training.runs.step_checkpoints`) are kept beside it until then: a run that
-    was killed goes on from the last one if rows, settings, seed and starting weights are the same.
+    The folder contains weights (safetensors), tokenizer, settings.json, metrics.jsonl and run.json.
+    Until it is finished, step checkpoints (`training.runs.step_checkpoints`) are kept in a folder
+    next to it. A run that was killed resumes from the last one if rows, settings, seed and starting
+    weights are the same.
 
     Args:
-        build: makes the trainer, given the folder that is its `output_dir`, of step checkpoints. It
-            alone holds the model, so that its memory is free when this returns.
-        output: the checkpoint folder; replaced at the end, untouched by an interrupted run.
-        settings: written beside the weights.
-        dropped: examples that were left out (`DROPPED`).
+        build: makes the trainer; its argument is the folder of step checkpoints, which is the
+            trainer's `output_dir`. Only the trainer refers to the model, so that the model's memory
+            is free when this function returns.
+        output: the checkpoint folder; replaced at the end, unchanged by an interrupted run.
+        settings: written into the folder.
+        dropped: examples that are not trained on (`DROPPED`).
         started: `time.perf_counter()` when the stage began.
         report: called at every logged step.
     """
@@ -155,7 +157,7 @@ def train(
         output, main_process=state.is_main_process, wait=state.wait_for_everyone
     ) as folder:
         if not sys.stderr.isatty():
-            disable_progress_bar()  # of transformers, which draws one for every file
+            disable_progress_bar()  # transformers shows one per file
         callback = MetricsCallback(folder / "metrics.jsonl", report)
         trainer = build(steps)
         trainer.remove_callback(PrinterCallback)
@@ -166,7 +168,7 @@ def train(
         run = TrainingRun(
             metrics=pl.DataFrame(callback.rows, schema=METRICS),
             dropped=dropped,
-            examples=len(trainer.train_dataset),
+            examples=len(cast(datasets.Dataset, trainer.train_dataset)),
             steps=trainer.state.global_step,
             elapsed_s=time.perf_counter() - started,
         )

@@ -42,6 +42,13 @@ class SamplerSettings(Settings):
         return self.policy if self.share is None else f"step@{self.share:g}"
 
 
+class ResolvedSampler(SamplerSettings):
+    """A sampler whose temperature and top_p are known."""
+
+    temperature: float
+    top_p: float
+
+
 class SamplingSettings(Settings):
     """How vLLM samples responses."""
 
@@ -97,11 +104,11 @@ class SamplingSettings(Settings):
                 )
         return self
 
-    def resolve_samplers(self) -> tuple[SamplerSettings, ...]:
-        """List the samplers, none of them without a temperature or top_p."""
+    def resolve_samplers(self) -> tuple[ResolvedSampler, ...]:
+        """Return the samplers, each with its own temperature and top_p."""
         own = {"temperature": self.temperature, "top_p": self.top_p}
         return tuple(
-            one.model_copy(update=own | one.model_dump(include=set(own), exclude_none=True))
+            ResolvedSampler.model_validate(own | one.model_dump(exclude_none=True))
             for one in self.samplers or (SamplerSettings(n=self.n),)
         )
 
