@@ -29,7 +29,7 @@ from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
-from transforms.pairs.responses import Keys, sampling_id
+from transforms.pairs.responses import Keys, make_sampling_id
 from transforms.pairs.sampler_places import Draw
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
@@ -67,7 +67,7 @@ def run_stage(
         "bench",
         1,
         policy_id="bench",
-        sampling_id=sampling_id(settings.model_dump(), seed=0),
+        sampling_id=make_sampling_id(settings.model_dump(), seed=0),
         draws=[Draw(0, "current", 0, settings.n, settings.temperature, settings.top_p)],
         n=settings.n,
     )

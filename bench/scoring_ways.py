@@ -19,8 +19,8 @@ from training.models.rendering import load_tokenizer, tokenize_conversations
 from training.models.rewards import compute_rewards, load_reward_model
 from training.scoring import score
 from training.settings.scoring import ScoringSettings
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
-from transforms.pairs.responses import stamp
 
 N = 8
 """Responses per prompt."""
@@ -76,7 +76,7 @@ def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
             model,
             ScoringSettings(),
             dtype="float32",
-            commit=lambda chunk: lake.append("scores", stamp(chunk, **keys)),
+            commit=lambda chunk: lake.append("scores", add_keys(chunk, **keys)),
         )
         took = clocks.read()
         scores = lake.read("scores").select("prompt_id", "response_index", "reward").rows()

@@ -7,10 +7,10 @@ responses are desirable (`transforms.pairs.unpaired`). The loss is at `KTOSettin
 As in DPO, token ids and the reference's log-probabilities of them come with the rows
 (`training.reference_logps`): those of the response, and of the mismatched response from which the
 KL term z is estimated. TRL pairs
-them within a batch of a fixed order, so the rows are trained on in the order that they come in,
-which `mismatched` drew from the seed, and not by length. Deviation 1 from TRL: a row that does not
-fit is dropped after it was mismatched, so that the batches behind it begin elsewhere, and their z
-is over mismatched responses of two batches.
+them within a batch of a fixed order, so the rows are trained on in the order in which they are
+given (`add_mismatched` shuffles them by the seed), and not by length. Deviation 1 from TRL: a row
+that does not fit is dropped after it was mismatched. The batches behind it then begin elsewhere,
+and their z is over mismatched responses of two batches.
 """
 
 import time
@@ -39,7 +39,7 @@ from training.runs.launch import (
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.objectives import KTOSettings
-from transforms.pairs.unpaired import SIDES, mismatched
+from transforms.pairs.unpaired import SIDES, add_mismatched
 
 
 class TokenizedKTOTrainer(KTOTrainer):
@@ -65,7 +65,7 @@ def train_kto(
     """Train a policy on desirable and undesirable responses.
 
     Args:
-        responses: rows of `mismatched`, then of
+        responses: rows of `add_mismatched`, then of
             `training.reference_logps.add_reference_logps` for both completions, with the same
             start; label (bool) is among their columns.
         start: checkpoint folder whose weights training starts from.
@@ -130,7 +130,7 @@ def main(
     """Train a policy on desirable and undesirable responses with KTO."""
     rows, settings = pl.read_parquet(responses), read_settings(KTOSettings, settings_file)
     if reference is not None:
-        rows = mismatched(rows, settings.micro_batch_size, seed)
+        rows = add_mismatched(rows, settings.micro_batch_size, seed)
         rows = add_reference_logps(rows, start, reference, settings, dtype=dtype, sides=SIDES).pairs
     train_kto(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 

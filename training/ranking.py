@@ -28,7 +28,7 @@ from training.models.preference_forward import (
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-from transforms.pairs.tournaments import Outcomes, next_comparisons, rewards_of
+from transforms.pairs.tournaments import Outcomes, compute_rewards, plan_comparisons
 
 Compare = Callable[[Sequence[Comparison], Sequence[str]], Preferences]
 """Computes P(first over second) of comparisons; the second argument is their names, for errors."""
@@ -75,8 +75,8 @@ def rank(
         settings: method, batch_tokens (padded, per forward pass), chunk_prompts (per commit).
         dtype: dtype of the weights; the head computes in float32 all the same.
         commit: called with prompt_id, response_index, reward (a probability,
-            `transforms.pairs.tournaments.rewards_of`) for every chunk_prompts prompts; prompts in
-            the order of their first row, the responses of each by index.
+            `transforms.pairs.tournaments.compute_rewards`) for every chunk_prompts prompts; prompts
+            in the order of their first row, the responses of each by index.
         description: text of the progress bar.
 
     Raises:
@@ -163,7 +163,7 @@ def _compare_all(
         due = [
             (place, pair)
             for place, (_, _, answers) in enumerate(sets)
-            for pair in next_comparisons(settings.method, len(answers), outcomes[place])
+            for pair in plan_comparisons(settings.method, len(answers), outcomes[place])
         ]
         if not due:
             return outcomes, tokens
@@ -207,7 +207,7 @@ def _rewards(
         {
             "prompt_id": [prompt_id] * len(answers),
             "response_index": [answer["response_index"] for answer in answers],
-            "reward": rewards_of(settings.method, len(answers), outcomes),
+            "reward": compute_rewards(settings.method, len(answers), outcomes),
         },
         schema={"prompt_id": pl.String, "response_index": pl.Int32, "reward": pl.Float64},
     )

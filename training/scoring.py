@@ -33,7 +33,7 @@ from training.models.unscorable import (
 )
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import ScoringSettings
-from transforms.pairs.responses import as_responses
+from transforms.pairs.responses import convert_to_responses
 
 LOGGER = logging.getLogger(__name__)
 
@@ -146,7 +146,7 @@ def score_pairs(
         InputError: as in `score`.
     """
     chunks: list[pl.DataFrame] = []
-    score(as_responses(pairs), reward_model, settings, dtype=dtype, commit=chunks.append)
+    score(convert_to_responses(pairs), reward_model, settings, dtype=dtype, commit=chunks.append)
     rewards = (
         pl.concat([chunk["reward"] for chunk in chunks])
         if chunks

@@ -22,7 +22,7 @@ from transforms.lake.asset_names import iteration_name
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.reference_logps import ReferenceLogps
-from transforms.pairs.feedback.refresh import refresh_pairs
+from transforms.pairs.feedback.refresh import read_refresh_pairs
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
 from transforms.prompts import rows_by_split
 from transforms.settings.pairs import PairSettings
@@ -166,7 +166,7 @@ def _read_rows(
         rows = lake.read("demonstrations", tables["demonstrations"])
         return rows.select("row_key", "messages"), settings
     if "preference_labels" in tables:
-        rows = refresh_pairs(
+        rows = read_refresh_pairs(
             lake,
             experiment=row["experiment"],
             iteration=row["iteration"],

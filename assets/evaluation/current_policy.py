@@ -20,10 +20,10 @@ from transforms.benchmarks.policies import find_policy
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.formats import shorten_id
 from transforms.identity import digest_settings
+from transforms.lake.enforcement import add_keys
 from transforms.lake.records import checkpoints, promotions
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import SHARED
-from transforms.pairs import responses
 from transforms.prompts import rows_by_split
 
 CURRENT = "current"
@@ -73,7 +73,7 @@ def validation_answers(
     )
     drawn = answer(study, step, policy, prompts.filter(split="validation"), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
-    stamped = responses.stamp(drawn, **keys, evaluation_id=evaluation_id, iteration=0)
+    stamped = add_keys(drawn, **keys, evaluation_id=evaluation_id, iteration=0)
     rows = stamped.select(list(schema_of("evaluation_responses")))
     lake.overwrite("evaluation_responses", rows, experiment=CURRENT)
     return rows

@@ -11,13 +11,13 @@ from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from transforms.identity import digest_settings
 from transforms.lake.asset_names import BASELINES, iteration_asset
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import evaluation
-from transforms.pairs import responses
 from transforms.prompts import rows_by_split
 from transforms.sources.sample.gold import gold_reward
 
@@ -106,9 +106,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             if rows.is_empty():
                 step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
                 drawn = answer(study, step, policy, prompts, model)
-                rows = responses.stamp(drawn, **keys).select(
-                    list(schema_of("evaluation_responses"))
-                )
+                rows = add_keys(drawn, **keys).select(list(schema_of("evaluation_responses")))
                 step.lake.overwrite(
                     "evaluation_responses", rows, experiment=step.experiment, model=model
                 )
@@ -121,7 +119,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
                         "evaluation_responses", experiment=SHARED, model=other
                     )
                     summary.append(evaluation.contrast(rows, baseline))
-            result = responses.stamp(
+            result = add_keys(
                 pl.concat(summary), experiment=step.experiment, iteration=iterates.get(model, 0)
             ).select(list(schema_of("evaluation_results")))
             step.lake.overwrite(

@@ -11,10 +11,11 @@ from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from transforms.lake.asset_names import BASELINES, iteration_asset
+from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
 from transforms.measures import judged_responses
-from transforms.pairs import judgments, responses
+from transforms.pairs import judgments
 
 TABLE = judged_responses.TABLE
 
@@ -39,7 +40,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
         The judges are the reward, the gold reward, and every judge that compared their responses.
         """
-        verdicts = judgments.verdicts(step.lake)
+        verdicts = judgments.read_verdicts(step.lake)
         frames = []
         for model, iteration in iterates.items():
             mine = step.lake.read("evaluation_responses", experiment=step.experiment, model=model)
@@ -47,7 +48,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
                 other = step.lake.read("evaluation_responses", experiment=SHARED, model=baseline)
                 rows = judged_responses.compute_length_controlled_win_rates(mine, other, verdicts)
                 slice_ = {"experiment": step.experiment, "iteration": iteration}
-                frames.append(responses.stamp(rows, **slice_).select(list(schema_of(TABLE))))
+                frames.append(add_keys(rows, **slice_).select(list(schema_of(TABLE))))
         table = pl.concat(frames)
         version = step.lake.overwrite(TABLE, table, experiment=step.experiment)
         shown = table.filter(split="evaluation")

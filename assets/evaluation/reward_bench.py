@@ -20,9 +20,9 @@ from assets.reports import MOST_ROWS, report_asset
 from assets.study import Study
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import bench_results
-from transforms.lake.records import training_metrics
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import LABELLED_PAIRS
+from transforms.sources.intake.ledger import write_dropped_examples
 
 TABLE = "reward_bench_results"
 REPORT = "reward_bench"
@@ -84,7 +84,7 @@ def _measure(step: Step, ranker: Ranker) -> Made:
         pairs = read_bench_set(name, origin)
         rewards, without = ranker.pair_rewards(step, pairs)
         step.log.info(f"{name}: {pairs.height} pairs, {without.height} without a reward")
-        training_metrics.record_dropped(
+        write_dropped_examples(
             step.lake, without, asset=f"{step.asset}/{name}", experiment=step.experiment
         )
         labelled = LABELLED_PAIRS[name]

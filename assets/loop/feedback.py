@@ -22,11 +22,12 @@ from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.asset_names import iteration_asset
+from transforms.lake.enforcement import add_keys
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
-from transforms.pairs.feedback.queue import askable_pairs, choose_pairs
-from transforms.pairs.feedback.refresh import refresh_pairs
+from transforms.pairs.feedback.queue import choose_pairs, list_askable_pairs
+from transforms.pairs.feedback.refresh import read_refresh_pairs
 
 OLD_PAIRS = ("preference_pairs", "mixture_pairs")
 """Assets of the old pairs that a refresh mixes with the labels."""
@@ -149,17 +150,17 @@ def _write_queue(step: Step, chain: Chain) -> Made:
     """Choose the pairs that the oracle labels, by the rewards of the last reward model."""
     slice_, feedback = chain.slice(step), require_feedback(step.loop)
     ranker = find_ranker(step.study, step.loop, _last_model(chain, step.loop))
-    rows = responses.with_prompts(step.lake, **slice_)
+    rows = responses.read_with_prompts(step.lake, **slice_)
     rewards: list[pl.DataFrame] = []
     ranker.rank(step, rows, rewards.append)
-    pairs = askable_pairs(
+    pairs = list_askable_pairs(
         rows.join(
             pl.concat(rewards).select("prompt_id", "response_index", "reward"),
             on=["prompt_id", "response_index"],
         )
     )
     chosen = choose_pairs(pairs, feedback.labels, feedback.choice, step.seed)
-    queue = responses.stamp(
+    queue = add_keys(
         chosen,
         **slice_,
         reward_model=ranker.name,
@@ -175,7 +176,7 @@ def _refresh(step: Step, chain: Chain) -> Made:
     """Train the last reward model further on labels and old pairs, and measure the result."""
     feedback, settings = require_feedback(step.loop), step.study.recipe.resolve_refresh(step.loop)
     last = checkpoints.find_latest(step.lake, _last_model(chain, step.loop), step.experiment)
-    rows = refresh_pairs(
+    rows = read_refresh_pairs(
         step.lake,
         **chain.slice(step),
         oracle=feedback.oracle,

@@ -15,7 +15,7 @@ from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
 from transforms.lake.lake import Chunks
 from transforms.pairs import judgments
-from transforms.pairs.responses import as_responses
+from transforms.pairs.responses import convert_to_responses
 
 if TYPE_CHECKING:
     from training.judging.judge_ranker import RankingRun
@@ -55,8 +55,8 @@ def judge_pairs(step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataF
         verdicts.
     """
     chunks: list[pl.DataFrame] = []
-    rank_by_judge(step, as_responses(pairs), RankingSettings(), chunks.append)
-    return judgments.pair_shares(pl.concat(chunks))
+    rank_by_judge(step, convert_to_responses(pairs), RankingSettings(), chunks.append)
+    return judgments.split_pair_shares(pl.concat(chunks))
 
 
 def ask_judge(step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]:
@@ -75,7 +75,7 @@ def ask_judge(step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]
     description = describe_judge(settings, dtype=step.dtype)
     judgments.record_judge(lake, description)
     judge_id = str(description.item(0, "judge_id"))
-    missing = judgments.missing_comparisons(comparisons, judgments.answered(lake, judge_id))
+    missing = judgments.select_missing(comparisons, judgments.keep_answered(lake, judge_id))
     step.log.info(f"{step.asset}: {missing.height} of {comparisons.height} comparisons to judge")
     judge(
         missing,
@@ -115,7 +115,7 @@ def rank_by_judge(
         settings,
         ranking,
         dtype=step.dtype,
-        judged=judgments.answered(lake, judge_id(step.study)),
+        judged=judgments.keep_answered(lake, judge_id(step.study)),
         commit_judgments=Chunks(lake, "judgments"),
         commit=commit,
         description=step.asset,

@@ -14,10 +14,10 @@ from assets.materialize import Step
 from assets.study import Study
 from training.settings.feedback import FeedbackSettings
 from training.settings.loop import LoopSettings
+from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import schema_of
-from transforms.pairs.feedback.labels import gold_labels, judge_labels
-from transforms.pairs.feedback.waiting import require_labels
-from transforms.pairs.responses import stamp
+from transforms.pairs.feedback.labels import make_gold_labels, make_judge_labels
+from transforms.pairs.feedback.queue import require_labels
 from transforms.sources.sample.gold import gold_reward, gold_version
 
 
@@ -39,14 +39,14 @@ class Oracle:
 
 def label_by_gold(step: Step, queue: pl.DataFrame) -> pl.DataFrame:
     """Label pairs by their gold rewards."""
-    return gold_labels(queue, gold_reward, gold_version())
+    return make_gold_labels(queue, gold_reward, gold_version())
 
 
 def label_by_judge(step: Step, queue: pl.DataFrame) -> pl.DataFrame:
     """Label pairs by the verdicts of the recipe's judge."""
     comparisons = queue.select("prompt", "first", "second", comparison_id="pair_id")
     judge_id, judgments = ask_judge(step, comparisons)
-    return judge_labels(queue, judgments, judge_id)
+    return make_judge_labels(queue, judgments, judge_id)
 
 
 def read_labels_of_people(step: Step, queue: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +113,7 @@ def write_labels(
     labels = oracle.label(step, queue)
     if oracle.imported:
         return labels
-    stamped = stamp(labels, experiment=experiment, iteration=iteration)
+    stamped = add_keys(labels, experiment=experiment, iteration=iteration)
     rows = stamped.select(list(schema_of("preference_labels")))
     step.lake.overwrite(
         "preference_labels", rows, experiment=experiment, iteration=iteration, oracle=oracle.name

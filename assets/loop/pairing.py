@@ -16,12 +16,14 @@ from pydantic import ValidationError
 from training.settings.experiments import RESERVED
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_slice
 from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import materializations
 from transforms.lake.schemas.columns import SHARED
 from transforms.pairs import dpo_pairs, responses
+from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
 from transforms.settings.refusals import refusal
@@ -49,10 +51,10 @@ class Paired(NamedTuple):
 
 def write_pairs(lake: Lake, settings: PairSettings, source: Slice, target: Slice) -> Paired:
     """Pair the responses of a slice; write the pairs and the dropped prompts of it, or another."""
-    rows = responses.with_rewards(lake, **source)
-    penalty = dpo_pairs.length_penalty(rows, settings)
+    rows = responses.read_with_rewards(lake, **source)
+    penalty = resolve_length_penalty(rows, settings)
     kept, dropped = (
-        responses.stamp(part, **target) for part in dpo_pairs.make_pairs(rows, settings, penalty)
+        add_keys(part, **target) for part in dpo_pairs.make_pairs(rows, settings, penalty)
     )
     lake.overwrite("dropped_pairs", dropped, **target)
     return Paired(kept, dropped, penalty, lake.overwrite("dpo_pairs", kept, **target))

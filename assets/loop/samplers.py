@@ -41,7 +41,7 @@ def engines(step: Step, chain: Chain) -> list[Engine]:
     """
     sampling = step.loop.sampling
     named = sampling.resolve_samplers()
-    draws = sampler_places.number(
+    draws = sampler_places.number_samplers(
         [
             {"policy": one.policy_name, **one.model_dump(include=set(responses.SAMPLER_KEYS))}
             for one in named
@@ -64,7 +64,7 @@ def engines(step: Step, chain: Chain) -> list[Engine]:
         keys = responses.Keys(
             **chain.slice(step),
             policy_id=policy.checkpoint_id,
-            sampling_id=responses.sampling_id(
+            sampling_id=responses.make_sampling_id(
                 sampling.model_dump(), seed, drawn if sampling.samplers else ()
             ),
             draws=drawn,

@@ -22,11 +22,12 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.formats import shorten_id
 from transforms.identity import digest_settings
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Chunks
 from transforms.lake.locks import lock_slice
 from transforms.lake.records import materializations
 from transforms.pairs import responses
-from transforms.pairs.adaptive import stops
+from transforms.pairs.adaptive import find_stops
 from transforms.pairs.reuse import adopt_responses
 
 STOPS = "sampling_stops"
@@ -52,10 +53,10 @@ def sample_at_once(step: Step, chain: Chain) -> dict[str, Any]:
     """Sample all n responses of every prompt, with one engine per policy."""
     drawn = engines(step, chain)
     keys = [engine.keys for engine in drawn]
-    missing = responses.missing_prompts(step.lake, keys, chain.splits)
+    missing = responses.find_missing_prompts(step.lake, keys, chain.splits)
     adopted = _reuse(step, keys, missing)
     if adopted:
-        missing = responses.missing_prompts(step.lake, keys, chain.splits)
+        missing = responses.find_missing_prompts(step.lake, keys, chain.splits)
     return {
         "prompts_sampled": max(prompts.height for prompts in missing),
         **adopted,
@@ -106,12 +107,12 @@ def sample_in_rounds(step: Step, chain: Chain) -> dict[str, Any]:
                     draws=[draws._replace(first_index=first, n=size)],
                 ),
             )
-            due = responses.due_prompts(step.lake, engine.keys, chain.splits, stopped)
+            due = responses.find_due_prompts(step.lake, engine.keys, chain.splits, stopped)
             found.append(_run(step, [engine], [due]))
             score_missing(step, ranker, slice_)
-            rows = responses.with_rewards(step.lake, **slice_)
-            stopped = stops(rows, sampling.adaptive, step.loop.pairs, sampling.n)
-    stamped = responses.stamp(stopped, **slice_, sampling_id=sampling_id)
+            rows = responses.read_with_rewards(step.lake, **slice_)
+            stopped = find_stops(rows, sampling.adaptive, step.loop.pairs, sampling.n)
+    stamped = add_keys(stopped, **slice_, sampling_id=sampling_id)
     step.lake.overwrite(STOPS, stamped, **slice_)
     tokens = sum(run.get("response_tokens", 0) for run in found)
     return {

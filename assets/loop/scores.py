@@ -9,6 +9,7 @@ from typing import Any
 
 from assets.loop.ranking.ranker import Ranker
 from assets.materialize import Step
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Chunks
 from transforms.pairs import responses
 from transforms.pairs.reuse import adopt_scores
@@ -22,10 +23,10 @@ def score_missing(step: Step, ranker: Ranker, slice_: dict[str, Any]) -> dict[st
     """
     columns = ranker.columns(step)
     keys = (columns["ranker_id"], columns["ranking_id"])
-    missing = responses.unscored(step.lake, *keys, **slice_)
+    missing = responses.find_unscored(step.lake, *keys, **slice_)
     adopted = describe_reuse(step, adopt_scores(step.lake, *keys, missing, **slice_))
     if adopted:
-        missing = responses.unscored(step.lake, *keys, **slice_)
+        missing = responses.find_unscored(step.lake, *keys, **slice_)
     step.log.info(f"{step.asset}: {missing.height} responses to score")
     metadata = {"responses_scored": missing.height, "ranker": ranker.name, **adopted}
     if missing.height:
@@ -34,7 +35,7 @@ def score_missing(step: Step, ranker: Ranker, slice_: dict[str, Any]) -> dict[st
             step,
             missing,
             lambda rewards: commit(
-                responses.stamp(responses.with_origin(rewards, missing), **columns, **slice_)
+                add_keys(responses.add_origin(rewards, missing), **columns, **slice_)
             ),
         )
     return metadata

@@ -14,11 +14,13 @@ from training.models.checkpoint import require_model
 from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES
 from transforms.errors import InputError
-from transforms.lake.records import checkpoints, training_metrics
+from transforms.lake.enforcement import add_keys
+from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.objectives import OBJECTIVES
-from transforms.views.plots.training import training_curves
+from transforms.sources.intake.ledger import write_dropped_examples
+from transforms.views.plots.training import select_last_values, training_curves
 
 
 def train(
@@ -72,10 +74,10 @@ def train(
         **{name: model.path for name, model in taken.items()},
     )
     slice_ = {"asset": step.asset, "experiment": step.experiment}
-    metrics = training_metrics.in_slice(run.metrics, iteration=iteration, **slice_)
+    metrics = add_keys(run.metrics, iteration=iteration, **slice_)
     step.lake.overwrite("training_metrics", metrics, **slice_)
     dropped = run.dropped if unusable is None else pl.concat([unusable, run.dropped])
-    training_metrics.record_dropped(step.lake, dropped, **slice_)
+    write_dropped_examples(step.lake, dropped, **slice_)
     facts = {
         "kind": STAGES[stage].kind,
         "parent_id": start.checkpoint_id,
@@ -95,7 +97,7 @@ def train(
             "optimiser_steps": run.steps,
             "training_s": run.elapsed_s,
             "training_curves": picture(training_curves(metrics), "training curves"),
-            "last_metrics": table_preview(training_metrics.last_step(metrics), 20),
+            "last_metrics": table_preview(select_last_values(metrics), 20),
         },
     )
 

@@ -23,7 +23,7 @@ import typer
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate
-from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrated_penalty
+from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrate_penalty
 from transforms.views.plots.length_bias import draw_length_bias
 
 DATA = Path(
@@ -94,7 +94,7 @@ def summary_of(samples: pl.DataFrame, unit: LengthUnit) -> dict[str, float]:
 
 def penalised(samples: pl.DataFrame, unit: LengthUnit) -> pl.DataFrame:
     """Take the calibrated penalty off the rewards."""
-    penalty = calibrated_penalty(samples, unit)
+    penalty = calibrate_penalty(samples, unit)
     return samples.with_columns(reward=pl.col("reward") - penalty * pl.col(f"response_{unit}"))
 
 

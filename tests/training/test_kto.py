@@ -8,7 +8,7 @@ from training.models.checkpoint import hash_checkpoint
 from training.reference_logps import add_reference_logps
 from training.settings.objectives import KTOSettings
 from transforms.errors import InputError
-from transforms.pairs.unpaired import SIDES, mismatched
+from transforms.pairs.unpaired import SIDES, add_mismatched
 
 SETTINGS = KTOSettings(
     learning_rate=1e-3,
@@ -35,7 +35,7 @@ def responses(preference_pairs) -> pl.DataFrame:
 
 
 def with_logps(rows, start, reference, settings=SETTINGS):
-    rows = mismatched(rows, settings.micro_batch_size, 0)
+    rows = add_mismatched(rows, settings.micro_batch_size, 0)
     return add_reference_logps(rows, start, reference, settings, dtype="float32", sides=SIDES).pairs
 
 
@@ -91,4 +91,4 @@ def test_a_long_row_is_dropped_by_name(tiny_policy, responses, tmp_path):
 
 def test_rows_without_log_probabilities_are_refused(tiny_policy, responses, tmp_path):
     with pytest.raises(InputError, match="carry no log-probabilities"):
-        run(mismatched(responses, 16, 0), tiny_policy, tmp_path / "kto")
+        run(add_mismatched(responses, 16, 0), tiny_policy, tmp_path / "kto")

@@ -22,7 +22,7 @@ from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings,
 from training.settings.sampling import SamplingSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
 from training.sft import train_sft
-from transforms.pairs.unpaired import SIDES, mismatched
+from transforms.pairs.unpaired import SIDES, add_mismatched
 
 SHARED = {
     "learning_rate": 1e-2,
@@ -167,7 +167,7 @@ def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp
     elif stage == "kto":
         settings, function = KTOSettings(**SHARED), train_kto
         rows = preference_pairs.with_columns(label=pl.int_range(pl.len()) % 2 == 0)
-        rows = mismatched(rows.rename({"chosen": "completion"}), settings.micro_batch_size, 0)
+        rows = add_mismatched(rows.rename({"chosen": "completion"}), settings.micro_batch_size, 0)
         rows = add_reference_logps(
             rows, tiny_policy, other_policy, settings, dtype="float32", sides=SIDES
         ).pairs

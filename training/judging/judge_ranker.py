@@ -17,7 +17,12 @@ from training.judging.rubrics import Judge
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-from transforms.pairs.judgments import missing_comparisons, outcomes, round_robin, win_shares
+from transforms.pairs.judgments import (
+    combine_verdicts,
+    compute_win_shares,
+    make_round_robin,
+    select_missing,
+)
 
 VERDICTS = ["comparison_id", "a_is", "verdict"]
 
@@ -51,8 +56,8 @@ def judge_responses(
         ranking: chunk_prompts, and method, which is `round_robin` here.
         dtype: dtype of the weights of a model that runs here.
         judged: comparison_id, a_is, verdict that this judge has given before
-            (`transforms.pairs.judgments.answered`); they are not asked for again, and no engine
-            starts where nothing else is.
+            (`transforms.pairs.judgments.keep_answered`); they are not asked for again. No engine
+            starts if nothing else is to be asked.
         commit_judgments: as `commit` of `judge`.
         commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The
             reward is the mean win share of the response's meetings with the prompt's others, in
@@ -79,9 +84,9 @@ def judge_responses(
         opened: Judge | None = None
         for portion in prompts.iter_slices(ranking.chunk_prompts):
             chunk = responses.join(portion, on="prompt_id", how="semi", maintain_order="left")
-            meetings, comparisons = round_robin(chunk)
+            meetings, comparisons = make_round_robin(chunk)
             known = judged.select(VERDICTS).join(comparisons, on="comparison_id", how="semi")
-            missing = missing_comparisons(comparisons, known)
+            missing = select_missing(comparisons, known)
             new = [known]
 
             def keep(rows: pl.DataFrame, new: list[pl.DataFrame] = new) -> None:
@@ -94,7 +99,7 @@ def judge_responses(
                 asked += run.comparisons
                 unparseable += run.unparseable
                 unanswered += run.unanswered
-            shares = win_shares(meetings, outcomes(pl.concat(new)))
+            shares = compute_win_shares(meetings, combine_verdicts(pl.concat(new)))
             rewards = chunk.select("prompt_id", pl.col("response_index").cast(pl.Int32)).join(
                 shares.with_columns(pl.col("response_index").cast(pl.Int32)),
                 on=["prompt_id", "response_index"],

@@ -14,6 +14,16 @@ Slice = Mapping[str, str | int]
 """Column values that all rows of a slice have in common; empty for the whole table."""
 
 
+def add_keys(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
+    """Add constant key columns; `iteration` is Int32 everywhere."""
+    return rows.with_columns(
+        **{
+            name: pl.lit(value, dtype=pl.Int32 if isinstance(value, int) else pl.String)
+            for name, value in keys.items()
+        }
+    )
+
+
 def enforce_slice(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
     """Return the rows of a slice with the table's columns in order, or refuse them.
 

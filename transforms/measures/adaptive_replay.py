@@ -11,8 +11,8 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.measures.slice_diff import count_pair_changes
-from transforms.pairs.adaptive import stops
-from transforms.pairs.dpo_pairs import length_penalty, make_pairs
+from transforms.pairs.adaptive import find_stops
+from transforms.pairs.length_penalty import make_pairs, resolve_length_penalty
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 
@@ -32,7 +32,7 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
 
     Raises:
         InputError: the responses are from several samplers, so the first ones differ from the
-            rest; n is not a multiple of the round; or an error of `stops`.
+            rest; n is not a multiple of the round; or an error of `find_stops`.
     """
     n = cast(int, responses["response_index"].max()) + 1
     samplers = responses["sampler"].n_unique()
@@ -43,14 +43,15 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
             found=f"{samplers} samplers, n = {n}, round = {rule.round}",
             remedy="name an experiment without samplers, or another round",
         )
-    stopped = stops(responses, rule, pairs, n)
+    stopped = find_stops(responses, rule, pairs, n)
     kept = (
         responses.join(stopped.select("prompt_id", most="responses"), on="prompt_id")
         .filter(pl.col("response_index") < pl.col("most"))
         .drop("most")
     )
     fixed, adaptive = (
-        make_pairs(rows, pairs, length_penalty(rows, pairs))[0] for rows in (responses, kept)
+        make_pairs(rows, pairs, resolve_length_penalty(rows, pairs))[0]
+        for rows in (responses, kept)
     )
     iteration = responses["iteration"][0]
     numbered = (

@@ -18,7 +18,7 @@ from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.measures.clustered import higher
 from transforms.measures.evaluation import GROUP
 from transforms.measures.length_control import estimate_win_rates
-from transforms.pairs.judgments import outcomes
+from transforms.pairs.judgments import combine_verdicts
 
 TABLE = "length_controlled_win_rates"
 
@@ -87,7 +87,7 @@ def _add_preferences(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFra
     )
     share = pl.col("first_share")
     joined = named.join(
-        outcomes(judgments), on="comparison_id", how="left", maintain_order="left"
+        combine_verdicts(judgments), on="comparison_id", how="left", maintain_order="left"
     ).with_columns(
         preference=pl.when(pl.col("response") < pl.col("response_other"))
         .then(share)

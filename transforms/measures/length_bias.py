@@ -17,8 +17,8 @@ import polars as pl
 
 from transforms.lake.schemas import schema_of
 from transforms.measures.clustered import error_of_ratio
-from transforms.pairs.finite_rewards import require_finite_rewards
-from transforms.pairs.length_penalty import UNITS, LengthUnit, length_products
+from transforms.pairs.length_penalty import UNITS, LengthUnit, sum_length_products
+from transforms.pairs.ranked_responses import require_finite_rewards
 
 KEYS = ["experiment", "iteration", "prompt_id", "response_index"]
 GROUP = ["experiment", "iteration", "ranker", "ranker_id", "split", "prompt_id"]
@@ -94,7 +94,7 @@ class LengthSlope(NamedTuple):
 def estimate_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlope | None:
     """Regress reward on length within prompts; None if no prompt has responses of two lengths.
 
-    The value equals `transforms.pairs.length_penalty.calibrated_penalty`.
+    The value equals `transforms.pairs.length_penalty.calibrate_penalty`.
 
     Args:
         responses: prompt_id, response_<unit>, reward; one row per response.
@@ -103,7 +103,7 @@ def estimate_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlope | N
     Raises:
         InputError: a reward is null, NaN or infinite.
     """
-    products = length_products(responses, unit)
+    products = sum_length_products(responses, unit)
     if products.is_empty():
         return None
     reward, length = pl.col("reward_by_length"), pl.col("length_by_length")

@@ -7,11 +7,11 @@ Lives here: the rule, over the scored responses so far. Not here: drawing round 
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.pairs.dpo_pairs import ranked
+from transforms.pairs.ranked_responses import rank_responses
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 
-def stops(
+def find_stops(
     responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings, n: int
 ) -> pl.DataFrame:
     """Say for each prompt when it is settled, given the responses so far.
@@ -39,7 +39,7 @@ def stops(
             found="calibrated",
             remedy="set the number that a length study or an earlier iteration has found",
         )
-    usable = ranked(responses, pairs, pairs.length_penalty)
+    usable = rank_responses(responses, pairs, pairs.length_penalty)
     of_round = pl.col("response_index") // rule.round
     every = responses.select("prompt_id", round=of_round).unique()
     extremes = usable.group_by("prompt_id", round=of_round).agg(

@@ -6,11 +6,11 @@ of pairs (`transforms.pairs.dpo_pairs`), so that the best of n is a pair's chose
 
 import polars as pl
 
-from transforms.pairs.dpo_pairs import as_turn, ranked
+from transforms.pairs.ranked_responses import assistant_turn, rank_responses
 from transforms.settings.pairs import PairSettings
 
 
-def best_of_n(
+def select_best_of_n(
     responses: pl.DataFrame, settings: PairSettings, penalty: float
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Take the response of highest penalised reward of every prompt, the first of its equals.
@@ -27,14 +27,14 @@ def best_of_n(
     Raises:
         InputError: a reward is NaN or infinite.
     """
-    best = ranked(responses, settings, penalty).unique(
+    best = rank_responses(responses, settings, penalty).unique(
         "prompt_id", keep="first", maintain_order=True
     )
     mute = responses.join(best, on="prompt_id", how="anti").group_by("prompt_id").len().sort(
         "prompt_id"
     )  # fmt: skip
     return (
-        best.select("prompt_id", "prompt", completion=as_turn("response")),
+        best.select("prompt_id", "prompt", completion=assistant_turn("response")),
         mute.select(
             row_key="prompt_id",
             reason=pl.lit("no_usable_response"),

@@ -12,34 +12,10 @@ reward.
 import polars as pl
 
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import LOOP_SLICE, MESSAGES
-from transforms.pairs.finite_rewards import require_finite_rewards
-from transforms.pairs.length_penalty import calibrated_penalty
+from transforms.lake.schemas.columns import LOOP_SLICE
 from transforms.pairs.pair_rules import RULES
+from transforms.pairs.ranked_responses import assistant_turn, rank_responses
 from transforms.settings.pairs import PairSettings
-
-
-def length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:
-    """Resolve lambda of eq. 8, reward units a unit of length: the settings' number, or calibrated.
-
-    A calibrated one is measured on the responses that are about to be paired, not on those of a
-    length study of pi_0. In an online loop every iteration samples from another policy, and the
-    slope of a reward on length moves with it: at the lambda of pi_0, the pairs of a later iteration
-    would favour length again, or its opposite, and the drift adds up. It also moves with the reward
-    model, which an experiment may choose. The price: lambda differs between iterations, so that
-    penalised rewards can be compared within one alone; the rewards are stored beside them.
-
-    Args:
-        responses: those of `make_pairs`.
-        settings: the penalty, its unit, which responses are usable.
-
-    Raises:
-        InputError: a calibrated penalty is asked for, and a reward is not finite or no prompt has
-            usable responses of two lengths.
-    """
-    if settings.length_penalty == "calibrated":
-        return calibrated_penalty(_usable(responses, settings), settings.length_unit)
-    return settings.length_penalty
 
 
 def make_pairs(
@@ -54,7 +30,7 @@ def make_pairs(
         responses: prompt_id, response_index, response, response_tokens, response_chars,
             finish_reason, reward, prompt (messages); one row per response.
         settings: rule, unit of length, smallest margin.
-        penalty: lambda of eq. 8, reward units a unit of length, from `length_penalty`.
+        penalty: lambda of eq. 8, reward units a unit of length, from `resolve_length_penalty`.
 
     Returns:
         `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, by prompt_id (and
@@ -66,7 +42,7 @@ def make_pairs(
         InputError: a reward is NaN or infinite. A null one is a response that a judge gave no
             verdict on: it is not usable.
     """
-    order = ranked(responses, settings, penalty).with_columns(
+    order = rank_responses(responses, settings, penalty).with_columns(
         place=pl.int_range(pl.len()).over("prompt_id"), usable=pl.len().over("prompt_id")
     )
     candidates = RULES[settings.rule](order)
@@ -98,38 +74,11 @@ def make_pairs(
         .with_columns(reason=pl.col("reason").fill_null("too_few_responses"))
     )
     named = kept.join(prompts, on="prompt_id", maintain_order="left", validate="m:1").with_columns(
-        chosen=as_turn("chosen_response"),
-        rejected=as_turn("rejected_response"),
+        chosen=assistant_turn("chosen_response"),
+        rejected=assistant_turn("rejected_response"),
         rule=pl.lit(settings.rule),
     )
     return (
         named.select(name for name in schema_of("dpo_pairs") if name not in LOOP_SLICE),
         dropped.select(name for name in schema_of("dropped_pairs") if name not in LOOP_SLICE),
     )
-
-
-def ranked(responses: pl.DataFrame, settings: PairSettings, penalty: float) -> pl.DataFrame:
-    """Order each prompt's usable responses, best first; adds penalised_reward.
-
-    Raises:
-        InputError: a reward is NaN or infinite.
-    """
-    require_finite_rewards(responses.filter(pl.col("reward").is_not_null()))
-    penalised = pl.col("reward") - penalty * pl.col(f"response_{settings.length_unit}")
-    return (
-        _usable(responses, settings)
-        .with_columns(penalised_reward=penalised)
-        .sort("prompt_id", "penalised_reward", "response_index", descending=[False, True, False])
-    )
-
-
-def _usable(responses: pl.DataFrame, settings: PairSettings) -> pl.DataFrame:
-    """Leave out responses without a reward, and truncated ones where the settings say so."""
-    ranked = responses.filter(pl.col("reward").is_not_null())
-    return ranked.filter(pl.col("finish_reason") != "length") if settings.drop_truncated else ranked
-
-
-def as_turn(response: str) -> pl.Expr:
-    """Write a response's text as the assistant's turn: a list of one message."""
-    turn = pl.struct(role=pl.lit("assistant"), content=pl.col(response))
-    return pl.concat_list(turn).cast(MESSAGES)

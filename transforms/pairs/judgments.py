@@ -30,7 +30,7 @@ class RoundRobin(NamedTuple):
     """comparison_id, prompt, first, second (texts); distinct."""
 
 
-def round_robin(responses: pl.DataFrame) -> RoundRobin:
+def make_round_robin(responses: pl.DataFrame) -> RoundRobin:
     """Let every two responses of a prompt meet.
 
     Args:
@@ -64,7 +64,7 @@ def round_robin(responses: pl.DataFrame) -> RoundRobin:
     )
 
 
-def outcomes(judgments: pl.DataFrame) -> pl.DataFrame:
+def combine_verdicts(judgments: pl.DataFrame) -> pl.DataFrame:
     """Combine the verdicts of both orders, comparison by comparison.
 
     Args:
@@ -91,14 +91,14 @@ def outcomes(judgments: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
+def compute_win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
     """Give each response the mean share that it won of its meetings with a verdict.
 
     A win is 1, a tie 0.5, a loss 0; equal texts tie. Meetings without a verdict are left out.
 
     Args:
         meetings: of a `RoundRobin`.
-        decided: `outcomes`.
+        decided: `combine_verdicts`.
 
     Returns:
         prompt_id, response_index, reward (null without any verdict), undecided (meetings left out).
@@ -123,7 +123,7 @@ def win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def pair_shares(shares: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def split_pair_shares(shares: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Read the shares of labelled pairs that were judged as responses.
 
     Args:
@@ -148,7 +148,7 @@ def record_judge(lake: Lake, judge: pl.DataFrame) -> None:
     lake.overwrite("judges", judge, judge_id=judge.item(0, "judge_id"))
 
 
-def answered(lake: Lake, judge_id: str) -> pl.DataFrame:
+def keep_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
     """Read what a judge has answered, to ask only for the rest.
 
     Comparisons of which an order has no answer are removed, in one commit: a time-out is no
@@ -172,7 +172,7 @@ def answered(lake: Lake, judge_id: str) -> pl.DataFrame:
     return rows.select(columns).collect()
 
 
-def verdicts(lake: Lake) -> pl.DataFrame:
+def read_verdicts(lake: Lake) -> pl.DataFrame:
     """Read what all judges have said: judge_id, comparison_id, a_is, verdict; removes nothing."""
     columns = ["judge_id", "comparison_id", "a_is", "verdict"]
     if not lake.exists("judgments"):
@@ -180,6 +180,6 @@ def verdicts(lake: Lake) -> pl.DataFrame:
     return lake.scan("judgments").select(columns).sort(columns[:3]).collect()
 
 
-def missing_comparisons(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
+def select_missing(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
     """Keep the comparisons that have no judgment, in their order."""
     return comparisons.join(judgments, on="comparison_id", how="anti", maintain_order="left")

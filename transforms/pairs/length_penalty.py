@@ -20,7 +20,8 @@ from typing import Literal
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.pairs.finite_rewards import require_finite_rewards
+from transforms.pairs.ranked_responses import require_finite_rewards, select_usable
+from transforms.settings.pairs import PairSettings
 
 LengthUnit = Literal["chars", "tokens"]
 
@@ -28,7 +29,30 @@ UNITS: tuple[LengthUnit, ...] = ("chars", "tokens")
 """Units of length, as the columns response_<unit> have them."""
 
 
-def calibrated_penalty(responses: pl.DataFrame, unit: LengthUnit) -> float:
+def resolve_length_penalty(responses: pl.DataFrame, settings: PairSettings) -> float:
+    """Resolve lambda of eq. 8, reward units a unit of length: the settings' number, or calibrated.
+
+    A calibrated one is measured on the responses that are about to be paired, not on those of a
+    length study of pi_0. In an online loop every iteration samples from another policy, and the
+    slope of a reward on length moves with it: at the lambda of pi_0, the pairs of a later iteration
+    would favour length again, or its opposite, and the drift adds up. It also moves with the reward
+    model, which an experiment may choose. The price: lambda differs between iterations, so that
+    penalised rewards can be compared within one alone; the rewards are stored beside them.
+
+    Args:
+        responses: those of `make_pairs`.
+        settings: the penalty, its unit, which responses are usable.
+
+    Raises:
+        InputError: a calibrated penalty is asked for, and a reward is not finite or no prompt has
+            usable responses of two lengths.
+    """
+    if settings.length_penalty == "calibrated":
+        return calibrate_penalty(select_usable(responses, settings), settings.length_unit)
+    return settings.length_penalty
+
+
+def calibrate_penalty(responses: pl.DataFrame, unit: LengthUnit) -> float:
     """Find the penalty with which the penalised reward has no slope on length within prompts.
 
     Args:
@@ -41,7 +65,7 @@ def calibrated_penalty(responses: pl.DataFrame, unit: LengthUnit) -> float:
     Raises:
         InputError: a reward is null, NaN or infinite, or no prompt has responses of two lengths.
     """
-    products = length_products(responses, unit)
+    products = sum_length_products(responses, unit)
     if products.is_empty():
         raise InputError(
             "a length penalty cannot be calibrated",
@@ -53,7 +77,7 @@ def calibrated_penalty(responses: pl.DataFrame, unit: LengthUnit) -> float:
     return products["reward_by_length"].sum() / products["length_by_length"].sum()
 
 
-def length_products(responses: pl.DataFrame, unit: LengthUnit) -> pl.DataFrame:
+def sum_length_products(responses: pl.DataFrame, unit: LengthUnit) -> pl.DataFrame:
     """Sum the products of reward and length within each prompt whose responses differ in length.
 
     Returns:

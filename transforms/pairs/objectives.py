@@ -15,9 +15,14 @@ import polars as pl
 from transforms.lake.lake import Lake
 from transforms.lake.records import reference_logps
 from transforms.pairs import unpaired
-from transforms.pairs.best_of_n import best_of_n
-from transforms.pairs.dpo_pairs import length_penalty
-from transforms.pairs.responses import NEWEST, pairs_between, prompts_of, with_rewards
+from transforms.pairs.best_of_n import select_best_of_n
+from transforms.pairs.length_penalty import resolve_length_penalty
+from transforms.pairs.responses import (
+    NEWEST,
+    read_pairs_between,
+    read_prompts_of_splits,
+    read_with_rewards,
+)
 from transforms.prompts.rows_by_split import list_iteration_splits
 from transforms.settings.pairs import PairSettings
 
@@ -96,7 +101,7 @@ class Objective:
 
 def read_pairs(lake: Lake, part: TrainedPart) -> Rows:
     """Read pairs: prompt_id, prompt, chosen, rejected."""
-    found = pairs_between(
+    found = read_pairs_between(
         lake,
         part.versions.get("dpo_pairs"),
         experiment=part.experiment,
@@ -106,12 +111,12 @@ def read_pairs(lake: Lake, part: TrainedPart) -> Rows:
     return found, NONE_DROPPED
 
 
-def read_desirable_or_not(lake: Lake, part: TrainedPart) -> Rows:
+def read_labelled_responses(lake: Lake, part: TrainedPart) -> Rows:
     """Read responses with a verdict each: prompt_id, prompt, completion, label."""
     return _choose(
         lake,
         part,
-        lambda rows, penalty: unpaired.desirable_or_not(
+        lambda rows, penalty: unpaired.label_responses(
             rows, part.pairs, penalty, part.settings.rule
         ),
     )
@@ -119,7 +124,7 @@ def read_desirable_or_not(lake: Lake, part: TrainedPart) -> Rows:
 
 def read_best_of_n(lake: Lake, part: TrainedPart) -> Rows:
     """Read the best response of every prompt: prompt_id, prompt, completion."""
-    return _choose(lake, part, lambda rows, penalty: best_of_n(rows, part.pairs, penalty))
+    return _choose(lake, part, lambda rows, penalty: select_best_of_n(rows, part.pairs, penalty))
 
 
 def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
@@ -127,7 +132,7 @@ def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
     splits = part.splits or list_iteration_splits(
         lake.read("prompt_splits", part.versions.get("prompt_splits"))
     )
-    return prompts_of(lake, splits, part.versions), NONE_DROPPED
+    return read_prompts_of_splits(lake, splits, part.versions), NONE_DROPPED
 
 
 def _choose(lake: Lake, part: TrainedPart, choose: Callable[[pl.DataFrame, float], Rows]) -> Rows:
@@ -135,8 +140,8 @@ def _choose(lake: Lake, part: TrainedPart, choose: Callable[[pl.DataFrame, float
     chosen = []
     for iteration in part.iterations:
         slice_ = {"experiment": part.experiment, "iteration": iteration}
-        responses = with_rewards(lake, part.versions, **slice_)
-        chosen.append(choose(responses, length_penalty(responses, part.pairs)))
+        responses = read_with_rewards(lake, part.versions, **slice_)
+        chosen.append(choose(responses, resolve_length_penalty(responses, part.pairs)))
     kept, dropped = zip(*chosen, strict=True)
     return pl.concat(kept), pl.concat(dropped)
 
@@ -155,12 +160,12 @@ OBJECTIVES: Mapping[str, Objective] = {
         Objective(
             "kto",
             SCORED,
-            read_desirable_or_not,
+            read_labelled_responses,
             rows_per_prompt=lambda responses, pairs, settings: (
                 2 if settings.rule == "best_and_worst" else responses
             ),
             sides=unpaired.SIDES,
-            complete_rows=unpaired.mismatched,
+            complete_rows=unpaired.add_mismatched,
         ),
         Objective(
             "raft",

@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 
 from transforms.identity import digest_settings
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.pairs.sampler_places import Draw, places
+from transforms.pairs.sampler_places import Draw, list_places
 
 SAMPLER_KEYS = ("n", "temperature", "top_p")
 LIMIT_KEYS = ("max_tokens", "max_context_tokens")
@@ -23,7 +24,7 @@ NEWEST: Mapping[str, int] = MappingProxyType({})
 """Delta versions of tables, none of them named: the newest of each."""
 
 
-def sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
+def make_sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
     """Identify how an engine draws responses: settings that matter, and the seed.
 
     Args:
@@ -35,16 +36,6 @@ def sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = 
     keys = LIMIT_KEYS if draws else SAMPLER_KEYS + LIMIT_KEYS
     named = {"samplers": [draw._asdict() for draw in draws]} if draws else {}
     return digest_settings({"seed": seed, **named, **{key: sampling[key] for key in keys}})
-
-
-def stamp(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
-    """Add constant key columns; `iteration` is Int32 everywhere."""
-    return rows.with_columns(
-        **{
-            name: pl.lit(value, dtype=pl.Int32 if isinstance(value, int) else pl.String)
-            for name, value in keys.items()
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -67,15 +58,15 @@ class Keys:
             rows: response_index 0..m-1 over the draws, as the engine counts, and the other columns.
         """
         placed = rows.rename({"response_index": "drawn_index"}).join(
-            places(self.draws), on="drawn_index", validate="m:1", maintain_order="left"
+            list_places(self.draws), on="drawn_index", validate="m:1", maintain_order="left"
         )
         keys = {name: getattr(self, name) for name in ("policy_id", "sampling_id", "n")}
-        return stamp(placed, experiment=self.experiment, iteration=self.iteration, **keys).select(
-            list(schema_of("generations"))
-        )
+        return add_keys(
+            placed, experiment=self.experiment, iteration=self.iteration, **keys
+        ).select(list(schema_of("generations")))
 
 
-def prompts_of(
+def read_prompts_of_splits(
     lake: Lake, splits: Sequence[str], versions: Mapping[str, int] = NEWEST
 ) -> pl.DataFrame:
     """Read the prompts of some splits: prompt_id, prompt; sorted by prompt_id."""
@@ -89,7 +80,9 @@ def prompts_of(
     )
 
 
-def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> list[pl.DataFrame]:
+def find_missing_prompts(
+    lake: Lake, keys: Sequence[Keys], splits: Sequence[str]
+) -> list[pl.DataFrame]:
     """Find the prompts that each policy of an iteration has not answered with these settings.
 
     Rows of the slice that another policy or other settings made are removed, in one commit; their
@@ -104,7 +97,7 @@ def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> 
         For each of the keys, prompt_id and prompt, sorted by prompt_id. A chunk holds whole
         prompts, so a policy has given a prompt either all of its responses or none.
     """
-    wanted = prompts_of(lake, splits)
+    wanted = read_prompts_of_splits(lake, splits)
     if not lake.exists("generations"):
         return [wanted for _ in keys]
     in_slice = {"experiment": keys[0].experiment, "iteration": keys[0].iteration}
@@ -128,25 +121,25 @@ def missing_prompts(lake: Lake, keys: Sequence[Keys], splits: Sequence[str]) -> 
     ]
 
 
-def due_prompts(
+def find_due_prompts(
     lake: Lake, keys: Keys, splits: Sequence[str], stopped: pl.DataFrame
 ) -> pl.DataFrame:
     """Find the prompts that a round of adaptive n has still to reach.
 
-    Rows of the slice that another policy or other settings made are removed, as `missing_prompts`
-    does. Rounds follow each other: the first is due for prompts without a response, a later one for
-    those that have all of the rounds before it and are not settled.
+    Rows of the slice that another policy or other settings made are removed, as in
+    `find_missing_prompts`. Rounds follow each other: the first is due for prompts without a
+    response, a later one for prompts that have all earlier rounds and do not stop yet.
 
     Args:
         lake: the lake.
         keys: of the round; its one draw's first_index is the number of responses before it.
         splits: those whose prompts are sampled.
-        stopped: `transforms.pairs.adaptive.stops` of the responses so far; empty at first.
+        stopped: `transforms.pairs.adaptive.find_stops` of the responses so far; empty at first.
 
     Returns:
         prompt_id, prompt; sorted by prompt_id.
     """
-    (unanswered,) = missing_prompts(lake, [keys], splits)
+    (unanswered,) = find_missing_prompts(lake, [keys], splits)
     (draw,) = keys.draws
     if draw.first_index == 0:
         return unanswered
@@ -167,7 +160,7 @@ def due_prompts(
     )
 
 
-def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:
+def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:
     """Find the responses of a slice that a ranker has not scored with its present settings.
 
     Scores of the slice that another ranker gave, or for responses that are there no more, are
@@ -180,10 +173,10 @@ def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> 
         rows: the slice.
 
     Returns:
-        The rows of `with_prompts` without a score. A pairwise ranker scores whole prompts, so of a
-        prompt either all responses are here or none.
+        The rows of `read_with_prompts` without a score. A pairwise ranker scores whole prompts, so
+        either all responses of a prompt are here or none.
     """
-    wanted = with_prompts(lake, **rows)
+    wanted = read_with_prompts(lake, **rows)
     if not lake.exists("scores"):
         return wanted
     found = lake.read("scores", **rows)
@@ -196,7 +189,7 @@ def unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> 
     return wanted.join(kept, on=key, how="anti", maintain_order="left")
 
 
-def with_prompts(
+def read_with_prompts(
     lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
 ) -> pl.DataFrame:
     """Join a slice's responses with their prompts, sorted by key."""
@@ -209,7 +202,7 @@ def with_prompts(
     )
 
 
-def as_responses(pairs: pl.DataFrame) -> pl.DataFrame:
+def convert_to_responses(pairs: pl.DataFrame) -> pl.DataFrame:
     """Write labelled pairs as responses, to be ranked as those of an iteration are.
 
     Args:
@@ -230,24 +223,24 @@ def as_responses(pairs: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def with_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
+def add_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     """Add the policy and the sampling of the response to its reward."""
     key = ["prompt_id", "response_index"]
     return rewards.join(scored.select(*key, "policy_id", "sampling_id"), on=key, validate="1:1")
 
 
-def with_rewards(
+def read_with_rewards(
     lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
 ) -> pl.DataFrame:
     """Join a slice's responses with their prompts and rewards, sorted by key."""
     scores = lake.read("scores", versions.get("scores"), **rows)
     rewards = scores.select("prompt_id", "response_index", "reward")
-    return with_prompts(lake, versions, **rows).join(
+    return read_with_prompts(lake, versions, **rows).join(
         rewards, on=["prompt_id", "response_index"], validate="1:1"
     )
 
 
-def pairs_between(
+def read_pairs_between(
     lake: Lake, version: int | None = None, *, experiment: str, iteration: int, first_iteration: int
 ) -> pl.DataFrame:
     """Read the pairs of an experiment's iterations `first_iteration` ... `iteration`.

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.pairs.responses import Keys, stamp
+from transforms.pairs.responses import Keys
 
 RESPONSE_KEY = ["prompt_id", "response_index", "policy_id", "sampling_id"]
 
@@ -46,7 +47,7 @@ def adopt_responses(
         rows = rows.filter(whole).join(prompts, on="prompt_id", how="semi", maintain_order="left")
         prompts = prompts.join(rows, on="prompt_id", how="anti")
         if rows.height:
-            frames.append(stamp(rows, experiment=keys.experiment))
+            frames.append(add_keys(rows, experiment=keys.experiment))
             adopted[experiment] = rows.height
     if frames:
         lake.append("generations", pl.concat(frames))
@@ -71,7 +72,7 @@ def adopt_scores(
         lake: the lake.
         ranker_id: what would score them.
         ranking_id: its settings.
-        unscored: `transforms.pairs.responses.unscored`.
+        unscored: `transforms.pairs.responses.find_unscored`.
         experiment: of the slice.
         iteration: of the slice.
 
@@ -99,6 +100,6 @@ def adopt_scores(
     )
     if found.is_empty():
         return {}
-    lake.append("scores", stamp(found, experiment=experiment).select(list(schema_of("scores"))))
+    lake.append("scores", add_keys(found, experiment=experiment).select(list(schema_of("scores"))))
     by_experiment = found.group_by("experiment").len().sort("experiment")
     return dict(by_experiment.iter_rows())

@@ -23,7 +23,7 @@ class Draw(NamedTuple):
     top_p: float
 
 
-def number(samplers: Sequence[Mapping[str, Any]]) -> list[Draw]:
+def number_samplers(samplers: Sequence[Mapping[str, Any]]) -> list[Draw]:
     """Give the samplers their places among a prompt's responses, in their order.
 
     Args:
@@ -36,7 +36,7 @@ def number(samplers: Sequence[Mapping[str, Any]]) -> list[Draw]:
     return draws
 
 
-def places(draws: Sequence[Draw]) -> pl.DataFrame:
+def list_places(draws: Sequence[Draw]) -> pl.DataFrame:
     """Lay out what one engine draws for a prompt, where it serves some of the samplers.
 
     Returns:

@@ -21,14 +21,14 @@ Method = Literal["round_robin", "tournament"]
 TIE = 0.5
 
 
-def next_comparisons(method: Method, n: int, outcomes: Outcomes) -> list[Pair]:
+def plan_comparisons(method: Method, n: int, outcomes: Outcomes) -> list[Pair]:
     """Plan the comparisons that can be made now, as pairs (i, j), i < j; none when all are made."""
     if method == "round_robin":
         return [pair for pair in combinations(range(n), 2) if pair not in outcomes]
     return _play(n, outcomes)[1]
 
 
-def rewards_of(method: Method, n: int, outcomes: Outcomes) -> list[float]:
+def compute_rewards(method: Method, n: int, outcomes: Outcomes) -> list[float]:
     """Turn finished outcomes into rewards in [0, 1], one per response.
 
     `round_robin`: the mean probability of beating each of the others.
@@ -40,7 +40,7 @@ def rewards_of(method: Method, n: int, outcomes: Outcomes) -> list[float]:
     Raises:
         ValueError: comparisons are missing.
     """
-    if next_comparisons(method, n, outcomes):
+    if plan_comparisons(method, n, outcomes):
         raise ValueError(f"the {method} of {n} responses is not over")
     if method == "round_robin":
         return [_mean_probability(i, n, outcomes) for i in range(n)]

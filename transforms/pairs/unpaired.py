@@ -7,14 +7,14 @@ from. Not here: their log-probabilities, the training (`training.kto`).
 import polars as pl
 
 from transforms.identity import FIELD, hash_text
-from transforms.pairs.dpo_pairs import as_turn, ranked
+from transforms.pairs.ranked_responses import assistant_turn, rank_responses
 from transforms.settings.pairs import PairSettings
 
 SIDES = ("completion", "KL_completion")
 """The responses of a mismatched row, each of which a reference is asked about."""
 
 
-def desirable_or_not(
+def label_responses(
     responses: pl.DataFrame, settings: PairSettings, penalty: float, rule: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Label a prompt's responses by their penalised rewards.
@@ -35,7 +35,7 @@ def desirable_or_not(
         InputError: a reward is NaN or infinite.
     """
     reward, of_prompt = pl.col("penalised_reward"), {"partition_by": "prompt_id"}
-    usable = ranked(responses, settings, penalty)
+    usable = rank_responses(responses, settings, penalty)
     differing = usable.filter(reward.max().over(**of_prompt) > reward.min().over(**of_prompt))
     if rule == "best_and_worst":
         place, last = pl.int_range(pl.len()).over(**of_prompt), pl.len().over(**of_prompt) - 1
@@ -50,7 +50,9 @@ def desirable_or_not(
         .sort("prompt_id")
     )
     return (
-        labelled.select("prompt_id", "prompt", as_turn("response").alias("completion"), "label"),
+        labelled.select(
+            "prompt_id", "prompt", assistant_turn("response").alias("completion"), "label"
+        ),
         alike.select(
             row_key="prompt_id",
             reason=pl.lit("equal_reward"),
@@ -59,7 +61,7 @@ def desirable_or_not(
     )
 
 
-def mismatched(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
+def add_mismatched(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
     """Order rows by chance and give each the completion of the row before it in its batch.
 
     KTO compares a completion's log-ratio with that of completions that belong to other prompts of

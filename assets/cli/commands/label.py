@@ -44,8 +44,8 @@ def export(
     ] = False,
 ) -> None:
     """Print the pairs that an iteration sends to people."""
-    from transforms.pairs.feedback.people import write_queue
-    from transforms.pairs.feedback.waiting import read_queue, unlabelled
+    from transforms.pairs.feedback.people import format_queue
+    from transforms.pairs.feedback.queue import read_queue, select_unlabelled
 
     with explained():
         lake = open_lake(home)
@@ -59,8 +59,8 @@ def export(
             )
         rows = read_queue(lake, experiment, int(iteration))
         if missing:
-            rows = unlabelled(lake, rows)
-        typer.echo(write_queue(rows, form), nl=False)
+            rows = select_unlabelled(lake, rows)
+        typer.echo(format_queue(rows, form), nl=False)
         typer.echo(f"{rows.height} pairs", err=True)
 
 
@@ -72,7 +72,7 @@ def import_(
     """Check the labels of a file row by row, and add all of them to the lake, or none."""
     from transforms.pairs.feedback.imports import import_answers
     from transforms.pairs.feedback.people import read_answers
-    from transforms.pairs.feedback.waiting import read_queue, unlabelled
+    from transforms.pairs.feedback.queue import read_queue, select_unlabelled
 
     with explained():
         lake = open_lake(home)
@@ -86,5 +86,5 @@ def import_(
         done = import_answers(lake, read_answers(file.read_text(encoding="utf-8")))
         typer.echo(f"{done.labels.height} labels added, {done.known} were there before")
         for experiment, iteration in done.labels.select("experiment", "iteration").unique().rows():
-            rest = unlabelled(lake, read_queue(lake, experiment, iteration)).height
+            rest = select_unlabelled(lake, read_queue(lake, experiment, iteration)).height
             typer.echo(f"{experiment}/{iteration}: {rest} pairs have no label yet")

@@ -142,7 +142,7 @@ def _sample(
     from transforms.lake.records import materializations
     from transforms.lake.slices import parse_reference, read_slice
     from transforms.measures.adaptive_replay import replay
-    from transforms.pairs.responses import with_rewards
+    from transforms.pairs.responses import read_with_rewards
     from transforms.settings.pairs import AdaptiveSettings, PairSettings
     from transforms.settings.refusals import refusal
 
@@ -159,7 +159,7 @@ def _sample(
     for iteration in pairs["iteration"].unique().sort():
         made = recorded[iteration_asset(iteration, "dpo_pairs"), reference.experiment]
         settings = PairSettings.model_validate(json.loads(made["settings"])["pairs"])
-        rows = with_rewards(lake, experiment=reference.experiment, iteration=iteration)
+        rows = read_with_rewards(lake, experiment=reference.experiment, iteration=iteration)
         tables.append(replay(rows, rule, settings))
     for table in tables:
         (row,) = table.to_dicts()

@@ -11,10 +11,11 @@ from assets.loop.ranking.ranker import Ranker
 from assets.materialize import Step
 from assets.metadata import table_preview
 from training.settings.stages import TrainedRankerSettings
-from transforms.lake.records import checkpoints, training_metrics
+from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.measures.reward_accuracy import measure_reward_model
 from transforms.prompts import rows_by_split
+from transforms.sources.intake.ledger import write_dropped_examples
 
 
 class TrainedRanker(Ranker):
@@ -68,7 +69,7 @@ class TrainedRanker(Ranker):
         lake, slice_ = step.lake, {"experiment": step.experiment}
         held = rows_by_split.select_reward_validation_pairs(lake.read("preference_pairs"))
         rewards, too_long = self.pair_rewards(step, held)
-        training_metrics.record_dropped(lake, too_long, asset=f"{step.asset}/validation", **slice_)
+        write_dropped_examples(lake, too_long, asset=f"{step.asset}/validation", **slice_)
         results = measure_reward_model(
             held,
             rewards,

@@ -23,7 +23,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.pairs.judgments import answered
+from transforms.pairs.judgments import keep_answered
 
 KEY = "sk-secret-0123456789"
 SHOWN = re.compile(r"<response_a>\n(.*?)\n</response_a>.*<response_b>\n(.*?)\n</response_b>", re.S)
@@ -332,7 +332,7 @@ def rank(rows, settings, lake, **ranking):
         settings,
         RankingSettings(**{"chunk_prompts": 2} | ranking),
         dtype="float32",
-        judged=answered(lake, judge_id),
+        judged=keep_answered(lake, judge_id),
         commit_judgments=lambda judgments: lake.append("judgments", judgments),
         commit=rewards.append,
     )

@@ -5,7 +5,7 @@ from transforms.identity import FIELD, digest
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.judged_responses import COLUMNS, compute_length_controlled_win_rates
-from transforms.pairs.judgments import round_robin
+from transforms.pairs.judgments import make_round_robin
 
 NOBODY = pl.DataFrame(
     schema=dict.fromkeys(("judge_id", "comparison_id", "a_is", "verdict"), pl.String)
@@ -91,7 +91,7 @@ def test_the_identity_of_a_pair_is_that_of_a_round_robin():
             "response": [MINE[0], THEIRS[0]],
         }
     )
-    expected = round_robin(met).comparisons["comparison_id"].item()
+    expected = make_round_robin(met).comparisons["comparison_id"].item()
     assert verdict("p0", MINE[0], THEIRS[0], None)[0][1] == expected
 
 

@@ -21,7 +21,7 @@ from transforms.lake.enforcement import enforce_schema
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate, count_cells, estimate_slope
-from transforms.pairs.length_penalty import calibrated_penalty
+from transforms.pairs.length_penalty import calibrate_penalty
 from transforms.views.plots.length_bias import draw_length_bias
 
 DATA = Path(
@@ -280,7 +280,7 @@ def test_gpt_4_prefers_the_longer_of_real_responses():
     assert found["calibrated_penalty"] == pytest.approx(2.2e-5, abs=5e-7)
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
     assert usual.height == samples.height - 1
-    assert calibrated_penalty(usual, "chars") == pytest.approx(9.6e-5, abs=5e-7)
+    assert calibrate_penalty(usual, "chars") == pytest.approx(9.6e-5, abs=5e-7)
     # probabilities near 0 and 1 vary less than the penalty, which then decides; log-odds do not
     assert summary_of(penalised(usual, "chars"), "chars")["longer_wins"] == pytest.approx(0.24)
     odds = log_odds(usual)

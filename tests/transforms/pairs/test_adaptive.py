@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.pairs.adaptive import stops
+from transforms.pairs.adaptive import find_stops
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 PAIRS = PairSettings()
@@ -28,7 +28,9 @@ def responses(prompts):
 
 
 def stopped(rewards, pairs=PAIRS, n=8, **rule):
-    return stops(responses({"p": rewards}), AdaptiveSettings(round=2, **rule), pairs, n).row(0)[1:]
+    return find_stops(responses({"p": rewards}), AdaptiveSettings(round=2, **rule), pairs, n).row(
+        0
+    )[1:]
 
 
 @pytest.mark.parametrize(
@@ -56,12 +58,12 @@ def test_the_margin_is_of_penalised_rewards_of_usable_responses():
         response_chars=pl.Series([1, 1, 1, 1, 3, 1], dtype=pl.Int32),
     )
     rule = AdaptiveSettings(round=2, enough_margin=1.0)
-    assert stops(frame, rule, PAIRS, 6)["responses"].to_list() == [2]
+    assert find_stops(frame, rule, PAIRS, 6)["responses"].to_list() == [2]
     # one usable response has no margin; with two more it is 1, and 0.5 less than the best's length
     pairs = PairSettings(drop_truncated=True, length_penalty=0.5)
-    assert stops(frame, rule, pairs, 6).row(0)[1:] == (4, 1.0, "enough_margin")
+    assert find_stops(frame, rule, pairs, 6).row(0)[1:] == (4, 1.0, "enough_margin")
     none = frame.with_columns(finish_reason=pl.lit("length"))
-    assert stops(none, rule, pairs, 6).row(0)[1:] == (6, None, "n_reached")
+    assert find_stops(none, rule, pairs, 6).row(0)[1:] == (6, None, "n_reached")
 
 
 def test_a_calibrated_penalty_is_refused():
@@ -88,15 +90,15 @@ def test_drawing_round_by_round_stops_where_the_replay_does(prompts, size, enoug
     """What the rule says of the responses so far is what it says of all of them, up to there."""
     rule = AdaptiveSettings(round=size, enough_margin=enough, least_growth=growth)
     whole = responses(prompts)
-    expected = stops(whole, rule, PAIRS, 8)
+    expected = find_stops(whole, rule, PAIRS, 8)
     drawn = whole.clear()
     due = whole.select("prompt_id").unique()
     for first in range(0, 8, size):
         in_round = pl.col("response_index").is_between(first, first + size - 1)
         drawn = pl.concat([drawn, whole.filter(in_round).join(due, on="prompt_id", how="semi")])
-        so_far = stops(drawn, rule, PAIRS, 8)
+        so_far = find_stops(drawn, rule, PAIRS, 8)
         due = so_far.filter(pl.col("responses") > first + size).select("prompt_id")
     assert due.is_empty()
-    assert stops(drawn, rule, PAIRS, 8).equals(expected)
+    assert find_stops(drawn, rule, PAIRS, 8).equals(expected)
     counts = drawn.group_by("prompt_id").len().sort("prompt_id")["len"].to_list()
     assert counts == expected["responses"].to_list()

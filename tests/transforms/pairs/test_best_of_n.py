@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.pairs.best_of_n import best_of_n
+from transforms.pairs.best_of_n import select_best_of_n
 from transforms.pairs.dpo_pairs import make_pairs
 from transforms.settings.pairs import PairSettings
 
@@ -35,20 +35,20 @@ def texts(kept: pl.DataFrame) -> dict[str, str]:
 
 
 def test_the_best_of_every_prompt_the_first_of_equals() -> None:
-    kept, dropped = best_of_n(ROWS, PairSettings(), 0.0)
+    kept, dropped = select_best_of_n(ROWS, PairSettings(), 0.0)
     assert texts(kept) == {"p": "good but long", "q": "a"}
     assert kept["completion"].list.first().struct.field("role").unique().to_list() == ["assistant"]
     assert dropped.rows() == [("r", "no_usable_response", "none of 2 responses")]
 
 
 def test_by_penalised_reward() -> None:
-    kept, _ = best_of_n(ROWS, PairSettings(), 0.1)
+    kept, _ = select_best_of_n(ROWS, PairSettings(), 0.1)
     assert texts(kept)["p"] == "good"
 
 
 def test_truncated_responses_may_be_left_out() -> None:
     rows = responses(("p", 0, "cut ...", 9.0), ("p", 1, "whole", 1.0), ("q", 0, "cut ...", 1.0))
-    kept, dropped = best_of_n(rows, PairSettings(drop_truncated=True), 0.0)
+    kept, dropped = select_best_of_n(rows, PairSettings(drop_truncated=True), 0.0)
     assert texts(kept) == {"p": "whole"}
     assert dropped["row_key"].to_list() == ["q"]
 
@@ -56,10 +56,10 @@ def test_truncated_responses_may_be_left_out() -> None:
 def test_it_is_the_chosen_side_of_a_pair() -> None:
     pairs, _ = make_pairs(ROWS, PairSettings(), 0.05)
     chosen = {row["prompt_id"]: row["chosen"][0]["content"] for row in pairs.to_dicts()}
-    kept, _ = best_of_n(ROWS, PairSettings(), 0.05)
+    kept, _ = select_best_of_n(ROWS, PairSettings(), 0.05)
     assert chosen.items() <= texts(kept).items()
 
 
 def test_a_reward_that_is_not_finite_is_refused() -> None:
     with pytest.raises(InputError):
-        best_of_n(responses(("p", 0, "a", float("nan"))), PairSettings(), 0.0)
+        select_best_of_n(responses(("p", 0, "a", float("nan"))), PairSettings(), 0.0)

@@ -8,7 +8,7 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.pairs.dpo_pairs import length_penalty, make_pairs
+from transforms.pairs.length_penalty import make_pairs, resolve_length_penalty
 from transforms.pairs.pair_rules import RULES
 from transforms.settings.pairs import PairSettings
 
@@ -30,7 +30,7 @@ def responses(prompts):
 def paired(frame, **settings):
     """Pair responses with the penalty that the settings ask for."""
     settings = PairSettings(**settings)
-    return make_pairs(frame, settings, length_penalty(frame, settings))
+    return make_pairs(frame, settings, resolve_length_penalty(frame, settings))
 
 
 def test_best_against_worst():
@@ -132,7 +132,7 @@ def test_a_calibrated_penalty_takes_a_reward_of_length_alone_away():
     frame = responses({"p": [("a", 0.5), ("aaa", 1.5)], "q": [("b", 0.75), ("bbb", 1.5)]})
     settings_ = PairSettings(length_penalty="calibrated")
     # Sxr / Sxx of both: (1.0 + 0.75) / (2 + 2)
-    assert length_penalty(frame, settings_) == pytest.approx(1.75 / 4)
+    assert resolve_length_penalty(frame, settings_) == pytest.approx(1.75 / 4)
     by_reward, _ = paired(frame)
     assert by_reward["chosen_response_index"].to_list() == [1, 1]
     by_rest, _ = paired(frame, length_penalty="calibrated")
@@ -146,17 +146,17 @@ def test_a_calibrated_penalty_is_in_the_unit_of_length():
     )
     for unit, penalty in [("chars", 0.5), ("tokens", -0.25)]:
         settings_ = PairSettings(length_penalty="calibrated", length_unit=unit)
-        assert length_penalty(frame, settings_) == pytest.approx(penalty)
+        assert resolve_length_penalty(frame, settings_) == pytest.approx(penalty)
 
 
 def test_a_penalty_is_calibrated_on_the_responses_that_can_be_paired():
     texts = [("a", 1.0), ("aaa", 2.0), ("a" * 99, -50.0, "length")]
     frame = responses({"p": texts})
     cut = PairSettings(length_penalty="calibrated", drop_truncated=True)
-    assert length_penalty(frame, cut) == pytest.approx(0.5)
-    assert length_penalty(frame, PairSettings(length_penalty="calibrated")) < 0
+    assert resolve_length_penalty(frame, cut) == pytest.approx(0.5)
+    assert resolve_length_penalty(frame, PairSettings(length_penalty="calibrated")) < 0
     with pytest.raises(InputError, match="none with two lengths"):
-        length_penalty(responses({"p": [texts[0], texts[2]]}), cut)
+        resolve_length_penalty(responses({"p": [texts[0], texts[2]]}), cut)
 
 
 @pytest.mark.parametrize("value", [-0.1, "calibrate", None])

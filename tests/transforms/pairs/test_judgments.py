@@ -9,13 +9,13 @@ from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.judgments import (
-    answered,
-    missing_comparisons,
-    outcomes,
-    pair_shares,
+    combine_verdicts,
+    compute_win_shares,
+    keep_answered,
+    make_round_robin,
     record_judge,
-    round_robin,
-    win_shares,
+    select_missing,
+    split_pair_shares,
 )
 
 VERDICTS = ["A", "B", "tie", "unparseable", None]
@@ -79,22 +79,22 @@ def judged(comparisons, prefer):
     ],
 )
 def test_both_orders_are_combined(first_as_a, second_as_a, share):
-    assert outcomes(judgments(*both("c", first_as_a, second_as_a))).rows() == [("c", share)]
+    assert combine_verdicts(judgments(*both("c", first_as_a, second_as_a))).rows() == [("c", share)]
 
 
 def test_one_order_is_no_verdict():
-    assert outcomes(judgments(("c", "first", "A"))).rows() == [("c", None)]
+    assert combine_verdicts(judgments(("c", "first", "A"))).rows() == [("c", None)]
 
 
 @given(st.sampled_from(VERDICTS), st.sampled_from(VERDICTS))
 def test_which_response_is_called_first_does_not_matter(one, other):
-    share = outcomes(judgments(*both("c", one, other))).item(0, "first_share")
-    turned = outcomes(judgments(*both("c", other, one))).item(0, "first_share")
+    share = combine_verdicts(judgments(*both("c", one, other))).item(0, "first_share")
+    turned = combine_verdicts(judgments(*both("c", other, one))).item(0, "first_share")
     assert turned == (None if share is None else 1 - share)
 
 
 def test_every_two_texts_of_a_prompt_meet_once():
-    met, comparisons = round_robin(responses(p=["a", "b", "a"], q=["b", "a"], r=["a"]))
+    met, comparisons = make_round_robin(responses(p=["a", "b", "a"], q=["b", "a"], r=["a"]))
     assert met.select("prompt_id", "left", "right", "left_is_first").rows() == [
         ("p", 0, 1, True),
         ("p", 0, 2, False),
@@ -109,15 +109,15 @@ def test_every_two_texts_of_a_prompt_meet_once():
 
 def test_win_shares_of_a_judge_that_likes_length():
     rows = responses(p=["aaa", "a", "aa", "bb"])
-    met, comparisons = round_robin(rows)
+    met, comparisons = make_round_robin(rows)
     prefer = {True: 1, False: 0}
-    decided = outcomes(
+    decided = combine_verdicts(
         judged(
             comparisons,
             lambda a, b: 0.5 if len(a) == len(b) else prefer[len(a) > len(b)],
         )
     )
-    assert win_shares(met, decided).rows() == [
+    assert compute_win_shares(met, decided).rows() == [
         ("p", 0, 1.0, 0),
         ("p", 1, 0.0, 0),
         ("p", 2, 0.5, 0),
@@ -127,9 +127,9 @@ def test_win_shares_of_a_judge_that_likes_length():
 
 def test_meetings_without_a_verdict_are_left_out_and_counted():
     rows = responses(p=["x", "a", "b"], q=["x", "y"])
-    met, comparisons = round_robin(rows)
-    decided = outcomes(judged(comparisons, lambda a, b: None if "x" in a + b else 1))
-    assert win_shares(met, decided).rows() == [
+    met, comparisons = make_round_robin(rows)
+    decided = combine_verdicts(judged(comparisons, lambda a, b: None if "x" in a + b else 1))
+    assert compute_win_shares(met, decided).rows() == [
         ("p", 0, None, 2),
         ("p", 1, 1.0, 1),
         ("p", 2, 0.0, 1),
@@ -144,13 +144,15 @@ def test_meetings_without_a_verdict_are_left_out_and_counted():
     st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2), min_size=4, max_size=4),
 )
 def test_shares_sum_to_half_the_responses_and_follow_the_quality(texts, quality):
-    met, comparisons = round_robin(responses(p=texts))
+    met, comparisons = make_round_robin(responses(p=texts))
     assert met.height == len(list(combinations(texts, 2)))
 
     def prefer(a, b):
         return 0.5 if quality[a] == quality[b] else int(quality[a] > quality[b])
 
-    shares = win_shares(met, outcomes(judged(comparisons, prefer)))["reward"].to_list()
+    shares = compute_win_shares(met, combine_verdicts(judged(comparisons, prefer)))[
+        "reward"
+    ].to_list()
     assert sum(shares) == pytest.approx(len(texts) / 2)
     for i, j in combinations(range(len(texts)), 2):
         better = quality[texts[i]] - quality[texts[j]]
@@ -165,27 +167,27 @@ def test_a_pair_without_a_verdict_is_named_and_not_ranked():
             "reward": [0.75, None, 0.25, None],
         }
     )
-    decided, undecided = pair_shares(shares)
+    decided, undecided = split_pair_shares(shares)
     assert decided.rows() == [("p", 0.75, 0.25)]
     assert undecided.rows() == [("q", "no_verdict", "see judgments.raw_text")]
 
 
 def test_a_restart_asks_for_what_is_missing_and_what_had_no_answer(tmp_path):
     lake = Lake(tmp_path)
-    assert answered(lake, "j").is_empty()
+    assert keep_answered(lake, "j").is_empty()
     lake.append("judgments", judgments(*both("c", "A", "B"), *both("d", "unparseable", "A")))
     lake.append(
         "judgments", judgments(("e", "first", None, "no answer within 1 s"), ("e", "second", "A"))
     )
     other = judgments(("e", "first", None, "no answer"), ("e", "second", "A"), judge_id="other")
     lake.append("judgments", other)
-    known = answered(lake, "j")
+    known = keep_answered(lake, "j")
     assert sorted(known.rows()) == sorted([*both("c", "A", "B"), *both("d", "unparseable", "A")])
     asked = pl.DataFrame({"comparison_id": ["e", "f", "c", "d"]})
-    assert missing_comparisons(asked, known)["comparison_id"].to_list() == ["e", "f"]
+    assert select_missing(asked, known)["comparison_id"].to_list() == ["e", "f"]
     # the rest of the table stands, and nothing is written a second time
     version = lake.version("judgments")
-    assert answered(lake, "j").height == 4
+    assert keep_answered(lake, "j").height == 4
     assert lake.version("judgments") == version
     assert lake.read("judgments", judge_id="other").height == 2
 

@@ -1,18 +1,18 @@
 import polars as pl
 import pytest
 
+from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.pairs.responses import (
     Keys,
-    due_prompts,
-    missing_prompts,
-    sampling_id,
-    stamp,
-    unscored,
-    with_origin,
+    add_origin,
+    find_due_prompts,
+    find_missing_prompts,
+    find_unscored,
+    make_sampling_id,
 )
-from transforms.pairs.sampler_places import Draw, number
+from transforms.pairs.sampler_places import Draw, number_samplers
 
 SLICE = {"experiment": "e", "iteration": 1}
 SETTINGS = {
@@ -41,7 +41,7 @@ def responses(policy_id="pi", sampling_id="s", prompts=("p", "q")):
 def score(lake, rows, ranker_id="rm", ranking_id="r"):
     rewards = rows.select("prompt_id", "response_index", reward=pl.lit(1.0))
     columns = {"ranker": "reward_model", "ranker_id": ranker_id, "ranking_id": ranking_id}
-    scores = stamp(with_origin(rewards, rows), **columns, **SLICE)
+    scores = add_keys(add_origin(rewards, rows), **columns, **SLICE)
     lake.append("scores", scores.select(list(schema_of("scores"))))
 
 
@@ -62,56 +62,56 @@ def keys(rows):
 
 
 def test_all_are_missing_at_first_and_none_in_the_end(lake):
-    missing = unscored(lake, "rm", "r", **SLICE)
+    missing = find_unscored(lake, "rm", "r", **SLICE)
     assert keys(missing) == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
     score(lake, missing)
-    assert unscored(lake, "rm", "r", **SLICE).is_empty()
+    assert find_unscored(lake, "rm", "r", **SLICE).is_empty()
 
 
 def test_what_a_killed_run_committed_is_not_scored_again(lake):
-    score(lake, unscored(lake, "rm", "r", **SLICE).head(3))
-    assert keys(unscored(lake, "rm", "r", **SLICE)) == [("q", 1)]
+    score(lake, find_unscored(lake, "rm", "r", **SLICE).head(3))
+    assert keys(find_unscored(lake, "rm", "r", **SLICE)) == [("q", 1)]
     assert lake.height("scores") == 3
 
 
 @pytest.mark.parametrize("ranker", [("other", "r"), ("rm", "other")])
 def test_another_ranker_or_setting_scores_everything_again(lake, ranker):
-    score(lake, unscored(lake, "rm", "r", **SLICE))
+    score(lake, find_unscored(lake, "rm", "r", **SLICE))
     before = lake.version("scores")
-    assert unscored(lake, *ranker, **SLICE).height == 4
+    assert find_unscored(lake, *ranker, **SLICE).height == 4
     assert lake.height("scores") == 0
     assert lake.read("scores", version=before).height == 4
 
 
 @pytest.mark.parametrize("changed", [{"policy_id": "pi_2"}, {"sampling_id": "s_2"}])
 def test_scores_of_another_policys_responses_go(lake, changed):
-    score(lake, unscored(lake, "rm", "r", **SLICE))
+    score(lake, find_unscored(lake, "rm", "r", **SLICE))
     kept = pl.concat([responses(prompts=("p",)), responses(prompts=("q",), **changed)])
     lake.overwrite("generations", kept, **SLICE)
-    assert keys(unscored(lake, "rm", "r", **SLICE)) == [("q", 0), ("q", 1)]
+    assert keys(find_unscored(lake, "rm", "r", **SLICE)) == [("q", 0), ("q", 1)]
     assert sorted(keys(lake.read("scores"))) == [("p", 0), ("p", 1)]
 
 
 def test_the_id_of_a_sampling_without_samplers_is_that_of_older_lakes():
-    assert sampling_id(SETTINGS, 5) == "4ca8956dbe3334924e94f14578a1ace0"
-    assert sampling_id(SETTINGS | {"chunk_prompts": 1}, 5) == sampling_id(SETTINGS, 5)
-    assert sampling_id(SETTINGS, 6) != sampling_id(SETTINGS, 5)
+    assert make_sampling_id(SETTINGS, 5) == "4ca8956dbe3334924e94f14578a1ace0"
+    assert make_sampling_id(SETTINGS | {"chunk_prompts": 1}, 5) == make_sampling_id(SETTINGS, 5)
+    assert make_sampling_id(SETTINGS, 6) != make_sampling_id(SETTINGS, 5)
 
 
 def test_samplers_and_their_places_are_part_of_the_id():
-    draws = number(
+    draws = number_samplers(
         [{"policy": p, "n": 1, "temperature": 1.0, "top_p": 1.0} for p in ("current", "previous")]
     )
-    ids = {sampling_id(SETTINGS, 5, drawn) for drawn in (draws, draws[:1], draws[1:], ())}
+    ids = {make_sampling_id(SETTINGS, 5, drawn) for drawn in (draws, draws[:1], draws[1:], ())}
     assert len(ids) == 4
     moved = [draws[0]._replace(first_index=1)]
-    assert sampling_id(SETTINGS, 5, moved) not in ids
+    assert make_sampling_id(SETTINGS, 5, moved) not in ids
     # n of the settings is nobody's where samplers are named
-    assert sampling_id(SETTINGS | {"n": 9}, 5, draws) == sampling_id(SETTINGS, 5, draws)
+    assert make_sampling_id(SETTINGS | {"n": 9}, 5, draws) == make_sampling_id(SETTINGS, 5, draws)
 
 
 def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
-    draws = number(
+    draws = number_samplers(
         [{"policy": p, "n": 2, "temperature": 1.0, "top_p": 1.0} for p in ("current", "previous")]
     )
     mix = [
@@ -121,7 +121,7 @@ def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
     drawn = responses(prompts=("p",)).drop(*SLICE, "policy_id", "sampling_id", "n")
     drawn = drawn.drop("sampler", "sampler_policy")
     lake.append("generations", mix[1].stamp(drawn))
-    left = missing_prompts(lake, mix, ["iteration_1"])
+    left = find_missing_prompts(lake, mix, ["iteration_1"])
     # what one sampler had drawn goes: it is of other settings
     assert [rows["prompt_id"].to_list() for rows in left] == [["p", "q"], ["q"]]
     rows = lake.read("generations", **SLICE).sort("response_index")
@@ -129,7 +129,7 @@ def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
         (2, 1, "previous", 4),
         (3, 1, "previous", 4),
     ]
-    assert missing_prompts(lake, mix, ["iteration_9"])[0].is_empty()
+    assert find_missing_prompts(lake, mix, ["iteration_9"])[0].is_empty()
 
 
 def test_a_round_of_adaptive_n_goes_to_what_the_rounds_before_left_open(lake):
@@ -146,7 +146,7 @@ def test_a_round_of_adaptive_n_goes_to_what_the_rounds_before_left_open(lake):
     stopped = pl.DataFrame(asked, schema_overrides={"responses": pl.Int32})
 
     def due(keys):
-        return due_prompts(lake, keys, ["iteration_1"], stopped)["prompt_id"].to_list()
+        return find_due_prompts(lake, keys, ["iteration_1"], stopped)["prompt_id"].to_list()
 
     assert due(first) == ["r"]
     assert due(second) == ["p"]

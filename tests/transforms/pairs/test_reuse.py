@@ -3,7 +3,13 @@ import pytest
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.pairs.responses import Keys, missing_prompts, stamp, unscored, with_origin
+from transforms.pairs.responses import (
+    Keys,
+    add_keys,
+    add_origin,
+    find_missing_prompts,
+    find_unscored,
+)
 from transforms.pairs.reuse import adopt_responses, adopt_scores
 from transforms.pairs.sampler_places import Draw
 
@@ -39,7 +45,7 @@ def lake(tmp_path):
 
 
 def adopt(lake, wanted, experiments):
-    (missing,) = missing_prompts(lake, [wanted], ["iteration_1"])
+    (missing,) = find_missing_prompts(lake, [wanted], ["iteration_1"])
     return adopt_responses(lake, wanted, missing, experiments)
 
 
@@ -50,7 +56,7 @@ def test_responses_of_an_equal_sampling_are_copied_and_nothing_else_changes(lake
     mine = lake.read("generations", experiment="b")
     order = ["prompt_id", "response_index"]
     assert mine.drop("experiment").sort(order).equals(theirs.drop("experiment").sort(order))
-    (left,) = missing_prompts(lake, [keys("b")], ["iteration_1"])
+    (left,) = find_missing_prompts(lake, [keys("b")], ["iteration_1"])
     assert left["prompt_id"].to_list() == ["r"]
     assert adopt(lake, keys("b"), ["a"]) == {}
 
@@ -80,10 +86,10 @@ SLICE = {"experiment": "b", "iteration": 1}
 
 def score(lake, experiment, **ranker):
     slice_ = {"experiment": experiment, "iteration": 1}
-    rows = unscored(lake, "rm", "r", **slice_)
+    rows = find_unscored(lake, "rm", "r", **slice_)
     rewards = rows.select("prompt_id", "response_index", reward=pl.int_range(pl.len()) * 1.0)
     columns = {"ranker": "reward_model", "ranker_id": "rm", "ranking_id": "r", **ranker}
-    scores = stamp(with_origin(rewards, rows), **columns, **slice_)
+    scores = add_keys(add_origin(rewards, rows), **columns, **slice_)
     lake.append("scores", scores.select(list(schema_of("scores"))))
 
 
@@ -91,15 +97,15 @@ def test_scores_of_equal_responses_are_copied(lake):
     lake.append("generations", keys("a").stamp(drawn("pqr")))
     score(lake, "a")
     lake.append("generations", keys("b").stamp(drawn("pq")))
-    missing = unscored(lake, "rm", "r", **SLICE)
+    missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {"a": 4}
-    assert unscored(lake, "rm", "r", **SLICE).is_empty()
+    assert find_unscored(lake, "rm", "r", **SLICE).is_empty()
     mine, theirs = (
         lake.read("scores", experiment=e).sort("prompt_id", "response_index").drop("experiment")
         for e in "ba"
     )
     assert mine.equals(theirs.filter(pl.col("prompt_id") != "r"))
-    assert adopt_scores(lake, "rm", "r", unscored(lake, "rm", "r", **SLICE), **SLICE) == {}
+    assert adopt_scores(lake, "rm", "r", find_unscored(lake, "rm", "r", **SLICE), **SLICE) == {}
 
 
 def test_a_prompt_with_one_other_text_is_scored_again(lake):
@@ -112,9 +118,9 @@ def test_a_prompt_with_one_other_text_is_scored_again(lake):
         .otherwise("response")
     )
     lake.append("generations", keys("b").stamp(changed))
-    missing = unscored(lake, "rm", "r", **SLICE)
+    missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {"a": 2}
-    assert unscored(lake, "rm", "r", **SLICE)["prompt_id"].unique().to_list() == ["q"]
+    assert find_unscored(lake, "rm", "r", **SLICE)["prompt_id"].unique().to_list() == ["q"]
 
 
 @pytest.mark.parametrize("ranker", [{"ranker_id": "other"}, {"ranking_id": "other"}])
@@ -122,7 +128,7 @@ def test_scores_of_another_ranker_stay(lake, ranker):
     lake.append("generations", keys("a").stamp(drawn("p")))
     score(lake, "a", **ranker)
     lake.append("generations", keys("b").stamp(drawn("p")))
-    missing = unscored(lake, "rm", "r", **SLICE)
+    missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {}
 
 
@@ -131,5 +137,5 @@ def test_a_score_whose_response_has_changed_since_is_not_copied(lake):
     score(lake, "a")
     lake.overwrite("generations", keys("a").stamp(drawn("p")), experiment="a", iteration=1)
     lake.append("generations", keys("b").stamp(drawn("p")))
-    missing = unscored(lake, "rm", "r", **SLICE)
+    missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {}

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.pairs.unpaired import desirable_or_not, mismatched
+from transforms.pairs.unpaired import add_mismatched, label_responses
 from transforms.settings.pairs import PairSettings
 
 
@@ -36,7 +36,7 @@ ROWS = responses({"p": [1.0, 4.0, 2.0, None], "q": [1.0, 1.0], "r": [None], "s":
 
 
 def test_best_and_worst_are_desirable_and_not() -> None:
-    kept, dropped = desirable_or_not(ROWS, PairSettings(), 0.0, "best_and_worst")
+    kept, dropped = label_responses(ROWS, PairSettings(), 0.0, "best_and_worst")
     assert labels(kept) == {"p1": True, "p0": False, "s0": True, "s1": False}
     assert dropped.rows() == [
         ("q", "equal_reward", "2 usable responses"),
@@ -45,13 +45,13 @@ def test_best_and_worst_are_desirable_and_not() -> None:
 
 
 def test_or_all_by_the_mean_of_their_prompt() -> None:
-    kept, dropped = desirable_or_not(ROWS, PairSettings(), 0.0, "above_mean")
+    kept, dropped = label_responses(ROWS, PairSettings(), 0.0, "above_mean")
     assert labels(kept) == {"p1": True, "p2": False, "p0": False, "s0": True, "s1": False}
     assert dropped["row_key"].to_list() == ["q", "r"]
 
 
 def test_rewards_are_penalised() -> None:
-    kept, _ = desirable_or_not(ROWS, PairSettings(), 10.0, "best_and_worst")
+    kept, _ = label_responses(ROWS, PairSettings(), 10.0, "best_and_worst")
     assert labels(kept)["p0"]
 
 
@@ -73,7 +73,7 @@ def texts(column: pl.Series) -> list[str]:
 @given(st.integers(1, 23), st.integers(2, 6), st.integers(0, 3))
 def test_a_batch_is_its_own_completions_moved_on_by_one(count: int, batch: int, seed: int) -> None:
     """As TRL pairs them: the mismatched responses of a batch are its matched ones."""
-    found = mismatched(rows([f"p{i}" for i in range(count)]), batch, seed)
+    found = add_mismatched(rows([f"p{i}" for i in range(count)]), batch, seed)
     for start in range(0, count, batch):
         own = texts(found["completion"][start : start + batch])
         assert texts(found["KL_completion"][start : start + batch]) == [own[-1], *own[:-1]]
@@ -81,7 +81,7 @@ def test_a_batch_is_its_own_completions_moved_on_by_one(count: int, batch: int, 
 
 def test_the_order_is_the_seeds_and_not_that_of_the_rows() -> None:
     given = rows([f"p{i}" for i in range(12)])
-    first = mismatched(given, 4, 0)
-    assert first.equals(mismatched(given.reverse(), 4, 0))
-    assert not first.equals(mismatched(given, 4, 1))
+    first = add_mismatched(given, 4, 0)
+    assert first.equals(add_mismatched(given.reverse(), 4, 0))
+    assert not first.equals(add_mismatched(given, 4, 1))
     assert sorted(first["prompt_id"]) == sorted(given["prompt_id"])

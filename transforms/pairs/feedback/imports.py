@@ -1,7 +1,7 @@
 """Answers of people into `preference_labels`: every row checked, then all in one commit, or none.
 
 Not here: how a file is read (`transforms.pairs.feedback.people`), what several answers come to
-(`transforms.pairs.feedback.labels.outcome`).
+(`transforms.pairs.feedback.labels.combine_labels`).
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_slice
 from transforms.lake.schemas import schema_of
-from transforms.pairs.feedback.people import ANSWERS, Answer, Unreadable, preferred_side
+from transforms.pairs.feedback.labels import PEOPLE
+from transforms.pairs.feedback.people import ANSWERS, Answer, Unreadable, resolve_side
 
-PEOPLE = "people"
 SHOWN_FAULTS = 10
 """Bad rows that an error lists."""
 
@@ -101,7 +101,7 @@ def check_answers(
                 "prompt_id": queues[slice_][answer.pair_id],
                 "oracle": PEOPLE,
                 "oracle_id": person,
-                "preferred": preferred_side(answer.pair_id, answer.preferred),
+                "preferred": resolve_side(answer.pair_id, answer.preferred),
                 "answer": answer.preferred,
                 "created_at": now,
             }

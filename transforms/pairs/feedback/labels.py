@@ -14,15 +14,18 @@ import polars as pl
 
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import LOOP_SLICE
-from transforms.pairs.judgments import ORDERS, outcomes
+from transforms.pairs.judgments import ORDERS, combine_verdicts
 
 COLUMNS = [name for name in schema_of("preference_labels") if name not in LOOP_SLICE]
+
+PEOPLE = "people"
+"""`oracle` of the labels that people gave."""
 
 DECIDED = ("first", "second")
 """Labels that are trained on."""
 
 
-def gold_labels(
+def make_gold_labels(
     queue: pl.DataFrame, gold: Callable[[str, str], float], oracle_id: str
 ) -> pl.DataFrame:
     """Label pairs by a gold reward, without noise.
@@ -48,7 +51,7 @@ def gold_labels(
     return _labels(queue, preferred, answers, oracle="gold", oracle_id=oracle_id)
 
 
-def judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: str) -> pl.DataFrame:
+def make_judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: str) -> pl.DataFrame:
     """Label pairs by a judge's verdicts in both orders.
 
     Args:
@@ -61,7 +64,7 @@ def judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: str) ->
         both orders say so or disagree, `undecided` where one has no usable verdict. The answer is
         JSON: the raw text by which response was shown as A.
     """
-    shares = dict(outcomes(judgments).iter_rows())
+    shares = dict(combine_verdicts(judgments).iter_rows())
     texts: dict[str, dict[str, str | None]] = {}
     for pair_id, a_is, text in judgments.select("comparison_id", "a_is", "raw_text").iter_rows():
         texts.setdefault(pair_id, {})[a_is] = text
@@ -75,7 +78,7 @@ def judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: str) ->
     return _labels(queue, preferred, answers, oracle="judge", oracle_id=judge_id)
 
 
-def outcome(labels: pl.DataFrame) -> pl.DataFrame:
+def combine_labels(labels: pl.DataFrame) -> pl.DataFrame:
     """Combine the labels of one oracle, pair by pair: the side with more of them.
 
     A tie counts for neither side; as many for one as for the other is a tie.

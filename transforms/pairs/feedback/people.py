@@ -43,7 +43,7 @@ class Unreadable(NamedTuple):
     why: str
 
 
-def write_queue(queue: pl.DataFrame, form: Form) -> str:
+def format_queue(queue: pl.DataFrame, form: Form) -> str:
     """Write pairs as a label file.
 
     Args:
@@ -74,7 +74,7 @@ def read_answers(text: str) -> Iterator[Answer | Unreadable]:
             yield from _read_line(f"line {number}", line)
 
 
-def preferred_side(pair_id: str, answer: str) -> str:
+def resolve_side(pair_id: str, answer: str) -> str:
     """Turn the answer a, b or tie into first, second or tie."""
     if answer == "tie":
         return answer

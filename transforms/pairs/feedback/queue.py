@@ -9,12 +9,19 @@ from typing import Literal
 
 import polars as pl
 
+from transforms.errors import InputError
 from transforms.identity import FIELD, hash_text
-from transforms.pairs.finite_rewards import require_finite_rewards
-from transforms.pairs.judgments import round_robin
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import schema_of
+from transforms.pairs.feedback.labels import PEOPLE
+from transforms.pairs.judgments import make_round_robin
+from transforms.pairs.ranked_responses import require_finite_rewards
+
+PAIR = ["experiment", "iteration", "pair_id"]
+"""Columns that name a pair of a queue, and the pair of a label."""
 
 
-def askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
+def list_askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
     """List every two different responses of a prompt, with what a reward model thinks of them.
 
     Args:
@@ -30,7 +37,7 @@ def askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
         InputError: a reward is not finite.
     """
     require_finite_rewards(responses)
-    meetings, comparisons = round_robin(responses)
+    meetings, comparisons = make_round_robin(responses)
     met = meetings.drop_nulls("comparison_id").unique(
         "comparison_id", keep="first", maintain_order=True
     )
@@ -70,7 +77,7 @@ def choose_pairs(
     """Take the pairs that are sent, the first of the queue first.
 
     Args:
-        pairs: of `askable_pairs`.
+        pairs: of `list_askable_pairs`.
         labels: how many; all where there are fewer.
         choice: `uncertainty` takes those whose preference_probability is nearest one half;
             `random` those with the lowest hash of seed and pair_id. Equal ones go by the hash.
@@ -84,3 +91,57 @@ def choose_pairs(
     order = [doubt, drawn] if choice == "uncertainty" else [drawn]
     taken = pairs.sort(order).head(labels)
     return taken.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32))
+
+
+def read_queue(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
+    """Read the queue of an iteration.
+
+    Raises:
+        InputError: there is none.
+    """
+    rows = (
+        lake.read("label_queue", experiment=experiment, iteration=iteration)
+        if lake.exists("label_queue")
+        else pl.DataFrame()
+    )
+    if rows.is_empty():
+        raise InputError(
+            f"no pairs of {experiment}/{iteration} are to be labelled",
+            expected="rows of that slice in the table label_queue",
+            found="none",
+            remedy="prefloop run the experiment; its recipe sets feedback.oracle to people",
+        )
+    return rows
+
+
+def select_unlabelled(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
+    """Keep the rows of a queue that nobody has labelled."""
+    if not lake.exists("preference_labels"):
+        return queue
+    labels = lake.read("preference_labels", oracle=PEOPLE)
+    return queue.join(labels, on=PAIR, how="anti", maintain_order="left")
+
+
+def require_labels(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
+    """Read people's labels of a queue.
+
+    Returns:
+        Rows of `preference_labels`.
+
+    Raises:
+        InputError: pairs have no label yet; it says how many, and what to do.
+    """
+    missing = select_unlabelled(lake, queue)
+    if missing.height:
+        name = "/".join(map(str, missing.select("experiment", "iteration").row(0)))
+        home = f"--home {lake.root.parent}"
+        raise InputError(
+            f"{name} waits for people",
+            expected=f"a label for each of {queue.height} pairs",
+            found=f"{missing.height} without one",
+            remedy=f"prefloop label export {name} --missing {home} > queue.jsonl; have it filled "
+            f"in; prefloop label import queue.jsonl {home}; then run again: it goes on from here",
+        )
+    if queue.is_empty():
+        return pl.DataFrame(schema=schema_of("preference_labels"))
+    return lake.read("preference_labels", oracle=PEOPLE).join(queue, on=PAIR, how="semi")

@@ -11,11 +11,11 @@ from transforms.errors import InputError
 from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.pairs.feedback.labels import DECIDED, outcome
+from transforms.pairs.feedback.labels import DECIDED, combine_labels
 from transforms.prompts import rows_by_split
 
 
-def refresh_pairs(
+def read_refresh_pairs(
     lake: Lake,
     *,
     experiment: str,
@@ -51,7 +51,7 @@ def refresh_pairs(
         return rows.filter(pl.col("iteration") <= iteration)
 
     labels = until("preference_labels").filter(oracle=oracle).collect()
-    labelled = labelled_pairs(until("label_queue").collect(), labels)
+    labelled = make_labelled_pairs(until("label_queue").collect(), labels)
     if labelled.is_empty():
         raise InputError(
             f"nothing to refresh the reward model of iteration {iteration} on",
@@ -63,11 +63,11 @@ def refresh_pairs(
         lake.read("preference_pairs", at.get("preference_pairs")),
         lake.read("mixture_pairs", at.get("mixture_pairs"), mixture=mixture),
     )
-    replayed = replay_pairs(old, round(replay * labelled.height), seed)
+    replayed = choose_replay_pairs(old, round(replay * labelled.height), seed)
     return pl.concat([labelled, replayed]).sort("pair_id")
 
 
-def labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+def make_labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Write labels as comparisons; ties and undecided pairs are left out.
 
     Args:
@@ -77,7 +77,7 @@ def labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     Returns:
         pair_id, prompt_id, prompt, chosen, rejected (lists of one message), by pair_id.
     """
-    decided = outcome(labels).filter(pl.col("preferred").is_in(DECIDED))
+    decided = combine_labels(labels).filter(pl.col("preferred").is_in(DECIDED))
     first_wins = pl.col("preferred") == "first"
 
     def turn(text: pl.Expr) -> pl.Expr:
@@ -94,7 +94,7 @@ def labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def replay_pairs(pairs: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+def choose_replay_pairs(pairs: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
     """Draw old pairs: those with the lowest hash of seed and pair_id; all where there are fewer."""
     drawn = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
     return pairs.sort(drawn, maintain_order=True).head(count)

@@ -29,6 +29,22 @@ def write_ledger(lake: Lake, table: str, dropped: pl.DataFrame, **rows: str) -> 
     return lake.overwrite("dropped_rows", dropped, table=table, **rows)
 
 
+def write_dropped_examples(
+    lake: Lake, dropped: pl.DataFrame, *, asset: str, experiment: str
+) -> int:
+    """Replace the examples that a training or a ranker left out; return the version.
+
+    Args:
+        lake: the tables.
+        dropped: row_key, reason, evidence.
+        asset: that left them out; its `table` in the ledger is `asset [experiment]`.
+        experiment: of the asset.
+    """
+    table = f"{asset} [{experiment}]"
+    rows = dropped.with_columns(table=pl.lit(table), source=pl.lit(asset))
+    return write_ledger(lake, table, rows)
+
+
 def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_id: str = "") -> int:
     """Record what came in from a source: kept + dropped is checked against it; return the version.
 

@@ -44,6 +44,16 @@ def training_curves(metrics: pl.DataFrame) -> bytes:
     return png(figure)
 
 
+def select_last_values(metrics: pl.DataFrame) -> pl.DataFrame:
+    """Return the last value of every metric of one training: metric, step, value; by metric."""
+    return (
+        metrics.sort("step")
+        .group_by("metric", maintain_order=True)
+        .agg(pl.col("step").last(), pl.col("value").last())
+        .sort("metric")
+    )
+
+
 def reward_histogram(scores: pl.DataFrame) -> bytes:
     """Draw the distribution of rewards, one outline per experiment and iteration, common bins.
 

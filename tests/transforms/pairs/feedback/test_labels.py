@@ -1,8 +1,13 @@
 import polars as pl
 
 from transforms.lake.schemas import schema_of
-from transforms.pairs.feedback.labels import COLUMNS, gold_labels, judge_labels, outcome
-from transforms.pairs.feedback.refresh import labelled_pairs, replay_pairs
+from transforms.pairs.feedback.labels import (
+    COLUMNS,
+    combine_labels,
+    make_gold_labels,
+    make_judge_labels,
+)
+from transforms.pairs.feedback.refresh import choose_replay_pairs, make_labelled_pairs
 
 
 def queue(*texts):
@@ -29,7 +34,7 @@ def by_length(question: str, response: str) -> float:
 
 
 def test_gold_prefers_the_higher_and_ties_equals():
-    found = gold_labels(queue(("aa", "b"), ("a", "bb"), ("a", "b")), by_length, "v1")
+    found = make_gold_labels(queue(("aa", "b"), ("a", "bb"), ("a", "b")), by_length, "v1")
     assert found.columns == COLUMNS
     assert found["preferred"].to_list() == ["first", "second", "tie"]
     assert found["answer"][0] == "first 2.0000, second 1.0000"
@@ -47,14 +52,14 @@ def test_a_judge_is_believed_where_both_orders_agree():
         schema=["comparison_id", "a_is", "verdict", "raw_text"],
         orient="row",
     )  # fmt: skip
-    found = judge_labels(queue(("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")), judgments, "j")
+    found = make_judge_labels(queue(("a", "b"), ("c", "d"), ("e", "f"), ("g", "h")), judgments, "j")
     assert found["preferred"].to_list() == ["first", "tie", "undecided", "second"]
     assert found["answer"][2] == '{"first": "[[B]]", "second": "hm"}'
     assert found.select("oracle", "oracle_id").unique().rows() == [("judge", "j")]
 
 
 def test_outcome_is_the_side_with_more_labels():
-    found = outcome(
+    found = combine_labels(
         labels(
             ("a", "first"), ("a", "first"), ("a", "second"),
             ("b", "first"), ("b", "second"),
@@ -66,7 +71,7 @@ def test_outcome_is_the_side_with_more_labels():
 
 
 def test_labels_become_comparisons_and_ties_do_not():
-    found = labelled_pairs(
+    found = make_labelled_pairs(
         queue(("a", "b"), ("c", "d"), ("e", "f")),
         labels(("x0", "second"), ("x1", "tie"), ("x2", "first"), ("of another queue", "first")),
     )
@@ -80,9 +85,9 @@ def test_labels_become_comparisons_and_ties_do_not():
 
 def test_replay_draws_others_with_another_seed():
     pairs = pl.DataFrame({"pair_id": [f"pair {n}" for n in range(300)]})
-    first, second = (set(replay_pairs(pairs, 60, seed)["pair_id"]) for seed in (1, 2))
+    first, second = (set(choose_replay_pairs(pairs, 60, seed)["pair_id"]) for seed in (1, 2))
     assert len(first) == len(second) == 60
     assert len(first & second) < 30
-    assert replay_pairs(pairs, 60, 1).equals(replay_pairs(pairs.reverse(), 60, 1))
-    assert replay_pairs(pairs, 0, 1).is_empty()
-    assert replay_pairs(pairs, 500, 1).height == 300
+    assert choose_replay_pairs(pairs, 60, 1).equals(choose_replay_pairs(pairs.reverse(), 60, 1))
+    assert choose_replay_pairs(pairs, 0, 1).is_empty()
+    assert choose_replay_pairs(pairs, 500, 1).height == 300

@@ -13,11 +13,11 @@ from transforms.pairs.feedback.people import (
     ANSWERS,
     Answer,
     Unreadable,
-    preferred_side,
+    format_queue,
     read_answers,
-    write_queue,
+    resolve_side,
 )
-from transforms.pairs.feedback.waiting import read_queue, require_labels, unlabelled
+from transforms.pairs.feedback.queue import read_queue, require_labels, select_unlabelled
 
 TEXT = st.text(max_size=20)
 
@@ -83,7 +83,7 @@ def test_what_a_person_prefers_comes_back_as_that_text(form, pairs, wish):
         assert set(sides) == set(texts[pair_id].values())
         return "a" if sides[0] == better else "b"
 
-    read = list(read_answers(fill(write_queue(sent, form), answers)))
+    read = list(read_answers(fill(format_queue(sent, form), answers)))
     labels, known = check_answers(read, pair_ids(sent), {})
     assert (labels.height, known) == (len(pairs), 0)
     for pair_id, preferred in labels.select("pair_id", "preferred").iter_rows():
@@ -92,7 +92,7 @@ def test_what_a_person_prefers_comes_back_as_that_text(form, pairs, wish):
 
 
 def test_an_exported_line_is_what_a_person_needs():
-    (line,) = write_queue(queue(("x", "one", "two")), "jsonl").splitlines()
+    (line,) = format_queue(queue(("x", "one", "two")), "jsonl").splitlines()
     row = json.loads(line)
     assert list(row) == [
         "experiment", "iteration", "pair_id", "prompt", "response_a", "response_b", "person",
@@ -102,7 +102,7 @@ def test_an_exported_line_is_what_a_person_needs():
 
 
 def test_an_exported_record_has_the_keys_of_argilla_2_8():
-    (record,) = json.loads(write_queue(queue(("x", "one", "two")), "argilla"))
+    (record,) = json.loads(format_queue(queue(("x", "one", "two")), "argilla"))
     assert list(record) == [
         "id", "fields", "metadata", "suggestions", "responses", "vectors", "status", "_server_id",
     ]  # fmt: skip
@@ -111,11 +111,11 @@ def test_an_exported_record_has_the_keys_of_argilla_2_8():
 
 @pytest.mark.parametrize("form", ["jsonl", "argilla"])
 def test_a_file_that_nobody_has_filled_in_has_no_answers(form):
-    assert list(read_answers(write_queue(queue(("x", "a", "b")), form))) == []
+    assert list(read_answers(format_queue(queue(("x", "a", "b")), form))) == []
 
 
 def test_places_do_not_follow_the_text():
-    shown_first = [preferred_side(f"pair {n}", "a") for n in range(200)].count("first")
+    shown_first = [resolve_side(f"pair {n}", "a") for n in range(200)].count("first")
     assert 70 < shown_first < 130
 
 
@@ -199,7 +199,7 @@ def lake(tmp_path):
 
 
 def test_importing_twice_changes_nothing(lake):
-    text = fill(write_queue(read_queue(lake, "e", 1), "jsonl"), lambda *_: "a")
+    text = fill(format_queue(read_queue(lake, "e", 1), "jsonl"), lambda *_: "a")
     assert import_answers(lake, read_answers(text)).labels.height == 2
     version = lake.version("preference_labels")
     again = import_answers(lake, read_answers(text))
@@ -216,7 +216,7 @@ def test_one_bad_row_leaves_the_lake_as_it_was(lake):
 def test_the_step_waits_for_every_pair_and_says_what_to_do(lake):
     waiting = read_queue(lake, "e", 1)
     import_answers(lake, [answer(preferred=ANSWERS[0])])
-    assert unlabelled(lake, waiting)["pair_id"].to_list() == ["y"]
+    assert select_unlabelled(lake, waiting)["pair_id"].to_list() == ["y"]
     with pytest.raises(InputError) as refusal:
         require_labels(lake, waiting)
     home = lake.root.parent
