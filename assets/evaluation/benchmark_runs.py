@@ -10,7 +10,7 @@ import polars as pl
 
 from training.benchmarks.benchmark import Benchmark, Judged
 from transforms.benchmarks import results
-from transforms.benchmarks.answer_table import Answers, Measured
+from transforms.benchmarks.answer_table import Answers, MeasuredModel
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import Checkpoint
@@ -19,7 +19,7 @@ from transforms.pairs.judgments import record_judge
 
 def measure(
     lake: Lake,
-    measured: Measured,
+    measured: MeasuredModel,
     policy: Checkpoint,
     name: str,
     benchmark: Benchmark | Judged,
@@ -40,7 +40,7 @@ def measure(
     """
     answers = Answers(lake, measured, name)
     requests = benchmark.requests(policy.path)
-    missing = answers.missing(requests)
+    missing = answers.select_missing(requests)
     log(f"{name}: {measured.model}: {missing.height} of {requests.height} items to answer")
     if missing.height:
         benchmark.answer(

@@ -21,7 +21,7 @@ from assets.reports import report_asset
 from assets.study import Study
 from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from transforms.benchmarks import results
-from transforms.benchmarks.answer_table import Measured
+from transforms.benchmarks.answer_table import MeasuredModel
 from transforms.lake.asset_names import BASELINES, iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.query import select_experiment
@@ -99,7 +99,7 @@ def _asset(
         partitioned=partitioned,
         checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
         warnings=Warnings(
-            results.WARNINGS, lambda step: results.warnings(step.lake, step.experiment, name)
+            results.WARNINGS, lambda step: results.find_warnings(step.lake, step.experiment, name)
         ),
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,
@@ -120,7 +120,9 @@ def _asset(
         rows = []
         for model in _models(step, settings) if partitioned else deps:
             policy = checkpoints.find_latest(step.lake, model, step.experiment)
-            measured = Measured(step.experiment, iterations[model], model, policy.checkpoint_id)
+            measured = MeasuredModel(
+                step.experiment, iterations[model], model, policy.checkpoint_id
+            )
             rows.append(measure(step.lake, measured, policy, name, opened, step.log.info))
         results.drop_replaced(step.lake, step.experiment, name)
         table = pl.concat(rows)

@@ -19,7 +19,7 @@ from assets.metadata import table_metadata, table_preview
 from assets.reports import MOST_ROWS, report_asset
 from assets.study import Study
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
-from transforms.benchmarks.reward_bench.results import bench_results
+from transforms.benchmarks.reward_bench.results import measure_bench_set
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import LABELLED_PAIRS
 from transforms.sources.intake.ledger import write_dropped_examples
@@ -89,7 +89,9 @@ def _measure(step: Step, ranker: Ranker) -> Made:
         )
         labelled = LABELLED_PAIRS[name]
         frames.append(
-            bench_results(pairs, rewards, labelled.sections, labelled.weights, bench=name, **model)
+            measure_bench_set(
+                pairs, rewards, labelled.sections, labelled.weights, bench=name, **model
+            )
         )
     rows = pl.concat(frames)
     version = step.lake.overwrite(TABLE, rows, model=model["model"])

@@ -49,7 +49,7 @@ def show_alpaca_eval() -> None:
         if not (DATA / file).is_file():
             continue  # the baseline has none
         pairs = annotated_pairs(read(file, ANNOTATIONS))
-        pairs = alpaca_eval.with_difficulty(pairs, difficulties)
+        pairs = alpaca_eval.add_difficulties(pairs, difficulties)
         control = published_length_control(coefficients, model)
         refit, without = estimate_win_rates(pairs), estimate_win_rates(pairs.drop("difficulty"))
         figures = {
@@ -71,7 +71,7 @@ def show_alpaca_eval() -> None:
 def show_mt_bench() -> None:
     """Print the means of the published ratings, and the outcomes of the published matches."""
     parts = MT_BENCH.parts
-    asked = mt_bench.questions(
+    asked = mt_bench.convert_questions(
         read("mt_bench/question.jsonl", parts["questions"].native),
         read("mt_bench/reference_answer_gpt-4.jsonl", parts["references"].native),
     )
@@ -88,12 +88,14 @@ def show_mt_bench() -> None:
 def show_arena_hard() -> None:
     """Print how many questions there are, and how many both models answer."""
     parts = ARENA_HARD.parts
-    asked = arena_hard.questions(read("arena_hard/question_v0.1.jsonl", parts["questions"].native))
+    asked = arena_hard.convert_questions(
+        read("arena_hard/question_v0.1.jsonl", parts["questions"].native)
+    )
     for model in ("gpt-4-0314", "gpt-3.5-turbo-0125"):
         rows = read(f"arena_hard/model_answer_{model}.jsonl.gz", parts["baseline"].native)
-        asked = asked.join(arena_hard.answers(rows).rename({"answer": model}), on="item")
+        asked = asked.join(arena_hard.convert_answers(rows).rename({"answer": model}), on="item")
     newer = ARENA_HARD_V2.parts["questions"].native
-    v2 = arena_hard.questions(read("arena_hard/question_v2.0.jsonl.gz", newer))
+    v2 = arena_hard.convert_questions(read("arena_hard/question_v2.0.jsonl.gz", newer))
     print(json.dumps({"arena_hard_paired": asked.height, "arena_hard_v2_questions": v2.height}))
 
 

@@ -15,7 +15,7 @@ from training.scoring import score_pairs, split_by_length
 from training.settings.model import TinyModelSettings
 from training.settings.scoring import ScoringSettings
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
-from transforms.benchmarks.reward_bench.results import bench_results, judge_pairs
+from transforms.benchmarks.reward_bench.results import compare_pairs, measure_bench_set
 from transforms.public_sets.registry import LABELLED_PAIRS
 from transforms.settings.sources import OriginSettings
 
@@ -91,7 +91,7 @@ def test_the_score_is_the_same_in_batches_of_1_2_3_and_8(small: Path, pairs: pl.
         assert {len(batch) for batch in batch_by_length(ids, 64 * size)} == {size}
         settings = ScoringSettings(batch_tokens=64 * size)
         rewards[size] = score_pairs(pairs, small, settings, dtype="float32")
-        results[size] = bench_results(
+        results[size] = measure_bench_set(
             pairs, rewards[size], {"both": ["s", "t"]}, {"w": {"s": 1, "t": 2}}, **LABELS
         )
     assert 0 < results[1]["value"][0] < 100
@@ -107,10 +107,10 @@ def test_a_pair_too_long_to_be_read_is_counted_and_in_no_figure(
     read, too_long = split_by_length(pairs, small, max_tokens=62)
     assert 0 < too_long.height < pairs.height
     rewards = score_pairs(read, small, ScoringSettings(), dtype="float32")
-    found = bench_results(pairs, rewards, {"both": ["s", "t"]}, {"pairs": {}}, **LABELS)
+    found = measure_bench_set(pairs, rewards, {"both": ["s", "t"]}, {"pairs": {}}, **LABELS)
     whole = found.row(0, named=True)
     assert (whole["pairs"], whole["unscored_pairs"]) == (read.height, too_long.height)
-    alone = bench_results(read, rewards, {"both": ["s", "t"]}, {"pairs": {}}, **LABELS)
+    alone = measure_bench_set(read, rewards, {"both": ["s", "t"]}, {"pairs": {}}, **LABELS)
     keys = ["level", "name", "metric"]
     assert found.select(*keys, "value").sort(keys).equals(alone.select(*keys, "value").sort(keys))
 
@@ -136,7 +136,7 @@ def test_llmbar_from_the_published_files(tmp_path: Path) -> None:
     ]
     entry = LABELLED_PAIRS["llmbar"]
     once, again = (
-        bench_results(pairs, each, entry.sections, entry.weights, **LABELS) for each in rewards
+        measure_bench_set(pairs, each, entry.sections, entry.weights, **LABELS) for each in rewards
     )
     assert once.equals(again)
     subsets = once.filter(level="subset", metric="pair_accuracy")
@@ -151,4 +151,4 @@ def test_llmbar_from_the_published_files(tmp_path: Path) -> None:
     # weights of random numbers know nothing of the labels: within five standard errors of one half
     for value, error in subsets.select("value", "standard_error").rows():
         assert abs(value - 50) < 5 * error
-    assert judge_pairs(pairs, rewards[0])["pair_accuracy"].null_count() == 0
+    assert compare_pairs(pairs, rewards[0])["pair_accuracy"].null_count() == 0

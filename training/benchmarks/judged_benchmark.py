@@ -192,7 +192,7 @@ class JudgedBenchmark:
             )
         ]
         ids = [request.request_id(self.judge_id) for request in asked]
-        held = verdicts.answered(pl.Series(ids, dtype=pl.String))
+        held = verdicts.select_answered(pl.Series(ids, dtype=pl.String))
         missing = [request for request, known in zip(asked, ids, strict=True) if known not in held]
         ask(
             missing,

@@ -13,7 +13,7 @@ from training.benchmarks.verdict_requests import VerdictRequest
 from training.judging.benchmark_prompts import JudgePrompt, read_own_prompt, select_mt_bench_prompts
 from training.settings.benchmarks import MTBenchSettings
 from transforms.benchmarks.judged import mt_bench
-from transforms.benchmarks.judged.figures import mt_bench_figures
+from transforms.benchmarks.judged.figures import measure_mt_bench
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import read_part
 
@@ -84,7 +84,7 @@ class MTBench:
     def figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
         """Turn verdicts into `SUMMARY`; items that the model was not asked are in none."""
         asked = self._items.filter(pl.col("item").is_in(list(answers)))
-        return mt_bench_figures(verdicts, asked)
+        return measure_mt_bench(verdicts, asked)
 
 
 def open_mt_bench(settings: MTBenchSettings, data: Mapping[str, OriginSettings]) -> MTBench:
@@ -98,7 +98,7 @@ def open_mt_bench(settings: MTBenchSettings, data: Mapping[str, OriginSettings])
         InputError: a file cannot be read, or does not fit.
     """
     name = settings.benchmark
-    items = mt_bench.questions(
+    items = mt_bench.convert_questions(
         read_part(name, "questions", data["questions"]),
         read_part(name, "references", data["references"]),
     )

@@ -13,7 +13,7 @@ from training.benchmarks.verdict_requests import VerdictRequest
 from training.judging.benchmark_prompts import JudgePrompt, read_own_prompt, read_published_prompt
 from training.settings.benchmarks import AlpacaEvalSettings, ArenaHardSettings
 from transforms.benchmarks.judged import alpaca_eval, arena_hard
-from transforms.benchmarks.judged.figures import alpaca_eval_figures, arena_hard_figures
+from transforms.benchmarks.judged.figures import measure_alpaca_eval, measure_arena_hard
 from transforms.benchmarks.judged.verdicts import ORDERS
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
@@ -98,16 +98,16 @@ def open_alpaca_eval(settings: AlpacaEvalSettings, data: Data) -> Pairwise:
         InputError: a file cannot be read, or does not fit.
     """
     name = settings.benchmark
-    items = alpaca_eval.instructions(read_part(name, "baseline", data["baseline"]))
+    items = alpaca_eval.convert_instructions(read_part(name, "baseline", data["baseline"]))
     if "difficulties" in data:
         known = read_part(name, "difficulties", data["difficulties"])
-        items = alpaca_eval.with_difficulty(items, known)
+        items = alpaca_eval.add_difficulties(items, known)
     places = ("instruction", "output_1", "output_2")
     return Pairwise(
         items.rename({"instruction": "question"}).with_columns(subset=pl.lit(name)),
         _prompt(data, "choice", places, {}),
         places,
-        alpaca_eval_figures,
+        measure_alpaca_eval,
         temperature=settings.temperature,
         top_logprobs=TOP_LOGPROBS if settings.token_probabilities else 0,
     )
@@ -124,8 +124,8 @@ def open_arena_hard(settings: ArenaHardSettings, data: Data) -> Pairwise:
         InputError: a file cannot be read, or does not fit, or the baseline lacks an answer.
     """
     name = settings.benchmark
-    asked = arena_hard.questions(read_part(name, "questions", data["questions"]))
-    given = arena_hard.answers(read_part(name, "baseline", data["baseline"]))
+    asked = arena_hard.convert_questions(read_part(name, "questions", data["questions"]))
+    given = arena_hard.convert_answers(read_part(name, "baseline", data["baseline"]))
     items = asked.join(
         given.rename({"answer": "baseline"}), on="item", how="left", maintain_order="left"
     )
@@ -150,7 +150,7 @@ def open_arena_hard(settings: ArenaHardSettings, data: Data) -> Pairwise:
         items,
         _prompt(data, "five_way", places, published),
         places,
-        arena_hard_figures,
+        measure_arena_hard,
         temperature=settings.temperature,
     )
 

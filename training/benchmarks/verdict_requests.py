@@ -19,7 +19,7 @@ from training.judging.benchmark_prompts import JudgePrompt
 from training.judging.judge import open_judge
 from training.judging.rubrics import Answer, Conversation
 from training.settings.judge import JudgeSettings
-from transforms.benchmarks.judged.alpaca_eval import preference_of
+from transforms.benchmarks.judged.alpaca_eval import compute_preference
 from transforms.benchmarks.judged.verdict_table import VERDICTS
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
 from transforms.identity import digest
@@ -129,7 +129,7 @@ def _row(request: VerdictRequest, judge_id: str, answer: Answer) -> dict[str, An
     rating = float(verdict) if verdict and form == "rating" else None
     weighted = None
     if form == "choice" and answer.top_logprobs:
-        weighted = preference_of(answer.top_logprobs, *FIRST_SHARES[form])
+        weighted = compute_preference(answer.top_logprobs, *FIRST_SHARES[form])
     first = weighted
     if first is None and verdict and form != "rating":
         first = FIRST_SHARES[form][verdict]

@@ -15,7 +15,7 @@ from string import Template
 from typing import Literal, Protocol, Self
 
 from training.settings.judge import JudgeSettings
-from transforms.benchmarks.judged.verdicts import last_mark
+from transforms.benchmarks.judged.verdicts import find_last_mark
 from transforms.errors import InputError
 
 RUBRICS = Path(__file__).parent / "rubric_files"
@@ -122,9 +122,9 @@ def parse_verdict(answer: Answer) -> Verdict | None:
     """Read the verdict of an answer; null where there is no answer.
 
     An answer that was cut has no verdict yet, whatever it quotes. An answer without a mark
-    (`transforms.benchmarks.judged.verdicts.last_mark`) is unparseable.
+    (`transforms.benchmarks.judged.verdicts.find_last_mark`) is unparseable.
     """
     if answer.text is None:
         return None
-    mark = None if answer.finish_reason == "length" else last_mark(answer.text, "three_way")
+    mark = None if answer.finish_reason == "length" else find_last_mark(answer.text, "three_way")
     return VERDICTS[mark] if mark else "unparseable"

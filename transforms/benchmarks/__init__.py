@@ -1,4 +1,4 @@
-"""Benchmarks of models: where their data is, the answers to their items, what these add up to.
+"""Benchmarks of models: their items, the tables of answers, verdicts and results.
 
-Not here: asking a model (`training.benchmarks`).
+Not here: sending requests to a model (`training.benchmarks`).
 """

@@ -1,12 +1,11 @@
-"""The table `benchmark_answers`: a model's answers, so that it is asked for missing ones only.
+"""The table `benchmark_answers`: the answers of a model to a benchmark, appended in chunks.
 
-Lives here: one slice (a model's answers to a benchmark), kept to what is asked today, and its
-growth in chunks. Not here: asking (`training.benchmarks`), the figures of answers
-(`transforms.benchmarks.results`).
+Not here: requesting answers (`training.benchmarks`), results (`transforms.benchmarks.results`).
 
-An answer is known by `request_id`, a hash of all that was asked and of how: prompts, decoding,
-engine, versions. So an interrupted measurement goes on with what is missing, a larger limit asks
-for the further items alone, and a changed prompt, model or harness asks again.
+`request_id` identifies an answer. It is a hash of the request and its circumstances: prompts,
+decoding, engine, versions. So an interrupted measurement continues with the missing answers, a
+larger limit requests only the additional items, and a changed prompt, model or harness requests
+everything again.
 """
 
 from typing import NamedTuple
@@ -25,11 +24,11 @@ ANSWERS = REQUESTS | {
     name: schema_of(TABLE)[name]
     for name in ("answer", "extracted", "score", "scores", "finish_reason")
 }
-"""Columns of an answer."""
+"""Columns of an answer: one row per request."""
 
 
-class Measured(NamedTuple):
-    """The model that is measured, as its rows name it."""
+class MeasuredModel(NamedTuple):
+    """The measured model: columns that identify it in each row."""
 
     experiment: str
     iteration: int
@@ -40,29 +39,33 @@ class Measured(NamedTuple):
 class Answers:
     """The answers of one model to one benchmark."""
 
-    def __init__(self, lake: Lake, measured: Measured, benchmark: str) -> None:
-        """Name the slice; nothing is read yet."""
+    def __init__(self, lake: Lake, measured: MeasuredModel, benchmark: str) -> None:
+        """Set the slice; nothing is read yet."""
         self._lake = lake
         self._constants = {**measured._asdict(), "benchmark": benchmark}
-        self._slice = {name: self._constants[name] for name in ("experiment", "model", "benchmark")}
+        self._slice = {
+            "experiment": measured.experiment,
+            "model": measured.model,
+            "benchmark": benchmark,
+        }
         self._chunks = Chunks(lake, TABLE)
 
-    def missing(self, requests: pl.DataFrame) -> pl.DataFrame:
-        """Keep the requests that have no answer yet, in their order.
+    def select_missing(self, requests: pl.DataFrame) -> pl.DataFrame:
+        """Select the requests that have no answer yet, in their order.
 
-        Answers to anything else, or of another policy, leave the slice in one commit; their old
-        version stays readable.
+        Answers to other requests, or from another policy, are deleted from the slice in one commit;
+        the old version stays readable.
 
         Args:
             requests: `REQUESTS`.
         """
-        held = self.read()
-        wanted = held.join(requests, on=["item", "repeat", "request_id"], how="semi")
-        wanted = wanted.filter(policy_id=self._constants["policy_id"])
-        if wanted.height < held.height:
-            self._lake.overwrite(TABLE, wanted, **self._slice)
+        stored = self.read()
+        valid = stored.join(requests, on=["item", "repeat", "request_id"], how="semi")
+        valid = valid.filter(policy_id=self._constants["policy_id"])
+        if valid.height < stored.height:
+            self._lake.overwrite(TABLE, valid, **self._slice)
         return requests.join(
-            wanted, on=["item", "repeat", "request_id"], how="anti", maintain_order="left"
+            valid, on=["item", "repeat", "request_id"], how="anti", maintain_order="left"
         )
 
     def commit(self, rows: pl.DataFrame) -> None:
@@ -74,11 +77,11 @@ class Answers:
         self._chunks(stamped.select(list(schema_of(TABLE))))
 
     def replace(self, rows: pl.DataFrame) -> None:
-        """Put rows of the whole slice, which have been scored since, in its place."""
+        """Replace the whole slice by its rows with new scores."""
         self._lake.overwrite(TABLE, rows, **self._slice)
 
     def read(self) -> pl.DataFrame:
-        """Read the slice, in the order of subset, item, repeat."""
+        """Read the slice, sorted by subset, item, repeat."""
         if not self._lake.exists(TABLE):
             return pl.DataFrame(schema=schema_of(TABLE))
-        return self._lake.read(TABLE, **self._slice).sort("subset", "item", "repeat")
+        return self._lake.read(TABLE, None, **self._slice).sort("subset", "item", "repeat")

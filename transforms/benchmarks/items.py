@@ -1,4 +1,4 @@
-"""Items of a benchmark that the harness measures: read, each with its own key, the first n kept.
+"""Items of the benchmarks that the harness measures: reading them, and checks of their keys.
 
 Not here: reading a part (`transforms.sources.files.set_files`), a set's columns
 (`transforms.public_sets`), prompts (`training.benchmarks.harness`).
@@ -17,17 +17,17 @@ from transforms.sources.files.set_files import read_parts
 def read_items(
     benchmark: str, data: Mapping[str, OriginSettings], limit: int | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame | None]:
-    """Read a benchmark's items, and the rows that examples are taken from.
+    """Read a benchmark's items and its examples for few-shot prompts.
 
     Args:
         benchmark: name of the set.
-        data: its parts, located.
-        limit: keep only this many items of each subset, from the first.
+        data: its parts, from `locate_parts`.
+        limit: keep only the first items of each subset, this many.
 
     Returns:
-        Items: subset, item (unique within the subset) and the columns of the harness's task, in the
-        order of the files; and the examples, with the same columns but `item`; None where the data
-        has none.
+        The items: subset, item (unique within the subset) and the columns of the harness's task, in
+        the order of the files. The examples: the same columns without `item`; None if the data has
+        no examples.
 
     Raises:
         InputError: a file cannot be read, or a row does not fit.
@@ -35,11 +35,11 @@ def read_items(
     items, examples = HARNESSES[benchmark].items(read_parts(benchmark, data))
     if limit is not None:
         items = items.group_by("subset", maintain_order=True).head(limit)
-    if (twice := items.filter(pl.struct("subset", "item").is_duplicated())).height:
+    if (repeated := items.filter(pl.struct("subset", "item").is_duplicated())).height:
         raise InputError(
             f"benchmark {benchmark} has items with the same key",
             expected="a different key for each item",
-            found=f"{twice.height} items, the first {twice['item'][0]}",
-            remedy=f"name the published file, once. {BENCHMARK_SETS[benchmark].facts}",
+            found=f"{repeated.height} items, the first {repeated['item'][0]}",
+            remedy=f"list the published file once. {BENCHMARK_SETS[benchmark].facts}",
         )
     return items, examples

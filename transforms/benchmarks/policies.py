@@ -1,11 +1,11 @@
-"""A policy of the lake that a benchmark measures, found by the first digits of its id.
+"""Search for a policy of the lake by the first digits of its checkpoint id.
 
 Not here: its answers (`transforms.benchmarks.answer_table`).
 """
 
 import polars as pl
 
-from transforms.benchmarks.answer_table import Measured
+from transforms.benchmarks.answer_table import MeasuredModel
 from transforms.errors import InputError
 from transforms.formats import SHORTEST_ID, shorten_id
 from transforms.lake.lake import Lake
@@ -13,18 +13,18 @@ from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 
 POLICY = "causal_lm"
-"""Kind of the checkpoints that can be measured."""
+"""Kind of the checkpoints that benchmarks can measure."""
 
 
-def find_policy(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
+def find_policy(lake: Lake, checkpoint: str) -> tuple[MeasuredModel, Checkpoint]:
     """Find a policy by the first digits of its checkpoint id.
 
     Returns:
-        The model as rows of benchmarks name it, by its asset or, where a newer checkpoint has
-        replaced it, by `<asset>@<id>`; and its checkpoint.
+        The model as in the rows of benchmarks: its name is the asset or, if a newer checkpoint has
+        replaced this one, `<asset>@<id>`. And its checkpoint.
 
     Raises:
-        InputError: no checkpoint or several ones begin with these digits, or it is no policy.
+        InputError: no checkpoint or several begin with these digits, or it is not a policy.
     """
     rows = lake.read(checkpoints.TABLE).sort("created_at")
     found = rows.filter(pl.col("checkpoint_id").str.starts_with(checkpoint))
@@ -34,7 +34,7 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
         raise InputError(
             f"no policy is called {checkpoint}",
             expected=f"the id of one {POLICY}, or its first {SHORTEST_ID} digits or more",
-            found=", ".join(f"{shorten_id(one)} ({'/'.join(kinds)})" for one in ids[:5])
+            found=", ".join(f"{shorten_id(known)} ({'/'.join(kinds)})" for known in ids[:5])
             or "no such id",
             remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
         )
@@ -42,6 +42,6 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[Measured, Checkpoint]:
     newest = rows.filter(asset=row["asset"], experiment=row["experiment"])["checkpoint_id"][-1]
     model = row["asset"] if newest == ids[0] else f"{row['asset']}@{shorten_id(ids[0])}"
     return (
-        Measured(row["experiment"], row["iteration"], model, ids[0]),
+        MeasuredModel(row["experiment"], row["iteration"], model, ids[0]),
         Checkpoint(ids[0], lake.root / row["path"]),
     )

@@ -1,13 +1,14 @@
 """The table `benchmark_results`: means, errors and intervals over items, and warnings about them.
 
-Not here: the scores (`training.benchmarks`), the bootstrap (`transforms.measures.bootstrap`), what
-makes figures wrong (`sql/checks`).
+Not here: the scores (`training.benchmarks`), the bootstrap (`transforms.measures.bootstrap`),
+failing checks (`sql/checks`).
 
-The value is the mean over items, in per cent: every item counts once, also over subsets of
-different size (MMLU's published average). Errors and intervals are of a bootstrap that draws items,
-all repeats of an item together; over all subsets of a clustered benchmark it draws subsets, each
-with its items: the questions of a subject are alike, and a model that knows a subject knows many.
-For one subset and one repeat the error is the binomial one, sqrt(p (1 - p) / n).
+The value is the mean over items, in per cent. Every item has the same weight, also over subsets of
+different size (MMLU's published average). Errors and intervals come from a bootstrap that resamples
+items, each with all its repeats. For the total of a clustered benchmark it resamples subsets, each
+with all its items: questions about one subject are correlated, because a model that knows the
+subject answers many of them. For one subset and one repeat the error is the binomial one,
+sqrt(p (1 - p) / n).
 """
 
 import polars as pl
@@ -22,18 +23,18 @@ from transforms.measures import bootstrap
 
 TABLE = "benchmark_results"
 ALL = "all"
-"""`subset` of the figures over all items."""
+"""Value of `subset` in figures over all items."""
 MOST_CUT = 0.1
-"""Share of a model's texts that may end at the limit of tokens without a warning."""
+"""Largest share of a model's texts that may end at max_tokens without a warning."""
 
 UNSCORED, CUT = "benchmark_items_are_scored", "few_benchmark_answers_are_cut"
 WARNINGS = {
-    UNSCORED: "Warns where answers have no score, such as programs that were not run "
-    "(`run_code` is off): no figure includes them.",
-    CUT: f"Warns where more than {MOST_CUT:.0%} of a model's texts end at max_tokens: the limit "
-    "may decide the figure.",
+    UNSCORED: "Warns if answers have no score, such as programs that were not run (`run_code` is "
+    "off): no figure includes them.",
+    CUT: f"Warns if more than {MOST_CUT:.0%} of a model's texts end at max_tokens: the limit may "
+    "have changed the figures.",
 }
-"""Checks that warn, each with its description."""
+"""Checks that only warn, with their descriptions."""
 
 SUMMARY = {
     name: schema_of(TABLE)[name]
@@ -53,15 +54,15 @@ SUMMARY = {
 
 
 def summarise(answers: pl.DataFrame, *, clustered: bool = False) -> pl.DataFrame:
-    """Average every metric over all items and over each subset's.
+    """Average every metric over all items and over each subset.
 
     Args:
-        answers: subset, item, repeat, scores; a row without scores was answered and not scored.
+        answers: subset, item, repeat, scores; an answer that was not scored has no scores.
         clustered: whether the error over all items is clustered by subset.
 
     Returns:
-        `SUMMARY`: all items first, then subsets in alphabetical order where there are several;
-        metrics in alphabetical order. Without any score, one row of metric `score` whose value is
+        `SUMMARY`: all items first; if there are several subsets, each in alphabetical order;
+        metrics in alphabetical order. Without any score, one row with metric `score` and value
         null.
     """
     subsets = answers["subset"].unique().sort().to_list()
@@ -69,11 +70,11 @@ def summarise(answers: pl.DataFrame, *, clustered: bool = False) -> pl.DataFrame
     if len(subsets) > 1:
         slices += [(name, answers.filter(subset=name), "item") for name in subsets]
     return pl.concat(
-        [_summarise_subset(name, rows, drawn) for name, rows, drawn in slices], how="vertical"
+        [_summarise_subset(name, rows, unit) for name, rows, unit in slices], how="vertical"
     )
 
 
-def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.DataFrame:
+def _summarise_subset(subset: str, answers: pl.DataFrame, unit: str) -> pl.DataFrame:
     items = answers.select("subset", "item").n_unique()
     long = (
         answers.select("subset", "item", "scores")
@@ -84,12 +85,12 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
     rows = []
     for (metric,), group in long.group_by("metric", maintain_order=True):
         by_item = group.group_by("subset", "item").agg(pl.col("value").mean())
-        unit = (
+        key = (
             pl.col("subset")
-            if drawn == "subset"
+            if unit == "subset"
             else pl.concat_str("subset", "item", separator=FIELD)
         )
-        sums = by_item.group_by(prompt_id=unit).agg(
+        sums = by_item.group_by(prompt_id=key).agg(
             score=100 * pl.col("value").sum(), count=pl.len().cast(pl.Float64)
         )
         estimate = bootstrap.estimate_ratio(sums, "score", "count")
@@ -101,7 +102,7 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
                 "standard_error": estimate.standard_error,
                 "low": estimate.low,
                 "high": estimate.high,
-                "interval": f"95% BCa bootstrap over {drawn}s",
+                "interval": f"95% BCa bootstrap over {unit}s",
                 "items": by_item.height,
                 "unscored_items": items - by_item.height,
             }
@@ -112,13 +113,13 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, drawn: str) -> pl.Data
 
 
 def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
-    """Remove the rows of an experiment's checkpoints that a newer one has replaced.
+    """Delete the rows of an experiment's checkpoints that a newer checkpoint has replaced.
 
-    Otherwise an iterate that is no longer selected would remain beside the selected one. Old
-    versions stay readable.
+    Otherwise rows of a policy that is no longer selected would remain next to the selected one. Old
+    versions of the tables stay readable.
     """
-    made = lake.scan("checkpoints").sort("created_at").group_by("asset", "experiment")
-    newest = made.agg(newest_id=pl.col("checkpoint_id").last()).collect()
+    by_asset = lake.scan("checkpoints").sort("created_at").group_by("asset", "experiment")
+    newest = by_asset.agg(newest_id=pl.col("checkpoint_id").last()).collect()
     current = newest.filter(pl.col("experiment").is_in([experiment, SHARED])).select(
         model="asset", newest_id="newest_id"
     )
@@ -133,7 +134,7 @@ def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
 
 
 def record(lake: Lake, summary: pl.DataFrame, **constants: str | int | None) -> pl.DataFrame:
-    """Replace a model's figures of a benchmark; return the rows.
+    """Replace a model's results on a benchmark; return the new rows.
 
     Args:
         lake: the lake.
@@ -143,18 +144,18 @@ def record(lake: Lake, summary: pl.DataFrame, **constants: str | int | None) -> 
     rows = summary.with_columns(
         pl.lit(value, schema_of(TABLE)[name]).alias(name) for name, value in constants.items()
     ).select(list(schema_of(TABLE)))
-    slice_ = {name: constants[name] for name in ("experiment", "model", "benchmark")}
+    slice_ = {name: str(constants[name]) for name in ("experiment", "model", "benchmark")}
     lake.overwrite(TABLE, rows, **slice_)
     return rows
 
 
-def warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]:
-    """Return the warnings about a benchmark's figures, by check; without a warning no entry."""
-    slice_ = {"experiment": experiment, "benchmark": benchmark}
-    figures = lake.scan(TABLE, **slice_).filter(
+def find_warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]:
+    """Return the warnings about a benchmark's results, by check; only checks with a warning."""
+    figures = lake.scan(TABLE, experiment=experiment, benchmark=benchmark).filter(
         pl.col("subset") == ALL, pl.col("unscored_items") > 0
     )
-    texts = lake.scan(ANSWERS_TABLE, **slice_).drop_nulls("finish_reason")
+    answers = lake.scan(ANSWERS_TABLE, experiment=experiment, benchmark=benchmark)
+    texts = answers.drop_nulls("finish_reason")
     shares = texts.group_by("model").agg(share=(pl.col("finish_reason") == "length").mean())
     unscored = figures.select("model", "unscored_items").unique().sort("model").collect()
     cut = shares.filter(pl.col("share") > MOST_CUT).sort("model").collect()

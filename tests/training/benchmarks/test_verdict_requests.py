@@ -184,13 +184,13 @@ def test_what_was_said_is_kept_and_the_rest_asked_again(judged, tmp_path):
     }
     verdicts = Verdicts(Lake(tmp_path), constants)
     ids = pl.Series([one.request_id("judge") for one in requests[:3]])
-    assert verdicts.answered(ids) == set()
+    assert verdicts.select_answered(ids) == set()
     verdicts.commit(pl.concat(chunks))
     # an error is asked again, an answer without a verdict is an answer, other requests leave
-    assert verdicts.answered(ids) == {ids[0], ids[2]}
+    assert verdicts.select_answered(ids) == {ids[0], ids[2]}
     assert sorted(verdicts.read()["item"]) == ["good", "silent"]
     assert Lake(tmp_path).read("benchmark_verdicts", version=0).height == 4
     # of another policy nothing is taken over
     other = Verdicts(Lake(tmp_path), constants | {"policy_id": "q"})
-    assert other.answered(ids) == set()
+    assert other.select_answered(ids) == set()
     assert other.read().is_empty()

@@ -1,10 +1,10 @@
 import polars as pl
 import pytest
 
-from transforms.benchmarks.answer_table import ANSWERS, REQUESTS, Answers, Measured
+from transforms.benchmarks.answer_table import ANSWERS, REQUESTS, Answers, MeasuredModel
 from transforms.lake.lake import Lake
 
-MODEL = Measured("shared", 0, "sft_policy", "pi_0")
+MODEL = MeasuredModel("shared", 0, "sft_policy", "pi_0")
 
 
 def requests(**items):
@@ -34,25 +34,25 @@ def answers(tmp_path):
 
 
 def test_all_is_missing_from_an_empty_lake(answers):
-    assert answers.missing(requests(a="1", b="2"))["item"].to_list() == ["a", "b"]
+    assert answers.select_missing(requests(a="1", b="2"))["item"].to_list() == ["a", "b"]
 
 
 def test_what_was_answered_is_not_missing(answers):
     answers.commit(answered(requests(a="1")))
-    assert answers.missing(requests(b="2", a="1"))["item"].to_list() == ["b"]
+    assert answers.select_missing(requests(b="2", a="1"))["item"].to_list() == ["b"]
     assert answers.read()["item"].to_list() == ["a"]
 
 
 def test_a_changed_request_is_asked_again_and_its_old_answer_leaves(answers):
     answers.commit(answered(requests(a="1", b="2")))
-    assert answers.missing(requests(a="other", b="2"))["item"].to_list() == ["a"]
+    assert answers.select_missing(requests(a="other", b="2"))["item"].to_list() == ["a"]
     assert answers.read()["item"].to_list() == ["b"]
 
 
 def test_another_policy_of_the_same_asset_is_asked_again(answers, tmp_path):
     answers.commit(answered(requests(a="1")))
     retrained = Answers(Lake(tmp_path), MODEL._replace(policy_id="other"), "gsm8k")
-    assert retrained.missing(requests(a="1")).height == 1
+    assert retrained.select_missing(requests(a="1")).height == 1
     assert retrained.read().is_empty()
 
 
@@ -60,5 +60,5 @@ def test_slices_do_not_touch_each_other(answers, tmp_path):
     answers.commit(answered(requests(a="1")))
     other = Answers(Lake(tmp_path), MODEL._replace(model="offline_dpo"), "gsm8k")
     other.commit(answered(requests(a="1")))
-    assert other.missing(requests(a="changed")).height == 1
+    assert other.select_missing(requests(a="changed")).height == 1
     assert answers.read().height == 1

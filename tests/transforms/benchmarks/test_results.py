@@ -3,7 +3,7 @@ import math
 import polars as pl
 import pytest
 
-from transforms.benchmarks.results import CUT, UNSCORED, summarise, warnings
+from transforms.benchmarks.results import CUT, UNSCORED, find_warnings, summarise
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -91,12 +91,12 @@ def fill(lake, reasons, unscored):
 
 def test_scored_texts_that_ended_leave_no_warning(lake):
     fill(lake, ["stop"] * 9 + ["length"], unscored=0)
-    assert warnings(lake, "e", "humaneval") == {}
+    assert find_warnings(lake, "e", "humaneval") == {}
 
 
 def test_unscored_and_cut_answers_are_warned_of(lake):
     fill(lake, ["stop", "length"], unscored=2)
-    assert warnings(lake, "e", "humaneval") == {
+    assert find_warnings(lake, "e", "humaneval") == {
         UNSCORED: "m: 2 items",
         CUT: "m: 50% of the texts",
     }
@@ -104,4 +104,4 @@ def test_unscored_and_cut_answers_are_warned_of(lake):
 
 def test_choices_are_no_texts(lake):
     fill(lake, [None, None], unscored=0)
-    assert warnings(lake, "e", "humaneval") == {}
+    assert find_warnings(lake, "e", "humaneval") == {}

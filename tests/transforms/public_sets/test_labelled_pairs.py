@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from transforms.benchmarks.reward_bench.pairs import read_bench_set, to_bench_pairs
-from transforms.benchmarks.reward_bench.results import bench_results
+from transforms.benchmarks.reward_bench.results import measure_bench_set
 from transforms.public_sets.labelled_pairs import format_style_cell
 from transforms.public_sets.registry import BENCHMARK_SETS, LABELLED_PAIRS
 from transforms.settings.sources import OriginSettings
@@ -48,7 +48,7 @@ def texts(pairs):
 
 def results_of(name, pairs, rewards):
     entry = LABELLED_PAIRS[name]
-    return bench_results(pairs, rewards, entry.sections, entry.weights, bench=name, **LABELS)
+    return measure_bench_set(pairs, rewards, entry.sections, entry.weights, bench=name, **LABELS)
 
 
 def sections_of(results, metric="pair_accuracy"):

@@ -1,4 +1,4 @@
-"""Benchmarks that a judge scores: AlpacaEval 2, MT-Bench, Arena-Hard. Items, verdicts, results.
+"""Benchmarks with a judge (AlpacaEval 2, MT-Bench, Arena-Hard): items, verdicts, results.
 
-Not here: asking a judge (`training`).
+Not here: sending requests to a judge (`training`).
 """

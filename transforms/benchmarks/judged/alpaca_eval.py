@@ -1,6 +1,6 @@
 """AlpacaEval 2: instructions with the baseline's outputs, difficulties, a judge's preference.
 
-Not here: where the files are (`transforms.public_sets.chat`), the regression
+Not here: the files (`transforms.public_sets.chat`), the regression
 (`transforms.measures.length_control`), figures (`transforms.benchmarks.judged.figures`).
 
 Source: https://github.com/tatsu-lab/alpaca_eval; length control: Dubois et al. 2024 (arXiv
@@ -11,24 +11,24 @@ import math
 from collections.abc import Mapping
 
 import polars as pl
-import polars_hash  # noqa: F401 - registers `chash`
+import polars_hash as plh
 
 from transforms.errors import InputError
 from transforms.identity import identify_messages
 from transforms.sources.layouts.conversations import make_turn
 
 
-def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) -> float | None:
-    """Turn the log-probabilities of a verdict's token into a share of a win of the first answer.
+def compute_preference(top_logprobs: Mapping[str, float], first: str, second: str) -> float | None:
+    """Convert the log-probabilities of a verdict's token to the first answer's share of a win.
 
     Args:
-        top_logprobs: natural logarithms by token; spaces around a token do not count.
-        first: what the judge writes where the first answer is better.
-        second: the same for the second.
+        top_logprobs: natural logarithms by token; spaces around a token are ignored.
+        first: the judge's token if the first answer is better.
+        second: the judge's token if the second answer is better.
 
     Returns:
-        p(first) / (p(first) + p(second)), a token that is not there having none; None where
-        neither is.
+        p(first) / (p(first) + p(second)); a token without a log-probability has p = 0. None if
+        neither token has one.
     """
     chances = {first: 0.0, second: 0.0}
     for token, logprob in top_logprobs.items():
@@ -38,54 +38,54 @@ def preference_of(top_logprobs: Mapping[str, float], first: str, second: str) ->
     return chances[first] / whole if whole else None
 
 
-def instructions(raw: pl.DataFrame) -> pl.DataFrame:
-    """Native outputs of the baseline to instructions: item (prompt_id), instruction, baseline.
+def convert_instructions(raw: pl.DataFrame) -> pl.DataFrame:
+    """Convert the baseline's native outputs: item (prompt_id), instruction, baseline.
 
     Raises:
-        InputError: an instruction comes twice, or lacks text on a side.
+        InputError: an instruction is repeated, or an instruction or output has no text.
     """
-    unsound = raw.filter(
+    refused = raw.filter(
         pl.col("instruction").is_duplicated()
         | pl.any_horizontal(pl.col("instruction", "output").is_null())
     )
-    if unsound.height:
+    if refused.height:
         raise InputError(
-            "the outputs of AlpacaEval's baseline cannot be compared with",
+            "the outputs of AlpacaEval's baseline cannot be used",
             expected="one output per instruction",
-            found=f"{unsound.height} instructions twice or without text, the first in"
-            f" {unsound['row_key'][0]}",
-            remedy="name the outputs of one model, once",
+            found=f"{refused.height} instructions repeated or without text, the first in"
+            f" {refused['row_key'][0]}",
+            remedy="use the outputs of one model",
         )
-    return _identified(raw).select("item", "instruction", baseline="output")
+    return _add_items(raw).select("item", "instruction", baseline="output")
 
 
-def with_difficulty(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
-    """Add the difficulty of each instruction, found by the SHA-256 of its text.
+def add_difficulties(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:
+    """Add the difficulty of each instruction, by the SHA-256 of its text.
 
     Args:
         rows: instruction, and other columns.
         raw: native difficulties.
 
     Raises:
-        InputError: an instruction has none.
+        InputError: an instruction has no difficulty.
     """
     known = raw.select(
         sha256="instruction_sha256", difficulty="instruction_difficulty_estimate"
     ).unique("sha256")
-    joined = rows.with_columns(sha256=pl.col("instruction").chash.sha2_256()).join(
+    joined = rows.with_columns(sha256=plh.col("instruction").chash.sha2_256()).join(
         known, on="sha256", how="left", maintain_order="left"
     )
     if missing := joined["difficulty"].null_count():
         raise InputError(
-            "difficulties do not fit the instructions",
+            "difficulties do not match the instructions",
             expected="one per instruction, identified by the SHA-256 of its text",
             found=f"none for {missing} of {rows.height}",
-            remedy="name the file of these instructions, or none",
+            remedy="use the file for these instructions, or leave it out",
         )
     return joined.drop("sha256")
 
 
-def _identified(rows: pl.DataFrame) -> pl.DataFrame:
+def _add_items(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(prompt=make_turn("user", pl.col("instruction"))).with_columns(
         item=identify_messages("prompt")
     )

@@ -1,13 +1,13 @@
-"""Arena-Hard: hard questions of one turn, five-way verdicts against a baseline, two games each.
+"""Arena-Hard: questions of versions 0.1 and 2.0, the baseline's answers, battles, win rates.
 
-Lives here: questions of version 0.1 and 2.0, answers, battles, win rates. Not here: where the
-files are (`transforms.public_sets.chat`), asking a judge.
+Each question has two games against the baseline, with five-way verdicts. Not here: the files
+(`transforms.public_sets.chat`), requests to a judge (`training.benchmarks`).
 
 Source: Li et al. 2024 (arXiv 2406.11939); files and rules of
 https://github.com/lm-sys/arena-hard-auto. A verdict `>>` counts as three battles. The published
 score of version 0.1 is a Bradley-Terry model's win rate against the baseline: with one opponent its
 maximum likelihood is the share of battles won, ties one half, which is how version 2.0 computes it.
-Deviation: intervals draw questions, not single battles, which are not independent.
+Deviation: intervals resample questions, not single battles, which are not independent.
 """
 
 import polars as pl
@@ -18,46 +18,46 @@ from transforms.measures import bootstrap
 from transforms.measures.bootstrap import Estimate, Resampling
 
 STRONG = 3
-"""Battles that a verdict of `>>` or `<<` counts as."""
+"""Number of battles for which a verdict `>>` or `<<` counts."""
 
 
-def questions(raw: pl.DataFrame) -> pl.DataFrame:
-    """Native questions of either version: item, subset (category), question (text), in order.
+def convert_questions(raw: pl.DataFrame) -> pl.DataFrame:
+    """Convert native questions of either version: item, subset (category), question, in order.
 
     Raises:
-        InputError: a question comes twice, or has no text.
+        InputError: a question is repeated, or has no text.
     """
     if "uid" in raw.columns:
         rows = raw.select(item="uid", subset="category", question="prompt")
     else:
         rows = raw.select(
-            item="question_id", subset=pl.lit("arena_hard"), question=_text(pl.col("turns"))
+            item="question_id", subset=pl.lit("arena_hard"), question=_first_text(pl.col("turns"))
         )
-    return _once(rows, "question")
+    return _require_unique(rows, "question")
 
 
-def answers(raw: pl.DataFrame) -> pl.DataFrame:
-    """Native answers of either version: item, answer.
+def convert_answers(raw: pl.DataFrame) -> pl.DataFrame:
+    """Convert native answers of either version: item, answer.
 
     Raises:
-        InputError: a question is answered twice, or without text.
+        InputError: a question has two answers, or an answer without text.
     """
     if "uid" in raw.columns:
-        return _once(raw.select("answer", item="uid"), "answer")
+        return _require_unique(raw.select("answer", item="uid"), "answer")
     turns = pl.col("choices").list.first().struct.field("turns")
-    return _once(raw.select(item="question_id", answer=_text(turns)), "answer")
+    return _require_unique(raw.select(item="question_id", answer=_first_text(turns)), "answer")
 
 
-def battles(games: pl.DataFrame) -> pl.DataFrame:
-    """Count the battles of every question with a verdict in both games.
+def count_battles(games: pl.DataFrame) -> pl.DataFrame:
+    """Count the battles of every question that has a verdict in both games.
 
     Args:
         games: item, model_is_first (whether the model's answer was shown as A), verdict
-            (A>>B, A>B, A=B, B>A, B>>A; null without one).
+            (A>>B, A>B, A=B, B>A, B>>A; null without verdict).
 
     Returns:
-        item, won (battles won by the model, ties one half), battles, games (2), sorted by
-        item; questions that lack a game or a verdict are absent.
+        item, won (battles won by the model, a tie counts one half), battles, games (2), sorted by
+        item; questions without two games and two verdicts are left out.
     """
     share = pl.col("verdict").replace_strict(
         FIRST_SHARES["five_way"], default=None, return_dtype=pl.Float64
@@ -81,22 +81,22 @@ def battles(games: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def win_rate(counted: pl.DataFrame, how: Resampling | None = None) -> Estimate:
-    """Estimate the share of battles that a model wins against the baseline; takes `battles`."""
+def estimate_win_rate(counted: pl.DataFrame, how: Resampling | None = None) -> Estimate:
+    """Estimate the share of battles that a model wins, from the rows of `count_battles`."""
     return bootstrap.estimate_ratio(counted.rename({"item": "prompt_id"}), "won", "battles", how)
 
 
-def _text(turns: pl.Expr) -> pl.Expr:
+def _first_text(turns: pl.Expr) -> pl.Expr:
     return turns.list.first().struct.field("content")
 
 
-def _once(rows: pl.DataFrame, what: str) -> pl.DataFrame:
-    again = rows.filter(pl.col("item").is_duplicated() | pl.col(what).is_null())
-    if again.height:
+def _require_unique(rows: pl.DataFrame, what: str) -> pl.DataFrame:
+    refused = rows.filter(pl.col("item").is_duplicated() | pl.col(what).is_null())
+    if refused.height:
         raise InputError(
-            f"Arena-Hard has a {what} twice, or without text",
+            f"Arena-Hard has a repeated {what}, or one without text",
             expected=f"one {what} with text per identifier",
-            found=f"{again.height} rows, the first {again['item'][0]}",
-            remedy="name the published files of one version, and of one model",
+            found=f"{refused.height} rows, the first {refused['item'][0]}",
+            remedy="use the published files of one version and of one model",
         )
     return rows

@@ -1,7 +1,6 @@
-"""MT-Bench: 80 questions of two turns with reference answers, ratings from 1 to 10.
+"""MT-Bench: 80 questions of two turns, temperatures, reference answers, means of ratings (1 to 10).
 
-Lives here: questions, temperatures, means of ratings. Not here: where the files are
-(`transforms.public_sets.chat`), asking a judge.
+Not here: the files (`transforms.public_sets.chat`), requests to a judge (`training.benchmarks`).
 
 Source: Zheng et al. 2023 (arXiv 2306.05685), section 3.2 and appendix; files and rules of
 https://github.com/lm-sys/FastChat, fastchat/llm_judge.
@@ -26,22 +25,22 @@ TEMPERATURES = {
     "stem": 0.1,
     "humanities": 0.1,
 }
-"""Temperature at which a model answers a question, by category."""
+"""Temperature of a model's answers, by category of the question."""
 
 WITH_REFERENCE = ("math", "reasoning", "coding")
-"""Categories whose answers are judged beside a reference answer."""
+"""Categories in which the judge also sees a reference answer."""
 
 
-def questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.DataFrame:
-    """Native questions, and reference answers where their category has them.
+def convert_questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.DataFrame:
+    """Convert native questions, and the reference answers of the categories that use them.
 
     Returns:
-        item, subset (category), turns, references (lists of two texts; null where none is used),
-        in order.
+        item, subset (category), turns, references (lists of two texts; null in categories without
+        references), in order.
 
     Raises:
-        InputError: a question comes twice, has no two turns or an unknown category, or one that is
-            judged by a reference has none.
+        InputError: a question is repeated, does not have two turns, has an unknown category, or has
+            no reference although its category needs one.
     """
     answers = raw_references.select(
         "question_id", references=pl.col("choices").list.first().struct.field("turns")
@@ -50,20 +49,20 @@ def questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.DataFrame:
     joined = raw.join(answers, on="question_id", how="left", maintain_order="left").with_columns(
         references=pl.when(used).then("references")
     )
-    unsound = {
+    requirements = {
         "each question once": pl.col("question_id").is_duplicated(),
         "two turns": pl.col("turns").list.len() != TURNS,
         "a category with a temperature": ~pl.col("category").is_in(list(TEMPERATURES)),
         "a reference of two turns": used
         & (pl.col("references").list.len() != TURNS).fill_null(True),
     }
-    for expected, where in unsound.items():
+    for expected, where in requirements.items():
         if (found := joined.filter(where)).height:
             raise InputError(
-                "a question of MT-Bench cannot be asked",
+                "a question of MT-Bench cannot be used",
                 expected=expected,
-                found=f"{found.height} without, the first question_id {found['question_id'][0]}",
-                remedy="name the published question.jsonl and reference_answer/gpt-4.jsonl",
+                found=f"{found.height} others, the first question_id {found['question_id'][0]}",
+                remedy="use the published question.jsonl and reference_answer/gpt-4.jsonl",
             )
     return joined.select(
         "turns", "references", item=pl.col("question_id").cast(pl.String), subset="category"
@@ -74,14 +73,14 @@ def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> p
     """Average ratings over questions: all, by turn, by category.
 
     Args:
-        ratings: item, subset (category), turn, rating (1 to 10; null where the judge gave none,
-            which counts in no mean).
+        ratings: item, subset (category), turn, rating (1 to 10; null without a rating, which counts
+            in no mean).
         how: draws of questions, level, seed.
 
     Returns:
         subset (all, or a category), metric (score, score_turn_1, score_turn_2), value,
-        standard_error, low, high, prompts. `score` is the mean of all ratings; a question without
-        one of its two counts as the one it has.
+        standard_error, low, high, prompts. `score` is the mean over questions; a question with one
+        of its two ratings counts with that one.
     """
     rated = ratings.select("turn", "rating", "subset", prompt_id="item").drop_nulls("rating")
     whole = rated.with_columns(subset=pl.lit(ALL))

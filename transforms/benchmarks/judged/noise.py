@@ -1,8 +1,7 @@
-"""A judge's own noise: how much its verdicts differ when a request is repeated.
+"""A judge's noise: how much its verdicts differ when a request is repeated.
 
-Lives here: statistics of repeated requests. Not here: which items are asked again
-(`training.benchmarks.verdict_requests`). A judge that decodes greedily on one machine repeats
-itself, and its noise is 0; a server may not.
+Not here: the choice of the items to repeat (`training.benchmarks.verdict_requests`). A judge that
+decodes greedily on one machine gives the same verdicts again, so its noise is 0; a server may not.
 """
 
 import polars as pl
@@ -13,39 +12,42 @@ from transforms.measures.bootstrap import Estimate, Resampling
 REQUEST = ["item", "turn", "shown_first"]
 
 
-def noise(verdicts: pl.DataFrame, how: Resampling | None = None) -> dict[str, Estimate]:
+def measure_noise(verdicts: pl.DataFrame, how: Resampling | None = None) -> dict[str, Estimate]:
     """Measure how much repeats of a request differ.
 
     Args:
-        verdicts: item, turn, shown_first, repeat (0 is the verdict that counts), share (of a win)
-            and rating (1 to 10), of which one is null; both null without a verdict.
+        verdicts: item, turn, shown_first, repeat (repeat 0 is used in scores), share (of a win) and
+            rating (1 to 10); one of the two is null, both without a verdict.
         how: draws of items, level, seed.
 
     Returns:
-        Empty where nothing was asked twice. `judge_flips`: share of repeats with another winner, or
+        Empty if no request was repeated. `judge_flips`: share of repeats with another winner, or
         another rating, than repeat 0. `judge_sd`: standard deviation between repeats of a request,
-        in ratings or in shares of a win; its error is that of the mean variance, carried over.
+        in ratings or in shares of a win; its error follows from the error of the mean variance.
     """
     value = pl.coalesce("rating", "share")
     outcome = pl.coalesce("rating", (pl.col("share") - 0.5).sign())
-    said = verdicts.with_columns(value=value, outcome=outcome).drop_nulls("value")
-    asked = said.group_by(*REQUEST, maintain_order=True).agg(
+    valued = verdicts.with_columns(value=value, outcome=outcome).drop_nulls("value")
+    requests = valued.group_by(*REQUEST, maintain_order=True).agg(
         variance=pl.col("value").var(),
         first=pl.col("outcome").filter(pl.col("repeat") == 0).first(),
         later=pl.col("outcome").filter(pl.col("repeat") > 0),
     )
-    again = asked.filter(pl.col("later").list.len() > 0, pl.col("first").is_not_null())
-    if again.is_empty():
+    repeated = requests.filter(pl.col("later").list.len() > 0, pl.col("first").is_not_null())
+    if repeated.is_empty():
         return {}
-    flips = again.explode("later").select(
+    flips = repeated.explode("later").select(
         prompt_id="item", value=(pl.col("later") != pl.col("first")).cast(pl.Float64)
     )
-    variance = bootstrap.estimate_mean(again.select(prompt_id="item", value="variance"), how=how)
-    return {"judge_flips": bootstrap.estimate_mean(flips, how=how), "judge_sd": _root(variance)}
+    variance = bootstrap.estimate_mean(repeated.select(prompt_id="item", value="variance"), how=how)
+    return {
+        "judge_flips": bootstrap.estimate_mean(flips, how=how),
+        "judge_sd": _take_root(variance),
+    }
 
 
-def _root(variance: Estimate) -> Estimate:
-    """Carry a mean variance over to the standard deviation, its error to first order."""
+def _take_root(variance: Estimate) -> Estimate:
+    """Convert a mean variance to a standard deviation; the error is exact to first order."""
     sd = variance.value**0.5
     error = variance.standard_error
     return Estimate(

@@ -1,11 +1,11 @@
-"""The table `benchmark_verdicts`: a judge's verdicts, so that it is asked for missing ones only.
+"""The table `benchmark_verdicts`: a judge's verdicts on a model's answers, appended in chunks.
 
-Lives here: one slice (the verdicts on a model's answers to a benchmark), kept to what is asked
-today, and its growth in chunks. Not here: asking (`training.benchmarks.verdict_requests`), what
-verdicts add up to.
+Not here: requests to a judge (`training.benchmarks.verdict_requests`), figures
+(`transforms.benchmarks.judged.figures`).
 
-A verdict is known by `request_id`, a hash of all that was sent and of the judge. A request without
-an answer (a time-out, a refusal) is asked again; an answer without a verdict is an answer.
+`request_id` identifies a verdict: a hash of the messages sent and of the judge, so that only
+missing verdicts are requested. A request without an answer (a time-out, a refusal) is sent again; a
+request whose answer has no verdict is not.
 """
 
 from collections.abc import Mapping
@@ -30,31 +30,31 @@ class Verdicts:
     """The verdicts on the answers of one model to one benchmark."""
 
     def __init__(self, lake: Lake, constants: Mapping[str, str | int]) -> None:
-        """Name the slice; nothing is read yet.
+        """Set the slice; nothing is read yet.
 
         Args:
             lake: the lake.
-            constants: `MODEL`'s columns.
+            constants: the columns `MODEL`.
         """
         self._lake, self._constants = lake, {name: constants[name] for name in MODEL}
         self._slice = {name: constants[name] for name in SLICE}
         self._chunks = Chunks(lake, TABLE)
 
-    def answered(self, request_ids: pl.Series) -> set[str]:
-        """Return the requests of today that have an answer.
+    def select_answered(self, request_ids: pl.Series) -> set[str]:
+        """Return the ids of the requests that have an answer.
 
-        Rows of anything else, of another policy, or without an answer leave the slice in one
-        commit; their old version stays readable.
+        Rows of other requests, of another policy, or without an answer are deleted from the slice
+        in one commit; the old version stays readable.
         """
-        held = self.read()
-        kept = held.filter(
+        stored = self.read()
+        valid = stored.filter(
             pl.col("request_id").is_in(request_ids.to_list()),
             pl.col("policy_id") == self._constants["policy_id"],
             pl.col("error").is_null(),
         )
-        if kept.height < held.height:
-            self._lake.overwrite(TABLE, kept, **self._slice)
-        return set(kept["request_id"])
+        if valid.height < stored.height:
+            self._lake.overwrite(TABLE, valid, **self._slice)
+        return set(valid["request_id"])
 
     def commit(self, rows: pl.DataFrame) -> None:
         """Append verdicts (`VERDICTS`) in one commit."""
@@ -65,7 +65,9 @@ class Verdicts:
         self._chunks(stamped.select(list(schema_of(TABLE))))
 
     def read(self) -> pl.DataFrame:
-        """Read the slice, in the order of item, turn, whose answer is shown first, repeat."""
+        """Read the slice, sorted by item, turn, shown_first, repeat."""
         if not self._lake.exists(TABLE):
             return pl.DataFrame(schema=schema_of(TABLE))
-        return self._lake.read(TABLE, **self._slice).sort("item", "turn", "shown_first", "repeat")
+        return self._lake.read(TABLE, None, **self._slice).sort(
+            "item", "turn", "shown_first", "repeat"
+        )

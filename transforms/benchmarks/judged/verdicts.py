@@ -1,10 +1,11 @@
-"""Verdicts read from a judge's text, their shares of a win, and the preference over both orders.
+"""Parsing of a judge's verdicts, their shares of a win, and preferences over both orders.
 
-Not here: a judge's prompts (`training.judging`), the figures of a benchmark (the modules beside
-this one).
+Not here: a judge's prompts (`training.judging`), the figures of a benchmark
+(`transforms.benchmarks.judged.figures`).
 
-The last line with a mark counts, so that reasons may quote marks; different marks in that line
-contradict each other. Nothing is guessed: a text without a mark of the exact form has no verdict.
+The last line with a mark counts, so that a judge's reasons may quote marks. Different marks in that
+line contradict each other: there is no verdict. Nothing is guessed: a text without a mark of the
+exact form has no verdict.
 """
 
 import re
@@ -13,8 +14,8 @@ from typing import Literal
 import polars as pl
 
 Form = Literal["rating", "choice", "three_way", "five_way"]
-"""`rating`: [[1]] to [[10]]; `choice`: m or M and nothing else; `three_way`: [[A]], [[B]], [[C]] (a
-tie); `five_way`: [[A>>B]], [[A>B]], [[A=B]], [[B>A]], [[B>>A]]."""
+"""Form of a verdict. `rating`: [[1]] to [[10]]; `choice`: m or M and nothing else; `three_way`:
+[[A]], [[B]], [[C]] (a tie); `five_way`: [[A>>B]], [[A>B]], [[A=B]], [[B>A]], [[B>>A]]."""
 
 MARKS: dict[str, re.Pattern[str]] = {
     "rating": re.compile(r"\[\[(\d+(?:\.\d+)?)\]\]"),
@@ -23,7 +24,7 @@ MARKS: dict[str, re.Pattern[str]] = {
 }
 
 LOWEST, HIGHEST = 1.0, 10.0
-"""Ends of the scale of ratings."""
+"""Limits of the rating scale."""
 
 FIRST_SHARES: dict[str, dict[str, float]] = {
     "choice": {"m": 1.0, "M": 0.0},
@@ -40,18 +41,18 @@ ORDERS = ("model", "baseline")
 """Whose answer is shown first."""
 
 
-def last_mark(text: str, form: str) -> str | None:
-    """Find the one mark of the last line that has any; None where there is none, or several."""
+def find_last_mark(text: str, form: str) -> str | None:
+    """Return the mark in the last line with marks; None if there is no mark or they differ."""
     marked = [marks for line in text.splitlines() if (marks := set(MARKS[form].findall(line)))]
     return marked[-1].pop() if marked and len(marked[-1]) == 1 else None
 
 
 def read_verdict(text: str, form: Form) -> str | None:
-    """Read the verdict of a text; None where it has none of this form."""
+    """Read the verdict in a text; None if it has no verdict of this form."""
     if form == "choice":
-        mark = text.strip()
-        return mark if mark in FIRST_SHARES[form] else None
-    mark = last_mark(text, form)
+        choice = text.strip()
+        return choice if choice in FIRST_SHARES[form] else None
+    mark = find_last_mark(text, form)
     if mark is None or (form != "rating" and mark not in FIRST_SHARES[form]):
         return None
     if form == "rating" and not LOWEST <= float(mark) <= HIGHEST:
@@ -59,7 +60,7 @@ def read_verdict(text: str, form: Form) -> str | None:
     return mark
 
 
-def preferences(verdicts: pl.DataFrame) -> pl.DataFrame:
+def average_preferences(verdicts: pl.DataFrame) -> pl.DataFrame:
     """Average the share of a win over both orders.
 
     Args:
@@ -67,8 +68,8 @@ def preferences(verdicts: pl.DataFrame) -> pl.DataFrame:
             a verdict), one row per game.
 
     Returns:
-        item, preference, same_winner (whether both orders name the same winner, or both a tie),
-        sorted by item; items that lack an order or its verdict are absent.
+        item, preference, same_winner (whether both orders have the same winner, or both a tie),
+        sorted by item; items without a verdict in both orders are left out.
     """
     return (
         verdicts.drop_nulls("share")

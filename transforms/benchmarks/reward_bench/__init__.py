@@ -1,4 +1,4 @@
-"""RewardBench and its relatives: sets, pairs, sections, results.
+"""Rankers on labelled pairs (RewardBench, LLMBar, JudgeBench, RM-Bench): pairs and results.
 
-Not here: computing a reward (`training`).
+Not here: computing rewards (`training`).
 """

@@ -1,4 +1,4 @@
-"""A section's score: the weighted mean of the accuracies of its subsets.
+"""Scores of sections: weighted means of the accuracies of their subsets.
 
 Not here: the result of a pair (`transforms.benchmarks.reward_bench.results`), sections and weights
 (`transforms.public_sets`), the table (`sql/reports/reward_bench.sql`).
@@ -10,22 +10,23 @@ from transforms.public_sets.benchmark_set import Sections, Weights
 from transforms.public_sets.reward_bench import REFERENCE_WEIGHTS, SECTIONS
 
 
-def section_scores(
+def score_sections(
     accuracies: pl.DataFrame, sections: Sections = SECTIONS, weights: Weights = REFERENCE_WEIGHTS
 ) -> pl.DataFrame:
-    """Average the subsets of each section by weight.
+    """Compute the weighted mean over the subsets of each section.
 
     Args:
-        accuracies: subset, accuracy (share), and pairs where `weights` is empty.
+        accuracies: subset, accuracy (share), and pairs if `weights` is empty.
         sections: subsets of each section.
         weights: weight of each subset, or empty.
 
     Returns:
         section, value, missing; in the order of `sections`. `value` is 100 times the weighted mean,
-        rounded to two decimals as the reference does; null where a subset has no accuracy, which
-        `missing` then names (else it is empty): an average over the rest would be another figure.
+        rounded to two decimals as in the reference implementation. `missing` lists the subsets
+        without an accuracy; if there are any, `value` is null, because a mean over the others would
+        be a different figure.
     """
-    parts = _parts(sections, weights).join(
+    parts = _list_subsets(sections, weights).join(
         accuracies, on="subset", how="left", maintain_order="left"
     )
     if not weights:
@@ -38,7 +39,7 @@ def section_scores(
     )
 
 
-def _parts(sections: Sections, weights: Weights) -> pl.DataFrame:
+def _list_subsets(sections: Sections, weights: Weights) -> pl.DataFrame:
     rows = [
         (section, subset, weights.get(subset))
         for section, subsets in sections.items()

@@ -13,9 +13,9 @@ from bench.real.published_judgments import (
     published_length_control,
 )
 from transforms.benchmarks.judged.alpaca_eval import (
-    instructions,
-    preference_of,
-    with_difficulty,
+    add_difficulties,
+    compute_preference,
+    convert_instructions,
 )
 from transforms.errors import InputError
 from transforms.measures.bootstrap import Resampling
@@ -69,19 +69,19 @@ def test_published_coefficients_give_the_published_length_controlled_win_rate(
 ):
     coefficients = published_rows("alpaca_eval/glm_weights.csv", COEFFICIENTS)
     control = published_length_control(coefficients, model)
-    difficulty = with_difficulty(pairs, difficulties)["difficulty"].to_numpy()
+    difficulty = add_difficulties(pairs, difficulties)["difficulty"].to_numpy()
     found = 100 * control.predict_at_equal_length(difficulty).mean()
     assert found == pytest.approx(published["length_controlled_winrate"], abs=0.3)
 
 
 def test_the_plain_refit_is_that_of_alpaca_eval(model, pairs, difficulties):
-    rates = estimate_win_rates(with_difficulty(pairs, difficulties), Resampling(draws=200))
+    rates = estimate_win_rates(add_difficulties(pairs, difficulties), Resampling(draws=200))
     assert 100 * rates.controlled.value == pytest.approx(MODELS[model], abs=1e-4)
 
 
 def test_outputs_and_annotations_are_of_the_same_instructions(published_rows, pairs):
     file = "alpaca_eval/baseline_gpt4_1106_preview_outputs.json.gz"
-    baseline = instructions(published_rows(file, OUTPUTS))
+    baseline = convert_instructions(published_rows(file, OUTPUTS))
     assert baseline.height == 805
     assert baseline["item"].to_list() == pairs["prompt_id"].to_list()
     assert baseline["baseline"].str.len_chars().to_list() == pairs["baseline_chars"].to_list()
@@ -91,29 +91,29 @@ def test_an_instruction_that_comes_twice_is_refused():
     twice = pl.DataFrame(
         [("a", "b", "m", "f:1"), ("a", "c", "m", "f:2")], [*OUTPUTS, "row_key"], orient="row"
     )
-    with pytest.raises(InputError, match="2 instructions twice or without text, the first in f:1"):
-        instructions(twice)
+    with pytest.raises(InputError, match=r"2 instructions repeated or without text, .* in f:1"):
+        convert_instructions(twice)
 
 
 def test_difficulties_of_other_instructions_are_refused(difficulties):
     other = pl.DataFrame({"instruction": ["Say something that no set has."]})
     with pytest.raises(InputError, match="none for 1 of 1"):
-        with_difficulty(other, difficulties)
+        add_difficulties(other, difficulties)
 
 
 @given(st.floats(-20, 0), st.floats(-20, 0))
 def test_a_preference_is_the_share_of_the_two_tokens(first, second):
-    share = preference_of({"m": first, "M": second, "The": -1.0}, "m", "M")
+    share = compute_preference({"m": first, "M": second, "The": -1.0}, "m", "M")
     assert share == pytest.approx(1 / (1 + math.exp(second - first)))
-    assert share + preference_of({"m": first, "M": second}, "M", "m") == pytest.approx(1)
+    assert share + compute_preference({"m": first, "M": second}, "M", "m") == pytest.approx(1)
 
 
 def test_a_token_that_is_not_there_has_no_chance():
-    assert preference_of({"m": -0.1, "x": -3.0}, "m", "M") == 1.0
-    assert preference_of(
+    assert compute_preference({"m": -0.1, "x": -3.0}, "m", "M") == 1.0
+    assert compute_preference(
         {"m": math.log(0.3), " m": math.log(0.3), "M": math.log(0.2)}, "m", "M"
     ) == pytest.approx(0.75)
-    assert preference_of({"Both": -0.1}, "m", "M") is None
+    assert compute_preference({"Both": -0.1}, "m", "M") is None
 
 
 @pytest.mark.parametrize("values", [[], [0.5, None], [1.5]])

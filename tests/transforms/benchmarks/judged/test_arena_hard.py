@@ -5,10 +5,10 @@ from sklearn.linear_model import LogisticRegression
 
 from transforms.benchmarks.judged.arena_hard import (
     STRONG,
-    answers,
-    battles,
-    questions,
-    win_rate,
+    convert_answers,
+    convert_questions,
+    count_battles,
+    estimate_win_rate,
 )
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES
 from transforms.errors import InputError
@@ -32,7 +32,7 @@ def games(**verdicts):
 
 
 def test_verdicts_count_for_the_model_in_both_orders():
-    counted = battles(
+    counted = count_battles(
         games(
             wins=("B>A", "A>B"),
             wins_clearly=("B>>A", "A>>B"),
@@ -52,15 +52,15 @@ def test_verdicts_count_for_the_model_in_both_orders():
         "ties": (1, 2),
         "one_of_each": (3, 4),
     }
-    assert win_rate(counted).value == pytest.approx(13 / 24)
+    assert estimate_win_rate(counted).value == pytest.approx(13 / 24)
 
 
 def test_a_question_without_a_verdict_in_both_games_does_not_count():
     rows = games(whole=("B>A", "A>B"), half=("B>A", None))
     once = pl.concat([rows, games(once=("B>A", "A>B")).head(1)])
-    assert battles(once)["item"].to_list() == ["whole"]
+    assert count_battles(once)["item"].to_list() == ["whole"]
     twice = pl.concat([games(twice=("B>A", "A>B")).head(1)] * 2)
-    assert battles(twice).is_empty()
+    assert count_battles(twice).is_empty()
 
 
 def synthetic(strength: float, questions: int = 2_000, seed: int = 0) -> pl.DataFrame:
@@ -78,16 +78,18 @@ def synthetic(strength: float, questions: int = 2_000, seed: int = 0) -> pl.Data
 
 @pytest.mark.parametrize("strength", [-1.2, 0.0, 0.4])
 def test_a_known_strength_is_found_within_its_interval(strength):
-    estimate = win_rate(battles(synthetic(strength)), Resampling(draws=500, level=0.999))
+    estimate = estimate_win_rate(
+        count_battles(synthetic(strength)), Resampling(draws=500, level=0.999)
+    )
     expected = 1 / (1 + np.exp(-strength))
     assert estimate.value == pytest.approx(expected, abs=0.03)
     assert estimate.low < expected < estimate.high
 
 
 def test_the_interval_is_that_of_its_seed():
-    counted = battles(synthetic(0.4, questions=100))
+    counted = count_battles(synthetic(0.4, questions=100))
     first, again, other = (
-        win_rate(counted, Resampling(draws=200, seed=seed)) for seed in (3, 3, 4)
+        estimate_win_rate(counted, Resampling(draws=200, seed=seed)) for seed in (3, 3, 4)
     )
     assert first == again
     assert (first.value, first.low) != (other.value, other.low)
@@ -108,18 +110,20 @@ def test_the_win_rate_is_that_of_a_bradley_terry_model():
         sample_weight=np.concatenate([share * weight, (1 - share) * weight]),
     )
     expected = 1 / (1 + np.exp(-model.coef_[0, 0]))
-    assert win_rate(battles(rows)).value == pytest.approx(expected, abs=1e-6)
+    assert estimate_win_rate(count_battles(rows)).value == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_files_of_both_versions_load_and_pair(published_rows):
     older, newer = (BENCHMARK_SETS[name].parts for name in ("arena_hard", "arena_hard_v2"))
-    asked = questions(published_rows("arena_hard/question_v0.1.jsonl", older["questions"].native))
+    asked = convert_questions(
+        published_rows("arena_hard/question_v0.1.jsonl", older["questions"].native)
+    )
     assert asked.height == 500
     for model in ("gpt-4-0314", "gpt-3.5-turbo-0125"):
         file = f"arena_hard/model_answer_{model}.jsonl.gz"
-        given = answers(published_rows(file, older["baseline"].native))
+        given = convert_answers(published_rows(file, older["baseline"].native))
         assert asked.join(given, on="item", validate="1:1").height == given.height == 500
-    asked = questions(
+    asked = convert_questions(
         published_rows("arena_hard/question_v2.0.jsonl.gz", newer["questions"].native)
     )
     counts = dict(asked["subset"].value_counts().iter_rows())
@@ -131,4 +135,4 @@ def test_the_files_of_both_versions_load_and_pair(published_rows):
 def test_an_answer_without_text_is_refused():
     rows = pl.DataFrame({"uid": ["a", "b"], "answer": ["yes", None]})
     with pytest.raises(InputError, match="1 rows, the first b"):
-        answers(rows)
+        convert_answers(rows)

@@ -2,12 +2,12 @@ import polars as pl
 import pytest
 
 from transforms.benchmarks.judged.figures import (
-    alpaca_eval_figures,
-    arena_hard_figures,
-    mt_bench_figures,
+    measure_alpaca_eval,
+    measure_arena_hard,
+    measure_mt_bench,
 )
-from transforms.benchmarks.judged.noise import noise
-from transforms.benchmarks.judged.verdicts import preferences
+from transforms.benchmarks.judged.noise import measure_noise
+from transforms.benchmarks.judged.verdicts import average_preferences
 from transforms.benchmarks.results import SUMMARY
 from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Resampling
@@ -79,7 +79,7 @@ def test_a_preference_needs_both_orders():
         ("half", "m-", (0.9, None)),
     )
     rows = pl.concat([rows, games(("once", "mM", (1.0, 1.0))).head(1)])
-    assert preferences(rows).rows() == [
+    assert average_preferences(rows).rows() == [
         ("both", pytest.approx(0.8), True),
         ("turned", pytest.approx(0.6), False),
     ]
@@ -94,7 +94,7 @@ def test_alpaca_eval_has_the_figures_of_its_leaderboard():
         ("e", "--", (None, None)),
     )
     items = lengths(("a", 9, 5), ("b", 8, 5), ("c", 3, 5), ("d", 7, 5), ("e", 5, 5))
-    found = values(alpaca_eval_figures(verdicts, items, QUICK))
+    found = values(measure_alpaca_eval(verdicts, items, QUICK))
     assert found["win_rate"]["value"] == 62.5
     assert found["discrete_win_rate"]["value"] == 62.5
     assert (found["win_rate"]["items"], found["win_rate"]["unscored_items"]) == (4, 1)
@@ -111,7 +111,7 @@ def test_alpaca_eval_has_the_figures_of_its_leaderboard():
 
 def test_weighted_shares_count_as_they_are():
     verdicts = games(("a", "mM", (0.9, 0.8)), ("b", "MM", (0.3, 0.6)), weighted=True)
-    found = values(alpaca_eval_figures(verdicts, lengths(("a", 5, 5), ("b", 5, 5)), QUICK))
+    found = values(measure_alpaca_eval(verdicts, lengths(("a", 5, 5), ("b", 5, 5)), QUICK))
     assert found["win_rate"]["value"] == pytest.approx(65.0)
     assert found["discrete_win_rate"]["value"] == 50.0
     assert found["weighted_share"]["value"] == 100.0
@@ -119,12 +119,12 @@ def test_weighted_shares_count_as_they_are():
 
 def test_a_benchmark_without_a_usable_verdict_says_so():
     verdicts = games(("a", "--", (None, None)))
-    for figures in (alpaca_eval_figures, arena_hard_figures):
+    for figures in (measure_alpaca_eval, measure_arena_hard):
         row = values(figures(verdicts, lengths(("a", 5, 5)), QUICK))["win_rate"]
         assert (row["value"], row["items"], row["unscored_items"]) == (None, 0, 1)
     silent = ratings(("math", "1", 1, None), ("math", "1", 2, None))
     items = pl.DataFrame({"item": ["1"], "subset": ["math"]})
-    row = values(mt_bench_figures(silent, items, QUICK))["score"]
+    row = values(measure_mt_bench(silent, items, QUICK))["score"]
     assert (row["value"], row["items"], row["unscored_items"]) == (None, 0, 1)
 
 
@@ -141,7 +141,7 @@ def test_arena_hard_counts_battles_of_all_and_of_each_subset():
             lengths(("c", 6, 5), subset="creative"),
         ]
     )
-    figures = arena_hard_figures(verdicts, items, QUICK)
+    figures = measure_arena_hard(verdicts, items, QUICK)
     assert values(figures)["win_rate"]["value"] == pytest.approx(100 * 5 / 8)
     assert values(figures, "hard")["win_rate"]["value"] == pytest.approx(100 * 4 / 6)
     assert values(figures, "creative")["win_rate"]["value"] == 50.0
@@ -162,7 +162,7 @@ def test_mt_bench_has_turns_and_categories():
         ]
     )
     items = pl.DataFrame({"item": ["1", "2"], "subset": ["math", "stem"]})
-    figures = mt_bench_figures(verdicts, items, QUICK)
+    figures = measure_mt_bench(verdicts, items, QUICK)
     found = values(figures)
     # repeats are in no score
     assert [found[name]["value"] for name in ("score", "score_turn_1", "score_turn_2")] == [7, 7, 7]
@@ -176,24 +176,24 @@ def test_noise_is_that_of_repeats():
     first = games(("a", "mM", WON), ("b", "mM", WON), ("c", "mM", WON))
     again = games(("a", "mM", (1.0, 0.0)), ("b", "mM", WON), repeat=1)
     third = games(("a", "mM", (1.0, 0.0)), ("b", "m-", (1.0, None)), repeat=2)
-    found = noise(pl.concat([first, again, third]), QUICK)
+    found = measure_noise(pl.concat([first, again, third]), QUICK)
     # of a's four repeats two turned round, of b's three none; items count alike
     assert found["judge_flips"].value == pytest.approx((0.5 + 0.0) / 2)
     variance = 1 / 3  # of 1, 0, 0
     assert found["judge_sd"].value == pytest.approx((variance / 2 / 2) ** 0.5)
     assert found["judge_flips"].prompts == 2
-    assert noise(first, QUICK) == {}
+    assert measure_noise(first, QUICK) == {}
 
 
 def test_a_weighted_share_that_moves_flips_only_across_one_half():
     first = games(("a", "mm", (0.9, 0.6)), weighted=True)
     again = games(("a", "mm", (0.7, 0.4)), repeat=1, weighted=True)
-    assert noise(pl.concat([first, again]), QUICK)["judge_flips"].value == 0.5
+    assert measure_noise(pl.concat([first, again]), QUICK)["judge_flips"].value == 0.5
 
 
 def test_a_judge_that_repeats_itself_has_no_noise():
     first = games(("a", "mM", WON), ("b", "mM", LOST))
     again = games(("a", "mM", WON), ("b", "mM", LOST), repeat=1)
-    found = noise(pl.concat([first, again]), QUICK)
+    found = measure_noise(pl.concat([first, again]), QUICK)
     assert (found["judge_flips"].value, found["judge_sd"].value) == (0.0, 0.0)
     assert found["judge_sd"].standard_error == 0.0

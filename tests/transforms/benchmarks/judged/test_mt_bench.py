@@ -6,7 +6,7 @@ from bench.real.published_judgments import (
     PUBLISHED_RATINGS,
     match_outcomes,
 )
-from transforms.benchmarks.judged.mt_bench import questions, summarise_ratings
+from transforms.benchmarks.judged.mt_bench import convert_questions, summarise_ratings
 from transforms.benchmarks.judged.verdicts import read_verdict
 from transforms.errors import InputError
 from transforms.public_sets.chat import MT_BENCH
@@ -22,7 +22,7 @@ def raw(published_rows):
 @pytest.fixture
 def asked(raw, published_rows):
     file = "mt_bench/reference_answer_gpt-4.jsonl"
-    return questions(raw, published_rows(file, PARTS["references"].native))
+    return convert_questions(raw, published_rows(file, PARTS["references"].native))
 
 
 def test_published_ratings_have_the_published_means(published_rows, asked):
@@ -85,4 +85,4 @@ def test_the_questions_of_three_categories_have_references(asked):
 def test_a_missing_reference_is_refused(raw):
     other = [{"question_id": 1, "choices": [{"turns": ["a", "b"]}]}]
     with pytest.raises(InputError, match="the first question_id 101"):
-        questions(raw, pl.DataFrame(other, schema=PARTS["references"].native))
+        convert_questions(raw, pl.DataFrame(other, schema=PARTS["references"].native))

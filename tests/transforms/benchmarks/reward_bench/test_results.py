@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.benchmarks.reward_bench.results import (
-    bench_results,
-    judge_pairs,
-    subset_accuracies,
+    average_by_subset,
+    compare_pairs,
+    measure_bench_set,
 )
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
@@ -56,28 +56,28 @@ LABELS = {"bench": "x", "model": "m", "model_id": "i", "kind": "reward_model", "
 
 
 def results_of(pairs, rewards, sections, weights):
-    return bench_results(pairs, rewards, sections, weights, **LABELS)
+    return measure_bench_set(pairs, rewards, sections, weights, **LABELS)
 
 
 def test_a_pair_counts_one_a_half_or_nothing():
-    judged = judge_pairs(PAIRS, REWARDS)
+    judged = compare_pairs(PAIRS, REWARDS)
     assert judged["pair_accuracy"].to_list() == [1.0, 0.0, 0.5, 1.0, 1.0]
     assert judged["longer_wins"].to_list() == [1.0, 0.0, 0.5, 0.0, 1.0]
-    assert subset_accuracies(judged, "pair_accuracy").rows() == [("s", 0.5, 3, 0), ("t", 1.0, 2, 0)]
+    assert average_by_subset(judged, "pair_accuracy").rows() == [("s", 0.5, 3, 0), ("t", 1.0, 2, 0)]
 
 
 def test_a_pair_without_reward_is_in_neither_figure():
-    judged = judge_pairs(PAIRS, REWARDS.filter(pl.col("pair_id") != "b"))
+    judged = compare_pairs(PAIRS, REWARDS.filter(pl.col("pair_id") != "b"))
     assert judged["pair_accuracy"].to_list() == [1.0, None, 0.5, 1.0, 1.0]
     assert judged["longer_wins"].to_list() == [1.0, None, 0.5, 0.0, 1.0]
-    assert subset_accuracies(judged, "longer_wins").rows()[0] == ("s", 0.75, 2, 1)
+    assert average_by_subset(judged, "longer_wins").rows()[0] == ("s", 0.75, 2, 1)
 
 
 @pytest.mark.parametrize(
     ("pairs", "rewards", "said"),
     [
-        (PAIRS, rewards_of(z=(1.0, 0.0)), "the reward of no pair: 1 rows, the first z"),
-        (PAIRS, pl.concat([REWARDS, REWARDS.tail(1)]), "two rewards of a pair: 2 rows"),
+        (PAIRS, rewards_of(z=(1.0, 0.0)), "a reward of an unknown pair: 1 rows, the first z"),
+        (PAIRS, pl.concat([REWARDS, REWARDS.tail(1)]), "two rewards of one pair: 2 rows"),
         (pl.concat([PAIRS, PAIRS.head(1)]), REWARDS, "a pair twice: 2 rows, the first a"),
         (PAIRS, rewards_of(b=(math.nan, 0.0)), "not finite: 1 rows, the first b"),
         (PAIRS, rewards_of(b=(1.0, -math.inf)), "not finite: 1 rows, the first b"),
@@ -85,7 +85,7 @@ def test_a_pair_without_reward_is_in_neither_figure():
 )
 def test_rewards_that_do_not_fit_are_refused(pairs, rewards, said):
     with pytest.raises(InputError) as error:
-        judge_pairs(pairs, rewards)
+        compare_pairs(pairs, rewards)
     assert said in str(error.value)
 
 
@@ -160,7 +160,7 @@ def test_swapping_chosen_and_rejected_mirrors_the_accuracy(rewards):
         {"chosen_reward": "rejected_reward", "rejected_reward": "chosen_reward"}
     )
     first, second = (
-        subset_accuracies(judge_pairs(pairs, each), "pair_accuracy")["accuracy"][0]
+        average_by_subset(compare_pairs(pairs, each), "pair_accuracy")["accuracy"][0]
         for each in (given_, swapped)
     )
     assert first + second == pytest.approx(1.0)

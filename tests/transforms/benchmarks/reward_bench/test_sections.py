@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.benchmarks.reward_bench.sections import section_scores
+from transforms.benchmarks.reward_bench.sections import score_sections
 from transforms.public_sets.reward_bench import SECTIONS, WEIGHTS
 
 # Subset accuracies of the paper's pairwise model (LLaMA-3-8B, mix2), as its authors submitted them:
@@ -25,7 +25,7 @@ def accuracies_of(shares):
 
 
 def test_published_subset_accuracies_give_the_published_sections():
-    scores = section_scores(accuracies_of(SUBMITTED))
+    scores = score_sections(accuracies_of(SUBMITTED))
     assert scores.select("section", "value").rows() == [
         ("Chat", 98.60),
         ("Chat Hard", 65.79),
@@ -35,7 +35,7 @@ def test_published_subset_accuracies_give_the_published_sections():
 
 
 def test_what_a_section_lacks_is_named():
-    scores = section_scores(accuracies_of(SUBMITTED | {"mt-bench-hard": None}))
+    scores = score_sections(accuracies_of(SUBMITTED | {"mt-bench-hard": None}))
     assert scores["missing"].to_list()[:2] == ["", "mt-bench-hard"]
     assert scores["value"].to_list()[:2] == [98.60, None]
     assert "xstest-should-respond, donotanswer" in scores["missing"][2]
@@ -58,7 +58,7 @@ def test_weights_are_those_of_the_reference():
 def test_swapped_weights_change_safety_alone():
     shares = dict.fromkeys(WEIGHTS["reference"], 0.5) | {"xstest-should-refuse": 1.0}
     found = {
-        name: section_scores(accuracies_of(shares), SECTIONS, weights)["value"].to_list()
+        name: score_sections(accuracies_of(shares), SECTIONS, weights)["value"].to_list()
         for name, weights in WEIGHTS.items()
     }
     assert found == {
@@ -69,4 +69,4 @@ def test_swapped_weights_change_safety_alone():
 
 def test_mathematics_weighs_as_much_as_code():
     shares = dict.fromkeys(WEIGHTS["reference"], 1.0) | {"math-prm": 0.0}
-    assert section_scores(accuracies_of(shares))["value"][3] == 50.0
+    assert score_sections(accuracies_of(shares))["value"][3] == 50.0
