@@ -1,7 +1,7 @@
 # Every target makes the virtual environment first, if it is missing, and only then.
 PYTHON ?= python3.11
 VENV ?= .venv
-# Tried only when pip's own index lacks the pinned CPU build of torch (README, "Install").
+# Tried only when pip's own index lacks the pinned CPU build of torch (docs/guide/running.md).
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ READY := $(VENV)/.installed
 BENCHES := preferences near_duplicates generation scoring dpo crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
-.PHONY: help quickstart test test-slow ui lint docs bench clean
+.PHONY: help install quickstart test test-slow ui lint docs bench clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -23,10 +23,12 @@ $(READY): $(LOCK) pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $(READY)
 
-quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about five minutes)
+install: $(READY) ## make the virtual environment .venv
+
+quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about six minutes)
 	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative
 
-test: $(READY) ## lint, then run the tests that need neither a GPU nor minutes
+test: $(READY) ## check the style, then run the tests that need neither a GPU nor minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
