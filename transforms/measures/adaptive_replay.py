@@ -12,7 +12,8 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.measures.slice_diff import count_pair_changes
 from transforms.pairs.adaptive import find_stops
-from transforms.pairs.length_penalty import make_pairs, resolve_length_penalty
+from transforms.pairs.dpo_pairs import make_pairs
+from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 
 

@@ -8,7 +8,8 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.columns import MESSAGES
-from transforms.pairs.length_penalty import make_pairs, resolve_length_penalty
+from transforms.pairs.dpo_pairs import make_pairs
+from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.pairs.pair_rules import RULES
 from transforms.settings.pairs import PairSettings
 
