@@ -102,12 +102,12 @@ def report_asset(
 def _plot_sources(lake: Lake, statistics: pl.DataFrame) -> bytes:
     with connect(lake) as connection:
         reasons = report(connection, "dropped_by_reason")
-    return preference_plots.kept_and_dropped(statistics, reasons)
+    return preference_plots.render_kept_and_dropped(statistics, reasons)
 
 
 PLOTS: dict[str, Plot] = {
     "preference_statistics": _plot_sources,
-    "length_statistics": lambda _, rows: preference_plots.length_distributions(rows),
-    "iteration_progress": lambda lake, _: plots.iteration_progress(lake.read("evaluation_results")),
+    "length_statistics": lambda _, rows: preference_plots.render_length_distributions(rows),
+    "iteration_progress": lambda lake, _: plots.render_progress(lake.read("evaluation_results")),
 }
 """Plots of the reports that have a figure, by name."""

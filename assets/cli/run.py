@@ -210,7 +210,7 @@ def _show_progress(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
         progress = report(connection, "iteration_progress")
     print_table(progress)
     picture = home / "iteration_progress.png"
-    picture.write_bytes(plots.iteration_progress(lake.read("evaluation_results")))
+    picture.write_bytes(plots.render_progress(lake.read("evaluation_results")))
     CONSOLE.print(
         f"\nlake:  {lake.root}\nplot:  {picture}\n"
         f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) '

@@ -15,7 +15,7 @@ from assets.study import Study
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.settings.prompts import PromptMapSettings
-from transforms.views.plots.prompt_map import draw_prompt_map
+from transforms.views.plots.prompt_map import render_prompt_map
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -77,7 +77,7 @@ def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinitio
             f"prompt_map@{version}",
             {
                 **table_metadata(points, version),
-                "map": picture(draw_prompt_map(points), "prompt_map"),
+                "map": picture(render_prompt_map(points), "prompt_map"),
             },
         )
 

@@ -28,8 +28,8 @@ from transforms.lake.query import select_experiment
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
-from transforms.views.plots.benchmarks import benchmark_bars
-from transforms.views.plots.figures import png
+from transforms.views.plots.benchmarks import plot_benchmarks
+from transforms.views.plots.figures import render_png
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
 """First part of an asset's name: of the shared models, of an experiment's."""
@@ -190,4 +190,4 @@ def build_reports(
 
 
 def _draw(_: Lake, rows: pl.DataFrame) -> bytes:
-    return png(benchmark_bars(rows))
+    return render_png(plot_benchmarks(rows))

@@ -16,7 +16,7 @@ from assets.study import Study
 from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import TABLES
 from transforms.measures.length_bias import correlate
-from transforms.views.plots.length_bias import draw_length_bias
+from transforms.views.plots.length_bias import render_length_bias
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
 """Its slice of `generations` and `scores` is experiment `length_study`, iteration 0."""
@@ -54,7 +54,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             {
                 **table_metadata(rows, version),
                 "summary": table_preview(summary),
-                "heat_map": picture(draw_length_bias(rows, TITLE), "heat map"),
+                "heat_map": picture(render_length_bias(rows, TITLE), "heat map"),
             },
         )
 

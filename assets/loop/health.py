@@ -12,7 +12,7 @@ from assets.materialize import Step, Warnings
 from assets.metadata import picture, table_preview
 from transforms.lake.lake import Lake
 from transforms.measures import health
-from transforms.views.plots.health import draw_health
+from transforms.views.plots.health import render_health
 
 
 def health_warnings(chain: Chain) -> Warnings:
@@ -43,5 +43,5 @@ def record_health(step: Step, chain: Chain) -> dict[str, Any]:
     row = measure_health(lake, **slice_)
     lake.overwrite(health.TABLE, row, **slice_)
     so_far = lake.read(health.TABLE, experiment=slice_["experiment"])
-    plot = draw_health(so_far, step.study.recipe.health.model_dump())
+    plot = render_health(so_far, step.study.recipe.health.model_dump())
     return {"health": table_preview(row), "health_so_far": picture(plot, "health")}

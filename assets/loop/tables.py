@@ -22,7 +22,7 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.columns import SHARED
-from transforms.views.plots.training import reward_histogram
+from transforms.views.plots.training import render_reward_histogram
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",
@@ -103,7 +103,7 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
             {
                 **table_metadata(scored, version),
                 "mean_reward": scored["reward"].mean(),
-                "rewards": picture(reward_histogram(scored.drop_nulls("reward")), "rewards"),
+                "rewards": picture(render_reward_histogram(scored.drop_nulls("reward")), "rewards"),
                 **metadata,
             },
         )

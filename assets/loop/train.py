@@ -20,7 +20,7 @@ from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.sources.intake.ledger import write_dropped_examples
-from transforms.views.plots.training import select_last_values, training_curves
+from transforms.views.plots.training import render_training_curves, select_last_values
 
 
 def train(
@@ -96,7 +96,7 @@ def train(
             "dropped_examples": dropped.height,
             "optimiser_steps": run.steps,
             "training_s": run.elapsed_s,
-            "training_curves": picture(training_curves(metrics), "training curves"),
+            "training_curves": picture(render_training_curves(metrics), "training curves"),
             "last_metrics": table_preview(select_last_values(metrics), 20),
         },
     )

@@ -24,7 +24,7 @@ from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrate_penalty
-from transforms.views.plots.length_bias import draw_length_bias
+from transforms.views.plots.length_bias import render_length_bias
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
@@ -114,7 +114,7 @@ def main(
     """Measure the length bias of GPT-4's preferences."""
     samples = read_samples(data / SAMPLES)
     if output:
-        output.write_bytes(draw_length_bias(correlate(**tables_of(samples)), TITLE))
+        output.write_bytes(render_length_bias(correlate(**tables_of(samples)), TITLE))
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
     for responses, rows in {"all": samples, "all but the longest": usual}.items():
         for reward, scored in {"probability": rows, "log-odds": log_odds(rows)}.items():

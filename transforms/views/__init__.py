@@ -1,1 +1,1 @@
-"""What a person looks at: figures, one HTML page per lake, lineage. Not here: any statistic."""
+"""Output for people: figures, the HTML page of a lake, lineage. Not here: statistics."""

@@ -111,9 +111,9 @@ def _draw(
     """
     from assets.reports import PLOTS
     from transforms.measures.health import TABLE
-    from transforms.views.plots.health import draw_health
+    from transforms.views.plots.health import render_health
 
-    plots = PLOTS | {TABLE: lambda _, rows: draw_health(rows, bounds)}
+    plots = PLOTS | {TABLE: lambda _, rows: render_health(rows, bounds)}
     if name not in plots or len(lakes) > 1:
         raise InputError(
             "this report cannot be plotted",

@@ -4,7 +4,7 @@ import pytest
 from training.settings.health import HealthSettings
 from transforms.lake.schemas import schema_of
 from transforms.measures.health import WATCHED, find_concerns, find_other_rewards, measure
-from transforms.views.plots.health import TITLES, draw_health
+from transforms.views.plots.health import TITLES, render_health
 
 KEY = {"experiment": "e", "iteration": 1}
 
@@ -157,4 +157,4 @@ def test_the_figure_is_drawn_from_one_row_or_many():
         schema=schema_of("iteration_health"),
     )
     for shown in (rows, rows.head(1)):
-        assert draw_health(shown, HealthSettings().model_dump()).startswith(b"\x89PNG")
+        assert render_health(shown, HealthSettings().model_dump()).startswith(b"\x89PNG")

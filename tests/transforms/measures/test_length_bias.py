@@ -22,7 +22,7 @@ from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate, count_cells, estimate_slope
 from transforms.pairs.length_penalty import calibrate_penalty
-from transforms.views.plots.length_bias import draw_length_bias
+from transforms.views.plots.length_bias import render_length_bias
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")
@@ -167,9 +167,9 @@ def test_cells_of_the_heat_map():
 
 def test_the_picture_needs_a_coefficient():
     rows = correlate(**tables(MIXED))
-    assert draw_length_bias(rows, "mixed").startswith(b"\x89PNG")
-    with pytest.raises(InputError, match="nothing to draw"):
-        draw_length_bias(rows.filter(pl.col("status") != "defined"), "mixed")
+    assert render_length_bias(rows, "mixed").startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="nothing to plot"):
+        render_length_bias(rows.filter(pl.col("status") != "defined"), "mixed")
 
 
 def test_the_error_of_the_slope_by_hand():

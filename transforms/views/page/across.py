@@ -11,8 +11,8 @@ from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
 from transforms.views.page.results import OUTCOME_TITLES
-from transforms.views.plots.figures import svg
-from transforms.views.plots.outcomes import draw_outcomes
+from transforms.views.plots.figures import render_svg
+from transforms.views.plots.outcomes import plot_outcomes
 
 
 def across_lakes(sources: Sequence[Source]) -> Section:
@@ -43,7 +43,7 @@ def across_lakes(sources: Sequence[Source]) -> Section:
             Figure(
                 "The same by lake: a dot per lake, a diamond the mean, a bar one standard error "
                 "between lakes.",
-                svg(draw_outcomes(averaged, reports), "across"),
+                render_svg(plot_outcomes(averaged, reports), "across"),
             ),
         ]
     return Section(

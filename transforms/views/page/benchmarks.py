@@ -9,8 +9,8 @@ from transforms.public_sets.registry import list_report_columns
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
-from transforms.views.plots.benchmarks import benchmark_bars
-from transforms.views.plots.figures import svg
+from transforms.views.plots.benchmarks import plot_benchmarks
+from transforms.views.plots.figures import render_svg
 
 COLUMNS = list_report_columns()
 
@@ -69,7 +69,7 @@ def figure_8(source: Source) -> Section:
             Figure(
                 "Every benchmark, MT-Bench's score times five as in the paper. Bars in colour are "
                 "models of this lake, with one standard error; grey ones the paper's.",
-                svg(benchmark_bars(rows), f"{source.name}-figure-8"),
+                render_svg(plot_benchmarks(rows), f"{source.name}-figure-8"),
             )
         ]
     return Section(

@@ -6,8 +6,8 @@ from transforms.formats import ID_CHARS
 from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
-from transforms.views.plots.figures import svg
-from transforms.views.plots.preferences import kept_and_dropped_figure
+from transforms.views.plots.figures import render_svg
+from transforms.views.plots.preferences import plot_kept_and_dropped
 
 PARTS = ("prompt", "chosen", "rejected")
 LENGTHS = (
@@ -48,11 +48,11 @@ def pair_statistics(source: Source) -> Section:
                 | {"margin": "margin", "longer_chosen_share": "longer chosen"},
             ),
         ]
-        drawing = kept_and_dropped_figure(rows, source.report("dropped_by_reason"))
+        drawing = plot_kept_and_dropped(rows, source.report("dropped_by_reason"))
         blocks.append(
             Figure(
                 "Shares of each source's candidate pairs that were kept, and why the rest was not.",
-                svg(drawing, f"{source.name}-kept"),
+                render_svg(drawing, f"{source.name}-kept"),
             )
         )
     return Section(

@@ -13,9 +13,9 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Example, Figure, Section
 from transforms.views.page.cells import cell, table
 from transforms.views.page.opened_lake import Source
-from transforms.views.plots.distributions import Slope, histograms, reward_length_maps
-from transforms.views.plots.figures import svg
-from transforms.views.plots.health import health_figure
+from transforms.views.plots.distributions import Slope, plot_histograms, plot_reward_length_maps
+from transforms.views.plots.figures import render_svg
+from transforms.views.plots.health import plot_health
 from transforms.views.plots.progress import MOST_LINES
 
 HEALTH_TITLES = {
@@ -50,8 +50,8 @@ def rewards(source: Source) -> Section:
                 "Rewards of the sampled responses (all n of every prompt), a panel per experiment "
                 "(one_shot: the baseline that samples every prompt once), an outline per iteration."
                 f" In the unit of the experiment's ranker ({rankers}).",
-                svg(
-                    histograms(counts, "reward", "responses", "reward"),
+                render_svg(
+                    plot_histograms(counts, "reward", "responses", "reward"),
                     f"{source.name}-rewards",
                 ),
             )
@@ -62,8 +62,8 @@ def rewards(source: Source) -> Section:
             Figure(
                 "Margins of the DPO pairs: penalised reward of the chosen response less that of "
                 "the rejected one.",
-                svg(
-                    histograms(margins, "margin", "pairs", "margin"),
+                render_svg(
+                    plot_histograms(margins, "margin", "pairs", "margin"),
                     f"{source.name}-margins",
                 ),
             )
@@ -108,7 +108,9 @@ def length(source: Source) -> Section:
                 "response gains by being longer than its siblings. Yellow cells hold many "
                 "responses, blue ones few. The red line is the slope within prompts (reward per "
                 "character, ± one standard error), the length penalty that would level it.",
-                svg(reward_length_maps(cells, _slopes(source)), f"{source.name}-length"),
+                render_svg(
+                    plot_reward_length_maps(cells, _slopes(source)), f"{source.name}-length"
+                ),
             )
         )
     return Section(
@@ -148,7 +150,7 @@ def health(source: Source) -> Section:
                     "Shares are of responses, of pairs (longer chosen, agreement) or of a "
                     "response's runs of four words. Bars: one standard error, clustered by "
                     f"prompt. Experiments: {', '.join(shown)}.",
-                    svg(health_figure(drawn, {}), f"{source.name}-health-{start}"),
+                    render_svg(plot_health(drawn, {}), f"{source.name}-health-{start}"),
                 )
             )
         blocks.append(

@@ -16,9 +16,9 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import table
 from transforms.views.page.opened_lake import Source
-from transforms.views.plots.figures import svg
-from transforms.views.plots.outcomes import draw_outcomes
-from transforms.views.plots.progress import MOST_LINES, over_iterations
+from transforms.views.plots.figures import render_svg
+from transforms.views.plots.outcomes import plot_outcomes
+from transforms.views.plots.progress import MOST_LINES, plot_progress
 
 PROGRESS_TITLES = {
     "gold_reward": "gold reward",
@@ -74,7 +74,7 @@ def answer(source: Source) -> Section:
             Figure(
                 "The same as a picture: baselines grey, selected policies blue. Bars: one standard "
                 "error, clustered by prompt.",
-                svg(draw_outcomes(outcomes), f"{source.name}-answer"),
+                render_svg(plot_outcomes(outcomes), f"{source.name}-answer"),
             ),
         ]
     return Section(
@@ -139,7 +139,7 @@ def progress(source: Source) -> Section:
                     "iterations; baselines as horizontal lines. Points are means, bars one "
                     "standard error, clustered by prompt. A win rate of 0.5 is a draw."
                     + (f" Here: {', '.join(shown)}." if len(experiments) > MOST_LINES else ""),
-                    svg(over_iterations(results, shown), f"{source.name}-progress-{start}"),
+                    render_svg(plot_progress(results, shown), f"{source.name}-progress-{start}"),
                 )
             )
         for decoding, how in {

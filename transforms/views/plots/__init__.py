@@ -1,4 +1,5 @@
-"""Figures as PNG bytes, for the asset page and for docs.
+"""Figures for Dagster's asset pages, for the HTML page and for docs.
 
-Not here: the statistics that are drawn.
+A function `plot_...` returns a matplotlib figure, a function `render_...` PNG bytes. Not here: the
+statistics.
 """

@@ -1,6 +1,6 @@
-"""Figure 8 of the paper: models side by side on every benchmark, ours with error bars.
+"""Figure 8 of the paper: all models on every benchmark, ours with error bars.
 
-Not here: what is drawn (`sql/reports/benchmark_comparison.sql`).
+Not here: the plotted rows (`sql/reports/benchmark_comparison.sql`).
 """
 
 import numpy as np
@@ -11,11 +11,11 @@ from transforms.public_sets.registry import build_benchmark_columns
 from transforms.views.plots.figures import MANY_COLOURS, PAGE_WIDTH, finish, refuse_empty
 
 OURS = [colour for colour in MANY_COLOURS if max(colour) - min(colour) > 0.1]
-"""Colours of our models; greys are the paper's."""
+"""Colours of our models; the paper's models are grey."""
 
 
-def benchmark_bars(rows: pl.DataFrame) -> Figure:
-    """Draw one group of bars per benchmark, one bar per model; the paper's are grey and hatched.
+def plot_benchmarks(rows: pl.DataFrame) -> Figure:
+    """Plot one group of bars per benchmark, one bar per model; the paper's are grey and hatched.
 
     Args:
         rows: of the report `benchmark_comparison`.

@@ -1,10 +1,11 @@
-"""Figures of how rewards, margins and lengths lie, iteration by iteration, for the page.
+"""Distributions of rewards, margins and lengths in each iteration, for the HTML page.
 
-Not here: the counts that are drawn (`sql/reports/reward_histogram.sql`, `margin_histogram.sql`,
+Not here: the plotted counts (`sql/reports/reward_histogram.sql`, `margin_histogram.sql`,
 `reward_length_map.sql`).
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -16,10 +17,10 @@ from matplotlib.figure import Figure
 from transforms.views.plots.figures import (
     COLOURS,
     PAGE_WIDTH,
+    add_shared_legend,
     finish,
-    panel_grid,
+    make_panels,
     refuse_empty,
-    shared_legend,
 )
 
 COLUMNS = 3
@@ -27,20 +28,20 @@ CELLS = 24
 """Cells of a heat map along each side."""
 
 SHADES = colormaps["viridis"](np.linspace(0.32, 0.88, 256))
-"""Colours that can be told from white paper and from a dark screen."""
+"""Colours that are visible on white and on dark ground."""
 
 Slope = tuple[float, float | None]
 """Reward per character, and its standard error."""
 
 
-def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Figure:
-    """Draw histograms, a panel per experiment, an outline per iteration.
+def plot_histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Figure:
+    """Plot histograms, one panel per experiment, one outline per iteration.
 
     Args:
         counts: experiment, iteration, `<value>_from`, `<value>_to`, and the count.
-        value: what is binned.
-        count: column of the counts.
-        x_label: of what is binned, with its unit.
+        value: name of the binned variable.
+        count: name of the column of counts.
+        x_label: label of the x axis, with the unit.
 
     Raises:
         InputError: no counts.
@@ -48,12 +49,12 @@ def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Fi
     refuse_empty(counts, f"the report {value}_histogram")
     panels = sorted(counts.partition_by("experiment", as_dict=True).items())
     columns = min(COLUMNS, len(panels))
-    figure, axes = panel_grid(
+    figure, axes = make_panels(
         len(panels), columns, width=PAGE_WIDTH / COLUMNS * columns, row_height=2.2, room=0.5
     )
-    last = counts["iteration"].max()
+    last = cast(int, counts["iteration"].max())
     for axis, ((experiment,), panel) in zip(axes, panels, strict=True):
-        edges, width = _edges(panel, value)
+        edges, width = _find_edges(panel, value)
         for (iteration,), bins in sorted(panel.partition_by("iteration", as_dict=True).items()):
             heights = np.zeros(len(edges) - 1)
             places = ((bins[f"{value}_from"] - edges[0]) / width).round().cast(pl.Int64)
@@ -65,18 +66,18 @@ def histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) -> Fi
         axis.tick_params(labelsize=8)
         finish(axis, x_label)
     axes[0].set_ylabel(f"share of the {count}")
-    shared_legend(figure, axes, columns=last)
+    add_shared_legend(figure, axes, columns=last)
     return figure
 
 
-def reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slope]) -> Figure:
-    """Draw reward against length, each less its prompt's mean: a row per experiment.
+def plot_reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slope]) -> Figure:
+    """Plot reward against length, each less its prompt's mean.
 
-    Columns are iterations.
+    One row of panels per experiment, one column per iteration.
 
     Args:
         cells: rows of the report `reward_length_map`.
-        slopes: by experiment and iteration, reward per character and its standard error.
+        slopes: reward per character and its standard error, by experiment and iteration.
 
     Raises:
         InputError: no cells.
@@ -95,8 +96,8 @@ def reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slo
                 axis.set_visible(False)
                 continue
             slope = slopes.get((experiment, iteration))
-            _map(axis, panel, slope)
-            axis.set_title(f"{experiment}, iteration {iteration}{_written(slope)}", fontsize=9)
+            _plot_map(axis, panel, slope)
+            axis.set_title(f"{experiment}, iteration {iteration}{_format_slope(slope)}", fontsize=9)
             axis.tick_params(labelsize=8)
             if column == 0:
                 axis.set_ylabel("reward − prompt's mean", fontsize=8)
@@ -105,7 +106,7 @@ def reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slo
     return figure
 
 
-def _written(slope: Slope | None) -> str:
+def _format_slope(slope: Slope | None) -> str:
     if slope is None:
         return ""
     value, error = slope
@@ -113,8 +114,8 @@ def _written(slope: Slope | None) -> str:
     return text.replace("-", "−")
 
 
-def _map(axis: Axes, panel: pl.DataFrame, slope: Slope | None) -> None:
-    """Draw one slice: shares of its responses, and the line of the slope."""
+def _plot_map(axis: Axes, panel: pl.DataFrame, slope: Slope | None) -> None:
+    """Plot the shares of one slice's responses, and a line with the slope."""
     widths = [(panel[f"{side}_to"] - panel[f"{side}_from"])[0] for side in ("chars", "reward")]
     across, up = (
         (panel[f"{side}_from"] / width).round().cast(pl.Int64).to_numpy() + CELLS // 2
@@ -140,8 +141,9 @@ def _map(axis: Axes, panel: pl.DataFrame, slope: Slope | None) -> None:
         axis.plot([-end, end], ends, color=COLOURS[3], linewidth=1.6)
 
 
-def _edges(panel: pl.DataFrame, value: str) -> tuple[np.ndarray, float]:
-    """Lay out the bins that a panel's outlines share, from its first to its last."""
-    low, high = panel[f"{value}_from"].min(), panel[f"{value}_to"].max()
+def _find_edges(panel: pl.DataFrame, value: str) -> tuple[np.ndarray, float]:
+    """Return the edges of the bins that all outlines of a panel share, and the bins' width."""
+    low = cast(float, panel[f"{value}_from"].min())
+    high = cast(float, panel[f"{value}_to"].max())
     width = (panel[f"{value}_to"] - panel[f"{value}_from"])[0]
     return np.linspace(low, high, round((high - low) / width) + 1), width

@@ -1,33 +1,42 @@
-"""What every figure shares: colours, the look of an axis, a grid of panels, PNG, SVG for a page.
+"""Shared parts of the figures: colours, axes, grids of panels, legends, PNG and SVG output.
 
-Not here: any single figure (`transforms.views.plots.progress`,
-`transforms.views.plots.preferences`). Drawn with matplotlib's Agg canvas, without pyplot: no
-display, no state between figures.
+Figures use matplotlib's Agg canvas without pyplot: no display, no state between figures.
 """
 
 import io
 import re
 from collections.abc import Iterable
+from typing import Any, cast
 
 import polars as pl
 from matplotlib import colormaps, font_manager, rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from transforms.errors import InputError
 
-COLOURS = colormaps["tab10"].colors
+Colour = tuple[float, float, float]
+
+
+def _list_colours(name: str) -> list[Colour]:
+    """Return the colours of a qualitative colour map of matplotlib."""
+    return cast(list[Colour], cast(ListedColormap, colormaps[name]).colors)
+
+
+COLOURS = _list_colours("tab10")
 """Colours of a few lines."""
 
 PAGE_WIDTH = 11.6
 """Inches of a figure that fills the page's column."""
 
 MANY_COLOURS = (
-    *colormaps["tab20"].colors[::2],
-    *colormaps["tab20"].colors[1::2],
-    *colormaps["tab20b"].colors,
+    *_list_colours("tab20")[::2],
+    *_list_colours("tab20")[1::2],
+    *_list_colours("tab20b"),
 )
-"""Colours of up to forty sources or topics, the strong ones first; more begin again."""
+"""Colours of up to forty sources or topics, the strong ones first; then they repeat."""
 
 
 def finish(axis: Axes, x_label: str) -> None:
@@ -37,17 +46,17 @@ def finish(axis: Axes, x_label: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def panel_grid(
+def make_panels(
     panels: int, columns: int, *, width: float, row_height: float, room: float
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure of panels in rows of equal panels; what is left of the last row stays empty.
+    """Make a figure with rows of equal panels; the last row may have fewer.
 
     Args:
-        panels: how many.
-        columns: panels of a row.
+        panels: number of panels.
+        columns: panels per row.
         width: of the figure, inches.
         row_height: of a row, inches.
-        room: inches above and below the rows, for a title and a legend.
+        room: height for a title and a legend, inches.
     """
     rows = -(-panels // columns)
     figure = Figure(figsize=(width, row_height * rows + room), layout="constrained")
@@ -57,8 +66,8 @@ def panel_grid(
     return figure, list(axes[:panels])
 
 
-def shared_legend(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
-    """Put one legend for all panels below them, each label once."""
+def add_shared_legend(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None:
+    """Add one legend for all panels below the figure, each label once."""
     handles = {
         label: handle
         for axis in axes
@@ -73,62 +82,63 @@ def shared_legend(figure: Figure, axes: Iterable[Axes], *, columns: int) -> None
     )
 
 
-def legend(figure: Figure, axis: Axes, *, columns: int) -> None:
-    """Put an axis's legend below the figure, its marks large enough to tell their colour."""
+def add_legend(figure: Figure, axis: Axes, *, columns: int) -> None:
+    """Add an axis's legend below the figure, with marks large enough to show their colour."""
     handles, labels = axis.get_legend_handles_labels()
     legend = figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9
     )
     for handle in legend.legend_handles:
-        handle.set_alpha(1)
-        if hasattr(handle, "set_sizes"):
+        if handle is not None:
+            handle.set_alpha(1)
+        if isinstance(handle, PathCollection):
             handle.set_sizes([40])
 
 
-def drawable(text: str) -> bool:
-    """Tell whether the figures' font has every character of a text; others become boxes."""
+def is_drawable(text: str) -> bool:
+    """Check whether the figures' font has every character of a text; others become boxes."""
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     return all(font.get_char_index(ord(character)) for character in text)
 
 
 def refuse_empty(rows: pl.DataFrame, what: str) -> None:
-    """Refuse to draw a figure without anything in it.
+    """Refuse to plot a frame without rows.
 
     Raises:
         InputError: there are no rows.
     """
     if rows.is_empty():
         raise InputError(
-            "there is nothing to draw",
+            "there is nothing to plot",
             expected=f"rows of {what}",
             found="none",
-            remedy="materialize what writes them first",
+            remedy="materialize the asset that writes them first",
         )
 
 
-def png(figure: Figure) -> bytes:
-    """Draw a figure as PNG."""
+def render_png(figure: Figure) -> bytes:
+    """Render a figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
 
 
-def svg(figure: Figure, name: str) -> str:
-    """Draw a figure as SVG that stands in the text of an HTML page and takes its colours.
+def render_svg(figure: Figure, name: str) -> str:
+    """Render a figure as SVG for an HTML page.
 
-    Text stays text. What is drawn in black takes the colour of the page's text; the ground is
-    clear. Equal figures are equal texts. The parts that a figure refers to are called by its name,
-    so that two figures of a page do not take each other's.
+    Text stays text. Black parts take the colour of the page's text; the ground is transparent.
+    Equal figures give equal texts. The ids of parts depend on the figure's name, so two figures of
+    a page never share an id.
     """
     buffer = io.StringIO()
-    fonts = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans"}
-    with rc_context(fonts):
+    options: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans"}
+    with rc_context(options):
         unstamped = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, dpi=110, metadata=unstamped)
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn)  # HTML knows both
-    drawn = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", drawn)  # of groups, which nothing refers to
+    drawn = re.sub(r' id="[A-Za-z0-9.]+_\d+"', "", drawn)  # ids of groups; nothing refers to them
     drawn = re.sub(r"font-family: [^;\"]+;? ?", "", drawn)
     drawn = re.sub(r' transform="rotate\(-0 [^)]*\)"', "", drawn)
     return drawn.replace("#000000", "currentColor")

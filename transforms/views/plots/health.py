@@ -1,9 +1,10 @@
-"""Figure of a loop's health: each watched figure over iterations, with its bound.
+"""Figure of an experiment's health: each watched statistic over iterations, with its bound.
 
-Not here: the figures (`transforms.measures.health`).
+Not here: the statistics (`transforms.measures.health`).
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -12,11 +13,11 @@ from matplotlib.figure import Figure
 from transforms.measures.health import WATCHED, Watched
 from transforms.views.plots.figures import (
     COLOURS,
+    add_shared_legend,
     finish,
-    panel_grid,
-    png,
+    make_panels,
     refuse_empty,
-    shared_legend,
+    render_png,
 )
 
 COLUMNS = 4
@@ -32,41 +33,41 @@ TITLES = {
 }
 
 
-def draw_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes:
-    """Draw `health_figure` as PNG, with a title."""
-    figure = health_figure(rows, bounds)
+def render_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes:
+    """Render the figure of `plot_health` as PNG, with a title."""
+    figure = plot_health(rows, bounds)
     figure.suptitle(
         "Responses and pairs before training, ± standard error clustered by prompt", fontsize=11
     )
-    return png(figure)
+    return render_png(figure)
 
 
-def health_figure(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figure:
-    """Draw every watched figure over iterations, a line per experiment, its bound dashed.
+def plot_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figure:
+    """Plot every watched statistic over iterations, one line per experiment, its bound dashed.
 
-    Bars are of one standard error. Figures that no row has are left out.
+    Bars are one standard error. Statistics without a value are left out.
 
     Args:
         rows: `iteration_health`.
-        bounds: by setting; one that is null or not there draws no line.
+        bounds: by name of the setting; a missing bound or None has no line.
 
     Raises:
         InputError: no rows.
     """
     refuse_empty(rows, "iteration_health")
     shown = [one for one in WATCHED if rows[one.metric].null_count() < rows.height]
-    figure, axes = panel_grid(len(shown), COLUMNS, width=3.6 * COLUMNS, row_height=2.7, room=0.9)
+    figure, axes = make_panels(len(shown), COLUMNS, width=3.6 * COLUMNS, row_height=2.7, room=0.9)
     for axis, watched in zip(axes, shown, strict=True):
-        _draw_metric(axis, rows, watched, bounds.get(watched.setting))
-    shared_legend(figure, axes, columns=6)
+        _plot_metric(axis, rows, watched, bounds.get(watched.setting))
+    add_shared_legend(figure, axes, columns=6)
     return figure
 
 
-def _draw_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float | None) -> None:
+def _plot_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float | None) -> None:
     experiments = sorted(set(rows["experiment"]))
     for number, experiment in enumerate(experiments):
         line = rows.filter(experiment=experiment).sort("iteration")
-        # experiments stand side by side, so that their error bars do not cover one another
+        # a small shift per experiment, so that error bars do not hide one another
         shift = (number - (len(experiments) - 1) / 2) * 0.05
         axis.errorbar(
             line["iteration"] + shift,
@@ -81,7 +82,7 @@ def _draw_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float 
         )
     if bound is not None:
         axis.axhline(bound, linestyle="--", color="0.45", linewidth=1.2)
-    last = rows["iteration"].max()
+    last = cast(int, rows["iteration"].max())
     axis.set_xticks(range(1, last + 1))
     axis.set_xlim(0.6, last + 0.4)
     axis.set_title(TITLES[watched.metric], fontsize=10)

@@ -1,6 +1,6 @@
-"""The figure of outcomes: each experiment's selected policy and the baselines, a line each.
+"""Figure of outcomes: one line per experiment (its selected policy) and per baseline.
 
-Not here: the figures (`sql/reports/experiment_outcomes.sql`), their mean over seeds
+Not here: the values (`sql/reports/experiment_outcomes.sql`), their mean over seeds
 (`transforms.measures.seeds`).
 """
 
@@ -22,20 +22,20 @@ PANELS = {
 }
 
 
-def draw_outcomes(outcomes: pl.DataFrame, lakes: Sequence[pl.DataFrame] = ()) -> Figure:
-    """Draw a panel per figure, with a line per experiment: value and error; baselines in grey.
+def plot_outcomes(outcomes: pl.DataFrame, lakes: Sequence[pl.DataFrame] = ()) -> Figure:
+    """Plot one panel per metric, one line per experiment: value and error; baselines in grey.
 
     Args:
         outcomes: rows of the report `experiment_outcomes` of one decoding, or their mean over
             seeds.
-        lakes: the same rows of each seed, as small dots.
+        lakes: the same rows of each seed, plotted as small dots.
 
     Raises:
         InputError: no rows.
     """
     refuse_empty(outcomes, "the report experiment_outcomes")
     names = outcomes["experiment"].to_list()
-    shown = {name: title for name, title in PANELS.items() if _known(outcomes, name)}
+    shown = {name: title for name, title in PANELS.items() if _has_values(outcomes, name)}
     figure = Figure(figsize=(PAGE_WIDTH, 0.27 * len(names) + 1.1), layout="constrained")
     axes = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axis, (panel, title) in zip(axes, shown.items(), strict=True):
@@ -62,5 +62,5 @@ def draw_outcomes(outcomes: pl.DataFrame, lakes: Sequence[pl.DataFrame] = ()) ->
     return figure
 
 
-def _known(outcomes: pl.DataFrame, name: str) -> bool:
+def _has_values(outcomes: pl.DataFrame, name: str) -> bool:
     return name in outcomes.columns and outcomes[name].null_count() < outcomes.height

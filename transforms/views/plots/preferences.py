@@ -1,7 +1,7 @@
-"""Figures of the preference data, as PNG bytes for the asset page and for docs.
+"""Figures of the preference data: lengths by source, pairs kept and dropped.
 
-Lives here: lengths by source, what was kept and dropped. Not here: what is drawn (`sql/reports`),
-the map of the prompts (`transforms.views.plots.prompt_map`). Made to be read with 25 sources.
+They are readable with 25 sources. Not here: the plotted rows (`sql/reports`), the map of the
+prompts (`transforms.views.plots.prompt_map`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from transforms.views.plots.figures import (
     COLOURS,
     MANY_COLOURS,
+    add_legend,
     finish,
-    legend,
-    png,
     refuse_empty,
+    render_png,
 )
 
 PARTS = {"prompt": "0.6", "chosen": COLOURS[0], "rejected": COLOURS[3]}
@@ -26,11 +26,11 @@ PARTS = {"prompt": "0.6", "chosen": COLOURS[0], "rejected": COLOURS[3]}
 UNITS = {"chars": "characters", "tokens": "tokens"}
 
 NAMED_REASONS = 12
-"""Most reasons with a colour of their own; the rarer ones are drawn as one."""
+"""Most reasons with their own colour; all rarer ones share one."""
 
 
-def length_distributions(lengths: pl.DataFrame) -> bytes:
-    """Draw how long prompts, chosen and rejected responses are, three bars a source.
+def render_length_distributions(lengths: pl.DataFrame) -> bytes:
+    """Plot the lengths of prompts, chosen and rejected responses, three bars per source.
 
     A thin bar spans the 5th to the 95th percentile, a thick one the 25th to the 75th; the white
     mark is the median. The axis is logarithmic. One panel per unit (and tokenizer).
@@ -49,7 +49,7 @@ def length_distributions(lengths: pl.DataFrame) -> bytes:
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, ((unit, tokenizer_id), panel) in zip(axes, panels, strict=True):
         for shift, part in zip((-0.26, 0, 0.26), PARTS, strict=True):
-            _spans(axis, panel.filter(part=part), sources, shift, part)
+            _plot_quantiles(axis, panel.filter(part=part), sources, shift, part)
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -58,22 +58,23 @@ def length_distributions(lengths: pl.DataFrame) -> bytes:
         axis.set_title("" if tokenizer_id is None else f"tokenizer {tokenizer_id[:8]}", fontsize=9)
         finish(axis, UNITS[unit])
     _list_sources(axes[0], sources)
-    legend(figure, axes[0], columns=3)
+    add_legend(figure, axes[0], columns=3)
     figure.suptitle("Lengths of the kept pairs: 5–95 %, 25–75 %, median", fontsize=11)
-    return png(figure)
+    return render_png(figure)
 
 
-def kept_and_dropped(statistics: pl.DataFrame, reasons: pl.DataFrame) -> bytes:
-    """Draw `kept_and_dropped_figure` as PNG, with a title."""
-    figure = kept_and_dropped_figure(statistics, reasons)
+def render_kept_and_dropped(statistics: pl.DataFrame, reasons: pl.DataFrame) -> bytes:
+    """Render the figure of `plot_kept_and_dropped` as PNG, with a title."""
+    figure = plot_kept_and_dropped(statistics, reasons)
     figure.suptitle("Preference pairs kept and dropped, by source and reason", fontsize=11)
-    return png(figure)
+    return render_png(figure)
 
 
-def kept_and_dropped_figure(statistics: pl.DataFrame, reasons: pl.DataFrame) -> Figure:
-    """Draw Table 1 as bars: what was kept of each source's candidate pairs, and why the rest not.
+def plot_kept_and_dropped(statistics: pl.DataFrame, reasons: pl.DataFrame) -> Figure:
+    """Plot Table 1 as bars: shares of each source's candidate pairs, kept and dropped by reason.
 
-    The bars are shares, as sources differ a thousandfold in size; the counts stand beside them.
+    The bars are shares because sizes differ a thousandfold between sources; the counts are written
+    next to them.
 
     Args:
         statistics: rows of the report `preference_statistics`.
@@ -83,7 +84,7 @@ def kept_and_dropped_figure(statistics: pl.DataFrame, reasons: pl.DataFrame) -> 
         InputError: no source.
     """
     refuse_empty(statistics, "the report preference_statistics")
-    counts = statistics.unique("source").sort("source")  # two tokenizers give a source two rows
+    counts = statistics.unique("source").sort("source")  # a source has one row per tokenizer
     dropped = reasons.filter(pl.col("table") == "preference_pairs")
     weights = dropped.group_by("reason").agg(pl.sum("share_of_dropped"))
     ranked = weights.sort("share_of_dropped", "reason", descending=[True, False])["reason"]
@@ -103,18 +104,20 @@ def kept_and_dropped_figure(statistics: pl.DataFrame, reasons: pl.DataFrame) -> 
     )
     figure = Figure(figsize=(11, 0.3 * len(counts) + 2.2), layout="constrained")
     axis = figure.subplots()
-    _stack(axis, segments, counts["source"].to_list(), ["kept", *named, "other reasons"])
+    _plot_segments(axis, segments, counts["source"].to_list(), ["kept", *named, "other reasons"])
     for place, row in enumerate(counts.iter_rows(named=True)):
-        axis.text(1.01, place, _counted(row), va="center", fontsize=8)
+        axis.text(1.01, place, _format_counts(row), va="center", fontsize=8)
     axis.set_xlim(0, 1)
     finish(axis, "share of the candidate pairs")
     _list_sources(axis, counts["source"].to_list())
-    legend(figure, axis, columns=5)
+    add_legend(figure, axis, columns=5)
     return figure
 
 
-def _spans(axis: Axes, rows: pl.DataFrame, sources: Sequence[str], shift: float, part: str) -> None:
-    """Draw one part's quantiles, a line of bars a source."""
+def _plot_quantiles(
+    axis: Axes, rows: pl.DataFrame, sources: Sequence[str], shift: float, part: str
+) -> None:
+    """Plot one part's quantiles, one bar per source."""
     places = [sources.index(source) + shift for source in rows["source"]]
     colour = PARTS[part]
     axis.hlines(places, rows["p05"], rows["p95"], color=colour, linewidth=1.2)
@@ -122,10 +125,10 @@ def _spans(axis: Axes, rows: pl.DataFrame, sources: Sequence[str], shift: float,
     axis.plot(rows["median"], places, "|", color="white", markersize=5, markeredgewidth=1.5)
 
 
-def _stack(
+def _plot_segments(
     axis: Axes, segments: pl.DataFrame, sources: Sequence[str], order: Sequence[str]
 ) -> None:
-    """Draw segments (source, segment, pairs) one behind the other, as shares of their source."""
+    """Plot segments (source, segment, pairs) as stacked bars, shares of their source."""
     total = pl.sum("pairs").over("source")
     shares = segments.with_columns(share=pl.col("pairs") / pl.max_horizontal(total, 1))
     shares = shares.group_by("source", "segment").agg(pl.sum("share"))
@@ -138,14 +141,14 @@ def _stack(
         ends = [end + width for end, width in zip(ends, widths, strict=True)]
 
 
-def _counted(row: Mapping[str, int | None]) -> str:
-    """Write a source's kept and candidate pairs, and the paper's."""
+def _format_counts(row: Mapping[str, int | None]) -> str:
+    """Format a source's counts of kept and candidate pairs, and the paper's count."""
     candidates = "" if row["candidates"] is None else f" of {row['candidates']:,}"
     paper = "" if row["paper_pairs"] is None else f" (paper: {row['paper_pairs']:,})"
     return f"{row['kept_pairs']:,}{candidates}{paper}"
 
 
 def _list_sources(axis: Axes, sources: Sequence[str]) -> None:
-    """Name the sources from the top down."""
+    """Label the y axis with the sources, the first at the top."""
     axis.set_yticks(range(len(sources)), sources, fontsize=9)
     axis.set_ylim(len(sources) - 0.4, -0.6)

@@ -1,12 +1,11 @@
-"""Figures of evaluation over the iterations: what each experiment's policies reach.
+"""Figures of evaluation results over the iterations, for Dagster's asset page and the HTML page.
 
-Lives here: the figure of the asset page and of docs (PNG), and that of the HTML page. Not here: the
-statistics that are plotted (`transforms.measures.evaluation`), figures of training
-(`transforms.views.plots.training`). Every bar is one standard error, clustered by prompt.
+Every bar is one standard error, clustered by prompt. Not here: the statistics
+(`transforms.measures.evaluation`), figures of training (`transforms.views.plots.training`).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -17,19 +16,19 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
     PAGE_WIDTH,
+    add_shared_legend,
     finish,
-    panel_grid,
-    png,
+    make_panels,
     refuse_empty,
-    shared_legend,
+    render_png,
 )
 
 LINES = {"offline_dpo": "--", "one_shot/policy": ":"}
-"""Baselines drawn as horizontal lines, and their line styles."""
+"""Baselines that are horizontal lines, with their line styles."""
 
 
 class Metric(NamedTuple):
-    """A panel."""
+    """The metric of a panel."""
 
     name: str
     versus: str | None
@@ -54,14 +53,14 @@ METRICS = (
 COLUMNS = 3
 
 MOST_LINES = 6
-"""Most experiments of one figure; more would hide one another."""
+"""Most experiments in one figure; more would hide one another."""
 
 
-def iteration_progress(results: pl.DataFrame) -> bytes:
+def render_progress(results: pl.DataFrame) -> bytes:
     """Plot reward, gold reward and length from the SFT policy to the last iteration, as PNG.
 
-    One row of panels per decoding, one colour per experiment, baselines as horizontal lines.
-    Evaluation split only. Panels without values are left out.
+    One row of panels per decoding, one colour per experiment, baselines as horizontal lines; only
+    the evaluation split. Metrics without values are left out.
 
     Args:
         results: `evaluation_results`.
@@ -77,59 +76,59 @@ def iteration_progress(results: pl.DataFrame) -> bytes:
     refuse_empty(shown, "evaluation_results of the evaluation split")
     experiments = sorted(set(shown["experiment"]) - {SHARED})
     decodings = [name for name in ("sampled", "greedy") if name in set(shown["decoding"])]
-    metrics = _measured(shown, SUMMARY)
+    metrics = _select_metrics(shown, SUMMARY)
     panels = [(metric, decoding) for decoding in decodings for metric in metrics]
     columns = len(metrics)
-    figure, axes = panel_grid(len(panels), columns, width=4.3 * columns, row_height=3.2, room=0.9)
+    figure, axes = make_panels(len(panels), columns, width=4.3 * columns, row_height=3.2, room=0.9)
     for axis, (metric, decoding) in zip(axes, panels, strict=True):
-        _draw_metric(axis, _panel(shown.filter(decoding=decoding), metric), experiments)
+        _plot_metric(axis, _select_metric(shown.filter(decoding=decoding), metric), experiments)
         axis.set_title(f"{metric.title}, {decoding}", fontsize=10)
-    shared_legend(figure, axes, columns=6)
+    add_shared_legend(figure, axes, columns=6)
     figure.suptitle("Evaluation prompts, mean ± standard error clustered by prompt", fontsize=11)
-    return png(figure)
+    return render_png(figure)
 
 
-def over_iterations(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
-    """Plot every metric from the SFT policy to the last iteration, a line per experiment.
+def plot_progress(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
+    """Plot every metric from the SFT policy to the last iteration, one line per experiment.
 
     Args:
-        results: `evaluation_results`; the axes span all experiments, the plotted and the others.
-        experiments: at most `MOST_LINES` of them.
+        results: `evaluation_results`; the axes span all experiments, plotted or not.
+        experiments: the plotted ones, at most `MOST_LINES`.
 
     Raises:
         InputError: no results of sampled responses to the evaluation prompts.
     """
     shown = results.filter(split="evaluation", decoding="sampled")
     refuse_empty(shown, "evaluation_results of the evaluation split")
-    metrics = _measured(shown, METRICS)
-    figure, axes = panel_grid(len(metrics), COLUMNS, width=PAGE_WIDTH, row_height=2.7, room=0.6)
+    metrics = _select_metrics(shown, METRICS)
+    figure, axes = make_panels(len(metrics), COLUMNS, width=PAGE_WIDTH, row_height=2.7, room=0.6)
     for axis, metric in zip(axes, metrics, strict=True):
-        panel = _panel(shown, metric)
-        _draw_metric(axis, panel, list(experiments))
-        axis.set_ylim(*_span(panel))
+        panel = _select_metric(shown, metric)
+        _plot_metric(axis, panel, list(experiments))
+        axis.set_ylim(*_find_span(panel))
         axis.set_title(metric.title, fontsize=10)
         if metric.versus:
             axis.axhline(0.5, color="0.6", linewidth=0.8)
-    shared_legend(figure, axes, columns=4)
+    add_shared_legend(figure, axes, columns=4)
     return figure
 
 
-def _measured(shown: pl.DataFrame, metrics: Sequence[Metric]) -> list[Metric]:
-    return [metric for metric in metrics if _panel(shown, metric).height]
+def _select_metrics(shown: pl.DataFrame, metrics: Sequence[Metric]) -> list[Metric]:
+    return [metric for metric in metrics if _select_metric(shown, metric).height]
 
 
-def _panel(shown: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+def _select_metric(shown: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     versus = pl.col("versus").eq_missing(pl.lit(metric.versus, pl.String))
     return shown.filter(pl.col("metric") == metric.name, versus)
 
 
-def _draw_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
-    """Plot one metric from the SFT policy to the last iteration, a line per experiment.
+def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
+    """Plot one metric from the SFT policy to the last iteration, one line per experiment.
 
     Args:
-        axis: where.
+        axis: the panel.
         panel: `evaluation_results` of one metric, split and decoding.
-        experiments: those that have a line; the baselines are drawn as horizontal ones.
+        experiments: with one line each; the baselines are horizontal lines.
     """
     shared = panel.filter(pl.col("experiment") == SHARED)
     start = shared.filter(pl.col("model") == "sft_policy")
@@ -138,11 +137,11 @@ def _draw_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
             axis.axhline(
                 value, label=BASELINES[model], linestyle=style, color="0.45", linewidth=1.2
             )
-    last = panel["iteration"].max()
+    last = cast(int, panel["iteration"].max())
     for number, experiment in enumerate(experiments or [SHARED]):
-        iterates = panel.filter(pl.col("experiment") == experiment, pl.col("iteration") > 0)
-        line = pl.concat([start, iterates.sort("iteration")])
-        # experiments stand side by side, so that their error bars do not cover one another
+        trained = panel.filter(pl.col("experiment") == experiment, pl.col("iteration") > 0)
+        line = pl.concat([start, trained.sort("iteration")])
+        # a small shift per experiment, so that error bars do not hide one another
         shift = (number - (len(experiments) - 1) / 2) * 0.05
         axis.errorbar(
             line["iteration"] + (shift if experiments else 0),
@@ -160,9 +159,10 @@ def _draw_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
     finish(axis, "iteration")
 
 
-def _span(panel: pl.DataFrame) -> tuple[float, float]:
-    """Return the lowest and the highest end of an error bar, with a little room."""
+def _find_span(panel: pl.DataFrame) -> tuple[float, float]:
+    """Return the lowest and the highest end of the error bars, with a margin."""
     errors = panel["standard_error"].fill_null(0)
-    low, high = (panel["value"] - errors).min(), (panel["value"] + errors).max()
+    low = cast(float, (panel["value"] - errors).min())
+    high = cast(float, (panel["value"] + errors).max())
     room = 0.06 * (high - low) or 0.5
     return low - room, high + room

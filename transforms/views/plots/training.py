@@ -1,9 +1,10 @@
-"""Figures of training, as PNG bytes for the asset page and for docs: metrics, rewards.
+"""Figures of training metrics and of the rewards of sampled responses, as PNG bytes.
 
-Not here: figures of evaluation (`transforms.views.plots.progress`).
+Not here: figures of evaluation results (`transforms.views.plots.progress`).
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import polars as pl
 from matplotlib.figure import Figure
@@ -11,19 +12,20 @@ from matplotlib.figure import Figure
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
+    Colour,
+    add_shared_legend,
     finish,
-    panel_grid,
-    png,
+    make_panels,
     refuse_empty,
-    shared_legend,
+    render_png,
 )
 
 
-def training_curves(metrics: pl.DataFrame) -> bytes:
-    """Draw every metric of training runs over optimiser steps, a panel each, a line each run.
+def render_training_curves(metrics: pl.DataFrame) -> bytes:
+    """Plot training metrics over optimiser steps, one panel per metric, one line per run.
 
     Args:
-        metrics: `training_metrics` of one or more runs.
+        metrics: `training_metrics` of one or several runs.
 
     Raises:
         InputError: no metrics.
@@ -31,21 +33,23 @@ def training_curves(metrics: pl.DataFrame) -> bytes:
     refuse_empty(metrics, "training_metrics")
     names = sorted(set(metrics["metric"]))
     columns = min(3, len(names))
-    figure, axes = panel_grid(len(names), columns, width=4.3 * columns, row_height=2.6, room=0.8)
+    figure, axes = make_panels(len(names), columns, width=4.3 * columns, row_height=2.6, room=0.8)
     for axis, name in zip(axes, names, strict=True):
         panel = metrics.filter(pl.col("metric") == name)
-        for label, run, colour in _runs(panel, metrics):
-            style = {"marker": "."} if run.height < 40 else {}
-            axis.plot(run["step"], run["value"], label=label, color=colour, linewidth=1.2, **style)
+        for label, run, colour in _list_runs(panel, metrics):
+            marker = "." if run.height < 40 else None
+            axis.plot(
+                run["step"], run["value"], label=label, color=colour, linewidth=1.2, marker=marker
+            )
         axis.set_title(name, fontsize=10)
         finish(axis, "optimiser step")
-    shared_legend(figure, axes, columns=3)
+    add_shared_legend(figure, axes, columns=3)
     figure.suptitle("Training", fontsize=11)
-    return png(figure)
+    return render_png(figure)
 
 
 def select_last_values(metrics: pl.DataFrame) -> pl.DataFrame:
-    """Return the last value of every metric of one training: metric, step, value; by metric."""
+    """Return the last value of each metric of one training run: metric, step, value."""
     return (
         metrics.sort("step")
         .group_by("metric", maintain_order=True)
@@ -54,11 +58,11 @@ def select_last_values(metrics: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def reward_histogram(scores: pl.DataFrame) -> bytes:
-    """Draw the distribution of rewards, one outline per experiment and iteration, common bins.
+def render_reward_histogram(scores: pl.DataFrame) -> bytes:
+    """Plot the distribution of rewards, one outline per experiment and iteration, common bins.
 
     Args:
-        scores: `scores` of one or more slices.
+        scores: `scores` of one or several slices.
 
     Raises:
         InputError: no scores.
@@ -66,11 +70,12 @@ def reward_histogram(scores: pl.DataFrame) -> bytes:
     refuse_empty(scores, "scores")
     figure = Figure(figsize=(6.4, 3.8), layout="constrained")
     axis = figure.subplots()
-    low, high = scores["reward"].min(), scores["reward"].max()
+    low, high = cast(float, scores["reward"].min()), cast(float, scores["reward"].max())
     bins = 40 if low == high else [low + (high - low) * step / 40 for step in range(41)]
     slices = scores.partition_by("experiment", "iteration", as_dict=True, maintain_order=False)
     for number, ((experiment, iteration), rows) in enumerate(sorted(slices.items())):
-        label = f"{experiment}, iteration {iteration} (mean {rows['reward'].mean():.3g})"
+        mean = cast(float, rows["reward"].mean())
+        label = f"{experiment}, iteration {iteration} (mean {mean:.3g})"
         colour = COLOURS[number % len(COLOURS)]
         axis.hist(
             rows["reward"],
@@ -85,13 +90,13 @@ def reward_histogram(scores: pl.DataFrame) -> bytes:
     axis.set_ylabel("density")
     finish(axis, "reward model's reward")
     axis.legend(fontsize=8, frameon=False)
-    return png(figure)
+    return render_png(figure)
 
 
-def _runs(
+def _list_runs(
     panel: pl.DataFrame, metrics: pl.DataFrame
-) -> Iterator[tuple[str, pl.DataFrame, tuple[float, float, float]]]:
-    """Yield label, rows by step and colour of each run; a run keeps its colour in every panel."""
+) -> Iterator[tuple[str, pl.DataFrame, Colour]]:
+    """Yield label, rows by step and colour of each run; its colour is equal in all panels."""
     keys = metrics.select("experiment", "asset").unique().sort("experiment", "asset").rows()
     for number, (experiment, asset) in enumerate(keys):
         run = panel.filter(pl.col("experiment") == experiment, pl.col("asset") == asset)

@@ -5,11 +5,11 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.views.plots.benchmarks import benchmark_bars
-from transforms.views.plots.distributions import histograms, reward_length_maps
-from transforms.views.plots.figures import svg
-from transforms.views.plots.outcomes import draw_outcomes
-from transforms.views.plots.progress import over_iterations
+from transforms.views.plots.benchmarks import plot_benchmarks
+from transforms.views.plots.distributions import plot_histograms, plot_reward_length_maps
+from transforms.views.plots.figures import render_svg
+from transforms.views.plots.outcomes import plot_outcomes
+from transforms.views.plots.progress import plot_progress
 
 BARS = pl.DataFrame(
     [
@@ -25,7 +25,7 @@ BARS = pl.DataFrame(
 
 
 def test_figure_8_has_a_bar_for_what_was_measured():
-    (axis,) = benchmark_bars(BARS).axes
+    (axis,) = plot_benchmarks(BARS).axes
     assert [text.get_text() for text in axis.get_xticklabels()] == [
         "GSM8K", "MMLU", "MT-Bench\n(×5)",
     ]  # fmt: skip
@@ -49,7 +49,7 @@ def test_experiments_of_two_figures_share_their_axes():
         ("e", 1, "iteration_1/policy", "win_rate_reward", "sft_policy", 0.6),
         ("f", 1, "iteration_1/policy", "win_rate_reward", "offline_dpo", 0.9),
     )
-    first, second = (over_iterations(rows, [name]) for name in ("e", "f"))
+    first, second = (plot_progress(rows, [name]) for name in ("e", "f"))
     assert [axis.get_title() for axis in first.axes if axis.get_visible()] == [
         "reward model's reward", "win rate against SFT, reward model",
     ]  # fmt: skip
@@ -63,7 +63,7 @@ def test_outcomes_of_seeds_are_dots_beside_their_mean():
         figures = {"reward": [0.0, value], "reward_se": [0.1, None], "kl_to_sft": [None, None]}
         return pl.DataFrame({"experiment": names, **figures})
 
-    figure = draw_outcomes(rows(2.0), [rows(1.0), rows(3.0)])
+    figure = plot_outcomes(rows(2.0), [rows(1.0), rows(3.0)])
     assert [axis.get_title() for axis in figure.axes] == ["reward model's\nreward"]
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [line.get_xdata().tolist() for line in dots] == [[0.0, 1.0], [0.0, 3.0]]
@@ -76,7 +76,7 @@ def test_histograms_are_shares_of_each_iteration():
         schema=columns,
         orient="row",
     )
-    axis = histograms(counts, "reward", "responses", "reward").axes[0]
+    axis = plot_histograms(counts, "reward", "responses", "reward").axes[0]
     assert [patch.get_data().values.tolist() for patch in axis.patches] == [
         [0.75, 0, 0.25], [0, 1, 0],
     ]  # fmt: skip
@@ -89,16 +89,16 @@ def test_the_map_has_the_slope_in_its_title():
             "chars_to": [-11.0], "reward_from": [0.0], "reward_to": [0.5], "responses": [4],
         }
     )  # fmt: skip
-    (axis,) = reward_length_maps(cells, {("e", 1): (-0.02, 0.004)}).axes
+    (axis,) = plot_reward_length_maps(cells, {("e", 1): (-0.02, 0.004)}).axes
     assert axis.get_title() == "e, iteration 1\nslope −0.02 ± 0.004"
     shares = axis.images[0].get_array()
     assert (shares[12, 0], shares.count()) == (1.0, 1)
 
 
 def test_svg_stands_in_a_page():
-    drawn = svg(benchmark_bars(BARS), "name")
-    assert drawn == svg(benchmark_bars(BARS), "name")
-    assert drawn != svg(benchmark_bars(BARS), "other")  # ids of its parts
+    drawn = render_svg(plot_benchmarks(BARS), "name")
+    assert drawn == render_svg(plot_benchmarks(BARS), "name")
+    assert drawn != render_svg(plot_benchmarks(BARS), "other")  # ids of its parts
     assert drawn.startswith("<svg")
     assert "http" not in drawn
     assert "currentColor" in drawn
@@ -106,7 +106,7 @@ def test_svg_stands_in_a_page():
 
 
 def test_nothing_to_draw_is_an_error():
-    with pytest.raises(InputError, match="there is nothing to draw"):
-        over_iterations(results(), [])
-    with pytest.raises(InputError, match="there is nothing to draw"):
-        benchmark_bars(BARS.clear())
+    with pytest.raises(InputError, match="there is nothing to plot"):
+        plot_progress(results(), [])
+    with pytest.raises(InputError, match="there is nothing to plot"):
+        plot_benchmarks(BARS.clear())

@@ -9,8 +9,8 @@ from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.views.plots.preferences import (
     NAMED_REASONS,
-    kept_and_dropped,
-    length_distributions,
+    render_kept_and_dropped,
+    render_length_distributions,
 )
 
 
@@ -47,9 +47,9 @@ def rows_of(name, tables):
 
 
 def test_lengths_have_a_panel_a_unit(tables):
-    both = size(length_distributions(rows_of("length_statistics", tables)))
+    both = size(render_length_distributions(rows_of("length_statistics", tables)))
     untold = tables | {"preference_tokens": tables["preference_tokens"].clear()}
-    chars = size(length_distributions(rows_of("length_statistics", untold)))
+    chars = size(render_length_distributions(rows_of("length_statistics", untold)))
     assert both[0] > chars[0]
     assert both[1] == chars[1]
 
@@ -57,21 +57,21 @@ def test_lengths_have_a_panel_a_unit(tables):
 def test_kept_and_dropped(tables):
     statistics = rows_of("preference_statistics", tables)
     reasons = rows_of("dropped_by_reason", tables)
-    drawn = kept_and_dropped(statistics, reasons)
+    drawn = render_kept_and_dropped(statistics, reasons)
     assert size(drawn)[1] > 200
-    assert kept_and_dropped(statistics, reasons.filter(table="preference_pairs")) == drawn
-    assert kept_and_dropped(statistics, reasons.clear()) != drawn
+    assert render_kept_and_dropped(statistics, reasons.filter(table="preference_pairs")) == drawn
+    assert render_kept_and_dropped(statistics, reasons.clear()) != drawn
 
 
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: length_distributions(rows_of("length_statistics", {})),
-        lambda: kept_and_dropped(
+        lambda: render_length_distributions(rows_of("length_statistics", {})),
+        lambda: render_kept_and_dropped(
             rows_of("preference_statistics", {}), rows_of("dropped_by_reason", {})
         ),
     ],
 )
 def test_nothing_to_draw_is_refused(draw):
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="nothing to plot"):
         draw()

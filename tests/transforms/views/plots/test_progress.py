@@ -3,7 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.views.plots.progress import iteration_progress
+from transforms.views.plots.progress import render_progress
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -26,9 +26,9 @@ def results(gold=True):
 
 @pytest.mark.parametrize("frame", [results(), results(gold=False), results().head(1)])
 def test_progress(frame):
-    assert iteration_progress(frame).startswith(PNG)
+    assert render_progress(frame).startswith(PNG)
 
 
 def test_nothing_to_plot_is_refused():
-    with pytest.raises(InputError, match="nothing to draw"):
-        iteration_progress(pl.DataFrame(schema=schema_of("evaluation_results")))
+    with pytest.raises(InputError, match="nothing to plot"):
+        render_progress(pl.DataFrame(schema=schema_of("evaluation_results")))

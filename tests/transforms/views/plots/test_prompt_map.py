@@ -7,7 +7,7 @@ from matplotlib.image import imread
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.views.plots.prompt_map import NAME, draw_prompt_map, place_names
+from transforms.views.plots.prompt_map import NAME, place_names, render_prompt_map
 
 
 def points(count):
@@ -26,7 +26,7 @@ def points(count):
 
 @pytest.mark.parametrize("count", [1, 500])
 def test_a_map_is_drawn(count):
-    png = draw_prompt_map(points(count))
+    png = render_prompt_map(points(count))
     assert imread(io.BytesIO(png), format="png").shape[:2] == (924, 1650)
 
 
@@ -47,5 +47,5 @@ def test_no_name_covers_another():
 
 
 def test_no_prompts_are_refused():
-    with pytest.raises(InputError, match="nothing to draw"):
-        draw_prompt_map(points(0))
+    with pytest.raises(InputError, match="nothing to plot"):
+        render_prompt_map(points(0))

@@ -3,7 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.views.plots.training import reward_histogram, training_curves
+from transforms.views.plots.training import render_reward_histogram, render_training_curves
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -17,7 +17,7 @@ def test_training_and_histogram():
         schema=schema_of("training_metrics"),
         orient="row",
     )
-    assert training_curves(metrics).startswith(PNG)
+    assert render_training_curves(metrics).startswith(PNG)
     scores = pl.DataFrame(
         [
             ("e", t, "p", n, "reward_model", "rm", "r", "pi", "s", 1.0)
@@ -27,12 +27,13 @@ def test_training_and_histogram():
         schema=schema_of("scores"),
         orient="row",
     )
-    assert reward_histogram(scores).startswith(PNG)
+    assert render_reward_histogram(scores).startswith(PNG)
 
 
 @pytest.mark.parametrize(
-    ("draw", "table"), [(training_curves, "training_metrics"), (reward_histogram, "scores")]
+    ("draw", "table"),
+    [(render_training_curves, "training_metrics"), (render_reward_histogram, "scores")],
 )
 def test_nothing_to_plot_is_refused(draw, table):
-    with pytest.raises(InputError, match="nothing to draw"):
+    with pytest.raises(InputError, match="nothing to plot"):
         draw(pl.DataFrame(schema=schema_of(table)))
