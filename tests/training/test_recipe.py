@@ -47,7 +47,7 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.adaptive={round: 3, enough_margin: 1}", ["sampling", "two rounds of 3"]),
         (
             "loop.sampling={samplers: [{n: 4}], adaptive: {round: 2, enough_margin: 1}}",
-            ["adaptive n takes one sampler"],
+            ["adaptive n allows only one sampler"],
         ),
         (
             "experiments.concise={pairs: {length_penalty: calibrated}, sampling: {adaptive:"

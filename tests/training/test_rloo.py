@@ -138,7 +138,7 @@ def test_vllm_without_a_gpu_is_refused(run, tmp_path):
 @pytest.mark.parametrize(
     ("loop", "words"),
     [
-        ({"ranker": "judge"}, "trained on a reward model"),
+        ({"ranker": "judge"}, "needs a reward model as ranker"),
         ({"rloo": {"batch_size": 12, "micro_batch_size": 12}}, "multiple of sampling.n 8"),
         ({"sampling": {"samplers": [{"n": 4}, {"n": 4, "temperature": 0.7}]}}, "no samplers"),
         ({"pairs": {"length_penalty": "calibrated"}}, "no scored responses"),

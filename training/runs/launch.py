@@ -35,7 +35,7 @@ S = TypeVar("S", bound=Settings)
 OutputOption = Annotated[Path, typer.Option(help="Folder of the finished checkpoint.")]
 SettingsOption = Annotated[
     Path | None,
-    typer.Option("--settings", help="JSON file of the stage's settings; defaults without it."),
+    typer.Option("--settings", help="JSON file of the stage's settings; else the defaults."),
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
 DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]

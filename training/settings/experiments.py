@@ -1,6 +1,6 @@
-"""What an experiment may override, given the other parts of its recipe. Imports no torch.
+"""Checks of experiments: their names, and their overrides of `loop` settings. Imports no torch.
 
-Not here: bounds of single settings, which their fields have (`training.settings.loop`).
+Not here: bounds of single settings, which are at their fields (`training.settings.loop`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,23 @@ from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
 
 RESERVED = ("shared", "one_shot", "length_study", "current")
-"""Names under which tables hold rows that belong to no experiment of the recipe."""
+"""Names that tables use for rows of no experiment of the recipe."""
 
 
 def require_allowed(experiment: str, override: Mapping[str, Any]) -> None:
-    """Refuse an experiment's name, and an override of what decides the graph.
+    """Refuse an invalid experiment name, and an override of `iterations`.
 
     Raises:
-        ValueError: with what is allowed.
+        ValueError: the message explains what is allowed.
     """
     if not experiment.replace("_", "").isalnum() or experiment in RESERVED:
         raise ValueError(
             f"experiment name {experiment!r} is not allowed; use letters, digits and _"
         )
     if "iterations" in override:
-        raise ValueError(f"experiment {experiment} overrides iterations, which decides the graph")
+        raise ValueError(
+            f"experiment {experiment} overrides iterations, which is the same for all experiments"
+        )
 
 
 def require_consistent(
@@ -35,16 +37,16 @@ def require_consistent(
     rankers: Sequence[str],
     oracles: Sequence[str],
 ) -> None:
-    """Refuse loop settings that the recipe's other parts do not allow.
+    """Refuse loop settings that do not fit the other parts of the recipe.
 
     Args:
-        experiment: its name.
+        experiment: name of the experiment.
         loop: its resolved settings.
-        rankers: names that `loop.ranker` may have.
-        oracles: what can label pairs in this recipe.
+        rankers: allowed values of `loop.ranker`.
+        oracles: values of `feedback.oracle` that can label pairs in this recipe.
 
     Raises:
-        ValueError: the first misfit, with what is there instead.
+        ValueError: the message gives the first setting that does not fit, and what is allowed.
     """
     if loop.sampling.responses_per_prompt < 2:
         raise ValueError(
@@ -71,7 +73,7 @@ def _require_feedback(
     feedback: FeedbackSettings,
     oracles: Sequence[str],
 ) -> None:
-    """Refuse feedback without its oracle, or of a ranker that is no reward model."""
+    """Refuse feedback without its oracle, or with a ranker that is not a reward model."""
     if feedback.oracle not in oracles:
         raise ValueError(
             f"experiment {experiment}: feedback.oracle is {feedback.oracle}, which the "

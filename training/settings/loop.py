@@ -1,7 +1,4 @@
-"""Settings of the iterations: what an experiment may override. Imports no torch.
-
-Not here: the groups of settings that they are put together from (the files beside this one).
-"""
+"""Settings of the loop, which an experiment may override. Imports no torch."""
 
 from typing import Literal, Self
 
@@ -21,48 +18,49 @@ class LoopSettings(ObjectiveSettings):
     """The iterations. An experiment may override any key below `loop`, and nothing else."""
 
     iterations: int = Field(default=3, ge=1, le=99)
-    """T, the number of iterations. Paper: 3. It decides the graph, so no experiment overrides
+    """T, the number of iterations. Paper: 3. It decides the graph, so an experiment cannot override
     it."""
     sampling: SamplingSettings = SamplingSettings()
-    """How the responses of an iteration are sampled."""
+    """How responses are sampled."""
     ranker: str = "reward_model"
-    """What ranks the responses: `reward_model`, `reward_model_<name>` of the recipe's
+    """Ranker of the responses: `reward_model`, `reward_model_<name>` for one of the recipe's
     `reward_models`, `preference_model`, or `judge`."""
     feedback: FeedbackSettings | None = None
-    """Fresh labels in every iteration, on which the reward model that `ranker` names is trained
-    further; null leaves it as it is."""
+    """Fresh labels in every iteration, on which the reward model `ranker` is trained further; null:
+    it stays as it is."""
     scoring: ScoringSettings = ScoringSettings()
-    """How a reward model is run over the responses."""
+    """How a reward model scores the responses."""
     ranking: RankingSettings = RankingSettings()
     """How a preference model or a judge compares the responses."""
     pairs: PairSettings = PairSettings()
     """How scored responses become pairs."""
     reference: Literal["initial", "previous"] = "initial"
     """Reference policy of DPO, KTO and RLOO. Paper: "always pi_0"; the published scripts
-    use the previous iterate."""
+    use the policy of the previous iteration."""
     start: Literal["previous", "initial"] = "previous"
-    """Weights that an iteration's training starts from. Paper: the previous iterate."""
+    """Weights that the training of an iteration starts from. Paper: the policy of the previous
+    iteration."""
     data: Literal["current", "accumulated"] = "current"
-    """Pairs that an iteration trains on: its own (as published), or those of all iterations so far
-    (Figure 6)."""
+    """Pairs that an iteration trains on: its own (as published), or the pairs of all iterations so
+    far (Figure 6)."""
 
     @model_validator(mode="after")
-    def _objective_fits(self) -> Self:
-        self.resolve_training()  # refuses groups of settings that do not fit each other
+    def _require_fitting_objective(self) -> Self:
+        self.resolve_training()  # refuses groups of settings that do not fit together
         takes_reward_model = OBJECTIVES[self.objective].takes_reward_model
         ranked = find_kind(self.ranker).is_reward_model and self.feedback is None
         if takes_reward_model and not ranked:
-            raise ValueError(f"{self.objective} is trained on a reward model, and without feedback")
+            raise ValueError(f"{self.objective} needs a reward model as ranker, and no feedback")
         return self
 
     @model_validator(mode="after")
-    def _adaptive_margins(self) -> Self:
+    def _require_adaptive_scores(self) -> Self:
         if self.sampling.adaptive is None:
             return self
         if not find_kind(self.ranker).scores_alone or self.feedback is not None:
             raise ValueError(
-                "sampling.adaptive scores between rounds, by a reward model that is there before"
-                " the responses: no other ranker, and no feedback"
+                "sampling.adaptive scores between rounds with a reward model that exists before the"
+                " loop: it allows no other ranker and no feedback"
             )
         if self.pairs.length_penalty == "calibrated":
             raise ValueError("sampling.adaptive needs pairs.length_penalty as a number")
@@ -70,9 +68,9 @@ class LoopSettings(ObjectiveSettings):
 
     @property
     def has_responses(self) -> bool:
-        """Whether tables hold the responses of an iteration: a policy gradient keeps none."""
+        """Whether the responses of an iteration are stored; a policy gradient stores none."""
         return bool(OBJECTIVES[self.objective].iteration_tables)
 
     def resolve_training(self) -> TrainingSettings:
-        """Return the settings of the objective's training."""
+        """Return the training settings of the objective."""
         return getattr(self, self.objective).complete_from_loop(self)

@@ -1,4 +1,4 @@
-"""Settings of the initial model: one that is there, or one that is made here. Imports no torch."""
+"""Settings of the initial model: an existing one, or a new tiny one. Imports no torch."""
 
 from typing import Literal, Self
 
@@ -8,14 +8,14 @@ from transforms.settings.frozen import Settings
 
 
 class TinyModelSettings(Settings):
-    """A Llama-architecture model made here from random weights, with a tokenizer trained here."""
+    """A new tiny Llama model with random weights and a tokenizer trained on the demonstrations."""
 
     tokenizer: Literal["word_level", "byte_bpe"] = "word_level"
     """`word_level`: one token per whitespace-separated word; `byte_bpe`: byte-level BPE."""
     vocab_size: int = Field(default=512, ge=16)
-    """Most tokens of the vocabulary, specials included."""
+    """Maximum size of the vocabulary, including special tokens."""
     hidden_size: int = Field(default=128, ge=32)
-    """Width; hidden_size / heads must be a head size that vLLM runs: 32, 48, 64, 128."""
+    """Width; hidden_size / heads must be a head size that vLLM supports: 32, 48, 64, 128."""
     intermediate_size: int = Field(default=512, ge=32)
     """Width of the MLP."""
     layers: int = Field(default=4, ge=1)
@@ -23,12 +23,12 @@ class TinyModelSettings(Settings):
     heads: int = Field(default=4, ge=1)
     """Attention heads."""
     context_tokens: int = Field(default=128, ge=16)
-    """Positions of the model, tokens."""
+    """Context length of the model, tokens."""
     initializer_range: float = Field(default=0.1, gt=0)
     """Standard deviation of the initial weights; the usual 0.02 learns slowly at this width."""
 
     @model_validator(mode="after")
-    def _head_size(self) -> Self:
+    def _require_head_size(self) -> Self:
         size, rest = divmod(self.hidden_size, self.heads)
         if rest or size not in (32, 48, 64, 128):
             raise ValueError(
@@ -39,22 +39,23 @@ class TinyModelSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """The initial model: a folder or hub id, or one made here."""
+    """The initial model: a folder, a hub id, or a new tiny model."""
 
     path: str | None = None
     """Local folder or hub id of a causal language model with a chat template."""
     revision: str | None = None
     """Git revision of the hub model."""
     tokenizer: str | None = None
-    """Local folder or hub id of the tokenizer and chat template, where `path` is a base model
-    without a template; null takes them from `path`."""
+    """Local folder or hub id of the tokenizer and chat template, if `path` is a base model without
+    a template; null uses those of `path`."""
     tiny: TinyModelSettings | None = None
-    """Make the model here instead."""
+    """Make a new tiny model instead."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    """Weights and compute; float32 on a CPU, where bfloat16 is about a hundred times slower."""
+    """Type of weights and computation. Use float32 on a CPU, where bfloat16 is about a hundred
+    times slower."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Self:
+    def _require_one_origin(self) -> Self:
         if (self.path is None) == (self.tiny is None):
-            raise ValueError("name exactly one of path, tiny")
+            raise ValueError("set exactly one of path, tiny")
         return self

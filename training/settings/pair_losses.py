@@ -1,9 +1,9 @@
-"""The losses of a pair: the settings that choose one, and TRL's arguments for it.
+"""The losses of a pair: the settings that select one, and TRL's arguments for it.
 
 Not here: training (`training.dpo`). Imports no torch.
 
-With h = log pi/ref(chosen) - log pi/ref(rejected), c and r its two terms, b =
-`beta`, e = `label_smoothing`, s = sigmoid, a pair's loss is, in TRL 1.16's names but for `cdpo`:
+The losses of a pair follow, by TRL 1.16's names and `cdpo`. h = c - r, c = log pi/ref(chosen),
+r = log pi/ref(rejected), b = `beta`, e = `label_smoothing`, s = sigmoid:
 
     sigmoid       -log s(b h)                           Rafailov et al. 2023, arXiv 2305.18290
     cdpo          -(1 - e) log s(b h) - e log s(-b h)   Mitchell 2023, a note on noisy preferences
@@ -21,22 +21,22 @@ With h = log pi/ref(chosen) - log pi/ref(rejected), c and r its two terms, b =
     discopop      (1 - m) -log s(b h) + m exp(-b h), m = s(b h / 0.05)
                                                         Lu et al. 2024, arXiv 2406.08414
     aot           cdpo over sorted margins of a micro-batch   Melnyk et al. 2024, arXiv 2406.05882
-    aot_unpaired  cdpo over sorted c less sorted r of a micro-batch   the same
+    aot_unpaired  cdpo over sorted c minus sorted r of a micro-batch   the same
     sigmoid_norm  sigmoid with c/|chosen| and r/|rejected|   length-normalised DPO
 
-discopop's slope at h = 0 has the other sign (it is not convex there): a policy that starts at its
-reference is first pushed towards the rejected side. |chosen| counts tokens, the end of turn
-included; IPO's division by it is TRL's, agreed with the paper's authors. TRL's `sft` is no loss of
-a pair and is left out; so is `ld_alpha`, whose log-probabilities leave out part of a response,
-where those of the reference table are of all of it.
+discopop is not convex at h = 0, where its slope has the other sign: a policy that starts at its
+reference first moves towards the rejected response. |chosen| counts tokens, including the end of
+turn; IPO's division by it is TRL's, agreed with the paper's authors. TRL's `sft` is not a loss of a
+pair and is excluded. `ld_alpha` is excluded because it uses log-probabilities of a part of a
+response, while the reference table has those of whole responses.
 
-TRL 1.16 reads `label_smoothing` in robust, exo_pair, aot and aot_unpaired; its sigmoid ignores it
-without a word, and conservative DPO is gone. With A = -log s(b h) and B = -log s(-b h),
+TRL 1.16 reads `label_smoothing` in robust, exo_pair, aot and aot_unpaired. Its sigmoid silently
+ignores it, and it has no conservative DPO. With A = -log s(b h) and B = -log s(-b h),
 
     sigmoid = A        robust = [(1 - e) A - e B] / (1 - 2 e)
     2 (1 - e) sigmoid - (1 - 2 e) robust = (1 - e) A + e B
 
-which is the conservative loss (Mitchell 2023), exactly. Its gradient vanishes at s(b h) = 1 - e.
+which is exactly the conservative loss (Mitchell 2023). Its gradient vanishes at s(b h) = 1 - e.
 """
 
 from typing import Any, Literal, Self
@@ -46,9 +46,9 @@ from pydantic import Field, model_validator
 from training.settings.training import ReferenceSettings
 
 SMOOTHED = ("cdpo", "robust", "exo_pair")
-"""Losses that are of no use without label smoothing."""
+"""Losses that need label smoothing."""
 SMOOTHABLE = (*SMOOTHED, "aot", "aot_unpaired")
-"""Losses that read it."""
+"""Losses that read `label_smoothing`."""
 
 
 class PairLossSettings(ReferenceSettings):
@@ -71,14 +71,14 @@ class PairLossSettings(ReferenceSettings):
         "aot_unpaired",
         "sigmoid_norm",
     ] = "sigmoid"
-    """Which loss. docs/guide/objectives.md has each equation with its paper."""
+    """Name of the loss; docs/guide/objectives.md has the equation and the paper of each."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     """e: assumed share of pairs with a wrong label, below 0.5. `cdpo`, `robust` and `exo_pair`
-    (paper: 1e-3) need one; `aot` and `aot_unpaired` may have one. With any other loss it has no
-    effect and is refused."""
+    (paper: 1e-3) need it; `aot` and `aot_unpaired` allow it. With any other loss it has no effect
+    and is refused."""
 
     @model_validator(mode="after")
-    def _smoothing_is_read(self) -> Self:
+    def _require_matching_smoothing(self) -> Self:
         if self.label_smoothing and self.loss not in SMOOTHABLE:
             raise ValueError(
                 f"label_smoothing is {self.label_smoothing:g}, but the loss {self.loss} ignores it;"
@@ -90,7 +90,7 @@ class PairLossSettings(ReferenceSettings):
 
 
 def build_loss_arguments(settings: PairLossSettings) -> dict[str, Any]:
-    """Arguments of DPOConfig that choose a pair's loss."""
+    """Build the arguments of DPOConfig that select the loss."""
     smoothing = settings.label_smoothing
     if settings.loss == "cdpo":
         return {

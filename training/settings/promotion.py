@@ -1,4 +1,4 @@
-"""Settings of promotion: when a checkpoint takes the place of the current one. Imports no torch."""
+"""Settings of promotion: when a checkpoint replaces the current one. Imports no torch."""
 
 from collections.abc import Collection
 from typing import Annotated, Literal
@@ -9,27 +9,27 @@ from transforms.settings.frozen import Settings
 
 
 class PromotionSettings(Settings):
-    """What an experiment's selected policy must show to become the current one."""
+    """Conditions for an experiment's selected policy to become the current one."""
 
     metric: Literal[
         "reward", "gold_reward", "win_rate_reward", "win_rate_gold", "win_rate_judge"
     ] = "reward"
-    """What is compared on the validation prompts, prompt by prompt: mean rewards, or win rates over
-    a prompt's cross pairs of responses. `win_rate_judge` asks the recipe's judge about one response
-    of each, in both orders."""
+    """What is compared on each validation prompt: mean rewards, or win rates over all pairs of one
+    response of each policy. `win_rate_judge` asks the recipe's judge about one response of each
+    policy, in both orders."""
     decoding: Literal["sampled", "greedy"] = "sampled"
     """Responses that are compared."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Level of the interval, by the bootstrap over prompts, that must be above zero."""
+    """Confidence level of the bootstrap interval over prompts; the interval must be above zero."""
     max_fall: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
-    """Benchmarks of the recipe by name, and how far each may fall, in its own unit (percentage
-    points; MT-Bench: points). A benchmark without results blocks the promotion."""
+    """Maximum fall of each listed benchmark of the recipe, in its own unit (percentage points;
+    MT-Bench: points). A benchmark without results blocks the promotion."""
 
     def require_measured(self, *, gold: bool, judge: bool, benchmarks: Collection[str]) -> None:
-        """Refuse a promotion by something that the recipe does not measure.
+        """Refuse a metric or benchmark that the recipe does not measure.
 
         Raises:
-            ValueError: what is missing.
+            ValueError: the message gives what is missing.
         """
         if self.metric in ("gold_reward", "win_rate_gold") and not gold:
             raise ValueError(f"promotion.metric is {self.metric}, but `gold` is false")

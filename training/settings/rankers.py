@@ -1,7 +1,7 @@
-"""The kinds of rankers: one value each, listed once in `RANKER_KINDS`. Imports no torch.
+"""The kinds of rankers: one value per kind, listed in `RANKER_KINDS`. Imports no torch.
 
-A ranker gives the n responses of a prompt the rewards that pairs are made of. Not here: how each
-kind ranks (`assets.loop.ranking`, one class each), the settings of a kind (a key of the recipe).
+A ranker gives the n responses of a prompt rewards, from which pairs are made. Not here: how each
+kind ranks (`assets.loop.ranking`, one class per kind), its settings (a key of the recipe).
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ METHODS = ("round_robin", "tournament")
 
 @dataclass(frozen=True)
 class RankerKind:
-    """What the settings of a study need to know about a kind of ranker."""
+    """One kind of ranker: its name and what it allows."""
 
     name: str
-    """Value of `loop.ranker`, and the key of the recipe that holds its settings."""
+    """Value of `loop.ranker`, and the recipe key of its settings."""
     variants: str | None = None
-    """Key of the recipe with further rankers of this kind, as overrides of the first one's
-    settings. `loop.ranker` is then `<name>_<variant>`."""
+    """Recipe key of further rankers of this kind, as overrides of the settings of the first one.
+    `loop.ranker` is then `<name>_<variant>`."""
     has_settings: bool = True
-    """Whether a recipe has the ranker only where it sets the key `name`."""
+    """Whether a recipe has this ranker only if it sets the key `name`."""
     is_reward_model: bool = False
-    """Whether it is a Bradley-Terry model: RLOO and fresh feedback train with no other kind."""
+    """Whether it is a Bradley-Terry model, which RLOO and feedback need."""
     scores_alone: bool = False
     """Whether a reward depends on the response alone and not on the other responses of the prompt.
     Adaptive sampling scores a prompt before all of its responses exist."""
@@ -31,7 +31,7 @@ class RankerKind:
     """Values of `ranking.method` that it allows."""
 
     def includes(self, name: str) -> bool:
-        """Return whether `loop.ranker: <name>` selects a ranker of this kind."""
+        """Check whether `loop.ranker: <name>` selects a ranker of this kind."""
         varied = self.variants is not None and name.startswith(f"{self.name}_")
         return name == self.name or varied
 
@@ -48,7 +48,7 @@ def find_kind(name: str) -> RankerKind:
     """Return the kind of the ranker that `loop.ranker` selects.
 
     Raises:
-        ValueError: no kind has such a name.
+        ValueError: no kind has this name.
     """
     for kind in RANKER_KINDS:
         if kind.includes(name):

@@ -16,13 +16,13 @@ class SamplerSettings(Settings):
     """
 
     policy: Literal["current", "previous", "initial", "step"] = "current"
-    """`current`: the policy that the iteration samples without samplers, which is the iterate
-    before it; `previous`: the iterate before that; `initial`: pi_0; `step`: an earlier step of the
-    training that ended in `current`, at `share` of its steps. Where there is none yet, pi_0 is
-    used: in iteration 1 for all four (no step of the fine-tuning is kept), in iteration 2 for
-    `previous`. Even then each sampler samples its own responses, from one engine."""
+    """`current`: the policy of the last iteration, which is also used without samplers; `previous`:
+    the policy of the iteration before it; `initial`: pi_0; `step`: the weights at `share` of the
+    steps of the training that made `current`. Where such a policy does not exist yet, pi_0 is used:
+    in iteration 1 for all four (no step of the fine-tuning is kept), in iteration 2 for `previous`.
+    Even then each sampler samples its own responses, from one engine."""
     share: float | None = Field(default=None, gt=0, lt=1)
-    """For policy `step`: share of the training's optimiser steps, rounded up to a whole step."""
+    """For policy `step`: share of the training's optimiser steps, rounded up to a step."""
     n: int = Field(ge=1)
     """Responses per prompt of this sampler."""
     temperature: float | None = Field(default=None, ge=0)
@@ -31,14 +31,14 @@ class SamplerSettings(Settings):
     """Null: the top_p of `sampling`."""
 
     @model_validator(mode="after")
-    def _share_of_a_step(self) -> Self:
+    def _require_share_of_step(self) -> Self:
         if (self.policy == "step") != (self.share is not None):
             raise ValueError("`share` belongs to policy step, which needs it: 0 < share < 1")
         return self
 
     @property
     def policy_name(self) -> str:
-        """The policy as `generations` names it: `current`, `previous`, `initial`, `step@0.5`."""
+        """The policy as in `generations`: `current`, `previous`, `initial`, or e.g. `step@0.5`."""
         return self.policy if self.share is None else f"step@{self.share:g}"
 
 
@@ -53,54 +53,59 @@ class SamplingSettings(Settings):
     """How vLLM samples responses."""
 
     samplers: tuple[SamplerSettings, ...] = ()
-    """Samplers of the responses of a prompt, in the order of response_index. Empty: one sampler of
-    the current policy with the n, temperature and top_p below. An override replaces the list."""
+    """Samplers of the responses of a prompt, in the order of response_index. If empty, there is one
+    sampler of the current policy with the n, temperature and top_p below. An override replaces the
+    whole list."""
     adaptive: AdaptiveSettings | None = None
-    """Sample in rounds and stop at a prompt once its margin is settled, after at most n responses;
-    null samples n. Each round is scored before the next, so only a reward model can rank. Every
-    round starts an engine."""
+    """Sample in rounds, and stop sampling for a prompt once its margin is wide enough or no longer
+    grows, after at most n responses; null samples n responses for every prompt. Each round is
+    scored before the next, so only a reward model can rank. Every round starts an engine."""
     n: int = Field(default=8, ge=1)
-    """Responses per prompt where `samplers` is empty; otherwise the sum of theirs. Paper, section
-    3.3: 8; the loop needs at least 2."""
+    """Responses per prompt if `samplers` is empty; otherwise the n of the samplers are added.
+    Paper, section 3.3: 8; the loop needs at least 2."""
     temperature: float = Field(default=1.0, ge=0)
-    """1.0 or 0.7 in the paper; 0 is greedy."""
+    """Sampling temperature; 0 is greedy. Paper: 1.0 or 0.7."""
     top_p: float = Field(default=1.0, gt=0, le=1)
-    """Probability mass of nucleus sampling. The paper uses none: 1."""
+    """Probability mass of nucleus sampling; 1 disables it, as in the paper."""
     max_tokens: int = Field(default=2048, ge=1)
-    """Most tokens of a response; a longer one ends with finish_reason `length`."""
+    """Maximum tokens of a response; a longer one is cut, with finish_reason `length`."""
     max_context_tokens: int = Field(default=4096, ge=16)
-    """Prompt and response; a prompt that leaves no room for max_tokens is refused, with its id."""
+    """Maximum tokens of prompt and response; a prompt that leaves no room for max_tokens is
+    refused, with its id."""
     max_sequences: int = Field(default=256, ge=1)
     """Sequences that vLLM decodes at once."""
     chunk_prompts: int = Field(default=64, ge=1)
-    """Prompts per commit: the most that a crash can lose."""
+    """Prompts per commit; a crash can lose at most this many."""
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
-    """Share of a GPU's memory that vLLM takes; unused on a CPU."""
+    """Share of a GPU's memory that vLLM uses; ignored on a CPU."""
     cpu_kv_cache_gib: int = Field(default=1, ge=1)
-    """Key-value cache of the CPU build, GiB; unused on a GPU."""
+    """Key-value cache on a CPU, GiB; ignored on a GPU."""
     tensor_parallel_size: int = Field(default=1, ge=1)
     """GPUs that share one copy of the model."""
     replicas: int = Field(default=1, ge=1)
-    """Engines side by side, one process each, prompts divided by a stable hash."""
+    """Engines that run in parallel, one process each; a hash divides the prompts among them."""
 
     @model_validator(mode="after")
-    def _whole_rounds(self) -> Self:
+    def _require_whole_rounds(self) -> Self:
         if self.adaptive is None:
             return self
         if self.samplers:
-            raise ValueError("adaptive n takes one sampler: the first rounds would leave some out")
+            raise ValueError(
+                "adaptive n allows only one sampler: the first rounds would not use all samplers"
+            )
         if self.n % self.adaptive.round or self.n == self.adaptive.round:
             raise ValueError(
-                f"n is {self.n}, which is not two rounds of {self.adaptive.round} or more"
+                f"n is {self.n}; it must be a multiple of {self.adaptive.round}, and at least"
+                f" two rounds of {self.adaptive.round}"
             )
         return self
 
     @model_validator(mode="after")
-    def _greedy_once(self) -> Self:
+    def _require_single_greedy(self) -> Self:
         for place, sampler in enumerate(self.resolve_samplers() if self.samplers else ()):
             if sampler.temperature == 0 and sampler.n > 1:
                 raise ValueError(
-                    f"sampler {place} is greedy, and would give {sampler.n} equal texts"
+                    f"sampler {place} is greedy and would give {sampler.n} equal texts"
                 )
         return self
 

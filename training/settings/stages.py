@@ -1,7 +1,7 @@
-"""Settings of the models before the loop: pi_0, the reward model, the preference model.
+"""Settings of the models trained before the loop: pi_0, reward model, preference model.
 
-Not here: what every training shares (`training.settings.training`), the objectives of a policy
-(`training.settings.objectives`). Imports no torch.
+Not here: settings that every training has (`training.settings.training`), the objectives of a
+policy (`training.settings.objectives`). Imports no torch.
 """
 
 from pydantic import Field
@@ -19,10 +19,10 @@ class SFTSettings(TrainingSettings):
 
 
 class TrainedRankerSettings(TrainingSettings):
-    """What every trained ranker shares: the mixture of its pairs."""
+    """Settings that every trained ranker has."""
 
     mixture: str = "all"
-    """Mixture of the recipe that it is trained on; `all` is every source of preferences."""
+    """Mixture of the recipe that it is trained on; `all` is all sources of preferences."""
 
 
 class RewardModelSettings(TrainedRankerSettings):
@@ -33,16 +33,17 @@ class RewardModelSettings(TrainedRankerSettings):
 
 
 class PreferenceModelSettings(TrainedRankerSettings):
-    """Pairwise preference model: a causal model that answers which of two responses is better."""
+    """Pairwise preference model: a causal model that states which of two responses is better."""
 
     learning_rate: float = Field(default=5e-6, gt=0)
     """Paper, section 2.2: 5e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""
     batch_size: int = Field(default=128, ge=1)
-    """Examples per optimiser step (packed: blocks). Paper, section 2.2: 128."""
+    """Examples per optimiser step; with packing, blocks. Paper, section 2.2: 128."""
     max_tokens: int = Field(default=3072, ge=8)
-    """Longest example, and the block that examples are packed into. Paper: "block size of 3072"."""
+    """Maximum tokens of an example, and of a block of packed examples. Paper: "block size of
+    3072"."""
     packing: bool = True
     """Pack examples into blocks of `max_tokens`."""
     both_orders: bool = False
-    """Train on each pair in both orders, two examples per pair; false chooses one order per pair,
-    by a hash of its id. The paper's code chooses one."""
+    """Train on each pair in both orders, which gives two examples per pair; false selects one order
+    per pair by a hash of its id, similar to the paper's code, which selects one at random."""

@@ -1,6 +1,6 @@
-"""Settings that every training stage shares: an AdamW run of TRL. Imports no torch.
+"""Settings that every training stage has: an AdamW run of TRL. Imports no torch.
 
-Not here: what a stage adds (`training.settings`, `training.settings.objectives`).
+Not here: settings of one stage (`training.settings.stages`, `training.settings.objectives`).
 """
 
 import math
@@ -12,48 +12,48 @@ from pydantic import Field, model_validator
 from transforms.settings.frozen import Settings
 
 CRASH_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
-"""Settings that decide what a crash costs, and nothing that a finished run leaves."""
+"""Settings that change how much a crash can lose, and no result."""
 
 
 class TrainingSettings(Settings):
-    """What every training stage shares: an AdamW run of TRL."""
+    """Settings that every training stage has: an AdamW run of TRL."""
 
     learning_rate: float = Field(gt=0)
     """Peak of the schedule."""
     epochs: float = Field(default=1.0, gt=0)
     """Passes over the data."""
     max_steps: int | None = Field(default=None, ge=1)
-    """Stop (and end the schedule) after this many optimiser steps; null trains `epochs`."""
+    """Stop training and end the schedule after this many optimiser steps; null trains `epochs`."""
     batch_size: int = Field(default=32, ge=1)
-    """Examples per optimiser step, over all processes and accumulation."""
+    """Examples per optimiser step, over all processes and accumulated micro-batches."""
     micro_batch_size: int = Field(default=32, ge=1)
     """Examples per forward pass on one device; divides batch_size / processes."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Learning-rate schedule. Paper, section 2.2 and appendix B: cosine."""
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
-    """Share of steps with a rising rate. Paper: "a warm-up ratio of 0.03"."""
+    """Share of steps with a rising learning rate. Paper: "a warm-up ratio of 0.03"."""
     weight_decay: float = Field(default=0.0, ge=0)
     """AdamW's decoupled weight decay."""
     max_tokens: int = Field(default=128, ge=8)
-    """Longest example, tokens; longer preference and demonstration rows are dropped and counted."""
+    """Maximum tokens of an example; longer rows are dropped and counted."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
     logging_steps: int = Field(default=5, ge=1)
     """Optimiser steps between two rows of `training_metrics`."""
     checkpoint_steps: int | None = Field(default=100, ge=1)
-    """Optimiser steps between two step checkpoints, from which a killed run continues, rounded up
-    to a logged step; null writes none. One takes 12 bytes per weight, and two or three are on
-    disk."""
+    """Optimiser steps between two step checkpoints, from which a killed run resumes, rounded up to
+    a logged step; null writes none. One step checkpoint needs 12 bytes per weight, and two or three
+    are on disk."""
     kept_shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
-    """Shares of the optimiser steps after which the weights are kept as a checkpoint
-    `<asset>@<share>`, beside the finished one. A sampler with `policy: step` adds its own."""
+    """Shares of the optimiser steps after which the weights are kept as a further checkpoint
+    `<asset>@<share>`. A sampler with `policy: step` adds its own share."""
     processes: int = Field(default=1, ge=1)
-    """Training processes; more than one goes through `accelerate launch`."""
+    """Training processes; more than one are started by `accelerate launch`."""
     accelerate_config: str | None = None
-    """File given to `accelerate launch --config_file` (FSDP, DeepSpeed); relative to the recipe."""
+    """File for `accelerate launch --config_file` (FSDP, DeepSpeed); relative to the recipe."""
 
     @model_validator(mode="after")
-    def _micro_batches(self) -> Self:
+    def _require_whole_batches(self) -> Self:
         if self.batch_size % (self.micro_batch_size * self.processes):
             raise ValueError(
                 f"batch_size {self.batch_size} is not a multiple of micro_batch_size"
@@ -62,29 +62,29 @@ class TrainingSettings(Settings):
         return self
 
     def dump_decisive(self) -> dict[str, Any]:
-        """Dump the settings that decide the trained weights and their metrics.
+        """Dump the settings that decide the trained weights and the metrics.
 
-        The others may differ between a run and its continuation, or its record and a new request.
+        The others may change when a run resumes, or when a recorded run is requested again.
         """
         return self.model_dump(mode="json", exclude=CRASH_SETTINGS)
 
     def count_steps(self, examples: int) -> int:
-        """Return the optimiser steps of a training on this many examples."""
+        """Compute the optimiser steps of a training on this many examples."""
         return self.max_steps or math.ceil(examples * self.epochs / self.batch_size)
 
     def complete_from_loop(self, loop: Settings) -> "TrainingSettings":
-        """Return the settings of one run of an objective, with what it takes from the loop's."""
+        """Return the settings of one run, with the settings of the loop that the objective uses."""
         return self
 
     def keep_shares(self, shares: Iterable[float]) -> Self:
-        """Copy the settings, with further shares of the steps to keep."""
+        """Copy the settings, with further shares of the steps in `kept_shares`."""
         return self.model_copy(update={"kept_shares": tuple(sorted({*self.kept_shares, *shares}))})
 
 
 class ReferenceSettings(TrainingSettings):
-    """A training that reads log-probabilities of a frozen reference."""
+    """Settings of a training that reads the log-probabilities of a frozen reference."""
 
     reference_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens of one forward pass of the reference."""
+    """Padded tokens per forward pass of the reference."""
     reference_chunk_sequences: int = Field(default=1024, ge=1)
-    """Sequences of one commit to `reference_logps`: the most that a crash can lose."""
+    """Sequences per commit to `reference_logps`; a crash can lose at most this many."""
