@@ -1,4 +1,4 @@
-"""The two baselines, at the loop's number of optimiser steps: offline DPO and one-shot DPO."""
+"""The baselines offline DPO and one-shot DPO, with as many optimiser steps as the loop."""
 
 import dagster as dg
 
@@ -28,10 +28,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("pytorch", "trl"),
     )
     def offline_dpo(step: Step) -> Made:
-        """Policy: DPO from pi_0 on the offline preference pairs, which other policies wrote.
+        """Policy: DPO from pi_0 on the offline preference pairs, whose responses are not its own.
 
-        The paper's vanilla DPO. It takes as many optimiser steps as all iterations would, were
-        there a pair for every prompt.
+        The paper's vanilla DPO. It has as many optimiser steps as all iterations together would
+        have with one pair per prompt.
         """
         policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)

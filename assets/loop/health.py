@@ -1,4 +1,4 @@
-"""Health of an iteration before it is trained: its row of `iteration_health`, and warnings.
+"""Health of an iteration before its training: its row of `iteration_health`, and warnings.
 
 Not here: the figures (`transforms.measures.health`), their bounds (`training.settings.health`).
 """
@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.loop.chain import Chain
+from assets.loop.chain import Chain, SliceKeys
 from assets.materialize import Step, Warnings
 from assets.metadata import picture, table_preview
 from transforms.lake.lake import Lake
@@ -26,19 +26,23 @@ def health_warnings(chain: Chain) -> Warnings:
 
 
 def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
-    """Measure a slice that has responses, scores and pairs; one row of `iteration_health`."""
-    slice_ = {"experiment": experiment, "iteration": iteration}
+    """Measure the responses, scores and pairs of a slice: one row of `iteration_health`."""
+    slice_ = SliceKeys(experiment=experiment, iteration=iteration)
     others = health.find_other_rewards(
         lake.scan("generations", iteration=iteration),
         lake.scan("scores", iteration=iteration),
         experiment,
     )
-    tables = ("generations", "scores", "dpo_pairs")
-    return health.measure(*(lake.read(table, **slice_) for table in tables), others)
+    return health.measure(
+        lake.read("generations", **slice_),
+        lake.read("scores", **slice_),
+        lake.read("dpo_pairs", **slice_),
+        others,
+    )
 
 
 def record_health(step: Step, chain: Chain) -> dict[str, Any]:
-    """Measure a chain's slice and write its row; return what the asset's page shows."""
+    """Measure a chain's slice and write its row; return metadata for the asset's page."""
     lake, slice_ = step.lake, chain.slice(step)
     row = measure_health(lake, **slice_)
     lake.overwrite(health.TABLE, row, **slice_)

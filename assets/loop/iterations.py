@@ -1,8 +1,9 @@
-"""The loop, unrolled: iteration t samples from the policy of t - 1, scores, pairs, and trains.
+"""The unrolled loop: the assets of every iteration, and of the baseline `one_shot`.
 
-Dagster refuses an edge between partitions of the same assets, so every iteration has assets of its
-own, and the lineage graph shows the whole loop. The baseline `one_shot` is the same chain drawn
-once from pi_0 over the prompts of all iterations. Paper: Algorithm 1 and section 3.3.
+Iteration t samples from the policy of t - 1, scores, pairs, and trains. Dagster refuses an edge
+between partitions of the same assets, so every iteration has its own assets, and the lineage graph
+shows the whole loop. `one_shot` is one such chain, from pi_0 over the prompts of all iterations.
+Paper: Algorithm 1 and section 3.3.
 """
 
 import dagster as dg
@@ -16,7 +17,7 @@ from transforms.lake.asset_names import iteration_asset, iteration_name
 
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
-    """Build the assets of iteration t, an experiment per partition."""
+    """Build the assets of iteration t; every experiment is a partition of them."""
     previous = iteration_asset(iteration - 1, "policy") if iteration > 1 else "sft_policy"
     name = iteration_name(iteration)
     chain = Chain(name, iteration, (name,), previous, partitioned=True)

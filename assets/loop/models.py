@@ -1,9 +1,9 @@
-"""Models that every experiment shares: the initial model, pi_0, the reward model."""
+"""Models that all experiments share: the initial model, pi_0, reward and preference models."""
 
 import dagster as dg
 
 from assets.declare import declare
-from assets.loop.ranking.registry import find_ranker
+from assets.loop.ranking.registry import find_trained_ranker
 from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
@@ -24,18 +24,16 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("pytorch",),
     )
     def initial_model_(step: Step) -> Made:
-        """Model: initial weights, tokenizer, chat template; from a folder or hub, or made here."""
+        """Model: initial weights, tokenizer, chat template; from a folder, the hub, or random."""
         from training.models import initial_model
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
         if recipe.model.tiny:
             conversations = step.lake.read("demonstrations")["messages"].to_list()
-            initial_model.make_tiny_model(
-                recipe.model.tiny, conversations, folder, seed=study.seed(step.asset)
-            )
+            initial_model.make_tiny_model(recipe.model.tiny, conversations, folder, seed=step.seed)
         else:
             initial_model.fetch_initial_model(recipe.model, folder)
-        return save_model(step, folder, kind="causal_lm", parent_id="", reference_id="")
+        return save_model(step, folder, kind="causal_lm")
 
     @declare(
         study,
@@ -47,7 +45,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("pytorch", "trl"),
     )
     def sft_policy(step: Step) -> Made:
-        """Policy pi_0: trained on demonstrations from the initial model; the reference of DPO."""
+        """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
         model = checkpoints.find_latest(step.lake, "initial_model", step.experiment)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(step, "sft", rows, recipe.sft, start=model)
@@ -57,8 +55,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 
 def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
-    """Build a model that ranks responses; a recipe may have several, on other mixtures."""
-    ranker = find_ranker(study, study.recipe.loop, name)
+    """Build a model that ranks responses; a recipe may have several, on different mixtures."""
+    ranker = find_trained_ranker(study, study.recipe.loop, name)
     settings = ranker.settings
 
     @declare(
@@ -70,7 +68,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=f"{ranker.training} "
-        f"Its pairs are mixture {settings.mixture}; its accuracy is measured on pairs whose "
+        f"Its pairs are the mixture {settings.mixture}. Its accuracy is measured on pairs whose "
         "prompts are in no training table.",
     )
     def model(step: Step) -> Made:

@@ -1,7 +1,7 @@
-"""Pairs of an iteration, written from its responses and scores: by the loop, or again.
+"""Pairing of stored responses by their scores, for the loop and for `prefloop what-if`.
 
-Pairing again needs no model: `prefloop what-if` reads what is stored and makes the pairs of a new
-experiment. Not here: the rules (`transforms.pairs.dpo_pairs`).
+`prefloop what-if` needs no model: it pairs the stored responses of an experiment by other settings.
+Not here: the rules (`transforms.pairs.dpo_pairs`).
 """
 
 import json
@@ -34,23 +34,24 @@ PAIR_CHECKS = (
     "penalised_reward_is_ordered",
     "no_held_out_prompt_in_training",
 )
+"""Files of `sql/checks` for pairs."""
 
 Slice = Mapping[str, Any]
 
 
 class Paired(NamedTuple):
-    """The pairs of a slice, as they were written."""
+    """The pairs of a slice that were written."""
 
     pairs: pl.DataFrame
     dropped: pl.DataFrame
     penalty: float
-    """lambda of eq. 8, reward units a unit of length."""
+    """lambda of eq. 8, in reward units per unit of length."""
     version: int
-    """Of the table `dpo_pairs`."""
+    """Version of the table `dpo_pairs`."""
 
 
 def write_pairs(lake: Lake, settings: PairSettings, source: Slice, target: Slice) -> Paired:
-    """Pair the responses of a slice; write the pairs and the dropped prompts of it, or another."""
+    """Pair the responses of one slice; write pairs and dropped prompts as a target slice."""
     rows = responses.read_with_rewards(lake, **source)
     penalty = resolve_length_penalty(rows, settings)
     kept, dropped = (
@@ -63,22 +64,22 @@ def write_pairs(lake: Lake, settings: PairSettings, source: Slice, target: Slice
 def pair_again(
     lake: Lake, source: str, iterations: Sequence[int], name: str, changes: Mapping[str, Any]
 ) -> list[Paired]:
-    """Pair the stored responses of an experiment's iterations anew, as those of a new experiment.
+    """Pair the stored responses of an experiment by other settings, as a new experiment.
 
-    The new pairs are recorded as made from the source's responses and scores. A recipe that has the
-    new experiment, with these settings of `pairs`, trains on them: its first iteration draws and
-    scores nothing, as those rows are the source's, too (`transforms.pairs.reuse`), and comes
-    to the same pairs. Later iterations sample its own policies and replace what was paired here.
+    The new pairs are recorded with the source's responses and scores as inputs. A recipe that has
+    the new experiment, with these settings of `pairs`, trains on them: its first iteration copies
+    the source's responses and scores (`transforms.pairs.reuse`) and makes the same pairs. Later
+    iterations sample its own policies and replace the pairs written here.
 
     Args:
         lake: the lake.
         source: experiment whose responses and scores are paired.
-        iterations: of the source.
-        name: the new experiment; one that only this function has written is replaced.
-        changes: settings of `pairs` laid over the source's.
+        iterations: iterations of the source.
+        name: the new experiment; pairs that this function wrote under this name are replaced.
+        changes: settings of `pairs` that override the source's.
 
     Raises:
-        InputError: the source has no such pairs, the name is taken, a setting is impossible, or a
+        InputError: the source has no such pairs, the name is taken, a setting is refused, or a
             check of the pairs fails.
     """
     _require_free(lake, name)
@@ -93,7 +94,7 @@ def pair_again(
                 found="no record of it in the table materializations",
                 remedy=f"prefloop run RECIPE --experiment {source}",
             )
-        settings = _changed(json.loads(recorded[asset, source]["settings"])["pairs"], changes)
+        settings = _override(json.loads(recorded[asset, source]["settings"])["pairs"], changes)
         inputs = materializations.find_output_ids(
             lake, list(json.loads(recorded[asset, source]["inputs"])), source
         )
@@ -116,7 +117,7 @@ def pair_again(
     return paired
 
 
-def _changed(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSettings:
+def _override(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSettings:
     try:
         return PairSettings.model_validate(merge(pairs, changes))
     except ValidationError as error:
@@ -126,20 +127,21 @@ def _changed(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSettin
 
 
 def _require_free(lake: Lake, name: str) -> None:
-    """Refuse the name of an experiment that has more than pairs: it was run by a recipe."""
+    """Refuse the name of an experiment that a recipe has run: it has more assets than pairs."""
     made = [asset for asset, experiment in materializations.read_latest(lake) if experiment == name]
     run = sorted(asset for asset in made if not asset.endswith("/dpo_pairs"))
     allowed = name.replace("_", "").isalnum() and name not in (*RESERVED, SHARED)
     if run or not allowed:
         raise InputError(
-            f"pairs cannot be made as {name}",
-            expected="a new experiment: letters, digits and _",
-            found=f"one that has {run[0]}" if run else "a name that is reserved, or not allowed",
-            remedy="name another --as",
+            f"pairs cannot be written as experiment {name}",
+            expected="the name of a new experiment: letters, digits and _",
+            found=f"an experiment that has {run[0]}" if run else "a reserved or impossible name",
+            remedy="choose another name with --as",
         )
 
 
 def _require_passed(lake: Lake, slice_: Slice) -> None:
+    """Refuse pairs with failing rows in `PAIR_CHECKS`."""
     with connect(lake) as connection:
         failed = {one: select_slice(check(connection, one), slice_).height for one in PAIR_CHECKS}
     if any(failed.values()):
@@ -147,5 +149,5 @@ def _require_passed(lake: Lake, slice_: Slice) -> None:
             f"the pairs of {slice_['experiment']} fail a check",
             expected="no failing rows",
             found=", ".join(f"{rows} of {one}" for one, rows in failed.items() if rows),
-            remedy="look at the source's pairs: prefloop sql, and the check's file in sql/checks",
+            remedy="look at the source's pairs with prefloop sql, and at the check in sql/checks",
         )

@@ -1,7 +1,7 @@
-"""The asset `policy` of a chain: what it reads, which settings are recorded, how it is trained.
+"""The asset `policy` of a chain: its inputs, its recorded settings, its training.
 
-Not here: what an objective needs (`transforms.pairs.objectives`), which chains there are
-(`assets.loop.iterations`), running a training (`assets.loop.train`).
+Not here: the tables of an objective (`transforms.pairs.objectives`), the chains
+(`assets.loop.iterations`), the run of a training (`assets.loop.train`).
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import dagster as dg
 
 from assets.declare import declare
 from assets.loop.chain import Chain
-from assets.loop.samplers import kept_shares
+from assets.loop.samplers import list_kept_shares
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.study import Study
@@ -34,16 +34,16 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         study,
         chain.asset("policy"),
         group=chain.group,
-        # what any experiment's objective reads; the edges are for all experiments
+        # the inputs of all experiments, whose objectives may differ: edges are for all of them
         deps=tuple(dict.fromkeys(name for e in experiments for name in inputs(study.loop(e)))),
         reads=inputs,
         settings=lambda loop: collect_settings(study, chain, loop),
         partitioned=chain.partitioned,
         accelerator=True,
         kinds=("pytorch", "trl"),
-        description=f"Policy: trained by the experiment's objective (DPO on "
-        f"{chain.asset('dpo_pairs')} by default) from {chain.sampled_policy} (setting `start`) "
-        "against pi_0 (setting `reference`).",
+        description=f"Policy: trained by the experiment's objective, by default DPO on "
+        f"{chain.asset('dpo_pairs')}, from {chain.sampled_policy} (setting `start`) against pi_0 "
+        "(setting `reference`).",
     )
     def policy(step: Step) -> Made:
         return train_policy(step, chain)
@@ -52,17 +52,17 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
 
 
 def list_inputs(chain: Chain, loop: LoopSettings) -> list[str]:
-    """List the assets that a policy is trained on: tables, then models."""
+    """List the inputs of a policy's training: tables, then models."""
     objective = OBJECTIVES[loop.objective]
     groups = [chain.group, *(iteration_name(t) for t in _trained_iterations(chain, loop)[:-1])]
     tables = [f"{group}/{noun}" for group in groups for noun in objective.iteration_tables]
     return list(
-        dict.fromkeys([*tables, *objective.shared_tables, *model_assets(chain, loop).values()])
+        dict.fromkeys([*tables, *objective.shared_tables, *find_models(chain, loop).values()])
     )
 
 
-def model_assets(chain: Chain, loop: LoopSettings) -> dict[str, str]:
-    """Map each model that a training takes to its asset: start, reference, reward_model."""
+def find_models(chain: Chain, loop: LoopSettings) -> dict[str, str]:
+    """Return the assets of a training's models: of start, and of reference and reward_model."""
     objective = OBJECTIVES[loop.objective]
     policies = {"previous": chain.sampled_policy, "initial": "sft_policy"}
     models = {"start": policies[loop.start]}
@@ -74,7 +74,7 @@ def model_assets(chain: Chain, loop: LoopSettings) -> dict[str, str]:
 
 
 def collect_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[str, Any]:
-    """Collect what a policy's weights depend on besides its inputs, by the objective's name."""
+    """Return the settings that a policy's weights depend on, besides its inputs."""
     objective = OBJECTIVES[loop.objective]
     settings: dict[str, Any] = {
         loop.objective: resolve_training(study, chain, loop).dump_decisive()
@@ -89,10 +89,10 @@ def collect_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[
 
 
 def resolve_training(study: Study, chain: Chain, loop: LoopSettings) -> TrainingSettings:
-    """Return the objective's settings, which keep the steps that the next iteration samples."""
+    """Return the objective's settings, with the checkpoints that later iterations sample kept."""
     settings = loop.resolve_training()
     is_sampled = chain.partitioned and chain.iteration < study.recipe.loop.iterations
-    return settings.keep_shares(kept_shares(loop)) if is_sampled else settings
+    return settings.keep_shares(list_kept_shares(loop)) if is_sampled else settings
 
 
 def train_policy(step: Step, chain: Chain) -> Made:
@@ -109,7 +109,7 @@ def train_policy(step: Step, chain: Chain) -> Made:
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)
     models = {
         name: checkpoints.find_latest(step.lake, asset, step.experiment)
-        for name, asset in model_assets(chain, loop).items()
+        for name, asset in find_models(chain, loop).items()
     }
     return train(
         step,
@@ -123,6 +123,6 @@ def train_policy(step: Step, chain: Chain) -> Made:
 
 
 def _trained_iterations(chain: Chain, loop: LoopSettings) -> range:
-    """Return the iterations whose rows a policy is trained on; the last one is the chain's."""
+    """Return the iterations whose rows a policy is trained on, the chain's own one last."""
     replays = chain.partitioned and loop.data == "accumulated"
     return range(1 if replays else chain.iteration, chain.iteration + 1)

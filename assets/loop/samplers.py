@@ -1,6 +1,6 @@
-"""Which policies an iteration's samplers take, and what one engine, with one policy, draws.
+"""Samplers of an iteration: their policies, grouped into one engine per policy.
 
-Not here: drawing (`training.generation`), what a sampler may be (`training.settings.sampling`).
+Not here: generation (`training.generation`), settings (`training.settings.sampling`).
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,22 @@ INITIAL = "sft_policy"
 
 @dataclass(frozen=True)
 class Engine:
-    """What one engine draws: the responses of all samplers that take its policy."""
+    """One engine of an iteration: it generates for all samplers that use its policy."""
 
     policy: Checkpoint
     settings: SamplingSettings
-    """With these samplers only."""
+    """Settings with the samplers of this engine only."""
     seed: int
     keys: responses.Keys
+    """Keys of its responses in the table `generations`."""
 
 
-def engines(step: Step, chain: Chain) -> list[Engine]:
-    """Group an iteration's samplers by the policy that they take, in the order of the samplers.
+def group_samplers(step: Step, chain: Chain) -> list[Engine]:
+    """Group an iteration's samplers into engines, one per policy, in the order of the samplers.
 
-    Samplers whose policies are the same checkpoint share an engine, and nothing else. An engine of
-    another policy than `chain.sampled_policy` has a seed of its own: with one seed, two policies
-    that are close would give the same responses to the same prompts.
+    Samplers share an engine if and only if their policies are the same checkpoint. An engine of
+    another policy than `chain.sampled_policy` has its own seed: with the same seed, two similar
+    policies would give the same responses to the same prompts.
 
     Raises:
         InputError: a policy is missing.
@@ -50,7 +51,7 @@ def engines(step: Step, chain: Chain) -> list[Engine]:
     assets: dict[Checkpoint, str] = {}
     of_policy: dict[Checkpoint, list[sampler_places.Draw]] = {}
     for draw in draws:
-        asset = policy_asset(chain, draw.policy)
+        asset = find_policy_asset(chain, draw.policy)
         policy = checkpoints.find_latest(step.lake, asset, step.experiment)
         assets.setdefault(policy, asset)
         of_policy.setdefault(policy, []).append(draw)
@@ -74,8 +75,8 @@ def engines(step: Step, chain: Chain) -> list[Engine]:
     return found
 
 
-def policy_asset(chain: Chain, policy: str) -> str:
-    """Name the asset of a sampler's policy, as the table `checkpoints` does."""
+def find_policy_asset(chain: Chain, policy: str) -> str:
+    """Return the asset of a sampler's policy, as in the table `checkpoints`."""
     if policy == "current" or chain.iteration <= 1:
         return chain.sampled_policy
     if policy == "initial" or (policy == "previous" and chain.iteration == 2):
@@ -85,12 +86,12 @@ def policy_asset(chain: Chain, policy: str) -> str:
     return chain.sampled_policy + policy.removeprefix("step")
 
 
-def sampled_policies(chain: Chain, loop: LoopSettings) -> list[str]:
-    """List the assets whose policies an iteration samples; a step is part of its training's."""
-    named = [policy_asset(chain, one.policy_name) for one in loop.sampling.resolve_samplers()]
-    return sorted({asset.partition("@")[0] for asset in named})
+def list_sampled_policies(chain: Chain, loop: LoopSettings) -> list[str]:
+    """List the assets whose policies an iteration samples, sorted."""
+    assets = [find_policy_asset(chain, one.policy_name) for one in loop.sampling.resolve_samplers()]
+    return sorted({asset.partition("@")[0] for asset in assets})
 
 
-def kept_shares(loop: LoopSettings) -> Sequence[float]:
-    """List the shares of a training's steps that the next iteration's samplers take."""
+def list_kept_shares(loop: LoopSettings) -> Sequence[float]:
+    """List the shares of training steps whose checkpoints the next iteration samples."""
     return [one.share for one in loop.sampling.samplers if one.share is not None]

@@ -1,21 +1,21 @@
 """Sampling of the responses of an iteration: all n at once, or round by round (adaptive n).
 
-The body of the assets `generations`. Not here: an engine (`training.generation`), which
-policies it takes (`assets.loop.samplers`), when a prompt is settled
-(`transforms.pairs.adaptive`).
+The body of the assets `generations`. Not here: the engine (`training.generation`), its policy
+(`assets.loop.samplers`), the rule by which adaptive n stops (`transforms.pairs.adaptive`).
 """
 
 import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from assets.loop.chain import Chain
 from assets.loop.ranking.registry import select_ranker
-from assets.loop.samplers import Engine, engines
+from assets.loop.samplers import Engine, group_samplers
 from assets.loop.scores import describe_reuse, score_missing
 from assets.materialize import Step
 from assets.study import Study
@@ -29,12 +29,13 @@ from transforms.lake.records import materializations
 from transforms.pairs import responses
 from transforms.pairs.adaptive import find_stops
 from transforms.pairs.reuse import adopt_responses
+from transforms.settings.pairs import AdaptiveSettings
 
 STOPS = "sampling_stops"
 
 
 def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[str, Any]:
-    """Return the settings that responses depend on; with adaptive n, those of the rewards, too."""
+    """Return the settings that responses depend on; with adaptive n also those of rewards."""
     settings = {"sampling": loop.sampling.model_dump(), **study.model_settings}
     if loop.sampling.adaptive is not None:
         settings["ranker"] = select_ranker(study, chain, loop).response_settings(loop)
@@ -43,16 +44,17 @@ def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[
 
 
 def sample(step: Step, chain: Chain) -> dict[str, Any]:
-    """Sample the missing responses of a chain; return what the asset's page shows."""
-    if step.loop.sampling.adaptive is None:
+    """Sample the missing responses of a chain; return metadata for the asset's page."""
+    adaptive = step.loop.sampling.adaptive
+    if adaptive is None:
         return sample_at_once(step, chain)
-    return sample_in_rounds(step, chain)
+    return sample_in_rounds(step, chain, adaptive)
 
 
 def sample_at_once(step: Step, chain: Chain) -> dict[str, Any]:
     """Sample all n responses of every prompt, with one engine per policy."""
-    drawn = engines(step, chain)
-    keys = [engine.keys for engine in drawn]
+    engines = group_samplers(step, chain)
+    keys = [engine.keys for engine in engines]
     missing = responses.find_missing_prompts(step.lake, keys, chain.splits)
     adopted = _reuse(step, keys, missing)
     if adopted:
@@ -60,14 +62,14 @@ def sample_at_once(step: Step, chain: Chain) -> dict[str, Any]:
     return {
         "prompts_sampled": max(prompts.height for prompts in missing),
         **adopted,
-        **_run(step, drawn, missing),
+        **_generate(step, engines, missing),
     }
 
 
 def _reuse(
     step: Step, keys: Sequence[responses.Keys], missing: Sequence[pl.DataFrame]
 ) -> dict[str, Any]:
-    """Copy responses that other experiments sampled with this step's settings."""
+    """Copy responses that other experiments sampled with the settings of this step."""
     settings = json.dumps(step.settings, sort_keys=True)
     alike = materializations.find_equal_experiments(
         step.lake, step.asset, step.experiment, settings
@@ -78,21 +80,21 @@ def _reuse(
     return describe_reuse(step, copied)
 
 
-def sample_in_rounds(step: Step, chain: Chain) -> dict[str, Any]:
-    """Sample a round, score it, and continue with the prompts that are not settled, up to n.
+def sample_in_rounds(step: Step, chain: Chain, adaptive: AdaptiveSettings) -> dict[str, Any]:
+    """Sample in rounds: sample, score, continue with the prompts that the rule does not stop.
 
-    A run that was killed goes on in the round that it was in: a prompt has whole rounds, and one
-    that a round has reached is not due in it again. The scores are those of the asset `scores`,
-    which finds them there. Where a prompt stops is written to `sampling_stops`, which the check
-    `every_prompt_sampled_n_times` compares with the sampled responses.
+    A killed run continues in its round, because every prompt has only whole rounds. The scores are
+    rows of the asset `scores`, which finds and keeps them. The number of responses at which a
+    prompt stops is written to `sampling_stops`; the check `every_prompt_sampled_n_times` compares
+    it with the responses.
     """
-    (whole,) = engines(step, chain)
+    (whole,) = group_samplers(step, chain)
     sampling, slice_ = step.loop.sampling, chain.slice(step)
-    size, ranker = sampling.adaptive.round, select_ranker(step.study, chain, step.loop)
-    decided_by = [whole.keys.sampling_id, sampling.adaptive.model_dump(), step.settings["pairs"]]
+    size, ranker = adaptive.round, select_ranker(step.study, chain, step.loop)
+    decided_by = [whole.keys.sampling_id, adaptive.model_dump(), step.settings["pairs"]]
     sampling_id = digest_settings([*decided_by, ranker.columns(step)])
     (draws,) = whole.keys.draws
-    found: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = []
     stopped, waits = pl.DataFrame(), step.log.warning
     with lock_slice(step.lake, chain.asset("scores"), step.experiment, wait=waits):
         for first in range(0, sampling.n, size):
@@ -108,13 +110,13 @@ def sample_in_rounds(step: Step, chain: Chain) -> dict[str, Any]:
                 ),
             )
             due = responses.find_due_prompts(step.lake, engine.keys, chain.splits, stopped)
-            found.append(_run(step, [engine], [due]))
+            runs.append(_generate(step, [engine], [due]))
             score_missing(step, ranker, slice_)
             rows = responses.read_with_rewards(step.lake, **slice_)
-            stopped = find_stops(rows, sampling.adaptive, step.loop.pairs, sampling.n)
+            stopped = find_stops(rows, adaptive, step.loop.pairs, sampling.n)
     stamped = add_keys(stopped, **slice_, sampling_id=sampling_id)
     step.lake.overwrite(STOPS, stamped, **slice_)
-    tokens = sum(run.get("response_tokens", 0) for run in found)
+    tokens = sum(run.get("response_tokens", 0) for run in runs)
     return {
         "prompts_stopped_early": stopped.filter(stopped["responses"] < sampling.n).height,
         "mean_responses": stopped["responses"].mean(),
@@ -122,13 +124,19 @@ def sample_in_rounds(step: Step, chain: Chain) -> dict[str, Any]:
     }
 
 
-def _run(step: Step, drawn: Sequence[Engine], missing: Sequence[pl.DataFrame]) -> dict[str, Any]:
-    """Start each engine that has prompts, and commit its responses chunk by chunk."""
-    # Imported here: the web server loads definitions, and must not load torch.
+def _stamp_and_commit(commit: Chunks, keys: responses.Keys, rows: pl.DataFrame) -> None:
+    commit(keys.stamp(rows))
+
+
+def _generate(
+    step: Step, engines: Sequence[Engine], missing: Sequence[pl.DataFrame]
+) -> dict[str, Any]:
+    """Start every engine that has prompts, and commit its responses chunk by chunk."""
+    # Imported here, because Dagster's web server loads the definitions and must not load torch.
     from training.generation import generate
 
     commit, runs = Chunks(step.lake, "generations"), []
-    for engine, prompts in zip(drawn, missing, strict=True):
+    for engine, prompts in zip(engines, missing, strict=True):
         step.log.info(
             f"{step.asset}: {prompts.height} prompts to sample from"
             f" {shorten_id(engine.policy.checkpoint_id)}"
@@ -141,7 +149,7 @@ def _run(step: Step, drawn: Sequence[Engine], missing: Sequence[pl.DataFrame]) -
                     engine.settings,
                     seed=engine.seed,
                     dtype=step.dtype,
-                    commit=lambda rows, keys=engine.keys: commit(keys.stamp(rows)),
+                    commit=partial(_stamp_and_commit, commit, engine.keys),
                     description=step.asset,
                 )
             )

@@ -1,12 +1,13 @@
-"""Scores of a slice of responses: copied from other experiments, the missing ones by the ranker.
+"""Scores of a slice of responses: copied from other experiments, or computed by the ranker.
 
-Not here: rankers (`assets.loop.ranking`), which assets score (`assets.loop.tables`,
+Not here: rankers (`assets.loop.ranking`), the assets that score (`assets.loop.tables`,
 `assets.loop.sampling`).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from assets.loop.chain import SliceKeys
 from assets.loop.ranking.ranker import Ranker
 from assets.materialize import Step
 from transforms.lake.enforcement import add_keys
@@ -15,11 +16,11 @@ from transforms.pairs import responses
 from transforms.pairs.reuse import adopt_scores
 
 
-def score_missing(step: Step, ranker: Ranker, slice_: dict[str, Any]) -> dict[str, Any]:
-    """Score the responses of a slice that the ranker has not scored, and commit chunk by chunk.
+def score_missing(step: Step, ranker: Ranker, slice_: SliceKeys) -> dict[str, Any]:
+    """Score the responses of a slice that have no score of the ranker; commit chunk by chunk.
 
     Returns:
-        What the asset's page shows; `responses_scored` is always there.
+        Metadata for the asset's page; `responses_scored` is always in it.
     """
     columns = ranker.columns(step)
     keys = (columns["ranker_id"], columns["ranking_id"])
@@ -42,7 +43,7 @@ def score_missing(step: Step, ranker: Ranker, slice_: dict[str, Any]) -> dict[st
 
 
 def describe_reuse(step: Step, copied: Mapping[str, int]) -> dict[str, Any]:
-    """Log the rows that were copied, by experiment; return what the asset's page shows."""
+    """Log the copied rows by experiment; return metadata for the asset's page."""
     if not copied:
         return {}
     sources = ", ".join(f"{rows} of {experiment}" for experiment, rows in copied.items())

@@ -1,19 +1,20 @@
-"""The tables of a chain: its generations, their scores, and the pairs made of them.
+"""Assets of a chain's tables: its generations, their scores, and the pairs made from them.
 
-Not here: which chains there are and the policies trained on them (`assets.loop.iterations`).
+Not here: the chains (`assets.loop.iterations`), the policies (`assets.loop.policy`).
 Paper: section 3.3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import dagster as dg
 
-from assets.declare import declare
+from assets.declare import Decorator, declare
 from assets.loop.chain import Chain
 from assets.loop.health import health_warnings, record_health
 from assets.loop.pairing import PAIR_CHECKS, write_pairs
 from assets.loop.ranking.registry import select_ranker
-from assets.loop.samplers import sampled_policies
+from assets.loop.samplers import list_sampled_policies
 from assets.loop.sampling import generation_settings, sample
 from assets.loop.scores import score_missing
 from assets.materialize import Made, Step
@@ -31,12 +32,14 @@ RESPONSE_CHECKS = (
     "every_prompt_sampled_n_times",
     "no_held_out_prompt_in_training",
 )
+"""Files of `sql/checks` for generations."""
 SCORE_CHECKS = (
     "rewards_are_finite",
     "every_response_scored",
     "scored_by_the_expected_ranker",
     "judgments_are_usable",
 )
+"""Files of `sql/checks` for scores."""
 
 
 def build_tables(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
@@ -46,27 +49,34 @@ def build_tables(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
 
 def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]:
     """Build the generations and scores of a chain."""
-    common = {
-        "group": chain.group,
-        "partitioned": chain.partitioned,
-        "applies_to": lambda loop: loop.has_responses,
-    }
+    return [_build_generations(study, chain), _build_scores(study, chain)]
 
-    @declare(
+
+def _declare_table(study: Study, chain: Chain) -> Callable[..., Decorator]:
+    """Return `declare` for tables that only experiments with stored responses have."""
+    return partial(
+        declare,
         study,
+        group=chain.group,
+        partitioned=chain.partitioned,
+        applies_to=lambda loop: loop.has_responses,
+        scope=chain.slice,
+    )
+
+
+def _build_generations(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    @_declare_table(study, chain)(
         chain.asset("generations"),
         table=TABLES["generations"],
-        deps=("prompts", "prompt_splits", *_all_sampled(study, chain)),
-        reads=lambda loop: ("prompts", "prompt_splits", *_sampled_by(study, chain, loop)),
+        deps=("prompts", "prompt_splits", *_list_all_sampled(study, chain)),
+        reads=lambda loop: ("prompts", "prompt_splits", *_list_sampled(study, chain, loop)),
         settings=lambda loop: generation_settings(study, chain, loop),
         checks=RESPONSE_CHECKS,
-        scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "vllm"),
-        description=f"There are n per prompt of {', '.join(chain.splits)}, from "
-        f"{chain.sampled_policy} or by the experiment's `samplers`. Chunks are committed as they "
-        "come; a restart samples only what is missing.",
-        **common,
+        description=f"Every prompt of {', '.join(chain.splits)} has n responses, from "
+        f"{chain.sampled_policy} or by the experiment's `samplers`. Responses are committed in "
+        "chunks; a restart samples only the missing ones.",
     )
     def generations(step: Step) -> Made:
         metadata = sample(step, chain)
@@ -74,11 +84,14 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         version = step.lake.version("generations")
         return Made(f"generations@{version}", {**table_metadata(rows, version), **metadata})
 
-    @declare(
-        study,
+    return generations
+
+
+def _build_scores(study: Study, chain: Chain) -> dg.AssetsDefinition:
+    @_declare_table(study, chain)(
         chain.asset("scores"),
         table=TABLES["scores"],
-        deps=(chain.asset("generations"), "prompts", *_rankers(study, chain)),
+        deps=(chain.asset("generations"), "prompts", *_list_rankers(study, chain)),
         reads=lambda loop: (
             chain.asset("generations"),
             "prompts",
@@ -86,12 +99,10 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
         ),
         settings=lambda loop: select_ranker(study, chain, loop).response_settings(loop),
         checks=SCORE_CHECKS,
-        scope=chain.slice,
         accelerator=True,
         kinds=("deltalake", "pytorch"),
         description=f"The experiment's ranker (a reward model, a preference model or a judge) "
         f"scores the responses of {chain.asset('generations')}.",
-        **common,
     )
     def scores(step: Step) -> Made:
         ranker = select_ranker(study, chain, step.loop)
@@ -108,52 +119,47 @@ def build_responses(study: Study, chain: Chain) -> Sequence[dg.AssetsDefinition]
             },
         )
 
-    return [generations, scores]
+    return scores
 
 
-def _all_sampled(study: Study, chain: Chain) -> list[str]:
-    """List what the responses of all experiments are sampled from."""
+def _list_all_sampled(study: Study, chain: Chain) -> list[str]:
+    """List the assets that the responses of all experiments are sampled from, sorted."""
     return sorted(
-        {name for loop in _loops(study, chain) for name in _sampled_by(study, chain, loop)}
+        {name for loop in _list_loops(study, chain) for name in _list_sampled(study, chain, loop)}
     )
 
 
-def _sampled_by(study: Study, chain: Chain, loop: LoopSettings) -> list[str]:
-    """List the policies that are sampled and, with adaptive n, the ranker between rounds."""
-    policies = sampled_policies(chain, loop)
+def _list_sampled(study: Study, chain: Chain, loop: LoopSettings) -> list[str]:
+    """List the sampled policies and, with adaptive n, the assets of the ranker."""
+    policies = list_sampled_policies(chain, loop)
     if loop.sampling.adaptive is None:
         return policies
     return [*policies, *select_ranker(study, chain, loop).assets]
 
 
-def _rankers(study: Study, chain: Chain) -> list[str]:
-    """List the models that any experiment ranks by; a judge has no asset."""
-    rankers = [select_ranker(study, chain, loop) for loop in _loops(study, chain)]
+def _list_rankers(study: Study, chain: Chain) -> list[str]:
+    """List the assets of all experiments' rankers, sorted; a judge has none."""
+    rankers = [select_ranker(study, chain, loop) for loop in _list_loops(study, chain)]
     return sorted({name for ranker in rankers for name in ranker.assets})
 
 
-def _loops(study: Study, chain: Chain) -> list[LoopSettings]:
-    """List the loops that have the chain's tables of responses."""
+def _list_loops(study: Study, chain: Chain) -> list[LoopSettings]:
+    """List the loop settings of the experiments that store responses."""
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
     return [loop for loop in map(study.loop, experiments) if loop.has_responses]
 
 
 def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
-    @declare(
-        study,
+    @_declare_table(study, chain)(
         chain.asset("dpo_pairs"),
         table=TABLES["dpo_pairs"],
         deps=(chain.asset("generations"), chain.asset("scores"), "prompts"),
         settings=lambda loop: {"pairs": loop.pairs.model_dump()},
         checks=PAIR_CHECKS,
         warnings=health_warnings(chain),
-        scope=chain.slice,
         kinds=("deltalake", "polars"),
-        description="By the rule best_vs_worst, a prompt has one where its highest and lowest "
-        "penalised reward (eq. 8) differ. Prompts without one are in `dropped_pairs`.",
-        group=chain.group,
-        partitioned=chain.partitioned,
-        applies_to=lambda loop: loop.has_responses,
+        description="With the rule best_vs_worst, a prompt has one pair if its highest and lowest "
+        "penalised reward (eq. 8) differ. Prompts without a pair are in `dropped_pairs`.",
     )
     def pairs(step: Step) -> Made:
         slice_ = chain.slice(step)

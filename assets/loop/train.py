@@ -1,7 +1,8 @@
-"""One training asset: run a stage, name its checkpoint by content, keep its metrics and drops."""
+"""The body of a training asset: run a stage, record its checkpoint, metrics and dropped rows."""
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def train(
     unusable: pl.DataFrame | None = None,
     **models: Checkpoint,
 ) -> Made:
-    """Run a training stage and record its checkpoint; a run that was killed goes on.
+    """Run a training stage and record its checkpoint; a killed training continues.
 
     Args:
         step: the asset's step.
@@ -43,25 +44,28 @@ def train(
         rows: its examples.
         settings: its settings.
         start: the model whose weights it starts from.
-        reference: the reference that holds the policy; it runs over the sequences of an objective
-            with `sides` that `reference_logps` lacks.
+        reference: the reference policy. For an objective with `sides`, it runs over the sequences
+            that are not yet in the table `reference_logps`.
         iteration: iteration of the checkpoint's row; 0 outside the loop.
-        unusable: what gave no row to train on (row_key, reason, evidence), for the ledger.
+        unusable: rows for the ledger: prompts without an example (row_key, reason, evidence).
         models: the other models of `Stage.models`, by parameter name.
     """
-    # Imported here: the web server loads definitions, and must not load torch.
+    # Imported here, because Dagster's web server loads the definitions and must not load torch.
     from training.runs.kept_checkpoints import locate_kept_folder
     from training.runs.launch import launch
 
-    if trained := _trained_before(step):
+    if trained := _find_trained(step):
         return trained
-    looked_up: dict[str, Any] = {}
+    reference_metadata: dict[str, Any] = {}
     objective = OBJECTIVES.get(stage)
     if objective is not None and objective.sides:
         rows = objective.complete_rows(rows, settings.micro_batch_size, step.seed)
-        rows, looked_up = _look_up(step, rows, objective.sides, settings, start, reference)
-    known = {"reference": reference, **models}
-    taken = {STAGES[stage].start: start, **{name: known[name] for name in STAGES[stage].models}}
+        rows, reference_metadata = _add_reference_logps(
+            step, rows, objective.sides, settings, start, reference
+        )
+    if reference is not None:
+        models["reference"] = reference
+    stage_models = {name: models[name] for name in STAGES[stage].models}
     folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
     run = launch(
         stage,
@@ -71,27 +75,29 @@ def train(
         seed=step.seed,
         dtype=step.dtype,
         report=step.report,
-        **{name: model.path for name, model in taken.items()},
+        **{name: one.path for name, one in {STAGES[stage].start: start, **stage_models}.items()},
     )
     slice_ = {"asset": step.asset, "experiment": step.experiment}
     metrics = add_keys(run.metrics, iteration=iteration, **slice_)
     step.lake.overwrite("training_metrics", metrics, **slice_)
     dropped = run.dropped if unusable is None else pl.concat([unusable, run.dropped])
     write_dropped_examples(step.lake, dropped, **slice_)
-    facts = {
-        "kind": STAGES[stage].kind,
-        "parent_id": start.checkpoint_id,
-        "reference_id": reference.checkpoint_id if reference else "",
-        "iteration": iteration,
-    }
-    for share in settings.kept_shares:  # before the model, by whose row the step counts as done
-        save_model(step, locate_kept_folder(folder, share), share=share, **facts)
-    made = save_model(step, folder, **facts)
+    save = partial(
+        save_model,
+        step,
+        kind=STAGES[stage].kind,
+        parent_id=start.checkpoint_id,
+        reference_id=reference.checkpoint_id if reference else "",
+        iteration=iteration,
+    )
+    for share in settings.kept_shares:  # first, because the last model's row completes the step
+        save(locate_kept_folder(folder, share), share=share)
+    made = save(folder)
     return Made(
         made.output_id,
         {
             **made.metadata,
-            **looked_up,
+            **reference_metadata,
             "examples": run.examples,
             "dropped_examples": dropped.height,
             "optimiser_steps": run.steps,
@@ -102,8 +108,8 @@ def train(
     )
 
 
-def _trained_before(step: Step) -> Made | None:
-    """Take the checkpoint of a run that died between the training and the end of the step."""
+def _find_trained(step: Step) -> Made | None:
+    """Return the checkpoint of a run that ended after the training and before its record."""
     found = checkpoints.find_unrecorded(
         step.lake,
         asset=step.asset,
@@ -118,21 +124,23 @@ def _trained_before(step: Step) -> Made | None:
     except InputError as error:
         step.log.warning(f"{step.asset} is trained again: {error}")
         return None
-    step.log.info(f"{step.asset}: trained by a run that stopped right after; its checkpoint stands")
+    step.log.info(f"{step.asset}: the checkpoint of an interrupted run is complete and is used")
     return Made(found.checkpoint_id, {"checkpoint_id": found.checkpoint_id})
 
 
-def _look_up(
+def _add_reference_logps(
     step: Step,
     rows: pl.DataFrame,
     sides: Sequence[str],
-    settings: ReferenceSettings,
+    settings: TrainingSettings,
     start: Checkpoint,
-    reference: Checkpoint,
+    reference: Checkpoint | None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Add the reference's log-probabilities to rows; commit those that were not known."""
+    """Add the reference's log-probabilities to rows, and commit the new ones to the lake."""
     from training.reference_logps import add_reference_logps
 
+    if reference is None or not isinstance(settings, ReferenceSettings):
+        raise TypeError(f"{step.asset} is trained without a reference")
     dtype = step.dtype
     store = ReferenceLogps(step.lake, reference.checkpoint_id, dtype)
     done = add_reference_logps(
@@ -163,17 +171,19 @@ def save_model(
     kind: str,
     iteration: int = 0,
     share: float | None = None,
-    **ids: Any,
+    parent_id: str = "",
+    reference_id: str = "",
 ) -> Made:
-    """Name a finished model folder by its content and record it in `checkpoints`.
+    """Move a finished model folder to its content-addressed place; record it in `checkpoints`.
 
     Args:
         step: the asset's step.
-        folder: the model, moved away.
+        folder: the model's folder.
         kind: `causal_lm` or `reward_model`.
-        iteration: of the row; 0 outside the loop.
-        share: of the training's steps, where the model is what the weights were then.
-        ids: parent_id and reference_id.
+        iteration: iteration of the row; 0 outside the loop.
+        share: share of the training's steps after which the weights were kept; None for the end.
+        parent_id: checkpoint that the training started from; empty for the initial model.
+        reference_id: checkpoint of the reference; empty without one.
     """
     from training.models.checkpoint import hash_checkpoint
 
@@ -187,13 +197,15 @@ def save_model(
         kind=kind,
         settings=json.dumps(step.settings, sort_keys=True),
         inputs=json.dumps(step.inputs, sort_keys=True),
-        **ids,
+        parent_id=parent_id,
+        reference_id=reference_id,
     )
     return Made(
         checkpoint.checkpoint_id,
         {
             "checkpoint_id": checkpoint.checkpoint_id,
             "path": dg.MetadataValue.path(str(checkpoint.path)),
-            **ids,
+            "parent_id": parent_id,
+            "reference_id": reference_id,
         },
     )

@@ -1,1 +1,1 @@
-"""What ranks the responses of an iteration: one class per kind of ranker, listed in `registry`."""
+"""Rankers of responses: one class per kind, listed in `registry`."""

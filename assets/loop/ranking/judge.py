@@ -1,6 +1,6 @@
-"""The judge as a ranker: a response's reward is its share of the verdicts for it.
+"""The judge as a ranker: the reward of a response is its share of won comparisons.
 
-Not here: asking the judge (`assets.loop.judges`), the shares (`transforms.pairs.judgments`).
+Not here: requests to the judge (`assets.loop.judges`), the shares (`transforms.pairs.judgments`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class JudgeRanker(Ranker):
     settings: JudgeSettings
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
-        """Return what rewards depend on: also the judge, and which comparisons it makes."""
+        """Return the settings that rewards depend on: also the judge and its method."""
         return {
             **super().response_settings(loop),
             "method": loop.ranking.method,
@@ -37,7 +37,7 @@ class JudgeRanker(Ranker):
         return judge_id(self.study)
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
-        """Have the judge compare the responses of every prompt."""
+        """Ask the judge to compare the responses of every prompt."""
         run = rank_by_judge(step, rows, step.loop.ranking, commit)
         return {
             "comparisons_asked": run.judged.comparisons,
@@ -52,5 +52,5 @@ class JudgeRanker(Ranker):
         return {"judge": judge_settings(self.settings), "dtype": self.study.recipe.model.dtype}
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Have the judge compare both sides of every pair, in both orders."""
+        """Ask the judge to compare both sides of every pair, in both orders."""
         return judge_pairs(step, pairs)

@@ -1,4 +1,4 @@
-"""The preference model as a ranker: it compares two responses of a prompt at a time."""
+"""The preference model as a ranker: it compares two responses to a prompt at a time."""
 
 from typing import Any, ClassVar
 
@@ -16,11 +16,11 @@ class PreferenceModelRanker(TrainedRanker):
 
     kind: ClassVar[str] = "preference_model"
     training: ClassVar[str] = (
-        "Pairwise preference model: pi_0 trained to name the better of two responses, A or B."
+        "Pairwise preference model: pi_0 trained to name the better response of two, A or B."
     )
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
-        """Return what rewards depend on: also which comparisons are made."""
+        """Return the settings that rewards depend on: also the method of comparisons."""
         return {**super().response_settings(loop), "method": loop.ranking.method}
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The protocol of a ranker: what its assets depend on, and how it ranks.
+"""The interface of a ranker: its inputs and settings, and the ranking of responses and pairs.
 
 A new kind of ranker is a subclass in a file of this folder, its entry in
 `assets.loop.ranking.registry` and its `RankerKind` in `training.settings.rankers`; if it has
@@ -31,13 +31,13 @@ class Ranker(ABC):
     checks: ClassVar[Sequence[str]] = ()
     """Files of `sql/checks` for an asset that ranks labelled pairs."""
     unranked_pairs: ClassVar[str]
-    """Which labelled pairs have no reward, for people to read."""
+    """Description of the labelled pairs without a reward, for the asset's page."""
 
     study: Study
     name: str
-    """Value of `loop.ranker`, or the asset of a reward model that an iteration refreshed."""
+    """Value of `loop.ranker`, or the asset of a refreshed reward model of an iteration."""
     settings: Any
-    """Its settings of the recipe."""
+    """Its settings in the recipe."""
 
     @property
     def assets(self) -> list[str]:
@@ -46,11 +46,11 @@ class Ranker(ABC):
 
     @property
     def mixture(self) -> str:
-        """Return the mixture of the pairs that it was trained on; empty if it was not trained."""
+        """Return the mixture of its training pairs; empty for a ranker without training."""
         return ""
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
-        """Return the settings that rewards of responses depend on, besides weights."""
+        """Return the settings that rewards of responses depend on, besides its weights."""
         return {"ranker": self.name, "dtype": self.study.recipe.model.dtype}
 
     def columns(self, step: Step) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Ranker(ABC):
 
     @abstractmethod
     def ranker_id(self, step: Step) -> str:
-        """Return the identity of its weights, or of its rules.
+        """Return the id of its weights, or of its judge.
 
         Raises:
             InputError: its model is missing.
@@ -83,12 +83,12 @@ class Ranker(ABC):
             commit: called with prompt_id, response_index, reward, chunk by chunk.
 
         Returns:
-            What the asset's page shows of the run.
+            Metadata of the run for the asset's page.
         """
 
     @abstractmethod
     def pair_settings(self) -> Mapping[str, Any]:
-        """Return the settings that rewards of labelled pairs depend on, besides weights."""
+        """Return the settings that rewards of labelled pairs depend on, besides its weights."""
 
     @abstractmethod
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -99,6 +99,6 @@ class Ranker(ABC):
             pairs: pair_id, prompt, chosen, rejected, and other columns.
 
         Returns:
-            pair_id, chosen_reward, rejected_reward; and the pairs without a reward, as row_key,
+            Rewards: pair_id, chosen_reward, rejected_reward. Pairs without a reward: row_key,
             reason, evidence.
         """

@@ -1,4 +1,4 @@
-"""The reward model as a ranker: a Bradley-Terry reward for every response by itself."""
+"""The reward model as a ranker: it gives every response a Bradley-Terry reward of its own."""
 
 from typing import Any, ClassVar
 
@@ -10,11 +10,11 @@ from assets.materialize import Step
 
 
 class RewardModelRanker(TrainedRanker):
-    """The recipe's reward model, one of its variants, or one that an iteration refreshed."""
+    """The recipe's reward model, one of its variants, or the refreshed one of an iteration."""
 
     kind: ClassVar[str] = "reward_model"
     training: ClassVar[str] = (
-        "Bradley-Terry reward model: trained on pairs from pi_0 with a scalar head."
+        "Bradley-Terry reward model: pi_0 with a scalar head, trained on preference pairs."
     )
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""A ranker that the study trains: its checkpoint, and its accuracy on validation pairs.
+"""Rankers that the study trains: their checkpoint, and their accuracy on validation pairs.
 
-Not here: its training (`assets.loop.models`, `assets.loop.feedback`), how a kind ranks
+Not here: training (`assets.loop.models`, `assets.loop.feedback`), the two kinds
 (`assets.loop.ranking.reward_model`, `assets.loop.ranking.preference_model`).
 """
 
@@ -19,25 +19,25 @@ from transforms.sources.intake.ledger import write_dropped_examples
 
 
 class TrainedRanker(Ranker):
-    """A ranker with weights; its kind is also the stage that trains it."""
+    """A ranker with weights. Its kind is also the name of the stage that trains it."""
 
     training: ClassVar[str]
-    """Sentence about its training, for the page of its asset."""
+    """Description of its training, for the asset's page."""
     unranked_pairs: ClassVar[str] = "Pairs longer than the model was trained to read"
     settings: TrainedRankerSettings
 
     @property
     def assets(self) -> list[str]:
-        """Return the asset of the model."""
+        """Return the model's asset."""
         return [self.name]
 
     @property
     def mixture(self) -> str:
-        """Return the mixture of the pairs that it was trained on."""
+        """Return the mixture of its training pairs."""
         return self.settings.mixture
 
     def checkpoint(self, step: Step) -> Checkpoint:
-        """Look up the model.
+        """Return the model's checkpoint.
 
         Raises:
             InputError: it is missing.
@@ -57,14 +57,14 @@ class TrainedRanker(Ranker):
         }
 
     def validate(self, step: Step, iteration: int = 0) -> dict[str, Any]:
-        """Measure it on the validation pairs, beside a baseline by length alone.
+        """Measure its accuracy on the validation pairs, and that of length alone.
 
         Args:
-            step: of the asset that has just trained it.
-            iteration: that refreshed it; 0 outside the loop.
+            step: the step of the asset that has just trained it.
+            iteration: iteration of the refresh; 0 outside the loop.
 
         Returns:
-            What the asset's page shows of the results; they are in `evaluation_results`.
+            Metadata for the asset's page; the results are written to `evaluation_results`.
         """
         lake, slice_ = step.lake, {"experiment": step.experiment}
         held = rows_by_split.select_reward_validation_pairs(lake.read("preference_pairs"))
