@@ -46,7 +46,7 @@ class VerdictRequest:
     @cached_property
     def conversation(self) -> Conversation:
         """The messages that are sent."""
-        return self.prompt.request(**dict(self.places))
+        return self.prompt.fill(**dict(self.places))
 
     def request_id(self, judge_id: str) -> str:
         """Hash of all that is sent, of the judge, and of the repeat."""
@@ -112,7 +112,9 @@ def ask(
             commits.put(lambda: pl.DataFrame(rows, schema=VERDICTS))
 
         try:
-            for number, answer in opened.answers(request.conversation for request in requests):
+            for number, answer in opened.answer_requests(
+                request.conversation for request in requests
+            ):
                 ready.append(_row(requests[number], judge_id, answer))
                 bar.update()
                 if len(ready) == settings.chunk_comparisons:

@@ -1,6 +1,6 @@
 """Judgments of a chat model that compares two responses by a rubric, in both orders.
 
-Holds a judge's identity, its opening and its judgments in chunks. Not here: the two kinds of judge
+Also the identity of a judge, and opening one. Not here: the two kinds of judge
 (`training.judging.local_judge`, `training.judging.remote_judge`), requests and verdicts
 (`training.judging.rubrics`), rewards (`training.judging.judge_ranker`,
 `transforms.pairs.judgments`). Imports torch only for a judge that runs in this process.
@@ -27,12 +27,12 @@ from transforms.lake.schemas import schema_of
 from transforms.pairs.judgments import ORDERS
 
 PORTION = 4096
-"""Comparisons whose requests are in memory at once."""
+"""Number of comparisons whose requests are in memory at the same time."""
 
 
 @dataclass(frozen=True)
 class JudgeRun:
-    """Counts of a run. An answer may be unparseable, or missing (the row then holds the error)."""
+    """Counts of a run. An unparseable answer has no verdict; an unanswered request has an error."""
 
     comparisons: int
     unparseable: int
@@ -41,7 +41,7 @@ class JudgeRun:
 
 
 def describe_judge(settings: JudgeSettings, *, dtype: str) -> pl.DataFrame:
-    """Identify the judge of the settings with its rubric, as `identify_judge` does.
+    """Build the row of `judges` for the judge and the rubric of the settings.
 
     Raises:
         InputError: no such model or rubric.
@@ -52,10 +52,10 @@ def describe_judge(settings: JudgeSettings, *, dtype: str) -> pl.DataFrame:
 def identify_judge(
     settings: JudgeSettings, rubric: str, rubric_text: str, *, dtype: str, top_logprobs: int = 0
 ) -> pl.DataFrame:
-    """Identify a judge: its row of the table `judges`.
+    """Build the row of the table `judges` for a judge with a rubric text.
 
-    `judge_id` hashes everything that an answer depends on: model, rubric text, settings. Key and
-    time-out are not part of it.
+    `judge_id` is a hash of everything that affects an answer: model, rubric text, settings. The key
+    and the time limit do not.
 
     Raises:
         InputError: no such model.
@@ -72,7 +72,7 @@ def identify_judge(
         from training.judging.local_judge import find_judge_folder
         from training.models.checkpoint import hash_checkpoint
 
-        model = hash_checkpoint(find_judge_folder(settings))
+        model = hash_checkpoint(find_judge_folder(settings.path, settings.revision))
         asked |= {"dtype": dtype}
     identity = {
         "model": model,
@@ -105,21 +105,21 @@ def judge(
         dtype: dtype of the weights of a model that runs here.
         commit: called in one background thread with rows of `judgments`, both orders of
             `chunk_comparisons` comparisons at a time, in order of completion; within a chunk in
-            the order of `comparisons`, `first` shown as A before `second`. Its error is raised
-            here.
-        description: text of the progress bar.
+            the order of `comparisons`, with the row that shows `first` as A before the other one.
+            Its errors are raised here.
+        description: label of the progress bar.
 
     Raises:
-        InputError: as in `describe_judge`; or a server refuses the key, the address or the model.
+        InputError: as in `describe_judge`, or a server refuses the key, the address or the model.
     """
-    named = describe_judge(settings, dtype=dtype)
+    identity = describe_judge(settings, dtype=dtype)
     if comparisons.is_empty():
         return JudgeRun(0, 0, 0, 0.0)
     with (
         open_judge(settings, dtype=dtype) as opened,
         tqdm(total=comparisons.height, desc=description, unit="comparison", disable=None) as bar,
     ):
-        return judge_with(opened, named, comparisons, commit, bar)
+        return judge_with(opened, identity, comparisons, commit, bar)
 
 
 def open_judge(
@@ -130,7 +130,7 @@ def open_judge(
     Args:
         settings: the judge.
         dtype: dtype of the weights of a model that runs here.
-        top_logprobs: log-probabilities of the likeliest first tokens to ask for; 0 asks for none.
+        top_logprobs: how many of the most likely first tokens to request log-probabilities for.
     """
     if settings.path is None:
         return open_remote_judge(settings, top_logprobs=top_logprobs)
@@ -141,14 +141,14 @@ def open_judge(
 
 def judge_with(
     opened: Judge,
-    named: pl.DataFrame,
+    identity: pl.DataFrame,
     comparisons: pl.DataFrame,
     commit: Callable[[pl.DataFrame], None],
     bar: tqdm | None = None,
 ) -> JudgeRun:
-    """Judge by an open judge; a comparison is committed once both its orders are answered."""
+    """Judge with an open judge; a comparison is committed after both its orders are answered."""
     started, unparseable, unanswered = time.perf_counter(), 0, 0
-    constants = named.select("judge_id", "rubric").row(0, named=True)
+    constants = identity.select("judge_id", "rubric").row(0, named=True)
     ready: dict[int, list[dict[str, Any]]] = {}
 
     with BackgroundCommits(commit) as commits:
@@ -156,11 +156,11 @@ def judge_with(
         def put_chunk() -> None:
             rows = [row | constants for number in sorted(ready) for row in ready[number]]
             ready.clear()
-            commits.put(lambda: _frame(rows))
+            commits.put(lambda: pl.DataFrame(rows, schema=schema_of("judgments")))
 
         for portion in comparisons.iter_slices(PORTION):
             try:
-                for number, both in _answered(opened, named.item(0, "rubric_text"), portion):
+                for number, both in _pair_answers(opened, identity.item(0, "rubric_text"), portion):
                     ready[number] = both
                     unparseable += sum(row["verdict"] == "unparseable" for row in both)
                     unanswered += sum(row["verdict"] is None for row in both)
@@ -169,16 +169,16 @@ def judge_with(
                     if len(ready) == opened.settings.chunk_comparisons:
                         put_chunk()
             finally:
-                if ready:  # answers that came before an error are kept
+                if ready:  # answers before an error are kept
                     put_chunk()
     elapsed_s = time.perf_counter() - started
     return JudgeRun(comparisons.height, unparseable, unanswered, elapsed_s)
 
 
-def _answered(
+def _pair_answers(
     opened: Judge, rubric: str, comparisons: pl.DataFrame
 ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Yield each comparison's number and its two rows, when the second of them is answered."""
+    """Yield the number of each comparison and its two rows, after its second answer."""
     ids = comparisons["comparison_id"].to_list()
     conversations = (
         build_request(rubric, prompt, *texts)
@@ -188,7 +188,7 @@ def _answered(
         for texts in ((first, second), (second, first))
     )
     halves: dict[int, dict[int, Answer]] = {}
-    for number, answer in opened.answers(conversations):
+    for number, answer in opened.answer_requests(conversations):
         comparison, order = divmod(number, len(ORDERS))
         answers = halves.setdefault(comparison, {})
         answers[order] = answer
@@ -209,7 +209,3 @@ def _answered(
                     for place, a_is in enumerate(ORDERS)
                 ],
             )
-
-
-def _frame(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema_of("judgments"))

@@ -60,21 +60,21 @@ def judge_responses(
             starts if nothing else is to be asked.
         commit_judgments: as `commit` of `judge`.
         commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The
-            reward is the mean win share of the response's meetings with the prompt's others, in
-            [0, 1]; null where none has a verdict.
-        description: text of the progress bar.
+            reward is the mean win share of the response over its comparisons with the prompt's
+            other responses, in [0, 1]; null if no comparison has a verdict.
+        description: label of the progress bar.
 
     Raises:
         InputError: as in `judge`, or another method.
     """
     if ranking.method != "round_robin":
         raise InputError(
-            "a judge cannot rank that way",
+            "a judge cannot rank by this method",
             expected="ranking.method round_robin",
             found=ranking.method,
             remedy="set ranking.method to round_robin",
         )
-    named, started = describe_judge(settings, dtype=dtype), time.perf_counter()
+    identity, started = describe_judge(settings, dtype=dtype), time.perf_counter()
     prompts = responses.select(pl.col("prompt_id").unique(maintain_order=True))
     asked = unparseable = unanswered = undecided = unranked = 0
     with (
@@ -95,7 +95,7 @@ def judge_responses(
 
             if missing.height:
                 opened = opened or engine.enter_context(open_judge(settings, dtype=dtype))
-                run = judge_with(opened, named, missing, keep)
+                run = judge_with(opened, identity, missing, keep)
                 asked += run.comparisons
                 unparseable += run.unparseable
                 unanswered += run.unanswered
@@ -107,7 +107,7 @@ def judge_responses(
                 maintain_order="left",
             )
             commit(rewards.select("prompt_id", "response_index", "reward"))
-            undecided += rewards["undecided"].sum() // 2  # a meeting has two sides
+            undecided += int(rewards["undecided"].sum()) // 2  # both sides of a pair count it
             unranked += rewards["reward"].null_count()
             bar.update(portion.height)
     elapsed_s = time.perf_counter() - started

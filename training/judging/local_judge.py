@@ -1,7 +1,6 @@
-"""A judge in this process, in the engine that samples responses (vLLM).
+"""A judge in this process: a chat model in the engine that samples responses (vLLM).
 
-Holds the model's folder, requests as tokens, answers as text. Not here: the engine
-(`training.engine.sampler`).
+Not here: the engine (`training.engine.sampler`).
 """
 
 from array import array
@@ -9,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from huggingface_hub import snapshot_download
 from transformers import AutoConfig
@@ -22,35 +21,40 @@ from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 
-def find_judge_folder(settings: JudgeSettings) -> Path:
-    """Find the model's folder; one of the hub is fetched, at its revision.
+def find_judge_folder(path: str, revision: str | None) -> Path:
+    """Return the folder of the judge's model; a model on the hub is downloaded.
+
+    Args:
+        path: a folder, or a hub id.
+        revision: Git revision of the hub model.
 
     Raises:
-        InputError: no such folder, and no revision to fetch from the hub.
+        InputError: the folder does not exist, and there is no revision to download.
     """
-    folder = Path(settings.path)
+    folder = Path(path)
     if folder.is_dir():
         return folder
-    if settings.revision is None:
+    if revision is None:
         raise InputError(
-            f"the judge {settings.path} cannot be read",
+            f"the judge {path} cannot be read",
             expected="the folder of a chat model, or a hub id and its revision",
             found="no such folder, and no revision",
             remedy="correct judge.path, or set judge.revision to a commit of the hub repository",
         )
-    return Path(snapshot_download(settings.path, revision=settings.revision))
+    return Path(snapshot_download(path, revision=revision))
 
 
 @contextmanager
 def open_local_judge(
     settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0
 ) -> Iterator["LocalJudge"]:
-    """Start an engine with the judge's model; leaving frees it and its memory.
+    """Start an engine with the judge's model; leaving the block frees its memory.
 
     Raises:
         InputError: the model is not found, or max_tokens leaves no room for a request.
     """
-    folder = find_judge_folder(settings)
+    # a local judge has a path: JudgeSettings checks it
+    folder = find_judge_folder(cast(str, settings.path), settings.revision)
     positions = AutoConfig.from_pretrained(folder).max_position_embeddings
     context = min(positions, settings.max_context_tokens)
     if settings.max_tokens >= context:
@@ -74,14 +78,16 @@ class LocalJudge:
     """A chat model in a started engine."""
 
     def __init__(self, settings: JudgeSettings, sampler: Sampler, *, top_logprobs: int) -> None:
-        """Take a started engine whose settings are those of the judge's answers."""
+        """Use a started engine, whose settings are the sampling settings of the judge's answers."""
         self.settings, self._sampler, self._top_logprobs = settings, sampler, top_logprobs
         self._longest = sampler.settings.max_context_tokens - settings.max_tokens
 
-    def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
-        """Answer every request; number and answer in order of completion.
+    def answer_requests(
+        self, conversations: Iterable[Conversation]
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield the number and the answer of every request, in order of completion.
 
-        A request that leaves no room for its answer gets an error as its answer.
+        A request that leaves no room for max_tokens gets an error instead of an answer.
         """
         numbers: list[int] = []
         rendered: list[array] = []
@@ -91,7 +97,7 @@ class LocalJudge:
                 rendered.append(token_ids)
                 continue
             error = f"too long: {len(token_ids)} tokens, at most {self._longest}"
-            yield number, Answer.failed(error)
+            yield number, Answer.from_error(error)
         for number, (output,) in self._sampler.sample_tokens(
             rendered, self._sampler.settings, top_logprobs=self._top_logprobs
         ):
@@ -104,16 +110,20 @@ class LocalJudge:
                 yield array("i", token_ids)
 
     def _read(self, response: Any) -> Answer:
-        # The last token of a stopped answer is the end of turn, which is no text.
+        # The last token of a stopped answer is the end of the turn, not text.
         stopped = response.finish_reason == "stop"
         token_ids = list(response.token_ids)[: -1 if stopped else None]
-        text = self._sampler.tokenizer.decode(token_ids, skip_special_tokens=True)
-        return Answer(text, response.finish_reason, None, None, self._first_logprobs(response))
+        text = cast(str, self._sampler.tokenizer.decode(token_ids, skip_special_tokens=True))
+        logprobs = self._read_first_logprobs(response)
+        return Answer(text, response.finish_reason, None, None, logprobs)
 
-    def _first_logprobs(self, response: Any) -> dict[str, float] | None:
-        """Read the likeliest first tokens; of those with the same text the likelier one."""
+    def _read_first_logprobs(self, response: Any) -> dict[str, float] | None:
+        """Return the log-probabilities of the most likely first tokens, by text.
+
+        If two tokens have the same text, the more likely one counts.
+        """
         if not self._top_logprobs:
             return None
-        likeliest = sorted(response.logprobs[0].items(), key=lambda item: item[1].logprob)
-        texts = self._sampler.tokenizer.batch_decode([[token] for token, _ in likeliest])
-        return {text: top.logprob for text, (_, top) in zip(texts, likeliest, strict=True)}
+        ascending = sorted(response.logprobs[0].items(), key=lambda item: item[1].logprob)
+        texts = self._sampler.tokenizer.batch_decode([[token] for token, _ in ascending])
+        return {text: top.logprob for text, (_, top) in zip(texts, ascending, strict=True)}

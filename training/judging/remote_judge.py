@@ -1,10 +1,10 @@
-"""A judge on a server that speaks OpenAI's chat completions: requests, time limits, retries.
+"""A judge on a server with OpenAI's chat completions interface: requests, time limits, retries.
 
-Not here: the text of a request and the meaning of an answer (`training.judging.rubrics`). Imports
-no torch.
+Not here: the texts of requests and the parsing of verdicts (`training.judging.rubrics`). Imports no
+torch.
 
-httpx2 rather than the openai client: that client takes keys and headers from the environment
-(`OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`) and would send them to whatever address is named.
+Uses httpx2 and not the openai client, because that client reads keys and headers from the
+environment (`OPENAI_ADMIN_KEY`, `OPENAI_ORG_ID`) and would send them to any configured address.
 """
 
 import os
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import httpx2
@@ -26,30 +26,30 @@ from training.settings.judge import JudgeSettings
 from transforms.errors import InputError
 
 FIRST_PAUSE_S = 1.0
-"""Seconds before a request is sent again; twice as long before each further time."""
+"""Seconds before a request is sent again; doubled before each further retry."""
 
 REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND)
-"""Status codes of a wrong key, address or model: every further request would end the same way."""
+"""Status codes for a wrong key, address or model: every further request would fail as well."""
 
 ERROR_CHARS = 500
-"""Characters of a server's response that an error repeats."""
+"""Number of characters of a server's response in an error message."""
 
 
 class _TryAgainError(Exception):
-    """A request that may succeed when it is sent again."""
+    """The request failed, but may succeed if it is sent again."""
 
 
 @contextmanager
 def open_remote_judge(settings: JudgeSettings, *, top_logprobs: int = 0) -> Iterator["RemoteJudge"]:
-    """Open a client of the judge's server; leaving closes its connections and ends its thread.
+    """Open a client of the judge's server; leaving the block closes connections and thread.
 
-    The key comes from an environment variable; a server without keys needs none.
+    The key is read from an environment variable; a server without keys needs none.
     """
     key = os.environ.get(settings.api_key_variable, "")
     client = httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {key}"} if key else {},
-        timeout=None,  # httpx limits the phases of a request; `_answer` limits the whole one
-        limits=httpx2.Limits(max_connections=None),  # `answers` limits them
+        timeout=None,  # httpx limits phases of a request; `_answer` limits the whole request
+        limits=httpx2.Limits(max_connections=None),  # `answer_requests` limits them
     )
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
         yield RemoteJudge(settings, portal, client, key=key, top_logprobs=top_logprobs)
@@ -67,16 +67,19 @@ class RemoteJudge:
         key: str,
         top_logprobs: int,
     ) -> None:
-        """Take an open client and the thread that its requests run in; nothing is sent yet."""
+        """Use an open client and the thread for its requests; nothing is sent yet."""
         self.settings, self._portal, self._client = settings, portal, client
         self._key, self._top_logprobs = key, top_logprobs
-        self._url = f"{settings.address.rstrip('/')}/chat/completions"
+        # a remote judge has an address: JudgeSettings checks it
+        self._url = f"{cast(str, settings.address).rstrip('/')}/chat/completions"
 
-    def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
-        """Answer every request; number and answer in order of completion.
+    def answer_requests(
+        self, conversations: Iterable[Conversation]
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield the number and the answer of every request, in order of completion.
 
         Raises:
-            InputError: the server knows no such address, model or key.
+            InputError: the server does not accept the address, the model or the key.
         """
         numbered = enumerate(conversations)
         running: dict[Future[Answer], int] = {}
@@ -95,7 +98,7 @@ class RemoteJudge:
                 future.cancel()
 
     async def _ask(self, conversation: Conversation) -> Answer:
-        """Send a request until it is answered, refused for good, or out of retries."""
+        """Send a request until it is answered, permanently refused, or out of retries."""
         started, tries = time.perf_counter(), self.settings.retries + 1
         for attempt in range(tries):
             if attempt:
@@ -103,7 +106,9 @@ class RemoteJudge:
             try:
                 answer = await self._answer(conversation)
             except _TryAgainError as failure:
-                answer = Answer.failed(f"{failure} ({tries} times)" if tries > 1 else str(failure))
+                answer = Answer.from_error(
+                    f"{failure} ({tries} times)" if tries > 1 else str(failure)
+                )
                 continue
             break
         error = answer.error
@@ -112,7 +117,7 @@ class RemoteJudge:
         return replace(answer, error=error, elapsed_s=time.perf_counter() - started)
 
     async def _answer(self, conversation: Conversation) -> Answer:
-        """Send a request once; the answer holds an error if a repetition would not change it."""
+        """Send a request once; an error that a retry would not change becomes the answer."""
         body: dict[str, Any] = {
             "model": self.settings.model,
             "messages": conversation,
@@ -129,32 +134,32 @@ class RemoteJudge:
         except httpx2.RequestError as failure:
             raise _TryAgainError(f"{type(failure).__name__}: {failure}") from None
         status = response.status_code
-        said = f"HTTP {status}: {response.text[:ERROR_CHARS]}"
+        shown = f"HTTP {status}: {response.text[:ERROR_CHARS]}"
         if status in REFUSED:
             raise InputError(
                 f"the judge at {self.settings.address} refuses requests",
                 expected=f"a chat completions server with the model {self.settings.model}",
-                found=said.replace(self._key, "***") if self._key else said,
+                found=shown.replace(self._key, "***") if self._key else shown,
                 remedy="correct judge.address or judge.model, or set the environment variable"
                 f" {self.settings.api_key_variable} to a valid key",
             )
         if status >= 500 or status in (408, 409, 429):
-            raise _TryAgainError(said)
+            raise _TryAgainError(shown)
         if status != HTTPStatus.OK:
-            return Answer.failed(said)
+            return Answer.from_error(shown)
         try:
             choice = response.json()["choices"][0]
             text, finish_reason = choice["message"]["content"], choice.get("finish_reason")
-            logprobs = _first_logprobs(choice.get("logprobs"))
+            logprobs = _read_first_logprobs(choice.get("logprobs"))
         except (ValueError, KeyError, IndexError, TypeError):
-            return Answer.failed(f"no chat completion: {said}")
+            return Answer.from_error(f"no chat completion: {shown}")
         if not isinstance(text, str):
-            return Answer.failed(f"an answer without text: {said}")
+            return Answer.from_error(f"an answer without text: {shown}")
         return Answer(text, finish_reason, None, None, logprobs)
 
 
-def _first_logprobs(logprobs: dict[str, Any] | None) -> dict[str, float] | None:
-    """Read the likeliest first tokens; None where the server gives none."""
+def _read_first_logprobs(logprobs: dict[str, Any] | None) -> dict[str, float] | None:
+    """Return the log-probabilities of the most likely first tokens; None without any."""
     if not logprobs or not logprobs.get("content"):
         return None
     return {top["token"]: top["logprob"] for top in logprobs["content"][0]["top_logprobs"]}

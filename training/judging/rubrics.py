@@ -1,10 +1,10 @@
-"""Rubrics, the request that shows a judge two responses, its answer and the verdict in it.
+"""Judge prompts for pairs: reading rubric files, building comparison requests, parsing verdicts.
 
 Not here: the models that answer (`training.judging.local_judge`, `training.judging.remote_judge`),
 rewards from verdicts (`transforms.pairs.judgments`). Imports no torch.
 
-A rubric is a text file in `training/judging/rubric_files` with the places $prompt, $response_a and
-$response_b; a literal dollar sign is written $$ (`string.Template`).
+A rubric is a text file in `training/judging/rubric_files` with the placeholders $prompt,
+$response_a and $response_b; a literal dollar sign is written $$ (`string.Template`).
 """
 
 import re
@@ -21,7 +21,7 @@ from transforms.errors import InputError
 RUBRICS = Path(__file__).parent / "rubric_files"
 
 PLACES = {"prompt", "response_a", "response_b"}
-"""Places of a rubric, each at least once."""
+"""Placeholders of a rubric, each at least once."""
 
 Verdict = Literal["A", "B", "tie", "unparseable"]
 
@@ -32,21 +32,20 @@ Conversation = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """A judge's answer to one request, or the error instead of it: text or error is null."""
+    """A judge's answer to one request, or an error: text or error is null."""
 
     text: str | None
     finish_reason: str | None
-    """stop | length | any other reason that a server gives."""
+    """stop | length | another reason from a server."""
     error: str | None
     elapsed_s: float | None
-    """Seconds from the request to the answer, retries included; null where many requests run at
-    once."""
+    """Seconds from request to answer with all retries; null if many requests run at once."""
     top_logprobs: Mapping[str, float] | None = None
-    """Log-probabilities of the likeliest first tokens, nats; null where none were asked for."""
+    """Log-probabilities of the most likely first tokens, nats; null if not requested."""
 
     @classmethod
-    def failed(cls, error: str) -> Self:
-        """Make the answer of a request that got none."""
+    def from_error(cls, error: str) -> Self:
+        """Make the answer of a request that failed."""
         return cls(None, None, error, None)
 
 
@@ -55,8 +54,10 @@ class Judge(Protocol):
 
     settings: JudgeSettings
 
-    def answers(self, conversations: Iterable[Conversation]) -> Iterator[tuple[int, Answer]]:
-        """Answer every request; number (from 0) and answer in order of completion."""
+    def answer_requests(
+        self, conversations: Iterable[Conversation]
+    ) -> Iterator[tuple[int, Answer]]:
+        """Yield the number (from 0) and the answer of every request, in order of completion."""
 
 
 def list_rubrics() -> list[str]:
@@ -68,11 +69,11 @@ def read_rubric(name: str) -> str:
     """Read a rubric's text.
 
     Raises:
-        InputError: there is no such rubric, or its places are not the three.
+        InputError: the rubric does not exist, or does not have the three placeholders.
     """
     if name not in list_rubrics():
         raise InputError(
-            f"no rubric is called {name}",
+            f"the rubric {name} does not exist",
             expected=f"one of {', '.join(list_rubrics())}",
             found=name,
             remedy=f"correct judge.rubric, or add training/judging/rubric_files/{name}.txt",
@@ -83,16 +84,16 @@ def read_rubric(name: str) -> str:
 
 
 def require_places(name: str, text: str) -> None:
-    """Refuse a rubric without the three places, or with a dollar sign that is none.
+    """Check that a rubric has the three placeholders and no other dollar sign.
 
     Raises:
-        InputError: naming the rubric.
+        InputError: it has not.
     """
     template = Template(text)
     if not template.is_valid() or set(template.get_identifiers()) != PLACES:
         raise InputError(
             f"the rubric {name} cannot be filled in",
-            expected="the places $prompt, $response_a, $response_b, and $$ for a dollar sign",
+            expected="the placeholders $prompt, $response_a, $response_b, and $$ for a dollar sign",
             found=", ".join(re.findall(r"\$\w*", text)) or "none",
             remedy=f"correct training/judging/rubric_files/{name}.txt",
         )
@@ -101,9 +102,9 @@ def require_places(name: str, text: str) -> None:
 def build_request(
     rubric: str, prompt: Sequence[Mapping[str, str]], response_a: str, response_b: str
 ) -> Conversation:
-    """Build the chat messages that ask for a verdict: one message of the user.
+    """Build the request for a verdict: one user message.
 
-    Places are filled in one pass: a dollar sign in a prompt or a response stays what it is.
+    Placeholders are filled in one pass: dollar signs in a prompt or a response are unchanged.
     """
     places = {
         "prompt": write_transcript(prompt),
@@ -114,15 +115,16 @@ def build_request(
 
 
 def write_transcript(messages: Sequence[Mapping[str, str]]) -> str:
-    """Write a conversation as text, every turn behind its role."""
+    """Write a conversation as text, each turn after its role."""
     return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
 
 
 def parse_verdict(answer: Answer) -> Verdict | None:
-    """Read the verdict of an answer; null where there is no answer.
+    """Parse the verdict of an answer; None without an answer.
 
-    An answer that was cut has no verdict yet, whatever it quotes. An answer without a mark
-    (`transforms.benchmarks.judged.verdicts.find_last_mark`) is unparseable.
+    An answer that was cut at max_tokens, or has no mark
+    (`transforms.benchmarks.judged.verdicts.find_last_mark`), is unparseable: a cut answer may quote
+    marks before its verdict.
     """
     if answer.text is None:
         return None

@@ -1,7 +1,4 @@
-"""Settings of a judge: which model, where, by which rubric, how it is asked. Imports no torch.
-
-Not here: the settings of the models that are trained or sampled (`training.settings`).
-"""
+"""Settings of a judge: model, server, rubric, limits of requests. Imports no torch."""
 
 from typing import Self
 
@@ -11,10 +8,10 @@ from transforms.settings.frozen import Settings
 
 
 class JudgeSettings(Settings):
-    """A chat model that compares two responses by a rubric, here (`path`) or at an `address`."""
+    """A chat model that compares two responses by a rubric, in this process or on a server."""
 
     path: str | None = None
-    """Folder (a checkpoint, too) or hub id of a model that runs here, in the generation engine."""
+    """Model in this process (vLLM): its folder, such as a checkpoint's, or its hub id."""
     revision: str | None = None
     """Git revision of the hub model; required with a hub id."""
     address: str | None = None
@@ -22,33 +19,33 @@ class JudgeSettings(Settings):
     model: str | None = None
     """Name of the model at `address`."""
     api_key_variable: str = "OPENAI_API_KEY"
-    """Environment variable that holds the key of `address`; the key is in no table and no log."""
+    """Environment variable with the key for `address`; the key is in no table and no log."""
     rubric: str = "helpfulness"
     """Name of a file in training/judging/rubric_files, without its ending."""
     max_tokens: int = Field(default=512, ge=1)
-    """Most tokens of a verdict's text."""
+    """Largest number of tokens of an answer."""
     max_context_tokens: int = Field(default=8192, ge=16)
-    """Request and verdict of a model that runs here. A comparison that leaves no room for
-    max_tokens gets a row with that reason. A model with a shorter context uses its own."""
+    """Tokens of request and answer, for a model in this process; at most the model's context. A
+    comparison that leaves no room for max_tokens gets a row with that error."""
     temperature: float = Field(default=0.0, ge=0)
     """0 is greedy: the most likely verdict."""
     timeout_s: float = Field(default=60.0, gt=0)
-    """Seconds that a request may take."""
+    """Time limit of a request, seconds."""
     retries: int = Field(default=3, ge=0)
-    """How often a failed request is sent again, after 1, 2, 4 ... seconds."""
+    """Number of times that a failed request is sent again, after 1, 2, 4 ... seconds."""
     concurrency: int = Field(default=8, ge=1)
-    """Requests in flight at the same time."""
+    """Largest number of requests at the same time."""
     chunk_comparisons: int = Field(default=64, ge=1)
-    """Comparisons per commit: the most that a crash can lose."""
+    """Comparisons per commit; a crash loses at most this many."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
-    """Share of answers that may be unusable before the asset's check fails."""
+    """Largest share of unusable answers; above it the asset's check fails."""
 
     @model_validator(mode="after")
     def _one_judge(self) -> Self:
-        here, there = self.path is not None, self.address is not None
-        if here == there or there != (self.model is not None) or (there and self.revision):
+        local, remote = self.path is not None, self.address is not None
+        if local == remote or remote != (self.model is not None) or (remote and self.revision):
             raise ValueError(
-                "name exactly one judge: path (with a revision, if it is a hub id), or address and"
+                "set exactly one judge: path (with a revision if it is a hub id), or address and"
                 f" model; found path {self.path}, revision {self.revision}, address"
                 f" {self.address}, model {self.model}"
             )

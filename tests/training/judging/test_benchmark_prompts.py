@@ -42,7 +42,7 @@ def test_each_of_ours_is_used_and_can_be_filled_in():
     assert sorted(places) == sorted(file.stem for file in OURS.glob("*.txt"))
     for name, own in places.items():
         form = name if name in FIRST_SHARES else "rating"
-        (message,) = read_own_prompt(name, form, own).request(**dict.fromkeys(own, "TEXT"))
+        (message,) = read_own_prompt(name, form, own).fill(**dict.fromkeys(own, "TEXT"))
         assert message["content"].count("TEXT") == len(own)
         # an example in the wording is no verdict on its own: several marks, or a rating to copy
         assert form == "rating" or read_verdict(message["content"], form) in (None, "B>>A")
@@ -50,13 +50,13 @@ def test_each_of_ours_is_used_and_can_be_filled_in():
 
 def test_what_is_filled_in_stays_what_it_is():
     prompt = read_own_prompt("choice", "choice", PAIR)
-    (message,) = prompt.request(instruction="$output_1 {output_2}", output_1="$$", output_2="{m}")
+    (message,) = prompt.fill(instruction="$output_1 {output_2}", output_1="$$", output_2="{m}")
     for text in ("$output_1 {output_2}", "\n$$\n", "\n{m}\n"):
         assert text in message["content"]
 
 
 def test_a_prompt_with_other_places_is_refused():
-    with pytest.raises(InputError, match="the places instruction, output_1"):
+    with pytest.raises(InputError, match="the placeholders instruction, output_1"):
         read_own_prompt("choice", "choice", {"instruction", "output_1"})
 
 
@@ -64,7 +64,7 @@ def test_alpaca_evals_layout_is_read(tmp_path):
     file = tmp_path / "alpaca_eval_clf.txt"
     file.write_text(CHAT_TEXT)
     prompt = read_published_prompt(str(file), "choice", "choice", PAIR, {})
-    system, user = prompt.request(instruction="Do {it}.", output_1="a", output_2="b")
+    system, user = prompt.fill(instruction="Do {it}.", output_1="a", output_2="b")
     assert system == {"role": "system", "content": "You are a judge."}
     assert json.loads(user["content"].replace('"""', '"')) == {
         "instruction": "Do {it}.",
@@ -83,7 +83,7 @@ def test_arena_hards_layout_is_read(tmp_path, as_list):
     places = {"question", "answer_a", "answer_b"}
     names = {"question_1": "question", "answer_1": "answer_a", "answer_2": "answer_b"}
     prompt = read_published_prompt(str(file), "five_way", "five_way", places, names)
-    system, user = prompt.request(question="Why?", answer_a="x", answer_b="y")
+    system, user = prompt.fill(question="Why?", answer_a="x", answer_b="y")
     assert system["content"] == "Judge."
     assert user["content"] == "<|User Prompt|>\nWhy?\n\nA: x\nB: y"
 
@@ -118,8 +118,8 @@ def test_the_published_prompts_of_mt_bench_are_those_that_its_judgments_were_ask
     rows = pl.read_ndjson(folder / "judgment_phi-3-dpo_single.jsonl.gz")
     for (name,), rows_of_prompt in rows.group_by(pl.col("judge").list.get(1)):
         places = {place: f"<{place}>" for place in wanted[name]}
-        _, user = prompts[name].request(**places)
-        # what stands around the places is in every text that was sent
+        _, user = prompts[name].fill(**places)
+        # the text around the placeholders is in every request that was sent
         pieces = user["content"]
         for place in places.values():
             pieces = pieces.replace(place, "\0")

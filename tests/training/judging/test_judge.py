@@ -300,7 +300,7 @@ def test_a_judge_is_identified_by_what_its_answers_depend_on(server):
     ],
 )
 def test_settings_that_name_no_judge_or_two_are_refused(named):
-    with pytest.raises(ValidationError, match=r"name exactly one judge: path .*, or address and"):
+    with pytest.raises(ValidationError, match=r"set exactly one judge: path .*, or address and"):
         JudgeSettings(**named)
 
 

@@ -133,7 +133,7 @@ def test_log_probabilities_of_the_first_token_come_where_they_are_asked_for(mode
     settings = JudgeSettings(path=str(model), max_tokens=1)
     conversation = [{"role": "user", "content": "which answer"}]
     with open_judge(settings, dtype="float32", top_logprobs=5) as opened:
-        ((_, answer),) = opened.answers([conversation])
+        ((_, answer),) = opened.answer_requests([conversation])
     chances = {text: math.exp(logprob) for text, logprob in answer.top_logprobs.items()}
     assert 1 < len(chances) <= 5
     assert sum(chances.values()) <= 1.0

@@ -54,7 +54,9 @@ def test_a_conversation_is_written_with_its_roles():
 
 
 def test_an_unknown_rubric_is_refused():
-    with pytest.raises(InputError, match=r"no rubric is called charm\n.*helpfulness, .*overall"):
+    with pytest.raises(
+        InputError, match=r"the rubric charm does not exist\n.*helpfulness, .*overall"
+    ):
         read_rubric("charm")
 
 
