@@ -44,7 +44,7 @@ def test_the_same_benchmark_may_have_two_names(load):
         ("gsm8k: {data: {}}", "benchmarks.gsm8k"),
         ("gsm8k: {data: {tset: {files: [t]}}}", "tset"),
         ("gsm8k: {data: {test: {}}}", "name files, or a revision"),
-        ("arc_challenge: {data: {test: {files: [t]}}}", "25 examples from data.train"),
+        ("arc_challenge: {data: {test: {files: [t]}}}", "data.train for its 25 examples"),
         ("mmlu: {data: {dev: {files: [t]}}}", "archive or test"),
         ("gsm8k: {limit: 0, data: {test: {files: [t]}}}", "limit"),
     ],
