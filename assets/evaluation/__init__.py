@@ -1,1 +1,1 @@
-"""Assets that measure: held-out prompts, benchmarks, rankers, which policy is the current one."""
+"""Assets of evaluation: held-out prompts, benchmarks, accuracy of rankers, the current policy."""

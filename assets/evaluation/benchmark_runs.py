@@ -1,20 +1,33 @@
-"""One benchmark on one model of the lake: missing answers are requested, figures recorded.
+"""One benchmark on one model of the lake: missing answers are sampled, results recorded.
 
-Lives here: the steps, for assets and the command line alike. Not here: which models of a
-study are measured (`assets.evaluation.benchmarks`), what a benchmark asks (`training.benchmarks`).
+Assets and the command line both use it. Not here: the models that are measured
+(`assets.evaluation.benchmarks`), the requests of a benchmark (`training.benchmarks`).
 """
 
 from collections.abc import Callable
 
 import polars as pl
 
-from training.benchmarks.benchmark import Benchmark, Judged
+from assets.materialize import Step
+from training.benchmarks.benchmark import Benchmark, Judged, open_benchmark
+from training.settings.benchmarks import AnyBenchmark
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Answers, MeasuredModel
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs.judgments import record_judge
+
+
+def open_study_benchmark(step: Step, settings: AnyBenchmark) -> Benchmark | Judged:
+    """Open a benchmark with the engine and the judge of a study."""
+    return open_benchmark(
+        settings,
+        step.loop.sampling,
+        step.study.recipe.judge,
+        seed=step.study.seed("evaluation"),
+        dtype=step.dtype,
+    )
 
 
 def measure(
@@ -25,15 +38,15 @@ def measure(
     benchmark: Benchmark | Judged,
     log: Callable[[str], None],
 ) -> pl.DataFrame:
-    """Put a benchmark to a model and record its answers and figures; a killed run goes on.
+    """Measure a model on a benchmark and record its answers and results; a killed run continues.
 
     Args:
         lake: the lake.
-        measured: how the rows name the model.
+        measured: the columns that identify the model.
         policy: its checkpoint.
-        name: of the benchmark in the recipe.
-        benchmark: opened.
-        log: gets one line per step.
+        name: name of the benchmark in the recipe.
+        benchmark: the opened benchmark.
+        log: called with one line per step.
 
     Returns:
         The model's rows of `benchmark_results`.
@@ -55,7 +68,7 @@ def measure(
         answers.replace(scored)
         rows = scored
     verdicts = Verdicts(lake, {**measured._asdict(), "benchmark": name})
-    if benchmark.judge_id is not None:
+    if isinstance(benchmark, Judged):
         record_judge(lake, benchmark.judge)
         sent = benchmark.ask_judge(
             rows, verdicts, description=f"{name}: {measured.model}: verdicts"

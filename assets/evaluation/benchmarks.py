@@ -1,7 +1,7 @@
-"""Benchmarks: their results by experiment and for the shared models, and the paper's tables.
+"""Benchmark assets: results of the baselines and of each experiment, and the paper's tables.
 
-Lives here: which models are measured on which benchmark, the reports of Tables 4 to 6 and Figure 8.
-Not here: measuring one model (`assets.evaluation.benchmark_runs`), the reports (`sql/reports`), the
+They select the models of each benchmark, and the reports of Tables 4 to 6 and Figure 8. Not here:
+the measurement of one model (`assets.evaluation.benchmark_runs`), the reports (`sql/reports`), the
 figure (`transforms.views.plots.benchmarks`). Paper: section 4.
 """
 
@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.data.sources import origin_settings
 from assets.declare import declare
-from assets.evaluation.benchmark_runs import measure
+from assets.evaluation.benchmark_runs import measure, open_study_benchmark
 from assets.loop.judges import judge_settings
 from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
@@ -22,7 +22,7 @@ from assets.study import Study
 from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import MeasuredModel
-from transforms.lake.asset_names import BASELINES, iteration_asset
+from transforms.lake.asset_names import BASELINES
 from transforms.lake.lake import Lake
 from transforms.lake.query import select_experiment
 from transforms.lake.records import checkpoints
@@ -32,17 +32,17 @@ from transforms.views.plots.benchmarks import plot_benchmarks
 from transforms.views.plots.figures import render_png
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
-"""First part of an asset's name: of the shared models, of an experiment's."""
+"""First part of an asset's name: for the baselines, and for the policies of an experiment."""
 
 CHECKS = ("benchmark_answers_are_whole", "benchmarked_the_expected_policy")
 JUDGED_CHECKS = ("benchmark_verdicts_are_usable",)
 
 FIGURE = "benchmark_comparison"
-"""Report that is a figure, of every benchmark that another report has a column of."""
+"""Report with a figure of all benchmarks that are a column of another report."""
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the assets of every benchmark that the recipe names and has not switched off."""
+    """Build the assets of all enabled benchmarks of the recipe."""
     return [
         asset
         for name, settings in study.recipe.benchmarks.items()
@@ -54,20 +54,18 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg.AssetsDefinition]:
     shared = tuple(model for model in BASELINES if model in settings.models)
     own = set(settings.models) - set(shared)
-    iterates = tuple(iteration_asset(t, "policy") for t in study.iterations)
     of_shared, of_own = (f"{group}/{name}" for group in GROUPS)
     assets = []
     if shared:
         models = dict.fromkeys(shared, 0)
         assets.append(_asset(study, name, settings, of_shared, shared, models))
     if own:
-        models = {policy: t for t, policy in enumerate(iterates, start=1)}
-        deps = ("selected_policy", *(iterates if "iterates" in own else ()))
-        assets.append(_asset(study, name, settings, of_own, deps, models))
+        deps = ("selected_policy", *(study.policies if "iterates" in own else ()))
+        assets.append(_asset(study, name, settings, of_own, deps, study.policies))
     return assets
 
 
-def asset_names(name: str, settings: AnyBenchmark) -> list[str]:
+def list_asset_names(name: str, settings: AnyBenchmark) -> list[str]:
     """Return the names of the assets of a benchmark."""
     own = bool(set(settings.models) - set(BASELINES))
     measured = (bool(set(settings.models) & set(BASELINES)), own)
@@ -87,7 +85,7 @@ def _asset(
     iterations: Mapping[str, int],
 ) -> dg.AssetsDefinition:
     partitioned = "selected_policy" in deps
-    which = "each experiment's iterate" if partitioned else ", ".join(deps)
+    which = "policies of each experiment" if partitioned else ", ".join(deps)
 
     @declare(
         study,
@@ -105,18 +103,10 @@ def _asset(
         accelerator=True,
         kinds=("deltalake", settings.engine),
         description=f"The benchmark is {settings.benchmark}; the models are {which}. "
-        "Answers are committed as they come; a restart asks for what is missing.",
+        "Answers are committed in chunks; a restart samples only the missing ones.",
     )
     def benchmark(step: Step) -> Made:
-        from training.benchmarks.benchmark import open_benchmark
-
-        opened = open_benchmark(
-            settings,
-            step.loop.sampling,
-            study.recipe.judge,
-            seed=study.seed("evaluation"),
-            dtype=study.recipe.model.dtype,
-        )
+        opened = open_study_benchmark(step, settings)
         rows = []
         for model in _models(step, settings) if partitioned else deps:
             policy = checkpoints.find_latest(step.lake, model, step.experiment)
@@ -137,19 +127,19 @@ def _asset(
 
 
 def _models(step: Step, settings: AnyBenchmark) -> list[str]:
-    """Return the iterates to measure: all of them, or the selected one."""
+    """Return the policies to measure: those of all iterations, or the selected one."""
     if "iterates" in settings.models:
-        return [iteration_asset(t, "policy") for t in range(1, step.loop.iterations + 1)]
+        return list(step.study.policies)
     selected = step.lake.read("selected_policies", experiment=step.experiment)
     return [selected.item(0, "model")]
 
 
 def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
-    """Return what a benchmark's figures depend on besides the model."""
+    """Return the settings that a benchmark's results depend on, besides the model."""
     judged = isinstance(settings, JudgedSettings)
     return {
         **settings.dump_decisive(),
-        **({"judge": judge_settings(study.recipe.judge)} if judged else {}),
+        **({"judge": judge_settings(study.judge)} if judged else {}),
         "data": {part: origin_settings(origin) for part, origin in settings.data.items()},
         "models": list(settings.models),
         **study.model_settings,
@@ -159,11 +149,11 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
 def build_reports(
     study: Study, measured: Sequence[dg.AssetsDefinition]
 ) -> list[dg.AssetsDefinition]:
-    """Build the reports that the recipe has a benchmark for; its name in the recipe counts.
+    """Build the reports that have a column for a benchmark of the recipe, by its name there.
 
     Args:
         study: the study.
-        measured: the assets of `build`.
+        measured: the assets that `build` returned.
     """
     columns = build_benchmark_columns()
     benchmarks = {
@@ -175,7 +165,7 @@ def build_reports(
         deps = [name for name in names if name.rpartition("/")[2] in benchmarks[report]]
         if deps:
             partitioned = any(names[name].partitions_def is not None for name in deps)
-            plot = _draw if report == FIGURE else None
+            plot = _plot if report == FIGURE else None
             reports.append(
                 report_asset(
                     study,
@@ -189,5 +179,5 @@ def build_reports(
     return reports
 
 
-def _draw(_: Lake, rows: pl.DataFrame) -> bytes:
+def _plot(_: Lake, rows: pl.DataFrame) -> bytes:
     return render_png(plot_benchmarks(rows))

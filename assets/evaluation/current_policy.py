@@ -1,19 +1,17 @@
-"""The current policy of a lake: its answers and figures, computed where the lake has none.
+"""The current policy of a lake: its responses and benchmark results, to compare others with.
 
-Lives here: what a challenger is compared with. Not here: the decision
-(`assets.evaluation.promotion`). The current policy may come from an earlier run: another has
-replaced its rows since, or it was measured with other settings, prompts or rewards than the
-challenger is.
+They are computed if the lake does not have them: the current policy may come from an earlier run,
+so later rows may have replaced its own, or its rows may have other settings, prompts or rewards
+than the challenger's. Not here: the decision (`assets.evaluation.promotion`).
 """
 
 from typing import Any
 
 import polars as pl
 
-from assets.evaluation.benchmark_runs import measure
-from assets.evaluation.held_out import answer, evaluated
+from assets.evaluation.benchmark_runs import measure, open_study_benchmark
+from assets.evaluation.held_out import evaluate_policy, read_evaluation
 from assets.materialize import Step
-from assets.study import Study
 from training.models.checkpoint import require_model
 from training.settings.benchmarks import AnyBenchmark
 from transforms.benchmarks.policies import find_policy
@@ -27,11 +25,11 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.prompts import rows_by_split
 
 CURRENT = "current"
-"""Experiment of its answers, where they are made here."""
+"""Experiment of the responses that are computed here."""
 
 
-def current_policy(step: Step) -> dict[str, Any]:
-    """Return the decision that promoted it; the first decision promotes pi_0."""
+def find_current_policy(step: Step) -> dict[str, Any]:
+    """Return the decision that promoted the current policy; the first decision promotes pi_0."""
     found = promotions.find_current(step.lake)
     if found is not None:
         return found
@@ -49,16 +47,16 @@ def current_policy(step: Step) -> dict[str, Any]:
     )
 
 
-def validation_answers(
-    study: Study, step: Step, current: dict[str, Any], evaluation_id: str
+def read_validation_responses(
+    step: Step, current: dict[str, Any], evaluation_id: str
 ) -> pl.DataFrame:
-    """Read its validation responses of an evaluation; draw and measure them where there are none.
+    """Read the current policy's validation responses of an evaluation, or compute them.
 
     Raises:
-        InputError: its checkpoint is damaged, or gone.
+        InputError: its checkpoint is damaged or missing.
     """
     lake, policy_id = step.lake, current["policy_id"]
-    rows = evaluated(lake, policy_id=policy_id, evaluation_id=evaluation_id)
+    rows = read_evaluation(lake, policy_id=policy_id, evaluation_id=evaluation_id)
     if rows.height:
         # two experiments may have made the same policy
         key = ["split", "decoding", "prompt_id", "response_index"]
@@ -69,42 +67,34 @@ def validation_answers(
         lake.read("prompts"), lake.read("prompt_splits")
     )
     step.log.info(
-        f"{step.asset}: the current policy {shorten_id(policy_id)} answers the prompts of today"
+        f"{step.asset}: evaluation of the current policy {shorten_id(policy_id)} on these prompts"
     )
-    drawn = answer(study, step, policy, prompts.filter(split="validation"), "current policy")
+    validation = prompts.filter(split="validation")
+    answers = evaluate_policy(step, policy, validation, "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
-    stamped = add_keys(drawn, **keys, evaluation_id=evaluation_id, iteration=0)
-    rows = stamped.select(list(schema_of("evaluation_responses")))
+    keyed = add_keys(answers, **keys, evaluation_id=evaluation_id, iteration=0)
+    rows = keyed.select(list(schema_of("evaluation_responses")))
     lake.overwrite("evaluation_responses", rows, experiment=CURRENT)
     return rows
 
 
-def benchmark_results(
-    study: Study, step: Step, benchmarks: dict[str, AnyBenchmark], policy_id: str
+def read_benchmark_results(
+    step: Step, benchmarks: dict[str, AnyBenchmark], policy_id: str
 ) -> pl.DataFrame:
-    """Read the lake's figures over all items, with those of the current policy.
+    """Read the lake's benchmark results over all items, the current policy's among them.
 
-    It is measured here on the benchmarks that have no figure of it and are not switched off.
+    The current policy is measured here on enabled benchmarks that have no result of it.
 
     Args:
-        study: the study.
         step: the asset's step.
-        benchmarks: those that a decision reads, by name.
-        policy_id: of the current policy.
+        benchmarks: the benchmarks that a decision reads, by name.
+        policy_id: checkpoint of the current policy.
     """
     lake = step.lake
     for name, settings in benchmarks.items():
         known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
         if settings.enabled and not known:
-            from training.benchmarks.benchmark import open_benchmark
-
-            opened = open_benchmark(
-                settings,
-                step.loop.sampling,
-                study.recipe.judge,
-                seed=study.seed("evaluation"),
-                dtype=study.recipe.model.dtype,
-            )
+            opened = open_study_benchmark(step, settings)
             measure(lake, *find_policy(lake, policy_id), name, opened, step.log.info)
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))

@@ -1,6 +1,11 @@
-"""Evaluation on held-out prompts, and the choice of the best iterate (Algorithm 1, last line)."""
+"""Evaluation of policies on held-out prompts, and selection of the best iteration.
 
-from collections.abc import Sequence
+Paper: Algorithm 1, last line. Not here: generation and rewards (`training.evaluation`), statistics
+(`transforms.measures.evaluation`).
+"""
+
+from collections.abc import Mapping
+from typing import TypedDict
 
 import dagster as dg
 import polars as pl
@@ -10,7 +15,7 @@ from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from transforms.identity import digest_settings
-from transforms.lake.asset_names import BASELINES, iteration_asset
+from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
@@ -21,149 +26,53 @@ from transforms.measures import evaluation
 from transforms.prompts import rows_by_split
 from transforms.sources.sample.gold import gold_reward
 
-
-def evaluated(lake: Lake, **keys: str | int) -> pl.DataFrame:
-    """Read the rows of a model that an interrupted evaluation has finished; else none.
-
-    A model's rows are one commit: they are whole, or not there.
-    """
-    table = "evaluation_responses"
-    if not lake.exists(table):
-        return pl.DataFrame(schema=schema_of(table))
-    return lake.read(table, **keys).sort("decoding", "split", "prompt_id", "response_index")
+RESPONSES = "evaluation_responses"
+RESULTS = "evaluation_results"
 
 
-def answer(
-    study: Study, step: Step, policy: Checkpoint, prompts: pl.DataFrame, description: str
-) -> pl.DataFrame:
-    """Have a policy answer held-out prompts, and measure every answer.
+class ModelKeys(TypedDict):
+    """The columns that identify a model's rows of one evaluation."""
 
-    Args:
-        study: the study.
-        step: the asset's step.
-        policy: the policy.
-        prompts: prompt_id, prompt, split.
-        description: label of the progress bar.
-
-    Returns:
-        `evaluation_responses` without the columns that name the model.
-    """
-    from training.evaluation import evaluate
-
-    recipe = study.recipe
-    return evaluate(
-        policy.path,
-        checkpoints.find_latest(step.lake, "sft_policy", step.experiment).path,
-        checkpoints.find_latest(step.lake, "reward_model", step.experiment).path,
-        prompts,
-        recipe.loop,
-        recipe.evaluation,
-        seed=study.seed("evaluation"),
-        dtype=recipe.model.dtype,
-        gold=gold_reward if recipe.gold else None,
-        description=description,
-    )
+    experiment: str
+    iteration: int
+    model: str
+    policy_id: str
+    evaluation_id: str
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the evaluation assets."""
-    recipe = study.recipe
-    iterates = {iteration_asset(t, "policy"): t for t in study.iterations}
-
-    def settings(_: object) -> dict[str, object]:
-        return {
-            "evaluation": recipe.evaluation.model_dump(exclude={"length_control"}),
-            "max_tokens": recipe.loop.sampling.max_tokens,
-            "gold": recipe.gold,
-            **study.model_settings,
-        }
-
-    def evaluate_all(step: Step, models: Sequence[str]) -> Made:
-        """Answer, measure and summarise the models; contrast each with every baseline."""
-        prompts = rows_by_split.select_held_out_prompts(
-            step.lake.read("prompts"), step.lake.read("prompt_splits")
-        )
-        reference = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
-        reward_model = checkpoints.find_latest(step.lake, "reward_model", step.experiment)
-        evaluation_id = digest_settings(
-            {
-                "settings": step.settings,
-                "prompts": [step.inputs["prompts"], step.inputs["prompt_splits"]],
-                "models": [reference.checkpoint_id, reward_model.checkpoint_id],
-            }
-        )
-        results = []
-        for model in models:
-            policy = checkpoints.find_latest(step.lake, model, step.experiment)
-            keys = {
-                "experiment": step.experiment,
-                "iteration": iterates.get(model, 0),
-                "model": model,
-                "policy_id": policy.checkpoint_id,
-                "evaluation_id": evaluation_id,
-            }
-            rows = evaluated(step.lake, **keys)
-            if rows.is_empty():
-                step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
-                drawn = answer(study, step, policy, prompts, model)
-                rows = add_keys(drawn, **keys).select(list(schema_of("evaluation_responses")))
-                step.lake.overwrite(
-                    "evaluation_responses", rows, experiment=step.experiment, model=model
-                )
-            summary = [evaluation.summarise(rows)]
-            for other in BASELINES:
-                if other != model and (
-                    step.experiment != SHARED or other in models[: models.index(model)]
-                ):
-                    baseline = step.lake.read(
-                        "evaluation_responses", experiment=SHARED, model=other
-                    )
-                    summary.append(evaluation.contrast(rows, baseline))
-            result = add_keys(
-                pl.concat(summary), experiment=step.experiment, iteration=iterates.get(model, 0)
-            ).select(list(schema_of("evaluation_results")))
-            step.lake.overwrite(
-                "evaluation_results", result, experiment=step.experiment, model=model
-            )
-            results.append(result)
-        table = pl.concat(results)
-        version = step.lake.version("evaluation_results")
-        return Made(
-            f"evaluation_results@{version}",
-            {
-                **table_metadata(table, version),
-                "evaluation": table_preview(table.filter(split="evaluation"), 40),
-            },
-        )
+    """Build the evaluation of baselines and of policies, and the selection of a policy."""
 
     @declare(
         study,
         "baseline_evaluation",
         group="baselines",
-        table=TABLES["evaluation_results"],
+        table=TABLES[RESULTS],
         deps=("prompts", "prompt_splits", "reward_model", *BASELINES),
-        settings=settings,
+        settings=lambda _: evaluation_settings(study),
         accelerator=True,
         kinds=("deltalake", "vllm"),
     )
     def baseline_evaluation(step: Step) -> Made:
         """The models are the baselines: pi_0, offline DPO and one-shot DPO."""
-        return evaluate_all(step, list(BASELINES))
+        return evaluate_models(step, dict.fromkeys(BASELINES, 0))
 
     @declare(
         study,
         "evaluation",
         group="evaluation",
-        table=TABLES["evaluation_results"],
-        deps=("prompts", "prompt_splits", "reward_model", "baseline_evaluation", *iterates),
-        settings=settings,
+        table=TABLES[RESULTS],
+        deps=("prompts", "prompt_splits", "reward_model", "baseline_evaluation", *study.policies),
+        settings=lambda _: evaluation_settings(study),
         partitioned=True,
         accelerator=True,
         kinds=("deltalake", "vllm"),
     )
     def evaluation_(step: Step) -> Made:
-        """The models are the experiment's iterates; standard errors are clustered by prompt."""
-        return evaluate_all(step, list(iterates))
+        """The models are the policies of all iterations; errors are clustered by prompt."""
+        return evaluate_models(step, study.policies)
+
+    metric = study.recipe.evaluation.selection_metric
 
     @declare(
         study,
@@ -171,15 +80,124 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="evaluation",
         table=TABLES["selected_policies"],
         deps=("evaluation",),
-        settings=lambda _: {"metric": recipe.evaluation.selection_metric},
+        settings=lambda _: {"metric": metric},
         partitioned=True,
         kinds=("deltalake", "polars"),
     )
     def selected_policy(step: Step) -> Made:
         """The metric is measured on sampled responses."""
-        results = step.lake.read("evaluation_results", experiment=step.experiment)
-        row = evaluation.select_policies(results, recipe.evaluation.selection_metric)
+        results = step.lake.read(RESULTS, experiment=step.experiment)
+        row = evaluation.select_policies(results, metric)
         version = step.lake.overwrite("selected_policies", row, experiment=step.experiment)
         return Made(f"selected_policies@{version}", table_metadata(row, version))
 
     return [baseline_evaluation, evaluation_, selected_policy]
+
+
+def evaluation_settings(study: Study) -> dict[str, object]:
+    """Return the settings that an evaluation depends on, besides its models and prompts."""
+    recipe = study.recipe
+    return {
+        "evaluation": recipe.evaluation.model_dump(exclude={"length_control"}),
+        "max_tokens": recipe.loop.sampling.max_tokens,
+        "gold": recipe.gold,
+        **study.model_settings,
+    }
+
+
+def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
+    """Evaluate models on the held-out prompts, and contrast each with the baselines.
+
+    Args:
+        step: the asset's step.
+        models: iteration of each policy, by its asset.
+    """
+    prompts = rows_by_split.select_held_out_prompts(
+        step.lake.read("prompts"), step.lake.read("prompt_splits")
+    )
+    evaluation_id = _identify_evaluation(step)
+    results = []
+    for number, (model, iteration) in enumerate(models.items()):
+        policy = checkpoints.find_latest(step.lake, model, step.experiment)
+        keys = ModelKeys(
+            experiment=step.experiment,
+            iteration=iteration,
+            model=model,
+            policy_id=policy.checkpoint_id,
+            evaluation_id=evaluation_id,
+        )
+        rows = read_evaluation(step.lake, **keys)
+        if rows.is_empty():
+            step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
+            answers = evaluate_policy(step, policy, prompts, model)
+            rows = add_keys(answers, **keys).select(list(schema_of(RESPONSES)))
+            step.lake.overwrite(RESPONSES, rows, experiment=step.experiment, model=model)
+        # a baseline is contrasted with the baselines before it
+        baselines = list(models)[:number] if step.experiment == SHARED else BASELINES
+        summary = [evaluation.summarise(rows)] + [
+            evaluation.contrast(rows, step.lake.read(RESPONSES, experiment=SHARED, model=baseline))
+            for baseline in baselines
+        ]
+        keyed = add_keys(pl.concat(summary), experiment=step.experiment, iteration=iteration)
+        result = keyed.select(list(schema_of(RESULTS)))
+        step.lake.overwrite(RESULTS, result, experiment=step.experiment, model=model)
+        results.append(result)
+    table = pl.concat(results)
+    version = step.lake.version(RESULTS)
+    shown = table_preview(table.filter(split="evaluation"), 40)
+    return Made(f"{RESULTS}@{version}", {**table_metadata(table, version), "evaluation": shown})
+
+
+def read_evaluation(lake: Lake, **keys: str | int) -> pl.DataFrame:
+    """Read the finished responses of a model, for example of an interrupted evaluation.
+
+    A model's rows are one commit, so either all of them exist or none.
+    """
+    if not lake.exists(RESPONSES):
+        return pl.DataFrame(schema=schema_of(RESPONSES))
+    rows = lake.read(RESPONSES, None, **keys)
+    return rows.sort("decoding", "split", "prompt_id", "response_index")
+
+
+def evaluate_policy(
+    step: Step, policy: Checkpoint, prompts: pl.DataFrame, description: str
+) -> pl.DataFrame:
+    """Sample a policy's responses to held-out prompts, and measure every response.
+
+    Args:
+        step: the asset's step.
+        policy: the policy.
+        prompts: prompt_id, prompt, split.
+        description: label of the progress bar.
+
+    Returns:
+        `evaluation_responses` without the columns that identify the model.
+    """
+    from training.evaluation import evaluate
+
+    recipe = step.study.recipe
+    return evaluate(
+        policy.path,
+        checkpoints.find_latest(step.lake, "sft_policy", step.experiment).path,
+        checkpoints.find_latest(step.lake, "reward_model", step.experiment).path,
+        prompts,
+        recipe.loop,
+        recipe.evaluation,
+        seed=step.study.seed("evaluation"),
+        dtype=step.dtype,
+        gold=gold_reward if recipe.gold else None,
+        description=description,
+    )
+
+
+def _identify_evaluation(step: Step) -> str:
+    """Return the id of an evaluation: a hash of its settings, prompts, reference, reward model."""
+    reference = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
+    reward_model = checkpoints.find_latest(step.lake, "reward_model", step.experiment)
+    return digest_settings(
+        {
+            "settings": step.settings,
+            "prompts": [step.inputs["prompts"], step.inputs["prompt_splits"]],
+            "models": [reference.checkpoint_id, reward_model.checkpoint_id],
+        }
+    )

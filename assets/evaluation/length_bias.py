@@ -1,8 +1,8 @@
-"""The length study: whether the reward of pi_0's responses follows their length.
+"""The length study: the correlation between length and reward of pi_0's responses.
 
-Lives here: its sampled and scored responses, and the table made of them. It is drawn where the
-recipe holds prompts out for it (`splits.length_study_fraction`). Not here: length bias along the
-loop (`sql/reports/length_bias.sql` has every slice). Paper: section 2.3 and Figure 5.
+Its assets are sampled responses, their scores, and the table of correlations. They exist if the
+recipe keeps prompts for it (`splits.length_study_fraction`). Not here: length bias along the loop
+(`sql/reports/length_bias.sql` has every slice). Paper: section 2.3 and Figure 5.
 """
 
 import dagster as dg
@@ -19,13 +19,13 @@ from transforms.measures.length_bias import correlate
 from transforms.views.plots.length_bias import render_length_bias
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
-"""Its slice of `generations` and `scores` is experiment `length_study`, iteration 0."""
+"""Its rows in `generations` and `scores` have experiment `length_study` and iteration 0."""
 
 TITLE = "Reward and length of n responses of pi_0 to the prompts of the length study"
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the assets of the length study; none where the recipe has no prompts for it."""
+    """Build the assets of the length study; none if the recipe has no prompts for it."""
     if not study.recipe.splits.length_study_fraction:
         return []
 
@@ -38,7 +38,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "polars"),
     )
     def reward_length_correlation(step: Step) -> Made:
-        """The responses and rewards are those of the length study."""
+        """The rows are responses of the length study."""
         lake, slice_ = step.lake, STUDY.slice(step)
         tables = {
             "generations": lake.read("generations", **slice_),

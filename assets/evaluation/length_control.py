@@ -1,4 +1,4 @@
-"""Length-controlled win rates of the iterates, where the recipe asks for them.
+"""Length-controlled win rates of the policies, if the recipe enables them.
 
 Not here: the regression and its pairs (`transforms.measures`).
 """
@@ -7,10 +7,11 @@ import dagster as dg
 import polars as pl
 
 from assets.declare import declare
+from assets.loop.chain import SliceKeys
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
-from transforms.lake.asset_names import BASELINES, iteration_asset
+from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.columns import SHARED
@@ -24,7 +25,6 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the asset, unless `evaluation.length_control` is false."""
     if not study.recipe.evaluation.length_control:
         return []
-    iterates = {iteration_asset(t, "policy"): t for t in study.iterations}
 
     @declare(
         study,
@@ -36,18 +36,18 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "sklearn"),
     )
     def rates(step: Step) -> Made:
-        """The models are iterates.
+        """The models are the policies of all iterations.
 
         The judges are the reward, the gold reward, and every judge that compared their responses.
         """
         verdicts = judgments.read_verdicts(step.lake)
         frames = []
-        for model, iteration in iterates.items():
+        for model, iteration in study.policies.items():
             mine = step.lake.read("evaluation_responses", experiment=step.experiment, model=model)
             for baseline in BASELINES:
                 other = step.lake.read("evaluation_responses", experiment=SHARED, model=baseline)
                 rows = judged_responses.compute_length_controlled_win_rates(mine, other, verdicts)
-                slice_ = {"experiment": step.experiment, "iteration": iteration}
+                slice_ = SliceKeys(experiment=step.experiment, iteration=iteration)
                 frames.append(add_keys(rows, **slice_).select(list(schema_of(TABLE))))
         table = pl.concat(frames)
         version = step.lake.overwrite(TABLE, table, experiment=step.experiment)

@@ -1,8 +1,8 @@
 """Promotion: whether an experiment's selected policy becomes the current one, and why.
 
-Lives here: the asset that decides. Not here: the rule (`transforms.measures.promotion`), what the
-challenger is compared with (`assets.evaluation.current_policy`). There is one current policy in a
-lake, whatever experiment made it; pi_0 is the first. Drawn where the recipe has `promotion`.
+A lake has one current policy, whose experiment does not matter; pi_0 is the first. The asset exists
+if the recipe has `promotion`. Not here: the rule (`transforms.measures.promotion`), rows of the
+current policy (`assets.evaluation.current_policy`).
 """
 
 from typing import Any
@@ -11,13 +11,13 @@ import dagster as dg
 import polars as pl
 
 from assets.declare import declare
-from assets.evaluation.benchmarks import asset_names
+from assets.evaluation.benchmarks import list_asset_names
 from assets.evaluation.current_policy import (
-    benchmark_results,
-    current_policy,
-    validation_answers,
+    find_current_policy,
+    read_benchmark_results,
+    read_validation_responses,
 )
-from assets.evaluation.held_out import evaluated
+from assets.evaluation.held_out import read_evaluation
 from assets.loop.judges import judge_id, judge_pairs, judge_settings
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata
@@ -38,10 +38,11 @@ from transforms.measures.promotion import (
 from transforms.public_sets.registry import METRICS
 
 BY_JUDGE = "win_rate_judge"
+"""The metric for which the recipe's judge compares responses."""
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the asset that decides; none where the recipe promotes nothing."""
+    """Build the asset of the decision; none if the recipe has no `promotion`."""
     settings = study.recipe.promotion
     if settings is None:
         return []
@@ -56,17 +57,18 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             "evaluation",
             "baseline_evaluation",
             "selected_policy",
-            *(asset for name, one in bounded.items() for asset in asset_names(name, one)),
+            *(asset for name, one in bounded.items() for asset in list_asset_names(name, one)),
         ),
-        settings=lambda _: _recorded(study, settings),
+        settings=lambda _: decision_settings(study, settings),
         partitioned=True,
         accelerator=True,
         kinds=("deltalake", "polars"),
     )
     def promotion(step: Step) -> Made:
-        """The experiment's selected policy challenges the current one."""
+        """The challenger is the experiment's selected policy."""
         with lock_slice(step.lake, promotions.TABLE, SHARED, wait=step.log.warning):
-            row = _decided(study, step, settings)
+            row = decide_on_selected(step, settings)
+            current = find_current_policy(step)
         step.log.info(
             f"{step.asset}: {row['model']} [{row['experiment']}] is "
             f"{'the current policy' if row['promoted'] else 'not promoted'}: {row['reason']}"
@@ -78,37 +80,39 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
                 **table_metadata(promotions.read_decisions(step.lake), version),
                 "promoted": row["promoted"],
                 "reason": row["reason"],
-                "current_policy": promotions.find_current(step.lake)["policy_id"],
+                "current_policy": current["policy_id"],
             },
         )
 
     return [promotion]
 
 
-def _recorded(study: Study, settings: PromotionSettings) -> dict[str, Any]:
-    """Return what a decision depends on besides the policies and their figures."""
-    by_judge = settings.metric == BY_JUDGE
-    judge = {"judge": judge_settings(study.recipe.judge)} if by_judge else {}
+def decision_settings(study: Study, settings: PromotionSettings) -> dict[str, Any]:
+    """Return the settings that a decision depends on, besides the policies and their results."""
+    judge = {"judge": judge_settings(study.judge)} if settings.metric == BY_JUDGE else {}
     return settings.model_dump() | judge
 
 
-def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str, Any]:
-    """Decide on the experiment's selected policy, or return the decision on record."""
-    lake, benchmarks = step.lake, study.recipe.benchmarks
-    current = current_policy(step)
+def decide_on_selected(step: Step, settings: PromotionSettings) -> dict[str, Any]:
+    """Decide whether the experiment's selected policy is promoted; return the decision's row.
+
+    If the same decision is already recorded, its row is returned. If the selected policy is the
+    current one, the row is that of its promotion.
+    """
+    lake = step.lake
+    current = find_current_policy(step)
     [selected] = lake.read("selected_policies", experiment=step.experiment).to_dicts()
     policies = [selected["policy_id"], current["policy_id"]]
     if policies[0] == policies[1]:
         return current
     keys = {name: selected[name] for name in ("experiment", "iteration", "model", "policy_id")}
-    challenger = evaluated(lake, **keys)
-    evaluation_id = challenger["evaluation_id"].first()
+    challenger = read_evaluation(lake, **keys)
+    evaluation_id = str(challenger.item(0, "evaluation_id"))
+    benchmarks = {name: step.study.recipe.benchmarks[name] for name in settings.max_fall}
     fallen = measure_falls(
-        benchmark_results(
-            study, step, {name: benchmarks[name] for name in settings.max_fall}, policies[1]
-        ),
+        read_benchmark_results(step, benchmarks, policies[1]),
         settings.max_fall,
-        {name: METRICS[benchmarks[name].benchmark] for name in settings.max_fall},
+        {name: METRICS[one.benchmark] for name, one in benchmarks.items()},
         *policies,
     )
     decided_by = {
@@ -120,12 +124,17 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
     decision_id = digest_settings(decided_by)
     if found := promotions.find_decision(lake, decision_id):
         return found
-    answers = validation_answers(study, step, current, evaluation_id)
-    compared = {"split": "validation", "decoding": settings.decoding}
-    sides = [rows.filter(**compared) for rows in (challenger, answers)]
+    answers = read_validation_responses(step, current, evaluation_id)
+    ours, theirs = (
+        rows.filter(split="validation", decoding=settings.decoding)
+        for rows in (challenger, answers)
+    )
     by_judge = settings.metric == BY_JUDGE
-    rows = _judged(step, *sides) if by_judge else compute_advantages(*sides, settings.metric)
-    how = bootstrap.Resampling(settings.level, seed=study.seed(step.asset))
+    if by_judge:
+        rows = _judge_advantages(step, ours, theirs)
+    else:
+        rows = compute_advantages(ours, theirs, settings.metric)
+    how = bootstrap.Resampling(settings.level, seed=step.seed)
     advantage = bootstrap.estimate_mean(rows, how=how)
     return promotions.record(
         lake,
@@ -142,13 +151,17 @@ def _decided(study: Study, step: Step, settings: PromotionSettings) -> dict[str,
         high=advantage.high,
         prompts=advantage.prompts,
         evaluation_id=evaluation_id,
-        judge_id=judge_id(study) if by_judge else None,
+        judge_id=judge_id(step.study) if by_judge else None,
         falls=fallen.to_dicts(),
     )
 
 
-def _judged(step: Step, challenger: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """Have the recipe's judge compare one response of each; its undecided prompts do not count."""
+def _judge_advantages(step: Step, challenger: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Compare one response of each policy per prompt by the judge; undecided prompts are left out.
+
+    Returns:
+        prompt_id, value: above zero if the challenger's response is better.
+    """
     pairs = pair_first_responses(challenger, current, step.lake.read("prompts"))
     shares, undecided = judge_pairs(step, pairs)
     step.log.info(f"{step.asset}: {undecided.height} of {pairs.height} prompts have no verdict")

@@ -1,6 +1,6 @@
-"""RewardBench and its relatives: rankers measured on labelled pairs of other people (Table 2).
+"""RewardBench and similar sets: accuracy of rankers on public labelled pairs (Table 2).
 
-One asset per ranker of the recipe has its results, and a report compares them. Not here: the
+One asset per ranker of the recipe contains its results, and a report compares them. Not here: the
 statistics (`transforms.benchmarks.reward_bench.results`), the sets
 (`transforms.public_sets`).
 """
@@ -29,7 +29,7 @@ REPORT = "reward_bench"
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the results of each ranker and Table 2; none where the recipe names no bench set."""
+    """Build the results of each ranker and Table 2; none if the recipe has no `reward_bench`."""
     if not study.recipe.reward_bench:
         return []
     rankers = [
@@ -57,7 +57,7 @@ def _build_results(study: Study, ranker: Ranker) -> dg.AssetsDefinition:
         accelerator=True,
         kinds=("deltalake", ranker.engine),
         description=f"Accuracy of {ranker.name}, and of length alone on the same pairs. "
-        f"{ranker.unranked_pairs} are in no figure: they are counted, and listed in "
+        f"{ranker.unranked_pairs} are left out of the accuracy, counted, and listed in "
         "`dropped_rows`.",
     )
     def results(step: Step) -> Made:
@@ -72,7 +72,7 @@ def _sets(study: Study) -> dict[str, Any]:
 
 
 def _measure(step: Step, ranker: Ranker) -> Made:
-    """Measure a ranker on every bench set of the recipe."""
+    """Measure a ranker on every set of the recipe's `reward_bench`."""
     model = {
         "model": ranker.name,
         "model_id": ranker.ranker_id(step),

@@ -1,8 +1,8 @@
-"""Whether refreshed reward models still order the policies' responses as the gold reward does.
+"""Accuracy of refreshed reward models: how often they order responses as the gold reward does.
 
-Lives here: every reward model of an experiment on the held-out responses of every iterate. It is
-drawn where an experiment has feedback and there is a gold reward. Not here: the refresh
-(`assets.loop.feedback`). A model is measured on prompts that no label is about.
+Every reward model of an experiment is measured on held-out responses of all its policies. No label
+is about these prompts. The asset exists if an experiment has feedback and the recipe has a gold
+reward. Not here: the refresh (`assets.loop.feedback`).
 """
 
 import dagster as dg
@@ -22,7 +22,7 @@ from transforms.measures.reward_accuracy import measure_refreshed_accuracy
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the asset; none without feedback, or without a gold reward."""
+    """Build the asset; none without feedback or without a gold reward."""
     loops = [study.loop(experiment) for experiment in study.recipe.experiments]
     rankers = sorted({loop.ranker for loop in loops if loop.feedback})
     if not rankers or not study.recipe.gold:
@@ -30,7 +30,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     refreshed = [iteration_asset(t, "reward_model") for t in study.iterations]
 
     def models(loop: LoopSettings) -> list[str]:
-        """Name the reward models of an experiment, the first one first."""
+        """Return the reward models of an experiment in their order."""
         return [loop.ranker, *refreshed]
 
     evaluations = ("baseline_evaluation", "evaluation", "prompts")
@@ -49,16 +49,14 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "pytorch"),
     )
     def reward_refresh(step: Step) -> Made:
-        """A pair counts where the gold rewards of two responses to a held-out prompt differ."""
+        """The pairs are responses to one held-out prompt with different gold rewards."""
         from training.evaluation import score_rows
 
-        rows = _sampled_responses(study, step)
+        rows = _read_sampled_responses(step)
         measured = []
         for refreshes, name in enumerate(models(step.loop)):
             model = checkpoints.find_latest(step.lake, name, step.experiment)
-            rewards = score_rows(
-                rows, model.path, step.loop.scoring, dtype=study.recipe.model.dtype
-            )
+            rewards = score_rows(rows, model.path, step.loop.scoring, dtype=step.dtype)
             measured.append(
                 measure_refreshed_accuracy(
                     rows.with_columns(reward=rewards),
@@ -80,11 +78,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     return [reward_refresh]
 
 
-def _sampled_responses(study: Study, step: Step) -> pl.DataFrame:
-    """Read the sampled held-out responses of pi_0 and of every iterate, with their prompts."""
-    policies = {"sft_policy": SHARED} | {
-        iteration_asset(t, "policy"): step.experiment for t in study.iterations
-    }
+def _read_sampled_responses(step: Step) -> pl.DataFrame:
+    """Read the sampled held-out responses of pi_0 and of all policies, with their prompts."""
+    policies = {"sft_policy": SHARED, **dict.fromkeys(step.study.policies, step.experiment)}
     rows = pl.concat(
         step.lake.read("evaluation_responses", experiment=experiment, model=policy)
         for policy, experiment in policies.items()

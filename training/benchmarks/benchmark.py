@@ -7,7 +7,7 @@ their tables (`transforms.benchmarks`).
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import polars as pl
 
@@ -70,6 +70,7 @@ class Benchmark(Protocol):
         """
 
 
+@runtime_checkable
 class Judged(Benchmark, Protocol):
     """A benchmark whose answers a judge scores."""
 

@@ -87,7 +87,7 @@ def decide(recipe: Recipe, lake: Lake, experiment: str = "iterative") -> dict:
     return promotions.read_decisions(lake).row(-1, named=True)
 
 
-def test_nothing_is_drawn_without_the_key(make_tiny) -> None:
+def test_there_is_no_asset_without_the_key(make_tiny) -> None:
     assert promotion.build(Study(make_tiny())) == []
 
 
@@ -171,19 +171,19 @@ def test_a_judge_decides(make_tiny, lake: Lake, serve_judge) -> None:
 def test_a_current_policy_without_answers_gives_them(
     make_tiny, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was promoted by an earlier run, and another policy's rows stand in its place."""
+    """It was promoted by an earlier run, and another policy's rows have replaced its own."""
     decide(make_tiny(GOLD), lake)
     old = promotions.find_current(lake)
     answers = lake.read("evaluation_responses", policy_id=old["policy_id"])
     add_policy(lake, "iterative", 0.9)
     asked = []
 
-    def answer(study, step, policy, prompts, description):
+    def answer(step, policy, prompts, description):
         asked.append((policy.checkpoint_id, prompts.height))
         keys = ("experiment", "iteration", "model", "policy_id", "evaluation_id")
         return answers.filter(split="validation").drop(keys)
 
-    monkeypatch.setattr(current_policy, "answer", answer)
+    monkeypatch.setattr(current_policy, "evaluate_policy", answer)
     monkeypatch.setattr(current_policy, "require_model", lambda path: None)
     made = decide(make_tiny(GOLD), lake)
     assert asked == [(old["policy_id"], PROMPTS)]
