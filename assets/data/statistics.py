@@ -40,12 +40,12 @@ def _preference_tokens(study: Study) -> dg.AssetsDefinition:
         lake, table = step.lake, step.asset
         model = checkpoints.find_latest(lake, "initial_model", step.experiment)
         counts = count_tokens(
-            lake.batches("preference_pairs"),
+            lake.read_frames("preference_pairs"),
             model.path,
             tokenizer_id=model.checkpoint_id,
             total=lake.height("preference_pairs"),
         )
-        with lake.overwriting(table, pl.Schema(schema_of(table))) as write:
+        with lake.overwrite_frames(table, pl.Schema(schema_of(table))) as write:
             for rows in counts:
                 write(rows)
         return Made(f"{table}@{lake.version(table)}", lake_metadata(lake, table))

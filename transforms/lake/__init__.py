@@ -1,4 +1,1 @@
-"""Delta tables: schemas, reading and committing, queries, the records that stages keep.
-
-Not here: what a row means to the method (the other packages of `transforms`).
-"""
+"""Delta tables: their schemas, reading, writing, SQL, upkeep, and the records of runs."""

@@ -1,7 +1,4 @@
-"""Names of assets as tables record them: an iteration's, and the baselines of every experiment.
-
-Not here: which assets there are (`assets`), an asset's rows (`transforms.lake.slices`).
-"""
+"""Names of assets in tables: those of an iteration, and the baselines of every experiment."""
 
 import re
 from collections.abc import Mapping
@@ -17,28 +14,28 @@ BASELINES: Mapping[str, str] = MappingProxyType(
 
 
 def iteration_name(iteration: int) -> str:
-    """Return an iteration's name: the group of its assets, and the split of its prompts."""
+    """Return the name of an iteration, which its group of assets and its prompt split share."""
     return f"{ITERATION}{iteration}"
 
 
 def iteration_asset(iteration: int, noun: str) -> str:
-    """Return the name of one of an iteration's assets, such as `iteration_2/policy`."""
+    """Return the name of an asset of an iteration, such as `iteration_2/policy`."""
     return f"{iteration_name(iteration)}/{noun}"
 
 
 def iteration_number(name: str) -> int | None:
-    """Return the number in an iteration's name or an asset's; None where there is none."""
+    """Return the iteration in the name of an iteration or an asset; None if there is none."""
     found = re.match(rf"{ITERATION}(\d+)(/|$)", name)
     return int(found[1]) if found else None
 
 
 def shared_noun(asset: str) -> str:
-    """Return what all iterations call an asset: its name without its iteration."""
+    """Return an asset's name without its iteration, such as `policy`."""
     return asset if iteration_number(asset) is None else asset.partition("/")[2]
 
 
 def reported_name(policy: str) -> str:
-    """Return a policy's name in reports, which leave `/policy` out."""
+    """Return the name of a policy in reports: without `/policy`."""
     return policy.removesuffix("/policy")
 
 

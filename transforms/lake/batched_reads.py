@@ -1,7 +1,7 @@
-"""A table in frames of some megabytes: none is read into memory whole.
+"""Reading a table in frames of a few megabytes, so that no table is in memory as a whole.
 
-Lives here: how much a frame holds, groups that must stay together, the check that all was read.
-Not here: which table and which slice of it (`transforms.lake.lake`).
+It sets the size of a frame, keeps the rows of a group in one frame, and checks that all rows were
+read.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ import polars as pl
 from deltalake import DeltaTable
 
 BATCH_BYTES = 4 << 20
-"""Bytes of a table's files behind a frame; text unpacks to two to four times as much."""
+"""Bytes of a table's files per frame; text takes two to four times as much in memory."""
 GROUPED_BATCH_BYTES = 32 << 20
-"""The same where rows of a group must be in one frame: less, and there are many more files."""
+"""The same, if the rows of a group must be in one frame; a smaller value makes many more files."""
 MIN_BATCH_ROWS = 64
 
 
-def read_frames(
+def read_in_frames(
     delta: DeltaTable, scan: pl.LazyFrame, group_by: str | None, folder: Path
 ) -> Iterator[pl.DataFrame]:
     """Read a scan of a table frame by frame.
@@ -26,38 +26,39 @@ def read_frames(
     Args:
         delta: the table.
         scan: all or some rows of it.
-        group_by: column whose equal values come in one frame; the rest of the order is lost.
-        folder: where a large table lies grouped while it is read.
+        group_by: rows with equal values of this column are in one frame; the order of rows is lost.
+        folder: for the temporary files of a large table that is grouped.
 
     Raises:
         InterruptedError: polars stopped before the end.
     """
     files = pl.DataFrame(delta.get_add_actions(flatten=True))
-    size, rows = (max(1, files[name].sum()) for name in ("size_bytes", "num_records"))
+    size, rows = (max(1, int(files[name].sum())) for name in ("size_bytes", "num_records"))
+    frames: Iterator[pl.DataFrame]
     if group_by is None:
         height = max(MIN_BATCH_ROWS, BATCH_BYTES * rows // size)
         frames = scan.collect_batches(chunk_size=height, maintain_order=True)
     elif size <= GROUPED_BATCH_BYTES:
         frames = iter([scan.collect()])
     else:
-        frames = _grouped(scan, group_by, -(-size // GROUPED_BATCH_BYTES), folder)
+        frames = _read_groups(scan, group_by, -(-size // GROUPED_BATCH_BYTES), folder)
     read = 0
     for frame in frames:
         yield frame
         read += frame.height
     if (total := scan.select(pl.len()).collect().item()) != read:
         # polars 2.1 ends its stream without an error when the program is interrupted
-        raise InterruptedError(f"{read} of {total} rows of {delta.table_uri} were read")
+        raise InterruptedError(f"only {read} of {total} rows of {delta.table_uri} were read")
 
 
-def _grouped(
+def _read_groups(
     scan: pl.LazyFrame, group_by: str, buckets: int, folder: Path
 ) -> Iterator[pl.DataFrame]:
-    """Copy a scan into buckets of groups, then read them: two passes, however many they are."""
+    """Copy a scan into buckets of groups, then read the buckets: two passes for any number."""
     with TemporaryDirectory(dir=folder, prefix="grouped-") as copy:
-        # without a seed the hash is fixed for a version of polars, which is all that it takes
+        # without a seed the hash is fixed for a version of polars, and that is enough here
         bucket = pl.col(group_by).hash() % buckets
-        key = {f"bucket of {group_by}": bucket}  # named as no native column is
+        key = {f"bucket of {group_by}": bucket}  # no column of a source has this name
         scan.sink_parquet(pl.PartitionBy(copy, key=key, include_key=False), mkdir=True)
         for part in sorted(Path(copy).iterdir()):
             yield pl.read_parquet(part / "*.parquet", hive_partitioning=False)

@@ -1,6 +1,6 @@
-"""One Delta commit: the writer's options, other writers' commits in between, a full disk.
+"""Delta commits: options of the writer, retries after other writers' commits, a full disk.
 
-Not here: which rows are written, and whether they fit the table (`transforms.lake.lake`).
+Not here: the check of the rows (`transforms.lake.enforcement`).
 Source: https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
@@ -8,10 +8,12 @@ import errno
 import random
 import shutil
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import polars as pl
+import pyarrow as pa
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -26,24 +28,26 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import Slice
 from transforms.lake.schemas import TABLES
 
+Mode = Literal["append", "overwrite"]
+
 FILE_BYTES = 32 << 20
-"""Size of a table's files. The writer has one of them in memory."""
+"""Size of a table's files. The writer keeps one file in memory."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16_384)
-"""Level 1 takes as long as the default, Snappy, and leaves two thirds of the bytes."""
+"""Level 1 takes as long as the default, Snappy, and needs two thirds of the bytes."""
 
 KEEP_LOG = PostCommitHookProperties(cleanup_expired_logs=False)
-"""A version can only be read while its commits are in the log, which Delta would cut off after a
-month: no commit here does."""
+"""Keeps the log complete. Delta would remove commits after a month, and their versions could no
+longer be read."""
 
 ATTEMPTS = 20
-"""Times that a commit is tried when other writers' commits keep coming first."""
+"""Attempts at a commit, if other writers commit first each time."""
 
 NO_SPACE = f"os error {errno.ENOSPC}"
-"""What Delta's errors say of a full disk; they have no code of their own."""
+"""Part of the text of Delta's errors about a full disk; these errors have no type of their own."""
 
 
 def slice_predicate(rows: Slice) -> str:
-    """Write a slice as a Delta predicate; text values are quoted and escaped."""
+    """Return a slice as a Delta predicate; text values are quoted and escaped."""
     return " and ".join(
         f"{column} = '{value.replace(chr(39), 2 * chr(39))}'"
         if isinstance(value, str)
@@ -55,11 +59,11 @@ def slice_predicate(rows: Slice) -> str:
 def commit_frame(
     folder: Path,
     frame: pl.DataFrame,
-    mode: str,
+    mode: Mode,
     rows: Slice,
     transaction: Transaction | None = None,
 ) -> int:
-    """Commit a frame as `commit` does, again where another writer's commit came first."""
+    """Commit a frame (`commit`); try again if another writer committed first."""
     for attempt in range(1, ATTEMPTS):
         try:
             return commit(folder, frame, mode, rows, transaction)
@@ -69,37 +73,40 @@ def commit_frame(
 
 
 def commit(
-    folder: Path, data: Any, mode: str, rows: Slice, transaction: Transaction | None = None
+    folder: Path,
+    data: pl.DataFrame | pa.RecordBatchReader,
+    mode: Mode,
+    rows: Slice,
+    transaction: Transaction | None = None,
 ) -> int:
     """Write rows to a table in one commit; return its version.
 
     Args:
-        folder: of the table, named as the table is.
+        folder: of the table; has the name of the table.
         data: a frame, or a reader of record batches, which is read once.
-        mode: append | overwrite.
+        mode: `append`, or `overwrite` a slice.
         rows: the slice that is overwritten; empty for the whole table.
-        transaction: names the commit; one that the table holds already is not written again.
+        transaction: identifies the commit; if the table already has it, nothing is written.
 
     Raises:
         InputError: the disk is full.
-        CommitFailedError: another writer changed what is overwritten.
+        CommitFailedError: another writer changed the rows that are overwritten.
     """
     table = folder.name
     partitions = list(TABLES[table].partitions) if table in TABLES else []
-    # a table that is open already is not read again to learn its last version
+    # given the open table, the writer need not read the log again
     delta = DeltaTable(folder) if DeltaTable.is_deltatable(str(folder)) else None
     if delta and transaction:
         committed = delta.transaction_version(transaction.app_id)
         if committed is not None and committed >= transaction.version:
             return delta.version()
     try:
-        write_deltalake(
+        write = partial(
+            write_deltalake,
             delta or folder,
             data,
-            mode=mode,
             partition_by=partitions or None,
-            predicate=slice_predicate(rows) if rows and delta else None,
-            # a raw table follows its source's columns; all others are declared
+            # a raw table has the columns of its source; all others are declared
             schema_mode="overwrite" if table not in TABLES and mode == "overwrite" else None,
             target_file_size=FILE_BYTES,
             writer_properties=WRITER,
@@ -109,6 +116,10 @@ def commit(
             ),
             post_commithook_properties=KEEP_LOG,
         )
+        if mode == "append":
+            write(mode=mode)
+        else:
+            write(mode=mode, predicate=slice_predicate(rows) if rows and delta else None)
     except DeltaError as error:
         if NO_SPACE not in str(error):
             raise
@@ -116,6 +127,6 @@ def commit(
             f"the disk is full; nothing was added to table {table}",
             expected=f"room for the rows in {folder}",
             found=f"{shutil.disk_usage(folder).free} bytes free",
-            remedy="free some space, then run the same command again: it goes on from here",
+            remedy="free some space, then run the same command again: it continues from here",
         ) from error
     return (delta or DeltaTable(folder)).version()

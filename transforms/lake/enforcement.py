@@ -1,6 +1,6 @@
-"""What is checked before rows are written: the declared columns of the table, and the slice.
+"""Slices of tables: their key columns, and the checks of rows before they are written.
 
-Not here: the declarations (`transforms.lake.schemas`).
+Not here: the declarations of columns (`transforms.lake.schemas`).
 """
 
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from transforms.errors import InputError
 from transforms.lake.schemas import TABLES, schema_of
 
 Slice = Mapping[str, str | int]
-"""Column values that all rows of a slice have in common; empty for the whole table."""
+"""Column values that all rows of a slice share; empty for the whole table."""
 
 
 def add_keys(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
-    """Add constant key columns; `iteration` is Int32 everywhere."""
+    """Add the key columns of a slice; integers become Int32, as `iteration` is in every table."""
     return rows.with_columns(
         **{
             name: pl.lit(value, dtype=pl.Int32 if isinstance(value, int) else pl.String)
@@ -25,10 +25,10 @@ def add_keys(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
 
 
 def enforce_slice(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
-    """Return the rows of a slice with the table's columns in order, or refuse them.
+    """Return the rows of a slice with the table's columns in order.
 
     Args:
-        table: a name of `transforms.lake.schemas.TABLES`; any other has no declared columns.
+        table: its name; a table outside `transforms.lake.schemas.TABLES` has no declared columns.
         frame: the rows.
         rows: the slice.
 
@@ -50,7 +50,7 @@ def enforce_slice(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:
 
 
 def enforce_schema(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Return the frame with the table's columns in order, or refuse it.
+    """Return the frame with the table's columns in order.
 
     Raises:
         InputError: a column is missing, unknown, or of another type. All differences are listed.
@@ -68,6 +68,6 @@ def enforce_schema(table: str, frame: pl.DataFrame) -> pl.DataFrame:
             f"rows do not fit table {table}",
             expected=", ".join(f"{name}: {dtype}" for name, dtype in schema.items()),
             found="; ".join(differences),
-            remedy="cast or rename in the function that makes the rows",
+            remedy="cast or rename the columns in the function that makes the rows",
         )
     return frame.select(list(schema))

@@ -1,7 +1,7 @@
-"""Damage to a table that Delta itself does not notice: files that are gone or cut short.
+"""Damaged files of a table: files that are missing or truncated, which Delta does not notice.
 
-Lives here: finding it, before a reader trips over it (polars aborts a thread on a cut file). Not
-here: repairing (`transforms.lake.maintenance`). A file's size is in the log since it was written.
+They are found before a reader fails on them (polars aborts a thread on a truncated file), by the
+size that the log records for every file. Not here: repair (`transforms.lake.maintenance`).
 """
 
 from pathlib import Path
@@ -15,13 +15,13 @@ from transforms.errors import InputError
 
 
 class Damaged(NamedTuple):
-    """A file of a table that is not as the log says."""
+    """A file of a table whose size differs from the size in the log."""
 
     path: str
     """Below the table's folder."""
     expected_bytes: int
     found_bytes: int | None
-    """None: the file is gone."""
+    """None: the file is missing."""
 
 
 def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
@@ -29,13 +29,13 @@ def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
 
     Args:
         delta: the table at a version.
-        folder: where its files lie.
+        folder: of the table.
     """
     actions = pl.DataFrame(delta.get_add_actions()).select("path", "size_bytes")
     damaged = []
     for path, size in actions.iter_rows():
         try:
-            found = (folder / unquote(path)).stat().st_size
+            found: int | None = (folder / unquote(path)).stat().st_size
         except FileNotFoundError:
             found = None
         if found != size:
@@ -44,10 +44,10 @@ def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
 
 
 def require_whole(delta: DeltaTable, folder: Path, table: str) -> None:
-    """Refuse a table of which a file is gone or cut short.
+    """Refuse a table with damaged files.
 
     Raises:
-        InputError: naming the first such file, and the number of them.
+        InputError: a file is missing or truncated; the error names the first and their number.
     """
     damaged = find_damaged_files(delta, folder)
     if damaged:
@@ -56,6 +56,6 @@ def require_whole(delta: DeltaTable, folder: Path, table: str) -> None:
             f"{len(damaged)} files of table {table} are damaged",
             expected=f"{first.expected_bytes} bytes in {first.path}",
             found="no such file" if first.found_bytes is None else f"{first.found_bytes} bytes",
-            remedy="bring the file back from a copy; or give its rows up and have them made again:"
-            " prefloop maintain --repair, then prefloop run",
+            remedy="restore the file from a copy; or drop its rows and make them again: "
+            "prefloop maintain --repair, then prefloop run",
         )

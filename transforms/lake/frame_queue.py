@@ -1,32 +1,40 @@
-"""Frames handed from the thread that makes them to the thread that writes them.
+"""A queue of frames between the thread that makes them and the thread that writes them.
 
-Lives here: the queue between the two and how either side stops the other. Not here: writing
-(`transforms.lake.lake`). A reader that the writer pulls frames from would need no queue, but the
-writer would hold the main thread: Ctrl-C and the end of a run would wait for the whole table.
+Either side can stop the other. Without a queue the writer would pull the frames in the main thread,
+and Ctrl-C and the end of a run would wait for the whole table.
 """
 
 from collections.abc import Iterator
+from enum import Enum
 from queue import Empty, Queue
 
 import polars as pl
 import pyarrow as pa
 
 ARROW_LAYOUT = pl.CompatLevel.newest()
-"""Arrow layout of text that polars has itself: handed to the Delta writer without a copy."""
+"""The layout of text in polars itself, which the Delta writer accepts without a copy."""
 
 
-class Handover:
-    """A few frames that wait: the maker calls `put`, then `end` or `fail`; the writer `batches`."""
+class Signal(Enum):
+    """The end of the frames."""
 
-    END, FAIL = object(), object()
+    END = "end"
+    FAIL = "fail"
+
+
+class FrameQueue:
+    """A few frames between two threads.
+
+    The maker calls `put`, then `end` or `fail`; the writer iterates over `read_batches`.
+    """
 
     def __init__(self, frames: int = 2) -> None:
-        """Name how many frames may wait."""
-        self._queue: Queue[object] = Queue(frames)
+        """Make a queue for at most `frames` frames."""
+        self._queue: Queue[pl.DataFrame | Signal] = Queue(frames)
         self._abandoned = False
 
     def put(self, frame: pl.DataFrame) -> None:
-        """Hand a frame over; waits while the queue is full.
+        """Add a frame; waits while the queue is full.
 
         Raises:
             BrokenPipeError: the writer stopped.
@@ -36,16 +44,16 @@ class Handover:
         self._queue.put(frame)
 
     def end(self) -> None:
-        """Say that all frames have been handed over."""
-        self._queue.put(self.END)
+        """Signal that all frames were added."""
+        self._queue.put(Signal.END)
 
     def fail(self) -> None:
-        """Say that no more frames can be made: the writer gives up."""
+        """Signal that no more frames can be made: the writer stops with an error."""
         if not self._abandoned:
-            self._queue.put(self.FAIL)
+            self._queue.put(Signal.FAIL)
 
     def abandon(self, *_: object) -> None:
-        """Say that nothing more will be taken; frees a maker that waits."""
+        """Signal that the writer stopped; a maker that waits goes on."""
         self._abandoned = True
         while True:
             try:
@@ -53,13 +61,13 @@ class Handover:
             except Empty:
                 return
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield what is handed over, as Arrow batches.
+    def read_batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the frames as Arrow batches.
 
         Raises:
             BrokenPipeError: the maker failed.
         """
-        while (item := self._queue.get()) is not self.END:
-            if item is self.FAIL:
+        while (item := self._queue.get()) is not Signal.END:
+            if item is Signal.FAIL:
                 raise BrokenPipeError("the frames could not be made")
             yield from item.to_arrow(compat_level=ARROW_LAYOUT).to_batches()

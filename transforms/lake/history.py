@@ -1,8 +1,7 @@
-"""Commits of the lake's tables, and the versions that stood at a moment.
+"""Commits of the lake's tables, and the versions of tables at a point in time.
 
-Lives here: reading Delta's transaction logs, and finding versions by time. Not here: reading rows
-(`transforms.lake.lake`), SQL (`transforms.lake.query`). `DeltaTable.history()` counts the rows
-that a commit added but not those that it removed; the log's own actions name both.
+Both are read from Delta's transaction logs: `DeltaTable.history()` counts the rows that a commit
+added but not the rows that it removed.
 Source: Delta transaction log protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md.
 """
 
@@ -27,19 +26,19 @@ def read_table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.Da
 
 
 def find_versions(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:
-    """Find the versions that stood at a moment.
+    """Return the versions of tables at a point in time.
 
     Args:
         lake: the tables.
-        points: `table@version`, for one table; or one ISO 8601 time for all the others, UTC where
-            it names no offset.
+        points: any number of `table@version`, and at most one ISO 8601 time for all other tables,
+            in UTC if it has no offset.
 
     Returns:
-        Version by table, of the tables that a point names; None for one that did not exist then.
+        Version by table, of the tables that a point covers; None if it did not exist at that time.
 
     Raises:
-        InputError: a point that cannot be read, a second time, no such table or version, or a time
-            before the oldest commit that a table's log still holds.
+        InputError: a point cannot be read, there are two times, a table or version does not exist,
+            or the time is before the oldest commit in the log of a table.
     """
     named = [point for point in points if "@" in point]
     times = [point for point in points if "@" not in point]
@@ -62,12 +61,12 @@ def _versions_at_time(lake: Lake, moment: datetime) -> dict[str, int | None]:
         oldest = commits.row(0, named=True)
         if past.is_empty() and oldest["version"] > 0:
             raise InputError(
-                f"the history of {table} does not reach back so far",
-                expected=f"a time from {oldest['timestamp'].isoformat()} on",
+                f"the history of {table} begins later",
+                expected=f"{oldest['timestamp'].isoformat()} or later",
                 found=moment.isoformat(),
-                remedy="name a later time; the log's older commits have been cleaned up",
+                remedy="use a later time; older commits were removed from the log",
             )
-        found[str(table)] = past["version"].max() if past.height else None
+        found[str(table)] = past.row(-1, named=True)["version"] if past.height else None
     return found
 
 
@@ -98,7 +97,7 @@ def _parse_version(lake: Lake, point: str) -> tuple[str, int]:
 
 
 def _commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
-    """Read the commits of one table's log, the oldest first."""
+    """Read the commits in the log of one table, oldest first."""
     rows_of: dict[str, int | None] = {}
     for file in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json")):
         actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]

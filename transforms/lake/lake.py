@@ -1,10 +1,10 @@
-"""The lake: Delta tables under one root, their schemas enforced when they are written.
+"""The lake: Delta tables under one root, whose schemas are enforced on write.
 
-Lives here: reading, overwriting a slice, appending in chunks, versions. Not here: what the rows
-mean (`transforms.lake.schemas`), SQL (`transforms.lake.query`), orchestration.
+A `Lake` reads tables, overwrites slices, appends chunks, and opens old versions. Not here: the
+meaning of rows (`transforms.lake.schemas`), SQL (`transforms.lake.query`).
 
 A *slice* is the set of rows of one experiment and, in most tables, one iteration. Overwriting a
-slice is one commit that replaces exactly those rows; the replaced ones stay readable by version.
+slice is one commit that replaces exactly those rows. The old rows stay readable by version.
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
@@ -20,34 +20,34 @@ from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
-from transforms.lake.batched_reads import read_frames
-from transforms.lake.commit import KEEP_LOG, commit, commit_frame, slice_predicate
+from transforms.lake.batched_reads import read_in_frames
+from transforms.lake.commit import KEEP_LOG, Mode, commit, commit_frame, slice_predicate
 from transforms.lake.enforcement import Slice, enforce_slice
 from transforms.lake.file_integrity import require_whole
-from transforms.lake.frame_queue import ARROW_LAYOUT, Handover
+from transforms.lake.frame_queue import ARROW_LAYOUT, FrameQueue
 
 
 class Lake:
-    """Delta tables in `root`, one folder each; checkpoints lie beside them in `checkpoints/`."""
+    """Delta tables in `root/tables`, one folder each; checkpoints are in `root/checkpoints`."""
 
     def __init__(self, root: Path | str) -> None:
-        """Name the root; nothing is created before the first write."""
+        """Open the lake at `root`; nothing is created before the first write."""
         self.root = Path(root).expanduser().resolve()
 
     def path(self, table: str) -> Path:
-        """Folder of a table, whether or not it exists."""
+        """Return the folder of a table, which need not exist."""
         return self.root / "tables" / table
 
     def tables(self) -> list[str]:
-        """Names of the tables that exist, sorted."""
+        """Return the names of the tables that exist, sorted."""
         return sorted(log.parent.name for log in (self.root / "tables").glob("*/_delta_log"))
 
     def exists(self, table: str) -> bool:
-        """Tell whether the table has been written at least once."""
+        """Check whether a table exists, that is, was written at least once."""
         return DeltaTable.is_deltatable(str(self.path(table)))
 
     def delta(self, table: str, version: int | None = None) -> DeltaTable:
-        """Open a table, at its last or a named version.
+        """Open a table, at its last or a given version.
 
         Raises:
             InputError: the table does not exist.
@@ -63,18 +63,18 @@ class Lake:
             ) from None
 
     def version(self, table: str) -> int:
-        """Last version of a table."""
+        """Return the last version of a table."""
         return self.delta(table).version()
 
     def height(self, table: str) -> int:
-        """Count the rows of a table, from its log and its files' footers."""
+        """Count the rows of a table from its log and the footers of its files."""
         return self.delta(table).to_pyarrow_dataset().count_rows()
 
-    def scan(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.LazyFrame:
+    def scan(self, table: str, version: int | None = None, /, **rows: str | int) -> pl.LazyFrame:
         """Scan a table lazily, optionally one slice of it, optionally at an old version.
 
         Raises:
-            InputError: the table does not exist, or a file of it is gone or cut short.
+            InputError: the table does not exist, or a file of it is missing or truncated.
         """
         delta = self.delta(table, version)
         require_whole(delta, self.path(table), table)
@@ -83,7 +83,7 @@ class Lake:
             frame = frame.filter(pl.col(column) == value)
         return frame
 
-    def read(self, table: str, /, version: int | None = None, **rows: str | int) -> pl.DataFrame:
+    def read(self, table: str, version: int | None = None, /, **rows: str | int) -> pl.DataFrame:
         """Read a table, or one slice of it, into memory."""
         return self.scan(table, version, **rows).collect()
 
@@ -92,7 +92,7 @@ class Lake:
 
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
-            frame: the new rows; every row must lie in the slice.
+            frame: the new rows, all in the slice.
             rows: the slice, as column values.
 
         Raises:
@@ -101,13 +101,13 @@ class Lake:
         return self._write(table, frame, "overwrite", rows)
 
     @contextmanager
-    def overwriting(
+    def overwrite_frames(
         self, table: str, schema: pl.Schema, /, **rows: str | int
     ) -> Iterator[Callable[[pl.DataFrame], None]]:
-        """Replace a slice frame by frame: `with lake.overwriting(...) as write: write(frame)`.
+        """Replace a slice frame by frame: `with lake.overwrite_frames(...) as write: write(frame)`.
 
-        The commit stands when the block is left; an error in it leaves the table as it was. Frames
-        are written by a thread of their own while the next ones are made; memory holds a few.
+        The commit is made when the block ends; an error in the block leaves the table unchanged.
+        A second thread writes the frames while the next ones are made; a few are in memory.
 
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
@@ -119,15 +119,15 @@ class Lake:
                 slice.
         """
         arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=ARROW_LAYOUT).schema
-        frames = Handover()
+        frames = FrameQueue()
         with ThreadPoolExecutor(1) as pool:
-            reader = pa.RecordBatchReader.from_batches(arrow, frames.batches())
+            reader = pa.RecordBatchReader.from_batches(arrow, frames.read_batches())
             committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
             committed.add_done_callback(frames.abandon)
             try:
                 yield lambda frame: frames.put(enforce_slice(table, frame, rows))
             except BrokenPipeError:
-                committed.result()  # the writer stopped first; its error says why
+                committed.result()  # the writer stopped first: raises its error
                 raise
             except BaseException:
                 frames.fail()
@@ -135,21 +135,22 @@ class Lake:
             frames.end()
             committed.result()
 
-    def batches(
+    def read_frames(
         self, table: str, /, group_by: str | None = None, **rows: str | int
     ) -> Iterator[pl.DataFrame]:
-        """Read a table, or one slice of it, in frames of some megabytes.
+        """Read a table, or one slice of it, in frames of a few megabytes.
 
         Args:
             table: its name.
-            group_by: column whose equal values come in one frame; the rest of the order is lost.
+            group_by: rows with equal values of this column are in one frame; the order of rows is
+                lost.
             rows: the slice, as column values.
 
         Raises:
             InterruptedError: polars stopped before the end.
         """
         scan = self.scan(table, **rows)
-        yield from read_frames(self.delta(table), scan, group_by, self.root)
+        yield from read_in_frames(self.delta(table), scan, group_by, self.root)
 
     def append(
         self, table: str, frame: pl.DataFrame, *, transaction: Transaction | None = None
@@ -159,8 +160,8 @@ class Lake:
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             frame: the new rows.
-            transaction: names the commit (`Chunks`): where the table already
-                holds this one or a later one of its application, nothing is written.
+            transaction: identifies the commit (`Chunks`); if the table already has it or a later
+                one of the same application, nothing is written.
         """
         return self._write(table, frame, "append", {}, transaction)
 
@@ -174,7 +175,7 @@ class Lake:
         self,
         table: str,
         frame: pl.DataFrame,
-        mode: str,
+        mode: Mode,
         rows: Slice,
         transaction: Transaction | None = None,
     ) -> int:
@@ -183,17 +184,17 @@ class Lake:
 
 
 class Chunks:
-    """Writer of one stage's chunks to a table, each exactly once; call it with them in order.
+    """Writer of the chunks of one stage to a table, each exactly once; call it with them in order.
 
-    A commit may land although its writer is told that it failed (a store that times out after the
-    write). Every chunk therefore carries a Delta application transaction: a second commit of it
-    finds the first and writes nothing. A chunk that was never committed is found by its missing
-    keys, when the stage is started again (`transforms.pairs.responses`).
+    A commit may succeed although its writer gets an error (a store that times out after the write).
+    Every chunk therefore has a Delta application transaction: a second commit of the chunk finds
+    the first one and writes nothing. A chunk that was never committed is found by its missing keys
+    when the stage starts again (`transforms.pairs.responses`).
     Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#transaction-identifiers.
     """
 
     def __init__(self, lake: Lake, table: str) -> None:
-        """Name the table; each writer is an application of its own to Delta."""
+        """Make a writer for a table; for Delta, each writer is an application of its own."""
         self._lake, self._table = lake, table
         self._application, self._written = uuid4().hex, 0
 
@@ -207,5 +208,5 @@ class Chunks:
         self._written += 1
 
     def commit(self, frame: pl.DataFrame, number: int) -> None:
-        """Append chunk `number`, counted from 1; one that the table has stays as it is."""
+        """Append chunk `number`, counted from 1; if the table has it, nothing is written."""
         self._lake.append(self._table, frame, transaction=Transaction(self._application, number))

@@ -1,10 +1,10 @@
-"""One writer a slice: an asset of an experiment is made by one run at a time.
+"""One writer per slice: only one run at a time makes an asset of an experiment.
 
-Two runs may work in one lake; two that make the same slice would each take the other's rows for
-leftovers. The second waits, and says for whom. The lock is the operating system's, so that it ends
-with the process that holds it, however that ends. It reaches as far as the file system's locks do:
-on one machine always, over NFS from version 4 on. Not here: conflicts of single commits
-(`transforms.lake.lake`), which Delta itself resolves.
+Several runs may work in one lake. If two made the same slice, each would remove the rows of the
+other as leftovers; so the second one waits, with a message. The operating system releases the lock
+when the process that has it ends, for whatever reason. The lock works wherever the file system's
+locks do: always on one machine, and over NFS from version 4 on. Not here: conflicts between single
+commits, which Delta resolves (`transforms.lake.commit`).
 """
 
 import json
@@ -23,16 +23,16 @@ from transforms.lake.lake import Lake
 def lock_slice(
     lake: Lake, asset: str, experiment: str, *, wait: Callable[[str], None]
 ) -> Iterator[bool]:
-    """Hold the lock of an asset's slice while the body runs.
+    """Lock the slice of an asset while the body runs.
 
     Args:
         lake: the lake.
         asset: the asset.
         experiment: its partition, or `shared`.
-        wait: called once with a message when another process holds the lock.
+        wait: called once with a message if another process has the lock.
 
     Yields:
-        Whether another process held it before.
+        Whether another process had the lock before.
     """
     name = f"{asset.replace('/', '__')}__{experiment}"
     folder = lake.root / "locks"
@@ -43,7 +43,8 @@ def lock_slice(
         lock.acquire(timeout=0)
     except Timeout:
         waited = True
-        wait(f"{asset} [{experiment}] is being made by {_who(owner)}; waiting until it is done")
+        maker = _describe_owner(owner)
+        wait(f"{asset} [{experiment}] is being made by {maker}; waiting until it is finished")
         lock.acquire()
     try:
         owner.write_text(
@@ -54,9 +55,9 @@ def lock_slice(
         lock.release()
 
 
-def _who(owner: Path) -> str:
+def _describe_owner(owner: Path) -> str:
     try:
         found = json.loads(owner.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
-        return "another process"  # that has the lock, and has not yet written who it is
+        return "another process"  # it has the lock, but has not written the owner file yet
     return f"process {found['process']} on {found['host']}"

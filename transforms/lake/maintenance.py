@@ -1,8 +1,8 @@
-"""Upkeep of the lake: many small files become few, files that nothing refers to go, repair.
+"""Upkeep of the lake: compaction of small files, removal of unused files, repair of tables.
 
-Lives here: compaction, vacuum, and giving up rows whose files are damaged. Not here: finding damage
-(`transforms.lake.file_integrity`). A version of a table that a materialization or a checkpoint
-names, as what it made or what it read, stays readable for ever; the last version always does.
+The last version of a table stays readable, and so does every version that the record of a
+materialization or a checkpoint names as input or output. Not here: finding damaged files
+(`transforms.lake.file_integrity`).
 Source: Delta's optimize and vacuum, https://delta-io.github.io/delta-rs/usage/managing-tables/.
 """
 
@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,7 +27,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 
 OUTPUT_ID = re.compile(r"(\w+)@(\d+)")
-"""A table at a version, as records name it."""
+"""A version of a table, as records name it."""
 
 MAINTENANCE = {
     "table": pl.String,
@@ -38,25 +39,26 @@ MAINTENANCE = {
     "files_to_remove": pl.Int64,
     "bytes_to_remove": pl.Int64,
 }
-"""One row per table: what upkeep does, or, in a dry run, would do before anything is merged."""
+"""Columns of the result, one row per table: what upkeep did or, in a dry run, would do. A dry run
+counts the files to remove before any merge."""
 
 
 def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame:
     """Merge small files, then remove files of versions that nothing refers to.
 
     Args:
-        lake: the lake; a run that is going on in it is an error.
-        retention_hours: files that a commit removed later than so many hours ago stay.
-        dry_run: only look.
+        lake: the lake; no run may be active in it.
+        retention_hours: keep files that a commit removed within the last so many hours.
+        dry_run: change nothing.
 
     Returns:
         One row per table (`MAINTENANCE`).
 
     Raises:
-        InputError: a run is going on.
+        InputError: a run is active.
     """
     referred = list_referred_versions(lake)
-    with _nobody_writing(lake):
+    with _lock_all_slices(lake):
         rows = [
             _maintain_table(lake, table, referred.get(table, []), retention_hours, dry_run)
             for table in lake.tables()
@@ -65,7 +67,7 @@ def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame
 
 
 def list_referred_versions(lake: Lake) -> dict[str, list[int]]:
-    """List the versions that records name, by table, in order."""
+    """List the versions that records name, by table, in ascending order."""
     named: set[tuple[str, int]] = set()
     for record, columns in {
         materializations.TABLE: ("output_id", "inputs"),
@@ -83,28 +85,27 @@ def list_referred_versions(lake: Lake) -> dict[str, list[int]]:
 
 
 def repair(lake: Lake, *, dry_run: bool) -> pl.DataFrame:
-    """Give up the files of tables that are gone or cut short, so that the rest can be read again.
+    """Remove damaged files from their tables, so that the rest can be read again.
 
-    The rows that they held are gone from the last version. The assets that wrote their slice are
-    recorded as to be made again, which the next run does.
+    Their rows are then missing in the last version. The assets that wrote these slices are recorded
+    as stale, and the next run makes them again.
 
     Returns:
         One row per damaged file: table, path, expected_bytes, found_bytes.
 
     Raises:
-        InputError: a run is going on.
+        InputError: a run is active.
     """
     found = []
-    with _nobody_writing(lake):
+    with _lock_all_slices(lake):
         for table in lake.tables():
             delta = lake.delta(table)
             damaged = find_damaged_files(delta, lake.path(table))
             found += [{"table": table, **one._asdict()} for one in damaged]
             if damaged and not dry_run:
-                _give_up(lake, delta, table, damaged)
-    schema = {"table": pl.String, "path": pl.String}
-    schema |= {"expected_bytes": pl.Int64, "found_bytes": pl.Int64}
-    return pl.DataFrame(found, schema=schema)
+                _drop_files(lake, delta, table, damaged)
+    sizes = {"expected_bytes": pl.Int64, "found_bytes": pl.Int64}
+    return pl.DataFrame(found, schema={"table": pl.String, "path": pl.String, **sizes})
 
 
 def _maintain_table(
@@ -112,23 +113,24 @@ def _maintain_table(
 ) -> dict[str, Any]:
     delta = lake.delta(table)
     versions = read_table_history(lake, [table])["version"]
-    files, mergeable = _mergeable_files(delta)
+    files, mergeable = _count_files(delta)
     if mergeable and not dry_run:
         delta.optimize.compact(
             target_size=FILE_BYTES, writer_properties=WRITER, post_commithook_properties=KEEP_LOG
         )
-    vacuum = {
-        "retention_hours": retention_hours,
-        "enforce_retention_duration": False,
-        "full": True,  # what a killed writer left behind, too
-        "keep_versions": [version for version in referred if version in versions],
-        "post_commithook_properties": KEEP_LOG,
-    }
-    # vacuum lists files that an earlier one has removed as well
-    listed = [lake.path(table) / unquote(path) for path in delta.vacuum(dry_run=True, **vacuum)]
+    vacuum = partial(
+        delta.vacuum,
+        retention_hours=retention_hours,
+        enforce_retention_duration=False,
+        full=True,  # also files that a killed writer left behind
+        keep_versions=[version for version in referred if version in versions],
+        post_commithook_properties=KEEP_LOG,
+    )
+    # vacuum also lists files that an earlier vacuum has removed
+    listed = [lake.path(table) / unquote(path) for path in vacuum(dry_run=True)]
     sizes = [file.stat().st_size for file in listed if file.exists()]
     if sizes and not dry_run:
-        delta.vacuum(dry_run=False, **vacuum)
+        vacuum(dry_run=False)
     return {
         "table": table,
         "versions": versions.len(),
@@ -141,23 +143,23 @@ def _maintain_table(
     }
 
 
-def _mergeable_files(delta: DeltaTable) -> tuple[int, int]:
-    """Count a table's files, and those that lie with others in a partition and are small."""
+def _count_files(delta: DeltaTable) -> tuple[int, int]:
+    """Count the files of a table, and the small ones in partitions with several small files."""
     actions = pl.DataFrame(delta.get_add_actions(flatten=True))
     partition = pl.col("path").str.extract(r"^(.*/)").fill_null("")
     small = actions.filter(pl.col("size_bytes") < FILE_BYTES).group_by(partition.alias("in")).len()
     return actions.height, int(small.filter(pl.col("len") > 1)["len"].sum())
 
 
-def _give_up(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) -> None:
-    """Take damaged files out of a table, and have their slices made again."""
+def _drop_files(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) -> None:
+    """Remove damaged files from a table, and record the assets of their slices as stale."""
     for one in damaged:
         (lake.path(table) / unquote(one.path)).unlink(missing_ok=True)
     delta.repair(post_commithook_properties=KEEP_LOG)
     slices = [dict(re.findall(r"(\w+)=([^/]+)/", unquote(one.path))) for one in damaged]
     for (asset, experiment), row in materializations.read_latest(lake).items():
         if row["output_id"].startswith(f"{table}@") and any(
-            _wrote(asset, experiment, slice_) for slice_ in slices
+            _writes_slice(asset, experiment, slice_) for slice_ in slices
         ):
             materializations.record(
                 lake,
@@ -171,8 +173,8 @@ def _give_up(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) 
             )
 
 
-def _wrote(asset: str, experiment: str, slice_: dict[str, str]) -> bool:
-    """Tell whether an asset writes a slice; all rows of a table that has none are its own."""
+def _writes_slice(asset: str, experiment: str, slice_: dict[str, str]) -> bool:
+    """Check whether an asset writes a slice; a table without slices belongs to it as a whole."""
     if "experiment" not in slice_:
         return True
     inside = experiment == slice_["experiment"] and (
@@ -182,17 +184,21 @@ def _wrote(asset: str, experiment: str, slice_: dict[str, str]) -> bool:
 
 
 @contextmanager
-def _nobody_writing(lake: Lake) -> Iterator[None]:
-    """Hold the locks of all slices that were ever written."""
-    with ExitStack() as held:
+def _lock_all_slices(lake: Lake) -> Iterator[None]:
+    """Lock all slices that were ever written.
+
+    Raises:
+        InputError: another process has one of the locks.
+    """
+    with ExitStack() as locks:
         for file in sorted((lake.root / "locks").glob("*.lock")):
             try:
-                held.enter_context(FileLock(file).acquire(timeout=0))
+                locks.enter_context(FileLock(file).acquire(timeout=0))
             except Timeout:
                 raise InputError(
-                    "a run is going on in the lake",
-                    expected="nobody writing",
+                    "a run is active in the lake",
+                    expected="no process that writes",
                     found=f"{file.stem.replace('__', ' ')} is being made",
-                    remedy="wait until it is done",
+                    remedy="wait until it is finished",
                 ) from None
         yield

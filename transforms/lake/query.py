@@ -1,27 +1,28 @@
-"""SQL over the lake: DuckDB reads the Delta tables and nothing else.
+"""SQL over the lake: DuckDB reads the Delta tables, and nothing else.
 
-Lives here: connecting, and running the statements of `sql/`. Not here: the statements. An error
-in SQL is the macro `clustered_error`, an interval the function `bootstrap_interval`, which is
-`transforms.measures.bootstrap` itself.
+`sql/macros` contains SQL functions, `sql/staging` views, `sql/reports` statistics, and `sql/checks`
+queries that return failures. In SQL, a standard error is the macro `clustered_error`; an interval
+is the function `bootstrap_interval`, which calls `transforms.measures.bootstrap`.
 
-Every table of `transforms.lake.schemas` can be named; one that was never written is empty. Beside
-them is `benchmark_columns`, the benchmarks' columns in reports (`transforms.public_sets.registry`);
-each of these reports pivots on an enum `<report>_column`, since a view needs its columns at
-creation.
-`sql/macros` holds functions of SQL, `sql/staging` views, `sql/reports` statistics, `sql/checks`
-queries whose rows are failures.
-Two locks keep a query inside the lake: DuckDB's own (no external access, settings locked), and only
-statements that read are run at all, so that no name of a table can come to mean something else.
-DuckDB's `delta` extension would have to be downloaded; an Arrow dataset of the table gives the same
-push-down of columns, filters and partitions without it.
+A query can use every table of `transforms.lake.schemas`; a table that was never written is empty.
+The table `benchmark_columns` lists the columns of benchmarks in reports
+(`transforms.public_sets.registry`). Each of these reports pivots on an enum `<report>_column`,
+because the columns of a view are fixed at its creation.
+
+Two measures keep a query inside the lake: DuckDB allows no external access, with its settings
+locked; and only statements that read are run, so that the name of a table cannot be redefined.
+DuckDB's `delta` extension would have to be downloaded; a polars scan of the table pushes down
+columns, filters and partitions without it.
 """
 
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import polars as pl
+from duckdb.func import ARROW, SPECIAL
 
 from transforms.errors import InputError
 from transforms.lake.asset_names import REPORTED_BASELINES
@@ -35,24 +36,24 @@ from transforms.public_sets.registry import build_benchmark_columns, list_report
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
 READING = {
-    duckdb.StatementType.SELECT,  # show, describe, summarize and unpivot are selects, too
+    duckdb.StatementType.SELECT,  # also show, describe, summarize and unpivot
     duckdb.StatementType.EXPLAIN,
-    duckdb.StatementType.MULTI,  # pivot, which first collects the names of its columns
+    duckdb.StatementType.MULTI,  # pivot, which first reads the names of its columns
 }
-"""Statements that are run."""
+"""Kinds of statements that are allowed."""
 
 
 def connect(
     lake: Lake, versions: Mapping[str, int | None] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open the lake's tables for reading under their names, then lock the door.
+    """Open the tables of the lake for reading, and lock the connection.
 
-    Nothing that is run on the connection can read or write a file, or lift that.
+    No statement on the connection can read or write a file, or change these settings.
 
     Args:
         lake: the tables.
-        versions: old versions to open, by table, None for a table without rows; the others are
-            opened at their last.
+        versions: old versions by table; None: the table has no rows. Other tables are opened at
+            their last version.
 
     Raises:
         InputError: a table of `versions` does not exist.
@@ -63,33 +64,33 @@ def connect(
     for table in tables:
         rows = lake.scan(table, versions.get(table))
         connection.register(table, rows.clear() if versions.get(table, 0) is None else rows)
-    return _staged(connection, tables)
+    return _prepare(connection, tables)
 
 
 def connect_with_reports(
     lake: Lake, versions: Mapping[str, int | None] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open the lake as `connect` does, with every report and `table_history` as views beside."""
+    """Open the lake (`connect`), with `table_history` and a view for every report."""
     connection = connect(lake, versions)
     connection.register("table_history", read_table_history(lake).to_arrow())
-    for name in _names("reports"):
-        connection.execute(f"create view {name} as {_statement('reports', name)}")
+    for name in _list_names("reports"):
+        connection.execute(f"create view {name} as {_read_statement('reports', name)}")
     return connection
 
 
 def connect_frames(frames: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection:
-    """Open in-memory frames under their names; the schemas' other tables are empty."""
+    """Open frames in memory as tables; all other tables of the schemas are empty."""
     connection = duckdb.connect()
     for table, frame in frames.items():
         connection.register(table, frame.to_arrow())
-    return _staged(connection, list(frames))
+    return _prepare(connection, list(frames))
 
 
 def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
     """Run one SQL statement that reads.
 
     Raises:
-        InputError: DuckDB refuses it, it is not one statement, or it would do more than read.
+        InputError: DuckDB refuses it, it is not one statement, or it does not only read.
     """
     try:
         parsed = connection.extract_statements(statement)
@@ -105,13 +106,13 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
         if spans:
             texts = ", ".join(f'"{name}"::varchar as "{name}"' for name in spans)
             relation = relation.project(f"* replace ({texts})")
-        return pl.from_arrow(relation.to_arrow_table())
+        return cast(pl.DataFrame, pl.from_arrow(relation.to_arrow_table()))
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise _refused(str(error)) from None
 
 
 def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
-    """Divide a text of SQL at its semicolons.
+    """Split a text of SQL into its statements.
 
     Raises:
         InputError: it is not SQL.
@@ -123,18 +124,18 @@ def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[s
 
 
 def list_reports() -> list[str]:
-    """Names of the reports."""
-    return _names("reports")
+    """Return the names of the reports, sorted."""
+    return _list_names("reports")
 
 
 def list_views() -> list[str]:
-    """Names of the staging views."""
-    return _names("staging")
+    """Return the names of the staging views, sorted."""
+    return _list_names("staging")
 
 
 def list_checks() -> list[str]:
-    """Names of the checks."""
-    return _names("checks")
+    """Return the names of the checks, sorted."""
+    return _list_names("checks")
 
 
 def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
@@ -143,13 +144,13 @@ def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     Raises:
         InputError: there is no such report.
     """
-    return query(connection, _statement("reports", name))
+    return query(connection, _read_statement("reports", name))
 
 
 def select_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
-    """Keep a report's rows of an experiment, those that all share, and those of no experiment."""
-    mine = pl.col("experiment").is_in([experiment, SHARED]) | pl.col("experiment").is_null()
-    return rows.filter(mine)
+    """Keep the rows of an experiment, the rows that all share, and rows without an experiment."""
+    kept = pl.col("experiment").is_in([experiment, SHARED]) | pl.col("experiment").is_null()
+    return rows.filter(kept)
 
 
 def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
@@ -158,11 +159,11 @@ def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     Raises:
         InputError: there is no such check.
     """
-    return query(connection, _statement("checks", name))
+    return query(connection, _read_statement("checks", name))
 
 
 def select_slice(failures: pl.DataFrame, rows: Mapping[str, object]) -> pl.DataFrame:
-    """Keep a check's rows of a slice; rows without the slice's column lie in every one."""
+    """Keep the rows of a slice in the result of a check; without key columns all rows are kept."""
     for column, value in rows.items():
         if column in failures.columns:
             failures = failures.filter(pl.col(column) == value)
@@ -170,8 +171,8 @@ def select_slice(failures: pl.DataFrame, rows: Mapping[str, object]) -> pl.DataF
 
 
 def read_description(folder: str, name: str) -> str:
-    """Read the comment at the head of a statement of `sql/`: its grain, or what its rows mean."""
-    head = takewhile(lambda line: line.startswith("--"), _statement(folder, name).splitlines())
+    """Return the head comment of a statement of `sql/`: its grain, or the meaning of its rows."""
+    head = takewhile(lambda line: line.startswith("--"), _read_statement(folder, name).splitlines())
     return " ".join(line.removeprefix("--").strip() for line in head)
 
 
@@ -180,42 +181,42 @@ def _refused(found: str) -> InputError:
         "a query cannot be run",
         expected="one DuckDB select over the lake's tables",
         found=found,
-        remedy="`show tables` lists the tables, `describe <table>` a table's columns",
+        remedy="`show tables` lists the tables, `describe <table>` the columns of one",
     )
 
 
-def _staged(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:
-    """Add empty tables, functions and staging views; lock the connection."""
+def _prepare(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:
+    """Add empty tables, functions and staging views, then lock the connection."""
     for table in sorted(set(TABLES) - set(tables)):
         connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
     connection.register("benchmark_columns", build_benchmark_columns().to_arrow())
-    for name, statement in _column_types().items():
+    for name, statement in _list_column_types().items():
         connection.execute(f"create type {name} as enum ({statement})")
-    connection.execute(f"create view raw_row_keys as {_raw_row_keys(tables)}")
+    connection.execute(f"create view raw_row_keys as {_select_raw_row_keys(tables)}")
     connection.create_function(
         "bootstrap_interval",
         bootstrap.estimate_intervals,
         ["DOUBLE[]"],
         "STRUCT(low DOUBLE, high DOUBLE)",
-        type="arrow",
-        null_handling="special",
+        type=ARROW,
+        null_handling=SPECIAL,
     )
     connection.execute(
         "create macro baseline_position(model) as "
         f"list_position({list(REPORTED_BASELINES)}, replace(model, '/policy', ''))"
     )
-    for name in _names("macros"):
-        connection.execute(_statement("macros", name))
-    for name in _names("staging"):
-        connection.execute(f"create view {name} as {_statement('staging', name)}")
+    for name in _list_names("macros"):
+        connection.execute(_read_statement("macros", name))
+    for name in _list_names("staging"):
+        connection.execute(f"create view {name} as {_read_statement('staging', name)}")
     connection.execute("set python_enable_replacements = false")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
 
 
-def _column_types() -> dict[str, str]:
-    """Return the values of each report's enum: its benchmarks' columns, each with its error."""
+def _list_column_types() -> dict[str, str]:
+    """Return the enum values of each report: the columns of its benchmarks and of their errors."""
     reports_with_columns = build_benchmark_columns()["report"].unique(maintain_order=True)
     return {
         f"{report}_column": ", ".join(
@@ -225,8 +226,8 @@ def _column_types() -> dict[str, str]:
     }
 
 
-def _raw_row_keys(tables: list[str]) -> str:
-    """Select source and row_key of every raw table: there is one a source, and SQL needs names."""
+def _select_raw_row_keys(tables: list[str]) -> str:
+    """Return a select of source and row_key from all raw tables, which SQL must name one by one."""
     quoted = [
         (table.removeprefix("raw_").replace("'", "''"), table.replace('"', '""'))
         for table in tables
@@ -236,15 +237,15 @@ def _raw_row_keys(tables: list[str]) -> str:
     return " union all ".join(selects) or "select '' as source, '' as row_key where false"
 
 
-def _names(folder: str) -> list[str]:
+def _list_names(folder: str) -> list[str]:
     return sorted(path.stem for path in (SQL / folder).glob("*.sql"))
 
 
-def _statement(folder: str, name: str) -> str:
-    if name not in _names(folder):
+def _read_statement(folder: str, name: str) -> str:
+    if name not in _list_names(folder):
         raise InputError(
             f"no {folder.removesuffix('s')} is called {name}",
-            expected=f"one of {', '.join(_names(folder))}",
+            expected=f"one of {', '.join(_list_names(folder))}",
             found=name,
             remedy=f"correct the name, or add sql/{folder}/{name}.sql",
         )

@@ -1,10 +1,10 @@
-"""A slice of the loop that a person names, at a moment: its pairs, responses, scores, evaluation.
+"""Slices of the loop by reference: their pairs, responses, scores and evaluation.
 
-Lives here: reading it. Not here: what differs between two (`transforms.measures.slice_diff`).
+Not here: the comparison of two slices (`transforms.measures.slice_diff`).
 
     iterative                          an experiment, all its iterations
     iterative/2                        one iteration
-    iterative/2@2026-11-21T10:30       the same as it was then (ISO 8601; UTC without an offset)
+    iterative/2@2026-11-21T10:30       the same at that time (ISO 8601; UTC without an offset)
 """
 
 import re
@@ -21,9 +21,11 @@ from transforms.lake.schemas import schema_of
 
 REFERENCE = re.compile(r"(?P<experiment>\w+)(/(?P<iteration>\d+))?(@(?P<moment>.+))?")
 
+LIST_SLICES = 'to list them: prefloop sql "select distinct experiment, iteration from dpo_pairs"'
+
 
 class Reference(NamedTuple):
-    """What a person named."""
+    """A slice of the loop at a point in time; None: all iterations, the last version."""
 
     experiment: str
     iteration: int | None
@@ -42,29 +44,29 @@ class LoopSlice:
 
 
 def parse_reference(text: str) -> Reference:
-    """Read what a person typed.
+    """Parse a reference to a slice.
 
     Raises:
-        InputError: it is not of the form.
+        InputError: the text has another form.
     """
     found = REFERENCE.fullmatch(text)
     if found is None:
         raise InputError(
-            "a slice of the loop cannot be read",
+            "a reference to a slice of the loop cannot be read",
             expected="experiment, experiment/iteration, or either with @time, "
             "such as iterative/2@2026-11-21T10:30",
             found=text,
-            remedy='for names: prefloop sql "select distinct experiment, iteration from dpo_pairs"',
+            remedy=LIST_SLICES,
         )
-    iteration = found["iteration"]
-    return Reference(found["experiment"], iteration and int(iteration), found["moment"])
+    iteration = int(found["iteration"]) if found["iteration"] else None
+    return Reference(found["experiment"], iteration, found["moment"])
 
 
 def read_slice(lake: Lake, reference: Reference) -> LoopSlice:
-    """Read a slice at its moment.
+    """Read a slice.
 
     Raises:
-        InputError: it has no rows, or the moment cannot be read.
+        InputError: it has no rows, or its point in time cannot be read.
     """
     versions = find_versions(lake, [reference.moment] if reference.moment else [])
     pairs, generations, scores, evaluation = (
@@ -73,12 +75,12 @@ def read_slice(lake: Lake, reference: Reference) -> LoopSlice:
     )
     if generations.is_empty() and pairs.is_empty():
         raise InputError(
-            f"{reference.experiment} has no such rows",
+            f"experiment {reference.experiment} has no such rows",
             expected="an experiment and an iteration of the lake",
             found="no responses and no pairs"
             + (f" of iteration {reference.iteration}" if reference.iteration is not None else "")
             + (f" at {reference.moment}" if reference.moment else ""),
-            remedy='for names: prefloop sql "select distinct experiment, iteration from dpo_pairs"',
+            remedy=LIST_SLICES,
         )
     return LoopSlice(pairs, generations, scores, evaluation.filter(split="evaluation"))
 

@@ -81,7 +81,7 @@ def collect_prompts(
     kept, dropped, rows_in = [], [], {}
     for source in sorted(sources, key=lambda source: source.name):
         rows_in[source.name] = 0
-        for raw in lake.batches(f"raw_{source.name}"):
+        for raw in lake.read_frames(f"raw_{source.name}"):
             rows = source.layout("prompts")(raw, source.options)
             rows_in[source.name] += rows.height
             sound, broken = split_prompt_rows(source.name, rows, source.options)

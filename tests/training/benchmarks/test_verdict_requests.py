@@ -189,7 +189,7 @@ def test_what_was_said_is_kept_and_the_rest_asked_again(judged, tmp_path):
     # an error is asked again, an answer without a verdict is an answer, other requests leave
     assert verdicts.select_answered(ids) == {ids[0], ids[2]}
     assert sorted(verdicts.read()["item"]) == ["good", "silent"]
-    assert Lake(tmp_path).read("benchmark_verdicts", version=0).height == 4
+    assert Lake(tmp_path).read("benchmark_verdicts", 0).height == 4
     # of another policy nothing is taken over
     other = Verdicts(Lake(tmp_path), constants | {"policy_id": "q"})
     assert other.select_answered(ids) == set()

@@ -38,7 +38,7 @@ def cut(file: Path):
 def test_a_damaged_file_is_named_and_nothing_aborts(lake, damage, found):
     file = file_of(lake)
     damage(file)
-    for read in (lake.read, lambda table: list(lake.batches(table))):
+    for read in (lake.read, lambda table: list(lake.read_frames(table))):
         with pytest.raises(InputError) as error:
             read(TABLE)
         message = str(error.value)
@@ -51,6 +51,6 @@ def test_damage_of_a_later_version_leaves_the_earlier_one_readable(lake):
     lake.append(TABLE, lake.read(TABLE, experiment="a"))
     added = set(lake.delta(TABLE).file_uris()) - set(lake.delta(TABLE, 1).file_uris())
     cut(Path(added.pop().removeprefix("file://")))
-    assert lake.read(TABLE, version=1).height == 200
+    assert lake.read(TABLE, 1).height == 200
     with pytest.raises(InputError):
         lake.read(TABLE)

@@ -83,5 +83,5 @@ def test_a_time_before_the_oldest_commit_of_a_cleaned_log_is_refused(lake):
     for version in (0, 1):
         (log / f"{version:020}.json").unlink()
     assert read_table_history(lake, ["scores"])["rows_removed"].to_list() == [None, None]
-    with pytest.raises(InputError, match="does not reach back so far"):
+    with pytest.raises(InputError, match="the history of scores begins later"):
         find_versions(lake, ["2001-01-01"])

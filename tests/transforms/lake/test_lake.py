@@ -31,7 +31,7 @@ def test_overwriting_a_slice_leaves_the_others_and_the_history(lake):
     assert after == before + 1
     assert sorted(lake.read("scores")["reward"]) == [2.0, 3.0, 8.0, 9.0]
     assert lake.read("scores", experiment="a", iteration=2)["reward"].to_list() == [2.0]
-    assert sorted(lake.read("scores", version=before)["reward"]) == [1.0, 2.0, 3.0]
+    assert sorted(lake.read("scores", before)["reward"]) == [1.0, 2.0, 3.0]
 
 
 def test_an_empty_slice_replaces_a_full_one(lake):
@@ -76,7 +76,7 @@ def test_a_missing_table_is_named_with_those_that_exist(lake):
 
 def test_frames_of_one_block_are_one_commit(lake):
     lake.overwrite("scores", scores("a", 1, 9.0), experiment="a", iteration=1)
-    with lake.overwriting("scores", SCORES, experiment="a", iteration=1) as write:
+    with lake.overwrite_frames("scores", SCORES, experiment="a", iteration=1) as write:
         for reward in range(20):
             write(scores("a", 1, float(reward)))
     assert sorted(lake.read("scores")["reward"]) == [float(n) for n in range(20)]
@@ -84,7 +84,7 @@ def test_frames_of_one_block_are_one_commit(lake):
 
 
 def overwrite_scores(lake, frames, error=None):
-    with lake.overwriting("scores", SCORES, experiment="a", iteration=1) as write:
+    with lake.overwrite_frames("scores", SCORES, experiment="a", iteration=1) as write:
         for frame in frames:
             write(frame)
         if error:
@@ -111,7 +111,7 @@ def test_a_row_outside_the_slice_stops_the_block(lake):
 @pytest.mark.parametrize("after", [0, 50])
 def test_an_error_of_the_writer_stops_the_block_and_comes_out_of_it(lake, after):
     def overwrite(frames):
-        with lake.overwriting("raw_x", pl.Schema({"a": pl.Int64})) as write:
+        with lake.overwrite_frames("raw_x", pl.Schema({"a": pl.Int64})) as write:
             for frame in frames:
                 write(frame)
 
@@ -127,10 +127,10 @@ def test_an_error_of_the_writer_stops_the_block_and_comes_out_of_it(lake, after)
 def test_batches_hold_every_row_once_in_order(lake, monkeypatch):
     monkeypatch.setattr("transforms.lake.batched_reads.BATCH_BYTES", 1)
     lake.overwrite("raw_x", pl.DataFrame({"a": range(1_000)}))
-    frames = list(lake.batches("raw_x"))
+    frames = list(lake.read_frames("raw_x"))
     assert len(frames) > 10
     assert pl.concat(frames)["a"].to_list() == list(range(1_000))
-    assert pl.concat(lake.batches("raw_x", a=7))["a"].to_list() == [7]
+    assert pl.concat(lake.read_frames("raw_x", a=7))["a"].to_list() == [7]
 
 
 @pytest.mark.parametrize("batch_bytes", [1 << 30, 1_000])
@@ -139,7 +139,7 @@ def test_rows_of_a_group_come_in_one_frame_in_their_order(lake, monkeypatch, bat
     groups = [None if n % 101 == 0 else f"g{n % 101}" for n in range(1_010)]
     rows = pl.DataFrame({"n": range(1_010), "group": groups})
     lake.overwrite("raw_x", rows)
-    frames = list(lake.batches("raw_x", group_by="group"))
+    frames = list(lake.read_frames("raw_x", group_by="group"))
     assert (len(frames) > 1) == (batch_bytes == 1_000)
     assert pl.concat(frames).sort("n").equals(rows)
     assert all(frame["n"].is_sorted() for frame in frames)
@@ -151,7 +151,7 @@ def test_rows_of_a_group_come_in_one_frame_in_their_order(lake, monkeypatch, bat
 def test_an_empty_table_has_no_batches_with_rows(lake):
     lake.overwrite("raw_x", pl.DataFrame(schema={"a": pl.Int64}))
     for group_by in (None, "a"):
-        assert sum(frame.height for frame in lake.batches("raw_x", group_by=group_by)) == 0
+        assert sum(frame.height for frame in lake.read_frames("raw_x", group_by=group_by)) == 0
 
 
 def test_a_stream_that_ends_early_is_no_end(lake, monkeypatch):
@@ -163,7 +163,7 @@ def test_a_stream_that_ends_early_is_no_end(lake, monkeypatch):
 
     monkeypatch.setattr("transforms.lake.batched_reads.BATCH_BYTES", 1)
     monkeypatch.setattr(pl.LazyFrame, "collect_batches", interrupted)
-    frames = lake.batches("raw_x")
+    frames = lake.read_frames("raw_x")
     next(frames)
     next(frames)
     with pytest.raises(InterruptedError, match=r"\d+ of 1000 rows of .*raw_x/? were read"):

@@ -80,7 +80,7 @@ def test_another_ranker_or_setting_scores_everything_again(lake, ranker):
     before = lake.version("scores")
     assert find_unscored(lake, *ranker, **SLICE).height == 4
     assert lake.height("scores") == 0
-    assert lake.read("scores", version=before).height == 4
+    assert lake.read("scores", before).height == 4
 
 
 @pytest.mark.parametrize("changed", [{"policy_id": "pi_2"}, {"sampling_id": "s_2"}])

@@ -1,1 +1,1 @@
-"""Tables about runs: checkpoints, materializations, costs, metrics, promotions."""
+"""Tables about runs: checkpoints, materializations, costs, promotions, reference log-probs."""

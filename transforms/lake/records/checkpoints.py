@@ -1,7 +1,7 @@
-"""The table `checkpoints`: every model, its parent, its reference, its settings, its inputs.
+"""The table `checkpoints`: every model with its parent, reference, settings and inputs.
 
-A checkpoint's folder is named by its content, so two trainings that end in the same weights share
-one folder, and none ever overwrites another.
+The name of a checkpoint's folder is a hash of its content. Two trainings with equal weights share
+one folder, and no checkpoint overwrites another.
 """
 
 import shutil
@@ -21,28 +21,28 @@ TABLE = "checkpoints"
 
 
 class Checkpoint(NamedTuple):
-    """A model of the lake."""
+    """A model in the lake."""
 
     checkpoint_id: str
     path: Path
 
 
 def workspace(lake: Lake, asset: str, experiment: str) -> Path:
-    """Folder in which a training may work before its checkpoint has a name."""
+    """Return the folder in which a training works until its checkpoint is recorded."""
     return lake.root / "checkpoints" / "in_progress" / f"{asset.replace('/', '__')}__{experiment}"
 
 
 def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
-    """Move a finished model folder to its content-addressed place and append its row.
+    """Move a finished model folder to the folder of its id, and append its row.
 
     Args:
         lake: the lake.
-        folder: the finished folder, moved away.
-        row: the columns of `checkpoints` but `path` and `created_at`.
+        folder: the finished folder, which is moved.
+        row: the columns of `checkpoints` except `path` and `created_at`.
     """
     target = lake.root / "checkpoints" / row["checkpoint_id"]
     if target.exists():
-        # The same content, by its name; but what lies there may have been damaged since.
+        # It has the same content by its name, but its files may have been damaged since.
         replaced = target.with_name(f".{target.name}.replaced")
         shutil.rmtree(replaced, ignore_errors=True)
         target.rename(replaced)
@@ -56,20 +56,20 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
 
 
 def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
-    """Find the checkpoint of a step that died after its training and before it was recorded.
+    """Return the checkpoint of a step that stopped between its training and its record.
 
     Args:
         lake: the lake.
-        row: asset, experiment, settings and inputs, as they are recorded.
+        row: asset, experiment, settings and inputs of the step.
 
     Returns:
-        The asset's last checkpoint, if it is younger than the asset's last materialization and of
-        this making.
+        The asset's last checkpoint, if it has these settings and inputs and is newer than the
+        asset's last materialization; else None.
     """
     if not lake.exists(TABLE):
         return None
-    mine = {"asset": row["asset"], "experiment": row["experiment"]}
-    last = lake.read(TABLE, **mine).sort("created_at").tail(1).to_dicts()
+    rows = lake.read(TABLE, asset=row["asset"], experiment=row["experiment"])
+    last = rows.sort("created_at").tail(1).to_dicts()
     made = materializations.read_latest(lake).get((row["asset"], row["experiment"]))
     if not last or any(last[0][name] != value for name, value in row.items()):
         return None
@@ -79,7 +79,7 @@ def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
 
 
 def find_checkpoints(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
-    """List those of some ids that are checkpoints; their folders may be damaged, or gone."""
+    """Return the checkpoints with these ids; their folders may be damaged or missing."""
     if not lake.exists(TABLE):
         return []
     known = lake.read(TABLE).unique("checkpoint_id").sort("checkpoint_id")
@@ -91,10 +91,10 @@ def find_checkpoints(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
 
 
 def find_latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
-    """Find the last checkpoint of an asset, for this experiment or for all.
+    """Return the last checkpoint of an asset, of this experiment or shared by all.
 
     Raises:
-        InputError: there is none, or its folder is gone.
+        InputError: there is none, or its folder is missing.
     """
     rows = (
         lake.scan(TABLE)

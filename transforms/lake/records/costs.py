@@ -1,7 +1,7 @@
 """The table `costs`: seconds, rows, tokens and bytes of every materialization.
 
-Lives here: measuring and recording one. Not here: sums by stage (`sql/reports/costs.sql`), and what
-a run will cost (`assets.cli.plan`).
+Not here: sums per stage (`sql/reports/costs.sql`), costs of a planned run
+(`transforms.lake.records.predicted_costs`).
 """
 
 import json
@@ -19,7 +19,7 @@ TABLE = "costs"
 
 
 def list_last_commits(lake: Lake) -> dict[str, int]:
-    """Number the last commit of every table."""
+    """Return the number of the last commit of every table."""
     return {table: max(_commits(lake, table)) for table in lake.tables()}
 
 
@@ -35,16 +35,16 @@ def record(
     metadata: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> None:
-    """Append what a materialization cost.
+    """Append the costs of a materialization.
 
     Args:
-        lake: the lake, right after the asset's own work.
-        before: `list_last_commits` right before that work. Commits of other runs in the meantime
+        lake: the lake, directly after the asset's own work.
+        before: `list_last_commits` directly before that work. Commits of other runs in the meantime
             count, too: Delta's commits do not record who wrote them.
-        asset: what was made.
-        experiment: for whom.
-        output_id: the table at its version, or the checkpoint.
-        run_id: of the orchestrator.
+        asset: the asset.
+        experiment: its experiment.
+        output_id: version of its table, or id of its checkpoint.
+        run_id: run of the orchestrator.
         elapsed_s: seconds of the asset's own work.
         metadata: of the asset; its keys `response_tokens`, `examples`, `optimiser_steps`,
             `dagster/row_count` and `rows_adopted` (copied, not made) are read.
@@ -66,12 +66,12 @@ def record(
 
 
 def read_costs(lake: Lake) -> pl.DataFrame:
-    """Read the table; without rows where nothing is measured."""
+    """Return the table; it has no rows if nothing was measured."""
     return lake.read(TABLE) if lake.exists(TABLE) else pl.DataFrame(schema=schema_of(TABLE))
 
 
 def count_processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:
-    """Count what an asset worked on: examples over all epochs, or the rows of its table."""
+    """Return the number of examples over all epochs, or of rows of an asset's table."""
     if "examples" not in metadata:
         rows = metadata.get("dagster/row_count")
         return rows and rows - metadata.get("rows_adopted", 0)
@@ -87,7 +87,7 @@ def count_processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any
 def _trained_tokens(
     lake: Lake, asset: str, experiment: str, metadata: Mapping[str, Any]
 ) -> int | None:
-    """Read the tokens that a training has seen, which TRL logs; null for what trains nothing."""
+    """Return the tokens of a training, which TRL logs; None if the asset is no training."""
     if "optimiser_steps" not in metadata:
         return None
     metrics = lake.scan("training_metrics", asset=asset, experiment=experiment)
@@ -100,7 +100,7 @@ def _trained_tokens(
 
 
 def _bytes_since(lake: Lake, before: Mapping[str, int]) -> int:
-    """Sum the files that commits have added since."""
+    """Return the size of the files that commits added since."""
     files = [
         file
         for table in lake.tables()

@@ -1,6 +1,6 @@
-"""The table `materializations`: what every asset read, with which settings, and what it made.
+"""The table `materializations`: inputs, settings and output of every materialization.
 
-It lives in the lake and not in the orchestrator's history, so that it travels with the tables.
+It is in the lake and not in the orchestrator's history, so that a copy of the lake contains it.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def record(lake: Lake, **row: Any) -> None:
 
 
 def read_latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
-    """Read the last materialization of every (asset, experiment)."""
+    """Return the last materialization by asset and experiment."""
     if not lake.exists(TABLE):
         return {}
     rows = lake.read(TABLE).sort("created_at").unique(["asset", "experiment"], keep="last")
@@ -32,7 +32,7 @@ def read_latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def find_equal_experiments(lake: Lake, asset: str, experiment: str, settings: str) -> list[str]:
-    """List the other experiments that last made an asset with the same settings, sorted."""
+    """Return the other experiments whose last materialization of an asset has the same settings."""
     return sorted(
         other
         for (made, other), row in read_latest(lake).items()
@@ -41,32 +41,33 @@ def find_equal_experiments(lake: Lake, asset: str, experiment: str, settings: st
 
 
 def find_newer(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None:
-    """Find an asset's last materialization if it is younger than a time and of the same making.
+    """Return an asset's last materialization if it is newer than a time and equal in inputs.
 
     Args:
         lake: the lake.
         since: the time, with a time zone.
-        row: asset, experiment, settings and inputs, as they are recorded.
+        row: asset, experiment, settings and inputs; the materialization must have the same.
     """
     last = read_latest(lake).get((row["asset"], row["experiment"]))
-    same = last is not None and all(last[name] == value for name, value in row.items())
-    return last if same and last["created_at"] > since else None
+    if last is None or any(last[name] != value for name, value in row.items()):
+        return None
+    return last if last["created_at"] > since else None
 
 
 def find_output_ids(lake: Lake, assets: Sequence[str], experiment: str) -> dict[str, str]:
-    """Look up what upstream assets last made, for this experiment or for all.
+    """Return the last output ids of assets, of this experiment or shared by all.
 
     Raises:
-        InputError: an upstream asset was never materialized.
+        InputError: an asset was never materialized.
     """
     made = read_latest(lake)
     found = {asset: made.get((asset, experiment)) or made.get((asset, SHARED)) for asset in assets}
     missing = [asset for asset, row in found.items() if row is None]
     if missing:
         raise InputError(
-            f"upstream of experiment {experiment} is missing",
+            f"an input of experiment {experiment} is missing",
             expected=f"{', '.join(missing)} materialized in {lake.root}",
-            found="no record of it in the table materializations",
+            found="no row in the table materializations",
             remedy="materialize it first: prefloop run, or select it with its upstream in the page",
         )
     return {asset: row["output_id"] for asset, row in found.items() if row is not None}

@@ -1,6 +1,6 @@
-"""What a run will take, by the rates that a lake has measured.
+"""Predicted costs of a run: seconds, tokens and bytes by the measured rates of a lake.
 
-Lives here: frames in, frames out. Not here: sizes that follow from a recipe, measuring
+Not here: the sizes that follow from a recipe (`assets.cli.plan`), the measurement
 (`transforms.lake.records.costs`).
 """
 
@@ -8,40 +8,40 @@ import polars as pl
 
 
 def predict_costs(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
-    """Put what a lake has measured in the place of bounds, and add seconds.
+    """Replace upper bounds by measured rates where the lake has them, and add seconds.
 
-    A stage that the lake has seen takes its seconds and tokens per row, and a table's bytes per
-    row; an asset whose rows the lake does not count takes the mean of its materializations. The
-    start of an engine is in these rates, so that a plan for far more rows than were measured is too
-    high.
+    A measured stage has rates per row: seconds, tokens and, for a table, bytes. An asset whose rows
+    are not counted gets the mean of its materializations. The rates include the start of an engine;
+    the prediction for many more rows than were measured is therefore too high.
 
     Args:
-        work: asset, experiment, rows, tokens, bytes, one row per asset and experiment; null where a
-            size is not known.
-        costs: the table of that name; without rows where nothing is measured.
+        work: asset, experiment, rows, tokens, bytes; one row per asset and experiment; null: the
+            size is unknown.
+        costs: rows of the table `costs`, possibly none.
 
     Returns:
-        The columns of `work` and elapsed_s, null where the stage was not measured.
+        The columns of `work`, and elapsed_s; null: the stage was not measured.
     """
     stage = pl.col("asset").str.extract(r"([^/]+)$")
-    a_row = [
+    per_row = [
         (pl.col(name).filter(pl.col("rows") > 0).sum() / pl.col("rows").sum()).alias(
-            f"{name}_a_row"
+            f"{name}_per_row"
         )
         for name in ("elapsed_s", "tokens", "bytes")
     ]
     means = [pl.col(name).mean().alias(f"mean_{name}") for name in ("elapsed_s", "bytes")]
     is_model = ~pl.col("output_id").str.contains("@").any()
-    rates = costs.group_by(stage=stage).agg(*a_row, *means, is_model=is_model)
-    # a stage whose rows the lake has not counted has no rate per row, but NaN
-    rates = rates.with_columns(pl.col("^.*_a_row$").fill_nan(None))
+    rates = costs.group_by(stage=stage).agg(*per_row, *means, is_model=is_model)
+    # without counted rows, a rate per row is NaN
+    rates = rates.with_columns(pl.col("^.*_per_row$").fill_nan(None))
     joined = work.with_columns(stage=stage).join(
         rates, on="stage", how="left", maintain_order="left"
     )
     by_row = {
-        name: pl.col("rows") * pl.col(f"{name}_a_row") for name in ("elapsed_s", "tokens", "bytes")
+        name: pl.col("rows") * pl.col(f"{name}_per_row")
+        for name in ("elapsed_s", "tokens", "bytes")
     }
-    no_tokens = pl.col("tokens_a_row").is_null() | (pl.col("tokens_a_row") == 0)
+    no_tokens = pl.col("tokens_per_row").is_null() | (pl.col("tokens_per_row") == 0)
     return joined.select(
         "asset",
         "experiment",
@@ -55,7 +55,7 @@ def predict_costs(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
 
 
 def add_actual_costs(predicted: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
-    """Add what each asset's last materialization took, as `actual_*`; null where there is none."""
+    """Add the costs of each asset's last materialization as `actual_*`; null: there is none."""
     last = costs.sort("created_at").unique(["asset", "experiment"], keep="last")
     actual = last.select(
         "asset", "experiment", pl.col("rows", "tokens", "bytes", "elapsed_s").name.prefix("actual_")

@@ -1,7 +1,7 @@
 """The table `promotions`: every decision on which policy is the current one.
 
-Lives here: reading and recording decisions. Not here: how one is made
-(`transforms.measures.promotion`). The first row makes pi_0 the current policy.
+The first row makes pi_0 the current policy. Not here: the rule that decides
+(`transforms.measures.promotion`).
 """
 
 from datetime import UTC, datetime
@@ -18,26 +18,26 @@ FIRST = "the first policy"
 
 
 def read_decisions(lake: Lake) -> pl.DataFrame:
-    """Read all decisions, the first one first; no rows in a lake that has decided nothing."""
+    """Return all decisions, oldest first; no rows if there is none."""
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE).sort("created_at")
 
 
 def find_current(lake: Lake) -> dict[str, Any] | None:
-    """Find the decision that made the current policy; None before there is one."""
+    """Return the decision that promoted the current policy; None if there is none."""
     promoted = read_decisions(lake).filter("promoted")
     return promoted.row(-1, named=True) if promoted.height else None
 
 
 def find_decision(lake: Lake, decision_id: str) -> dict[str, Any] | None:
-    """Find a decision that was made already: the same policies, figures and settings."""
+    """Return the decision with this id (a hash of policies, figures and settings), or None."""
     rows = read_decisions(lake).filter(decision_id=decision_id)
     return rows.row(-1, named=True) if rows.height else None
 
 
 def record(lake: Lake, **row: Any) -> dict[str, Any]:
-    """Append a decision; `created_at` is added here, columns that are not named are null."""
+    """Append a decision and return its row; `created_at` is added, absent columns are null."""
     row = {**row, "created_at": datetime.now(UTC)}
     lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
     return row

@@ -1,11 +1,10 @@
 """The table `reference_logps`: log-probabilities under a reference, computed once per sequence.
 
-Holds the identifier of a sequence, the known rows of a reference, and their join with pairs. Not
-here: computing log-probabilities (`training.reference_logps`).
+Not here: the computation (`training.reference_logps`).
 
-A sequence is identified by its token ids, so that neither a row's number, nor a setting of the
-training, nor the iteration in which a pair came up is part of the identifier. Truncation needs no
-part either: a pair that does not fit is dropped, and a sequence that was cut would have other ids.
+A sequence is identified by its token ids alone: not by a row number, a setting of the training, or
+the iteration of its pair. Truncation is not part of the identifier either: a pair that does not fit
+is dropped, and a truncated sequence would have other ids.
 """
 
 from collections.abc import Sequence
@@ -19,40 +18,40 @@ TABLE = "reference_logps"
 SIDES = ("chosen", "rejected")
 
 LOGPS = {"sequence_id": pl.String, "completion_tokens": pl.Int32, "logp": pl.Float64}
-"""A computed row, before it gets its reference and its compute type."""
+"""Columns of a computed row, without its reference and compute type."""
 
 
 def list_columns(sides: Sequence[str] = SIDES) -> list[str]:
-    """Return the columns that a row is trained on, where a reference was run over it.
+    """Return the columns of a training row with reference log-probabilities.
 
     prompt_ids and <side>_ids (token ids); length (of the longest sequence, tokens); rendering_id
-    (tokenizer and chat template that gave the token ids, `training.models.rendering`); and
-    ref_<side>_logps (nats), by the names that TRL reads for a pair.
+    (tokenizer and chat template that made the token ids, `training.models.rendering`);
+    ref_<side>_logps (nats), the names that TRL reads for a pair.
     """
     ids = [f"{side}_ids" for side in sides]
     return ["prompt_ids", *ids, "length", "rendering_id", *(f"ref_{side}_logps" for side in sides)]
 
 
 def add_sequence_ids(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
-    """Add <side>_sequence_id (chosen_sequence_id, rejected_sequence_id) to tokenised pairs.
+    """Add <side>_sequence_id (chosen_sequence_id, rejected_sequence_id) to tokenized pairs.
 
-    The prompt's and the completion's ids enter apart: the same tokens, cut elsewhere, sum over
-    others.
+    Prompt and completion are hashed separately: the log-probability is a sum over the tokens of the
+    completion, and differs if the same tokens are split elsewhere.
     """
     return pairs.with_columns(
         hash_text(
-            pl.concat_str(_written("prompt_ids"), pl.lit(FIELD), _written(f"{side}_ids"))
+            pl.concat_str(_join_ids("prompt_ids"), pl.lit(FIELD), _join_ids(f"{side}_ids"))
         ).alias(f"{side}_sequence_id")
         for side in sides
     )
 
 
-def _written(column: str) -> pl.Expr:
+def _join_ids(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.List(pl.String)).list.join(" ")
 
 
 def list_sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
-    """List the distinct sequences of tokenised pairs: sequence_id, prompt_ids, completion_ids."""
+    """List the distinct sequences of tokenized pairs: sequence_id, prompt_ids, completion_ids."""
     found = [
         pairs.select(
             pl.col(f"{side}_sequence_id").alias("sequence_id"),
@@ -67,11 +66,11 @@ def list_sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.Data
 def join_logps(
     pairs: pl.DataFrame, logps: pl.DataFrame, sides: Sequence[str] = SIDES
 ) -> pl.DataFrame:
-    """Replace the sequence ids of pairs by ref_<side>_logps (ref_chosen_logps), in their order.
+    """Replace the sequence ids of pairs by ref_<side>_logps; the order of rows stays.
 
     Args:
-        pairs: <side>_sequence_id of each side, and anything else.
-        logps: sequence_id (each once), logp; a sequence that is not there gets null.
+        pairs: <side>_sequence_id of each side, and any other columns.
+        logps: sequence_id (unique), logp; a missing sequence gets null.
         sides: the responses of a row.
     """
     for side in sides:
@@ -92,16 +91,16 @@ class ReferenceLogps:
     """The rows of one reference and compute type."""
 
     def __init__(self, lake: Lake, reference_id: str, dtype: str) -> None:
-        """Name the reference's checkpoint, and the type that it computes in."""
+        """Open the rows of a reference (checkpoint id) that computes in `dtype`."""
         self._lake = lake
         self._keys = {"reference_id": reference_id, "dtype": dtype}
         self._append = Chunks(lake, TABLE)
 
     def known(self, wanted: pl.DataFrame) -> pl.DataFrame:
-        """Read what is known of the wanted sequences: sequence_id, completion_tokens, logp.
+        """Return the rows (`LOGPS`) of the wanted sequences that are already computed.
 
-        Two runs at the same time may both have computed a sequence, in other batches and so with
-        another last digit; every reader takes the lower value.
+        Two runs at the same time may both compute a sequence, in different batches and so with
+        different last digits; every reader takes the lower value.
         """
         if not self._lake.exists(TABLE):
             return pl.DataFrame(schema=LOGPS)

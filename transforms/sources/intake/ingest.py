@@ -37,7 +37,7 @@ def ingest(lake: Lake, source: Source) -> int:
     malformed: list[pl.DataFrame] = []
     rows_in = 0
     schema = pl.Schema({ROW_KEY: pl.String, **entry.native})
-    with lake.overwriting(table, schema) as write:
+    with lake.overwrite_frames(table, schema) as write:
         for batch in read_batches(source.name, source.origin, entry.native, entry.optional):
             rows_in += batch.rows.height + batch.malformed.height
             malformed.append(batch.malformed)
@@ -70,8 +70,8 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
         rules = source.entry.rules(source.options)
         return candidates.height, *split_pairs(source.name, candidates, source.options, rules)
 
-    with lake.overwriting(table, pl.Schema(schema_of(table)), source=source.name) as write:
-        raws = lake.batches(f"raw_{source.name}", group_by=source.entry.group_by)
+    with lake.overwrite_frames(table, pl.Schema(schema_of(table)), source=source.name) as write:
+        raws = lake.read_frames(f"raw_{source.name}", group_by=source.entry.group_by)
         for height, sound, broken in map_in_order(judge, raws):
             candidates_in += height
             first, repeated = seen.split(sound)
@@ -90,8 +90,8 @@ def standardise_demonstrations(
     table, layout = "demonstrations", source.layout("demonstrations")
     ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
     rows_in = 0
-    with lake.overwriting(table, pl.Schema(schema_of(table)), source=source.name) as write:
-        for raw in lake.batches(f"raw_{source.name}"):
+    with lake.overwrite_frames(table, pl.Schema(schema_of(table)), source=source.name) as write:
+        for raw in lake.read_frames(f"raw_{source.name}"):
             rows = layout(raw, source.options)
             rows_in += rows.height
             sound, broken = split_demonstrations(source.name, rows, source.options)

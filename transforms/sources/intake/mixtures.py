@@ -72,7 +72,7 @@ def read_comparable_pairs(lake: Lake) -> pl.DataFrame:
             "pair_id",
             reversed_id=identify_pairs("prompt", "rejected", "chosen"),
         )
-        for rows in lake.batches("preference_pairs", split="train")
+        for rows in lake.read_frames("preference_pairs", split="train")
     ]
     return pl.concat(frames) if frames else pl.DataFrame(schema=COMPARABLE)
 

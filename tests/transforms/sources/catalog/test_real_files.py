@@ -226,7 +226,7 @@ def standard_rows(lake, source, role):
         layout = source.layout(role)
         parts = [
             split_prompt_rows(source.name, layout(raw, source.options), source.options)
-            for raw in lake.batches(f"raw_{source.name}")
+            for raw in lake.read_frames(f"raw_{source.name}")
         ]
         kept, dropped = (pl.concat(frames) for frames in zip(*parts, strict=True))
         return kept.height + dropped.height, kept["row_key"], dropped
