@@ -22,7 +22,7 @@ import polars as pl
 import typer
 from memory import peak_mib
 
-from training.generation import Sampler
+from training.engine.sampler import Sampler
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import tokenize_prompts
 from training.settings.model import TinyModelSettings

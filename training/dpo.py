@@ -1,19 +1,19 @@
 """Direct preference optimisation of a policy against a fixed reference (paper, section 3.3).
 
-One TRL DPOTrainer run, as a function and as `python -m training.dpo`. Not here: the choice of
-pairs; other losses of a pair (`training.settings.pair_losses`). The loss of a pair,
-unless `loss` names another (Rafailov et al. 2023, eq. 7), log-probabilities summed over the
-response and its end of turn, in nats:
+One TRL DPOTrainer run, as a function and as `python -m training.dpo`. The default loss of a pair
+(Rafailov et al. 2023, eq. 7; others: `training.settings.pair_losses`), with log-probabilities in
+nats, summed over the response and its end of turn:
 
     -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
 
-Token ids and the reference's log-probabilities of them come with the pairs
-(`training.reference_logps`), so that training holds one model, not two. Deviation 1 from the
-published code, which cuts prompts to 1,000 tokens and answers to what is left: pairs that do not
-fit are dropped and named.
+The pairs contain their token ids and the reference's log-probabilities
+(`training.reference_logps`), so that training has one model in memory, not two. TRL 1.16 can store
+log-probabilities, too (`precompute_ref_log_probs`). With `max_length`, the name of its store
+changes with every setting; without it, the name does not depend on the truncation. So that store is
+not used. Not here: the selection of pairs.
 
-TRL 1.16 can store them too (`precompute_ref_log_probs`), under a name that changes with any setting
-where `max_length` is set, and that lacks the truncation where it is not; that is not used here.
+Deviation 1 from the published code, which cuts prompts to 1,000 tokens and responses to the
+remaining length: pairs that are too long are dropped and recorded.
 """
 
 import time
@@ -50,9 +50,9 @@ from transforms.lake.records.reference_logps import SIDES, list_columns
 class TokenizedDPOTrainer(DPOTrainer):
     """DPOTrainer over rows of token ids and the reference's log-probabilities.
 
-    TRL 1.16 takes token ids in SFTTrainer and RewardTrainer; its DPOTrainer would render again, and
-    would compute the log-probabilities again. Under FSDP it still loads a reference, from the
-    starting folder, and lets it go before training.
+    TRL 1.16 accepts token ids in SFTTrainer and RewardTrainer, but its DPOTrainer would render the
+    texts and compute the log-probabilities again. Under FSDP it still loads a reference from the
+    start folder, and frees it before training.
     """
 
     def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
@@ -72,11 +72,11 @@ def train_dpo(
     dtype: str,
     report: Report | None = None,
 ) -> TrainingRun:
-    """Train a policy on best-against-worst pairs.
+    """Train a policy on preference pairs.
 
     Args:
         pairs: from `training.reference_logps.add_reference_logps`, with the same start.
-        start: checkpoint folder whose weights training starts from.
+        start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and loss.
         seed: seed of the data order.
@@ -84,8 +84,8 @@ def train_dpo(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, no pair that fits, or one whose log-probabilities are
-            missing or of other tokens than the starting model's tokenizer gives.
+        InputError: the model is incomplete, no pair fits, or the log-probabilities of a pair are
+            missing or were computed with another tokenizer or chat template.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(start)
@@ -115,24 +115,24 @@ def select_examples(
     max_tokens: int,
     sides: Sequence[str] = SIDES,
 ) -> pl.DataFrame:
-    """Select what is trained on: prompt_id, token ids, length, the reference's log-probabilities.
+    """Select the training columns: prompt_id, token ids, length, the reference's log-probabilities.
 
     Args:
         rows: from `training.reference_logps.add_reference_logps`.
-        tokenizer: that of the starting model.
-        max_tokens: longest row that is trained on, and needs its log-probabilities.
-        sides: the responses of a row.
+        tokenizer: tokenizer of the start model.
+        max_tokens: longest row that is trained on; longer ones need no log-probabilities.
+        sides: columns of the responses of a row.
 
     Raises:
         InputError: see `train_dpo`.
     """
-    remedy = "add them with python -m training.reference_logps, from this start and these settings"
-    lacking = [column for column in list_columns(sides) if column not in rows.columns]
-    if lacking:
+    remedy = "add them with python -m training.reference_logps, with this start and these settings"
+    missing = [column for column in list_columns(sides) if column not in rows.columns]
+    if missing:
         raise InputError(
-            "the pairs carry no log-probabilities of the reference",
+            "the pairs have no log-probabilities of the reference",
             expected=f"columns {', '.join(list_columns(sides))}",
-            found=f"no column {', '.join(lacking)}",
+            found=f"no column {', '.join(missing)}",
             remedy=remedy,
         )
     logps = [f"ref_{side}_logps" for side in sides]
@@ -143,8 +143,8 @@ def select_examples(
     if refused.height:
         raise InputError(
             "the reference's log-probabilities are missing, or of other tokens",
-            expected="those of the pairs that fit, as the starting model's tokenizer renders them",
-            found=f"{refused.height} of {rows.height} pairs without, the first of prompt"
+            expected="those of all pairs that fit, with the tokenizer of the start model",
+            found=f"{refused.height} of {rows.height} pairs without them, the first of prompt"
             f" {refused['prompt_id'][0]}",
             remedy=remedy,
         )
@@ -155,15 +155,15 @@ def main(
     pairs: Annotated[
         Path,
         typer.Option(
-            help="Parquet: with --reference prompt_id, prompt, chosen, rejected; without it what"
-            " training.reference_logps writes."
+            help="Parquet: prompt_id, prompt, chosen, rejected with --reference; without it, the"
+            " output of training.reference_logps."
         ),
     ],
     start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
     output: OutputOption,
     reference: Annotated[
         Path | None,
-        typer.Option(help="Checkpoint of the frozen reference; in one process only."),
+        typer.Option(help="Checkpoint of the frozen reference; only in one process."),
     ] = None,
     settings_file: SettingsOption = None,
     seed: SeedOption = 0,

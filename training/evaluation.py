@@ -1,8 +1,8 @@
 """Evaluation of one policy on held-out prompts: responses, their rewards and log-probabilities.
 
-The rows of the table `evaluation_responses`. Not here: their statistics
-(`transforms.measures.evaluation`). Sampled responses are drawn at temperature 1, so that the mean
-of log pi - log pi_0 over them estimates KL(pi || pi_0) without bias (paper, eq. 2).
+They are the rows of the table `evaluation_responses`. Responses are sampled at temperature 1, so
+that the mean of log pi - log pi_0 over them is an unbiased estimate of KL(pi || pi_0) (paper,
+eq. 2). Not here: statistics (`transforms.measures.evaluation`).
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from training.generation import Sampler
+from training.engine.sampler import Sampler
 from training.models.logps import compute_sequence_logps
 from training.scoring import score
 from training.settings.evaluation import EvaluationSettings
@@ -34,23 +34,23 @@ def evaluate(
     gold: GoldReward | None,
     description: str = "evaluation",
 ) -> pl.DataFrame:
-    """Answer held-out prompts, sampled and greedy, and measure every answer.
+    """Sample responses to held-out prompts, greedy ones too, and measure every response.
 
     Args:
         policy: folder of the policy.
         reference: folder of pi_0.
         reward_model: folder of the reward model.
         prompts: prompt_id, prompt, split; one row per prompt.
-        loop: limits of a response, batch sizes.
+        loop: token limits of responses, batch sizes.
         settings: number of samples, batch size of log-probabilities.
-        seed: of the sampling engine; one seed for all policies, so that they differ by weights.
+        seed: seed of the sampling engine; equal for all policies, so that only weights differ.
         dtype: compute type.
-        gold: the gold reward, where the prompts have one.
-        description: label of the progress bar.
+        gold: the gold reward, if the prompts have one.
+        description: text of the progress bar.
 
     Returns:
         One row per response, sorted by decoding, prompt_id, response_index: the columns of
-        `evaluation_responses` but experiment, iteration, model and policy_id.
+        `evaluation_responses` without experiment, iteration, model and policy_id.
     """
     sampled: list[pl.DataFrame] = []
     decodings = {
@@ -59,14 +59,14 @@ def evaluate(
     }
     with Sampler(policy, loop.sampling, seed=seed, dtype=dtype) as sampler:
         for decoding, changes in decodings.items():
+            chunks: list[pl.DataFrame] = []
             sampler.sample(
                 prompts.select("prompt_id", "prompt"),
                 loop.sampling.model_copy(update={"samplers": (), **changes}),
-                commit=lambda rows, decoding=decoding: sampled.append(
-                    rows.with_columns(decoding=pl.lit(decoding))
-                ),
+                commit=chunks.append,
                 description=f"{description}: {decoding}",
             )
+            sampled += [chunk.with_columns(decoding=pl.lit(decoding)) for chunk in chunks]
     rows = (
         pl.concat(sampled)
         .join(prompts, on="prompt_id")
@@ -74,7 +74,7 @@ def evaluate(
     )
     return rows.with_columns(
         reward=score_rows(rows, reward_model, loop.scoring, dtype=dtype),
-        gold_reward=_gold_rewards(rows, gold),
+        gold_reward=_compute_gold_rewards(rows, gold),
         policy_logp=compute_sequence_logps(
             rows, policy, batch_tokens=settings.logps_batch_tokens, dtype=dtype
         ),
@@ -87,12 +87,12 @@ def evaluate(
 def score_rows(
     rows: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
 ) -> pl.Series:
-    """Score rows of prompt and response in their order.
+    """Score rows of prompt and response; return their rewards in the order of the rows.
 
     Raises:
-        InputError: as `training.scoring.score`, which numbers the rows for their keys.
+        InputError: as in `training.scoring.score`; the message has the row number as prompt_id.
     """
-    # the row's number is its key here: prompt_id and response_index are not unique
+    # The row number is the key here, because prompt_id and response_index are not unique.
     rows = rows.select("prompt", "response").with_row_index("row")
     scored: list[pl.DataFrame] = []
     score(
@@ -112,7 +112,7 @@ def score_rows(
     return rows.select("row").join(rewards, on="row", maintain_order="left")["reward"]
 
 
-def _gold_rewards(rows: pl.DataFrame, gold: GoldReward | None) -> pl.Series:
+def _compute_gold_rewards(rows: pl.DataFrame, gold: GoldReward | None) -> pl.Series:
     if gold is None:
         return pl.Series([None] * rows.height, dtype=pl.Float64)
     questions = (prompt[-1]["content"] for prompt in rows["prompt"].to_list())

@@ -1,8 +1,8 @@
 """Sampling of n responses per prompt from a policy, as a function and as a command.
 
-Not here: the engine (`training.engine.sampler`), several engines (`training.engine.replicas`), the
-place where rows are written (the caller's `commit`).
-Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses per prompt.
+Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses per prompt. Not here: the
+engine (`training.engine.sampler`), several engines (`training.engine.replicas`), writing rows (the
+caller's `commit`).
 """
 
 import json
@@ -20,8 +20,6 @@ from training.engine.sampler import GenerationRun, Sampler
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.sampling import SamplingSettings
 
-__all__ = ["GenerationRun", "Sampler", "generate"]
-
 
 def generate(
     prompts: pl.DataFrame,
@@ -33,10 +31,10 @@ def generate(
     commit: Callable[[pl.DataFrame], None],
     description: str = "generations",
 ) -> GenerationRun:
-    """Sample from a policy once: a `Sampler`, or `settings.replicas` of them in own processes.
+    """Sample from a policy with one `Sampler`, or with `settings.replicas` processes.
 
-    Arguments, rows given to `commit` and errors are as in `Sampler.sample`; with replicas the seed
-    of replica i is `seed + i`, and `commit` runs in the calling thread.
+    Arguments, rows for `commit` and errors are as in `Sampler.sample`. The seed of replica i is
+    `seed + i`, and with replicas `commit` runs in the calling thread.
     """
     if prompts.is_empty():
         return GenerationRun(0, 0, 0, 0.0, 0.0)
@@ -59,18 +57,18 @@ def main(
         Path, typer.Option(help="Folder of the policy: weights, tokenizer, template.")
     ],
     prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt (messages).")],
-    output: Annotated[Path, typer.Option(help="Folder of parquet files, one per chunk.")],
+    output: Annotated[Path, typer.Option(help="Folder for parquet files, one per chunk.")],
     settings_file: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the engine; shard i adds i.")] = 0,
     dtype: DtypeOption = "bfloat16",
     shard: Annotated[
-        str, typer.Option(help="i/N: the i-th of N parts of the prompts, from 0.")
+        str, typer.Option(help="i/N: the i-th of N parts of the prompts, counted from 0.")
     ] = "0/1",
 ) -> None:
     """Sample n responses per prompt with vLLM into a folder of parquet files.
 
-    Run the same command again after a crash: prompts already in the folder are not sampled again.
-    The last line is JSON: prompts, responses, tokens, seconds. Example:
+    After a crash, run the same command again: it samples only the missing prompts. The last line is
+    JSON: prompts, responses, tokens, seconds. Example:
 
     python -m training.generation --policy sft --prompts prompts.parquet --output responses
     """

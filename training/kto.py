@@ -1,16 +1,16 @@
 """Kahneman-Tversky optimisation of a policy on unpaired responses (Ethayarajh et al. 2024).
 
-One TRL KTOTrainer run, as a function and as `python -m training.kto`. Not here: the choice of
-responses are desirable (`transforms.pairs.unpaired`). The loss is at `KTOSettings` (arXiv
-2402.01306, eqs. 7 and 8).
+One TRL KTOTrainer run, as a function and as `python -m training.kto`. `KTOSettings` has the loss
+(arXiv 2402.01306, eqs. 7 and 8). Not here: which responses are desirable
+(`transforms.pairs.unpaired`).
 
-As in DPO, token ids and the reference's log-probabilities of them come with the rows
-(`training.reference_logps`): those of the response, and of the mismatched response from which the
-KL term z is estimated. TRL pairs
-them within a batch of a fixed order, so the rows are trained on in the order in which they are
-given (`add_mismatched` shuffles them by the seed), and not by length. Deviation 1 from TRL: a row
-that does not fit is dropped after it was mismatched. The batches behind it then begin elsewhere,
-and their z is over mismatched responses of two batches.
+As in DPO, the rows contain token ids and the reference's log-probabilities
+(`training.reference_logps`): of the response, and of the mismatched response from which the KL term
+z is estimated. TRL mismatches responses within a batch of a fixed order. So the rows are trained on
+in the order in which they are given (`add_mismatched` shuffles them by the seed), not by length.
+
+Deviation 1 from TRL: a row that is too long is dropped after it was mismatched. The batches after
+it then begin at other rows, so their z is over mismatched responses of two batches.
 """
 
 import time
@@ -67,17 +67,17 @@ def train_kto(
     Args:
         responses: rows of `add_mismatched`, then of
             `training.reference_logps.add_reference_logps` for both completions, with the same
-            start; label (bool) is among their columns.
-        start: checkpoint folder whose weights training starts from.
+            start; with the column label (bool).
+        start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and weights.
-        seed: seed of the run; the order is that of the rows.
+        seed: seed of the run; the rows keep their order.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, no row that fits, or one whose log-probabilities are
-            missing or of other tokens than the starting model's tokenizer gives.
+        InputError: the model is incomplete, no row fits, or the log-probabilities of a row are
+            missing or were computed with another tokenizer or chat template.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(start)
@@ -110,8 +110,8 @@ def main(
     responses: Annotated[
         Path,
         typer.Option(
-            help="Parquet: with --reference prompt_id, prompt, completion, label; without it the"
-            " mismatched rows with what training.reference_logps adds."
+            help="Parquet: prompt_id, prompt, completion, label with --reference; without it,"
+            " mismatched rows with token ids and log-probabilities of the reference."
         ),
     ],
     start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
@@ -119,8 +119,8 @@ def main(
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="Checkpoint of the frozen reference: the rows are mismatched by the seed, and it"
-            " runs over them; in one process only."
+            help="Checkpoint of the frozen reference. The rows are mismatched by the seed, and"
+            " their log-probabilities computed; only in one process."
         ),
     ] = None,
     settings_file: SettingsOption = None,

@@ -1,20 +1,21 @@
 """The pairwise preference model (paper, section 2.2): pi_0, trained to answer A or B.
 
-One TRL SFTTrainer run, as a function and as `python -m training.preference_model`. Not here: the
-text of a comparison (`training.models.comparison_prompts`), preference probabilities
-(`training.models.preference_forward`). The loss of a pair is -log of the probability, among all
-tokens, of the one label token.
+One TRL SFTTrainer run, as a function and as `python -m training.preference_model`. The loss of a
+pair is -log p(label), where p is over all tokens and the label is one token. Not here: the text of
+a comparison (`training.models.comparison_prompts`), preference probabilities
+(`training.models.preference_forward`).
 
-Deviation 1 from the published code: the end of the turn behind the label is not trained.
-Packed examples do not see each other: positions begin anew with each, and attention follows them
-(tested on a CPU with scaled-dot-product attention). Without flash attention a forward pass still
-costs the square of all its packed tokens, so that packing pays on a GPU with flash attention only,
-or with a micro batch of one block.
+Deviation 1 from the published code: the end of turn after the label is not in the loss.
+
+Packed examples do not attend to each other: positions restart with each example, and attention
+follows the positions (tested on a CPU with scaled-dot-product attention). Without flash attention
+the cost of a forward pass is still quadratic in all its packed tokens. So packing is only faster on
+a GPU with flash attention, or with a micro-batch of one block.
 """
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import polars as pl
 import torch
@@ -54,31 +55,30 @@ def train_preference_model(
     dtype: str,
     report: Report | None = None,
 ) -> TrainingRun:
-    """Train a preference model on comparisons.
+    """Train a preference model on preference pairs.
 
     Args:
-        pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two hold the last
-            turn only).
+        pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two contain the
+            last turn only).
         policy: checkpoint folder to start from.
-        output: folder of the finished checkpoint; its tokenizer has the words of the format, if
-            the policy's did not (`training.models.comparison_prompts.add_unknown_words`).
+        output: folder of the finished checkpoint. Its tokenizer has additional words if the policy
+            does not know them (`training.models.comparison_prompts.add_unknown_words`).
         settings: optimiser, length and packing. With packing, a batch counts blocks.
-        seed: seed of data order, dropout and of the weights of added words.
+        seed: seed of data order, dropout and the embeddings of added words.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, a tokenizer without single tokens for the labels, or no
-            pair that fits.
+        InputError: the model is incomplete, its tokenizer has no single tokens for the labels, or
+            no pair fits.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(policy)
     add_unknown_words(tokenizer)
     examples = label_comparisons(tokenizer, pairs, both_orders=settings.both_orders)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "pair_id")
-    dropped = dropped.unique(
-        maintain_order=True
-    )  # one row per pair, also where both orders were dropped
+    # One row per pair, also if both orders were dropped.
+    dropped = dropped.unique(maintain_order=True)
 
     def build(folder: Path) -> SFTTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
@@ -97,30 +97,33 @@ def train_preference_model(
 def label_comparisons(
     tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame, *, both_orders: bool
 ) -> pl.DataFrame:
-    """Tokenise comparisons: pair_id, input_ids, labels (-100 but for the last token), length.
+    """Tokenize pairs as comparisons that end with their label.
 
-    The last token is the label: A where the chosen response is the first, else B. The order of a
-    pair is drawn by its id; with `both_orders` the pairs follow once more in the other order.
-    `length` is that of the pair's longest example, so that both orders are kept or dropped.
+    The label is A if the chosen response comes first, else B. The hash of the pair's id decides the
+    order; with `both_orders` all pairs are appended once more in the other order.
+
+    Returns:
+        pair_id, input_ids, labels (-100 except for the last token), length (of the pair's longest
+        example, so that both orders are kept or both are dropped).
 
     Raises:
         InputError: see `train_preference_model`.
     """
-    drawn = pairs.with_columns(
+    ordered = pairs.with_columns(
         chosen_first=pl.Series([is_chosen_first(pair_id) for pair_id in pairs["pair_id"]])
     )
     if both_orders:
-        drawn = pl.concat([drawn, drawn.with_columns(~pl.col("chosen_first"))])
+        ordered = pl.concat([ordered, ordered.with_columns(~pl.col("chosen_first"))])
     comparisons, answers = [], []
     labels = find_label_tokens(tokenizer)
-    for prompt, chosen, rejected, chosen_first in drawn.select(
+    for prompt, chosen, rejected, chosen_first in ordered.select(
         "prompt", "chosen", "rejected", "chosen_first"
     ).iter_rows():
         sides = chosen[-1]["content"], rejected[-1]["content"]
         comparisons.append((prompt, *(sides if chosen_first else sides[::-1])))
         answers.append(labels[0] if chosen_first else labels[1])
     questions = tokenize_comparisons(tokenizer, comparisons)
-    return drawn.select(
+    return ordered.select(
         "pair_id",
         pl.Series("input_ids", [[*q, a] for q, a in zip(questions, answers, strict=True)]),
         pl.Series(
@@ -130,11 +133,11 @@ def label_comparisons(
 
 
 def load_with_words(policy: Path, tokens: int, seed: int) -> torch.nn.Module:
-    """Load the policy; added words get new rows, drawn from the seed."""
+    """Load the policy; added words get random embeddings from the seed."""
     set_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(policy, dtype=torch.float32)
-    if tokens > model.get_input_embeddings().num_embeddings:
-        # the mean of the old rows would make A and B one word to begin with
+    if tokens > cast(torch.nn.Embedding, model.get_input_embeddings()).num_embeddings:
+        # with the mean of the old rows, A and B would start with the same embedding
         model.resize_token_embeddings(tokens, mean_resizing=False)
     return model
 
@@ -147,7 +150,7 @@ def main(
     seed: SeedOption = 0,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
-    """Train a pairwise preference model on comparisons."""
+    """Train a pairwise preference model on preference pairs."""
     rows, settings = pl.read_parquet(pairs), read_settings(PreferenceModelSettings, settings_file)
     train_preference_model(
         rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report

@@ -1,9 +1,9 @@
 """Fine-tuning of a policy on its own best responses (RAFT, Dong et al. 2023, arXiv 2304.06767).
 
 One TRL SFTTrainer run over prompts and responses, as a function and as `python -m training.raft`.
-Not here: the choice of the best of n (`transforms.pairs.best_of_n`). The loss is
-the negative log-likelihood of the response and its end of turn, the mean over a batch's tokens;
-earlier turns of the assistant are context, and not learned, as in DPO.
+The loss is the negative log-likelihood of the response and its end of turn, averaged over the
+tokens of a batch. Earlier turns of the assistant are context and not in the loss, as in DPO. Not
+here: selecting the best of n (`transforms.pairs.best_of_n`).
 """
 
 import time
@@ -42,9 +42,9 @@ def train_raft(
     """Fine-tune a policy on responses.
 
     Args:
-        responses: columns prompt_id, prompt, completion (message lists; the last holds the last
-            turn only).
-        start: checkpoint folder whose weights training starts from.
+        responses: columns prompt_id, prompt, completion (message lists; completion contains the
+            last turn only).
+        start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser and length.
         seed: seed of data order and dropout.
@@ -52,8 +52,8 @@ def train_raft(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, a chat template that renders a prompt in two ways, or no
-            response that fits.
+        InputError: the model is incomplete, its chat template renders a prompt in two ways, or no
+            response fits.
     """
     started = time.perf_counter()
     examples = tokenize_responses(load_tokenizer(start), responses, ("completion",)).select(

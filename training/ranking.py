@@ -1,9 +1,9 @@
-"""Rewards of the n responses to each prompt, from comparisons of two at a time.
+"""Rewards of the n responses to each prompt, from comparisons of two responses at a time.
 
-Comparisons run in rounds over chunks of prompts. Not here: the choice of comparisons and the
-rewards computed from them (`transforms.pairs.tournaments`), the model
-(`training.models.preference_forward`). The published code names a tournament for its preference
-model and lacks it; the paper's loop ranks with the Bradley-Terry model only (section 3.3).
+Comparisons are made in rounds, over chunks of prompts. The published code mentions a tournament for
+its preference model but does not contain one; the paper's loop ranks only with the Bradley-Terry
+model (section 3.3). Not here: which comparisons are made, and rewards from their outcomes
+(`transforms.pairs.tournaments`); the model (`training.models.preference_forward`).
 """
 
 import json
@@ -31,12 +31,12 @@ from transforms.errors import InputError
 from transforms.pairs.tournaments import Outcomes, compute_rewards, plan_comparisons
 
 Compare = Callable[[Sequence[Comparison], Sequence[str]], Preferences]
-"""Computes P(first over second) of comparisons; the second argument is their names, for errors."""
+"""Computes P(first over second) of comparisons; the second argument has their names, for errors."""
 
 
 @dataclass(frozen=True)
 class RankingRun:
-    """Counts of a ranking run; a comparison is read in both orders and counted once."""
+    """Counts of a ranking run; a comparison in both orders is counted once."""
 
     responses: int
     comparisons: int
@@ -47,7 +47,7 @@ class RankingRun:
 
 @dataclass(frozen=True)
 class _Ranked:
-    """Rewards of some prompts, the cost of computing them, and the errors of the others."""
+    """Rewards of some prompts, the cost of computing them, and the errors of other prompts."""
 
     frames: list[pl.DataFrame]
     comparisons: int
@@ -64,25 +64,25 @@ def rank(
     commit: Callable[[pl.DataFrame], None],
     description: str = "scores",
 ) -> RankingRun:
-    """Rank the responses of every prompt; neither order nor batch changes a reward.
+    """Rank the responses of every prompt; rewards do not depend on row order or batches.
 
-    A prompt that cannot be ranked stops no other one: the others are ranked and committed first,
-    then the error is raised. A chunk without any reward ends the run at once.
+    If a prompt cannot be ranked, the others are still ranked and committed, then the error is
+    raised. A chunk without any reward ends the run immediately.
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response; one row per response.
         preference_model: folder of a preference model.
         settings: method, batch_tokens (padded, per forward pass), chunk_prompts (per commit).
-        dtype: dtype of the weights; the head computes in float32 all the same.
+        dtype: dtype of the weights; the head always computes in float32.
         commit: called with prompt_id, response_index, reward (a probability,
             `transforms.pairs.tournaments.compute_rewards`) for every chunk_prompts prompts; prompts
             in the order of their first row, the responses of each by index.
         description: text of the progress bar.
 
     Raises:
-        InputError: the model is no preference model; or a comparison does not fit into its context,
-            a probability is not finite, or a response is null or comes twice: the first such
-            prompt is named, with the number of them.
+        InputError: the model is not a preference model; or a comparison does not fit into its
+            context, a probability is not finite, or a response is null or occurs twice. The message
+            gives the number of such prompts and the first one.
     """
     started = time.perf_counter()
     model = load_preference_model(preference_model, dtype)
@@ -92,7 +92,7 @@ def rank(
     compared, tokens = rank_by(compare, responses, settings, commit=commit, description=description)
     elapsed_s = time.perf_counter() - ready
     del model, compare
-    release_memory()  # an engine that starts next asks for nearly the whole GPU
+    release_memory()  # an engine that starts next needs nearly the whole GPU
     return RankingRun(responses.height, compared, tokens, ready - started, elapsed_s)
 
 
@@ -104,7 +104,7 @@ def rank_by(
     commit: Callable[[pl.DataFrame], None],
     description: str = "scores",
 ) -> tuple[int, int]:
-    """Rank by any function that compares, as `rank` does; return the comparisons and tokens."""
+    """Rank with any comparison function, as in `rank`; return numbers of comparisons and tokens."""
     sets = responses.group_by("prompt_id", maintain_order=True).agg(
         pl.col("prompt").first(),
         pl.struct("response_index", "response").sort_by("response_index").alias("responses"),
@@ -122,7 +122,7 @@ def rank_by(
             commit(pl.concat(ranked.frames))
     if refused:
         raise InputError(
-            f"{len(refused)} prompts could not be ranked; those ranked are committed",
+            f"{len(refused)} prompts could not be ranked; the others are committed",
             expected="comparisons that the model can read, with a finite outcome",
             found="first " + str(refused[0]).splitlines()[0],
             remedy="follow the remedy of the error above, or drop the prompt",
@@ -131,7 +131,7 @@ def rank_by(
 
 
 def _rank_sets(compare: Compare, sets: list[tuple], settings: RankingSettings) -> _Ranked:
-    """Rank prompts together; if that fails, one at a time, so that one stops no other one."""
+    """Rank prompts together; if that fails, one at a time, so that an error affects one prompt."""
     try:
         outcomes, tokens = _compare_all(compare, sets, settings)
     except InputError as error:
@@ -145,7 +145,7 @@ def _rank_sets(compare: Compare, sets: list[tuple], settings: RankingSettings) -
             [error for part in parts for error in part.refused],
         )
     frames = [
-        _rewards(prompt_id, answers, played, settings)
+        _make_rewards(prompt_id, answers, played, settings)
         for (prompt_id, _, answers), played in zip(sets, outcomes, strict=True)
     ]
     return _Ranked(frames, sum(map(len, outcomes)), tokens, [])
@@ -153,7 +153,7 @@ def _rank_sets(compare: Compare, sets: list[tuple], settings: RankingSettings) -
 
 def _compare_all(
     compare: Compare, sets: list[tuple], settings: RankingSettings
-) -> tuple[list[Outcomes], int]:
+) -> tuple[list[dict[tuple[int, int], float]], int]:
     """Compare the responses of a chunk's prompts, round by round; return outcomes and tokens."""
     outcomes: list[dict[tuple[int, int], float]] = [{} for _ in sets]
     tokens = 0
@@ -200,7 +200,7 @@ def _require_rankable(prompt_id: str, answers: list[dict]) -> None:
             )
 
 
-def _rewards(
+def _make_rewards(
     prompt_id: str, answers: list[dict], outcomes: Outcomes, settings: RankingSettings
 ) -> pl.DataFrame:
     return pl.DataFrame(

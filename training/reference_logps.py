@@ -1,15 +1,15 @@
-"""Log-probabilities of responses under a frozen reference: computed once, before DPO or KTO.
+"""Log-probabilities of responses under a frozen reference, computed once, before DPO or KTO.
 
-One pass of the reference over the sequences that are not known yet, as a function and as `python -m
-training.reference_logps`. Texts are rendered here, once; training takes the token ids. Not here:
-the table of known sequences (`transforms.lake.records.reference_logps`), training (`training.dpo`,
-`training.kto`). Of a prompt x and a completion y, its end of turn included, in nats:
+One pass of the reference over the sequences that are not stored yet, as a function and as `python
+-m training.reference_logps`. Texts are rendered here, and training uses the token ids. For a prompt
+x and a completion y, including its end of turn, in nats:
 
     logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
 
-Weights and log_softmax are float32 and bfloat16 is the compute type (autocast), as in TRL's
-DPOTrainer with the reference in memory; dropout is off. One process computes, on one device, before
-DPO is launched on however many.
+Weights and log_softmax are float32, and `dtype` is the compute type (autocast), as in TRL's
+DPOTrainer with the reference in memory; dropout is off. One process computes on one device, for
+any number of training processes. Not here: the table of stored sequences
+(`transforms.lake.records.reference_logps`), training (`training.dpo`, `training.kto`).
 """
 
 import time
@@ -43,7 +43,7 @@ from transforms.lake.records.reference_logps import (
 
 @dataclass(frozen=True)
 class ReferencePass:
-    """Tokenised pairs with the reference's log-probabilities, and the cost of computing them."""
+    """Tokenized pairs with the reference's log-probabilities, and the cost of computing them."""
 
     pairs: pl.DataFrame
     """The pairs given. The columns `transforms.lake.records.reference_logps.list_columns` replace
@@ -51,13 +51,13 @@ class ReferencePass:
     sequences: int
     """Distinct sequences of the pairs that fit."""
     computed: int
-    """Sequences that were not known."""
+    """Sequences that were not stored yet."""
     elapsed_s: float
     """Wall-clock seconds."""
 
 
 def find_none(wanted: pl.DataFrame) -> pl.DataFrame:
-    """Return no row: no sequence is known."""
+    """Return no rows, as if no sequence was stored."""
     return pl.DataFrame(schema=LOGPS)
 
 
@@ -72,21 +72,21 @@ def add_reference_logps(
     known: Callable[[pl.DataFrame], pl.DataFrame] = find_none,
     commit: Callable[[pl.DataFrame], None] = lambda computed: None,
 ) -> ReferencePass:
-    """Tokenise pairs and add the reference's log-probabilities; only unknown ones are computed.
+    """Tokenize pairs and add the reference's log-probabilities; compute only the unknown ones.
 
     Args:
         pairs: columns prompt_id, prompt, and each of `sides` (message lists).
-        start: checkpoint folder that training will start from; its tokenizer renders the pairs.
+        start: checkpoint folder that training starts from; its chat template renders the pairs.
         reference: checkpoint folder of the frozen reference.
-        settings: max_tokens, and the size of batches and chunks.
+        settings: max_tokens, and the sizes of batches and chunks.
         dtype: compute type, `float32` or `bfloat16`.
-        sides: the responses of a row: chosen and rejected of a pair.
-        known: given sequence_id, prompt_ids, completion_ids, returns the rows known of them
+        sides: columns of the responses of a row; chosen and rejected for a pair.
+        known: called with sequence_id, prompt_ids, completion_ids; returns the rows that are stored
             (`LOGPS`), each sequence once.
         commit: called with every chunk of computed rows (`LOGPS`).
 
     Raises:
-        InputError: an incomplete model, or a chat template that renders a prompt in two ways.
+        InputError: a model is incomplete, or the chat template renders a prompt in two ways.
     """
     started = time.perf_counter()
     require_model(reference)
@@ -104,11 +104,11 @@ def add_reference_logps(
 
     if missing.height:
         compute_logps(missing, reference, settings, dtype=dtype, commit=keep)
-    tokenised = pairs.drop("prompt", *sides).with_columns(
+    tokenized = pairs.drop("prompt", *sides).with_columns(
         examples.drop("prompt_id"), rendering_id=pl.lit(rendered_by)
     )
     return ReferencePass(
-        join_logps(tokenised, pl.concat(chunks), sides),
+        join_logps(tokenized, pl.concat(chunks), sides),
         wanted.height,
         missing.height,
         time.perf_counter() - started,
@@ -123,7 +123,7 @@ def compute_logps(
     dtype: str,
     commit: Callable[[pl.DataFrame], None],
 ) -> None:
-    """Run the reference over sequences, longest first, and commit chunk by chunk.
+    """Run the reference over sequences, longest first, and commit in chunks.
 
     Args:
         wanted: sequence_id, prompt_ids, completion_ids.
@@ -154,20 +154,20 @@ def compute_logps(
             )
             bar.update(chunk.height)
     del model
-    release_memory()  # the policy that is trained next asks for the device
+    release_memory()  # the training that follows needs the device
 
 
 def main(
     pairs: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, chosen, rejected.")],
-    start: Annotated[Path, typer.Option(help="Checkpoint that DPO will start from.")],
+    start: Annotated[Path, typer.Option(help="Checkpoint that DPO starts from.")],
     reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
     output: Annotated[
-        Path, typer.Option(help="Parquet: the pairs as token ids, as training.dpo takes them.")
+        Path, typer.Option(help="Parquet: the pairs as token ids, for training.dpo.")
     ],
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
-    """Tokenise preference pairs and add the log-probabilities of DPO's reference."""
+    """Tokenize preference pairs and add the log-probabilities of the reference of DPO."""
     settings = read_settings(DPOSettings, settings_file)
     done = add_reference_logps(pl.read_parquet(pairs), start, reference, settings, dtype=dtype)
     done.pairs.write_parquet(output)

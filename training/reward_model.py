@@ -1,9 +1,11 @@
 """The Bradley-Terry reward model (paper, section 2.2): a scalar head on pi_0, at the last token.
 
-One TRL RewardTrainer run, as a function and as `python -m training.reward_model`. Not here: scoring
-with the model (`training.scoring`). The loss of a pair is -log sigmoid(r(prompt, chosen) -
-r(prompt, rejected)). Deviation 1 from the published code: the BOS that the policy sees stays in
-place (there it was deleted as text and, by a tokenizer's defect, absent in training).
+One TRL RewardTrainer run, as a function and as `python -m training.reward_model`. The loss of a
+pair is -log sigmoid(r(prompt, chosen) - r(prompt, rejected)). Not here: scoring with the model
+(`training.scoring`).
+
+Deviation 1 from the published code: the model reads the BOS, as the policy does. The published code
+deletes it from the text, and a tokenizer bug removes it in training.
 """
 
 import time
@@ -40,13 +42,13 @@ def train_reward_model(
     dtype: str,
     report: Report | None = None,
 ) -> TrainingRun:
-    """Train a reward model on comparisons.
+    """Train a reward model on preference pairs.
 
     Args:
-        pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two hold the last
-            turn only).
-        policy: checkpoint folder whose weights it starts from. The head of a causal model is new,
-            from the seed; a reward model keeps its own: it is refreshed.
+        pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two contain the
+            last turn only).
+        policy: checkpoint folder; training starts from its weights. A causal model gets a new head
+            from the seed. A reward model keeps its head and is trained further.
         output: folder of the finished checkpoint.
         settings: optimiser and length.
         seed: seed of the head, data order and dropout.
@@ -54,7 +56,7 @@ def train_reward_model(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, or no pair that fits.
+        InputError: the model is incomplete, or no pair fits.
     """
     started = time.perf_counter()
     tokenizer = load_tokenizer(policy)
@@ -63,7 +65,7 @@ def train_reward_model(
     )
 
     def build(folder: Path) -> RewardTrainer:
-        # given a path, TRL seeds before it makes the head; it also sets num_labels and pad_token_id
+        # With a path, TRL sets the seed before it makes the head, and num_labels and pad_token_id.
         return RewardTrainer(
             model=str(policy),
             args=RewardConfig(
@@ -78,7 +80,7 @@ def train_reward_model(
 
 
 def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Tokenise each conversation with either answer: pair_id, chosen_ids, rejected_ids, length."""
+    """Tokenize both conversations of each pair: pair_id, chosen_ids, rejected_ids, length."""
     prompts = pairs["prompt"].to_list()
     sides = {
         side: tokenize_conversations(tokenizer, prompts, extract_texts(pairs[side]))
@@ -93,13 +95,13 @@ def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> p
 
 def main(
     pairs: Annotated[Path, typer.Option(help="Parquet: pair_id, prompt, chosen, rejected.")],
-    policy: Annotated[Path, typer.Option(help="Checkpoint whose weights it starts from.")],
+    policy: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
     output: OutputOption,
     settings_file: SettingsOption = None,
     seed: SeedOption = 0,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
-    """Train a Bradley-Terry reward model on comparisons."""
+    """Train a Bradley-Terry reward model on preference pairs."""
     rows, settings = pl.read_parquet(pairs), read_settings(RewardModelSettings, settings_file)
     train_reward_model(rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report)
 

@@ -1,28 +1,29 @@
 """Policy gradient on a reward model with a KL penalty (RLOO, Ahmadian et al. 2024).
 
-One TRL RLOOTrainer run, as a function and as `python -m training.rloo`. Not here: rewards
-(`training.scoring`, with the rendering and the forward pass of an iteration's scores).
-
-Of n responses y_1 ... y_n that the policy gives a prompt x, with R_i = r(x, y_i) - lambda |y_i| -
-beta log pi/ref(y_i | x), log-probabilities summed over the response in nats, a step follows
+One TRL RLOOTrainer run, as a function and as `python -m training.rloo`. For n responses y_1 ... y_n
+of the policy to a prompt x, let R_i = r(x, y_i) - lambda |y_i| - beta log pi/ref(y_i | x), with
+log-probabilities in nats, summed over the response. The gradient is
 
     1/n sum over i of [R_i - mean of R_j, j != i] grad log pi(y_i | x)
 
-(arXiv 2402.14740, section 2). Of TRL's two such trainers this is the one for RLHF as the papers
-state it: GRPO divides by the standard deviation within a group, and puts another estimate of the KL
-into the loss, not into the reward.
+(arXiv 2402.14740, section 2). TRL has two such trainers. This one is RLHF as in the papers; GRPO
+divides by the standard deviation within a group, and has another estimate of the KL, in the loss
+instead of the reward. Rewards are rendered and computed as the scores of an iteration
+(`training.scoring`).
 
-Deviation 1 from TRL: prompts come in one order, drawn from the seed, in every epoch; TRL draws one
-an epoch, and a killed run would go on in another. Deviation 2: TRL loads the reference from the
-folder that the policy's config names, which is where the policy started; here that name is the
-reference's. With the model itself as generator, a killed run that goes on ends with the weights of
-an undisturbed one; vLLM's random numbers are not kept.
+Deviation 1 from TRL: prompts have the same order in every epoch, decided by the seed. TRL makes a
+new order per epoch, and a resumed run would have another one. Deviation 2: TRL loads the reference
+from the folder in the policy's config, which is the folder that the policy started from; here the
+config has the folder of the reference.
+
+With the model itself as generator, a killed and resumed run ends with the weights of an
+uninterrupted one. With vLLM it does not, because the state of vLLM's random numbers is not stored.
 """
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import polars as pl
 import torch
@@ -68,7 +69,7 @@ def train_rloo(
 
     Args:
         prompts: columns prompt_id, prompt (message lists).
-        start: checkpoint folder whose weights training starts from.
+        start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser, beta, sampling, length penalty.
         reference: checkpoint folder of the frozen reference.
@@ -78,15 +79,15 @@ def train_rloo(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, no prompt that leaves room for a response, a response
-            without a reward, or vLLM without a GPU.
+        InputError: a model is incomplete, no prompt leaves room for a response, a response has no
+            reward, or `generator` is vllm and there is no GPU.
     """
     started = time.perf_counter()
     if settings.generator == "vllm" and not torch.cuda.is_available():
         raise InputError(
             "rloo cannot sample with vLLM here",
             expected="a GPU, which vLLM shares with the training",
-            found="none",
+            found="no GPU",
             remedy="set rloo.generator to transformers",
         )
     tokenizer = load_tokenizer(start)
@@ -98,7 +99,7 @@ def train_rloo(
         policy = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
         policy.config.name_or_path = str(reference)  # deviation 2
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
-        del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own sampler
+        del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own order
         return RLOOTrainer(
             model=policy,
             reward_funcs=reward,
@@ -126,7 +127,7 @@ def train_rloo(
 def shuffle_prompts(
     tokenizer: PreTrainedTokenizerBase, prompts: pl.DataFrame, settings: RLOORun, seed: int
 ) -> pl.DataFrame:
-    """Shuffle prompts by the seed, and add the tokens of each with the longest response.
+    """Shuffle prompts by the seed, and add their length with the longest response.
 
     Returns:
         row_key and prompt_id (the same), prompt, length (tokens).
@@ -145,13 +146,14 @@ def shuffle_prompts(
     )
 
 
-def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., list[float]]:
-    """Load a reward model into the reward function that TRL calls.
+def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., list[float | None]]:
+    """Load a reward model and return the reward function that TRL calls.
 
-    The rewards are those of `training.scoring`, less the length penalty of `settings.pairs`.
+    A reward is that of `training.scoring` minus the length penalty of `settings.pairs`.
     """
     tokenizer, model = load_tokenizer(folder), load_reward_model(folder, dtype)
-    penalty, unit = settings.pairs.length_penalty, settings.pairs.length_unit
+    # `RLOORun` refuses "calibrated".
+    penalty, unit = cast(float, settings.pairs.length_penalty), settings.pairs.length_unit
 
     def reward(
         prompts: list[Messages],
@@ -159,7 +161,7 @@ def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., li
         completion_ids: list[list[int]],
         prompt_id: list[str],
         **_: Any,
-    ) -> list[float]:
+    ) -> list[float | None]:
         texts = [completion[-1]["content"] for completion in completions]
         chunk = pl.DataFrame(
             {"prompt_id": prompt_id, "prompt": prompts, "response": texts}

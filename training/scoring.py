@@ -1,9 +1,8 @@
-"""Rewards of responses by a Bradley-Terry reward model, chunk by chunk; and of labelled pairs.
+"""Rewards of responses and of labelled pairs by a Bradley-Terry reward model.
 
-Not here: the forward pass (`training.models.rewards`), the reasons why a row has no reward
-(`training.models.unscorable`), accuracies on labelled pairs
-(`transforms.measures.reward_accuracy`), training the model (`training.reward_model`), penalties and
-pairs (`transforms`).
+Not here: the forward pass (`training.models.rewards`), reasons why a row has no reward
+(`training.models.unscorable`), accuracy on labelled pairs (`transforms.measures.reward_accuracy`),
+training the model (`training.reward_model`), penalties and pairs (`transforms`).
 """
 
 import json
@@ -40,7 +39,7 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ScoringRun:
-    """Counts of a scoring run; tokens are counted per conversation, without padding."""
+    """Counts of a scoring run; tokens are those of prompts and responses, without padding."""
 
     responses: int
     empty_responses: int
@@ -58,28 +57,27 @@ def score(
     commit: Callable[[pl.DataFrame], None],
     description: str = "scores",
 ) -> ScoringRun:
-    """Compute the reward of every response; neither order nor batch changes it.
+    """Compute the reward of every response, independent of row order and batches.
 
-    One chunk of rows is tokenized and held at a time. A row that has no reward stops no other row:
-    the others are scored and committed first, then the error is raised. A chunk without any reward
-    ends the run at once. An empty response is a finished turn and has a reward as any other has (a
-    policy that ends its turn at once is ranked for it); empty ones are counted, the first is logged
-    by name.
+    One chunk of rows is in memory at a time. If a row has no reward, the others are still scored
+    and committed, then the error is raised. A chunk without any reward ends the run immediately. An
+    empty response is a finished turn and gets a reward like any other; empty responses are counted,
+    and a warning gives the first one.
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response; one row per response. A
-            frame, or frames that are read one by one, such as `Lake.batches` yields.
+            frame, or frames that are read one by one, for example from `Lake.batches`.
         reward_model: folder of a causal sequence classifier with one label.
         settings: batch_tokens (padded, per forward pass), chunk_rows (at most, per commit).
-        dtype: dtype of the weights; the head computes in float32 all the same.
-        commit: called with prompt_id, response_index, reward (unbounded, in nats: the difference
-            of two is a log-odds) for every chunk, in input order.
+        dtype: dtype of the weights; the head always computes in float32.
+        commit: called with prompt_id, response_index, reward (unbounded, in nats: a difference of
+            two is a log-odds) for every chunk, in input order.
         description: text of the progress bar.
 
     Raises:
-        InputError: the model is no reward model; or a response is null, does not fit into its
-            context with the prompt, or has a reward that is not finite. The first such row is
-            named, with the number of them.
+        InputError: the model is not a reward model; or a response is null, does not fit into the
+            context with its prompt, or has a reward that is not finite. The message gives the
+            number of such rows and the first one.
     """
     tokenizer = load_tokenizer(reward_model)
     started = time.perf_counter()
@@ -89,7 +87,7 @@ def score(
     empty: list[str] = []
     total = responses.height if isinstance(responses, pl.DataFrame) else None
     with tqdm(total=total, desc=description, unit="response", disable=None) as bar:
-        for chunk in _chunks(responses, settings.chunk_rows):
+        for chunk in _split_chunks(responses, settings.chunk_rows):
             empty += [
                 describe_response(chunk, row)
                 for row, text in enumerate(chunk["response"])
@@ -110,28 +108,28 @@ def score(
             commit(scored)
     elapsed_s = time.perf_counter() - ready
     del model
-    release_memory()  # an engine that starts next asks for nearly the whole GPU
+    release_memory()  # an engine that starts next needs nearly the whole GPU
     if empty:
         LOGGER.warning("%d of %d responses are empty, the first %s", len(empty), rows, empty[0])
     raise_refusals(refused, rows)
     return ScoringRun(rows, len(empty), tokens, ready - started, elapsed_s)
 
 
-class Read(NamedTuple):
-    """Rewards of a chunk, and the rows without one."""
+class ChunkRewards(NamedTuple):
+    """Rewards of a chunk, and the reasons of the rows without one."""
 
     rewards: list[float]
-    """In the order of the rows, unbounded, in nats; NaN where there is none."""
+    """In the order of the rows, unbounded, in nats; NaN for a row without a reward."""
     refused: list[Refusal]
-    """Reasons of the rows without a reward, in their order."""
+    """Reasons why rows have no reward, in the order of the rows."""
     tokens: int
-    """Of the conversations, without padding."""
+    """Tokens of all conversations, without padding."""
 
 
 def score_pairs(
     pairs: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
 ) -> pl.DataFrame:
-    """Score both sides of comparisons, to measure a reward model's accuracy.
+    """Score both sides of labelled pairs, to measure the accuracy of a reward model.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message).
@@ -160,15 +158,15 @@ def score_pairs(
 def split_by_length(
     pairs: pl.DataFrame, reward_model: Path, max_tokens: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split comparisons into those not longer than a reward model was trained on, and the others.
+    """Split pairs into those that fit the training length of a reward model, and longer ones.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
-        reward_model: folder whose tokenizer counts.
-        max_tokens: longest conversation, prompt and response.
+        reward_model: folder of the model; its tokenizer counts.
+        max_tokens: longest conversation of prompt and response.
 
     Returns:
-        The pairs of which both sides fit, and the others as row_key, reason, evidence.
+        The pairs whose two sides fit, and the others as row_key, reason, evidence.
     """
     tokenizer = load_tokenizer(reward_model)
     sides = [
@@ -193,14 +191,14 @@ def read_rewards(
     chunk: pl.DataFrame,
     batch_tokens: int,
     reward_model: Path,
-) -> Read:
-    """Render responses behind their prompts and compute their rewards.
+) -> ChunkRewards:
+    """Render prompts with their responses, and compute the rewards.
 
     Args:
         model: from `training.models.rewards.load_reward_model`.
-        tokenizer: of the reward model.
+        tokenizer: tokenizer of the reward model.
         chunk: the columns of `responses` in `score`.
-        batch_tokens: padded tokens of a forward pass.
+        batch_tokens: padded tokens per forward pass.
         reward_model: the model's folder, for error messages.
     """
     token_ids = tokenize_conversations(
@@ -213,10 +211,12 @@ def read_rewards(
     for row, reward in zip(readable, found, strict=True):
         rewards[row] = reward
     refusals |= refuse_rewards(chunk, rewards, readable, reward_model)
-    return Read(rewards, [refusals[row] for row in sorted(refusals)], sum(map(len, token_ids)))
+    return ChunkRewards(
+        rewards, [refusals[row] for row in sorted(refusals)], sum(map(len, token_ids))
+    )
 
 
-def _chunks(
+def _split_chunks(
     responses: pl.DataFrame | Iterable[pl.DataFrame], chunk_rows: int
 ) -> Iterator[pl.DataFrame]:
     frames = [responses] if isinstance(responses, pl.DataFrame) else responses

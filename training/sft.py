@@ -1,8 +1,10 @@
 """Supervised fine-tuning of the initial model on demonstrations: pi_0 (paper, section 3.1).
 
-One TRL SFTTrainer run, as a function and as `python -m training.sft`. Not here: the choice of
-demonstrations. Deviation 1 from the published code, which takes the loss on all tokens: here it is
-on the assistant's turns, with the token that ends each.
+One TRL SFTTrainer run, as a function and as `python -m training.sft`. Not here: the selection of
+demonstrations.
+
+Deviation 1: the loss is on the assistant's turns, including the token that ends each. In the
+published code it is on all tokens.
 """
 
 import time
@@ -37,7 +39,7 @@ from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 
 IGNORED = -100
-"""Label of a token outside the loss."""
+"""Label of a token that is not in the loss."""
 
 
 def train_sft(
@@ -62,8 +64,8 @@ def train_sft(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: an incomplete model, a chat template that hides the end of a turn from the loss,
-            a conversation without an assistant's turn, or no example that fits.
+        InputError: the model is incomplete, its chat template excludes the end of a turn from the
+            loss, a conversation has no assistant turn, or no example fits.
     """
     started = time.perf_counter()
     examples = label_assistant_tokens(load_tokenizer(model), demonstrations)
@@ -89,10 +91,10 @@ def fit(
 
     Args:
         examples: columns `key`, input_ids, labels (-100 outside the loss), length.
-        key: column that names an example.
+        key: column that identifies an example.
         model: checkpoint folder to start from.
         output: folder of the finished checkpoint.
-        settings: optimiser and length; of `SFTSettings`, packing.
+        settings: optimiser and length; packing if they are `SFTSettings`.
         seed: seed of data order and dropout.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step.
@@ -118,12 +120,12 @@ def fit(
 def label_assistant_tokens(
     tokenizer: PreTrainedTokenizerBase, demonstrations: pl.DataFrame
 ) -> pl.DataFrame:
-    """Tokenise conversations: row_key, input_ids, labels (-100 outside assistant turns), length.
+    """Tokenize conversations: row_key, input_ids, labels (-100 outside assistant turns), length.
 
     Raises:
         InputError: see `train_sft`.
     """
-    template = _training_template(tokenizer)
+    template = _find_training_template(tokenizer)
     token_ids, masks = tokenize_assistant_turns(
         tokenizer, demonstrations["messages"].to_list(), template
     )
@@ -137,16 +139,16 @@ def label_assistant_tokens(
     mute = examples.filter(pl.col("labels").list.max() == IGNORED)
     if mute.height:
         raise InputError(
-            "demonstrations without an answer cannot be trained on",
+            "demonstrations without an assistant turn cannot be trained on",
             expected="an assistant turn in every conversation",
-            found=f"{mute.height} without, the first with row_key {mute['row_key'][0]}",
+            found=f"{mute.height} without one, the first with row_key {mute['row_key'][0]}",
             remedy="remove them from the table demonstrations",
         )
     return examples
 
 
-def _training_template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return a template that marks the assistant's tokens: the tokenizer's or TRL's."""
+def _find_training_template(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Find a template that marks the assistant's tokens: the tokenizer's or TRL's."""
     template = tokenizer.chat_template
     if not has_generation_markers(template):
         try:
@@ -155,14 +157,14 @@ def _training_template(tokenizer: PreTrainedTokenizerBase) -> str:
             raise InputError(
                 "the chat template does not mark the tokens of the assistant",
                 expected="{% generation %} ... {% endgeneration %} around them",
-                found="neither these marks nor a family whose template TRL can mark",
+                found="no such marks, and no model family whose template TRL can mark",
                 remedy="edit chat_template.jinja in the model's folder",
             ) from None
     if not is_chat_template_stop_token_trained(tokenizer, chat_template=template):
         raise InputError(
             "the chat template leaves the end of a turn out of the loss",
             expected="the end-of-turn token inside {% generation %} ... {% endgeneration %}",
-            found="it behind them; the model would never learn to stop",
+            found="it after the end mark, so that the model would never learn to stop",
             remedy="edit chat_template.jinja in the model's folder",
         )
     return template

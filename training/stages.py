@@ -1,7 +1,7 @@
-"""The stages that train a model: one value each, listed once in `STAGES`. Imports no torch.
+"""The stages that train a model: one value per stage, listed in `STAGES`. Imports no torch.
 
-Not here: the trainings (the files beside this one), starting them (`training.runs.launch`), the
-stages that train nothing (generation, scoring, ranking, reference_logps, evaluation).
+Not here: the training functions (one module per stage), launching them (`training.runs.launch`),
+the other stages (generation, scoring, ranking, reference_logps, evaluation).
 """
 
 from collections.abc import Callable, Mapping
@@ -19,25 +19,25 @@ class Stage:
     """One stage that trains a model."""
 
     name: str
-    """File in `training`, key of a checkpoint's recorded settings and, of an objective, its name
+    """Module in `training`, key of a checkpoint's recorded settings and, for an objective, its name
     in `transforms.pairs.objectives`."""
     settings: type[TrainingSettings]
     rows: str
-    """Option that takes the file of its rows."""
+    """Command-line option for the file of its rows."""
     start: str = "start"
-    """Parameter of the model whose weights it starts from."""
+    """Parameter of the model that training starts from."""
     models: tuple[str, ...] = ()
-    """Parameters of the other models that it takes."""
+    """Parameters of the other models that it needs."""
     kind: Literal["causal_lm", "reward_model"] = "causal_lm"
-    """Kind of the checkpoint that it makes, a column of the table `checkpoints`."""
+    """Kind of the checkpoint that it writes, a column of the table `checkpoints`."""
 
     @property
     def module(self) -> str:
-        """Module that `python -m` runs."""
+        """Module for `python -m`."""
         return f"training.{self.name}"
 
     def load(self) -> Callable[..., Any]:
-        """Import the stage's function, and torch with it."""
+        """Import the stage's training function; this imports torch."""
         return getattr(import_module(self.module), f"train_{self.name}")
 
 

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from training.engine.chunk_folder import select_shard
-from training.generation import Sampler, generate, main
+from training.engine.sampler import Sampler
+from training.generation import generate, main
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 from training.settings.model import TinyModelSettings

@@ -90,5 +90,5 @@ def test_a_long_row_is_dropped_by_name(tiny_policy, responses, tmp_path):
 
 
 def test_rows_without_log_probabilities_are_refused(tiny_policy, responses, tmp_path):
-    with pytest.raises(InputError, match="carry no log-probabilities"):
+    with pytest.raises(InputError, match="have no log-probabilities"):
         run(add_mismatched(responses, 16, 0), tiny_policy, tmp_path / "kto")

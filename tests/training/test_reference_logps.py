@@ -182,7 +182,7 @@ def test_log_probabilities_of_other_tokens_are_refused(
             train(rows, start)
     with pytest.raises(InputError, match="missing"):
         train(rows.with_columns(ref_rejected_logps=pl.lit(None, pl.Float64)))
-    with pytest.raises(InputError, match="carry no log-probabilities"):
+    with pytest.raises(InputError, match="have no log-probabilities"):
         train(preference_pairs)
 
 

@@ -131,7 +131,9 @@ class Sampler:
         def put_chunk() -> None:
             chunk = finished.copy()
             finished.clear()
-            commits.put(lambda: _rows(chunk, samplers, self.tokenizer).with_columns(**constants))
+            commits.put(
+                lambda: _decode_rows(chunk, samplers, self.tokenizer).with_columns(**constants)
+            )
 
         with (
             BackgroundCommits(commit) as commits,
@@ -184,7 +186,7 @@ class Sampler:
         return self._llm.generate(prompts, params, use_tqdm=False)
 
 
-def _rows(
+def _decode_rows(
     prompts: list[tuple[str, list[Any]]], samplers: Sequence[ResolvedSampler], tokenizer: Any
 ) -> pl.DataFrame:
     """Decode finished prompts to rows, one row per response."""

@@ -32,7 +32,7 @@ def hash_checkpoint(folder: Path) -> str:
         InputError: the folder contains no safetensors weights.
     """
     folder = Path(folder)
-    files = [*_weights(folder), folder / "tokenizer.json", folder / "chat_template.jinja"]
+    files = [*_list_weights(folder), folder / "tokenizer.json", folder / "chat_template.jinja"]
     hashed = hashlib.sha256()
     for file in (file for file in files if file.is_file()):
         hashed.update(f"{file.name}\x1f{file.stat().st_size}\x1e".encode())
@@ -84,7 +84,7 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
             remedy="use an instruction-tuned model that was saved with save_pretrained",
         )
     for weights in sorted(path.glob("*.safetensors")):
-        _require_whole(weights)
+        _require_complete(weights)
 
 
 def save_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -125,7 +125,7 @@ def build_folder(
     wait()
 
 
-def _weights(folder: Path) -> list[Path]:
+def _list_weights(folder: Path) -> list[Path]:
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise InputError(
@@ -137,7 +137,7 @@ def _weights(folder: Path) -> list[Path]:
     return files
 
 
-def _require_whole(weights: Path) -> None:
+def _require_complete(weights: Path) -> None:
     """Refuse a weights file whose size does not match its header. Only the header is read."""
     try:
         with safe_open(weights, framework="numpy"):

@@ -34,7 +34,7 @@ def embed_texts(texts: Sequence[str], model: str, *, revision: str | None) -> np
         InputError: sentence-transformers is not installed; a hub id has no revision; a folder has
             one, or contains no sentence-transformers model; or the model needs its own code.
     """
-    _require_place(model, revision)
+    _require_origin(model, revision)
     _require_library()
     from sentence_transformers import SentenceTransformer
 
@@ -74,7 +74,7 @@ def _require_library() -> None:
         )
 
 
-def _require_place(model: str, revision: str | None) -> None:
+def _require_origin(model: str, revision: str | None) -> None:
     """Refuse a folder without a model, and a hub model without a revision, as it may change."""
     folder = Path(model)
     if folder.is_dir():

@@ -102,7 +102,7 @@ def compare_responses(
     chances = [math.nan] * len(token_ids)
     for batch in batch_by_length(token_ids, batch_tokens):
         for row, chance in zip(
-            batch, _chances_of_a(model, [token_ids[row] for row in batch]), strict=True
+            batch, _compute_chances_of_a(model, [token_ids[row] for row in batch]), strict=True
         ):
             chances[row] = chance
     probabilities = []
@@ -137,7 +137,7 @@ def compare_pairs(
     for chunk in pairs.iter_slices(COMPARED_AT_ONCE):
         names = chunk["pair_id"].to_list()
         probabilities += compare_responses(
-            model, _both_sides(chunk), names, batch_tokens=settings.batch_tokens
+            model, _list_comparisons(chunk), names, batch_tokens=settings.batch_tokens
         ).probabilities
     return pairs.select(
         "pair_id", pl.Series("preference_probability", probabilities, dtype=pl.Float64)
@@ -157,7 +157,7 @@ def split_by_length(
     Returns:
         The pairs that fit, and the others as row_key, reason, evidence.
     """
-    token_ids = tokenize_comparisons(load_tokenizer(preference_model), _both_sides(pairs))
+    token_ids = tokenize_comparisons(load_tokenizer(preference_model), _list_comparisons(pairs))
     tokens = pl.Series("tokens", [len(row) + 1 for row in token_ids], dtype=pl.Int64)
     counted = pairs.with_columns(tokens)
     too_long = pl.col("tokens") > max_tokens
@@ -168,7 +168,7 @@ def split_by_length(
     )
 
 
-def _both_sides(pairs: pl.DataFrame) -> list[Comparison]:
+def _list_comparisons(pairs: pl.DataFrame) -> list[Comparison]:
     return [
         (prompt, chosen[-1]["content"], rejected[-1]["content"])
         for prompt, chosen, rejected in pairs.select("prompt", "chosen", "rejected").iter_rows()
@@ -176,7 +176,7 @@ def _both_sides(pairs: pl.DataFrame) -> list[Comparison]:
 
 
 @torch.inference_mode()
-def _chances_of_a(model: PreferenceModel, token_ids: list[list[int]]) -> list[float]:
+def _compute_chances_of_a(model: PreferenceModel, token_ids: list[list[int]]) -> list[float]:
     """Compute sigmoid(l_A - l_B) at the last token of each row, float64."""
     inputs, mask = pad_right(token_ids, model.tokenizer.pad_token_id, model.model.device)
     logits = model.model(input_ids=inputs, attention_mask=mask).logits

@@ -81,7 +81,7 @@ def launch(
     inputs.mkdir(parents=True)
     frame.write_parquet(inputs / "rows.parquet")
     (inputs / "settings.json").write_text(settings.model_dump_json(), encoding="utf-8")
-    command = [sys.executable, "-m", "accelerate.commands.launch", *_launcher(settings)]
+    command = [sys.executable, "-m", "accelerate.commands.launch", *_build_device_options(settings)]
     command += ["--num_processes", str(settings.processes), "-m", STAGES[stage].module]
     options: dict[str, object] = {
         STAGES[stage].rows: inputs / "rows.parquet",
@@ -132,7 +132,7 @@ def _require_gpus(settings: "TrainingSettings") -> None:
         )
 
 
-def _launcher(settings: "TrainingSettings") -> list[str]:
+def _build_device_options(settings: "TrainingSettings") -> list[str]:
     """Return the options of `accelerate launch` that select devices."""
     if settings.accelerate_config is not None:
         return ["--config_file", settings.accelerate_config]

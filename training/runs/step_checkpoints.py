@@ -53,7 +53,7 @@ class StepCheckpoint:
         if not (folder / COMPLETE).is_file():
             return None
         facts = json.loads((folder / COMPLETE).read_text(encoding="utf-8"))
-        if facts["run_id"] != run_id or facts["bytes"] != _sizes(folder):
+        if facts["run_id"] != run_id or facts["bytes"] != _measure_files(folder):
             return None
         log = json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))["log_history"]
         order = torch.frombuffer(bytearray.fromhex(facts["order"]), dtype=torch.uint8)
@@ -63,7 +63,7 @@ class StepCheckpoint:
 def find_last(folder: Path, run_id: str) -> StepCheckpoint | None:
     """Find the newest usable checkpoint in a folder; remove all others."""
     usable = None
-    for path in sorted(folder.glob("checkpoint-*"), key=_step, reverse=True):
+    for path in sorted(folder.glob("checkpoint-*"), key=_read_step, reverse=True):
         found = None if usable else StepCheckpoint.read(path, run_id)
         if found:
             usable = found
@@ -156,18 +156,18 @@ class StepCheckpoints(TrainerCallback):
         facts = {
             "run_id": self._run_id,
             "order": order.numpy().tobytes().hex(),
-            "bytes": _sizes(folder),
+            "bytes": _measure_files(folder),
         }
         unfinished = folder / f".{COMPLETE}"
         unfinished.write_text(json.dumps(facts), encoding="utf-8")
         unfinished.rename(folder / COMPLETE)
 
 
-def _step(folder: Path) -> int:
+def _read_step(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def _measure_files(folder: Path) -> dict[str, int]:
     """Return the bytes of a checkpoint's files by relative name, without `COMPLETE`."""
     return {
         str(file.relative_to(folder)): file.stat().st_size
