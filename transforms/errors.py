@@ -1,13 +1,13 @@
-"""The one error that a person is meant to read: what was expected, what was found, what to do.
+"""The one error for people: what was expected, what was found, what to do.
 
-Everything else propagates as it is; a traceback from deep inside means a defect, not bad input.
+All other errors propagate unchanged: a traceback means a defect in the code, not bad input.
 """
 
 from functools import partial
 
 
 class InputError(ValueError):
-    """Bad input: a recipe, a file, a table or a model folder is not what a step needs."""
+    """Bad input: a recipe, file, table or model folder that does not meet a step's needs."""
 
     def __init__(self, what: str, *, expected: str, found: str, remedy: str) -> None:
         """Compose the message from its four parts, each a clause without a closing full stop."""
@@ -17,6 +17,6 @@ class InputError(ValueError):
         self.what = what
         self.parts = {"expected": expected, "found": found, "remedy": remedy}
 
-    def __reduce__(self) -> tuple[partial, tuple[str]]:
-        """Let the error cross from a worker process to the one that shows it."""
+    def __reduce__(self) -> tuple[partial["InputError"], tuple[str]]:
+        """Make the error picklable, so that a worker process can pass it to the main process."""
         return partial(InputError, **self.parts), (self.what,)

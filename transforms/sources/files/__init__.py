@@ -1,4 +1,4 @@
-"""Files that others made, read in blocks; one clear error where a file is torn.
+"""Readers of source files, block by block, with one clear error for a damaged file.
 
-Not here: which columns a dataset has (`transforms.sources.catalog`), tables (`transforms.lake`).
+Not here: the columns of a dataset (`transforms.sources.catalog`), tables (`transforms.lake`).
 """

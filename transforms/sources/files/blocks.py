@@ -1,7 +1,6 @@
-"""Files as blocks of whole lines: decompressed as they are read, a few megabytes at a time.
+"""Files as blocks of whole lines, decompressed while they are read, a few megabytes at a time.
 
-Lives here: opening, decompressing, cutting at line ends, saying where a file broke. Not here: what
-a line holds (`transforms.sources.files.json_rows`).
+Not here: the content of a line (`transforms.sources.files.json_rows`).
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from isal import igzip  # the standard library's gzip is four times slower
 from transforms.errors import InputError
 
 BLOCK_BYTES = 4 << 20
-"""Bytes that are read at a time: what bounds the memory of an ingest."""
+"""Bytes that are read at a time; they bound the memory of an ingest."""
 
 
 class Block(NamedTuple):
@@ -21,17 +20,17 @@ class Block(NamedTuple):
 
     content: bytes
     offset: int
-    """Bytes of the file before it, decompressed."""
+    """Bytes of the file before the block, decompressed."""
     first_line: int
-    """Number of its first line, from 1."""
+    """Number of the block's first line, from 1."""
     lines: int
-    """How many it holds."""
+    """Number of lines in the block."""
     cut: bool
-    """Whether its last line has no end: the file's last one, whole or cut off."""
+    """Whether the last line has no line end: it is the last line of the file, whole or cut off."""
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file for reading, decompressed when its name ends in `.gz`."""
+    """Open a file for reading; a file whose name ends in `.gz` is decompressed."""
     return igzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
 
 
@@ -41,7 +40,7 @@ def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     A line longer than a block makes its block longer.
 
     Raises:
-        InputError: the file cannot be decompressed; names the file, the offset and the cause.
+        InputError: the file cannot be decompressed; the error names file, offset and cause.
     """
     offset, first_line = 0, 1
     pending: list[bytes] = []
@@ -75,13 +74,14 @@ def read_whole(path: Path) -> bytes:
 
 
 def read_error(path: Path, found: str, offset: int | None = None) -> InputError:
-    """Say that a file cannot be read, where it broke and why."""
+    """Return the error for a file that cannot be read, with the place and the cause."""
     where = "" if offset is None else f"at byte {offset}: "
     return InputError(
         f"source file {path} cannot be read",
-        expected="parquet, csv, a .json array of objects, or one JSON object a line; .gz allowed",
+        expected="parquet, csv, a .json array of objects, or one JSON object per line; .gz allowed",
         found=where + found,
-        remedy="mend or download the file again, then run again; the table keeps its last version",
+        remedy="repair the file or download it again, then run again; "
+        "the table keeps its last version",
     )
 
 

@@ -1,40 +1,47 @@
-"""JSON objects to typed columns: whole blocks at once, by halves where a block does not fit.
+"""JSON lines decoded to typed columns: a block at once, or by halves if a row does not fit.
 
-Lives here: decoding against a native schema. Not here: files (`transforms.sources.files.blocks`),
-what columns mean (`transforms.sources.catalog`). PyArrow's reader is quick and strict but refuses a
-whole block for one bad row. It judges every line all the same, so that no row's fate hangs on its
-neighbours; msgspec says of which type a value is where it should be another.
+Not here: files (`transforms.sources.files.blocks`), the meaning of columns
+(`transforms.sources.catalog`). PyArrow's reader is quick and strict, but refuses a whole block for
+one bad row. A refused block is split until PyArrow has judged each line, so that the result for a
+row does not depend on its neighbours. msgspec supplies the message: which type a value has, and
+which one is declared.
 """
 
 import functools
 import re
 from collections.abc import Iterable, Mapping
+from types import GenericAlias
 from typing import Annotated, Any
 
 import msgspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.json
+from polars.datatypes import DataTypeClass
 
 from transforms.sources.files.blocks import Block
 
-Native = Mapping[str, pl.DataType | type[pl.DataType]]
+DType = pl.DataType | DataTypeClass
+
+Native = Mapping[str, DType]
+"""Columns that are read from a source, with their types."""
 
 MALFORMED = {"row": pl.Int64, "evidence": pl.String}
-"""Rows that do not fit the native schema: position from 1, what was expected and what was found."""
+"""Columns of rows that do not fit the native schema: position from 1, and evidence (the declared
+type and the type found)."""
 
 OBJECT = re.compile(rb"\s*\{")
 ERROR_FRAME = re.compile(r"^JSON parse error: | in row \d+$")
-"""What PyArrow writes around the cause; its row is not the file's."""
+"""Text of PyArrow around the cause; its row number counts from the start of the block."""
 
 
 def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Decode a block of JSON lines.
 
     Returns:
-        Rows that fit: native columns and `row`, the line's number; a missing key is null, keys
-        that `native` does not name are left out. And the malformed lines (`MALFORMED`), but blank
-        ones, which are no rows.
+        The rows that fit, with the native columns and `row`, the number of the line. A missing key
+        is null; keys that `native` does not name are left out. Then the malformed lines
+        (`MALFORMED`). Blank lines are no rows.
     """
     if not _has_one_object_per_line(block):
         return _decode_by_halves(block, native)
@@ -49,9 +56,9 @@ def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFra
 def convert_rows(
     rows: Iterable[tuple[int, Any]], native: Native, *, strict: bool = True
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Check numbered objects that are decoded already (`decode_lines`).
+    """Convert decoded objects, numbered, to rows that fit and rows that do not (`decode_lines`).
 
-    Without `strict`, text is read as the number or truth value that is declared.
+    Without `strict`, text is read as the declared number or boolean.
     """
     kind = _make_row_type(tuple(native.items()))
     good: list[dict[str, Any]] = []
@@ -68,15 +75,17 @@ def convert_rows(
 
 
 def to_arrow_schema(native: Native) -> pa.Schema:
-    """Write a native schema as Arrow types."""
+    """Convert a native schema to Arrow types."""
     return pa.schema([(name, _to_arrow_type(dtype)) for name, dtype in native.items()])
 
 
 def _has_one_object_per_line(block: Block) -> bool:
-    """Tell whether no line can hold two objects while another holds a part of one, or is blank.
+    """Check that every line begins and ends with a brace.
 
-    PyArrow reads objects, wherever lines end: as many of them as lines would hide that. An object
-    that spans lines has a line that does not begin with a brace, or one that does not end with one.
+    PyArrow reads objects, wherever lines end. If one line contained two objects and another object
+    spanned two lines, the number of objects would equal the number of lines, and the mistake would
+    not be noticed. An object that spans lines has a line that does not begin with a brace, or one
+    that does not end with a brace.
     """
     content = block.content.rstrip(b"\r\n")
     ends = content.count(b"}\n") + content.count(b"}\r\n")
@@ -119,20 +128,20 @@ def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.Da
 
     if lines:
         separate(lines)
-    for line in unread:
-        separate([line])  # no JSON, or none that msgspec reads (NaN): PyArrow judges it, alone
+    for unread_line in unread:
+        separate([unread_line])  # not JSON, or JSON that msgspec refuses (NaN): PyArrow decides
     rows = pl.concat(good).sort("row")
     return rows, pl.DataFrame(sorted(bad), schema=MALFORMED, orient="row")
 
 
 def _decode_whole(content: bytes, lines: int, native: Native) -> pl.DataFrame:
-    """Decode lines of which each is a row that fits.
+    """Decode lines, each of which is a row that fits.
 
     Raises:
-        pyarrow.ArrowInvalid: one does not.
+        pyarrow.ArrowInvalid: a line does not fit.
     """
     if not OBJECT.match(content):
-        # PyArrow 26 ends the process where the first value is null
+        # PyArrow 26 ends the process if the first value is null
         raise pa.ArrowInvalid("it does not begin with an object")
     table = pyarrow.json.read_json(
         pa.BufferReader(content),
@@ -143,33 +152,36 @@ def _decode_whole(content: bytes, lines: int, native: Native) -> pl.DataFrame:
             explicit_schema=to_arrow_schema(native), unexpected_field_behavior="ignore"
         ),
     )
-    table.validate(full=True)  # the reader takes broken UTF-8 as it is
+    table.validate(full=True)  # the reader accepts broken UTF-8
     if table.num_rows != lines:
         raise pa.ArrowInvalid(f"{table.num_rows} objects, not {lines}")
-    rows = pl.from_arrow(table)
+    rows = pl.DataFrame(table)
     if lines > 1 and rows.select(pl.all_horizontal(pl.all().is_null()).any()).item():
-        raise pa.ArrowInvalid("what looks like an object of nulls may be a bare null")
+        raise pa.ArrowInvalid("a row of nulls may be a bare null instead of an object")
     return rows
 
 
-def _to_arrow_type(dtype: Any) -> pa.DataType:
+def _to_arrow_type(dtype: DType) -> pa.DataType:
     if isinstance(dtype, pl.List):
         return pa.list_(_to_arrow_type(dtype.inner))
     if isinstance(dtype, pl.Struct):
         return pa.struct([(field.name, _to_arrow_type(field.dtype)) for field in dtype.fields])
-    return {
+    types: dict[DType, pa.DataType] = {
         pl.String: pa.string(),
         pl.Int32: pa.int32(),
         pl.Int64: pa.int64(),
         pl.Float64: pa.float64(),
         pl.Boolean: pa.bool_(),
-    }[dtype]
+    }
+    return types[dtype]
 
 
 @functools.cache
-def _make_row_type(native: tuple[tuple[str, Any], ...], name: str = "Row") -> type[msgspec.Struct]:
-    """Make the class that msgspec decodes a row into: every key may be missing or null."""
-    # a key may be no Python name (`fine-grained_score`): fields are numbered and renamed
+def _make_row_type(
+    native: tuple[tuple[str, DType], ...], name: str = "Row"
+) -> type[msgspec.Struct]:
+    """Make the class into which msgspec decodes a row: every key may be missing or null."""
+    # a key may not be a Python name (`fine-grained_score`): fields are numbered and renamed
     keys = {f"field_{number}": column for number, (column, _) in enumerate(native)}
     fields = [
         (field, _to_python_type(dtype) | None, None)
@@ -178,15 +190,16 @@ def _make_row_type(native: tuple[tuple[str, Any], ...], name: str = "Row") -> ty
     return msgspec.defstruct(name, fields, rename=keys)
 
 
-def _to_python_type(dtype: Any) -> Any:
+def _to_python_type(dtype: DType) -> Any:
     if isinstance(dtype, pl.List):
-        return list[_to_python_type(dtype.inner) | None]
+        return GenericAlias(list, (_to_python_type(dtype.inner) | None,))
     if isinstance(dtype, pl.Struct):
         return _make_row_type(tuple((field.name, field.dtype) for field in dtype.fields), "Struct")
-    return {
+    types: dict[DType, Any] = {
         pl.String: str,
         pl.Int32: Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)],
         pl.Int64: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)],
         pl.Float64: float,
         pl.Boolean: bool,
-    }[dtype]
+    }
+    return types[dtype]

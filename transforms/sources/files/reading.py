@@ -1,10 +1,12 @@
-"""Rows of a source in their native columns, batch by batch, from files or from a pinned hub id.
+"""Rows of a source in their native columns, batch by batch, from files or a pinned hub dataset.
 
-Lives here: which reader a file needs, the assertion of native columns, row keys. Not here: what
-columns mean (`transforms.sources.catalog`), decoding JSON (`transforms.sources.files.json_rows`). A
-row that does not fit is handed on with what is wrong with it; a file that cannot be read, or in
-which a native column fits in no row, stops the ingest. A batch holds a few megabytes: no source is
-read into memory whole, but `.json` arrays, which cannot be cut.
+Lives here: the reader of each file format, the check of native columns, row keys. Not here: the
+meaning of columns (`transforms.sources.catalog`), decoding JSON
+(`transforms.sources.files.json_rows`).
+
+A row that does not fit is passed on with the reason. The ingest stops at a file that cannot be
+read, and at a source in which a native column fits in no row. A batch has a few megabytes: no
+source is read into memory whole, except `.json` arrays, which cannot be cut.
 """
 
 import hashlib
@@ -32,18 +34,18 @@ from transforms.sources.files.tabular import conform, read_csv
 from transforms.workers import map_in_order
 
 ROW_KEY = "row_key"
-"""Added column, origin and row number: `<file name>:1`, or `<hub_id>@<revision>:1`."""
+"""Name of the added column: origin and row number, `<file name>:1` or `<hub_id>@<revision>:1`."""
 
 SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
 
 
 Decoded = tuple[pl.DataFrame, pl.DataFrame]
-"""Rows of a file with `row`, and the rows that do not fit
+"""Rows of a file that fit, with their number `row`, and the rows that do not fit
 (`transforms.sources.files.json_rows.MALFORMED`)."""
 
 
 class Batch(NamedTuple):
-    """Rows of a source that fit its native columns, and those that do not."""
+    """Rows of a source that fit its native columns, and rows that do not."""
 
     rows: pl.DataFrame
     """row_key and the native columns."""
@@ -56,18 +58,18 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read a source's rows in file order.
 
-    Files in different folders are keyed by their path below the common folder, so that two files
-    of one name stay apart and no machine's folders enter a key.
+    Row keys contain a file's path below the common folder of all files. So two files of one name
+    have different keys, and keys are equal on every machine.
 
     Args:
-        name: of the source, for messages.
+        name: name of the source, for messages.
         origin: files or hub dataset.
         native: columns to read, with types. Numbers widen; other types must be as declared.
         optional: columns that may be missing everywhere.
 
     Raises:
         InputError: a file is missing, empty or cannot be read; a native column is missing in every
-            row or fits in none; the hub does not give the dataset.
+            row or fits in none; the hub dataset cannot be read.
     """
     read = _read_hub if origin.hub_id else _read_files
     batches = read(name, origin, native, optional)
@@ -94,7 +96,7 @@ def read_batches(
 
 
 def fingerprint_origin(origin: OriginSettings) -> str:
-    """Identify what would be read: hash of the files' names and bytes, or the hub's revision.
+    """Return an identifier of the content: hash of the files' names and bytes, or the hub revision.
 
     Raises:
         InputError: a file is missing.
@@ -112,10 +114,10 @@ def fingerprint_origin(origin: OriginSettings) -> str:
 
 
 def list_files(files: tuple[str, ...]) -> dict[str, Path]:
-    """List the files of an origin, those of folders too, by their names in row keys.
+    """List the files of an origin, and the files of its folders, by their names in row keys.
 
     Raises:
-        InputError: nothing there, or a folder without a file that can be read.
+        InputError: a path does not exist, or a folder has no file that can be read.
     """
     paths: list[Path] = []
     for path in (Path(file).resolve() for file in files):
@@ -124,7 +126,7 @@ def list_files(files: tuple[str, ...]) -> dict[str, Path]:
             raise InputError(
                 f"source file {path} cannot be read",
                 expected="a file or folder of parquet, csv, json or jsonl, gzipped or not",
-                found="a folder without any" if path.is_dir() else "nothing there",
+                found="a folder without such files" if path.is_dir() else "no such file or folder",
                 remedy="correct `files` in the recipe; a relative path is relative to the recipe",
             )
         paths += found
@@ -163,7 +165,7 @@ def _decode(path: Path, native: Native, optional: Collection[str]) -> Iterator[D
 
 
 def _has_json_lines(path: Path) -> bool:
-    """Tell JSON lines from one array or one object over many lines; `.json` may be either."""
+    """Check whether a file has JSON lines, not one array or one object over many lines."""
     with open_bytes(path) as file:
         try:
             start = file.read(1 << 16).lstrip()
@@ -183,7 +185,7 @@ def _read_json_lines(path: Path, native: Native) -> Iterator[Decoded]:
 
 
 def _refuse_cut(path: Path, block: Block, misfits: pl.DataFrame) -> None:
-    """Refuse a file whose last line has neither an end nor sense: the rest of it is missing."""
+    """Refuse a file whose last line has no line end and is malformed: its rest is missing."""
     row, evidence = misfits.row(-1)
     if row == block.first_line + block.lines - 1:
         offset = block.offset + block.content.rfind(b"\n") + 1
@@ -205,8 +207,8 @@ def _read_parquet(path: Path, native: Native, optional: Collection[str]) -> Iter
         with pyarrow.parquet.ParquetFile(path) as file:
             columns = [name for name in native if name in file.schema_arrow.names]
             for batch in file.iter_batches(batch_size=16_384, columns=columns):
-                batch.validate(full=True)  # the reader takes broken UTF-8 as it is
-                table = pl.from_arrow(pa.Table.from_batches([batch]))
+                batch.validate(full=True)  # the reader accepts broken UTF-8
+                table = pl.DataFrame(pa.Table.from_batches([batch]))
                 rows = conform(table, native, optional, f"source file {path}")
                 yield _number_rows(rows, row)
                 row += rows.height
@@ -217,7 +219,7 @@ def _read_parquet(path: Path, native: Native, optional: Collection[str]) -> Iter
 def _read_hub(
     name: str, origin: OriginSettings, native: Native, optional: Collection[str]
 ) -> Iterator[Batch]:
-    import datasets  # slow to import, and needed by hub sources only
+    import datasets  # slow to import, and only hub sources need it
 
     for folder in origin.hub_dirs or (None,):
         try:
@@ -229,12 +231,12 @@ def _read_hub(
                 f"hub dataset {origin.hub_id} cannot be read",
                 expected=f"split {origin.hub_split} at revision {origin.revision}",
                 found=f"{type(error).__name__}: {error}",
-                remedy="check the id, split, revision and network, or name local `files`",
+                remedy="check the id, split, revision and network, or set local `files`",
             ) from None
         row = 1
         where = "/".join(part for part in (f"{origin.hub_id}@{origin.revision}", folder) if part)
         for table in found.iter(batch_size=16_384):
-            rows = conform(pl.from_arrow(table), native, optional, f"source {name}")
+            rows = conform(pl.DataFrame(table), native, optional, f"source {name}")
             yield _add_keys(*_number_rows(rows, row), where)
             row += rows.height
 

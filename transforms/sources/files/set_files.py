@@ -1,6 +1,6 @@
-"""Files of public sets: where a recipe has them, and their rows, of which none may be missing.
+"""Files of public benchmark sets: their place in a recipe, and their complete rows.
 
-Not here: the sets (`transforms.public_sets`), what is made of the rows.
+Not here: the sets (`transforms.public_sets`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,10 +22,10 @@ def locate(
     """Fill in the hub id, the split and the folders of a part that a recipe names.
 
     Args:
-        key: of the recipe, for messages.
-        name: of the part, or of a set that has only one.
+        key: key of the recipe, for messages.
+        name: name of the part, or of a set that has only one part.
         origin: files, or the revision of a hub dataset.
-        parts: the known ones.
+        parts: the known parts by name.
 
     Raises:
         ValueError: no such part, or neither files nor a revision of a dataset.
@@ -52,7 +52,7 @@ def locate_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> dict[str
         data: origins by part.
 
     Raises:
-        ValueError: no such part, a part without origin, or one that the benchmark needs is missing.
+        ValueError: no such part, a part without origin, or a missing part that the benchmark needs.
     """
     entry = BENCHMARK_SETS[benchmark]
     located = {
@@ -66,7 +66,7 @@ def locate_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> dict[str
 
 
 def read_part(benchmark: str, part: str, origin: OriginSettings) -> pl.DataFrame:
-    """Read a part whole: row_key and its native columns, in the order of its file.
+    """Read a complete part: row_key and its native columns, in the order of its file.
 
     Raises:
         InputError: a file cannot be read, or a row does not fit.
@@ -76,7 +76,7 @@ def read_part(benchmark: str, part: str, origin: OriginSettings) -> pl.DataFrame
 
 
 def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
-    """Read parts whole; an archive gives the parts that it contains.
+    """Read complete parts; from an archive, all parts that it contains.
 
     Raises:
         InputError: a file cannot be read, or a row does not fit.
@@ -93,7 +93,7 @@ def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
 
 
 def read_strict(name: str, origin: OriginSettings, native: Native) -> Iterator[pl.DataFrame]:
-    """Read native columns and `row_key`, batch by batch.
+    """Read native columns and `row_key`, batch by batch; every row must fit.
 
     Raises:
         InputError: a file cannot be read, or a row does not fit.
@@ -104,6 +104,6 @@ def read_strict(name: str, origin: OriginSettings, native: Native) -> Iterator[p
                 f"set {name} has rows that do not fit",
                 expected=", ".join(f"{column}: {dtype}" for column, dtype in native.items()),
                 found="{}: {}".format(*batch.malformed.row(0)),
-                remedy="mend or download the file again: a part of the set would be another set",
+                remedy="repair the file or download it again: a part of the rows is another set",
             )
         yield batch.rows

@@ -1,7 +1,6 @@
-"""Tables with columns of their own types (parquet, the hub) or of none (csv), made to fit.
+"""Columns of parquet, hub and csv tables: compared with the declared columns, and converted.
 
-Lives here: the comparison of found columns with declared ones. Not here: JSON
-(`transforms.sources.files.json_rows`).
+Not here: JSON (`transforms.sources.files.json_rows`).
 """
 
 import csv
@@ -22,7 +21,8 @@ WIDER: dict[object, tuple[object, ...]] = {
     pl.Float64: (pl.Float32, pl.Int64, pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32),
     pl.String: (pl.Categorical,),
 }
-"""Types that a declared type takes in (i64 as f64 is for scores); no values fit every type."""
+"""Types that can be widened to a declared type. i64 may become f64, for scores. A column without
+values (`pl.Null`) fits every type."""
 
 CSV_ROWS = 4_096
 """Records that are converted at a time."""
@@ -31,10 +31,10 @@ CSV_ROWS = 4_096
 def conform(
     rows: pl.DataFrame, native: Native, optional: Collection[str], origin: str
 ) -> pl.DataFrame:
-    """Select the declared columns, widened to the declared types; a missing optional one is null.
+    """Select the declared columns, widened to the declared types; missing optional ones are null.
 
     Raises:
-        InputError: a column is missing or of another type; all of them are named.
+        InputError: columns are missing or have other types; the error lists all of them.
     """
     misfits = [
         f"{name}: {rows.schema.get(name, 'missing')}, not {dtype}"
@@ -46,7 +46,8 @@ def conform(
             f"{origin} does not have the columns that its catalogue entry declares",
             expected=", ".join(f"{name}: {dtype}" for name, dtype in native.items()),
             found="; ".join(misfits),
-            remedy="choose the entry whose columns it has, or correct the entry's `native`",
+            remedy="choose the entry with the columns of this file, or correct `native` of the "
+            "entry",
         )
     return rows.select(
         _narrow(pl.col(name), rows.schema[name], dtype).alias(name)
@@ -59,14 +60,14 @@ def conform(
 def read_csv(
     path: Path, native: Native, optional: Collection[str]
 ) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Read a csv file with a header; its text is read as the declared types.
+    """Read a csv file with a header; its text is converted to the declared types.
 
     Returns:
-        Batches of rows that fit, with `row` from 1, and those that do not (`MALFORMED`). An empty
-        field is null where a number is declared, and empty text where text is.
+        Batches: the rows that fit, with `row` from 1, and the rows that do not fit (`MALFORMED`).
+        An empty field is null in a column of numbers and empty text in a column of text.
 
     Raises:
-        InputError: not UTF-8, a quote that never ends, or a declared column is not in the header.
+        InputError: not UTF-8, a quote without an end, or a declared column is not in the header.
     """
     csv.field_size_limit(2**31 - 1)  # one turn may be longer than the default, 128 KiB
     with open_bytes(path) as file:
@@ -77,7 +78,8 @@ def read_csv(
                 f"source file {path} does not have the columns that its catalogue entry declares",
                 expected=", ".join(native),
                 found=f"no {', '.join(sorted(missing))} among {', '.join(header[0])}",
-                remedy="choose the entry whose columns it has, or correct the entry's `native`",
+                remedy="choose the entry with the columns of this file, or correct `native` of the "
+                "entry",
             )
         while chunk := _read_records(records, CSV_ROWS, path):
             numbered = list(enumerate(chunk, start=first))
@@ -98,32 +100,32 @@ def read_csv(
 
 
 def _read_records(records: Any, count: int, path: Path) -> list[list[str]]:
-    """Read some records; blank lines are none."""
-    taken: list[list[str]] = []
+    """Read up to `count` records; blank lines are skipped."""
+    found: list[list[str]] = []
     line = records.line_num
     try:
-        while len(taken) < count:
+        while len(found) < count:
             line = records.line_num
             if record := next(records):
-                taken.append(record)
+                found.append(record)
     except StopIteration:
-        return taken
+        return found
     except (ValueError, csv.Error, OSError, EOFError) as error:
-        raise read_error(path, f"record that begins in line {line + 1}: {error}") from None
-    return taken
+        raise read_error(path, f"the record that begins in line {line + 1}: {error}") from None
+    return found
 
 
 def _pick_fields(header: list[str], fields: list[str], native: Native) -> dict[str, str | None]:
-    named = dict(zip(header, fields, strict=True))
+    record = dict(zip(header, fields, strict=True))
     return {
-        name: named[name] if named[name] or dtype == pl.String else None
+        name: record[name] if record[name] or dtype == pl.String else None
         for name, dtype in native.items()
-        if name in named
+        if name in record
     }
 
 
 def _narrow(value: pl.Expr, found: Any, declared: Any) -> pl.Expr:
-    """Cast to a declared type, leaving out the fields of structs that it does not have."""
+    """Cast to a declared type; fields of structs that are not declared are left out."""
     if found == declared:
         return value
     if isinstance(found, pl.List) and isinstance(declared, pl.List):
@@ -141,6 +143,7 @@ def _narrow(value: pl.Expr, found: Any, declared: Any) -> pl.Expr:
 
 
 def _fits(found: object, declared: object) -> bool:
+    """Check whether a type found in a file equals a declared type or can be widened to it."""
     if found in (declared, pl.Null) or found in WIDER.get(declared, ()):
         return True
     if isinstance(found, pl.List) and isinstance(declared, pl.List):

@@ -127,12 +127,12 @@ def test_a_cut_gzip_file_and_a_missing_one_are_refused(tmp_path):
     cut.write_bytes(gzip.compress(LINES.encode())[:-9])
     with pytest.raises(InputError, match=r"cut.jsonl.gz.*\n.*\n.*gzip data ends or breaks"):
         read(cut)
-    with pytest.raises(InputError, match="nothing there"):
+    with pytest.raises(InputError, match="no such file or folder"):
         read(tmp_path / "missing.jsonl")
-    with pytest.raises(InputError, match="nothing there"):
+    with pytest.raises(InputError, match="no such file or folder"):
         fingerprint_origin(origin(tmp_path / "missing.jsonl"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="a folder without any"):
+    with pytest.raises(InputError, match="a folder without such files"):
         read(tmp_path / "empty")
 
 
