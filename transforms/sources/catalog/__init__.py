@@ -29,4 +29,4 @@ CATALOGUE: dict[str, Entry] = {
     **open_sets.ENTRIES,
     **open_prompts.ENTRIES,
 }
-"""Every entry by the name that a recipe writes."""
+"""All entries by their names in a recipe."""

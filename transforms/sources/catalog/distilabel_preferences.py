@@ -1,7 +1,7 @@
-"""Argilla's preference sets, rated by GPT-4 with distilabel: three of the paper's Table 1.
+"""Argilla's preference sets, rated by GPT-4 with distilabel: three datasets of the paper's Table 1.
 
-Capybara has two entries: the paper's footnote names one hub id, the authors' standard set was made
-from the other.
+Capybara has two entries: the paper's footnote names one hub id, but the authors made their standard
+set from another one.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def _orca_rules(options: OrcaOptions) -> Sequence[Rule]:
         rules.append(Rule("tie", pl.col("status") == "tie", pl.lit("status tie")))
     if options.drop_gsm8k_train:
         rules.append(
-            Rule("gsm8k_train", pl.col("in_gsm8k_train"), pl.lit("a question of GSM8K's train"))
+            Rule("gsm8k_train", pl.col("in_gsm8k_train"), pl.lit("a GSM8K training question"))
         )
     if options.min_chosen_score is not None:
         score = pl.col("chosen_score")
@@ -42,8 +42,8 @@ ORCA_PROMPT = prepend_system(pl.col("system"), make_turn("user", pl.col("input")
 ENTRIES = {
     "argilla_math": Entry(
         facts="Columns from the card of argilla/distilabel-math-preference-dpo. Table 1 counts "
-        "2,418 pairs, as many as there are rows: the authors only reformatted. Equal responses are "
-        "dropped all the same, by the structural filter.",
+        "2,418 pairs, as many as the set has rows: the authors only changed the format. The "
+        "structural filter still drops equal responses.",
         native={
             "instruction": pl.String,
             "chosen_response": pl.String,
@@ -64,9 +64,9 @@ ENTRIES = {
     ),
     "orca_pairs": Entry(
         facts="Columns from the card of argilla/distilabel-intel-orca-dpo-pairs, a relabelled "
-        "Intel/orca_dpo_pairs: chosen is already the better rated response, chosen_score its "
-        "rating, rating holds both; status is unchanged, swapped or tie. Table 1 counts 6,926 "
-        "pairs; their filter and the system prompt's fate are not published.",
+        "Intel/orca_dpo_pairs: chosen is already the better rated response, chosen_score is its "
+        "rating, rating has both; status is unchanged, swapped or tie. Table 1 counts 6,926 "
+        "pairs; the filter and the treatment of the system prompt are not published.",
         native={
             "system": pl.String,
             "input": pl.String,
@@ -92,8 +92,8 @@ ENTRIES = {
     ),
     "capybara": Entry(
         facts="Card of RLHFlow/Capybara-distibalel-Filter-standard: made from this set, in the "
-        "standard format, no further filter; Table 1 counts 14,811 pairs, all of its rows. The "
-        "paper's footnote names the other set (capybara_7k).",
+        "standard format, without a further filter; Table 1 counts 14,811 pairs, all of its rows. "
+        "The paper's footnote names the other set (capybara_7k).",
         native={
             "chosen": MESSAGES,
             "rejected": MESSAGES,
@@ -103,14 +103,14 @@ ENTRIES = {
         layouts=make_pair_layouts(
             pl.col("chosen"),
             pl.col("rejected"),
-            (pl.col("chosen_rating"), pl.col("rejected_rating")),
+            scores=(pl.col("chosen_rating"), pl.col("rejected_rating")),
         ),
         options=KeptTies,
         hub_id="argilla/Capybara-Preferences-Filtered",
     ),
     "capybara_7k": Entry(
-        facts="Named by the paper's footnote 2; has 7,563 rows, too few for Table 1. An older set "
-        "of the authors dropped equal ratings and kept 7,562. Columns from its card.",
+        facts="Named in footnote 2 of the paper; it has 7,563 rows, too few for Table 1. In an "
+        "older set the authors dropped equal ratings and kept 7,562 rows. Columns from its card.",
         native={
             "chosen": MESSAGES,
             "rejected": MESSAGES,
@@ -120,7 +120,7 @@ ENTRIES = {
         layouts=make_pair_layouts(
             pl.col("chosen"),
             pl.col("rejected"),
-            (pl.col("rating_chosen"), pl.col("rating_rejected")),
+            scores=(pl.col("rating_chosen"), pl.col("rating_rejected")),
         ),
         hub_id="argilla/distilabel-capybara-dpo-7k-binarized",
     ),

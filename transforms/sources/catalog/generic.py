@@ -1,4 +1,4 @@
-"""Layouts that many datasets have: an entry without a dataset of its own.
+"""Entries for layouts that many datasets have, and layouts that several entries use.
 
 Not here: single datasets (the other files of this package).
 """
@@ -7,13 +7,14 @@ import polars as pl
 
 from transforms.lake.schemas.columns import MESSAGES
 from transforms.settings.source_options import SourceOptions
+from transforms.settings.sources import Role
 from transforms.sources.layouts.comparisons import NO_VERDICT, pair_conversations
 from transforms.sources.layouts.conversations import drop_last_turn
 from transforms.sources.layouts.entry import Entry, Layout
 
 
 def to_demonstrations(messages: pl.Expr) -> Layout:
-    """Rows whose conversation is a demonstration."""
+    """Return the layout of rows whose conversation (`messages`) is a demonstration."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
         return raw.select("row_key", messages=messages, verdict=NO_VERDICT)
@@ -22,7 +23,7 @@ def to_demonstrations(messages: pl.Expr) -> Layout:
 
 
 def to_prompts(messages: pl.Expr) -> Layout:
-    """Rows of which a message list is a prompt."""
+    """Return the layout of rows whose message list is a prompt."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
         return raw.select("row_key", prompt=messages, verdict=NO_VERDICT)
@@ -31,7 +32,7 @@ def to_prompts(messages: pl.Expr) -> Layout:
 
 
 def add_verdict(layout: Layout, verdict: pl.Expr) -> Layout:
-    """Give the rows of a layout, one a native row, a verdict (`comparisons.VERDICTS`)."""
+    """Add a verdict (`comparisons.VERDICTS`) to a layout with one row per native row."""
 
     def layout_and_verdict(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
         return layout(raw, options).with_columns(raw.select(verdict=verdict)["verdict"])
@@ -39,8 +40,13 @@ def add_verdict(layout: Layout, verdict: pl.Expr) -> Layout:
     return layout_and_verdict
 
 
-def make_pair_layouts(chosen: pl.Expr, rejected: pl.Expr, scores: tuple[pl.Expr, ...] = ()) -> dict:
-    """Layouts of two conversations per row: its pairs, those it prefers, or its prompts."""
+def make_pair_layouts(
+    chosen: pl.Expr, rejected: pl.Expr, *, scores: tuple[pl.Expr, ...] = ()
+) -> dict[Role, Layout]:
+    """Return the layouts of two conversations per row, as pairs, demonstrations and prompts.
+
+    The demonstrations are the chosen conversations.
+    """
     return {
         "preferences": pair_conversations(chosen, rejected, scores),
         "demonstrations": to_demonstrations(chosen),
@@ -56,13 +62,13 @@ ENTRIES = {
     ),
     "context_messages": Entry(
         facts="Layout of RLHFlow/prompt-collection-v0.1 (dataset card); its other columns, "
-        "dataset, context and id, say nothing that the messages do not.",
+        "dataset, context and id, add nothing to the messages.",
         native={"context_messages": MESSAGES},
         layouts={"prompts": to_prompts(pl.col("context_messages"))},
     ),
     "standard_pairs": Entry(
         facts="The published format of the method's preference sets (card of "
-        "hendrydong/preference_700K): whole conversations that share all turns but the last.",
+        "hendrydong/preference_700K): two whole conversations that differ in the last turn only.",
         native={
             "chosen": MESSAGES,
             "rejected": MESSAGES,
@@ -71,7 +77,9 @@ ENTRIES = {
         },
         optional=("chosen_score", "rejected_score"),
         layouts=make_pair_layouts(
-            pl.col("chosen"), pl.col("rejected"), (pl.col("chosen_score"), pl.col("rejected_score"))
+            pl.col("chosen"),
+            pl.col("rejected"),
+            scores=(pl.col("chosen_score"), pl.col("rejected_score")),
         ),
     ),
 }

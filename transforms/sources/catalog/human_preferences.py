@@ -1,4 +1,4 @@
-"""Preference sets that people labelled: those of the paper's Table 1, and Mix1's summaries.
+"""Preference sets labelled by people: four datasets of the paper's Table 1, and Mix1's summaries.
 
 Not here: sets that models labelled (`transforms.sources.catalog.model_preferences`,
 `transforms.sources.catalog.distilabel_preferences`).
@@ -25,7 +25,7 @@ def _vote_rules(options: SHPOptions) -> Sequence[Rule]:
     # polars puts NaN above every number
     enough = (ratio > options.score_ratio_above) & ratio.is_not_nan()
     evidence = pl.format(
-        "score ratio {}, more than {} wanted",
+        "score ratio {}, not above {}",
         ratio.cast(pl.String).fill_null("none"),
         pl.lit(options.score_ratio_above),
     )
@@ -73,8 +73,8 @@ ENTRIES = {
         facts="Bai et al. 2022 (arXiv 2204.05862); columns and markers as in the files of the "
         "anthropics/hh-rlhf repository. The card of RLHFlow/HH-RLHF-Helpful-standard has the "
         "structural filter and no other rule. Table 1 counts 115,396 pairs; the three folders "
-        "should have 118,263 rows (not checked here). The paper does not say that harmless-base is "
-        "left out; the card does.",
+        "should have 118,263 rows (not checked here). harmless-base is left out, as the card "
+        "states; the paper does not mention it.",
         native={"chosen": pl.String, "rejected": pl.String},
         layouts=make_pair_layouts(
             *(split_transcript(side, *HH_MARKERS) for side in ("chosen", "rejected"))
@@ -84,11 +84,11 @@ ENTRIES = {
     ),
     "shp": Entry(
         facts="Ethayarajh et al. 2022; columns from the example row of the dataset card. history "
-        "is a Reddit post; labels is 1 where comment A is preferred, the one with more votes, and "
-        "0 where B is. Rules: paper, section 2.1. "
-        "Table 1 counts 93,301 pairs of 348,718 rows; an older set of the authors had 109,526 by "
-        "the same words, and the difference is not published. Pairs are limited for each text of a "
-        "post: equal posts of two ids are one prompt.",
+        "is a Reddit post; labels is 1 if comment A is preferred (it has more votes), and 0 if B "
+        "is. Rules: paper, section 2.1. "
+        "Table 1 counts 93,301 pairs of 348,718 rows. An older set of the authors has the same "
+        "description and 109,526 pairs; the difference is not explained. The limit of pairs is per "
+        "text of a post: equal posts with two ids are one prompt.",
         native={
             "history": pl.String,
             "human_ref_A": pl.String,
@@ -113,11 +113,11 @@ ENTRIES = {
         hub_id="stanfordnlp/SHP",
     ),
     "helpsteer": Entry(
-        facts="Wang et al. 2023 (arXiv 2311.09528); columns from the dataset card: one response a "
-        "row, five attributes from 0 to 4. All pairs of a prompt's responses but ties. Table 1 "
-        "counts 37,131 pairs; the script is not published, nor whether the validation rows (1,789, "
-        "beside 35,331 of train) are among them. Here train alone is read; hub_split "
-        "train+validation reads both.",
+        facts="Wang et al. 2023 (arXiv 2311.09528); columns from the dataset card: one response "
+        "per row, five attributes from 0 to 4. All pairs of a prompt's responses except ties. "
+        "Table 1 counts 37,131 pairs; the script is not published. It is not known whether the "
+        "authors used the 1,789 validation rows besides the 35,331 of train. Here only train is "
+        "read; hub_split train+validation reads both.",
         native={
             "prompt": pl.String,
             "response": pl.String,
@@ -135,9 +135,9 @@ ENTRIES = {
     ),
     "pku_saferlhf_30k": Entry(
         facts="Ji et al. 2024, as cited by the paper. Columns as in rows of PKU-SafeRLHF, the "
-        "larger set; those of this one were not seen. Table 1 counts 26,874 pairs and the hub's "
-        "page 26.9k rows of train, so it seems that nothing was filtered. The paper says that the "
-        "labels of helpfulness and of safety are merged, not how.",
+        "larger set; the rows of this set were not seen. Table 1 counts 26,874 pairs and the hub's "
+        "page 26.9k rows of train, so it seems that nothing was filtered. The paper states that "
+        "the labels of helpfulness and safety are merged, but not how.",
         native={
             "prompt": pl.String,
             "response_0": pl.String,
@@ -153,10 +153,11 @@ ENTRIES = {
     "summarize_comparisons": Entry(
         facts="Stiennon et al. 2020 (arXiv 2009.01325), in Mix1 (paper, section 2.3). Columns from "
         "cards of copies; choice is the number of the preferred summary. The prompt is the query "
-        "of the openai/summarize-from-feedback repository; how Mix1 wrote it is not published. "
+        "of the openai/summarize-from-feedback repository; the prompt of Mix1 is not published. "
         "Summaries begin with a space, which is stripped. News articles (part of the validation "
-        "split) have no post and are dropped. The hub's main branch holds a loading script, which "
-        "datasets no longer runs: take a revision of its branch refs/convert/parquet.",
+        "split) have no post and are dropped. The main branch on the hub has a loading script, "
+        "which the library datasets no longer runs: use a revision of its branch "
+        "refs/convert/parquet.",
         native={
             "info": pl.Struct({"post": pl.String, "title": pl.String, "subreddit": pl.String}),
             "summaries": pl.List(pl.Struct({"text": pl.String})),

@@ -1,6 +1,7 @@
-"""Preference sets that models or checkers labelled: three of Table 1, and the offline baseline's.
+"""Preference sets labelled by models or checkers: three datasets of Table 1, and Nectar.
 
-Not here: sets that people labelled (`transforms.sources.catalog.human_preferences`), Argilla's
+Nectar is the dataset of the paper's offline baseline. Not here: sets labelled by people
+(`transforms.sources.catalog.human_preferences`), Argilla's sets
 (`transforms.sources.catalog.distilabel_preferences`).
 """
 
@@ -67,7 +68,7 @@ def _code_pairs(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
 
 
 def _ratings(raw: pl.DataFrame) -> pl.DataFrame:
-    """Find the rating of each response by its model: row_key, ratings in the responses' order."""
+    """Match the ratings to the responses by model: row_key, ratings in the order of responses."""
     responses, annotations = (
         raw.select("row_key", column)
         .filter(pl.col(column).list.len() > 0)
@@ -98,9 +99,9 @@ ENTRIES = {
         facts="Cui et al. 2023 (arXiv 2310.01377); columns from the example of the "
         "OpenBMB/UltraFeedback repository and from scripts that read the two scores. Rule: card of "
         "RLHFlow/UltraFeedback-preference-standard: all comparisons, by the fine-grained score. "
-        "Its script keeps one response per model, the last one; that it drops ties is inferred "
+        "Its script keeps one response per model, the last one. Ties are dropped; this is inferred "
         "from the count: Table 1 has 340,025 pairs of about 64k prompts with four responses each. "
-        "The system prompts under which responses were sampled are left out, as it seems to do.",
+        "The system prompts of the responses are left out, as the script seems to do.",
         native={
             "instruction": pl.String,
             "completions": pl.List(
@@ -120,10 +121,10 @@ ENTRIES = {
     ),
     "code_ultrafeedback": Entry(
         facts="Weyssow et al. 2024 (arXiv 2403.09032); columns from the dataset card. Rule: card "
-        "of RLHFlow/CodeUltraFeedback-standard: all comparisons but ties. Its script compares "
-        "ratings as text and looks for N/A at one model of the row, so that N/A could win; here "
+        "of RLHFlow/CodeUltraFeedback-standard: all comparisons except ties. Its script compares "
+        "ratings as text and checks one model of the row for N/A, so that N/A could win; here "
         "ratings are numbers and N/A drops the pair. Table 1 counts 50,156 pairs; fewer are "
-        "expected. Ratings are found by model; of equal model names the last counts.",
+        "expected here. Ratings are matched by model; of equal model names the last counts.",
         native={
             "instruction": pl.String,
             "responses": pl.List(pl.Struct({"model": pl.String, "response": pl.String})),
@@ -134,10 +135,10 @@ ENTRIES = {
     ),
     "ultrainteract": Entry(
         facts="Yuan et al. 2024 (arXiv 2404.02078); columns from the card of UltraInteract_pair. "
-        "trajectory is the conversation before the response; a user turn holds what the "
-        "environment and the critic said. Table 1 counts 161,927 pairs of 219,522 rows; the filter "
-        "is not published. The right responses can serve as demonstrations; the set made for that "
-        "is UltraInteract_sft.",
+        "trajectory is the conversation before the response; a user turn contains the output of "
+        "the environment and the critic. Table 1 counts 161,927 pairs of 219,522 rows; the filter "
+        "is not published. The chosen responses can be used as demonstrations; the authors made "
+        "UltraInteract_sft for that.",
         native={
             "task": pl.String,
             "trajectory": pl.List(pl.Struct({"from": pl.String, "value": pl.String})),
@@ -160,8 +161,8 @@ ENTRIES = {
     "nectar": Entry(
         facts="Zhu et al. 2023; columns from the dataset_info of a copy. Seven answers per prompt "
         "(card), the best has rank 1. The prompt is a transcript that ends with an open assistant "
-        "turn, as code that reads it says. Offline DPO baseline (paper, appendix B): the paper "
-        "names the dataset and no comparisons of it. A score is the rank with its sign turned.",
+        "turn (seen in code that reads the set). Offline DPO baseline (paper, appendix B): the "
+        "paper names the dataset, but not which answers are compared. A score is minus the rank.",
         native={
             "prompt": pl.String,
             "answers": pl.List(pl.Struct({"answer": pl.String, "rank": pl.Float64})),

@@ -1,6 +1,6 @@
-"""Public files whose responses a label tells apart: of two in a row, or of each for itself.
+"""Public files with a label per pair of responses, or per response.
 
-Columns are those of the files, which were read. Not here: sets of more responses
+The columns were read from the files. Not here: sets of more responses
 (`transforms.sources.catalog.open_sets`).
 """
 
@@ -28,11 +28,11 @@ HISTORY = split_text(pl.lit("\n\n") + pl.col("history"), "\n\nHUMAN:", "\n\nASSI
 PANDA_PROMPT = make_turn("user", join_instruction(pl.col("instruction"), pl.col("input")))
 PROMPT = make_turn("user", pl.col("prompt"))
 WINNERS = ("winner_tie", "winner_model_a", "winner_model_b")
-"""In the order of the labels 0, 1, 2."""
+"""Columns in the order of the labels 0, 1, 2."""
 
 
 def judge_desirable(desirable: pl.Expr) -> pl.Expr:
-    """Verdict of a demonstration that a label may call not desirable."""
+    """Return the verdict on a demonstration from its label: null if it is desirable."""
     return (
         pl.when(desirable.is_null()).then(pl.lit("no_label"))
         .when(~desirable).then(pl.lit("undesirable"))
@@ -40,7 +40,7 @@ def judge_desirable(desirable: pl.Expr) -> pl.Expr:
 
 
 def find_majority(first: pl.Expr, second: pl.Expr, third: pl.Expr) -> pl.Expr:
-    """Label that two of three annotators agree on; null where no two do."""
+    """Return the label that two of three annotators agree on; null if no two agree."""
     return (
         pl.when((first == second) | (first == third)).then(first)
         .when(second == third).then(second)
@@ -48,7 +48,7 @@ def find_majority(first: pl.Expr, second: pl.Expr, third: pl.Expr) -> pl.Expr:
 
 
 def find_winner() -> pl.Expr:
-    """Label of three columns of which exactly one is 1 (`WINNERS`)."""
+    """Return the label from three columns, exactly one of which is 1 (`WINNERS`)."""
     one = pl.sum_horizontal(WINNERS) == 1
     return pl.coalesce(
         pl.when(one & (pl.col(name) == 1)).then(label) for label, name in enumerate(WINNERS)
@@ -56,33 +56,26 @@ def find_winner() -> pl.Expr:
 
 
 def make_score_list_layouts() -> dict[Role, Layout]:
-    """Layouts of rows with a list of two conversations and one of their scores."""
-    conversations, scores = zip(
-        *(
-            (
-                split_text(
-                    pl.col("text").list.get(place, null_on_oob=True), "## Human:", "## Assistant:"
-                ),
-                pl.col("score").list.get(place, null_on_oob=True),
-            )
-            for place in (0, 1)
-        ),
-        strict=True,
+    """Return the layouts of rows with a list of two conversations and a list of their scores."""
+    texts, scores = (
+        [pl.col(column).list.get(place, null_on_oob=True) for place in (0, 1)]
+        for column in ("text", "score")
     )
+    first, second = (split_text(text, "## Human:", "## Assistant:") for text in texts)
     two = (pl.col("text").list.len() == 2) & (pl.col("score").list.len() == 2)
-    # equal scores have no label 0 here: the rule of ties then shows them as evidence
+    # equal scores get label 1, not 0: then the rule about ties drops them, with scores as evidence
     winner = (
         pl.when(two & (scores[0] >= scores[1])).then(1)
         .when(two & (scores[0] < scores[1])).then(2)
     )  # fmt: skip
-    return {"preferences": pair_labelled_conversations(*conversations, winner, scores)}
+    return {"preferences": pair_labelled_conversations(first, second, winner, scores)}
 
 
 ENTRIES = {
     "hh_in_shp_columns": Entry(
-        facts="shp_schema/hh_helpful_test_in_shp_schema: HH-RLHF's helpful test split in the "
-        "columns that SHP shares, without scores. labels is 1 where A is preferred. Turns begin at "
-        "HUMAN: and ASSISTANT: after an empty line.",
+        facts="shp_schema/hh_helpful_test_in_shp_schema: HH-RLHF's helpful test split in columns "
+        "of SHP, without scores. labels is 1 if A is preferred. Turns begin with HUMAN: and "
+        "ASSISTANT: after an empty line.",
         native={
             **dict.fromkeys(("post_id", "history", "human_ref_A", "human_ref_B"), pl.String),
             "labels": pl.Int64,
@@ -98,16 +91,16 @@ ENTRIES = {
         },
     ),
     "webgpt_lists": Entry(
-        facts="text_score_lists/webgpt_test: two whole conversations and two scores, of which the "
-        "higher is preferred; 245 of 901 rows are ties. A row of other than two has no label.",
+        facts="text_score_lists/webgpt_test: two whole conversations and two scores; the higher "
+        "score is preferred; 245 of 901 rows are ties. A row without exactly two has no label.",
         native={"text": pl.List(pl.String), "score": pl.List(pl.Float64)},
         layouts=make_score_list_layouts(),
     ),
     "beavertails_rows": Entry(
-        facts="pairs/beavertails_demo: answers labelled one by one, is_safe as 0 or 1 (a boolean "
-        "on the hub, from general knowledge). What can be compared is a safe answer with an unsafe "
-        "one to the same prompt; two of a kind are a tie. All 51 prompts of the file differ, so it "
-        "gives no pair. As demonstrations, the safe answers.",
+        facts="pairs/beavertails_demo: answers labelled one by one, is_safe is 0 or 1 (a boolean "
+        "on the hub, from general knowledge). A safe answer is compared with an unsafe one to the "
+        "same prompt; two equal labels are a tie. All 51 prompts of the file differ, so it gives "
+        "no pair. The safe answers are demonstrations.",
         native={"prompt": pl.String, "response": pl.String, "is_safe": pl.Int64},
         layouts={
             "preferences": pair_rows(
@@ -133,8 +126,9 @@ ENTRIES = {
     ),
     "lmsys_arena": Entry(
         facts="pairs/lmsys_arena_49, Kaggle's layout: JSON lists of the user's turns and of each "
-        "model's. Two conversations of several turns part at the first answer, so they share no "
-        "prompt and the structural filter drops them (prefix_mismatch); the vote is on the whole.",
+        "model's turns. Conversations of several turns differ from the first answer on, so they "
+        "have no common prompt and the structural filter drops them (prefix_mismatch); the vote is "
+        "on whole conversations.",
         native={
             **dict.fromkeys(("prompt", "response_a", "response_b"), pl.String),
             **dict.fromkeys(WINNERS, pl.Int64),
@@ -163,9 +157,9 @@ ENTRIES = {
         },
     ),
     "pandalm": Entry(
-        facts="labelled_pairs/pandalm_testset_v1: three annotators, 0 for a tie. The label is the "
-        "majority's; three different ones are none. Six rows hold `true` where a response should "
-        "be text: malformed.",
+        facts="labelled_pairs/pandalm_testset_v1: three annotators, 0 for a tie. The majority "
+        "decides; three different labels are no label. In six rows a response is `true` instead of "
+        "text: malformed.",
         native={
             **dict.fromkeys(("instruction", "input", "response1", "response2"), pl.String),
             **dict.fromkeys(("annotator1", "annotator2", "annotator3"), pl.Int64),
@@ -182,8 +176,8 @@ ENTRIES = {
     ),
     "judgebench": Entry(
         facts="rm_scores/judgebench_*: the label is objective correctness (Tan et al. 2024). The "
-        "reward models' scores are judgements under test, wrong for a third of the pairs, so they "
-        "are no scores of the pair. Files of several judges repeat the pairs (duplicate_pair).",
+        "reward models' scores are themselves under test and wrong for a third of the pairs, so "
+        "they are not used as scores. Files of several judges repeat the pairs (duplicate_pair).",
         native={
             **dict.fromkeys(("question", "response_A", "response_B"), pl.String),
             "label": pl.String,

@@ -1,6 +1,6 @@
-"""Public files of two responses per row, the preferred one in a column of its own.
+"""Public files of two responses per row, the preferred one in its own column.
 
-Columns are those of the files, which were read. Not here: responses that a label tells apart
+The columns were read from the files. Not here: responses with a label
 (`transforms.sources.catalog.open_labels`), sets of more responses
 (`transforms.sources.catalog.open_sets`).
 """
@@ -41,7 +41,7 @@ def append_last_turn(column: str) -> pl.Expr:
 
 
 def make_typed_part_layouts() -> dict[Role, Layout]:
-    """Layouts of two conversations whose turns hold lists of typed parts."""
+    """Return the layouts of two conversations whose turns contain lists of typed parts."""
     sides = ("chosen_messages", "rejected_messages")
     kinds = pl.element().struct.field("content").list.eval(pl.element().struct.field("type"))
     other = kinds.list.eval(pl.element() != "text").list.any()
@@ -54,9 +54,9 @@ def make_typed_part_layouts() -> dict[Role, Layout]:
 
 ENTRIES = {
     "metadata_scored_pairs": Entry(
-        facts="ultrafeedback/train_1000 and label_flip_10: rows of UltraFeedback, binarised, with "
+        facts="ultrafeedback/train_1000 and label_flip_10: binarised rows of UltraFeedback with "
         "overall scores. A flipped label contradicts its scores: label_conflict, or tie. "
-        "source_index, the row of the set that they were drawn from, is kept to tell copies.",
+        "source_index, the row number in the original set, is kept to identify copies.",
         native={
             **TEXTS,
             "source_index": pl.Int64,
@@ -64,19 +64,19 @@ ENTRIES = {
         },
         layouts=make_pair_layouts(
             *PROMPTED_PAIR,
-            tuple(pl.col("metadata").struct.field(score) for score in SCORES),
+            scores=tuple(pl.col("metadata").struct.field(score) for score in SCORES),
         ),
     ),
     "scored_pairs": Entry(
-        facts="ultrafeedback/binarized_custom_10: scores in columns, negative ones too; their "
-        "unit is not stated.",
+        facts="ultrafeedback/binarized_custom_10: scores in columns, some negative; their unit is "
+        "not stated.",
         native={**TEXTS, **SCORES},
-        layouts=make_pair_layouts(*PROMPTED_PAIR, tuple(pl.col(score) for score in SCORES)),
+        layouts=make_pair_layouts(*PROMPTED_PAIR, scores=tuple(pl.col(score) for score in SCORES)),
     ),
     "intel_orca": Entry(
-        facts="pairs/intel_orca_dpo_pairs_100. GPT-4's answer is taken for the better one, without "
-        "a judgement; the paper's source is the judged set of the same questions. An empty system "
-        "text becomes no turn.",
+        facts="pairs/intel_orca_dpo_pairs_100. GPT-4's answer is assumed to be better, without a "
+        "judgement; the paper uses the judged set of the same questions (orca_pairs). An empty "
+        "system text makes no turn.",
         native=dict.fromkeys(("system", "question", "chosen", "rejected"), pl.String),
         layouts=make_pair_layouts(
             *(append_response(ORCA_PROMPT, pl.col(side)) for side in ("chosen", "rejected"))
@@ -92,13 +92,13 @@ ENTRIES = {
         ),
     ),
     "sharegpt_pairs": Entry(
-        facts="pairs/dpo_en_demo, LLaMA-Factory's layout: shared turns, then a last turn each.",
+        facts="pairs/dpo_en_demo, LLaMA-Factory's layout: common turns, then two last turns.",
         native={"conversations": pl.List(SPEECH), "chosen": SPEECH, "rejected": SPEECH},
         layouts=make_pair_layouts(append_last_turn("chosen"), append_last_turn("rejected")),
     ),
     "typed_part_pairs": Entry(
         facts="pairs/v1_dpo_demo, LLaMA-Factory's second layout. The text parts of a turn are "
-        "joined; a row with another part, such as an image, is dropped (not_text). loss_weight is "
+        "joined; a row with other parts, such as an image, is dropped (not_text). loss_weight is "
         "not read: every assistant turn counts.",
         native={"chosen_messages": PARTED, "rejected_messages": PARTED},
         layouts=make_typed_part_layouts(),

@@ -1,6 +1,6 @@
 """Public files of prompts and instructions, some with an answer, none with a preference.
 
-Columns are those of the files, which were read.
+The columns were read from the files.
 """
 
 import polars as pl
@@ -17,7 +17,7 @@ INSTANCES = pl.List(pl.Struct({"input": pl.String, "output": pl.String}))
 def lay_out_instances(layout: Layout) -> Layout:
     """Apply a layout to each instance of an instruction, keyed `<row_key>#<i>`.
 
-    An instruction without instances stays one row, whose input and output are null.
+    An instruction without instances stays one row with null input and output.
     """
 
     def layout_of_instances(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
@@ -47,7 +47,7 @@ ENTRIES = {
     ),
     "instruction_instances": Entry(
         facts="prompts/user_oriented_252, the layout of Self-Instruct: an instruction and a list "
-        "of inputs with outputs; each instance is a row of its own.",
+        "of inputs with outputs; each instance is one row.",
         native={"instruction": pl.String, "instances": INSTANCES},
         layouts={
             "prompts": lay_out_instances(to_prompts(ALPACA_PROMPT)),
@@ -58,7 +58,7 @@ ENTRIES = {
     ),
     "wizardlm_testset": Entry(
         facts="prompts/wizardlm_testset_218. An evaluation set of its authors: use it as prompts "
-        "only where it is not one of yours.",
+        "only if you do not evaluate on it.",
         native={"Instruction": pl.String},
         layouts={"prompts": to_prompts(make_turn("user", pl.col("Instruction")))},
     ),

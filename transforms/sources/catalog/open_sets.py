@@ -1,6 +1,6 @@
-"""Public files of n responses per row: scored, ranked, compared pair by pair, or only sampled.
+"""Public files of n responses per row: scored, ranked, compared in pairs, or only sampled.
 
-Columns are those of the files, which were read. Not here: two responses per row
+The columns were read from the files. Not here: two responses per row
 (`transforms.sources.catalog.open_pairs`, `transforms.sources.catalog.open_labels`).
 """
 
@@ -25,7 +25,7 @@ from transforms.sources.layouts.scored_responses import pair_all_responses
 
 
 def pair_math_answers(raw: pl.DataFrame, options: MathOptions) -> pl.DataFrame:
-    """Compare all answers by the score that the options name."""
+    """Compare all answers by the score in the options."""
     rewards = pl.col("pred_score").list.eval(pl.element().list.first())
     scores = rewards if options.score == "reward_model" else pl.col("score")
     return pair_all_responses(MATH_PROMPT, pl.col("response"), scores)(raw, options)
@@ -43,7 +43,7 @@ SAMPLES = pl.List(pl.String)
 ENTRIES = {
     "oasst_ranked": Entry(
         facts="n_responses/oasst_rm_zh_ranked: output is ranked, the best first. Every pair is "
-        "compared, as InstructGPT did; a rank is no score. history is turns before the prompt.",
+        "compared, as in InstructGPT; a rank is no score. history is the turns before the prompt.",
         native={**ALPACA, "output": SAMPLES, "history": pl.List(SAMPLES)},
         layouts={
             "preferences": pair_ranked_responses(OASST_PROMPT, pl.col("output")),
@@ -52,9 +52,9 @@ ENTRIES = {
     ),
     "qa_feedback": Entry(
         facts="n_responses/qa_feedback_4way_human_250: labels (0 tie, 1, 2) of the pairs of four "
-        "answers in the order 12, 13, 14, 23, 24, 34, the order with the fewest circles (26; the "
-        "next has 236). The prompt is the question and then the passages that the answers were "
-        "written from and judged against, without their titles.",
+        "answers in the order 12, 13, 14, 23, 24, 34. The order is inferred: it gives the fewest "
+        "circular preferences (26; the next order gives 236). The prompt is the question and the "
+        "passages on which the answers are based, without their titles.",
         native={
             "question": pl.String,
             "passages": pl.List(SAMPLES),
@@ -69,9 +69,9 @@ ENTRIES = {
         },
     ),
     "math_rewards": Entry(
-        facts="n_responses/math_n8_rm_scores_50: eight answers a problem, a reward model's score "
-        "and the correctness of each. The system text asks to reason step by step; option "
-        "system_turn says what becomes of it.",
+        facts="n_responses/math_n8_rm_scores_50: eight answers per problem, with a reward model's "
+        "score and the correctness of each. The system text asks to reason step by step; the "
+        "option system_turn folds it, removes it or drops the row.",
         native={
             **dict.fromkeys(("system", "query"), pl.String),
             "response": SAMPLES,
@@ -83,10 +83,10 @@ ENTRIES = {
     ),
     "tulu2_samples": Entry(
         facts="n_responses/tulu2_dpo13b_n16_alpacaeval_400: 16 samples per prompt, GPT-4 Turbo's "
-        "preference over a reference (1 reference, 2 sample) for the first eleven. Samples are "
-        "compared with each other by it, not with the reference; a pair with an unjudged one is "
-        "dropped (missing_score). Option min_margin leaves out near ties. The prompts are "
-        "AlpacaEval's: as a prompt source, they are what decontamination is for.",
+        "preference over a reference (1 reference, 2 sample) for the first eleven. By this score "
+        "the samples are compared with each other, not with the reference; a pair with an unjudged "
+        "sample is dropped (missing_score). The option min_margin drops near ties. The prompts are "
+        "AlpacaEval's: as a source of prompts, they need decontamination.",
         native={
             "instruction": pl.String,
             "responses": SAMPLES,
@@ -100,8 +100,8 @@ ENTRIES = {
         },
     ),
     "alpaca_multisamples": Entry(
-        facts="n_responses/alpaca_farm_multisamples_sft: samples without a judgement, so prompts "
-        "only.",
+        facts="n_responses/alpaca_farm_multisamples_sft: samples without scores, so only their "
+        "prompts are used.",
         native=ALPACA,
         layouts={"prompts": to_prompts(ALPACA_PROMPT)},
     ),

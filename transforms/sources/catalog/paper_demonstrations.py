@@ -1,9 +1,9 @@
-"""Fine-tuning sets of the paper's pi_0 (section 3.1 and appendix B).
+"""Fine-tuning sets of the paper's π₀ (section 3.1 and appendix B).
 
-The paper names the sets, not their ids, and no filter. The ids are those that the card of
-pxyyy/rlhflow_mixture_intuitive-v5_sampled-20k, a later mixture of the same sets, weighs by name.
-Where an entry does not say where its columns are from, they are general knowledge, not seen here:
-the assertion at ingest says so when they are wrong.
+The paper names the sets, but no ids and no filter. The ids are from the card of
+pxyyy/rlhflow_mixture_intuitive-v5_sampled-20k, a later mixture of the same sets. If an entry names
+no source for its columns, they are general knowledge and were not seen here: ingest refuses files
+with other columns.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from transforms.sources.layouts.entry import Entry
 def describe_question_answers(
     question: str, answer: str, context: str | None = None
 ) -> dict[str, Any]:
-    """Native columns and layouts of one question, perhaps with an input, and one answer per row."""
+    """Return the fields of an entry with one question, an optional input and one answer per row."""
     text = pl.col(question)
     columns = [question, answer]
     if context is not None:
@@ -37,7 +37,7 @@ def describe_question_answers(
 
 
 def describe_sharegpt() -> dict[str, Any]:
-    """Native columns and layouts of one conversation per row, in the ShareGPT layout."""
+    """Return the fields of an entry with one conversation per row, in the ShareGPT layout."""
     return {
         "native": {"conversations": pl.List(pl.Struct({"from": pl.String, "value": pl.String}))},
         "layouts": {"demonstrations": to_demonstrations(read_sharegpt("conversations"))},
@@ -47,9 +47,10 @@ def describe_sharegpt() -> dict[str, Any]:
 ENTRIES = {
     "sharegpt": Entry(
         facts="The mixture's card names ShareGPT_V3_unfiltered_cleaned_split_no_imsorry, one file "
-        "of anon8231489123/ShareGPT_Vicuna_unfiltered: name it in `files`, as reading the id would "
-        "read several versions of each conversation. Long conversations are cut into pieces that "
-        "may begin with the assistant or end with the user: dropped (role_order), not mended.",
+        "of anon8231489123/ShareGPT_Vicuna_unfiltered. Name this file in `files`: the whole "
+        "dataset has several versions of each conversation. Long conversations are cut into pieces "
+        "that may begin with the assistant or end with the user: these are dropped (role_order), "
+        "not repaired.",
         **describe_sharegpt(),
     ),
     "evol_instruct": Entry(
@@ -58,13 +59,13 @@ ENTRIES = {
         **describe_sharegpt(),
     ),
     "slim_orca": Entry(
-        facts="Columns from cards of copies. A turn's weight is not read. Most rows begin with a "
-        "system turn, which demonstrations may have.",
+        facts="Columns from cards of copies. The weight of a turn is not read. Most rows begin "
+        "with a system turn, which demonstrations may have.",
         hub_id="Open-Orca/SlimOrca",
         **describe_sharegpt(),
     ),
     "math_instruct": Entry(
-        facts="Yue et al. 2023 (MAmmoTH). Answers in words and answers as programs are kept alike.",
+        facts="Yue et al. 2023 (MAmmoTH). Answers in words and answers as programs are both kept.",
         hub_id="TIGER-Lab/MathInstruct",
         **describe_question_answers("instruction", "output"),
     ),
@@ -75,7 +76,7 @@ ENTRIES = {
     ),
     "gpt4_llm": Entry(
         facts="Peng et al. 2023, the cleaned copy. An input follows the instruction after an empty "
-        "line; Alpaca's template around both belongs to a model, not to the data.",
+        "line, without Alpaca's template, which belongs to a model and not to the data.",
         hub_id="teknium/GPT4-LLM-Cleaned",
         **describe_question_answers("instruction", "output", context="input"),
     ),

@@ -1,8 +1,9 @@
-"""Prompt sources of the paper that are no preference sets: OpenOrca and DIBT-10K.
+"""Prompt sources of the paper that are not preference sets: OpenOrca and DIBT-10K.
 
-The others, UltraFeedback, HelpSteer, UltraInteract and Capybara, are a role of their entries among
-the preference sets; the collection itself, RLHFlow/prompt-collection-v0.1, has the layout
-`context_messages`. Its card says `subsets of` these sets and names no filter.
+UltraFeedback, HelpSteer, UltraInteract and Capybara are preference sets whose entries also have the
+role prompts. The collection itself, RLHFlow/prompt-collection-v0.1, has the layout
+`context_messages`. According to its card it is made of `subsets of` these sets; the card names no
+filter.
 """
 
 import polars as pl
@@ -17,8 +18,8 @@ ENTRIES = {
     "open_orca": Entry(
         facts="The paper cites Open-Orca/OpenOrca; the card of the prompt collection links "
         "argilla/distilabel-intel-orca-dpo-pairs instead (orca_pairs). Columns from cards of "
-        "copies. The system prompt becomes a system turn, which a prompt may have; an empty one "
-        "becomes none.",
+        "copies. The system prompt becomes a system turn, which a prompt may have; an empty one is "
+        "left out.",
         native={"system_prompt": pl.String, "question": pl.String, "response": pl.String},
         layouts={
             "prompts": to_prompts(ORCA_PROMPT),
@@ -29,7 +30,7 @@ ENTRIES = {
     "dibt_10k": Entry(
         facts="Id in footnote 6 of the paper and in the card of the prompt collection, columns "
         "from the set's card (10,331 rows). Its ratings of prompts (avg_rating and others) are not "
-        "read: no source says that upstream filtered by them.",
+        "read: nothing is published about a filter by them.",
         native={"prompt": pl.String},
         layouts={"prompts": to_prompts(make_turn("user", pl.col("prompt")))},
         hub_id="DIBT/10k_prompts_ranked",

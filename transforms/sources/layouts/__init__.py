@@ -1,4 +1,4 @@
-"""The words that describe a dataset: how native rows become messages, comparisons and rules.
+"""Building blocks of dataset descriptions: messages, comparisons and rules from native rows.
 
 Not here: single datasets (`transforms.sources.catalog`), running a description
 (`transforms.sources.intake`).

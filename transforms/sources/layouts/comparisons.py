@@ -1,14 +1,14 @@
-"""Native rows to candidate comparisons: one function a way in which datasets state a preference.
+"""Layouts of datasets that state pairs: native rows to candidate comparisons, and their row keys.
 
-Lives here: datasets that state pairs, and how a candidate is keyed. Not here: datasets that score
-each response (`transforms.sources.layouts.scored_responses`), messages
-(`transforms.sources.layouts.conversations`), which dataset does what
-(`transforms.sources.catalog`), judging candidates (`transforms.sources.intake.preferences`).
+Not here: datasets that score each response (`transforms.sources.layouts.scored_responses`),
+messages (`transforms.sources.layouts.conversations`), single datasets
+(`transforms.sources.catalog`), the rules that drop candidates
+(`transforms.sources.intake.preferences`).
 
-A candidate's key names the native rows that it comes from: `<row_key>` where a row is one pair,
+The key of a candidate contains the keys of its native rows: `<row_key>` if a row is one pair,
 `<row_key>#<i>,<j>` for the responses i (chosen) and j (rejected) of one row, `<row_key>|<row_key>`
-for the responses of two rows. A native row that gives no pair gives one candidate with a `verdict`,
-so that every native row is found again among kept and dropped ones.
+for the responses of two rows. A native row without a pair gives one candidate with a `verdict`. So
+every native row is found again among kept and dropped rows.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from transforms.sources.layouts.conversations import append_response
 from transforms.sources.layouts.entry import Layout
 
 MOST_RESPONSES = 100
-"""Most responses of one prompt that are compared with each other: n of them make n(n-1)/2 pairs,
-and a column that is no prompt would fill the memory. Published sets have 2 to 16."""
+"""Most responses of one prompt that are compared with each other: n responses make n(n-1)/2 pairs,
+and a wrong prompt column would fill the memory. Published sets have 2 to 16."""
 
 VERDICTS = {
     "tie": "its label is a tie",
@@ -36,7 +36,7 @@ VERDICTS = {
     "undesirable": "labelled as not desirable",
     "not_text": "a turn holds more than text",
 }
-"""Why a candidate is no comparison: the reason in the ledger, and what is said of it."""
+"""Why a candidate is no comparison: the reason in the ledger, and its evidence."""
 
 NO_SCORE = pl.lit(None, dtype=pl.Float64)
 NO_VERDICT = pl.lit(None, dtype=pl.String)
@@ -45,7 +45,7 @@ NO_VERDICT = pl.lit(None, dtype=pl.String)
 def pair_conversations(
     chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
-    """Two whole conversations per row, the first preferred."""
+    """Return the layout of two whole conversations per row, the first preferred."""
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
         return raw.with_columns(
@@ -62,7 +62,7 @@ def pair_conversations(
 def pair_responses(
     prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
-    """One prompt (messages) and two responses (text) per row, the first preferred."""
+    """Return the layout of a prompt (messages) and two texts per row, the first preferred."""
     return pair_conversations(
         append_response(prompt, chosen), append_response(prompt, rejected), scores
     )
@@ -75,14 +75,15 @@ def pair_labelled_responses(
     winner: pl.Expr,
     scores: Sequence[pl.Expr] = (),
 ) -> Layout:
-    """One prompt and two responses per row, and a label.
+    """Return the layout of one prompt, two responses and a label per row.
 
     Args:
         prompt: messages.
         first: text of one response.
-        second: text of the other.
-        winner: 1 where the first is preferred, 2 the second, 0 on a tie; anything else is no label.
-        scores: of the first and of the second, if there are any.
+        second: text of the other response.
+        winner: 1 if the first is preferred, 2 if the second is, 0 on a tie; other values are no
+            label.
+        scores: scores of the first and the second response, or none.
     """
     return pair_labelled_conversations(
         append_response(prompt, first), append_response(prompt, second), winner, scores
@@ -92,7 +93,10 @@ def pair_labelled_responses(
 def pair_labelled_conversations(
     first: pl.Expr, second: pl.Expr, winner: pl.Expr, scores: Sequence[pl.Expr] = ()
 ) -> Layout:
-    """Two whole conversations per row, and a label (`pair_labelled_responses`)."""
+    """Return the layout of two whole conversations and a label (`winner`) per row.
+
+    The label is that of `pair_labelled_responses`.
+    """
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
         wins = winner.fill_null(-1)
@@ -120,14 +124,14 @@ def pair_labelled_conversations(
 
 
 def label_from_index(preferred: pl.Expr) -> pl.Expr:
-    """Make the `winner` of `pair_labelled_responses` of the preferred response's number, 0 or 1."""
+    """Convert the number of the preferred response, 0 or 1, to a label (`winner`), 1 or 2."""
     return pl.when(preferred.is_in([0, 1])).then(preferred + 1)
 
 
 def read_score(value: pl.Expr) -> pl.Expr:
-    """Read a score as f64; a value that is present but no number (`N/A`) becomes NaN, not null.
+    """Read a score as f64; a value that is not a number (`N/A`) becomes NaN, not null.
 
-    So a rule drops the pair instead of taking it for an unscored one.
+    So a rule drops the pair. A null would mean that the pair has no scores.
     """
     number = value.cast(pl.Float64, strict=False)
     return pl.when(value.is_not_null() & number.is_null()).then(float("nan")).otherwise(number)

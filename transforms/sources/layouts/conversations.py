@@ -1,8 +1,9 @@
-"""Native text and turns to message lists: expressions that every catalogue entry is written with.
+"""Expressions that convert native texts and turns to message lists.
 
-Lives here: one function a way in which datasets write conversations. Not here: which dataset writes
-how (`transforms.sources.catalog`), judging conversations (`transforms.sources.intake.preferences`):
-an odd one stays in, for a rule to drop with a reason.
+Every catalogue entry uses them: one function per format of conversations. Not here: single datasets
+(`transforms.sources.catalog`), the rules that drop conversations
+(`transforms.sources.intake.preferences`). These functions drop nothing: a rule drops an odd
+conversation later, with a reason.
 """
 
 from collections.abc import Mapping
@@ -25,22 +26,22 @@ SHAREGPT_ROLES = {
     "observation": "user",
     "function_call": "assistant",
 }
-"""Names of speakers in the ShareGPT layout and its relatives; another name stays as it is."""
+"""Names of speakers in ShareGPT and similar formats; other names are kept."""
 
 
 def make_turn(role: str, text: pl.Expr) -> pl.Expr:
-    """Make a conversation of one turn; null where the text is null."""
+    """Make a conversation of one turn; null if the text is null."""
     message = pl.struct(role=pl.lit(role), content=text)
     return pl.when(text.is_not_null()).then(pl.concat_list(message)).cast(MESSAGES)
 
 
 def append_response(prompt: pl.Expr, response: pl.Expr) -> pl.Expr:
-    """Append a response to a prompt that is a message list; null where either is null."""
+    """Append a response (text) to a prompt (messages); null if either is null."""
     return join_conversations(prompt, make_turn("assistant", response))
 
 
 def join_conversations(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    """Join two conversations; null where either is null."""
+    """Join two conversations; null if either is null."""
     # pl.concat_list takes ten to thirty times longer for lists of structs
     both = pl.struct(first=first, second=second)
     return both.map_batches(_join_lists, return_dtype=MESSAGES, is_elementwise=True)
@@ -53,7 +54,7 @@ def _join_lists(both: pl.Series) -> pl.Series:
         whole.select("row", turn=side).filter(pl.col("turn").list.len() > 0).explode("turn")
         for side in ("first", "second")
     ]
-    lists = pl.concat(sides).group_by("row").agg("turn")  # in the order of the rows of a group
+    lists = pl.concat(sides).group_by("row").agg("turn")  # the order within a group is kept
     found = (
         whole.select("row")
         .join(lists, on="row", how="left")
@@ -63,7 +64,7 @@ def _join_lists(both: pl.Series) -> pl.Series:
 
 
 def prepend_system(system: pl.Expr, messages: pl.Expr) -> pl.Expr:
-    """Put a system turn before a conversation where its text is not empty."""
+    """Put a system turn before a conversation, unless its text is empty."""
     present = system.fill_null("").str.strip_chars().str.len_bytes() > 0
     return (
         pl.when(present)
@@ -73,14 +74,14 @@ def prepend_system(system: pl.Expr, messages: pl.Expr) -> pl.Expr:
 
 
 def join_instruction(instruction: pl.Expr, context: pl.Expr) -> pl.Expr:
-    """Join an instruction and its input, which may be empty, to the text of one turn."""
+    """Join an instruction and its input, which may be empty, to one text."""
     present = context.fill_null("").str.strip_chars().str.len_bytes() > 0
     text = pl.concat_str(instruction, context, separator="\n\n")
     return pl.when(present).then(text).otherwise(instruction)
 
 
 def read_history(column: str) -> pl.Expr:
-    """Read a history: a list of [user's text, assistant's text]; a text that lacks is null."""
+    """Read a history: a list of [user's text, assistant's text]; a missing text becomes null."""
     texts = pl.element().list
     turns = pl.concat_list(
         pl.struct(role=pl.lit(role), content=texts.get(number, null_on_oob=True))
@@ -90,7 +91,10 @@ def read_history(column: str) -> pl.Expr:
 
 
 def read_typed_parts(column: str) -> pl.Expr:
-    """Read turns whose content is a list of {type, value} parts; null where one is no text."""
+    """Read turns whose content is a list of {type, value} parts.
+
+    The text parts are joined. The content is null if a part is not text.
+    """
     parts = pl.element().struct.field("content")
     texts = parts.list.eval(
         pl.when(pl.element().struct.field("type") == "text")
@@ -105,9 +109,9 @@ def read_typed_parts(column: str) -> pl.Expr:
 
 
 def read_json_turns(questions: str, answers: str) -> pl.Expr:
-    """Interleave two columns of text that hold JSON lists of texts, of equal lengths.
+    """Interleave two columns with JSON lists of texts: the user's turns and the assistant's.
 
-    Null where one holds anything else; where one list is shorter, its turns are null.
+    Null if a column contains other JSON. If one list is shorter, its missing turns are null.
     """
 
     def read(rows: pl.Series) -> pl.Series:
@@ -137,7 +141,7 @@ def rename_turns(
     content: str = "content",
     roles: Mapping[str, str] | None = None,
 ) -> pl.Expr:
-    """Read a list of turns whose fields, and perhaps speakers, have other names."""
+    """Rename the fields of a list of turns, and its speakers if `roles` is given."""
     speaker = pl.element().struct.field(role)
     if roles:
         speaker = speaker.replace(dict(roles))
@@ -159,14 +163,14 @@ def split_transcript(column: str, user: str, assistant: str) -> pl.Expr:
     r"""Split a text at the markers that begin its turns, such as "\n\nHuman:".
 
     Text before the first marker becomes a system turn. White space around a turn is stripped. Null
-    where the text is null, or has the noncharacters that the split is done with.
+    if the text is null, or contains the noncharacters that the split uses.
     """
     return split_text(pl.col(column), user, assistant)
 
 
 def split_text(text: pl.Expr, user: str, assistant: str) -> pl.Expr:
-    """Split a text that is no column of its own (`split_transcript`)."""
-    # One literal split does the work of a regular expression at a fifth of its time.
+    """Split a text, given as an expression, like `split_transcript`."""
+    # literal replacement and split take a fifth of the time of a regular expression
     clean = pl.when(~text.str.contains_any([START, BY_USER, BY_ASSISTANT])).then(text)
     marked = clean.str.replace_many([user, assistant], [START + BY_USER, START + BY_ASSISTANT])
     part = pl.element()
@@ -181,13 +185,13 @@ def split_text(text: pl.Expr, user: str, assistant: str) -> pl.Expr:
 
 
 def drop_last_turn(messages: pl.Expr) -> pl.Expr:
-    """Drop the last turn of a conversation; of an empty one, nothing."""
+    """Drop the last turn of a conversation; an empty one stays empty."""
     turns = messages.list.len().cast(pl.Int64)
     return messages.list.head((turns - 1).clip(lower_bound=0))
 
 
 def drop_open_turn(messages: pl.Expr) -> pl.Expr:
-    """Drop a last assistant turn without text: the place where a response is to stand."""
+    """Drop a last assistant turn without text: the place for the response."""
     last = messages.list.last()
     is_open = (last.struct.field("role") == "assistant") & (
         last.struct.field("content").str.strip_chars() == ""
@@ -195,13 +199,18 @@ def drop_open_turn(messages: pl.Expr) -> pl.Expr:
     return pl.when(is_open).then(drop_last_turn(messages)).otherwise(messages)
 
 
-def treat_system_turn(messages: pl.Expr, fate: str) -> pl.Expr:
-    """Fold a leading system turn into the first user turn, or remove it (`fate`), or leave it."""
-    if fate == "drop":
+def treat_system_turn(messages: pl.Expr, treatment: str) -> pl.Expr:
+    """Fold a leading system turn into the first user turn, remove it, or keep it.
+
+    Args:
+        messages: conversations.
+        treatment: `fold`, `remove`, or `drop`: the turn stays, and a rule drops the row.
+    """
+    if treatment == "drop":
         return messages
     led = messages.list.first().struct.field("role") == "system"
     rest = messages.list.slice(1)
-    if fate == "remove":
+    if treatment == "remove":
         return pl.when(led).then(rest).otherwise(messages)
     first, second = messages.list.get(0, null_on_oob=True), messages.list.get(1, null_on_oob=True)
     text = pl.concat_str(

@@ -1,8 +1,8 @@
-"""Several responses to a prompt to candidate comparisons, where no score of each says which.
+"""Layouts of datasets with several responses per prompt and no scores, to candidate comparisons.
 
-Lives here: rankings, a label for every pair, preferred responses against rejected ones. Not here:
-sets in which every response has a score (`transforms.sources.layouts.scored_responses`), how
-candidates are keyed (`transforms.sources.layouts.comparisons`).
+Lives here: rankings, a label for every pair, preferred responses and rejected ones. Not here:
+sets in which every response has a score (`transforms.sources.layouts.scored_responses`), row keys
+(`transforms.sources.layouts.comparisons`).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ Comparisons = list[tuple[int, int, int | None]] | str
 
 
 def pair_ranked_responses(prompt: pl.Expr, texts: pl.Expr) -> Layout:
-    """One prompt and n responses per row, the best first: every pair, the earlier one preferred.
+    """Pair all of n responses per row, the best first: the earlier response is preferred.
 
     Args:
         prompt: messages.
-        texts: list of n texts. A rank is no score: the pairs have none.
+        texts: list of n texts. A rank is no score: the pairs have no scores.
     """
 
     def compare(responses: int) -> Comparisons:
@@ -42,7 +42,7 @@ def pair_ranked_responses(prompt: pl.Expr, texts: pl.Expr) -> Layout:
 
 
 def pair_by_labels(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
-    """One prompt and n responses per row, and a label for every pair of them.
+    """Pair all of n responses per row by a label for every pair.
 
     Args:
         prompt: messages.
@@ -69,14 +69,14 @@ def pair_by_labels(prompt: pl.Expr, texts: pl.Expr, labels: pl.Expr) -> Layout:
 def pair_chosen_with_rejected(
     prompt: pl.Expr, chosen: pl.Expr, rejected: pl.Expr, crossed: Callable[[Any], bool]
 ) -> Layout:
-    """One prompt, preferred responses and rejected ones per row.
+    """Pair the preferred responses of a row with its rejected ones.
 
     Args:
         prompt: messages.
         chosen: list of texts.
         rejected: list of texts.
-        crossed: from the source's options: each chosen response against each rejected one, or only
-            against the one at its own place.
+        crossed: whether, by the source's options, each chosen response is compared with each
+            rejected one; if not, only with the one at the same place.
     """
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
@@ -96,7 +96,7 @@ def pair_chosen_with_rejected(
 
 
 def _explain_count(responses: int) -> str | None:
-    """Say why a number of responses gives no comparison; null where it gives some."""
+    """Return the verdict on a number of responses that gives no comparison, else null."""
     if responses < 2:
         return "no_comparison"
     return "too_many_responses" if responses > MOST_RESPONSES else None
@@ -114,9 +114,9 @@ def _make_candidates(
     numbers: Sequence[pl.Expr],
     compare: Callable[..., Comparisons],
 ) -> pl.DataFrame:
-    """Make a candidate of each comparison; a row without any becomes one, with its verdict.
+    """Make one candidate per comparison; a row without comparisons makes one, with its verdict.
 
-    The columns of the texts are not left in: each pair would hold all of them.
+    The columns of the texts are dropped: otherwise each pair would contain all texts.
     """
     counted = raw.select(number.alias(str(place)) for place, number in enumerate(numbers))
     pairs: list[tuple[int, int | None, int | None, int | None, str | None]] = []
@@ -133,13 +133,15 @@ def _make_candidates(
     read = {name for texts in sides for name in texts.meta.root_names()}
     native = _number_groups(raw.with_columns(prompt=prompt)).drop(read)
     rows = rows.join(native, on="group").sort("group", "first", "second")
-    texts = (pl.col("first_text"), pl.col("second_text"))
-    judged = pair_labelled_responses(pl.col("prompt"), *texts, pl.col("winner"))(rows, options)
+    layout = pair_labelled_responses(
+        pl.col("prompt"), pl.col("first_text"), pl.col("second_text"), pl.col("winner")
+    )
+    labelled = layout(rows, options)
     swapped = (pl.col("winner") == 2).fill_null(False)
     chosen = pl.when(swapped).then("second").otherwise("first")
     rejected = pl.when(swapped).then("first").otherwise("second")
     key = pl.format("{}#{},{}", "row_key", chosen, rejected)
-    return judged.with_columns(
+    return labelled.with_columns(
         row_key=pl.when(pl.col("alone").is_null()).then(key).otherwise("row_key"),
         verdict=pl.coalesce("alone", "verdict"),
     )
@@ -150,7 +152,7 @@ def _number_groups(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _list_texts(raw: pl.DataFrame, texts: pl.Expr, side: str) -> pl.DataFrame:
-    """List the responses of one side: group, its number (named like the side), <side>_text."""
+    """Return one row per response of a side: group, number (in column `side`), <side>_text."""
     listed = _number_groups(raw).select("group", texts.alias("text"))
     number = pl.int_ranges(pl.col("text").list.len())
     named = {side: number, f"{side}_text": pl.col("text")}

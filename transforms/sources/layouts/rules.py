@@ -1,8 +1,8 @@
-"""A rule: what breaks it, the reason it gives, and the evidence that it leaves in the ledger.
+"""Rules that drop rows: the condition, the reason and the evidence for the ledger.
 
-Lives here: applying rules to rows. Not here: any single rule
-(`transforms.sources.intake.preferences`, `transforms.sources.catalog`). The first rule that a row
-breaks is its reason, so kept plus dropped is raw.
+Not here: single rules (`transforms.sources.intake.preferences`, `transforms.sources.catalog`). The
+first rule that a row breaks is its reason, so the counts of kept and dropped rows add up to the
+rows that came in.
 """
 
 from collections.abc import Sequence
@@ -14,33 +14,36 @@ from transforms.lake.schemas import schema_of
 
 
 class Rule(NamedTuple):
-    """A reason to drop a row: what breaks it and what the row shows for it."""
+    """A reason to drop a row."""
 
     reason: str | pl.Expr
+    """Name of the reason in the ledger."""
     broken: pl.Expr
+    """Whether a row breaks the rule; null counts as no."""
     evidence: pl.Expr
+    """The values that show it, as text."""
 
 
 def apply_rules(
     table: str, rows: pl.DataFrame, rules: Sequence[Rule]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Sort rows into kept ones, in order, and `dropped_rows` with the first rule that each breaks.
+    """Split rows into kept ones, in order, and `dropped_rows` with the first rule that each breaks.
 
     Args:
         table: the table that the rows would enter.
-        rows: row_key, source, and whatever the rules look at.
-        rules: in the order in which a reason is sought.
+        rows: row_key, source, and the columns that the rules read.
+        rules: rules in the order in which they are applied.
     """
     if not rules:
         return rows, pl.DataFrame(schema=schema_of("dropped_rows"))
-    # null (a rule that cannot be judged) is not broken: `missing_value` stands before the others
+    # null (a rule that cannot be decided) is not broken: `missing_value` is before other rules
     broken = [pl.when(rule.broken).then(pl.lit(n, pl.UInt8)) for n, rule in enumerate(rules)]
     judged = rows.with_columns(rule=pl.coalesce(broken))
     kept = judged.filter(pl.col("rule").is_null()).drop("rule")
     out = judged.filter(pl.col("rule").is_not_null())
     if out.is_empty():
         return kept, pl.DataFrame(schema=schema_of("dropped_rows"))
-    # most rules are broken by no row of a batch: their evidence is not worth an expression
+    # no row of a batch breaks most rules: only broken ones get an expression for evidence
     sought = [(pl.when(pl.col("rule") == n), rules[n]) for n in out["rule"].unique()]
     reasons = [
         when.then(pl.lit(rule.reason) if isinstance(rule.reason, str) else rule.reason)

@@ -1,10 +1,9 @@
-"""Several scored responses to a prompt to candidate comparisons: every pair of them, or one.
+"""Layouts of datasets that score each response of a prompt, to candidate comparisons.
 
-Lives here: datasets whose preference is a score or a rank of each response. Not here: datasets that
-state a pair (`transforms.sources.layouts.comparisons`, which also says how candidates are keyed).
+Not here: datasets that state pairs, and row keys (`transforms.sources.layouts.comparisons`).
 
-A pair with a response that has no score, or one that is no number, is dropped with `missing_score`:
-the score is all that says which response is preferred.
+A pair is dropped with `missing_score` if one of its responses has no score, or a score that is not
+a number: nothing else tells which response is preferred.
 """
 
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from transforms.sources.layouts.conversations import append_response
 from transforms.sources.layouts.entry import Layout
 
 Scoring = Callable[[Any], pl.Expr]
-"""From a source's options to the score of a row."""
+"""The score of a row, given the source's options."""
 
 STANDARD = (
     "row_key",
@@ -39,14 +38,14 @@ STANDARD = (
 def pair_all_responses(
     prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr, models: pl.Expr | None = None
 ) -> Layout:
-    """One prompt and n scored responses per row: every pair of them, the better score preferred.
+    """Pair all of n scored responses per row: the response with the higher score is preferred.
 
     Args:
         prompt: messages.
         texts: list of n texts.
-        scores: list of n numbers, or of texts that hold numbers.
-        models: list of the n models that gave them. Of several responses of one model the last one
-            counts; a pair with an earlier one is dropped with `repeated_model`.
+        scores: list of n numbers, or of n texts that are numbers.
+        models: list of the n models that wrote the responses. Of several responses of one model,
+            the last one counts; a pair with an earlier one is dropped with `repeated_model`.
     """
     position = pl.int_ranges(pl.col("text").list.len())
 
@@ -79,10 +78,10 @@ def pair_all_responses(
 
 
 def pair_best_with_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> Layout:
-    """One prompt and n scored responses per row: the best one is preferred to the worst one.
+    """Pair the best of n scored responses per row with the worst.
 
-    Of equally good ones the first counts, of equally bad ones the last. Responses without a score
-    have no part. Arguments are those of `pair_all_responses`.
+    Of several best responses the first counts, of several worst the last. Responses without a score
+    are ignored. For the arguments see `pair_all_responses`.
     """
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
@@ -107,12 +106,12 @@ def pair_best_with_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> La
 
 
 def pair_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Layout:
-    """One scored response per row: every pair of rows of a group, the better score preferred.
+    """Pair all rows of a group, one scored response per row: the higher score is preferred.
 
-    No native column is left in: the two rows of a pair may differ in it.
+    Native columns are dropped: the two rows of a pair may have different values.
 
     Args:
-        group: native column that rows of one prompt have in common.
+        group: native column that is equal in all rows of one prompt.
         prompt: messages.
         text: the response.
         score: its score, given the source's options.
@@ -148,7 +147,7 @@ def pair_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Lay
 def _list_responses(
     raw: pl.DataFrame, prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr
 ) -> pl.DataFrame:
-    """Add prompt, text (list), score (list) and verdict: null where responses can be compared."""
+    """Add prompt, text (list), score (list) and verdict (null if responses can be compared)."""
     score = scores.list.eval(_read_required_score(pl.element()))
     rows = raw.with_columns(prompt=prompt, text=texts, score=score)
     counts = [pl.col(name).list.len().fill_null(0) for name in ("text", "score")]
@@ -157,13 +156,13 @@ def _list_responses(
 
 
 def _native_columns(raw: pl.DataFrame, *read: pl.Expr) -> list[str]:
-    """Name the native columns to leave in: not the lists, as each pair would hold n texts."""
+    """Return the native columns to keep; without the lists, as each pair would contain n texts."""
     lists = {name for each in read for name in each.meta.root_names()}
     return [name for name in raw.columns if name not in lists and name not in STANDARD]
 
 
 def _explain_count(responses: pl.Expr) -> pl.Expr:
-    """Say why a number of responses gives no comparison; null where it gives some."""
+    """Return the verdict on a number of responses that gives no comparison, else null."""
     return (
         pl.when(responses < 2).then(pl.lit("no_comparison"))
         .when(responses > MOST_RESPONSES).then(pl.lit("too_many_responses"))
@@ -171,12 +170,12 @@ def _explain_count(responses: pl.Expr) -> pl.Expr:
 
 
 def _read_required_score(score: pl.Expr) -> pl.Expr:
-    """Read a score without which there is no preference: NaN where it is missing."""
+    """Read a score that a preference needs: NaN if it is missing."""
     return read_score(score).fill_null(float("nan"))
 
 
 def _pair_within_groups(responses: pl.DataFrame) -> pl.DataFrame:
-    """Pair responses within groups: chosen_<column> of the better score, rejected_<column>."""
+    """Pair responses within groups: chosen_<column> of the higher score, rejected_<column>."""
     names = [name for name in responses.columns if name != "group"]
     both = responses.join(responses, on="group", maintain_order="left_right").filter(
         pl.col("number") < pl.col("number_right")
@@ -200,7 +199,7 @@ def _append_sides(chosen: pl.Expr, rejected: pl.Expr) -> tuple[pl.Expr, pl.Expr]
 
 
 def _make_unpaired(rows: pl.DataFrame) -> pl.DataFrame:
-    """Make one candidate of each row that has a verdict: its first response and no other."""
+    """Make one candidate per row with a verdict: its first response and no other."""
     return rows.filter(pl.col("verdict").is_not_null()).with_columns(
         chosen_messages=append_response(pl.col("prompt"), pl.col("text").list.first()),
         rejected_messages=pl.lit(None, dtype=MESSAGES),

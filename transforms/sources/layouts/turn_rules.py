@@ -1,6 +1,6 @@
-"""The shape of a conversation: who speaks, and whether every turn says something.
+"""Rules about the turns of a conversation: the order of roles, empty turns.
 
-Lives here: rules and expressions that pairs, demonstrations and prompts share.
+Pairs, demonstrations and prompts share them.
 """
 
 import polars as pl
@@ -9,7 +9,7 @@ from transforms.sources.layouts.rules import Rule
 
 
 def require_shape(column: str, roles: str) -> list[Rule]:
-    """Require roles that, joined by commas, match a pattern, and no empty turn."""
+    """Return rules that require an order of roles (a pattern, commas between) and no empty turn."""
     return [
         Rule(pl.col("verdict"), pl.col("verdict").is_not_null(), pl.col("verdict")),
         Rule("missing_value", pl.col(column).is_null(), pl.lit(f"{column} is null")),
@@ -19,7 +19,7 @@ def require_shape(column: str, roles: str) -> list[Rule]:
 
 
 def forbid_empty_turn(column: str) -> Rule:
-    """Refuse a turn of nothing but white space. Upstream tests the length without stripping."""
+    """Return the rule against turns of white space only. Upstream does not strip the text."""
     text = pl.element().struct.field("content").fill_null("").str.strip_chars()
     empty = pl.col(column).list.eval(text == "")
     return Rule(
@@ -37,5 +37,5 @@ def join_roles(column: str) -> pl.Expr:
 
 
 def read_first_content(column: str) -> pl.Expr:
-    """Text of the first turn, of a side that is one response."""
+    """Read the text of the first turn, for a column with one response."""
     return pl.col(column).list.first().struct.field("content")

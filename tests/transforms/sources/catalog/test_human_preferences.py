@@ -109,8 +109,8 @@ def test_shp_keeps_what_more_than_twice_as_many_voted_for(judge):
         "13": "no_label",
     }
     evidence = dict(found.dropped.select("row_key", "evidence").rows())
-    assert evidence["2"] == "score ratio 2.0, more than 2.0 wanted"
-    assert evidence["4"] == "score ratio none, more than 2.0 wanted"
+    assert evidence["2"] == "score ratio 2.0, not above 2.0"
+    assert evidence["4"] == "score ratio none, not above 2.0"
 
 
 def test_shp_takes_five_pairs_of_a_prompt_by_seed(judge):
