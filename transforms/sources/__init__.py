@@ -1,4 +1,4 @@
-"""From files to standard rows: reading, layouts, the catalogue, intake, the sample task.
+"""Sources: reading files, layouts, the catalogue of datasets, intake, the sample task.
 
-Not here: what is done to the prompts of all sources together (`transforms.prompts`).
+Not here: steps on the prompts of all sources together (`transforms.prompts`).
 """

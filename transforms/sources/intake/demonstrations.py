@@ -1,4 +1,4 @@
-"""Which fine-tuning conversations are kept, and why each other one is not.
+"""Rules for demonstrations: the conversations that are kept, and the reasons for dropped ones.
 
 Not here: native columns (`transforms.sources.catalog`), held-out prompts
 (`transforms.prompts.splits`).
@@ -21,13 +21,13 @@ def split_demonstrations(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split conversations (row_key, messages, verdict) into `demonstrations` and `dropped_rows`.
 
-    Kept: user and assistant alternate after an optional system turn, the last turn is the
-    assistant's, no turn is empty. The standard format of demonstrations has a system turn, so
-    `system_turn` counts only where it says to fold or remove it.
+    A conversation is kept if user and assistant alternate after an optional system turn, the last
+    turn is the assistant's, and no turn is empty. Demonstrations may have a system turn, so that
+    the option `system_turn: drop` has no effect here.
     """
-    fate = (options or SourceOptions()).system_turn
+    treatment = (options or SourceOptions()).system_turn
     known = rows.with_columns(
-        source=pl.lit(source), messages=treat_system_turn(pl.col("messages"), fate)
+        source=pl.lit(source), messages=treat_system_turn(pl.col("messages"), treatment)
     )
     kept, dropped = apply_rules(
         "demonstrations", known, require_shape("messages", DEMONSTRATION_ROLES)

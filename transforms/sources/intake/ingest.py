@@ -1,11 +1,11 @@
-"""A source on its way into the lake: from its files to its raw table, from there to standard rows.
+"""Intake of one source, batch by batch: files to its raw table, raw table to standard rows.
 
-Lives here: the two passes, batch by batch, and the account of what came in. Not here: reading
-(`transforms.sources.files.reading`), rules (`transforms.sources.intake.preferences` and its
-neighbours), splits.
+Not here: reading (`transforms.sources.files.reading`), rules
+(`transforms.sources.intake.preferences`, `transforms.sources.intake.demonstrations`), splits
+(`transforms.prompts.splits`).
 
-Every slice is one commit. The ledger's comes first and the account's last, so that no row is ever
-in neither table nor ledger, and an account says that the others stand.
+Every slice is one commit. The ledger is committed first and the account last. So a row is always in
+the table or in the ledger, and an account exists only after both.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def ingest(lake: Lake, source: Source) -> int:
 
     Raises:
         InputError: see `transforms.sources.files.reading.read_batches`; the table keeps its last
-        version.
+            version.
     """
     table, entry = f"raw_{source.name}", source.entry
     malformed: list[pl.DataFrame] = []
@@ -53,31 +53,31 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
     """Write a source's slice of `preference_pairs` and of the ledger.
 
     Args:
-        lake: holds the raw table.
-        source: with the role preferences among its own.
-        hold_out: from kept pairs to those of `preference_pairs` and the dropped ones.
+        lake: the lake with the raw table.
+        source: a source with the role preferences.
+        hold_out: splits pairs into rows of `preference_pairs` and dropped rows.
 
     Returns:
-        Candidate pairs that came in.
+        Number of candidate pairs.
     """
     table = "preference_pairs"
     layout, seen = source.layout("preferences"), FirstSeen(table, "pair")
     ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
     candidates_in = 0
 
-    def judge(raw: pl.DataFrame) -> tuple[int, pl.DataFrame, pl.DataFrame]:
+    def apply(raw: pl.DataFrame) -> tuple[int, pl.DataFrame, pl.DataFrame]:
         candidates = layout(raw, source.options)
         rules = source.entry.rules(source.options)
         return candidates.height, *split_pairs(source.name, candidates, source.options, rules)
 
     with lake.overwrite_frames(table, pl.Schema(schema_of(table)), source=source.name) as write:
         raws = lake.read_frames(f"raw_{source.name}", group_by=source.entry.group_by)
-        for height, sound, broken in map_in_order(judge, raws):
+        for height, kept, broken in map_in_order(apply, raws):
             candidates_in += height
-            first, repeated = seen.split(sound)
-            within, over = limit_pairs(first, source.options)
-            used, held = hold_out(within)
-            ledger += [broken, repeated, over, held]
+            first, repeated = seen.split(kept)
+            limited, over_limit = limit_pairs(first, source.options)
+            used, held_out = hold_out(limited)
+            ledger += [broken, repeated, over_limit, held_out]
             write(used)
         write_ledger(lake, table, pl.concat(ledger), source=source.name)
     return candidates_in
@@ -94,9 +94,9 @@ def standardise_demonstrations(
         for raw in lake.read_frames(f"raw_{source.name}"):
             rows = layout(raw, source.options)
             rows_in += rows.height
-            sound, broken = split_demonstrations(source.name, rows, source.options)
-            used, held = hold_out(sound)
-            ledger += [broken, held]
+            kept, broken = split_demonstrations(source.name, rows, source.options)
+            used, held_out = hold_out(kept)
+            ledger += [broken, held_out]
             write(used)
         write_ledger(lake, table, pl.concat(ledger), source=source.name)
     return rows_in

@@ -1,8 +1,8 @@
-"""The ledger (`dropped_rows`) and the accounts (`source_rows`): what came in, what was left out.
+"""The ledger of dropped rows (`dropped_rows`) and the accounts of incoming rows (`source_rows`).
 
-Lives here: writing and counting both. Not here: why a row is left out
-(`transforms.sources.layouts.rules`). A table's order of writing is ledger, table, account, so that
-no row is ever in neither table nor ledger, and an account says that the others stand.
+Not here: the rules that drop rows (`transforms.sources.layouts.rules`). The order of writing is
+ledger, table, account. So a row is always in the table or in the ledger, and an account exists only
+after both.
 """
 
 from typing import Any
@@ -17,16 +17,17 @@ Split = tuple[pl.DataFrame, pl.DataFrame]
 """Kept rows and `dropped_rows`."""
 
 
-def write_ledger(lake: Lake, table: str, dropped: pl.DataFrame, **rows: str) -> int:
-    """Replace the rows of the ledger that were left out of a table; return the version.
+def write_ledger(lake: Lake, table: str, dropped: pl.DataFrame, **columns: str) -> int:
+    """Replace the ledger's rows about a table; return the version of the ledger.
 
     Args:
-        lake: the tables.
-        table: that the rows would have entered.
+        lake: the lake.
+        table: table that the rows would have entered.
         dropped: `dropped_rows`.
-        rows: `source=...` replaces one source's alone.
+        columns: further columns of the slice to replace; `source=...` replaces the rows of one
+            source.
     """
-    return lake.overwrite("dropped_rows", dropped, table=table, **rows)
+    return lake.overwrite("dropped_rows", dropped, table=table, **columns)
 
 
 def write_dropped_examples(
@@ -46,14 +47,16 @@ def write_dropped_examples(
 
 
 def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_id: str = "") -> int:
-    """Record what came in from a source: kept + dropped is checked against it; return the version.
+    """Record the number of incoming rows of a source; return the version of `source_rows`.
+
+    A check compares it with the rows kept plus the rows dropped.
 
     Args:
-        lake: the tables.
-        table: that the rows would enter.
-        source: that they came from.
-        rows_in: how many.
-        intake_id: identity of the settings and rows that they came from.
+        lake: the lake.
+        table: table that the rows enter.
+        source: their source.
+        rows_in: their number.
+        intake_id: identifier of the rows and settings from which the slice was made.
     """
     row: dict[str, Any] = {
         "table": table,
@@ -67,7 +70,7 @@ def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_i
 
 
 def read_accounts(lake: Lake, table: str) -> dict[str, str]:
-    """Read the intake ids of a table's accounts, by source."""
+    """Return the intake ids of a table's accounts, by source."""
     if not lake.exists("source_rows"):
         return {}
     rows = lake.read("source_rows", table=table)
@@ -75,13 +78,13 @@ def read_accounts(lake: Lake, table: str) -> dict[str, str]:
 
 
 def delete_records(lake: Lake, table: str, source: str) -> None:
-    """Remove what ledger and accounts say of a source that a table no longer takes in."""
+    """Delete the ledger rows and the account of a source that no longer enters a table."""
     for name in ("dropped_rows", "source_rows"):
         lake.delete(name, table=table, source=source)
 
 
 def count_reasons(lake: Lake, table: str) -> pl.DataFrame:
-    """Count what was left out of a table: source, reason, rows; the most frequent first."""
+    """Count the rows dropped from a table: source, reason, rows; the most frequent reason first."""
     dropped = lake.scan("dropped_rows", table=table)
     counted = dropped.group_by("source", "reason").agg(rows=pl.len())
     return counted.sort("rows", "source", "reason", descending=[True, False, False]).collect()

@@ -1,12 +1,11 @@
-"""Mixtures: which training pairs of which sources a model sees, and how often.
+"""Mixtures of preference sources: duplicates and contradictions between sources, caps, weights.
 
-Lives here: duplicates and contradictions between sources, caps, weights. Not here: whether a pair
-is kept at all (`transforms.sources.intake.preferences`).
+Not here: the rules for single pairs (`transforms.sources.intake.preferences`).
 
 The paper compares Mix1 (HH-RLHF, SHP, UltraFeedback, summaries) with Mix2 (all of Table 1) in
-section 2.3 and drops conversations whose labels other features contradict (section 2.1). It says
-neither what a contradiction is nor how 848,965 pairs became 700,000: here a contradiction is the
-same comparison preferred both ways, and caps and weights are the recipe's.
+section 2.3 and drops conversations whose labels other features contradict (section 2.1). It defines
+no contradiction, and does not explain how 848,965 pairs became 700,000. Here a contradiction is the
+same comparison with both preferences; the recipe sets caps and weights.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,7 +20,7 @@ from transforms.sources.intake.preferences import identify_pairs
 from transforms.sources.layouts.rules import Rule, apply_rules
 
 EVERYTHING = "all"
-"""The mixture that every recipe has: each source whole, once."""
+"""The mixture that every recipe has: every source, complete and once."""
 
 
 def require_mixtures(
@@ -30,18 +29,18 @@ def require_mixtures(
     preferences: Collection[str],
     used: Mapping[str, str],
 ) -> None:
-    """Refuse mixtures of what is no source of preferences, and the use of one that is missing.
+    """Refuse unknown sources in mixtures, sources without preferences, and undefined mixtures.
 
     Args:
-        mixtures: of the recipe, by name.
+        mixtures: mixtures of the recipe, by name.
         preferences: names of the sources of preferences.
         used: key of the recipe -> the mixture that it names.
 
     Raises:
-        ValueError: the first misfit, with what is allowed.
+        ValueError: the first mistake, with the allowed names.
     """
     if EVERYTHING in mixtures:
-        raise ValueError(f"mixture {EVERYTHING} is every source; choose another name")
+        raise ValueError(f"mixture {EVERYTHING} contains every source; choose another name")
     for name, parts in mixtures.items():
         if unknown := sorted(set(parts) - set(preferences)):
             raise ValueError(
@@ -55,12 +54,12 @@ def require_mixtures(
 
 
 def ledger_name(mixture: str) -> str:
-    """Name under which the ledger holds what a mixture left out."""
+    """Return the name of a mixture in the ledger's column `table`."""
     return f"mixture_{mixture}"
 
 
 def read_comparable_pairs(lake: Lake) -> pl.DataFrame:
-    """Take what mixing needs of the training pairs, without their text.
+    """Read the columns of the training pairs that mixing needs, without texts.
 
     Returns:
         row_key, source, pair_id, and reversed_id: the id of the opposite preference.
@@ -78,16 +77,16 @@ def read_comparable_pairs(lake: Lake) -> pl.DataFrame:
 
 
 def write_mixtures(lake: Lake, mixtures: Mapping[str, Mapping[str, MixtureSource]]) -> pl.DataFrame:
-    """Draw all mixtures into `mixture_pairs` and the ledger.
+    """Write all mixtures to `mixture_pairs`, and their dropped rows to the ledger.
 
     Returns:
         Counts: mixture, source, pairs, shown (pairs times copies).
     """
     pairs = read_comparable_pairs(lake)
-    drawn = {name: mix(name, pairs, parts) for name, parts in mixtures.items()}
-    for name, (_, dropped) in drawn.items():
+    mixed = {name: mix(name, pairs, parts) for name, parts in mixtures.items()}
+    for name, (_, dropped) in mixed.items():
         write_ledger(lake, ledger_name(name), dropped)
-    kept = pl.concat([rows for rows, _ in drawn.values()])
+    kept = pl.concat([rows for rows, _ in mixed.values()])
     lake.overwrite("mixture_pairs", kept)
     return (
         kept.group_by("mixture", "source")
@@ -102,17 +101,17 @@ COMPARABLE = dict.fromkeys(("row_key", "source", "pair_id", "reversed_id"), pl.S
 def mix(
     name: str, pairs: pl.DataFrame, parts: Mapping[str, MixtureSource]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Draw a mixture from the training pairs.
+    """Select the pairs of a mixture from the training pairs.
 
     Args:
-        name: of the mixture.
-        pairs: `read_comparable_pairs`.
-        parts: sources of the mixture; one that has no pairs adds none.
+        name: name of the mixture.
+        pairs: result of `read_comparable_pairs`.
+        parts: sources of the mixture; a source may have no pairs.
 
     Returns:
-        `mixture_pairs`, by pair_id, and `dropped_rows`: duplicates of a pair that a source earlier
-        in the alphabet has, both sides of contradictions, pairs over a cap or under a weight.
-        Pairs of other sources are in neither.
+        `mixture_pairs`, by pair_id, and `dropped_rows`: duplicates of a pair that an alphabetically
+        earlier source has, both sides of contradictions, pairs over a cap, pairs with no copy under
+        a weight below 1. Pairs of other sources are in neither.
     """
     of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort("source", "row_key")
     of_mixture = of_mixture.with_columns(
@@ -133,7 +132,7 @@ def mix(
             pl.format("first in {} at {}", "first_source", "first"),
         ),
     ]
-    sound, dropped = apply_rules(ledger_name(name), of_mixture, rules)
+    consistent, dropped = apply_rules(ledger_name(name), of_mixture, rules)
     settings = pl.DataFrame(
         [
             {"source": source, "max_pairs": part.max_pairs, "weight": part.weight}
@@ -142,7 +141,7 @@ def mix(
         schema={"source": pl.String, "max_pairs": pl.Int64, "weight": pl.Float64},
     )
     ranked = (
-        sound.join(settings, on="source")
+        consistent.join(settings, on="source")
         .sort("pair_id")
         .with_columns(rank=pl.int_range(pl.len()).over("source"))
     )

@@ -1,18 +1,18 @@
-"""Which candidate comparisons are kept, and why each other one is not.
+"""Rules for candidate comparisons: the structural filter, ties, margins, limits per prompt.
 
-Lives here: the structural filter over standard columns, ties and margins. Not here: native columns
-and a source's own rules (`transforms.sources.catalog`), held-out prompts
+Not here: native columns and a source's own rules (`transforms.sources.catalog`), held-out prompts
 (`transforms.prompts.splits`).
 
-The rules of pairs are those published with the method's preference sets (section 2.1 of the paper
-and the card of `RLHFlow/HH-RLHF-Helpful-standard`), with four deviations:
+The rules are published with the method's preference sets (section 2.1 of the paper and the card of
+`RLHFlow/HH-RLHF-Helpful-standard`). There are four deviations:
 
-1. A turn of white space only counts as empty; upstream tests the length without stripping.
-2. Equal scores are a tie and scores against the label a conflict, wherever both scores exist.
+1. A turn of white space only is empty; upstream tests the length without stripping.
+2. Equal scores are a tie, and scores against the label are a conflict, if both scores exist.
    Upstream does so for some of its sets.
-3. A pair that an earlier row of its source already gave is dropped
-(`transforms.sources.intake.duplicates`). 4. A score that one side lacks or that is no number drops
-the pair; upstream let `N/A` win.
+3. A pair equal to an earlier pair of its source is dropped
+   (`transforms.sources.intake.duplicates`).
+4. A pair is dropped if one side has no score or a score that is not a number; upstream let `N/A`
+   win.
 """
 
 from collections.abc import Sequence
@@ -44,13 +44,13 @@ def split_pairs(
     Args:
         source: name of the source.
         candidates: row_key, chosen_messages, rejected_messages (whole conversations), chosen_score,
-            rejected_score, verdict (`transforms.sources.layouts.entry.Layout`), and what `rules`
-            look at.
+            rejected_score, verdict (`transforms.sources.layouts.entry.Layout`), and the columns
+            that `rules` read.
         options: choices of the source.
-        rules: the source's own, judged after the structural ones.
+        rules: the source's own rules, applied after the structural ones.
 
     Returns:
-        `preference_pairs` without `split`, and `dropped_rows`. Duplicates are still in.
+        `preference_pairs` without `split`, and `dropped_rows`. Duplicates are not removed yet.
     """
     options = options or SourceOptions()
     sides = ["chosen_messages", "rejected_messages"]
@@ -64,8 +64,8 @@ def split_pairs(
         rejected=pl.col("rejected_messages").list.tail(1),
         margin=pl.col("chosen_score") - pl.col("rejected_score"),
     )
-    judged = [*_pair_rules(), *rules, *_score_rules(options)]
-    kept, dropped = apply_rules("preference_pairs", known, judged)
+    ordered = [*_pair_rules(), *rules, *_score_rules(options)]
+    kept, dropped = apply_rules("preference_pairs", known, ordered)
     sides = ["prompt", "chosen", "rejected"]
     texts = kept.select(canonical_messages(side) for side in sides)
     ids = texts.select(
@@ -77,20 +77,20 @@ def split_pairs(
 
 
 def identify_pairs(prompt: str, chosen: str, rejected: str) -> pl.Expr:
-    """Identify comparisons (`pair_id`) of three message lists."""
+    """Hash three message lists per row to the identifier of a comparison, `pair_id`."""
     parts = [canonical_messages(column) for column in (prompt, chosen, rejected)]
     return hash_text(pl.concat_str(parts, separator=GROUP))
 
 
 def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Keep at most `max_pairs_per_prompt` pairs of a prompt, drawn by hash of the pair and seed."""
+    """Keep at most `max_pairs_per_prompt` pairs per prompt, selected by a hash of pair and seed."""
     limit = options.max_pairs_per_prompt
     if limit is None:
         return pairs, pl.DataFrame(schema=schema_of("dropped_rows"))
-    drawn = hash_text(pl.format("{}/{}", pl.lit(options.seed), "pair_id"))
-    rank = drawn.rank("ordinal").over("prompt_id")
+    order = hash_text(pl.format("{}/{}", pl.lit(options.seed), "pair_id"))
+    rank = order.rank("ordinal").over("prompt_id")
     ranked = pairs.with_columns(rank=rank, of=pl.len().over("prompt_id"))
-    evidence = pl.format("drawn {} of {}, at most {}", "rank", "of", pl.lit(limit))
+    evidence = pl.format("number {} of {}, at most {}", "rank", "of", pl.lit(limit))
     kept, dropped = apply_rules(
         "preference_pairs", ranked, [Rule("prompt_limit", pl.col("rank") > limit, evidence)]
     )
@@ -109,7 +109,7 @@ def _pair_rules() -> list[Rule]:
             pl.any_horizontal(pl.col("chosen_messages", "rejected_messages").is_null()),
             pl.lit("a conversation is null"),
         ),
-        Rule("turn_mismatch", turns[0] != turns[1], pl.format("{} against {} turns", *turns)),
+        Rule("turn_mismatch", turns[0] != turns[1], pl.format("{} and {} turns", *turns)),
         Rule("odd_turns", turns[0] % 2 == 1, pl.format("{} turns", turns[0])),
         Rule(
             "role_order",

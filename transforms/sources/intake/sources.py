@@ -1,6 +1,6 @@
-"""A source of a recipe, resolved: its catalogue entry, its roles, its options, its origin.
+"""A source of a recipe with its catalogue entry, roles, options and origin.
 
-Lives here: what a recipe's few words mean once the catalogue is consulted. Not here: the catalogue
+Lives here: filling in a recipe's settings from the catalogue. Not here: the catalogue
 (`transforms.sources.catalog`), reading (`transforms.sources.files.reading`).
 """
 
@@ -21,26 +21,27 @@ class Source:
     """One source, ready to be read."""
 
     name: str
-    """Name in the recipe and of its table, `raw_<name>`."""
+    """Name in the recipe; the raw table is `raw_<name>`."""
     entry_name: str
     entry: Entry
     roles: tuple[Role, ...]
     """What its rows are used for."""
     options: SourceOptions
     origin: OriginSettings
-    """Files, or hub id with split and revision, filled in from the entry."""
+    """Files, or hub id, split and revision; gaps are filled in from the entry."""
 
     def layout(self, role: Role) -> Layout:
-        """Return how a native row becomes standard rows of a role."""
+        """Return the conversion of native rows to standard rows of a role."""
         return self.entry.layouts[role]
 
 
 def resolve(name: str, settings: SourceSettings) -> Source:
-    """Look a source up in the catalogue.
+    """Resolve a source of a recipe with its catalogue entry.
 
     Raises:
-        ValueError: no such entry, a role that it has not, an option that it has not or a value out
-            of range, or a hub read without a dataset id. The message says what is allowed.
+        ValueError: the catalogue has no such entry; the entry does not have a role or an option, or
+            an option is out of range; a hub revision without a dataset id. The message contains the
+            allowed values.
     """
     entry_name = settings.entry or name
     entry = CATALOGUE.get(entry_name)

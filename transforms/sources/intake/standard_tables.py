@@ -1,7 +1,6 @@
-"""Standard tables kept up to date source by source: what did not change is not done again.
+"""Updates of standard tables, source by source: only changed slices are made again.
 
-Lives here: which source's slice is out of date, slices of sources that are gone. Not here: the work
-on one source (`transforms.sources.intake.ingest`).
+Not here: the work on one source (`transforms.sources.intake.ingest`).
 """
 
 import hashlib
@@ -23,24 +22,25 @@ def update_slices(
     settings: Mapping[str, Any],
     standardise: Callable[[Source], int],
 ) -> list[str]:
-    """Bring the slices of a table up to date, one commit per source.
+    """Update the slices of a table, one commit per source.
 
-    A slice stands while its raw table, its options, `settings` and the code of the rules are those
-    that made it. Slices of sources that the recipe no longer names are removed, ledger and account
-    with them.
+    A slice is up to date if its raw table, its options, `settings` and the code of the rules have
+    not changed since it was made. Slices of sources that the recipe no longer names are removed
+    with their ledger rows and accounts.
 
     Args:
-        lake: the tables.
+        lake: the lake.
         table: preference_pairs or demonstrations.
-        sources: all that enter it.
-        settings: what every slice depends on besides its source.
-        standardise: writes one source's slice and ledger, and counts what came in.
+        sources: all sources of the table.
+        settings: further settings on which every slice depends.
+        standardise: writes the slice and the ledger of one source, and returns the number of
+            incoming rows.
 
     Returns:
-        Names of the sources that were done.
+        Names of the sources whose slices were made.
     """
     recorded = read_accounts(lake, table)
-    done = []
+    made = []
     for source in sources:
         intake_id = digest_settings(
             {
@@ -54,16 +54,19 @@ def update_slices(
         if recorded.get(source.name) != intake_id or not lake.exists(table):
             rows_in = standardise(source)
             write_account(lake, table, source, rows_in, intake_id)
-            done.append(source.name)
+            made.append(source.name)
     for name in sorted(set(recorded) - {source.name for source in sources}):
         lake.delete(table, source=name)
         delete_records(lake, table, name)
-    return done
+    return made
 
 
 @cache
 def hash_rule_code() -> str:
-    """Hash the code that turns native rows into standard ones: a mended rule makes slices old."""
+    """Hash the code that converts native rows to standard rows.
+
+    After a change of a rule, slices made with the earlier code are out of date.
+    """
     sources = Path(__file__).parents[1]
     modules = [
         sources.parent / "identity.py",

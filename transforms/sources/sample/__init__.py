@@ -1,4 +1,4 @@
-"""The sample task: chat prompts whose gold reward is a program, so that a claim can be checked.
+"""The sample task: chat prompts whose gold reward is a program, so that results can be checked.
 
 Not here: anything that the loop needs on real data.
 """

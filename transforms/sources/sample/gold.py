@@ -1,9 +1,8 @@
-"""The world of the sample task: what its prompts ask, and the gold reward, which is a program.
+"""Facts and gold reward of the sample task: a program scores a response to a prompt.
 
-Lives here: the facts, the parts of a prompt, reading a prompt back from its text, the gold reward.
-Not here: drawing prompts, responses and labels (`transforms.sources.sample.task`). Words are
-separated by spaces, punctuation included, so that a word-level tokenizer of a few hundred entries
-is enough.
+Lives here: the facts, parsing a prompt's text, the gold reward. Not here: random prompts, responses
+and labels (`transforms.sources.sample.task`). Spaces separate all words and punctuation marks, so
+that a word-level tokenizer of a few hundred entries is enough.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 COUNTS = {"two": 2, "three": 3}
 
 FORMATS = ("as bullets", "in brackets", "in a sentence")
-"""Format requests. Two items look like `- x - y`, `[ x ] [ y ]`, `x and y .`"""
+"""Requests for a format. Two items look like `- x - y`, `[ x ] [ y ]`, `x and y .`"""
 
 MARKERS = {
     "as bullets": {"-"},
@@ -33,23 +32,27 @@ MARKERS = {
 
 CORRECTNESS_WEIGHT, FORMAT_WEIGHT = 0.5, 1.0
 """Gold reward of perfect items, and of a perfect format. Format weighs more: a reward model of a
-million weights learns it from a few thousand labels, and which word belongs where less well."""
+million weights learns formats from a few thousand labels, but learns correct items less well."""
 WORD_COST, MOST_COST = 0.01, 0.3
-"""Gold reward lost per word beyond the shortest perfect response, and the most that is lost."""
+"""Gold reward lost per word beyond the shortest perfect response, and the maximum loss."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a prompt asks: how many of the right words, and the right words of similar questions."""
+    """The request of a prompt."""
 
     count: int
+    """Number of words to name."""
     right: tuple[str, ...]
+    """Correct words."""
     others: tuple[tuple[str, ...], ...]
+    """Correct words of similar questions, one tuple per question."""
     format: str
+    """One of `FORMATS`."""
 
     @property
     def known(self) -> frozenset[str]:
-        """Every word that answers this question or one that it could be confused with."""
+        """Return all words that answer this question or a similar one."""
         return frozenset(self.right).union(*self.others)
 
 
@@ -57,10 +60,10 @@ _ANSWERS = dict(OPPOSITES) | {right: left for left, right in OPPOSITES}
 
 
 def read_prompt(prompt: str) -> Request:
-    """Read what a prompt asks from its text alone.
+    """Parse the text of a prompt.
 
     Raises:
-        InputError: the text is no prompt of the sample task.
+        InputError: the text is not a prompt of the sample task.
     """
     words = prompt.split()
     formats = [name for name in FORMATS if f" {name} " in f" {prompt} "]
@@ -77,12 +80,12 @@ def read_prompt(prompt: str) -> Request:
         "not a prompt of the sample task",
         expected="a counted category or an opposite, and one format",
         found=repr(prompt),
-        remedy="use the gold reward with recipes whose prompts come from the sample task",
+        remedy="use the gold reward only with prompts of the sample task",
     )
 
 
 def render(items: list[str], format_request: str) -> list[str]:
-    """Write items in the requested format, as words."""
+    """Write items in the requested format, as a list of words."""
     if format_request == "in a sentence":
         return [*" and ".join(items).split(), "."]
     if format_request == "as bullets":
@@ -91,22 +94,22 @@ def render(items: list[str], format_request: str) -> list[str]:
 
 
 def gold_reward(prompt: str, response: str) -> float:
-    """Score a response by a program; the ground truth that reward models try to learn.
+    """Score a response by a program: the ground truth that reward models try to learn.
 
     gold = max(0, 0.5 * correctness + format - min(0.3, 0.01 * excess)), in [0, 1.5], where
 
     * correctness in [0, 1]: (right distinct words, at most n, minus all other known words) / n, not
-      below 0, for n words asked. An opposite is one word; naming a second one earns nothing.
+      below 0, for n words asked. An opposite is one word; a second one earns nothing.
     * format in [0, 1]: the share of items written as requested, among max(items written, items
-      asked); 0 when a marker of another format occurs.
+      asked); 0 if a marker of another format occurs.
     * excess: words (split at spaces) beyond those of the shortest perfect response.
 
     Args:
-        prompt: Content of the last user turn, a prompt of the sample task.
-        response: The assistant's text.
+        prompt: content of the last user turn, a prompt of the sample task.
+        response: the assistant's text.
 
     Raises:
-        InputError: the text is no prompt of the sample task.
+        InputError: the text is not a prompt of the sample task.
     """
     request = read_prompt(prompt)
     words = response.split()
@@ -118,7 +121,7 @@ def gold_reward(prompt: str, response: str) -> float:
 
 @cache
 def gold_version() -> str:
-    """Identify the program: a hash of this file."""
+    """Return the identifier of the program: a hash of this file."""
     return digest(Path(__file__).read_text(encoding="utf-8"))
 
 

@@ -1,4 +1,4 @@
-"""The sample task as a source of raw rows, keyed like any other."""
+"""Ingest of the sample task: its rows in raw tables, with row keys like those of other sources."""
 
 import polars as pl
 
@@ -20,11 +20,15 @@ MAKERS = {
 
 
 def ingest_sample_task(lake: Lake, source: Source, settings: SampleTaskSettings) -> int:
-    """Draw the rows of a source's one role into its raw table, as `intake.ingest` would."""
+    """Make the rows of a source's one role and write its raw table, ledger and account.
+
+    Returns:
+        The table's version.
+    """
     table, entry = f"raw_{source.name}", source.entry
     (role,) = source.roles
-    drawn = MAKERS[role](settings)
-    rows = conform(drawn, entry.native, entry.optional, "the sample task").select(
+    made = MAKERS[role](settings)
+    rows = conform(made, entry.native, entry.optional, "the sample task").select(
         pl.format("sample_task:{}", pl.int_range(pl.len())).alias(ROW_KEY), pl.all()
     )
     write_ledger(lake, table, pl.DataFrame(schema=schema_of("dropped_rows")), source=source.name)

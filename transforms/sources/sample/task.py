@@ -1,13 +1,12 @@
 """The sample task of the quickstart: seeded demonstrations, preference pairs and prompts.
 
-Lives here: how prompts are composed, how imperfect responses are written, how labels are drawn. The
-facts and the gold reward are in `transforms.sources.sample.gold`. Nothing here is data from a
+Not here: the facts and the gold reward (`transforms.sources.sample.gold`). No data is from a
 person.
 
-Demonstrations are imperfect on purpose: items are often wrong and the most frequent style ignores
-the requested format, so that fine-tuning leaves sampled and greedy responses something to gain.
-Preference pairs compare responses of other writers (about half of the items wrong, other rates of
-style and filler), labelled with noise and a taste for long responses.
+Demonstrations are imperfect on purpose: items are often wrong, and the most frequent style ignores
+the requested format. So the responses of the fine-tuned model, sampled or greedy, can still
+improve. Preference pairs compare responses of other writers (about half of the items wrong, other
+rates of style and filler). Their labels are noisy and prefer long responses.
 """
 
 import math
@@ -44,26 +43,26 @@ CONTEXTS = (
 )  # fmt: skip
 OPENERS = ("sure , here it is :", "of course , see below :", "what a nice question :")
 CLOSERS = ("i hope this helps !", "let me know !", "have fun with it !")
-"""Filler. No word of it is an answer or a marker, so it costs length and nothing else."""
+"""Filler. None of its words is an answer or a marker: it adds length and nothing else."""
 
 
 HABIT = "answer:"
-"""How many writers begin whatever format was requested."""
+"""Begin of many responses that ignore the requested format."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How a group of writers responds; every field is a probability per item or per response."""
+    """Probabilities, per response, of a group of writers."""
 
-    right: float
-    requested: float  # the requested format
-    habit: float  # no format, only HABIT before the items; what is left uses another format
+    right: float  # answer the right question, instead of a similar one
+    requested: float  # use the requested format
+    habit: float  # no format, only HABIT before the items; the remaining share uses another format
     opener: float
     closer: float
 
 
 DEMONSTRATORS = Style(right=0.65, requested=0.35, habit=0.45, opener=0.4, closer=0.3)
-"""The most likely format is a bad one, so greedy responses of the fine-tuned model are bad too."""
+"""The most likely format is wrong, so greedy responses of the fine-tuned model have it, too."""
 OTHER_WRITERS = Style(right=0.55, requested=0.5, habit=0.25, opener=0.5, closer=0.5)
 """Writers of the preference pairs: about half of the items wrong, more filler, more formats."""
 
@@ -77,7 +76,7 @@ class _Comparison:
 
 
 def make_demonstrations(settings: SampleTaskSettings) -> pl.DataFrame:
-    """Write conversations for supervised fine-tuning, some wrong, unformatted or long-winded.
+    """Make conversations for supervised fine-tuning, some wrong, without format or too long.
 
     Returns:
         One row per conversation: `messages`, a user turn and an assistant turn. Prompts may repeat.
@@ -96,7 +95,7 @@ def make_demonstrations(settings: SampleTaskSettings) -> pl.DataFrame:
 
 
 def make_preferences(settings: SampleTaskSettings) -> pl.DataFrame:
-    """Compare two responses of other writers; the label is drawn, so it can contradict the gold.
+    """Compare two responses of other writers; labels are random and can contradict the gold reward.
 
     Returns:
         One row per comparison: `chosen` and `rejected` (the user turn and an assistant turn each),
@@ -116,7 +115,7 @@ def make_preferences(settings: SampleTaskSettings) -> pl.DataFrame:
 
 
 def make_prompts(settings: SampleTaskSettings) -> pl.DataFrame:
-    """Draw distinct prompts.
+    """Make distinct prompts.
 
     Returns:
         One row per prompt: `context_messages`, one user turn.
@@ -130,10 +129,11 @@ def make_prompts(settings: SampleTaskSettings) -> pl.DataFrame:
 
 
 def label_agreement_ceiling(settings: SampleTaskSettings) -> float:
-    """Return the best accuracy that any reward model can expect on the labels, in [0.5, 1].
+    """Return the highest expected accuracy of any reward model on the labels, in [0.5, 1].
 
-    The mean over the pairs of max(p, 1 - p), where p is the probability that the label prefers the
-    first response: even the utility that labels are drawn from disagrees with the other share.
+    It is the mean over the pairs of max(p, 1 - p), where p is the probability that the label
+    prefers the first response: labels are random, so that even their own utility function disagrees
+    with some of them.
     """
     chances = [comparison.first_preferred for comparison in _make_comparisons(settings)]
     return sum(max(chance, 1 - chance) for chance in chances) / len(chances)
@@ -150,14 +150,14 @@ def _make_comparisons(settings: SampleTaskSettings) -> Iterator[_Comparison]:
             gold_reward(prompt, response) + settings.length_bias * len(response.split())
             for response in (first, second)
         ]
-        # tanh form of the sigmoid: no overflow at a temperature near 0
+        # the sigmoid by tanh does not overflow at a temperature near 0
         gap = (utilities[0] - utilities[1]) / settings.label_temperature
         chance = 0.5 * (1 + math.tanh(gap / 2))
         yield _Comparison(prompt, (first, second), chance, rng.random() < chance)
 
 
 def _make_stream(settings: SampleTaskSettings, name: str) -> random.Random:
-    # a text seed is hashed with SHA-512, so streams are independent and equal on every machine
+    # Python hashes a text seed with SHA-512: streams are independent and equal on every machine
     return random.Random(f"sample_task/{settings.seed}/{name}")
 
 
@@ -177,9 +177,9 @@ def _compose_prompt(rng: random.Random) -> str:
 
 
 def _compose_response(rng: random.Random, prompt: str, style: Style) -> str:
-    """Draw a response: its items, how they are formatted, the filler around them."""
+    """Compose a random response: its items, their format, the filler around them."""
     request = read_prompt(prompt)
-    # who misreads a question answers another one
+    # a writer who misreads the question answers a similar one
     pool = request.right if rng.random() < style.right else rng.choice(request.others)
     items = rng.sample(sorted(pool), request.count)
     form = rng.random()
