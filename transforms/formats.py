@@ -1,4 +1,4 @@
-"""How figures, ids and long texts are written for people, on a page and on a terminal.
+"""Formats of estimates, ids and long texts, on the HTML page and on the terminal.
 
 Not here: tables of a page (`transforms.views.page.cells`) and of a terminal (`assets.cli.console`),
 labels of models (`transforms.lake.asset_names`).
@@ -7,23 +7,25 @@ labels of models (`transforms.lake.asset_names`).
 from collections.abc import Iterable
 
 ID_CHARS = 12
-"""Digits of a checkpoint id that are shown; every command that takes an id takes them."""
+"""Digits of a checkpoint id that are shown; every command with an id accepts them."""
 
 SHORTEST_ID = 6
-"""Fewest digits of an id by which a person may name it."""
+"""Fewest digits of an id that a command accepts."""
 
-BESIDE = ("_se", "_within_se", "_low", "_high")
-"""Ends of the columns that are written beside the column without: its errors and its interval."""
+ATTACHED = ("_se", "_within_se", "_low", "_high")
+"""Endings of attached columns: errors and interval of the column without the ending."""
 
 
 def find_attached_columns(columns: Iterable[str]) -> set[str]:
-    """Return the columns that are written beside another one of the same frame."""
+    """Return the columns with errors and intervals of another column of the frame."""
     names = set(columns)
-    return {name + end for name in names for end in BESIDE} & names
+    return {name + end for name in names for end in ATTACHED} & names
 
 
-def estimate(value: str, error: str = "", within: str = "", low: str = "", high: str = "") -> str:
-    """Join what was written of a figure: `value ± error (within) [low, high]`, as far as it is."""
+def format_estimate(
+    value: str, error: str = "", within: str = "", low: str = "", high: str = ""
+) -> str:
+    """Join formatted numbers to `value ± error (within) [low, high]`; empty parts are left out."""
     if not value:
         return ""
     text = value
@@ -37,10 +39,10 @@ def estimate(value: str, error: str = "", within: str = "", low: str = "", high:
 
 
 def shorten_id(output_id: str) -> str:
-    """Shorten a checkpoint id; a table at a version stays whole."""
+    """Shorten a checkpoint id; an id of a table version is unchanged."""
     return output_id if "@" in output_id else output_id[:ID_CHARS]
 
 
 def cut(text: str, chars: int) -> str:
-    """Cut a text to a number of characters, the last one an ellipsis where it was longer."""
+    """Cut a text to a number of characters; a cut text ends with an ellipsis."""
     return text if len(text) <= chars else text[: chars - 1] + "…"

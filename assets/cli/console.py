@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from transforms.formats import BESIDE, estimate, find_attached_columns
+from transforms.formats import ATTACHED, find_attached_columns, format_estimate
 
 PIPED_WIDTH = 400
 GAP = 3
@@ -64,7 +64,7 @@ def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
 
 def _cell(name: str, row: Mapping[str, Any]) -> str:
     """Write a row's figure with its error and interval, as far as it has them."""
-    return estimate(_text(row[name]), *(_text(row.get(name + end)) for end in BESIDE))
+    return format_estimate(_text(row[name]), *(_text(row.get(name + end)) for end in ATTACHED))
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.formats import cut, estimate, find_attached_columns, shorten_id
+from transforms.formats import cut, find_attached_columns, format_estimate, shorten_id
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from transforms.formats import cut, estimate, find_attached_columns, shorten_id
     ],
 )
 def test_an_estimate_has_as_much_as_is_known(parts, text):
-    assert estimate(*parts) == text
+    assert format_estimate(*parts) == text
 
 
 def test_columns_beside_a_figure_need_the_figure():

@@ -104,7 +104,7 @@ def as_tree(subject: "Subject", lineage: "Lineage") -> Tree:
 def _post(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> int:
     """Post what a subject was made from as OpenLineage events; return how many."""
     try:
-        from transforms.views.lineage.openlineage import post_events, run_events
+        from transforms.views.lineage.openlineage import build_run_events, post_events
     except ModuleNotFoundError as error:
         raise InputError(
             "lineage cannot be posted here",
@@ -112,7 +112,7 @@ def _post(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> i
             found=str(error),
             remedy="install the extra: pip install 'prefloop[lineage]'",
         ) from None
-    return post_events(address, run_events(lake, found, subject.inputs))
+    return post_events(address, build_run_events(lake, found, subject.inputs))
 
 
 def _draw(tree: Tree, one: "Input", lineage: "Lineage", drawn: set[tuple[str, str]]) -> None:

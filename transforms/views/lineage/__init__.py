@@ -1,1 +1,1 @@
-"""What a model, a response or a pair was made from, and how that is told to others."""
+"""Lineage of models, responses and pairs, and its export as OpenLineage events."""

@@ -1,18 +1,19 @@
 """Lineage as OpenLineage run events, for Marquez and other lineage servers.
 
 In it: the events of outputs, and posting them with OpenLineage's own client (extra `lineage`).
-The run of an asset is a START and a COMPLETE event. The run's id follows from the output, so that
-an event that is posted twice is the same event.
+Each materialization is a START and a COMPLETE event. The run's id is computed from the output, so
+posting an event twice changes nothing.
 """
 
 import json
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
+    DatasetFacet,
     RunFacet,
     dataset_version_dataset,
     execution_parameters_run,
@@ -41,22 +42,22 @@ RETRIES = 3
 """Further attempts after a lost connection or a server error, with growing pauses."""
 
 
-def run_events(lake: Lake, lineage: Lineage, inputs: Iterable[Input]) -> list[RunEvent]:
-    """Return the run events of everything that inputs descend from, sources first."""
+def build_run_events(lake: Lake, lineage: Lineage, inputs: Iterable[Input]) -> list[RunEvent]:
+    """Build the run events of the inputs and of all their ancestors, sources first."""
     return [
         event
         for output in lineage.upstream(inputs)
-        for event in _events(lake, output, list(lineage.resolve(output.inputs)))
+        for event in _build_events(lake, output, list(lineage.resolve(output.inputs)))
     ]
 
 
 def post_events(address: str, events: Iterable[RunEvent]) -> int:
-    """Post events in their order; return how many.
+    """Post events in order and return their number.
 
     Args:
-        address: full URL that takes events, such as http://127.0.0.1:5000/api/v1/lineage. A key is
-            read from the environment (`OPENLINEAGE_API_KEY`) and sent as a bearer token.
-        events: from `run_events`.
+        address: full URL for events, such as http://127.0.0.1:5000/api/v1/lineage. A key is read
+            from the environment (`OPENLINEAGE_API_KEY`) and sent as a bearer token.
+        events: from `build_run_events`.
 
     Raises:
         InputError: the address does not answer, or refuses an event.
@@ -76,37 +77,40 @@ def post_events(address: str, events: Iterable[RunEvent]) -> int:
             transport.emit(event)
             posted += 1
     except HTTPError as error:
-        raise _refused(address, f"HTTP status {error.response.status_code}", posted) from None
+        status = "unknown" if error.response is None else error.response.status_code
+        raise _refused(address, f"HTTP status {status}", posted) from None
     except (RequestException, ValueError) as error:
         raise _refused(address, f"{type(error).__name__}: {error}", posted) from None
     return posted
 
 
-def _events(lake: Lake, output: Output, inputs: list[Output]) -> Iterator[RunEvent]:
-    """Write the start and the end of one asset's run."""
+def _build_events(lake: Lake, output: Output, inputs: list[Output]) -> Iterator[RunEvent]:
+    """Build the start and the end event of one output's run."""
     ended = output.created_at
     started = ended - timedelta(seconds=output.elapsed_s or 0.0)
     made = f"{output.asset}/{output.output_id}/{ended.isoformat()}"
-    run = Run(str(uuid.uuid5(uuid.NAMESPACE_URL, made)), _run_facets(output))
+    run = Run(str(uuid.uuid5(uuid.NAMESPACE_URL, made)), _build_facets(output))
     job = Job(NAMESPACE, f"{output.asset} [{output.experiments[0]}]")
-    read = [InputDataset(**_dataset(lake, one)) for one in inputs]
-    for state, time, written in (
+    read = [InputDataset("file", _path(lake, one), facets=_describe_version(one)) for one in inputs]
+    written = OutputDataset("file", _path(lake, output), facets=_describe_version(output))
+    states: list[tuple[RunState, datetime, list[OutputDataset]]] = [
         (RunState.START, started, []),
-        (RunState.COMPLETE, ended, [OutputDataset(**_dataset(lake, output))]),
-    ):
+        (RunState.COMPLETE, ended, [written]),
+    ]
+    for state, time, outputs in states:
         yield RunEvent(
             eventType=state,
             eventTime=time.isoformat(),
             run=run,
             job=job,
             inputs=read,
-            outputs=written,
+            outputs=outputs,
             producer=PRODUCER,
         )
 
 
-def _run_facets(output: Output) -> dict[str, RunFacet]:
-    """Write a run's settings, and the run of the orchestrator that it is part of."""
+def _build_facets(output: Output) -> dict[str, RunFacet]:
+    """Build facets of a run: its settings and the Dagster run it is part of."""
     parameters = [
         execution_parameters_run.ExecutionParameter(
             key=key, value=value if isinstance(value, str) else json.dumps(value)
@@ -127,20 +131,25 @@ def _run_facets(output: Output) -> dict[str, RunFacet]:
     return facets
 
 
-def _dataset(lake: Lake, output: Output) -> dict[str, object]:
-    """Name a table at its version, or a checkpoint's folder."""
+def _path(lake: Lake, output: Output) -> str:
+    """Return the path of a table or of a checkpoint's folder."""
     table, _, version = output.output_id.partition("@")
-    path = lake.path(table) if version else lake.root / "checkpoints" / output.output_id
+    return str(lake.path(table) if version else lake.root / "checkpoints" / output.output_id)
+
+
+def _describe_version(output: Output) -> dict[str, DatasetFacet]:
+    """Build the facet of a table's version or of a checkpoint's id."""
+    version = output.output_id.rpartition("@")[2]
     facet = dataset_version_dataset.DatasetVersionDatasetFacet(
-        datasetVersion=version or output.output_id, producer=PRODUCER
+        datasetVersion=version, producer=PRODUCER
     )
-    return {"namespace": "file", "name": str(path), "facets": {"version": facet}}
+    return {"version": facet}
 
 
 def _refused(address: str, found: str, posted: int) -> InputError:
     return InputError(
-        f"{address} did not take the events",
-        expected="an OpenLineage address that answers a post, such as .../api/v1/lineage",
+        f"{address} did not accept the events",
+        expected="an OpenLineage address that accepts a POST request, such as .../api/v1/lineage",
         found=f"{found}, after {posted} events",
         remedy=f"check the address, and the key in {KEY_VARIABLE} if it needs one",
     )

@@ -1,8 +1,7 @@
-"""What the lake has made, and from what: outputs of assets, joined by the ids that they recorded.
+"""Graph of the lake's outputs (table versions and models), linked by the ids of their inputs.
 
-Lives here: the graph of outputs. Not here: what a single row descends from
-(`transforms.views.lineage.subjects`), the relation of an input to what was made of it
-(`sql/staging/lineage_edges.sql`).
+Not here: the lineage of a single row (`transforms.views.lineage.subjects`), the relation of an
+input to an output (`sql/staging/lineage_edges.sql`).
 """
 
 import json
@@ -17,7 +16,7 @@ from transforms.lake.query import connect, query
 
 @dataclass(frozen=True)
 class Input:
-    """An output that another was made from."""
+    """An output that another output was made from."""
 
     relation: str
     """`parent`, `reference`, `parent, reference`, `sampler`, `ranker`, `model` or `data`."""
@@ -27,37 +26,37 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """What an asset made: a version of a table (or a slice of it), or a model."""
+    """An asset's output: a version of a table (or of a slice), or a model."""
 
     asset: str
     output_id: str
     """`table@version`, or a checkpoint id."""
     experiments: tuple[str, ...]
-    """Those that recorded it, the first first."""
+    """Experiments that recorded it, the first one first."""
     settings: Mapping[str, Any]
     created_at: datetime
     run_id: str | None
-    """Of the orchestrator; null for a model whose asset failed a check."""
+    """Dagster's run; None for a model whose asset failed a check."""
     elapsed_s: float | None
     kind: str
-    """`table`, or a checkpoint's kind."""
+    """`table`, or the kind of a checkpoint."""
     inputs: tuple[Input, ...]
 
     @property
     def key(self) -> tuple[str, str]:
-        """What names it: asset and id."""
+        """Its unique key: asset and id."""
         return self.asset, self.output_id
 
 
 class Lineage:
-    """Every output of a lake."""
+    """All outputs of a lake."""
 
     def __init__(self, outputs: Iterable[Output]) -> None:
         """Index outputs by asset and id."""
         self.outputs = {output.key: output for output in outputs}
 
     def latest(self, asset: str, experiment: str) -> Output | None:
-        """Find what an asset last made for an experiment."""
+        """Return the last output of an asset for an experiment."""
         made = [
             output
             for output in self.outputs.values()
@@ -66,12 +65,12 @@ class Lineage:
         return max(made, key=lambda output: output.created_at, default=None)
 
     def models(self) -> list[Output]:
-        """List the checkpoints, the oldest first."""
+        """Return the checkpoints, the oldest first."""
         models = (output for output in self.outputs.values() if output.kind != "table")
         return sorted(models, key=lambda output: output.created_at)
 
     def upstream(self, inputs: Iterable[Input]) -> list[Output]:
-        """List everything that inputs descend from, they included, each once, sources first."""
+        """Return the inputs and all their ancestors, each once, sources first."""
         found: dict[tuple[str, str], Output] = {}
 
         def visit(output: Output) -> None:
@@ -85,7 +84,7 @@ class Lineage:
         return list(found.values())
 
     def resolve(self, inputs: Iterable[Input]) -> Iterator[Output]:
-        """Look inputs up; one that no record names is left out."""
+        """Yield the outputs of inputs; an input without a record is left out."""
         for one in inputs:
             if output := self.outputs.get((one.asset, one.output_id)):
                 yield output
@@ -134,9 +133,9 @@ order by relations = 'data', relations, input_asset
 
 
 def read_lineage(lake: Lake) -> Lineage:
-    """Read what the tables `materializations` and `checkpoints` have on record.
+    """Read the outputs from the tables `materializations` and `checkpoints`.
 
-    An output that was made twice, by two experiments or again, is shown as it was made first.
+    An output that was made several times has the settings and times of its first run.
     """
     with connect(lake) as connection:
         edges = query(connection, EDGES)

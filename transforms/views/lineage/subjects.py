@@ -1,14 +1,13 @@
-"""What a lineage is asked for: a checkpoint, a response, a DPO pair or a preference pair.
+"""Subjects of a lineage: a checkpoint, a response, a DPO pair or a preference pair, found by id.
 
-Lives here: finding it by the id that a person types, and what its row says. Not here: what it
-descends from (`transforms.views.lineage.outputs`).
+Not here: the ancestors of a subject (`transforms.views.lineage.outputs`). Forms of an id:
 
-    checkpoint id, or the first 6 of its digits or more
-    pair_id of `preference_pairs`, or the first 6 of its digits or more
-    experiment/iteration/prompt_id                    DPO pair; the prompt's first digits are enough
-    experiment/iteration/prompt_id/3-5                DPO pair, of several of the prompt: response 3
-                                                      chosen, 5 rejected
-    experiment/iteration/prompt_id/response_index     response; the same
+    checkpoint id, or at least its first 6 digits
+    pair_id of `preference_pairs`, or at least its first 6 digits
+    experiment/iteration/prompt_id                    DPO pair; the prompt's first digits suffice
+    experiment/iteration/prompt_id/3-5                DPO pair, if the prompt has several: response
+                                                      3 chosen, 5 rejected
+    experiment/iteration/prompt_id/response_index     response; the prompt's first digits suffice
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,44 +27,44 @@ from transforms.views.lineage.outputs import Input, Lineage
 
 @dataclass(frozen=True)
 class Subject:
-    """What a lineage is asked for."""
+    """A row or a model whose lineage is shown."""
 
     kind: str
     """`checkpoint`, `response`, `dpo_pair` or `preference_pair`."""
     name: str
-    """Its whole id."""
+    """Its full id."""
     facts: Mapping[str, Any]
-    """What its row says, by column or by part."""
+    """Values of its row, by column."""
     inputs: tuple[Input, ...]
-    """What it is a part of, or, for a checkpoint, the checkpoint."""
+    """The output that contains it; for a checkpoint, the checkpoint itself."""
 
 
 def find_subject(lake: Lake, lineage: Lineage, name: str) -> Subject:
-    """Find what an id names.
+    """Find the subject with an id.
 
     Raises:
-        InputError: nothing has the id, or several things begin with it.
+        InputError: no subject has the id, or several ids begin with it.
     """
     parts = name.split("/")
     if len(parts) == 1:
-        return _by_hash(lake, lineage, name)
+        return _find_by_hash(lake, lineage, name)
     indices = parts[3].split("-") if len(parts) == 4 else []
     numbers = (parts[1], *indices)
     if len(parts) not in (3, 4) or len(indices) > 2 or not all(map(str.isdecimal, numbers)):
         raise _unknown(name)
     slice_ = {"experiment": parts[0], "iteration": int(parts[1])}
     if len(indices) != 1:
-        return _dpo_pair(lake, lineage, name, parts[2], tuple(map(int, indices)), slice_)
-    return _response(lake, lineage, name, parts[2], int(parts[3]), slice_)
+        return _find_dpo_pair(lake, lineage, name, parts[2], tuple(map(int, indices)), slice_)
+    return _find_response(lake, lineage, name, parts[2], int(parts[3]), slice_)
 
 
-def _by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
+def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
     """Find a checkpoint or a preference pair."""
     if len(name) < SHORTEST_ID:
         raise _unknown(name)
     models = {
         output.output_id: output
-        for output in reversed(lineage.models())  # the first that made it stays
+        for output in reversed(lineage.models())  # the oldest output of an id wins
         if output.output_id.startswith(name)
     }
     pairs = (
@@ -88,24 +87,27 @@ def _by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
         )
     facts = pairs.row(0, named=True)
     return Subject(
-        "preference_pair", facts["pair_id"], facts, _made_by(lineage, "preference_pairs", SHARED)
+        "preference_pair",
+        facts["pair_id"],
+        facts,
+        _find_output(lineage, "preference_pairs", SHARED),
     )
 
 
-def _response(
+def _find_response(
     lake: Lake, lineage: Lineage, name: str, prompt: str, index: int, slice_: Mapping[str, Any]
 ) -> Subject:
     """Find a response, with its scores."""
-    rows = _of_prompt(lake, "generations", prompt, slice_).filter(response_index=index)
+    rows = _read_prompt(lake, "generations", prompt, slice_).filter(response_index=index)
     _require_one(name, rows["prompt_id"].to_list())
     row = rows.row(0, named=True)
-    scores = _of_prompt(lake, "scores", row["prompt_id"], slice_).filter(response_index=index)
+    scores = _read_prompt(lake, "scores", row["prompt_id"], slice_).filter(response_index=index)
     facts = row | {"scores": scores.select("ranker", "ranker_id", "reward").to_dicts()}
     whole = f"{slice_['experiment']}/{slice_['iteration']}/{row['prompt_id']}/{index}"
-    return Subject("response", whole, facts, _in_loop(lineage, "generations", slice_))
+    return Subject("response", whole, facts, _find_slice(lineage, "generations", slice_))
 
 
-def _dpo_pair(
+def _find_dpo_pair(
     lake: Lake,
     lineage: Lineage,
     name: str,
@@ -113,53 +115,57 @@ def _dpo_pair(
     sides: tuple[int, ...],
     slice_: Mapping[str, Any],
 ) -> Subject:
-    """Find a DPO pair, with the policies that wrote its responses and what ranked them."""
-    rows = _of_prompt(lake, "dpo_pairs", prompt, slice_)
+    """Find a DPO pair, with the policies that sampled its responses and their ranker."""
+    rows = _read_prompt(lake, "dpo_pairs", prompt, slice_)
     chosen, rejected = "chosen_response_index", "rejected_response_index"
     if sides:
-        rows = rows.filter(**dict(zip((chosen, rejected), sides, strict=True)))
-    named = rows.select(pl.format("{}/{}-{}", "prompt_id", chosen, rejected)).to_series()
-    _require_one(name, named.to_list())
+        rows = rows.filter(pl.col(chosen) == sides[0], pl.col(rejected) == sides[1])
+    ids = rows.select(pl.format("{}/{}-{}", "prompt_id", chosen, rejected)).to_series()
+    _require_one(name, ids.to_list())
     row = rows.row(0, named=True)
-    responses = _of_prompt(lake, "generations", row["prompt_id"], slice_)
-    scores = _of_prompt(lake, "scores", row["prompt_id"], slice_)
+    responses = _read_prompt(lake, "generations", row["prompt_id"], slice_)
+    scores = _read_prompt(lake, "scores", row["prompt_id"], slice_)
     facts = row | {
-        "policy_id": _only(responses, "policy_id"),
-        "chosen_policy_id": _only(responses.filter(response_index=row[chosen]), "policy_id"),
-        "rejected_policy_id": _only(responses.filter(response_index=row[rejected]), "policy_id"),
-        "sampling_id": _only(responses, "sampling_id"),
-        "ranker": _only(scores, "ranker"),
-        "ranker_id": _only(scores, "ranker_id"),
+        "policy_id": _find_common_value(responses, "policy_id"),
+        "chosen_policy_id": _find_common_value(
+            responses.filter(response_index=row[chosen]), "policy_id"
+        ),
+        "rejected_policy_id": _find_common_value(
+            responses.filter(response_index=row[rejected]), "policy_id"
+        ),
+        "sampling_id": _find_common_value(responses, "sampling_id"),
+        "ranker": _find_common_value(scores, "ranker"),
+        "ranker_id": _find_common_value(scores, "ranker_id"),
         "responses": responses.height,
     }
     whole = f"{slice_['experiment']}/{slice_['iteration']}/{row['prompt_id']}"
     if sides:
         whole += f"/{row[chosen]}-{row[rejected]}"
-    return Subject("dpo_pair", whole, facts, _in_loop(lineage, "dpo_pairs", slice_))
+    return Subject("dpo_pair", whole, facts, _find_slice(lineage, "dpo_pairs", slice_))
 
 
-def _of_prompt(lake: Lake, table: str, prompt: str, slice_: Mapping[str, Any]) -> pl.DataFrame:
-    """Read a slice's rows of the prompts that begin so; none where there is no such table."""
+def _read_prompt(lake: Lake, table: str, prompt: str, slice_: Mapping[str, Any]) -> pl.DataFrame:
+    """Read a slice's rows of the prompts whose id begins with `prompt`; none without a table."""
     if not lake.exists(table):
         return pl.DataFrame(schema=schema_of(table))
     rows = lake.scan(table, **slice_).filter(pl.col("prompt_id").str.starts_with(prompt))
     return rows.collect()
 
 
-def _only(rows: pl.DataFrame, column: str) -> str | None:
-    """Value that all rows of a prompt share; null where they were removed or differ since."""
-    values = rows[column].unique() if column in rows.columns else ()
+def _find_common_value(rows: pl.DataFrame, column: str) -> str | None:
+    """Return the value that all rows share; None without rows or with several values."""
+    values = rows[column].unique().to_list() if column in rows.columns else []
     return values[0] if len(values) == 1 else None
 
 
-def _in_loop(lineage: Lineage, noun: str, slice_: Mapping[str, Any]) -> tuple[Input, ...]:
-    """Find the asset that wrote a slice; a chain outside the loop names its slice itself."""
+def _find_slice(lineage: Lineage, noun: str, slice_: Mapping[str, Any]) -> tuple[Input, ...]:
+    """Find the output of a slice; outside the loop, its asset is `<experiment>/<noun>`."""
     experiment = str(slice_["experiment"])
-    inside = _made_by(lineage, iteration_asset(slice_["iteration"], noun), experiment)
-    return inside or _made_by(lineage, f"{experiment}/{noun}", SHARED)
+    inside = _find_output(lineage, iteration_asset(slice_["iteration"], noun), experiment)
+    return inside or _find_output(lineage, f"{experiment}/{noun}", SHARED)
 
 
-def _made_by(lineage: Lineage, asset: str, experiment: str) -> tuple[Input, ...]:
+def _find_output(lineage: Lineage, asset: str, experiment: str) -> tuple[Input, ...]:
     output = lineage.latest(asset, experiment)
     return () if output is None else (Input("part of", output.asset, output.output_id),)
 
@@ -171,17 +177,18 @@ def _require_one(name: str, found: Sequence[str]) -> None:
         raise InputError(
             f"{name} is ambiguous",
             expected="the beginning of one id",
-            found=f"{len(found)} that begin so: {', '.join(sorted(found)[:4])}",
-            remedy="type more of it",
+            found=f"{len(found)} ids that begin with it: {', '.join(sorted(found)[:4])}",
+            remedy="type more of its characters",
         )
 
 
 def _unknown(name: str) -> InputError:
     return InputError(
-        f"nothing in the lake is called {name}",
+        f"nothing in the lake has the id {name}",
         expected=f"a checkpoint id or a pair_id (at least {SHORTEST_ID} digits of it), "
         "experiment/iteration/prompt_id for a DPO pair, "
         "experiment/iteration/prompt_id/response_index for a response",
         found="no such id",
-        remedy='for ids: prefloop sql "select asset, experiment, checkpoint_id from checkpoints"',
+        remedy="list checkpoint ids: prefloop sql "
+        '"select asset, experiment, checkpoint_id from checkpoints"',
     )

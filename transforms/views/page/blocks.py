@@ -1,7 +1,7 @@
-"""What a page is made of: sections of tables, figures, texts and trees. Pure values, no markup.
+"""Building blocks of the page: sections of tables, figures, texts and trees, without markup.
 
-Not here: how they look (`page.html.jinja`, `page.css`), what goes into them. Every text is
-escaped when the page is written, those of models and prompts like all others.
+Not here: their HTML (`page.html.jinja`, `page.css`). Every text is escaped when the page is
+written, including texts of models and prompts.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Column:
     title: str
     unit: str = ""
     kind: Literal["text", "long", "number"] = "text"
-    """`long`: texts that take several lines."""
+    """`long`: texts of several lines."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Row:
 
     cells: Sequence[str]
     kind: Literal["", "selected", "paper"] = ""
-    """`selected`: of the policy that the validation prompts chose; `paper`: printed there."""
+    """`selected`: of the policy that the validation prompts selected; `paper`: from the paper."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Row]
     folded: bool = False
-    """Whether it is shown only when its caption is clicked."""
+    """Whether it is hidden until its caption is clicked."""
     counted: str = "rows"
-    """What its rows are, as the caption of a folded table counts them."""
+    """Noun for its rows; the caption of a folded table gives their number."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing: SVG that this package has made, never a text from elsewhere."""
+    """A figure: SVG rendered by this package, never a text from elsewhere."""
 
     caption: str
     svg: str
@@ -58,7 +58,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Fact:
-    """A name and what it stands for."""
+    """A name and its value."""
 
     name: str
     text: str
@@ -66,23 +66,23 @@ class Fact:
 
 @dataclass(frozen=True)
 class Facts:
-    """A list of names and what they stand for."""
+    """A list of names and values."""
 
     facts: Sequence[Fact]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and what models answered."""
+    """A prompt and the answers of models."""
 
     prompt: str
     answers: Sequence[tuple[str, str, str]]
-    """Model, its answer, and what is measured of it."""
+    """Model, its answer, and the answer's measurements."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """An output in a tree of what something was made from."""
+    """An output in a tree of ancestors."""
 
     relation: str
     name: str
@@ -92,7 +92,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Tree:
-    """What something was made from."""
+    """The ancestors of an output."""
 
     caption: str
     root: Node
@@ -109,15 +109,15 @@ class Section:
     anchor: str
     title: str
     lead: str
-    """What the section answers, one or two sentences."""
+    """The question that the section answers, one or two sentences."""
     blocks: Sequence[Block]
     absent: str = ""
-    """The one line that is shown where there are no blocks."""
+    """The line that is shown if there are no blocks."""
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """The sections of one lake, or of what lakes have in common."""
+    """The sections of one lake, or of all lakes together."""
 
     anchor: str
     title: str

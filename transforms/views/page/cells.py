@@ -1,7 +1,8 @@
-"""Frames as tables for reading: headings with units, numbers with their errors.
+"""Tables of the page from frames: headings with units, numbers with their errors.
 
-Not here: which rows are shown. A column `x_se` is the standard error of `x` and stands behind it,
-rounded to two digits, the value to the same place. A null is an empty cell: nothing was measured.
+A column `x_se` is the standard error of `x`. It is written after the value, rounded to two digits,
+and the value to the same place. A null is an empty cell: nothing was measured. Not here: the
+selection of rows.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from transforms.formats import estimate, find_attached_columns
+from transforms.formats import find_attached_columns, format_estimate
 from transforms.views.page.blocks import Column, Row, Table
 
 UNITS = {
@@ -24,7 +25,7 @@ UNITS = {
     "_accuracy": "share",
     "_rate": "share",
 }
-"""Ends of column names and their units, those of the field first."""
+"""Endings of column names and their units; the first match counts."""
 
 UNIT_OF = {
     "kl_to_sft": "nats",
@@ -33,15 +34,16 @@ UNIT_OF = {
     "bytes": "bytes",
     "tokens_per_s": "tokens/s",
 }
-"""Units of columns whose names do not end with them."""
+"""Units of columns by full name."""
 
 LONG_CHARS = 60
-"""Characters from which on a text may be broken into lines."""
+"""Texts with more characters may be broken into lines."""
 
-Kind = Callable[[Mapping[str, Any]], str]
+RowKind = Literal["", "selected", "paper"]
+Kind = Callable[[Mapping[str, Any]], RowKind]
 
 
-def table(
+def make_table(
     rows: pl.DataFrame,
     caption: str,
     *,
@@ -53,21 +55,21 @@ def table(
     interval: bool = False,
     folded: bool = False,
 ) -> Table:
-    """Write a frame as a table.
+    """Make a table from a frame.
 
     Args:
-        rows: its columns in order; a column without any value is left out.
-        caption: what the rows are.
-        titles: headings of columns; the names with spaces by default.
-        units: units of columns; by the end of the name by default.
-        decimals: places of columns; by the error, or the size of each value, by default.
-        kind: of a row.
-        hidden: columns that only `kind` looks at.
-        interval: show `x_low` and `x_high` as columns; they are left out otherwise.
-        folded: shown only when the caption is clicked.
+        rows: the frame; columns without any value are left out.
+        caption: describes the rows.
+        titles: headings by column; by default the name with spaces.
+        units: units by column; by default from the end of the name.
+        decimals: decimal places by column; by default from the error, or the size of each value.
+        kind: returns the kind of a row.
+        hidden: columns that only `kind` reads.
+        interval: show `x_low` and `x_high` as columns; otherwise they are left out.
+        folded: hidden until the caption is clicked.
     """
-    beside = find_attached_columns(rows.columns)
-    left_out = {*hidden, *(name for name in beside if name.endswith("_se") or not interval)}
+    attached = find_attached_columns(rows.columns)
+    left_out = {*hidden, *(name for name in attached if name.endswith("_se") or not interval)}
     shown = [
         name
         for name in rows.columns
@@ -76,8 +78,8 @@ def table(
     columns = [
         Column(
             (titles or {}).get(name, name.replace("_", " ")),
-            (units or {}).get(name, unit_of(name)),
-            _column_kind(rows[name]),
+            (units or {}).get(name, find_unit(name)),
+            _find_column_kind(rows[name]),
         )
         for name in shown
     ]
@@ -87,7 +89,7 @@ def table(
         [
             Row(
                 [
-                    cell(row[name], row.get(f"{name}_se"), (decimals or {}).get(name))
+                    format_cell(row[name], row.get(f"{name}_se"), (decimals or {}).get(name))
                     for name in shown
                 ],
                 kind(row),
@@ -98,21 +100,22 @@ def table(
     )
 
 
-def _column_kind(column: pl.Series) -> Literal["text", "long", "number"]:
+def _find_column_kind(column: pl.Series) -> Literal["text", "long", "number"]:
     if column.dtype.is_numeric():
         return "number"
-    longest = column.str.len_chars().max() if column.dtype == pl.String else None
-    return "long" if (longest or 0) > LONG_CHARS else "text"
+    if column.dtype == pl.String and (column.str.len_chars() > LONG_CHARS).any():
+        return "long"
+    return "text"
 
 
-def unit_of(name: str) -> str:
-    """Tell a column's unit by its name; empty where it does not say."""
+def find_unit(name: str) -> str:
+    """Return a column's unit by its name; empty if unknown."""
     ends = (unit for end, unit in UNITS.items() if name.endswith(end))
     return UNIT_OF.get(name) or next(ends, "")
 
 
-def cell(value: Any, error: float | None = None, decimals: int | None = None) -> str:
-    """Write a value, with its error if it has one."""
+def format_cell(value: Any, error: float | None = None, decimals: int | None = None) -> str:
+    """Format a value, with its error if it has one."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -126,13 +129,13 @@ def cell(value: Any, error: float | None = None, decimals: int | None = None) ->
     if not math.isfinite(value):
         return str(value)
     if error is None or not math.isfinite(error) or error <= 0:
-        return number(value) if decimals is None else _fixed(value, decimals)
+        return format_number(value) if decimals is None else _fixed(value, decimals)
     places = max(0, 1 - math.floor(math.log10(error))) if decimals is None else decimals
-    return estimate(_fixed(value, places), _fixed(error, places))
+    return format_estimate(_fixed(value, places), _fixed(error, places))
 
 
-def number(value: float) -> str:
-    """Write a number to four digits, one below 1 to three, a tiny one with its power of ten."""
+def format_number(value: float) -> str:
+    """Format a number with four digits, three if below 1; a tiny one with its power of ten."""
     if value == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
@@ -147,8 +150,8 @@ def _fixed(value: float, decimals: int) -> str:
     return ("−" if negative else "") + text.removeprefix("-")
 
 
-def seconds(value: float) -> str:
-    """Write a duration: 41 s, 5 min 51 s, 3 h 20 min."""
+def format_seconds(value: float) -> str:
+    """Format a duration: 41 s, 5 min 51 s, 3 h 20 min."""
     whole = round(value)
     if whole < 60:
         return f"{value:.1f} s" if value < 10 else f"{whole} s"
@@ -158,8 +161,8 @@ def seconds(value: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def size(value: int) -> str:
-    """Write a number of bytes: 812 B, 4.1 MB."""
+def format_bytes(value: int) -> str:
+    """Format a number of bytes: 812 B, 4.1 MB."""
     amount, unit = float(value), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if amount < 1000:

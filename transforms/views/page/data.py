@@ -1,10 +1,10 @@
-"""The preference data behind the models, and the rankers on labelled pairs: Tables 1 and 2."""
+"""Sections of preference data, dropped rows, and rankers on labelled pairs (Tables 1 and 2)."""
 
 import polars as pl
 
 from transforms.formats import ID_CHARS
 from transforms.views.page.blocks import Block, Figure, Section
-from transforms.views.page.cells import table
+from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import render_svg
 from transforms.views.plots.preferences import plot_kept_and_dropped
@@ -26,21 +26,21 @@ REWARD_BENCH_TITLES = {
 }
 
 
-def pair_statistics(source: Source) -> Section:
-    """Show each source of comparisons beside the paper's Table 1."""
+def show_pairs(source: Source) -> Section:
+    """Show each source of comparisons, with the values of the paper's Table 1."""
     rows = source.report("preference_statistics")
     blocks: list[Block] = []
     if rows.height:
         counts = [name for name in rows.columns if name not in LENGTHS]
         lengths = rows.select("source", *LENGTHS).with_columns(pl.col("tokenizer_id").str.head(8))
         blocks += [
-            table(
+            make_table(
                 rows.select(counts).unique("source").sort("source"),
-                "Comparisons by source; columns “paper” are the published figures of the same "
+                "Comparisons by source; columns “paper” are the published values of the same "
                 "dataset (arXiv 2405.07863, Table 1).",
                 titles={"kept_fraction": "kept of candidates"},
             ),
-            table(
+            make_table(
                 lengths,
                 "Mean lengths per pair, the margin of the labels, and how often the longer "
                 "response is the chosen one.",
@@ -51,32 +51,32 @@ def pair_statistics(source: Source) -> Section:
         drawing = plot_kept_and_dropped(rows, source.report("dropped_by_reason"))
         blocks.append(
             Figure(
-                "Shares of each source's candidate pairs that were kept, and why the rest was not.",
+                "Shares of each source's candidate pairs that were kept or dropped, by reason.",
                 render_svg(drawing, f"{source.name}-kept"),
             )
         )
     return Section(
         "pairs",
         "Preference data (Table 1)",
-        "What the reward model and the offline baseline are trained on.",
+        "The training data of the reward model and of the offline baseline.",
         blocks,
-        absent="No preference pairs were read.",
+        absent="The lake has no preference pairs.",
     )
 
 
-def dropped(source: Source) -> Section:
-    """Show what was left out of the tables, by reason."""
+def show_dropped(source: Source) -> Section:
+    """Show the rows that a rule dropped, by reason."""
     rows = source.report("dropped_by_reason")
     return Section(
         "dropped",
         "Dropped rows",
-        "Nothing disappears silently: what a rule keeps out of a table is counted with its reason.",
+        "Every row that a rule drops is counted, with the reason.",
         [
-            table(
+            make_table(
                 rows,
-                "Rows kept out of a table, by origin (a source; for DPO pairs, experiment and "
-                "iteration) and reason.",
-                titles={"share_of_dropped": "of the origin's dropped"},
+                "Dropped rows by table, origin (a source; for DPO pairs, experiment and iteration) "
+                "and reason.",
+                titles={"share_of_dropped": "of the origin's dropped rows"},
                 units={"share_of_dropped": "share"},
                 folded=rows.height > 30,
             )
@@ -87,19 +87,19 @@ def dropped(source: Source) -> Section:
     )
 
 
-def reward_bench(source: Source) -> Section:
-    """Show the rankers on RewardBench beside the paper's Table 2."""
+def show_reward_bench(source: Source) -> Section:
+    """Show the rankers on RewardBench, with the rows of the paper's Table 2."""
     rows = source.report("reward_bench")
     return Section(
         "reward_bench",
         "Rankers on RewardBench (Table 2)",
-        "How often a ranker prefers the better of two labelled responses that it never saw.",
+        "How often a ranker prefers the better of two labelled responses that are new to it.",
         [
-            table(
+            make_table(
                 rows.with_columns(pl.col("model_id").str.head(ID_CHARS)),
                 "Accuracy by section, per cent; ± is one standard error in percentage points, "
-                "clustered by prompt; “length alone” is what preferring the longer response gets. "
-                "In grey: the paper's rows (arXiv 2405.07863, Table 2).",
+                "clustered by prompt; “length alone” is the accuracy of preferring the longer "
+                "response. Grey rows are the paper's (arXiv 2405.07863, Table 2).",
                 titles=REWARD_BENCH_TITLES,
                 units=dict.fromkeys(REWARD_BENCH_TITLES, "%"),
                 decimals=dict.fromkeys(REWARD_BENCH_TITLES, 1),

@@ -1,4 +1,4 @@
-"""A lake opened for a page: its name, its SQL, its lineage. Not here: what is made of them."""
+"""A lake opened for the page: its name, tables and reports."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from transforms.lake.schemas import schema_of
 
 @dataclass(frozen=True)
 class Source:
-    """A lake that a page is made of."""
+    """A lake that the page shows."""
 
     name: str
     lake: Lake
@@ -24,11 +24,11 @@ class Source:
         """Run a report of `sql/reports`."""
         return query.report(self.connection, name)
 
-    def table(self, name: str, /, **rows: str | int) -> pl.DataFrame:
-        """Read a table, or a slice of it; without rows where it was never written."""
+    def table(self, name: str, /, **rows: str) -> pl.DataFrame:
+        """Read a table, or its rows with these values; no rows if it was never written."""
         if not self.lake.exists(name):
             return pl.DataFrame(schema=schema_of(name))
-        return self.lake.read(name, **rows)
+        return self.lake.read(name, None, **rows)
 
 
 @contextmanager

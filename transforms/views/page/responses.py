@@ -1,6 +1,6 @@
-"""What the sampled responses are like: rewards, margins, lengths, health, and some of them to read.
+"""Sections of sampled responses: rewards, margins, lengths, health, and examples.
 
-Not here: what the policies reach on held-out prompts (`transforms.views.page.results`).
+Not here: results on held-out prompts (`transforms.views.page.results`).
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from transforms.formats import cut
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Example, Figure, Section
-from transforms.views.page.cells import cell, table
+from transforms.views.page.cells import format_cell, make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.distributions import Slope, plot_histograms, plot_reward_length_maps
 from transforms.views.plots.figures import render_svg
@@ -39,17 +39,17 @@ EXAMPLE_CHARS = 600
 """Most characters of a text."""
 
 
-def rewards(source: Source) -> Section:
-    """Show how rewards and margins lie, iteration by iteration."""
+def show_rewards(source: Source) -> Section:
+    """Show the distributions of rewards and margins in each iteration."""
     blocks: list[Block] = []
     counts = source.report("reward_histogram")
     if counts.height:
         rankers = ", ".join(sorted(set(counts["ranker"].drop_nulls())))
         blocks.append(
             Figure(
-                "Rewards of the sampled responses (all n of every prompt), a panel per experiment "
-                "(one_shot: the baseline that samples every prompt once), an outline per iteration."
-                f" In the unit of the experiment's ranker ({rankers}).",
+                "Rewards of all sampled responses (n per prompt), one panel per experiment "
+                "(one_shot is the baseline that samples every prompt once), one outline per "
+                f"iteration. The unit is that of the experiment's ranker ({rankers}).",
                 render_svg(
                     plot_histograms(counts, "reward", "responses", "reward"),
                     f"{source.name}-rewards",
@@ -60,7 +60,7 @@ def rewards(source: Source) -> Section:
     if margins.height:
         blocks.append(
             Figure(
-                "Margins of the DPO pairs: penalised reward of the chosen response less that of "
+                "Margins of the DPO pairs: penalised reward of the chosen response minus that of "
                 "the rejected one.",
                 render_svg(
                     plot_histograms(margins, "margin", "pairs", "margin"),
@@ -71,29 +71,29 @@ def rewards(source: Source) -> Section:
     return Section(
         "rewards",
         "Rewards and margins",
-        "Whether the responses that the loop trains on rise in reward, and whether best and worst "
-        "of a prompt still differ.",
+        "Does the reward of the responses that the loop trains on increase? Do the best and the "
+        "worst response of a prompt still differ?",
         blocks,
         absent="No response has been scored.",
     )
 
 
-def length(source: Source) -> Section:
-    """Show whether length is rewarded."""
+def show_length(source: Source) -> Section:
+    """Show rewards against lengths."""
     blocks: list[Block] = []
     rows = source.report("response_lengths")
     if rows.height:
         blocks.append(
-            table(
+            make_table(
                 rows.drop("correlated_prompts"),
-                "Sampled responses and the pairs made of them, by experiment and iteration. The "
-                "correlation is the mean over prompts of Pearson's r of reward and characters; "
-                "the longer response is the chosen one in “longer chosen” of the pairs. ± is one "
-                "standard error, clustered by prompt.",
+                "Sampled responses and the pairs made from them, by experiment and iteration. The "
+                "correlation is the mean over prompts of Pearson's r of reward and characters. "
+                "“Longer chosen” is the share of pairs whose chosen response is the longer one. ± "
+                "is one standard error, clustered by prompt.",
                 titles={
                     "truncated_share": "cut at the limit",
                     "reward_length_correlation": "r of reward and length",
-                    "chosen_minus_rejected_chars": "chosen less rejected",
+                    "chosen_minus_rejected_chars": "chosen minus rejected",
                     "longer_chosen_share": "longer chosen",
                     "response_chars": "length",
                     "response_tokens": "length",
@@ -104,25 +104,26 @@ def length(source: Source) -> Section:
     if cells.height:
         blocks.append(
             Figure(
-                "Reward against length, each less the mean of its prompt's responses: what a "
-                "response gains by being longer than its siblings. Yellow cells hold many "
-                "responses, blue ones few. The red line is the slope within prompts (reward per "
-                "character, ± one standard error), the length penalty that would level it.",
+                "Reward against length, each minus the mean of its prompt's responses: the reward "
+                "that a response gains by being longer than the others of its prompt. Yellow cells "
+                "contain many responses, blue cells few. The red line is the slope within prompts "
+                "(reward per character, ± one standard error); a length penalty of this size "
+                "removes the slope.",
                 render_svg(
-                    plot_reward_length_maps(cells, _slopes(source)), f"{source.name}-length"
+                    plot_reward_length_maps(cells, _read_slopes(source)), f"{source.name}-length"
                 ),
             )
         )
     return Section(
         "length",
         "Reward and length",
-        "Whether a response is rewarded for being long, and whether responses grow.",
+        "Do longer responses get higher rewards? Do responses grow longer?",
         blocks,
         absent="No response has been scored.",
     )
 
 
-def _slopes(source: Source) -> dict[tuple[str, int], Slope]:
+def _read_slopes(source: Source) -> dict[tuple[str, int], Slope]:
     rows = source.report("length_bias").filter(
         pl.col("unit") == "chars", pl.col("calibrated_penalty").is_not_null()
     )
@@ -135,8 +136,8 @@ def _slopes(source: Source) -> dict[tuple[str, int], Slope]:
     }
 
 
-def health(source: Source) -> Section:
-    """Show what goes wrong with responses, as measured before each iteration was trained."""
+def show_health(source: Source) -> Section:
+    """Show the health of responses and pairs, measured before each iteration's training."""
     rows = source.report("iteration_health")
     blocks: list[Block] = []
     if rows.height:
@@ -148,21 +149,21 @@ def health(source: Source) -> Section:
                 Figure(
                     "Measured on an iteration's responses and pairs before its policy was trained. "
                     "Shares are of responses, of pairs (longer chosen, agreement) or of a "
-                    "response's runs of four words. Bars: one standard error, clustered by "
+                    "response's runs of four words. Bars are one standard error, clustered by "
                     f"prompt. Experiments: {', '.join(shown)}.",
                     render_svg(plot_health(drawn, {}), f"{source.name}-health-{start}"),
                 )
             )
         blocks.append(
-            table(
+            make_table(
                 rows.select(
                     "experiment",
                     "iteration",
                     *(name for name in rows.columns if name.removesuffix("_se") in HEALTH_TITLES),
                 ),
-                "The same figures. ± is one standard error, clustered by prompt. The refusals are "
-                "found by their words; another ranker's agreement is over pairs of a prompt's "
-                "responses that both have scored.",
+                "The same values. ± is one standard error, clustered by prompt. Refusals are found "
+                "by their first words. Agreement with another ranker is measured on pairs of a "
+                "prompt's responses that both rankers scored.",
                 titles=HEALTH_TITLES,
                 units={"chosen_to_rejected_chars": ""},
             )
@@ -170,16 +171,16 @@ def health(source: Source) -> Section:
     return Section(
         "health",
         "Repetition, duplicates, refusals",
-        "Signs that a policy learns to please its ranker and not the reader.",
+        "Signs that a policy exploits its ranker instead of giving better answers.",
         blocks,
         absent="No iteration's health was measured.",
     )
 
 
-def examples(source: Source) -> Section:
-    """Show what models answer to some evaluation prompts, greedily decoded."""
+def show_examples(source: Source) -> Section:
+    """Show greedy answers of models to some evaluation prompts."""
     responses = source.table("evaluation_responses", split="evaluation", decoding="greedy")
-    models = _shown_models(source, responses)
+    models = _select_models(source, responses)
     prompts = source.table("prompts").select("prompt_id", "prompt")
     shown = (
         responses.join(models, on=["experiment", "model"])
@@ -188,46 +189,47 @@ def examples(source: Source) -> Section:
         .sort("prompt_id", "order")
     )
     blocks = [
-        _example(rows) for rows in shown.partition_by("prompt_id", maintain_order=True)[:EXAMPLES]
+        _build_example(rows)
+        for rows in shown.partition_by("prompt_id", maintain_order=True)[:EXAMPLES]
     ]
     return Section(
         "examples",
-        "Some answers to read",
-        "The first evaluation prompts by id, chosen for nothing else, and the greedy answers of "
-        "the SFT policy, the offline baseline and selected policies.",
+        "Example answers",
+        "The first evaluation prompts in the order of their ids, and the greedy answers of the SFT "
+        "policy, the offline baseline and selected policies.",
         blocks,
         absent="No model has answered evaluation prompts.",
     )
 
 
-def _shown_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
-    """List models whose answers are shown: experiment, model, label, order."""
+def _select_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
+    """Select the models whose answers are shown: experiment, model, label, order."""
     answered = set(responses.select("experiment", "model").unique().rows())
     selected = source.table("selected_policies").sort("experiment")
-    named = [(SHARED, name, BASELINES[name]) for name in ("sft_policy", "offline_dpo")]
-    named += [
+    models = [(SHARED, name, BASELINES[name]) for name in ("sft_policy", "offline_dpo")]
+    models += [
         (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
         for row in selected.iter_rows(named=True)
     ]
-    named = [one for one in named if one[:2] in answered][:EXAMPLE_MODELS]
+    models = [one for one in models if one[:2] in answered][:EXAMPLE_MODELS]
     schema = {"experiment": pl.String, "model": pl.String, "label": pl.String}
-    return pl.DataFrame(named, schema=schema, orient="row").with_row_index("order")
+    return pl.DataFrame(models, schema=schema, orient="row").with_row_index("order")
 
 
-def _example(rows: pl.DataFrame) -> Example:
+def _build_example(rows: pl.DataFrame) -> Example:
     turns = rows["prompt"][0]
     prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
     return Example(
         cut(prompt, EXAMPLE_CHARS),
         [
-            (row["label"], cut(row["response"], EXAMPLE_CHARS), _measured(row))
+            (row["label"], cut(row["response"], EXAMPLE_CHARS), _describe(row))
             for row in rows.iter_rows(named=True)
         ],
     )
 
 
-def _measured(row: dict[str, Any]) -> str:
+def _describe(row: dict[str, Any]) -> str:
     facts = {"reward": row["reward"], "gold reward": row["gold_reward"]}
-    parts = [f"{name} {cell(value)}" for name, value in facts.items() if value is not None]
+    parts = [f"{name} {format_cell(value)}" for name, value in facts.items() if value is not None]
     parts.append(f"{row['response_tokens']} tokens")
     return ", ".join(parts + (["cut at the limit"] if row["finish_reason"] == "length" else []))

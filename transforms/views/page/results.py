@@ -1,11 +1,11 @@
-"""What the policies reach on prompts that no training saw, and which of them was chosen.
+"""Sections of results on held-out prompts, and of the selection of policies.
 
-Not here: benchmarks (`transforms.views.page.benchmarks`), what the sampled responses are like
+Not here: benchmarks (`transforms.views.page.benchmarks`), sampled responses
 (`transforms.views.page.responses`).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import polars.selectors as cs
@@ -14,7 +14,7 @@ from transforms.formats import ID_CHARS
 from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.schemas.columns import SHARED
 from transforms.views.page.blocks import Block, Figure, Section, Text
-from transforms.views.page.cells import table
+from transforms.views.page.cells import Kind, RowKind, make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import render_svg
 from transforms.views.plots.outcomes import plot_outcomes
@@ -42,7 +42,7 @@ OUTCOME_TITLES = {
 }
 
 
-def answer(source: Source) -> Section:
+def show_answer(source: Source) -> Section:
     """Compare every experiment's selected policy with the baselines."""
     outcomes = source.report("experiment_outcomes").filter(decoding="sampled").drop("decoding")
     contrasts = source.report("selected_contrasts").filter(decoding="sampled")
@@ -50,49 +50,49 @@ def answer(source: Source) -> Section:
     if contrasts.height:
         metric = "gold_reward" if "gold_reward" in set(contrasts["metric"]) else "reward"
         blocks += [
-            Text(_sentence(contrasts.filter(metric=metric), metric.replace("_", " "))),
-            table(
-                over_baselines(contrasts, metric),
-                f"The selected policy less each baseline: mean {metric.replace('_', ' ')} of "
-                "sampled responses to the evaluation prompts, paired by prompt, and how much "
-                "longer its responses are than the SFT policy's. ± is one standard error, "
-                "clustered by prompt.",
+            Text(_count_wins(contrasts.filter(metric=metric), metric.replace("_", " "))),
+            make_table(
+                subtract_baselines(contrasts, metric),
+                f"The selected policy minus each baseline: mean {metric.replace('_', ' ')} of "
+                "sampled responses to the evaluation prompts, paired by prompt. The last column is "
+                "the length of its responses minus that of the SFT policy's. ± is one standard "
+                "error, clustered by prompt.",
                 titles={name: f"over {label}" for name, label in REPORTED_BASELINES.items()}
                 | {"longer_chars": "longer than SFT"},
             ),
         ]
     if outcomes.height:
         blocks += [
-            table(
+            make_table(
                 outcomes.drop("prompts", cs.contains("_minus_offline_dpo")),
                 "The baselines, and the policy that each experiment selected: sampled responses "
-                f"to {outcomes['prompts'].max():,} evaluation prompts. ± is one standard error, "
+                f"to {_count_prompts(outcomes):,} evaluation prompts. ± is one standard error, "
                 "clustered by prompt.",
                 titles=OUTCOME_TITLES,
                 kind=lambda row: "selected" if row["selected_iteration"] is not None else "",
             ),
             Figure(
-                "The same as a picture: baselines grey, selected policies blue. Bars: one standard "
-                "error, clustered by prompt.",
+                "The same values as a figure: baselines in grey, selected policies in blue. Bars "
+                "are one standard error, clustered by prompt.",
                 render_svg(plot_outcomes(outcomes), f"{source.name}-answer"),
             ),
         ]
     return Section(
         "answer",
         "In short",
-        "Is the policy that the loop arrives at better than fine-tuning alone, and than DPO on the "
-        "offline pairs? By how much, and at which length?",
+        "Is the loop's selected policy better than fine-tuning alone, and than DPO on the offline "
+        "pairs? By how much, and at which length?",
         blocks,
         absent="No policy has been evaluated yet.",
     )
 
 
-def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Lay differences out, a row per experiment: by baseline, and of length against the SFT policy.
+def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Pivot differences to one row per experiment: by baseline, and of length to the SFT policy.
 
     Args:
         contrasts: rows of the report `selected_contrasts` of one decoding.
-        metric: whose differences are laid out.
+        metric: of the differences.
     """
     rows = contrasts.select("experiment", "selected").unique().sort("experiment")
     differences = {
@@ -110,8 +110,8 @@ def over_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
     return rows
 
 
-def _sentence(contrasts: pl.DataFrame, metric: str) -> str:
-    """Say in how many experiments each baseline is beaten, or beats, by two standard errors."""
+def _count_wins(contrasts: pl.DataFrame, metric: str) -> str:
+    """Count the experiments above and below each baseline by two standard errors; one sentence."""
     parts = []
     for name, label in REPORTED_BASELINES.items():
         z = contrasts.filter(versus=name)["z"].drop_nulls()
@@ -124,8 +124,8 @@ def _sentence(contrasts: pl.DataFrame, metric: str) -> str:
     )
 
 
-def progress(source: Source) -> Section:
-    """Show every policy over the iterations."""
+def show_progress(source: Source) -> Section:
+    """Show the results of all policies over the iterations."""
     rows = source.report("iteration_progress")
     blocks: list[Block] = []
     if rows.height:
@@ -135,10 +135,14 @@ def progress(source: Source) -> Section:
             shown = experiments[start : start + MOST_LINES]
             blocks.append(
                 Figure(
-                    "Sampled responses to the evaluation prompts, from the SFT policy over the "
-                    "iterations; baselines as horizontal lines. Points are means, bars one "
-                    "standard error, clustered by prompt. A win rate of 0.5 is a draw."
-                    + (f" Here: {', '.join(shown)}." if len(experiments) > MOST_LINES else ""),
+                    "Sampled responses to the evaluation prompts, from the SFT policy to the last "
+                    "iteration; baselines as horizontal lines. Points are means, bars one "
+                    "standard error, clustered by prompt. At a win rate of 0.5 both are equal."
+                    + (
+                        f" Experiments: {', '.join(shown)}."
+                        if len(experiments) > MOST_LINES
+                        else ""
+                    ),
                     render_svg(plot_progress(results, shown), f"{source.name}-progress-{start}"),
                 )
             )
@@ -147,53 +151,60 @@ def progress(source: Source) -> Section:
             "greedy": "decoded greedily",
         }.items():
             blocks.append(
-                table(
-                    _once(rows.filter(decoding=decoding)).drop("decoding", "selected", "prompts"),
-                    f"{rows['prompts'].max():,} evaluation prompts, responses {how}. ± is one "
-                    "standard error, clustered by prompt. In bold: the policy that the validation "
+                make_table(
+                    _merge_baselines(rows.filter(decoding=decoding)).drop(
+                        "decoding", "selected", "prompts"
+                    ),
+                    f"{_count_prompts(rows):,} evaluation prompts, responses {how}. ± is one "
+                    "standard error, clustered by prompt. Bold: the policy that the validation "
                     "prompts selected.",
                     titles=PROGRESS_TITLES,
-                    kind=_selected_of(rows),
+                    kind=_mark_selected(rows),
                 )
             )
     return Section(
         "progress",
         "Progress over the iterations",
-        "Reward is what the loop optimises; the gold reward, where there is one, is what it is "
-        "meant to stand for. KL says how far the policy has moved from the SFT policy.",
+        "The loop optimises the reward. The gold reward, if there is one, is the true quality that "
+        "the reward approximates. KL is the distance of the policy from the SFT policy.",
         blocks,
         absent="No policy has been evaluated.",
     )
 
 
-def _once(rows: pl.DataFrame) -> pl.DataFrame:
-    """Show models that all experiments share once, above the others, as those of `shared`."""
+def _merge_baselines(rows: pl.DataFrame) -> pl.DataFrame:
+    """Keep one row per baseline, first and as experiment `shared`; other rows follow."""
     baseline = pl.col("model").is_in(list(REPORTED_BASELINES))
     shared = rows.filter(baseline).unique("model", keep="first", maintain_order=True)
-    named = pl.lit(SHARED).alias("experiment")
-    return pl.concat([shared.with_columns(named), rows.filter(~baseline)])
+    experiment = pl.lit(SHARED).alias("experiment")
+    return pl.concat([shared.with_columns(experiment), rows.filter(~baseline)])
 
 
-def _selected_of(rows: pl.DataFrame) -> Any:
+def _mark_selected(rows: pl.DataFrame) -> Kind:
+    """Return a function that marks the rows of selected policies."""
     chosen = set(rows.filter(pl.col("selected")).select("experiment", "model").rows())
 
-    def kind(row: Mapping[str, Any]) -> str:
+    def find_kind(row: Mapping[str, Any]) -> RowKind:
         return "selected" if (row["experiment"], row["model"]) in chosen else ""
 
-    return kind
+    return find_kind
 
 
-def selection(source: Source) -> Section:
-    """Show which iterate was selected and by what."""
+def _count_prompts(rows: pl.DataFrame) -> int:
+    return cast(int, rows["prompts"].max())
+
+
+def show_selection(source: Source) -> Section:
+    """Show the selected policies, and the decisions on promotion."""
     rows = source.report("policy_selection")
     blocks: list[Block] = []
     if rows.height:
         metric = rows["metric"][0].replace("_", " ")
         blocks.append(
-            table(
+            make_table(
                 rows.drop("metric").with_columns(pl.col("policy_id").str.head(ID_CHARS)),
-                f"Mean {metric} of sampled responses to the validation prompts, which the rest of "
-                "this page does not show. ± is one standard error, clustered by prompt.",
+                f"Mean {metric} of sampled responses to the validation prompts, which no other "
+                "section shows. ± is one standard error, clustered by prompt.",
                 titles={"value": metric, "policy_id": "policy"},
                 kind=lambda row: "selected" if row["selected"] else "",
             )
@@ -201,7 +212,7 @@ def selection(source: Source) -> Section:
     decisions = source.report("promotion_decisions")
     if decisions.height:
         blocks.append(
-            table(
+            make_table(
                 decisions.select(
                     "decided_utc",
                     "experiment",
@@ -209,9 +220,10 @@ def selection(source: Source) -> Section:
                     pl.col("policy_id", "current_id").str.head(ID_CHARS),
                     cs.by_name("promoted", "metric", "reason") | cs.starts_with("advantage"),
                 ),
-                "Promotion, the last decision first: whether a selected policy became the current "
-                "one. The advantage is over the policy that was current then, on validation "
-                "prompts, with its interval; a blocked promotion leaves that policy.",
+                "Decisions on promotion, the last one first: whether a selected policy became the "
+                "current policy. The advantage is over the current policy at that time, on "
+                "validation prompts, with its interval. If a policy is not promoted, the current "
+                "policy stays.",
                 titles={
                     "decided_utc": "decided",
                     "policy_id": "policy",
@@ -225,9 +237,9 @@ def selection(source: Source) -> Section:
     return Section(
         "selection",
         "Which policy was selected, and why",
-        "The iterate with the highest mean on the validation prompts is selected, the earlier one "
-        "on a tie (Algorithm 1 of the paper, last line). Where the recipe promotes policies, it "
-        "becomes the current one only if it beats the one before it.",
+        "The iteration with the highest mean on the validation prompts is selected, the earlier "
+        "one on a tie (Algorithm 1 of the paper, last line). If the recipe promotes policies, it "
+        "becomes the current policy only if it is better than the current one.",
         blocks,
         absent="No policy has been selected.",
     )

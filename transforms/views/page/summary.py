@@ -1,6 +1,6 @@
-"""What a lake is: its experiments, sizes, models, times, software, recorded settings.
+"""Section that summarises a lake: experiments, sizes, models, times, software, settings.
 
-Not here: the figures behind the answer (`transforms.views.page.results`).
+Not here: results (`transforms.views.page.results`).
 """
 
 import json
@@ -15,7 +15,7 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
-from transforms.views.page.cells import cell, seconds, size, table
+from transforms.views.page.cells import format_bytes, format_cell, format_seconds, make_table
 from transforms.views.page.opened_lake import Source
 
 TABLES = {
@@ -26,56 +26,54 @@ TABLES = {
     "dpo_pairs": "DPO pairs",
     "evaluation_responses": "evaluation responses",
 }
-"""Tables whose sizes are told, and what their rows are."""
+"""Tables whose sizes are shown, with the noun for their rows."""
 
 
-def what_it_is(source: Source) -> Section:
-    """Say what was run, when, on which data and models."""
+def show_summary(source: Source) -> Section:
+    """Show what was run, when, with which data and models."""
     made = source.table("materializations")
-    facts = list(_facts(source, made)) if made.height else []
-    settings = experiment_settings(made)
+    facts = list(_list_facts(source, made)) if made.height else []
+    settings = compare_settings(made)
     blocks: list[Any] = [Facts(facts)] if facts else []
     if settings.height > 1 and settings.width > 1:
         blocks.append(
-            table(
+            make_table(
                 settings,
-                "Experiments: the settings in which they differ, as recorded; empty: the default.",
+                "Settings in which the experiments differ, as recorded; empty cells are defaults.",
                 titles={name: name for name in settings.columns},
                 units=dict.fromkeys(settings.columns, ""),
             )
         )
     if made.height:
         blocks.append(
-            table(
-                recorded_settings(made),
-                "Every recorded setting of the last materializations.",
+            make_table(
+                list_settings(made),
+                "All settings recorded by the last materializations.",
                 folded=True,
             )
         )
     return Section(
         "summary",
-        "What this is",
+        "Summary",
         "A policy is fine-tuned (SFT), then improved over iterations: it answers prompts, a ranker "
         "scores the answers, the best and the worst of each prompt become a preference pair, and "
-        "the policy is trained on the pairs. Each experiment is the same loop under other settings "
+        "the policy is trained on the pairs. Each experiment is the same loop with other settings "
         "(Dong et al. 2024, arXiv 2405.07863).",
         blocks,
         absent="Nothing was materialized in this lake.",
     )
 
 
-def _facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
+def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     experiments = sorted(set(made["experiment"]) - {SHARED})
     yield Fact("Experiments", ", ".join(experiments) or "none yet")
     first, last = made["created_at"].min(), made["created_at"].max()
-    yield Fact("Made", f"{cell(first)} to {cell(last)} UTC")
+    yield Fact("Made", f"{format_cell(first)} to {format_cell(last)} UTC")
     costs = source.table("costs")
     if costs.height:
-        yield Fact(
-            "Work",
-            f"{seconds(costs['elapsed_s'].sum())} in {costs.height} materializations, "
-            f"{size(costs['bytes'].sum())} written",
-        )
+        time = format_seconds(float(costs["elapsed_s"].sum()))
+        written = format_bytes(int(costs["bytes"].sum()))
+        yield Fact("Work", f"{time} in {costs.height} materializations, {written} written")
     models = source.table("checkpoints").sort("created_at").unique("asset", keep="last")
     roles = {"initial_model": "Initial model", "sft_policy": "SFT policy, the reference of DPO"}
     for asset, role in roles.items():
@@ -85,7 +83,7 @@ def _facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     yield Fact(
         "Rankers",
         ", ".join(f"{name} {shorten_id(str(ranker_id))}" for name, ranker_id in rankers.rows())
-        or "none has scored yet",
+        or "none yet",
     )
     for name, noun in TABLES.items():
         if source.lake.exists(name):
@@ -95,11 +93,11 @@ def _facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     splits = source.table("prompt_splits").group_by("split").len().sort("split")
     if splits.height:
         yield Fact("Prompts used", ", ".join(f"{name} {count:,}" for name, count in splits.rows()))
-    yield Fact("Software", ", ".join(_software(source, models)))
+    yield Fact("Software", ", ".join(_list_software(source, models)))
 
 
-def _software(source: Source, models: pl.DataFrame) -> Iterator[str]:
-    """Name what the models and the tables say that they were written by."""
+def _list_software(source: Source, models: pl.DataFrame) -> Iterator[str]:
+    """Yield the software and its version as recorded in the models and the tables."""
     for path in models.filter(asset="sft_policy")["path"]:
         config = source.lake.root / path / "config.json"
         if config.is_file():
@@ -111,21 +109,21 @@ def _software(source: Source, models: pl.DataFrame) -> Iterator[str]:
             yield f"{info.get('clientVersion', 'unknown client')} (tables)"
 
 
-def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
-    """Find the settings in which experiments differ: a row per experiment, a column per setting.
+def compare_settings(made: pl.DataFrame) -> pl.DataFrame:
+    """Find the settings that differ: one row per experiment, one column per setting.
 
-    Settings are compared where both experiments have made the asset; those of iterations count
-    once. Settings of an objective are compared among the experiments that it trains.
+    Settings of an asset are compared between the experiments that made it; all iterations count as
+    one. Settings of an objective are compared between the experiments that train with it.
 
     Args:
         made: `materializations`.
     """
-    rows = _last(made).filter(pl.col("experiment") != SHARED)
+    rows = _select_last(made).filter(pl.col("experiment") != SHARED)
     recorded: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows.iter_rows(named=True):
         noun = shared_noun(row["asset"])
-        settings = {name: _text(value) for name, value in flatten(json.loads(row["settings"]))}
-        if objective := next((one for one in OBJECTIVES if any(_of(one, settings))), None):
+        settings = {name: _format(value) for name, value in flatten(json.loads(row["settings"]))}
+        if objective := next((one for one in OBJECTIVES if any(_find_own(one, settings))), None):
             settings["objective"] = objective
         recorded.setdefault(noun, {}).setdefault(row["experiment"], settings)
     found: dict[str, dict[str, str | None]] = {name: {} for name in sorted(set(rows["experiment"]))}
@@ -135,7 +133,7 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
             values = {
                 experiment: settings.get(name)
                 for experiment, settings in experiments.items()
-                if objective not in OBJECTIVES or any(_of(objective, settings))
+                if objective not in OBJECTIVES or any(_find_own(objective, settings))
             }
             if len(set(values.values())) > 1:
                 for experiment, value in values.items():
@@ -147,24 +145,24 @@ def experiment_settings(made: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _of(objective: str, settings: Mapping[str, str]) -> Iterator[str]:
-    """Name the settings of an objective."""
+def _find_own(objective: str, settings: Mapping[str, str]) -> Iterator[str]:
+    """Yield the names of an objective's settings."""
     return (name for name in settings if name.startswith(f"{objective}."))
 
 
-def recorded_settings(made: pl.DataFrame) -> pl.DataFrame:
-    """List what every asset recorded as its settings; equal ones of experiments in one row."""
+def list_settings(made: pl.DataFrame) -> pl.DataFrame:
+    """List the recorded settings of every asset; experiments with equal settings share a row."""
     rows = [
         (
             row["asset"],
             row["experiment"],
             ", ".join(
-                f"{name} = {_text(value)}"
+                f"{name} = {_format(value)}"
                 for name, value in flatten(json.loads(row["settings"]))
                 if value not in (None, [])
             ),
         )
-        for row in _last(made).iter_rows(named=True)
+        for row in _select_last(made).iter_rows(named=True)
     ]
     schema = {"asset": pl.String, "experiments": pl.String, "settings": pl.String}
     frame = pl.DataFrame(rows, schema=schema, orient="row").filter(pl.col("settings") != "")
@@ -176,10 +174,10 @@ def recorded_settings(made: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _last(made: pl.DataFrame) -> pl.DataFrame:
+def _select_last(made: pl.DataFrame) -> pl.DataFrame:
     last = made.sort("created_at").unique(["asset", "experiment"], keep="last")
     return last.sort("asset", "experiment")
 
 
-def _text(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

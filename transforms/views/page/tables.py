@@ -1,6 +1,6 @@
-"""The tables of a lake: what a row of each is, its size and last commit, and its columns.
+"""Section of the lake's tables: grain, columns, size and last commit.
 
-Not here: the declarations that are shown (`transforms.lake.schemas`).
+Not here: the declarations (`transforms.lake.schemas`).
 """
 
 import polars as pl
@@ -9,14 +9,14 @@ from transforms.lake.history import read_table_history
 from transforms.lake.schemas import declaration_of
 from transforms.lake.schemas.table import Table as Declaration
 from transforms.views.page.blocks import Column, Row, Section, Table
-from transforms.views.page.cells import table
+from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
 
 HEAD = (Column("column"), Column("type"), Column("unit"), Column("meaning", kind="long"))
 
 
-def tables(source: Source) -> Section:
-    """List the tables, their sizes and last commits; then the columns of each, folded."""
+def show_tables(source: Source) -> Section:
+    """Show the tables with sizes and last commits, then the columns of each, folded."""
     rows = (
         read_table_history(source.lake)
         .sort("table", "version")
@@ -30,25 +30,26 @@ def tables(source: Source) -> Section:
     )
     lake = source.lake
     declared = [
-        (name, declaration_of(name, lake.scan(name).collect_schema())) for name in rows["table"]
+        (name, declaration_of(name, dict(lake.scan(name).collect_schema())))
+        for name in rows["table"]
     ]
     return Section(
         "tables",
         "Tables",
-        "Every table of the lake is versioned; an overwritten row stays readable by version "
-        "(prefloop sql --as-of). Below: what a row of each table is, and its columns.",
+        "All tables of the lake are versioned; overwritten rows stay readable by version "
+        "(prefloop sql --as-of). Below, the grain and the columns of each table.",
         [
-            table(rows, "Delta tables.", units={"bytes_written": "bytes", "written": "UTC"}),
-            *(_columns(name, one) for name, one in declared if one),
+            make_table(rows, "Delta tables.", units={"bytes_written": "bytes", "written": "UTC"}),
+            *(_list_columns(name, one) for name, one in declared if one),
         ]
         if rows.height
         else [],
-        absent="No table was written.",
+        absent="The lake has no tables.",
     )
 
 
-def _columns(name: str, declared: Declaration) -> Table:
-    """List a table's columns."""
+def _list_columns(name: str, declared: Declaration) -> Table:
+    """Make the table of a table's columns."""
     rows = [
         Row([column, one.type_name, one.unit or "", one.meaning])
         for column, one in declared.columns.items()

@@ -1,8 +1,7 @@
-"""Writing the page: lakes in, one HTML text out, the same for equal lakes.
+"""The HTML page of one or several lakes; equal lakes give equal pages, byte by byte.
 
-Lives here: the order of the sections, the template's environment. Not here: any section. The page
-names no resource outside itself and runs no script: a policy in its head (Content-Security-Policy)
-holds browsers to that, and every text is escaped.
+In it: the order of the sections, the template's environment. Not here: the sections. The page loads
+no resource and runs no script: its Content-Security-Policy forbids both, and every text is escaped.
 """
 
 import re
@@ -23,31 +22,31 @@ from transforms.views.page import (
     summary,
     tables,
 )
-from transforms.views.page.across import across_lakes
+from transforms.views.page.across import show_average
 from transforms.views.page.blocks import Chapter, Section
 from transforms.views.page.opened_lake import Source, open_source
 
 SectionOf = Callable[[Source], Section]
 
 SECTIONS: Sequence[SectionOf] = (
-    summary.what_it_is,
-    results.answer,
-    results.progress,
-    results.selection,
-    responses.rewards,
-    responses.length,
-    responses.health,
-    responses.examples,
-    benchmarks.chat,
-    benchmarks.academic,
-    benchmarks.ablations,
-    benchmarks.figure_8,
-    data.pair_statistics,
-    data.dropped,
-    data.reward_bench,
-    provenance.cost,
-    provenance.selected_lineage,
-    tables.tables,
+    summary.show_summary,
+    results.show_answer,
+    results.show_progress,
+    results.show_selection,
+    responses.show_rewards,
+    responses.show_length,
+    responses.show_health,
+    responses.show_examples,
+    benchmarks.show_chat,
+    benchmarks.show_academic,
+    benchmarks.show_ablations,
+    benchmarks.show_figure_8,
+    data.show_pairs,
+    data.show_dropped,
+    data.show_reward_bench,
+    provenance.show_costs,
+    provenance.show_lineage,
+    tables.show_tables,
 )
 """Sections of a lake, in their order on the page."""
 
@@ -55,23 +54,26 @@ SECTIONS: Sequence[SectionOf] = (
 def write_page(
     lakes: Mapping[str, Lake], title: str, sections: Sequence[SectionOf] = SECTIONS
 ) -> str:
-    """Write what lakes hold as one HTML page; what they have in common stands first.
+    """Write lakes as one HTML page; with several lakes, their average comes first.
 
     Args:
         lakes: by name. Names are shown, paths are not: equal lakes give equal pages.
         title: of the page.
-        sections: those of each lake.
+        sections: of each lake.
 
     Raises:
         InputError: no lake.
     """
     if not lakes:
         raise InputError(
-            "a page needs a lake", expected="at least one", found="none", remedy="name its folder"
+            "a page needs a lake",
+            expected="at least one lake",
+            found="none",
+            remedy="give its folder with --home",
         )
     with ExitStack() as stack:
         sources = [stack.enter_context(open_source(*named)) for named in lakes.items()]
-        chapters = list(_chapters(sources, sections))
+        chapters = list(_build_chapters(sources, sections))
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("transforms.views.page", ""),
         autoescape=True,
@@ -84,17 +86,17 @@ def write_page(
         lakes=list(lakes),
         chapters=chapters,
         version=version("prefloop"),
-        type_of=_type_of,
+        type_of=_find_type,
     )
 
 
-def _chapters(sources: Sequence[Source], sections: Sequence[SectionOf]) -> Iterator[Chapter]:
+def _build_chapters(sources: Sequence[Source], sections: Sequence[SectionOf]) -> Iterator[Chapter]:
     if len(sources) > 1:
-        yield Chapter("across", "Across the lakes", [across_lakes(sources)])
+        yield Chapter("across", "All lakes", [show_average(sources)])
     for source in sources:
         anchor = re.sub(r"\W+", "-", source.name)
         yield Chapter(anchor, source.name, [section(source) for section in sections])
 
 
-def _type_of(block: object) -> str:
+def _find_type(block: object) -> str:
     return type(block).__name__.lower()

@@ -49,7 +49,7 @@ def test_json_holds_the_chain_sources_first(home):
 def test_an_unknown_id_is_one_clear_error(home):
     refused = lineage(home, "9999999")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "nothing in the lake is called 9999999" in refused.stderr
+    assert "nothing in the lake has the id 9999999" in refused.stderr
 
 
 def test_without_openlineage_the_error_names_the_extra(home, monkeypatch):
@@ -63,4 +63,4 @@ def test_without_openlineage_the_error_names_the_extra(home, monkeypatch):
 def test_an_address_that_does_not_answer_is_told(home):
     refused = lineage(home, "4444444e", "--openlineage", "http://127.0.0.1:1/lineage")
     assert refused.exit_code == 2
-    assert "did not take the events" in refused.stderr
+    assert "did not accept the events" in refused.stderr

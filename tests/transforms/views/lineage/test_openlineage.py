@@ -8,7 +8,7 @@ import pytest
 from openlineage.client.serde import Serde
 
 from transforms.errors import InputError
-from transforms.views.lineage.openlineage import KEY_VARIABLE, post_events, run_events
+from transforms.views.lineage.openlineage import KEY_VARIABLE, build_run_events, post_events
 from transforms.views.lineage.outputs import Input, read_lineage
 
 
@@ -18,7 +18,7 @@ def events(lake):
 
 
 def written(lake):
-    return run_events(lake, read_lineage(lake), [Input("", "iteration_2/policy", "4444444e")])
+    return build_run_events(lake, read_lineage(lake), [Input("", "iteration_2/policy", "4444444e")])
 
 
 @pytest.fixture
@@ -105,5 +105,5 @@ def test_without_a_key_no_header_is_sent(server, monkeypatch):
 
 @pytest.mark.parametrize("wrong", ["http://127.0.0.1:1/lineage", "not an address", "ftp://a"])
 def test_an_address_that_does_not_answer_is_refused(wrong):
-    with pytest.raises(InputError, match="did not take the events"):
+    with pytest.raises(InputError, match="did not accept the events"):
         post_events(wrong, [{}])

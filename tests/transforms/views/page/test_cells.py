@@ -3,7 +3,14 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.views.page.cells import cell, number, seconds, size, table, unit_of
+from transforms.views.page.cells import (
+    find_unit,
+    format_bytes,
+    format_cell,
+    format_number,
+    format_seconds,
+    make_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +34,7 @@ from transforms.views.page.cells import cell, number, seconds, size, table, unit
     ],
 )
 def test_cells(value, error, text):
-    assert cell(value, error) == text
+    assert format_cell(value, error) == text
 
 
 @pytest.mark.parametrize(
@@ -36,14 +43,14 @@ def test_cells(value, error, text):
      (29.047, "29.05"), (12_345.6, "12,346"), (-0.642, "−0.642"), (-1e-9, "−1.00e−09")],
 )  # fmt: skip
 def test_numbers_keep_their_leading_digits(value, text):
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_durations_and_sizes():
-    assert [seconds(value) for value in (2.5, 41.2, 351, 12_000)] == [
+    assert [format_seconds(value) for value in (2.5, 41.2, 351, 12_000)] == [
         "2.5 s", "41 s", "5 min 51 s", "3 h 20 min",
     ]  # fmt: skip
-    assert [size(value) for value in (812, 4_100_000, 2_000)] == ["812 B", "4.1 MB", "2 kB"]
+    assert [format_bytes(value) for value in (812, 4_100_000, 2_000)] == ["812 B", "4.1 MB", "2 kB"]
 
 
 def test_a_tables_columns_have_titles_units_and_errors():
@@ -59,7 +66,7 @@ def test_a_tables_columns_have_titles_units_and_errors():
             "never": pl.Series([None, None], dtype=pl.Float64),
         }
     )
-    made = table(
+    made = make_table(
         rows,
         "what it is",
         titles={"response_tokens": "length"},
@@ -79,6 +86,6 @@ def test_a_tables_columns_have_titles_units_and_errors():
 
 
 def test_units_follow_names():
-    assert [unit_of(name) for name in ("elapsed_s", "win_rate_gold", "truncated_share", "x")] == [
+    assert [find_unit(name) for name in ("elapsed_s", "win_rate_gold", "truncated_share", "x")] == [
         "s", "share", "share", "",
     ]  # fmt: skip

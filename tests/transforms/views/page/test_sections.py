@@ -30,7 +30,7 @@ def cells_of(table: Table) -> list[tuple[str, ...]]:
 
 
 def test_the_summary_says_what_was_made(source: Source) -> None:
-    facts, differing, settings = summary.what_it_is(source).blocks
+    facts, differing, settings = summary.show_summary(source).blocks
     told = {fact.name: fact.text for fact in facts.facts}
     assert told["Experiments"] == "concise, iterative"
     assert told["Made"] == "2026-01-02 03:00 to 2026-01-02 03:05 UTC"
@@ -58,7 +58,7 @@ def test_experiments_differ_by_what_both_have_recorded() -> None:
         made("e", "iteration_2/policy", dpo={"beta": 0.1}, seed=0),
         made("e", "evaluation", samples=4),  # f has no evaluation yet: no difference
     ]
-    found = summary.experiment_settings(pl.DataFrame(rows, schema_of("materializations")))
+    found = summary.compare_settings(pl.DataFrame(rows, schema_of("materializations")))
     assert found.to_dicts() == [
         {"experiment": "e", "dpo.beta": "0.1", "dpo.loss": None},
         {"experiment": "f", "dpo.beta": "0.2", "dpo.loss": "ipo"},
@@ -71,7 +71,7 @@ def test_another_objective_is_one_difference_and_not_one_for_each_of_its_setting
         made("f", "iteration_1/policy", raft={"epochs": 1.0}),
         made("g", "iteration_1/policy", dpo={"beta": 0.2, "epochs": 2.0}),
     ]
-    found = summary.experiment_settings(pl.DataFrame(rows, schema_of("materializations")))
+    found = summary.compare_settings(pl.DataFrame(rows, schema_of("materializations")))
     assert found.to_dicts() == [
         {"experiment": "e", "dpo.beta": "0.1", "objective": "dpo"},
         {"experiment": "f", "dpo.beta": None, "objective": "raft"},
@@ -94,7 +94,7 @@ def test_selected_policies_are_laid_out_over_the_baselines() -> None:
             contrast("e", "response_chars", "sft_policy", 7.0),
         ]
     )
-    found = results.over_baselines(contrasts, "reward")
+    found = results.subtract_baselines(contrasts, "reward")
     assert found.select("experiment", "sft_policy", "offline_dpo", "longer_chars").rows() == [
         ("e", 2.0, -3.0, 7.0),
         ("f", 0.5, None, None),
@@ -102,7 +102,7 @@ def test_selected_policies_are_laid_out_over_the_baselines() -> None:
 
 
 def test_the_selection_has_its_metric_and_the_decision_on_promotion(source: Source) -> None:
-    chosen, decisions = tables_of(results.selection(source))
+    chosen, decisions = tables_of(results.show_selection(source))
     assert [row.kind for row in chosen.rows] == ["", "selected", "", "selected"]
     assert [column.title for column in chosen.columns][3] == "gold reward"
     assert "gsm8k falls by 4 points" in decisions.rows[0].cells
@@ -110,7 +110,7 @@ def test_the_selection_has_its_metric_and_the_decision_on_promotion(source: Sour
 
 
 def test_answers_to_read_are_of_the_baselines_and_selected_policies(source: Source) -> None:
-    examples = responses.examples(source).blocks
+    examples = responses.show_examples(source).blocks
     assert [example.prompt for example in examples] == [
         f"user: question p{number} <b>" for number in range(3)
     ]
@@ -124,7 +124,7 @@ def test_answers_to_read_are_of_the_baselines_and_selected_policies(source: Sour
 
 
 def test_costs_are_summed_and_unknown_tokens_stay_empty(source: Source) -> None:
-    by_stage, by_experiment, every = tables_of(provenance.cost(source))
+    by_stage, by_experiment, every = tables_of(provenance.show_costs(source))
     assert cells_of(by_stage) == [
         ("policy", "4", "10.00", "0.667", "400", "8.000"),
         ("offline_dpo", "1", "2.500", "0.167", "", "2.000"),
@@ -139,21 +139,23 @@ def names_of(node: Node) -> list[str]:
 
 
 def test_the_tree_draws_what_occurs_twice_once(source: Source) -> None:
-    first, second = provenance.selected_lineage(source).blocks
+    first, second = provenance.show_lineage(source).blocks
     assert (first.folded, second.folded) == (False, True)
     assert names_of(first.root) == [
         "iteration_2/policy 0c2ccccccccc", "sft_policy 0aaaaaaaaaaa",
         "iteration_2/dpo_pairs dpo_pairs@2", "sft_policy 0aaaaaaaaaaa",
     ]  # fmt: skip
-    assert first.root.inputs[1].inputs[0].note == "above"
+    assert first.root.inputs[1].inputs[0].note == "see above"
 
 
 def test_dropped_rows_are_counted(source: Source) -> None:
-    (table,) = tables_of(data.dropped(source))
+    (table,) = tables_of(data.show_dropped(source))
     assert cells_of(table) == [("prompts", "s", "near_duplicate", "1", "1.000")]
 
 
-@pytest.mark.parametrize("section", [benchmarks.chat, benchmarks.academic, benchmarks.ablations])
+@pytest.mark.parametrize(
+    "section", [benchmarks.show_chat, benchmarks.show_academic, benchmarks.show_ablations]
+)
 def test_benchmarks_that_were_not_run_are_no_table(section, source: Source) -> None:
     found = section(source)
     assert not found.blocks
@@ -168,7 +170,7 @@ def test_our_rows_stand_above_the_papers(small_lake: Lake) -> None:
     }  # fmt: skip
     frame = pl.DataFrame([row], schema_of("benchmark_results"))
     with connect_frames({"benchmark_results": frame}) as connection:
-        (table,) = tables_of(benchmarks.academic(Source("x", small_lake, connection)))
+        (table,) = tables_of(benchmarks.show_academic(Source("x", small_lake, connection)))
     titles = [(column.title, column.unit) for column in table.columns]
     assert titles[0] == ("model", "")
     assert ("MMLU", "%") in titles
