@@ -158,8 +158,8 @@ ENTRIES = {
     ),
     "pandalm": Entry(
         facts="labelled_pairs/pandalm_testset_v1: three annotators, 0 for a tie. The majority "
-        "decides; three different labels are no label. In six rows a response is `true` instead of "
-        "text: malformed.",
+        "decides; three different labels are no label. Six rows have `true` instead of the text of "
+        "a response: malformed.",
         native={
             **dict.fromkeys(("instruction", "input", "response1", "response2"), pl.String),
             **dict.fromkeys(("annotator1", "annotator2", "annotator3"), pl.Int64),
