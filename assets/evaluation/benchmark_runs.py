@@ -9,7 +9,7 @@ from collections.abc import Callable
 import polars as pl
 
 from assets.materialize import Step
-from training.benchmarks.benchmark import Benchmark, Judged, open_benchmark
+from training.benchmarks.benchmark import Benchmark, open_benchmark
 from training.settings.benchmarks import AnyBenchmark
 from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Answers, MeasuredModel
@@ -19,7 +19,7 @@ from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs.judgments import record_judge
 
 
-def open_study_benchmark(step: Step, settings: AnyBenchmark) -> Benchmark | Judged:
+def open_study_benchmark(step: Step, settings: AnyBenchmark) -> Benchmark:
     """Open a benchmark with the engine and the judge of a study."""
     return open_benchmark(
         settings,
@@ -35,7 +35,7 @@ def measure(
     measured: MeasuredModel,
     policy: Checkpoint,
     name: str,
-    benchmark: Benchmark | Judged,
+    benchmark: Benchmark,
     log: Callable[[str], None],
 ) -> pl.DataFrame:
     """Measure a model on a benchmark and record its answers and results; a killed run continues.
@@ -52,7 +52,7 @@ def measure(
         The model's rows of `benchmark_results`.
     """
     answers = Answers(lake, measured, name)
-    requests = benchmark.requests(policy.path)
+    requests = benchmark.list_requests(policy.path)
     missing = answers.select_missing(requests)
     log(f"{name}: {measured.model}: {missing.height} of {requests.height} items to answer")
     if missing.height:
@@ -68,7 +68,7 @@ def measure(
         answers.replace(scored)
         rows = scored
     verdicts = Verdicts(lake, {**measured._asdict(), "benchmark": name})
-    if isinstance(benchmark, Judged):
+    if benchmark.judge is not None:
         record_judge(lake, benchmark.judge)
         sent = benchmark.ask_judge(
             rows, verdicts, description=f"{name}: {measured.model}: verdicts"
@@ -76,7 +76,7 @@ def measure(
         log(f"{name}: {measured.model}: {sent} requests sent to the judge")
     return results.record(
         lake,
-        benchmark.results(rows, verdicts.read()),
+        benchmark.compute_results(rows, verdicts.read()),
         **measured._asdict(),
         benchmark=name,
         judge_id=benchmark.judge_id,

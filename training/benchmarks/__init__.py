@@ -1,4 +1,4 @@
-"""Benchmarks: what a model is asked, how its answers are scored.
+"""Benchmarks: requests to models and judges, scores of the answers.
 
-Not here: the tables of answers and results (`transforms.benchmarks`).
+Not here: the tables of answers, verdicts and results (`transforms.benchmarks`).
 """

@@ -1,14 +1,13 @@
-"""A benchmark that lm-evaluation-harness measures a model on (paper, Table 3).
+"""Benchmarks of lm-evaluation-harness (paper, Table 3): requests, answers in chunks, scores.
 
-Lives here: requests with their identity, answers in chunks, scores. Not here: prompts and metrics
-(`training.benchmarks.harness`), programs (`training.benchmarks.programs`), the model
-(`training.benchmarks.language_models`), statistics (`transforms.benchmarks.results`). Every answer
-is greedy.
+Not here: prompts and metrics (`training.benchmarks.harness`), programs
+(`training.benchmarks.programs`), the model (`training.benchmarks.language_models`), statistics
+(`transforms.benchmarks.results`). All answers are greedy.
 
 Deviations from `lm_eval` on the command line:
-1. Answers are committed chunk by chunk, and each is known by a hash of what was asked: a killed run
-   asks for what is missing. The harness's own cache is keyed by prompt alone.
-2. Figures have intervals of a bootstrap, MMLU's clustered by subject; the harness's have not.
+1. Answers are committed chunk by chunk, and a hash of its request identifies each answer: after an
+   interruption only missing answers are requested. The harness's own cache uses the prompt only.
+2. Figures have bootstrap intervals, clustered by subject for MMLU; the harness gives no intervals.
 """
 
 import json
@@ -22,19 +21,20 @@ import polars as pl
 from lm_eval.api.instance import Instance
 from tqdm import tqdm
 
-from training.benchmarks.harness import HARNESS, HarnessTask, harness_tasks
+from training.benchmarks.harness import HARNESS, HarnessTask, open_tasks
 from training.benchmarks.language_models import (
     LanguageModel,
     open_language_model,
     require_room,
 )
-from training.benchmarks.programs import program_of, run_tests, scores_of
+from training.benchmarks.programs import extract_program, run_tests, score_outcome
 from training.benchmarks.sandbox import require_isolation
 from training.models.rendering import load_tokenizer, render_text
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
 from transforms.benchmarks.items import read_items
+from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.benchmarks.results import summarise
 from transforms.identity import digest_settings
 from transforms.public_sets.registry import HARNESSES, METRICS
@@ -42,15 +42,16 @@ from transforms.sources.files.reading import fingerprint_origin
 from transforms.sources.files.set_files import locate_parts
 
 NO_ANSWER = "[invalid]"
-"""What the harness's filters return where they find nothing."""
+"""The result of the harness's filters if they find nothing."""
 
 Item = tuple[str, str]
 """Subset and item."""
 
 
 class AcademicBenchmark:
-    """One academic benchmark, ready to be put to any model."""
+    """One academic benchmark for any model (a `training.benchmarks.benchmark.Benchmark`)."""
 
+    judge = None
     judge_id = None
 
     def __init__(
@@ -59,9 +60,9 @@ class AcademicBenchmark:
         """Read the benchmark's data.
 
         Args:
-            settings: which benchmark, shots, limit, engine.
-            sampling: where vLLM places a model.
-            seed: of the engine; all that is asked is greedy.
+            settings: the benchmark's settings.
+            sampling: placement of the model in vLLM.
+            seed: seed of the engine; answers are greedy.
             dtype: compute type.
 
         Raises:
@@ -71,7 +72,7 @@ class AcademicBenchmark:
         self.metric = METRICS[settings.benchmark]
         data = locate_parts(settings.benchmark, settings.data)
         items, examples = read_items(settings.benchmark, data, settings.limit)
-        self.tasks = harness_tasks(
+        self.tasks = open_tasks(
             settings.benchmark,
             items,
             examples,
@@ -79,7 +80,7 @@ class AcademicBenchmark:
             max_tokens=settings.max_tokens,
             chat=settings.chat_template,
         )
-        self.source = f"{HARNESS}, {settings.engine} {_version(settings.engine)}"
+        self.source = f"{HARNESS}, {settings.engine} {_read_version(settings.engine)}"
         self.benchmark_id = digest_settings(
             {
                 "data": {part: fingerprint_origin(origin) for part, origin in data.items()},
@@ -88,19 +89,19 @@ class AcademicBenchmark:
                 "dtype": dtype,
             }
         )
-        self._asked: dict[Item, list[list[Instance]]] = {}
+        self._instances: dict[Item, list[list[Instance]]] = {}
 
-    def requests(self, policy: Path) -> pl.DataFrame:
-        """List what the model is asked, one row per item; prompts may hold its chat template."""
-        template = _chat_template(policy) if self.settings.chat_template else None
-        self._asked = {}
+    def list_requests(self, policy: Path) -> pl.DataFrame:
+        """List the requests, one row per item; with `chat_template` they depend on the model."""
+        template = _load_chat_template(policy) if self.settings.chat_template else None
+        self._instances = {}
         for subset, tasks in self.tasks.items():
             for built in (task.build(template) for task in tasks):
                 for item, instances in built.items():
-                    self._asked.setdefault((subset, item), []).append(instances)
+                    self._instances.setdefault((subset, item), []).append(instances)
         rows = [
-            {"subset": subset, "item": item, "repeat": 0, "request_id": self._identify(asked)}
-            for (subset, item), asked in self._asked.items()
+            {"subset": subset, "item": item, "repeat": 0, "request_id": self._identify(by_task)}
+            for (subset, item), by_task in self._instances.items()
         ]
         return pl.DataFrame(rows, schema=REQUESTS)
 
@@ -112,10 +113,10 @@ class AcademicBenchmark:
         commit: Callable[[pl.DataFrame], None],
         description: str,
     ) -> None:
-        """Have the model answer, and commit `chunk_items` items at a time.
+        """Request answers from the model, and commit them in chunks of `chunk_items` items.
 
         Raises:
-            InputError: a prompt is longer than the model's context; nothing has been asked then.
+            InputError: a prompt is longer than the model's context; no request was sent then.
         """
         with (
             open_language_model(
@@ -124,17 +125,22 @@ class AcademicBenchmark:
             tqdm(total=missing.height, desc=description, unit="item", disable=None) as bar,
         ):
             wanted = list(missing.select("subset", "item").iter_rows())
-            asked = {item: [one for task in self._asked[item] for one in task] for item in wanted}
-            require_room(lm, {"/".join(item): requests for item, requests in asked.items()})
+            require_room(
+                lm,
+                {
+                    "/".join(item): [each for task in self._instances[item] for each in task]
+                    for item in wanted
+                },
+            )
             for chunk in missing.iter_slices(self.settings.chunk_items):
                 commit(self._answer_chunk(lm, chunk))
                 bar.update(chunk.height)
 
     def score(self, answers: pl.DataFrame, *, description: str) -> pl.DataFrame | None:
-        """Run programs that have not been run, if the settings ask for it.
+        """Run the programs that have no score, if `run_code` is set.
 
         Raises:
-            InputError: this machine cannot isolate a program; none has run then.
+            InputError: this machine cannot isolate a program; none was run then.
         """
         unscored = answers.filter(pl.col("score").is_null())
         if not self.settings.run_code or unscored.is_empty():
@@ -148,24 +154,28 @@ class AcademicBenchmark:
             unit="program",
             disable=None,
         ):
-            doc = self._asked[row["subset"], row["item"]][0][0].doc
-            scores = scores_of(run_tests(doc, row["extracted"], self.settings.code))
-            scored.append(row | {"score": scores[self.metric], "scores": _listed(scores)})
+            doc = self._instances[row["subset"], row["item"]][0][0].doc
+            scores = score_outcome(run_tests(doc, row["extracted"], self.settings.code))
+            scored.append(row | {"score": scores[self.metric], "scores": _list_scores(scores)})
         others = answers.filter(pl.col("score").is_not_null())
         return pl.concat([others, pl.DataFrame(scored, schema=answers.schema)])
 
-    def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+    def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
+        """Return 0: there is no judge."""
+        return 0
+
+    def compute_results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         """Average the scores (`transforms.benchmarks.results`); there are no verdicts."""
         return summarise(answers, clustered=HARNESSES[self.settings.benchmark].clustered)
 
-    def _identify(self, asked: list[list[Instance]]) -> str:
-        """Hash all that an item's answer and score depend on, the model aside."""
+    def _identify(self, by_task: list[list[Instance]]) -> str:
+        """Hash everything that an item's answer and score depend on, except the model."""
         return digest_settings(
             {
                 "asked": [
-                    [[one.request_type, *one.args] for one in instances] for instances in asked
+                    [[each.request_type, *each.args] for each in instances] for instances in by_task
                 ],
-                "doc": asked[0][0].doc,
+                "doc": by_task[0][0].doc,
                 "engine": self.settings.engine,
                 "dtype": self.dtype,
                 "harness": HARNESS,
@@ -173,13 +183,13 @@ class AcademicBenchmark:
         )
 
     def _answer_chunk(self, lm: LanguageModel, chunk: pl.DataFrame) -> pl.DataFrame:
-        asked = [self._asked[item] for item in chunk.select("subset", "item").iter_rows()]
-        reasons = _ask(lm, [one for tasks in asked for task in tasks for one in task])
+        by_item = [self._instances[item] for item in chunk.select("subset", "item").iter_rows()]
+        reasons = _ask(lm, [each for tasks in by_item for task in tasks for each in task])
         rows = []
-        for request, instances in zip(chunk.iter_rows(named=True), asked, strict=True):
+        for request, instances in zip(chunk.iter_rows(named=True), by_item, strict=True):
             tasks = self.tasks[request["subset"]]
             first = instances[0][0]
-            scores = {}
+            scores: dict[str, float] = {}
             for task, own in zip(tasks, instances, strict=True):
                 scores |= task.score(own)
             rows.append(
@@ -187,62 +197,62 @@ class AcademicBenchmark:
                 | {
                     "answer": first.resps[0]
                     if tasks[0].file.generates
-                    else _as_json(tasks, instances),
+                    else _write_loglikelihoods(tasks, instances),
                     "extracted": self._extract(tasks[0], instances[0]),
                     "score": scores.get(self.metric),
-                    "scores": _listed(scores),
+                    "scores": _list_scores(scores),
                     "finish_reason": reasons.get(id(first)),
                 }
             )
         return pl.DataFrame(rows, schema=ANSWERS)
 
     def _extract(self, task: HarnessTask, instances: list[Instance]) -> str | None:
-        """Return what an answer was read as: what a filter found, or the likeliest choice."""
+        """Return the scored part of an answer: a filter's result, or the likeliest choice."""
         first = instances[0]
         if not task.file.generates:
             choices = task.task.doc_to_choice(first.doc)
-            likely = np.array([one.resps[0][0] for one in instances])
+            likely = np.array([each.resps[0][0] for each in instances])
             if self.metric == "accuracy_norm":
                 likely = likely / [len(choice) for choice in choices]
             return choices[int(likely.argmax())]
         if task.file.program:
-            return program_of(first.doc, first.resps[0], chat=self.settings.chat_template)
-        key = task.filter_of(self.metric)
+            return extract_program(first.doc, first.resps[0], chat=self.settings.chat_template)
+        key = task.find_filter(self.metric)
         found = first.filtered_resps[key]
         return None if found == NO_ANSWER else found
 
 
 def _ask(lm: LanguageModel, requests: list[Instance]) -> dict[int, str]:
-    """Put requests to the model and note its responses; why each text ended, by object."""
-    scored = [one for one in requests if one.request_type == "loglikelihood"]
-    texts = [one for one in requests if one.request_type == "generate_until"]
+    """Send requests to the model and store its responses in them; return finish reasons by id()."""
+    scored = [each for each in requests if each.request_type == "loglikelihood"]
+    texts = [each for each in requests if each.request_type == "generate_until"]
     reasons = {}
     if scored:
-        for one, found in zip(scored, lm.loglikelihood(scored, disable_tqdm=True), strict=True):
-            one.resps = [found]
+        for each, found in zip(scored, lm.loglikelihood(scored, disable_tqdm=True), strict=True):
+            each.resps = [found]
     if texts:
-        for one, text in zip(texts, lm.generate_until(texts, disable_tqdm=True), strict=True):
-            one.resps = [text]
+        for each, text in zip(texts, lm.generate_until(texts, disable_tqdm=True), strict=True):
+            each.resps = [text]
         reasons = dict(zip(map(id, texts), lm.finish_reasons, strict=True))
     return reasons
 
 
-def _listed(scores: Mapping[str, float]) -> list[dict[str, Any]]:
+def _list_scores(scores: Mapping[str, float]) -> list[dict[str, Any]]:
     return [{"metric": name, "value": value} for name, value in scores.items()]
 
 
-def _as_json(tasks: Iterable[HarnessTask], instances: list[list[Instance]]) -> str:
-    """Write the log-likelihoods of the choices, nats, by task."""
+def _write_loglikelihoods(tasks: Iterable[HarnessTask], instances: list[list[Instance]]) -> str:
+    """Write the log-likelihoods of the choices (nats) as JSON, by task."""
     return json.dumps(
         {
-            task.task.task_name: [round(one.resps[0][0], 6) for one in own]
+            task.task.task_name: [round(each.resps[0][0], 6) for each in own]
             for task, own in zip(tasks, instances, strict=True)
         }
     )
 
 
-def _chat_template(policy: Path) -> Callable[..., str]:
-    """Render messages as text by the model's own template."""
+def _load_chat_template(policy: Path) -> Callable[..., str]:
+    """Return a function that renders messages with the model's chat template."""
     tokenizer = load_tokenizer(policy, pads=False)
 
     def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
@@ -251,8 +261,8 @@ def _chat_template(policy: Path) -> Callable[..., str]:
     return render
 
 
-def _version(engine: str) -> str:
-    """Version of an engine; vLLM's package for the CPU has a name of its own."""
+def _read_version(engine: str) -> str:
+    """Return the version of an engine; vLLM's package for the CPU has another name."""
     try:
         return version(engine)
     except PackageNotFoundError:

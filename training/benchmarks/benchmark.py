@@ -1,4 +1,4 @@
-"""The interface of a benchmark (requests, answers, figures), and opening one by its settings.
+"""The interface of a benchmark (requests, answers, scores, results), and opening one.
 
 Not here: the benchmarks (`training.benchmarks.academic`, `training.benchmarks.judged_benchmark`),
 their tables (`transforms.benchmarks`).
@@ -7,7 +7,7 @@ their tables (`transforms.benchmarks`).
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import polars as pl
 
@@ -27,19 +27,28 @@ from transforms.sources.files.set_files import locate_parts
 
 
 class Benchmark(Protocol):
-    """One benchmark, its data read, ready to be put to any model."""
+    """One benchmark with its data, for any model."""
 
-    benchmark_id: str
-    """Hash of all that decides a model's figures: data, settings, shots, versions, judge."""
-    judge_id: str | None
-    """What judged the answers; null where nothing did."""
-    source: str
-    """What measures, with its version."""
+    @property
+    def benchmark_id(self) -> str:
+        """Hash of everything that affects figures: data, settings, shots, versions, judge."""
 
-    def requests(self, policy: Path) -> pl.DataFrame:
-        """List what a model is asked, one row per item and repeat: `answer_table.REQUESTS`.
+    @property
+    def judge(self) -> pl.DataFrame | None:
+        """The judge with the benchmark's prompts, as its row of `judges`; None without a judge."""
 
-        Called before `answer`, with the same policy.
+    @property
+    def judge_id(self) -> str | None:
+        """Identity of the judge; None without a judge."""
+
+    @property
+    def source(self) -> str:
+        """The program that measures, with its version."""
+
+    def list_requests(self, policy: Path) -> pl.DataFrame:
+        """List the requests to a model, one row per item and repeat: `answer_table.REQUESTS`.
+
+        Must be called before `answer`, with the same policy.
         """
 
     def answer(
@@ -50,35 +59,27 @@ class Benchmark(Protocol):
         commit: Callable[[pl.DataFrame], None],
         description: str,
     ) -> None:
-        """Have a model answer requests, and commit them (`answer_table.ANSWERS`) chunk by chunk."""
+        """Request the missing answers; commit them in chunks (`answer_table.ANSWERS`)."""
 
     def score(self, answers: pl.DataFrame, *, description: str) -> pl.DataFrame | None:
-        """Score the answers that could not be scored as they came; None where there is nothing.
+        """Compute scores that `answer` leaves out, such as of programs; None if there are none.
 
         Args:
             answers: all answers of a model.
             description: label of the progress bar.
 
         Returns:
-            All of them, in the same columns.
+            All answers, with the same columns.
         """
-
-    def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
-        """Turn all answers of a model, and a judge's verdicts on them, into `results.SUMMARY`.
-
-        Where no judge is asked there are no verdicts.
-        """
-
-
-@runtime_checkable
-class Judged(Benchmark, Protocol):
-    """A benchmark whose answers a judge scores."""
-
-    judge: pl.DataFrame
-    """The judge with the benchmark's prompts: its row of `judges`."""
 
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
-        """Ask the judge for the missing verdicts; return how many requests were sent."""
+        """Request the missing verdicts from the judge; return the number of requests."""
+
+    def compute_results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+        """Compute figures (`results.SUMMARY`) from a model's answers and a judge's verdicts.
+
+        Without a judge there are no verdicts.
+        """
 
 
 def open_benchmark(
@@ -88,18 +89,19 @@ def open_benchmark(
     *,
     seed: int,
     dtype: str,
-) -> Benchmark | Judged:
-    """Read a benchmark's data and make it ready.
+) -> Benchmark:
+    """Open a benchmark: read its data, and its prompts for a judge.
 
     Args:
-        settings: which benchmark, and how.
-        sampling: where the engine places a model.
-        judge: scores the answers to AlpacaEval, MT-Bench and Arena-Hard.
-        seed: of the engine.
+        settings: the benchmark's settings.
+        sampling: placement of the model in the engine.
+        judge: the judge for AlpacaEval, MT-Bench and Arena-Hard.
+        seed: seed of the engine.
         dtype: compute type.
 
     Raises:
-        InputError: the data cannot be read, the harness is not installed, or there is no judge.
+        InputError: the data cannot be read, the harness is not installed, or a judge is needed and
+            not set.
     """
     if isinstance(settings, JudgedSettings):
         return _open_judged(settings, sampling, judge, seed=seed, dtype=dtype)
@@ -116,32 +118,35 @@ def open_benchmark(
 
 
 def _open_judged(
-    settings: JudgedSettings,
+    settings: AlpacaEvalSettings | MTBenchSettings | ArenaHardSettings,
     sampling: SamplingSettings,
     judge: JudgeSettings | None,
     *,
     seed: int,
     dtype: str,
-) -> Judged:
+) -> Benchmark:
     if judge is None:
         raise InputError(
             f"{settings.benchmark} cannot be measured",
             expected="a judge",
             found="none",
-            remedy="set `judge` in the recipe (--recipe names one)",
+            remedy="set `judge` in the recipe, and pass the recipe by --recipe",
         )
-    from training.benchmarks.judged_benchmark import JudgedBenchmark
+    from training.benchmarks.judged_benchmark import JudgedBenchmark, JudgedTask
     from training.benchmarks.mt_bench_task import open_mt_bench
     from training.benchmarks.pairwise_task import open_alpaca_eval, open_arena_hard
 
-    openers = {
-        AlpacaEvalSettings: open_alpaca_eval,
-        MTBenchSettings: open_mt_bench,
-        ArenaHardSettings: open_arena_hard,
-    }
     data = locate_parts(settings.benchmark, settings.data)
+    task: JudgedTask
+    match settings:
+        case AlpacaEvalSettings():
+            task = open_alpaca_eval(settings, data)
+        case MTBenchSettings():
+            task = open_mt_bench(settings, data)
+        case ArenaHardSettings():
+            task = open_arena_hard(settings, data)
     return JudgedBenchmark(
-        openers[type(settings)](settings, data),
+        task,
         settings,
         judge,
         sampling,

@@ -1,14 +1,12 @@
-"""Tasks of lm-evaluation-harness over local rows: its published prompts and metrics, no hub.
+"""Tasks of lm-evaluation-harness on local rows: its published prompts and metrics, without the hub.
 
-Lives here: the harness's own task files with the data put in, the requests of an item, the scores
-of its answers. Not here: which tasks a set has (`transforms.public_sets`), its items
-(`transforms.benchmarks.items`), running a model (`training.benchmarks.language_models`), programs
-(`training.benchmarks.programs`).
+Not here: the tasks of a set (`transforms.public_sets`), its items (`transforms.benchmarks.items`),
+running a model (`training.benchmarks.language_models`), programs (`training.benchmarks.programs`).
 Source: https://github.com/EleutherAI/lm-evaluation-harness, the tasks of the installed version.
 
-The task files name datasets of the hub; here `custom_dataset` gives the harness the rows instead,
-so that nothing is fetched. HumanEval and MBPP name a metric that is downloaded when it is imported
-and then runs programs in this process: their prompts are taken, and their metric is not.
+The task files refer to datasets of the hub. Here `custom_dataset` gives the harness local rows, so
+nothing is downloaded. The metric of HumanEval and MBPP is code that is downloaded at import and
+runs programs in this process: only their prompts are used, not their metric.
 """
 
 import logging
@@ -30,21 +28,21 @@ from transforms.errors import InputError
 from transforms.public_sets.benchmark_set import TaskFile
 from transforms.public_sets.registry import HARNESSES
 
-# It warns for each of 57 subjects that the dataset is custom, which is what is wanted.
+# It warns for each of 57 subjects that the dataset is custom, which is intended.
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
-# It compiles a template anew for every text it writes: a minute for MMLU's questions becomes ten.
+# It compiles a template again for every text: ten minutes instead of one for MMLU's questions.
 lm_eval.utils.env.from_string = lru_cache(lm_eval.utils.env.from_string)
 
 TASKS = Path(lm_eval.tasks.__file__).parent
 HARNESS = f"lm_eval {version('lm_eval')}"
 SHOTS_SEED = 1234
-"""Seed with which the harness draws examples (`--seed`, its default)."""
+"""The harness's default seed for the selection of examples (`--seed`)."""
 
 DEFAULT_MAX_TOKENS = 256
-"""Tokens of a generated answer under the harness, where a task file has no limit."""
+"""The harness's limit of a generated answer in tokens, if a task file has none."""
 OTHER_SPLITS = ("training_split", "validation_split")
-"""Splits that a task file names, and that the data may lack."""
+"""Keys of a task file for splits that the data may not have."""
 
 
 class HarnessTask:
@@ -60,15 +58,15 @@ class HarnessTask:
         shots: int,
         max_tokens: int | None,
     ) -> None:
-        """Read the task's file and put the rows in.
+        """Read the task file and give it the rows.
 
         Args:
-            file: of the task.
-            subset: whose items these are.
+            file: description of the task.
+            subset: subset of the items.
             items: subset, item and the task's columns.
-            examples: rows that shots are taken from; None where the task has them itself.
-            shots: examples in a prompt.
-            max_tokens: most tokens of a generated answer; None takes the harness's.
+            examples: rows for few-shot examples; None if the task file contains examples.
+            shots: number of examples in a prompt.
+            max_tokens: largest number of tokens of a generated answer; None uses the harness's.
 
         Raises:
             InputError: the harness has no such task, or there are fewer examples than shots.
@@ -79,30 +77,30 @@ class HarnessTask:
                 f"subset {subset} cannot be measured",
                 expected=f"a task file {path.name} of {HARNESS}",
                 found="none",
-                remedy="name the published data: its subsets are those that the harness knows",
+                remedy="use the published data: its subsets are known to the harness",
             )
         self.file, self.items = file, items["item"].to_list()
         config = load_yaml(path, resolve_func=not file.program)
-        splits = {config.get("test_split") or config["validation_split"]: _docs(items)}
+        splits = {config.get("test_split") or config["validation_split"]: _build_dataset(items)}
         if examples is not None:
             splits[config.get("fewshot_split") or config.get("training_split") or "examples"] = (
-                _docs(examples)
+                _build_dataset(examples)
             )
         config |= {split: None for split in OTHER_SPLITS if config.get(split) not in splits}
         if file.program:
-            config |= _without_metric(config, examples, shots)
+            config |= _replace_metric(examples, shots)
         if file.generates:
-            config["generation_kwargs"] |= {"max_gen_toks": max_tokens or _max_tokens(config)}
+            config["generation_kwargs"] |= {"max_gen_toks": max_tokens or _read_max_tokens(config)}
         config |= {"custom_dataset": lambda **_: splits, "num_fewshot": shots}
         self.task = ConfigurableTask(config=config)
         self.task.set_fewshot_seed(SHOTS_SEED)
         _require_examples(subset, self.task, shots)
 
     def build(self, chat_template: Callable[..., str] | None) -> dict[str, list[Instance]]:
-        """Build the requests of every item in order, since the harness samples examples in order.
+        """Build the requests of all items, in order: the harness samples examples in this order.
 
         Args:
-            chat_template: renders messages; None leaves the bare text.
+            chat_template: renders messages; None gives plain text.
         """
         template = {
             "apply_chat_template": chat_template is not None,
@@ -120,8 +118,8 @@ class HarnessTask:
             built[self.items[number]] = asked if isinstance(asked, list) else [asked]
         return built
 
-    def filter_of(self, metric: str) -> str:
-        """Name the filter that a metric's answers pass through; a program passes as it is."""
+    def find_filter(self, metric: str) -> str:
+        """Return the name of a metric's filter of answers; `none` for programs."""
         return next((key for (key, _), name in self.file.metrics.items() if name == metric), "none")
 
     def score(self, instances: list[Instance]) -> dict[str, float]:
@@ -135,7 +133,7 @@ class HarnessTask:
         return scores
 
 
-def harness_tasks(
+def open_tasks(
     benchmark: str,
     items: pl.DataFrame,
     examples: pl.DataFrame | None,
@@ -144,18 +142,18 @@ def harness_tasks(
     max_tokens: int | None = None,
     chat: bool = False,
 ) -> dict[str, list[HarnessTask]]:
-    """Open the tasks of a benchmark: by subset, those that ask about its items.
+    """Open the tasks of a benchmark for each subset of its items.
 
     Args:
-        benchmark: which it is.
+        benchmark: name of the set.
         items: subset, item and the tasks' columns.
-        examples: rows that shots are taken from, of each subset where they have one.
-        shots: examples in a prompt.
-        max_tokens: most tokens of a generated answer; None takes the harness's.
-        chat: whether prompts are put into a chat template.
+        examples: rows for few-shot examples; with a column `subset`, each subset uses its own.
+        shots: number of examples in a prompt.
+        max_tokens: largest number of tokens of a generated answer; None uses the harness's.
+        chat: whether prompts are rendered with a chat template.
 
     Raises:
-        InputError: as `HarnessTask`.
+        InputError: as in `HarnessTask`.
     """
     harness = HARNESSES[benchmark]
     files = (harness.chat_tasks if chat else ()) or harness.tasks
@@ -171,19 +169,17 @@ def harness_tasks(
     return subsets
 
 
-def _max_tokens(config: dict[str, Any]) -> int:
-    """Look up the longest answer that a task file allows; the harness's default is 256."""
+def _read_max_tokens(config: dict[str, Any]) -> int:
+    """Return the task file's limit of an answer in tokens, or the harness's default."""
     return config["generation_kwargs"].get("max_gen_toks", DEFAULT_MAX_TOKENS)
 
 
-def _docs(rows: pl.DataFrame) -> datasets.Dataset:
+def _build_dataset(rows: pl.DataFrame) -> datasets.Dataset:
     return datasets.Dataset(rows.to_arrow())
 
 
-def _without_metric(
-    config: dict[str, Any], examples: pl.DataFrame | None, shots: int
-) -> dict[str, Any]:
-    """Keep a program task's prompt, and let its answer through as it is."""
+def _replace_metric(examples: pl.DataFrame | None, shots: int) -> dict[str, Any]:
+    """Return changes to a program task's configuration: no metric, and answers unfiltered."""
     rows = [] if examples is None else examples.with_columns(is_fewshot=True).to_dicts()
     return {
         "metric_list": [{"metric": "bypass", "aggregation": "bypass", "higher_is_better": True}],
@@ -200,5 +196,5 @@ def _require_examples(subset: str, task: ConfigurableTask, shots: int) -> None:
             f"{subset} has too few examples",
             expected=f"{shots} shots",
             found=f"{found} examples",
-            remedy="lower `shots`, or name the part of the data that has the examples",
+            remedy="lower `shots`, or add the part of the data with the examples",
         )

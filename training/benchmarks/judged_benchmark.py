@@ -1,8 +1,9 @@
-"""A benchmark whose answers a judge scores: the requests to the model and to the judge.
+"""Benchmarks with a judge: requests to the model and to the judge, and the task interface.
 
-Lives here: what AlpacaEval, MT-Bench and Arena-Hard have in common. Not here: their own requests
-and figures (`training.benchmarks.pairwise_task`, `training.benchmarks.mt_bench_task`), answering
-(`training.benchmarks.sampled_answers`), asking a judge (`training.benchmarks.verdict_requests`).
+The common part of AlpacaEval, MT-Bench and Arena-Hard. Not here: the tasks
+(`training.benchmarks.pairwise_task`, `training.benchmarks.mt_bench_task`), sampling answers
+(`training.benchmarks.sampled_answers`), requesting verdicts
+(`training.benchmarks.verdict_requests`).
 """
 
 import json
@@ -10,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import polars as pl
 from transformers import AutoConfig
 
 from training.benchmarks.sampled_answers import answer_questions
-from training.benchmarks.verdict_requests import VerdictRequest, ask, with_repeats
+from training.benchmarks.verdict_requests import VerdictRequest, add_repeats, request_verdicts
 from training.judging.benchmark_prompts import JudgePrompt
 from training.judging.judge import identify_judge
 from training.settings.benchmarks import JudgedSettings
@@ -27,28 +28,33 @@ from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.identity import digest_settings
 
 Texts = Mapping[str, Sequence[str]]
-"""A model's answers, turn by turn, by item."""
+"""A model's answers by item, one text per turn."""
 
 
 class JudgedTask(Protocol):
-    """One of the benchmarks: questions, prompts, figures."""
+    """The questions, judge prompts and figures of one benchmark."""
 
-    questions: pl.DataFrame
-    """item, subset, turns (texts of the user), temperature."""
-    prompts: Sequence[JudgePrompt]
-    """All that a judge may be asked with."""
-    top_logprobs: int
-    """Log-probabilities of the likeliest first tokens to ask the judge for; 0 for none."""
+    @property
+    def questions(self) -> pl.DataFrame:
+        """Table of item, subset, turns (texts of the user), temperature."""
 
-    def requests(self, answers: Texts) -> list[VerdictRequest]:
-        """List what a judge is asked about a model's answers."""
+    @property
+    def prompts(self) -> Sequence[JudgePrompt]:
+        """All prompts for the judge."""
 
-    def figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
-        """Turn the verdicts on a model's answers into `results.SUMMARY`."""
+    @property
+    def top_logprobs(self) -> int:
+        """Number of most likely first tokens whose log-probabilities the judge must return."""
+
+    def list_requests(self, answers: Texts) -> list[VerdictRequest]:
+        """List the requests to the judge about a model's answers."""
+
+    def compute_figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
+        """Compute `results.SUMMARY` from the verdicts on a model's answers."""
 
 
 class JudgedBenchmark:
-    """One benchmark, ready to be put to any model (`training.benchmarks.benchmark.Benchmark`)."""
+    """One benchmark with a judge, for any model (a `training.benchmarks.benchmark.Benchmark`)."""
 
     source = f"prefloop {version('prefloop')}"
 
@@ -63,15 +69,15 @@ class JudgedBenchmark:
         seed: int,
         dtype: str,
     ) -> None:
-        """Put a task and the recipe's settings together.
+        """Combine a task with the recipe's settings.
 
         Args:
-            task: the benchmark.
+            task: the task.
             settings: its settings.
             judge: the recipe's judge.
-            sampling: of the recipe's loop: where and how many sequences the engine runs.
-            data: fingerprints of the files that the task was read from, by part.
-            seed: of the engine that answers.
+            sampling: sampling settings of the recipe's loop: placement, number of sequences.
+            data: fingerprints of the task's files, by part.
+            seed: seed of the engine that answers.
             dtype: dtype of the models' weights.
         """
         self._task, self._settings, self._sampling = task, settings, sampling
@@ -81,11 +87,11 @@ class JudgedBenchmark:
 
     @cached_property
     def judge(self) -> pl.DataFrame:
-        """The judge with these prompts: its row of `judges`."""
+        """The judge with the task's prompts, as its row of `judges`."""
         text = "\n\n".join(
-            f"# {prompt.name}\n\n[{role}]\n{said}"
+            f"# {prompt.name}\n\n[{role}]\n{content}"
             for prompt in self._task.prompts
-            for role, said in prompt.messages
+            for role, content in prompt.messages
         )
         return identify_judge(
             self._judge,
@@ -97,12 +103,12 @@ class JudgedBenchmark:
 
     @property
     def judge_id(self) -> str:
-        """Identity of the judge: its model, the prompts, how it is asked."""
-        return self.judge["judge_id"].item()
+        """Identity of the judge: its model, prompts and settings."""
+        return cast(str, self.judge["judge_id"].item())
 
     @property
     def benchmark_id(self) -> str:
-        """Hash of all that decides a model's figures."""
+        """Hash of everything that affects a model's figures."""
         return digest_settings(
             {
                 "data": self._data,
@@ -123,19 +129,19 @@ class JudgedBenchmark:
     @cached_property
     def _questions(self) -> pl.DataFrame:
         limit = self._settings.limit
-        asked = self._task.questions
+        questions = self._task.questions
         if limit is not None:
-            asked = asked.filter(pl.int_range(pl.len()).over("subset") < limit)
+            questions = questions.filter(pl.int_range(pl.len()).over("subset") < limit)
         ids = [
             digest_settings({"turns": turns, "temperature": temperature, **self._decoding})
-            for turns, temperature in asked.select("turns", "temperature").iter_rows()
+            for turns, temperature in questions.select("turns", "temperature").iter_rows()
         ]
-        return asked.with_columns(
+        return questions.with_columns(
             repeat=pl.lit(0, pl.Int32), request_id=pl.Series(ids, dtype=pl.String)
         )
 
-    def requests(self, policy: Path) -> pl.DataFrame:
-        """List what a model is asked: `answer_table.REQUESTS`; the same for every model."""
+    def list_requests(self, policy: Path) -> pl.DataFrame:
+        """List the requests to a model (`answer_table.REQUESTS`); the same for every model."""
         return self._questions.select(list(REQUESTS))
 
     def answer(
@@ -146,10 +152,11 @@ class JudgedBenchmark:
         commit: Callable[[pl.DataFrame], None],
         description: str,
     ) -> None:
-        """Have a model answer requests, and commit them (`answer_table.ANSWERS`) chunk by chunk.
+        """Request the missing answers; commit them in chunks (`answer_table.ANSWERS`).
 
         Raises:
-            InputError: a question leaves no room for max_tokens in the context; it is named.
+            InputError: a question leaves no room for max_tokens in the context; the error contains
+                its item.
         """
         context = self._settings.max_context_tokens
         if context is None:
@@ -174,27 +181,29 @@ class JudgedBenchmark:
         """Return nothing: a judge scores the answers (`ask_judge`)."""
 
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
-        """Ask the judge for the missing verdicts on a model's answers.
+        """Request the missing verdicts on a model's answers from the judge.
 
         Args:
             answers: all rows of `benchmark_answers` of the model.
-            verdicts: the table of verdicts, to which new ones are appended.
+            verdicts: the slice of verdicts, to which new verdicts are appended.
             description: label of the progress bar.
 
         Returns:
-            How many requests were sent.
+            The number of requests sent.
         """
-        asked = [
-            *with_repeats(
-                self._task.requests(self._texts(answers)),
+        requests = [
+            *add_repeats(
+                self._task.list_requests(self._read_texts(answers)),
                 items=self._settings.noise_items,
                 repeats=self._settings.noise_repeats,
             )
         ]
-        ids = [request.request_id(self.judge_id) for request in asked]
-        held = verdicts.select_answered(pl.Series(ids, dtype=pl.String))
-        missing = [request for request, known in zip(asked, ids, strict=True) if known not in held]
-        ask(
+        ids = [request.hash_request(self.judge_id) for request in requests]
+        answered = verdicts.select_answered(pl.Series(ids, dtype=pl.String))
+        missing = [
+            request for request, id_ in zip(requests, ids, strict=True) if id_ not in answered
+        ]
+        request_verdicts(
             missing,
             self._judge,
             self.judge_id,
@@ -205,11 +214,11 @@ class JudgedBenchmark:
         )
         return len(missing)
 
-    def results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
-        """Turn answers and verdicts into figures: `results.SUMMARY`."""
-        return self._task.figures(verdicts, self._texts(answers))
+    def compute_results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
+        """Compute figures (`results.SUMMARY`) from the verdicts on the answers."""
+        return self._task.compute_figures(verdicts, self._read_texts(answers))
 
-    def _texts(self, answers: pl.DataFrame) -> dict[str, list[str]]:
+    def _read_texts(self, answers: pl.DataFrame) -> dict[str, list[str]]:
         turns = dict(self._task.questions.select("item", pl.col("turns").list.len()).iter_rows())
         return {
             item: json.loads(answer) if turns[item] > 1 else [answer]

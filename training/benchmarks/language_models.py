@@ -1,13 +1,13 @@
-"""A checkpoint as lm-evaluation-harness asks it: log-likelihoods, and greedy text.
+"""Models for lm-evaluation-harness: log-likelihoods and greedy text from a checkpoint.
 
-Lives here: the harness's model interface over vLLM (the engine that samples responses) and over
-transformers (the harness's own class), and why a text ended. Not here: what is asked
+The harness's model interface over vLLM (the engine that samples responses) and over transformers
+(the harness's own class), with finish reasons. Not here: the requests
 (`training.benchmarks.harness`).
 
 Deviations from the harness:
-1. A prompt that the model's context cannot hold is refused by name; the harness cuts its beginning.
-2. vLLM is reached through `training.engine.sampler`: the harness's class needs a package `vllm`,
-   and vLLM's package for the CPU has another name.
+1. A prompt that is longer than the model's context is refused; the harness cuts its beginning.
+2. vLLM runs in `training.engine.sampler`: the harness's class needs a package `vllm`, and vLLM's
+   package for the CPU has another name.
 """
 
 from collections.abc import Iterator
@@ -29,47 +29,47 @@ from transforms.errors import InputError
 
 
 class LanguageModel(Protocol):
-    """What is asked: the harness's interface, and why each text ended."""
+    """The harness's model interface, with finish reasons."""
 
     max_length: int
-    """Prompt and answer, tokens."""
+    """Largest number of tokens of prompt and answer."""
     finish_reasons: list[str]
-    """stop | length, of the texts of the last `generate_until`, in the order of its requests."""
+    """stop | length for each text of the last `generate_until`, in the order of its requests."""
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None) -> list[int]:
-        """Encode a text as it is encoded when it is asked."""
+        """Encode a text as in a request."""
 
     def loglikelihood(
         self, requests: list[Instance], disable_tqdm: bool
     ) -> list[tuple[float, bool]]:
-        """Log-probability of each continuation, nats, and whether it is the greedy one."""
+        """Return each continuation's log-probability (nats) and whether it is the greedy one."""
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool) -> list[str]:
         """Continue each prompt greedily up to a stop sequence."""
 
 
 class EngineLM(TemplateLM):
-    """vLLM below the harness."""
+    """vLLM with the harness's model interface."""
 
     def __init__(self, sampler: Sampler, max_length: int) -> None:
-        """Take a started engine and its context in tokens."""
+        """Use a started engine; `max_length` is its context in tokens."""
         super().__init__()
         self._sampler, self.tokenizer, self.max_length = sampler, sampler.tokenizer, max_length
         self.finish_reasons: list[str] = []
 
     @property
     def eot_token_id(self) -> int:
-        """Token that stands in for an empty context where there is no BOS."""
+        """Token that replaces an empty context if the tokenizer has no BOS."""
         return self.tokenizer.eos_token_id
 
     @property
     def prefix_token_id(self) -> int:
-        """Token that an empty context is replaced by."""
+        """Token that replaces an empty context."""
         bos = self.tokenizer.bos_token_id
         return self.eot_token_id if bos is None else bos
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None) -> list[int]:
-        """Encode a text; one that a chat template has begun with a BOS gets no second one."""
+        """Encode a text; one that begins with a BOS, from a chat template, gets no second BOS."""
         special = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
         if has_bos_prefix(string, self.tokenizer.bos_token):
             special = {"add_special_tokens": False}
@@ -78,10 +78,11 @@ class EngineLM(TemplateLM):
     def _loglikelihood_tokens(
         self, requests: list[tuple[Any, list[int], list[int]]], disable_tqdm: bool = False
     ) -> list[tuple[float, bool]]:
-        """Answer encoded requests (_, context, continuation) in their order.
+        """Score encoded requests (_, context, continuation), in their order.
 
-        Continuations of one token after the same context, such as letters, are one request whose
-        prompt the engine's prefix cache serves; for longer ones it runs over the whole text.
+        Continuations of one token after the same context, such as letters, are one request for the
+        next token's log-probabilities; the engine's prefix cache can serve its prompt. Longer
+        continuations are part of a prompt whose log-probabilities are requested: no cache.
         """
         from vllm import SamplingParams
 
@@ -123,8 +124,8 @@ class EngineLM(TemplateLM):
                 for position, token in zip(output.prompt_logprobs[first:], ids[first:], strict=True)
             ]
             answers[number] = (
-                sum(one.logprob for one in found),
-                all(one.rank == 1 for one in found),
+                sum(token.logprob for token in found),
+                all(token.rank == 1 for token in found),
             )
         return [answers[number] for number in range(len(requests))]
 
@@ -154,12 +155,12 @@ class EngineLM(TemplateLM):
         ]
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> Any:
-        """No benchmark here measures perplexity."""
-        raise NotImplementedError("no benchmark here asks for the log-likelihood of a whole text")
+        """Refuse: no benchmark here measures perplexity."""
+        raise NotImplementedError("no benchmark here needs the log-likelihood of a whole text")
 
 
 class TransformersLM(HFLM):
-    """The harness's class over transformers, which also records why a text ended."""
+    """The harness's class over transformers, with finish reasons."""
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """Continue each prompt greedily up to a stop sequence or the end of the turn."""
@@ -172,7 +173,7 @@ class TransformersLM(HFLM):
     def _model_generate(
         self, context: torch.Tensor, max_length: int, stop: list[str], **generation_kwargs: Any
     ) -> torch.Tensor:
-        """Generate a batch, token ids [batch, context + new]; note how each row ended."""
+        """Generate a batch, token ids [batch, context + new]; store why each row ended."""
         generated = super()._model_generate(context, max_length, stop, **generation_kwargs)
         mask = generation_kwargs["attention_mask"].bool()
         for ids, real, row in zip(context, mask, generated, strict=True):
@@ -187,17 +188,17 @@ class TransformersLM(HFLM):
 def open_language_model(
     policy: Path, settings: AcademicSettings, sampling: SamplingSettings, *, seed: int, dtype: str
 ) -> Iterator[LanguageModel]:
-    """Load a checkpoint under the engine that the settings name; leaving frees it.
+    """Load a checkpoint in the engine of the settings; leaving the block frees it.
 
     Args:
         policy: folder of the checkpoint.
         settings: engine, context, batch size.
-        sampling: where vLLM places it (share of memory, tensor parallelism, cache).
-        seed: of the engine; all that is asked is greedy.
+        sampling: placement in vLLM (share of memory, tensor parallelism, cache).
+        seed: seed of the engine; answers are greedy.
         dtype: compute type.
 
     Raises:
-        InputError: the folder is no complete model, or its context is shorter than asked for.
+        InputError: the folder is not a complete model, or its context is too short.
     """
     context = (
         settings.max_context_tokens or AutoConfig.from_pretrained(policy).max_position_embeddings
@@ -218,14 +219,14 @@ def open_language_model(
 
 
 def require_room(lm: LanguageModel, asked: dict[str, list[Instance]]) -> None:
-    """Refuse items that the model's context cannot hold; nothing has been asked then.
+    """Check before any request that the model's context has room for every item.
 
     Args:
         lm: the model.
         asked: requests by item.
 
     Raises:
-        InputError: naming the first such item and the longest.
+        InputError: items do not fit; the error contains the longest one.
     """
     too_long = []
     for item, requests in asked.items():
@@ -246,6 +247,6 @@ def require_room(lm: LanguageModel, asked: dict[str, list[Instance]]) -> None:
             "the model's context is too short for the benchmark",
             expected=f"{longest} tokens (the longest, item {item})",
             found=f"{lm.max_length} tokens; {len(too_long)} of {len(asked)} items do not fit",
-            remedy="take a model with more context, raise max_context_tokens up to the model's, or "
-            "ask with fewer shots or max_tokens",
+            remedy="use a model with a longer context, raise max_context_tokens up to the model's, "
+            "or lower shots or max_tokens",
         )

@@ -1,7 +1,7 @@
-"""MT-Bench: a judge rates both answers of a model, each by itself.
+"""The task of MT-Bench: a judge rates both answers of a model separately.
 
-Lives here: its data to questions, prompts and requests. Not here: its rules
-(`transforms.benchmarks.judged.mt_bench`), running it (`training.benchmarks.judged_benchmark`).
+Not here: its rules (`transforms.benchmarks.judged.mt_bench`), running it
+(`training.benchmarks.judged_benchmark`).
 """
 
 from collections.abc import Mapping
@@ -31,22 +31,22 @@ MT_BENCH_PROMPTS = {
         {"question_1", "answer_1", "question_2", "answer_2", "ref_answer_1", "ref_answer_2"},
     ),
 }
-"""By turn and whether a reference is shown: the published prompt's name, ours, their places."""
+"""By turn and whether a reference is shown: published name, our name, placeholders of a prompt."""
 
 
 class MTBench:
-    """Two answers per question, each rated by itself."""
+    """Two answers per question, rated separately."""
 
     top_logprobs = 0
 
     def __init__(
         self, items: pl.DataFrame, prompts: Mapping[tuple[int, bool], JudgePrompt]
     ) -> None:
-        """Name the items and how they are judged.
+        """Set the items and the prompts.
 
         Args:
             items: item, subset, turns, references.
-            prompts: by turn and whether a reference is shown.
+            prompts: prompts by turn and whether a reference is shown.
         """
         self._items, self._prompts = items, prompts
         self.prompts = list(prompts.values())
@@ -59,8 +59,8 @@ class MTBench:
             ),
         )
 
-    def requests(self, answers: Texts) -> list[VerdictRequest]:
-        """Ask for a rating of each turn; the second is shown with the first."""
+    def list_requests(self, answers: Texts) -> list[VerdictRequest]:
+        """List the requests for a rating of each turn; the second turn is shown with the first."""
         requests = []
         for row in self._items.filter(pl.col("item").is_in(list(answers))).to_dicts():
             (question, follow_up), (answer, second) = row["turns"], answers[row["item"]]
@@ -81,21 +81,21 @@ class MTBench:
                 )
         return requests
 
-    def figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
-        """Turn verdicts into `SUMMARY`; items that the model was not asked are in none."""
-        asked = self._items.filter(pl.col("item").is_in(list(answers)))
-        return measure_mt_bench(verdicts, asked)
+    def compute_figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
+        """Compute `SUMMARY` from verdicts, over the items that the model has answered."""
+        answered = self._items.filter(pl.col("item").is_in(list(answers)))
+        return measure_mt_bench(verdicts, answered)
 
 
 def open_mt_bench(settings: MTBenchSettings, data: Mapping[str, OriginSettings]) -> MTBench:
-    """Read the data.
+    """Open the task: read questions, references and prompts.
 
     Args:
-        settings: of the benchmark.
-        data: its parts, located (`transforms.sources.files.set_files.locate_parts`).
+        settings: settings of the benchmark.
+        data: its parts, from `transforms.sources.files.set_files.locate_parts`.
 
     Raises:
-        InputError: a file cannot be read, or does not fit.
+        InputError: a file cannot be read, or does not match the layout.
     """
     name = settings.benchmark
     items = mt_bench.convert_questions(

@@ -1,7 +1,7 @@
-"""AlpacaEval and Arena-Hard: a judge compares a model's answers with a baseline's.
+"""The tasks of AlpacaEval and Arena-Hard: a judge compares a model's answers with a baseline's.
 
-Lives here: their data to questions, prompts and requests. Not here: their rules
-(`transforms.benchmarks.judged`), running one (`training.benchmarks.judged_benchmark`).
+Not here: their rules (`transforms.benchmarks.judged`), running them
+(`training.benchmarks.judged_benchmark`).
 """
 
 from collections.abc import Callable, Mapping
@@ -14,16 +14,16 @@ from training.judging.benchmark_prompts import JudgePrompt, read_own_prompt, rea
 from training.settings.benchmarks import AlpacaEvalSettings, ArenaHardSettings
 from transforms.benchmarks.judged import alpaca_eval, arena_hard
 from transforms.benchmarks.judged.figures import measure_alpaca_eval, measure_arena_hard
-from transforms.benchmarks.judged.verdicts import ORDERS
+from transforms.benchmarks.judged.verdicts import ORDERS, Form
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import read_part
 
 TOP_LOGPROBS = 5
-"""Of the judge's first token, as alpaca_eval asks."""
+"""Number of log-probabilities of the judge's first token, as in alpaca_eval."""
 
 Data = Mapping[str, OriginSettings]
-Figures = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
+Measure = Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]
 
 
 class Pairwise:
@@ -34,29 +34,30 @@ class Pairwise:
         items: pl.DataFrame,
         prompt: JudgePrompt,
         places: tuple[str, str, str],
-        figures: Figures,
+        measure: Measure,
         *,
         temperature: float,
         top_logprobs: int = 0,
     ) -> None:
-        """Name the items and how they are judged.
+        """Set the items, the prompt and the figures.
 
         Args:
-            items: item, subset, question, baseline (answers), and difficulty where it is known.
-            prompt: what the judge is asked with.
-            places: the prompt's places of question, first and second answer.
-            figures: verdicts and items (with response_chars, baseline_chars) to `SUMMARY`.
-            temperature: of the model's answers.
+            items: item, subset, question, baseline (answers), and difficulty if it is known.
+            prompt: prompt for the judge.
+            places: the prompt's placeholders for question, first and second answer.
+            measure: computes `SUMMARY` from verdicts and items with response_chars and
+                baseline_chars.
+            temperature: temperature of the model's answers.
             top_logprobs: as in `JudgedTask`.
         """
-        self._items, self._figures, self._places = items, figures, places
+        self._items, self._measure, self._places = items, measure, places
         self.prompts, self.top_logprobs = [prompt], top_logprobs
         self.questions = items.select(
             "item", "subset", turns=pl.concat_list("question"), temperature=pl.lit(temperature)
         )
 
-    def requests(self, answers: Texts) -> list[VerdictRequest]:
-        """Ask for two games per answer, also where the answer is empty."""
+    def list_requests(self, answers: Texts) -> list[VerdictRequest]:
+        """List two games per answer, also for empty answers."""
         requests = []
         for row in self._items.filter(pl.col("item").is_in(list(answers))).to_dicts():
             shown = {"model": answers[row["item"]][0], "baseline": row["baseline"]}
@@ -74,8 +75,8 @@ class Pairwise:
                 )
         return requests
 
-    def figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
-        """Turn verdicts into `SUMMARY`; items that the model was not asked are in none."""
+    def compute_figures(self, verdicts: pl.DataFrame, answers: Texts) -> pl.DataFrame:
+        """Compute `SUMMARY` from verdicts, over the items that the model has answered."""
         chars = pl.DataFrame(
             [(item, len(texts[0])) for item, texts in answers.items()],
             schema={"item": pl.String, "response_chars": pl.Int64},
@@ -84,18 +85,18 @@ class Pairwise:
         lengths = self._items.join(chars, on="item", maintain_order="left").with_columns(
             baseline_chars=pl.col("baseline").str.len_chars().cast(pl.Int64)
         )
-        return self._figures(verdicts, lengths.drop("question", "baseline"))
+        return self._measure(verdicts, lengths.drop("question", "baseline"))
 
 
 def open_alpaca_eval(settings: AlpacaEvalSettings, data: Data) -> Pairwise:
-    """Read the data.
+    """Open AlpacaEval: read instructions, difficulties and the prompt.
 
     Args:
-        settings: of the benchmark.
-        data: its parts, located (`transforms.sources.files.set_files.locate_parts`).
+        settings: settings of the benchmark.
+        data: its parts, from `transforms.sources.files.set_files.locate_parts`.
 
     Raises:
-        InputError: a file cannot be read, or does not fit.
+        InputError: a file cannot be read, or does not match the layout.
     """
     name = settings.benchmark
     items = alpaca_eval.convert_instructions(read_part(name, "baseline", data["baseline"]))
@@ -105,7 +106,7 @@ def open_alpaca_eval(settings: AlpacaEvalSettings, data: Data) -> Pairwise:
     places = ("instruction", "output_1", "output_2")
     return Pairwise(
         items.rename({"instruction": "question"}).with_columns(subset=pl.lit(name)),
-        _prompt(data, "choice", places, {}),
+        _read_prompt(data, "choice", places, {}),
         places,
         measure_alpaca_eval,
         temperature=settings.temperature,
@@ -114,20 +115,21 @@ def open_alpaca_eval(settings: AlpacaEvalSettings, data: Data) -> Pairwise:
 
 
 def open_arena_hard(settings: ArenaHardSettings, data: Data) -> Pairwise:
-    """Read the data.
+    """Open Arena-Hard: read questions, the baseline's answers and the prompt.
 
     Args:
-        settings: of the benchmark.
-        data: its parts, located (`transforms.sources.files.set_files.locate_parts`).
+        settings: settings of the benchmark.
+        data: its parts, from `transforms.sources.files.set_files.locate_parts`.
 
     Raises:
-        InputError: a file cannot be read, or does not fit, or the baseline lacks an answer.
+        InputError: a file cannot be read or does not match the layout, or an answer of the baseline
+            is missing.
     """
     name = settings.benchmark
-    asked = arena_hard.convert_questions(read_part(name, "questions", data["questions"]))
-    given = arena_hard.convert_answers(read_part(name, "baseline", data["baseline"]))
-    items = asked.join(
-        given.rename({"answer": "baseline"}), on="item", how="left", maintain_order="left"
+    questions = arena_hard.convert_questions(read_part(name, "questions", data["questions"]))
+    baseline = arena_hard.convert_answers(read_part(name, "baseline", data["baseline"]))
+    items = questions.join(
+        baseline.rename({"answer": "baseline"}), on="item", how="left", maintain_order="left"
     )
     if missing := items["baseline"].null_count():
         raise InputError(
@@ -135,7 +137,7 @@ def open_arena_hard(settings: ArenaHardSettings, data: Data) -> Pairwise:
             expected=f"{items.height} answers",
             found=f"{missing} questions without one, the first"
             f" {items.filter(pl.col('baseline').is_null())['item'][0]}",
-            remedy="name the answers of a model to these questions",
+            remedy="use the answers of a model to these questions",
         )
     places = ("question", "answer_a", "answer_b")
     published = {
@@ -148,15 +150,15 @@ def open_arena_hard(settings: ArenaHardSettings, data: Data) -> Pairwise:
     }
     return Pairwise(
         items,
-        _prompt(data, "five_way", places, published),
+        _read_prompt(data, "five_way", places, published),
         places,
         measure_arena_hard,
         temperature=settings.temperature,
     )
 
 
-def _prompt(
-    data: Data, form: str, places: tuple[str, ...], published: Mapping[str, str]
+def _read_prompt(
+    data: Data, form: Form, places: tuple[str, ...], published: Mapping[str, str]
 ) -> JudgePrompt:
     if "judge_prompt" not in data:
         return read_own_prompt(form, form, set(places))

@@ -1,13 +1,12 @@
-"""Programs as answers: what a completion is a program of, and whether it passes its tests.
+"""Programs as answers to HumanEval and MBPP: extracting them, running their tests, scores.
 
-Lives here: HumanEval's and MBPP's programs, one by one through the sandbox. Not here: the sandbox
-(`training.benchmarks.sandbox`), prompts (`training.benchmarks.harness`).
-Source: pass@1 of one greedy sample (Chen et al. 2021, arXiv 2107.03374, section 2.1); programs as
-the harness's tasks put them together.
+Not here: the sandbox (`training.benchmarks.sandbox`), prompts (`training.benchmarks.harness`).
+Source: pass@1 of one greedy sample (Chen et al. 2021, arXiv 2107.03374, section 2.1); programs are
+assembled as in the harness's tasks.
 
-Deviation from the harness: MBPP's `test_setup_code`, which three of its tasks need, is run; an
-answer to a chat prompt ends at the closing fence, where the harness's pattern for MBPP takes the
-first word of the code for the name of a language.
+Deviations from the harness: MBPP's `test_setup_code` is run, which three of its tasks need. An
+answer to a chat prompt ends at the closing fence; the harness's pattern for MBPP mistakes the first
+word of the code for the name of a language.
 """
 
 from collections.abc import Mapping
@@ -19,20 +18,20 @@ from training.settings.benchmarks import CodeLimits
 FENCE = "```"
 
 
-def program_of(doc: Mapping[str, Any], answer: str, *, chat: bool) -> str:
-    """Make the program that an answer is meant as.
+def extract_program(doc: Mapping[str, Any], answer: str, *, chat: bool) -> str:
+    """Extract the program from an answer.
 
     Args:
-        doc: the task; HumanEval's has a `prompt`, which the answer goes on from.
-        answer: as generated.
-        chat: whether the prompt was a chat that ends within a block of code.
+        doc: the task; HumanEval's has a `prompt`, which the answer continues.
+        answer: the generated text.
+        chat: whether the prompt was a chat that ends inside a code block.
     """
     code = answer.split(FENCE)[0] if chat else answer
     return doc.get("prompt", "") + code
 
 
-def with_tests(doc: Mapping[str, Any], program: str) -> str:
-    """Put a task's tests behind a program."""
+def append_tests(doc: Mapping[str, Any], program: str) -> str:
+    """Append a task's tests to a program."""
     if "entry_point" in doc:
         return f"{program}\n{doc['test']}\ncheck({doc['entry_point']})\n"
     return "\n".join([program, doc["test_setup_code"] or "", *doc["test_list"]])
@@ -44,11 +43,11 @@ def run_tests(doc: Mapping[str, Any], program: str, limits: CodeLimits) -> Outco
     Raises:
         InputError: this machine cannot isolate a program.
     """
-    return run_program(with_tests(doc, program), limits)
+    return run_program(append_tests(doc, program), limits)
 
 
-def scores_of(outcome: Outcome) -> dict[str, float]:
-    """Metrics of one program: whether it passed, and whether it ran out of time."""
+def score_outcome(outcome: Outcome) -> dict[str, float]:
+    """Return the metrics of one program: whether it passed, and whether it timed out."""
     return {
         "pass_at_1": float(outcome.reason == "passed"),
         "time_out": float(outcome.reason == "time"),

@@ -1,14 +1,12 @@
-"""A sandbox for generated programs: each runs in a process that can reach nothing of the machine.
+"""A sandbox for generated programs (bubblewrap): isolation, limits, time-out, tests of isolation.
 
-In it: the command of bubblewrap that makes the sandbox, the limits, the end by the clock, and the
-proof that it isolates on this machine. Not in it: which programs are run
-(`training.benchmarks.programs`).
+Not here: the programs (`training.benchmarks.programs`).
 
-A program sees the interpreter and the system's libraries, read only; /box, in memory and of limited
-size, the only place to write; no network, no process but its own, no environment of the machine. It
-runs as nobody, without capabilities, with limits on processor time, clock, memory, processes and
-files. This protects the machine from what a model writes. It is no defence against someone who
-looks for holes in the kernel.
+A program can read the interpreter and the system's libraries. It can write only to /box, which is
+in memory and has a limited size. It has no network, sees no other processes and no environment
+variables of the machine. It runs as the user nobody, without capabilities, with limits on processor
+time, elapsed time, memory, processes and files. This protects the machine from programs that a
+model writes. It does not protect from an attacker who exploits the kernel.
 """
 
 import json
@@ -30,10 +28,10 @@ from training.settings.benchmarks import CodeLimits
 from transforms.errors import InputError
 
 NOBODY = 65534
-"""User and group as which a program runs."""
+"""User id and group id of a program."""
 OPEN_FILES = 64
 SHOWN_CHARS = 500
-"""End of a program's complaint that is kept."""
+"""Number of characters that are kept from the end of standard error."""
 MIB = 1 << 20
 
 DRIVER = f"""
@@ -51,13 +49,13 @@ os.dup2(0, 1)
 exec(compile(source, "program.py", "exec"), {{"__name__": "__main__"}})
 os.write(verdict, nonce.encode())
 """
-"""Sets the limits, becomes nobody and runs the program on standard input. Only a program that
-reaches its end writes the parent's nonce, so that `exit(0)` is no success. Root becomes nobody
-here rather than in a user namespace, because Linux does not limit the processes of a namespace's
-user that is root outside."""
+"""Sets the limits, changes the user to nobody, and runs the program from standard input. The
+parent's nonce is written only after the program's last line, so that `exit(0)` is not a success.
+Root changes its user here and not in a user namespace, because Linux does not limit the processes
+of a namespace's user that is root outside."""
 
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
-"""What an interpreter needs beside its own folder, where the machine has it."""
+"""Paths that an interpreter needs in addition to its own folder, if the machine has them."""
 
 PROBES = {
     "the network": "import socket\nsocket.create_connection(('127.0.0.1', {port}), 2)",
@@ -67,7 +65,8 @@ PROBES = {
     "more processes than it may have": "import os\nfor _ in range({processes}):\n"
     "    if os.fork() == 0:\n        os._exit(0)",
 }
-"""What no program may reach. Each runs through outside, and must fail inside."""
+"""Programs that access something forbidden, by its name. Each succeeds outside the sandbox and must
+fail inside."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +74,16 @@ class Outcome:
     """How a program ended."""
 
     reason: Literal["passed", "failed", "time"]
-    """Came to its end; ended before, by an error, an exit or a signal; ran out of time."""
-    complaint: str
-    """End of what it wrote to standard error."""
+    """It finished; it ended early by an error, an exit or a signal; it ran out of time."""
+    error_output: str
+    """End of its standard error."""
 
 
 def run_program(source: str, limits: CodeLimits) -> Outcome:
-    """Run a program in the sandbox until it ends or is ended.
+    """Run a program in the sandbox until it ends or a limit stops it.
 
     Raises:
-        InputError: this machine cannot isolate a program; it has not run then.
+        InputError: this machine cannot isolate a program; it was not run then.
     """
     nonce = secrets.token_hex(16)
     with (
@@ -94,7 +93,7 @@ def run_program(source: str, limits: CodeLimits) -> Outcome:
         (Path(folder) / "status").open("w+b") as status,
     ):
         process = subprocess.Popen(
-            _command(limits, status.fileno()),
+            _build_command(limits, status.fileno()),
             pass_fds=[status.fileno()],
             stdin=subprocess.PIPE,
             stdout=out,
@@ -109,41 +108,41 @@ def run_program(source: str, limits: CodeLimits) -> Outcome:
         except subprocess.TimeoutExpired:
             in_time = False
         finally:
-            # the end of bwrap ends every process in the sandbox, whatever group they have joined
+            # when bwrap ends, every process in the sandbox ends, whatever its process group
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        complaint = _tail(err)
+        error_output = _read_tail(err)
         status.seek(0)
-        if in_time and b'"exit-code"' not in status.read():  # bwrap has started nothing
-            raise _not_isolated(complaint)
+        if in_time and b'"exit-code"' not in status.read():  # bwrap did not start the program
+            raise _make_refusal(error_output)
         out.seek(0)
         if in_time and out.read(len(nonce) + 1) == nonce.encode():
-            return Outcome("passed", complaint)
+            return Outcome("passed", error_output)
     killed = (128 + signal.SIGKILL, 128 + signal.SIGXCPU)
     timed_out = not in_time or process.returncode in killed
-    return Outcome("time" if timed_out else "failed", complaint)
+    return Outcome("time" if timed_out else "failed", error_output)
 
 
 def require_isolation(limits: CodeLimits) -> None:
-    """Prove on this machine that a program runs, and that it reaches nothing that it should not.
+    """Check on this machine that programs run in the sandbox and that the probes fail in it.
 
     Raises:
-        InputError: it reaches something, or the machine has no unprivileged namespaces.
+        InputError: a probe succeeds, or the machine has no unprivileged namespaces.
     """
     if not sys.platform.startswith("linux"):
-        raise _not_isolated(f"{sys.platform}, which has no namespaces")
+        raise _make_refusal(f"{sys.platform}, which has no namespaces")
     if (found := run_program("assert sum(range(4)) == 6", limits)).reason != "passed":
-        raise _not_isolated(f"a program that does nothing does not pass: {found.complaint}")
-    with probes(limits) as programs:
+        raise _make_refusal(f"a program that does nothing does not pass: {found.error_output}")
+    with prepare_probes(limits) as programs:
         for what, program in programs.items():
             if run_program(program, limits).reason == "passed":
-                raise _not_isolated(f"a program in it reaches {what}")
+                raise _make_refusal(f"a program in the sandbox can access {what}")
 
 
 @contextmanager
-def probes(limits: CodeLimits) -> Iterator[dict[str, str]]:
-    """Programs by what they reach outside a sandbox; while the block lasts, it is there."""
+def prepare_probes(limits: CodeLimits) -> Iterator[dict[str, str]]:
+    """Open a port and write a file for the probes; yield the programs of `PROBES` by name."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         tempfile.TemporaryDirectory(prefix="probe-") as folder,
@@ -161,18 +160,18 @@ def probes(limits: CodeLimits) -> Iterator[dict[str, str]]:
         yield {what: program.format(**places) for what, program in PROBES.items()}
 
 
-def _command(limits: CodeLimits, status: int) -> list[str]:
-    """Return the command that runs `DRIVER` in a sandbox of its own.
+def _build_command(limits: CodeLimits, status: int) -> list[str]:
+    """Return the command that runs `DRIVER` in a new sandbox.
 
     Args:
-        limits: what the program may use.
-        status: file descriptor to which bwrap writes the exit status, once the driver has started.
+        limits: limits of the program.
+        status: file descriptor to which bwrap writes the exit status if the driver has started.
 
     Raises:
         InputError: bubblewrap is not installed.
     """
     if (bwrap := shutil.which("bwrap")) is None:
-        raise _not_isolated("no program `bwrap` on the PATH")
+        raise _make_refusal("no program `bwrap` on the PATH")
     if os.geteuid() == 0:
         namespaces = [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
         user = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
@@ -180,9 +179,9 @@ def _command(limits: CodeLimits, status: int) -> list[str]:
         namespaces = ["--unshare-all"]
         user = ["--uid", str(NOBODY), "--gid", str(NOBODY)]
     shown = [sys.base_prefix, *(path for path in SYSTEM if Path(path).exists())]
-    visible = [path for path in shown if not _below(path, shown)]
+    visible = [path for path in shown if not _is_inside(path, shown)]
     parents = {parent for path in [*visible, "/dev/null"] for parent in Path(path).parents}
-    folders = sorted(str(parent) for parent in parents)  # bwrap makes them for root alone
+    folders = sorted(str(parent) for parent in parents)  # bwrap itself creates them for root only
     maximum = {
         "CPU": limits.cpu_s,
         "AS": limits.memory_mib * MIB,
@@ -200,31 +199,31 @@ def _command(limits: CodeLimits, status: int) -> list[str]:
         *("--dev-bind", "/dev/null", "/dev/null"),
         *("--size", str(limits.file_mib * MIB), "--perms", "0777", "--tmpfs", "/box"),
         *("--remount-ro", "/", "--chdir", "/box", "--"),
-        *(_interpreter(), "-I", "-S", "-c", DRIVER, json.dumps(maximum)),
+        *(_find_interpreter(), "-I", "-S", "-c", DRIVER, json.dumps(maximum)),
     ]
 
 
-def _below(path: str, others: list[str]) -> bool:
-    """Return whether a path is inside another that is shown."""
+def _is_inside(path: str, others: list[str]) -> bool:
+    """Check whether a path is inside one of the others."""
     return any(path.startswith(other.rstrip("/") + "/") for other in others)
 
 
-def _interpreter() -> str:
-    """Return the interpreter itself: that of a virtual environment is a link in a hidden folder."""
+def _find_interpreter() -> str:
+    """Return the real interpreter; in a virtual environment `sys.executable` is a link."""
     return os.path.realpath(sys.executable)
 
 
-def _tail(file: Any) -> str:
+def _read_tail(file: Any) -> str:
     file.seek(0, os.SEEK_END)
     file.seek(max(0, file.tell() - SHOWN_CHARS))
     return file.read().decode("utf-8", "replace").strip()
 
 
-def _not_isolated(found: str) -> InputError:
+def _make_refusal(found: str) -> InputError:
     return InputError(
-        "generated programs cannot be run in isolation here, and are not run without",
+        "generated programs cannot be isolated on this machine, so they are not run",
         expected="Linux with bubblewrap (`bwrap`), as root or with unprivileged user namespaces",
         found=found,
-        remedy="install the package `bubblewrap` and allow it namespaces,"
-        " or leave run_code off: the answers stay unscored",
+        remedy="install the package `bubblewrap` and allow user namespaces,"
+        " or set run_code to false: the answers stay unscored",
     )

@@ -1,8 +1,8 @@
-"""Requests to a judge about a benchmark's answers, and its verdicts as rows, in chunks.
+"""Requests to a judge about a benchmark's answers, and rows of its verdicts.
 
-Not here: which requests a benchmark makes (`training.benchmarks.pairwise_task` and
-`training.benchmarks.mt_bench_task`), how a judge is reached (`training.judging.judge`), the figures
-of verdicts (`transforms.benchmarks.judged`).
+Not here: the requests of each benchmark (`training.benchmarks.pairwise_task`,
+`training.benchmarks.mt_bench_task`), opening a judge (`training.judging.judge`), figures
+(`transforms.benchmarks.judged`).
 """
 
 import json
@@ -25,7 +25,7 @@ from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
 from transforms.identity import digest
 
 ONE_TOKEN = {"choice"}
-"""Forms whose verdict is the first token, so that an answer that was cut is whole."""
+"""Forms whose verdict is the first token: an answer that was cut after it is complete."""
 
 
 @dataclass(frozen=True)
@@ -36,32 +36,32 @@ class VerdictRequest:
     item: str
     turn: int
     shown_first: str | None
-    """model | baseline: whose answer is shown first; None where one answer is rated."""
+    """model | baseline: whose answer is shown first; None if a single answer is rated."""
     prompt: JudgePrompt
     places: tuple[tuple[str, str], ...]
-    """Text by place of the prompt."""
+    """Placeholders of the prompt, each with its text."""
     repeat: int = 0
-    """0 is the verdict that counts; 1, 2, ... ask the same again, for the judge's own noise."""
+    """0 is used in scores; 1, 2, ... repeat the request to measure the judge's noise."""
 
     @cached_property
     def conversation(self) -> Conversation:
-        """The messages that are sent."""
+        """The messages of the request."""
         return self.prompt.fill(**dict(self.places))
 
-    def request_id(self, judge_id: str) -> str:
-        """Hash of all that is sent, of the judge, and of the repeat."""
+    def hash_request(self, judge_id: str) -> str:
+        """Return `request_id`: a hash of the judge, the repeat and the messages."""
         return digest(json.dumps([judge_id, self.repeat, self.conversation]))
 
 
-def with_repeats(
+def add_repeats(
     requests: Sequence[VerdictRequest], *, items: int, repeats: int
 ) -> Iterator[VerdictRequest]:
-    """Give all requests, and those of some items again.
+    """Yield all requests, then repeats of the requests of some items.
 
     Args:
         requests: repeat 0 of every request.
-        items: how many items, those with the lowest hash: the same for every model.
-        repeats: times that each of their requests is asked again.
+        items: number of items to repeat, those with the lowest hash: the same for every model.
+        repeats: number of repeats of each of their requests.
     """
     yield from requests
     again = set(sorted({request.item for request in requests}, key=digest)[:items])
@@ -71,7 +71,7 @@ def with_repeats(
                 yield replace(request, repeat=repeat)
 
 
-def ask(
+def request_verdicts(
     requests: Sequence[VerdictRequest],
     settings: JudgeSettings,
     judge_id: str,
@@ -81,17 +81,17 @@ def ask(
     commit: Callable[[pl.DataFrame], None],
     description: str,
 ) -> None:
-    """Have requests answered.
+    """Send requests to a judge, and commit its verdicts.
 
     Args:
-        requests: what is asked.
-        settings: the judge, and how it is asked.
+        requests: the requests.
+        settings: the judge.
         judge_id: its identity with these prompts.
-        dtype: dtype of the weights of a judge that runs here.
-        top_logprobs: log-probabilities of the likeliest first tokens to ask for; 0 for none. A
-            verdict of the form `choice` is weighted by them where they come.
+        dtype: dtype of the weights of a judge in this process.
+        top_logprobs: number of most likely first tokens whose log-probabilities are requested. If
+            the judge returns them, a verdict of the form `choice` is weighted by them.
         commit: called in one background thread with rows of `VERDICTS`, `chunk_comparisons` at a
-            time, in order of completion; what was answered before an error is committed, too.
+            time, in order of completion; answers before an error are committed, too.
         description: label of the progress bar.
 
     Raises:
@@ -115,7 +115,7 @@ def ask(
             for number, answer in opened.answer_requests(
                 request.conversation for request in requests
             ):
-                ready.append(_row(requests[number], judge_id, answer))
+                ready.append(_build_row(requests[number], judge_id, answer))
                 bar.update()
                 if len(ready) == settings.chunk_comparisons:
                     put_chunk()
@@ -124,10 +124,10 @@ def ask(
                 put_chunk()
 
 
-def _row(request: VerdictRequest, judge_id: str, answer: Answer) -> dict[str, Any]:
-    form = request.prompt.form
-    whole = answer.text is not None and (answer.finish_reason != "length" or form in ONE_TOKEN)
-    verdict = read_verdict(answer.text, form) if whole else None
+def _build_row(request: VerdictRequest, judge_id: str, answer: Answer) -> dict[str, Any]:
+    form, verdict = request.prompt.form, None
+    if answer.text is not None and (answer.finish_reason != "length" or form in ONE_TOKEN):
+        verdict = read_verdict(answer.text, form)
     rating = float(verdict) if verdict and form == "rating" else None
     weighted = None
     if form == "choice" and answer.top_logprobs:
@@ -142,7 +142,7 @@ def _row(request: VerdictRequest, judge_id: str, answer: Answer) -> dict[str, An
         "turn": request.turn,
         "shown_first": request.shown_first,
         "repeat": request.repeat,
-        "request_id": request.request_id(judge_id),
+        "request_id": request.hash_request(judge_id),
         "judge_id": judge_id,
         "prompt": request.prompt.name,
         "prompt_version": request.prompt.version,

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from training.benchmarks.academic import AcademicBenchmark
-from training.benchmarks.harness import HarnessTask, harness_tasks
+from training.benchmarks.harness import HarnessTask, open_tasks
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.items import read_items
@@ -25,7 +25,7 @@ def tasks_of(benchmark, data, limit=1, shots=None, subsets=None):
     if subsets:
         assert items["subset"].n_unique() == 57
         items = items.filter(pl.col("subset").is_in(subsets))
-    return harness_tasks(
+    return open_tasks(
         benchmark,
         items,
         examples,
@@ -159,7 +159,7 @@ def test_an_identity_changes_with_what_is_asked_and_with_nothing_else(published_
         return AcademicBenchmark(settings, SamplingSettings(), seed=0, dtype="float32")
 
     def ids(benchmark):
-        return benchmark.requests(None)["request_id"].to_list()
+        return benchmark.list_requests(None)["request_id"].to_list()
 
     first = opened()
     assert ids(first) == ids(opened(batch_size=3, chunk_items=1))

@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from training.benchmarks.programs import program_of, run_tests, with_tests
+from training.benchmarks.programs import append_tests, extract_program, run_tests
 from training.settings.benchmarks import CodeLimits
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import read_part
@@ -18,19 +18,19 @@ SQUARE = {"test_setup_code": "two = 2", "test_list": ["assert square(two) == 4"]
 
 
 def test_a_completion_goes_on_from_its_prompt():
-    program = program_of(DOUBLE, "    return 2 * x\n", chat=False)
-    assert with_tests(DOUBLE, program).startswith("def double(x):\n    return 2 * x\n")
+    program = extract_program(DOUBLE, "    return 2 * x\n", chat=False)
+    assert append_tests(DOUBLE, program).startswith("def double(x):\n    return 2 * x\n")
     assert run_tests(DOUBLE, program, LIMITS).reason == "passed"
     assert (
-        run_tests(DOUBLE, program_of(DOUBLE, "    return x\n", chat=False), LIMITS).reason
+        run_tests(DOUBLE, extract_program(DOUBLE, "    return x\n", chat=False), LIMITS).reason
         == "failed"
     )
 
 
 def test_an_answer_in_a_chat_ends_at_the_fence():
     answer = "def square(x):\n    return x * x\n```\nIt squares."
-    assert run_tests(SQUARE, program_of(SQUARE, answer, chat=True), LIMITS).reason == "passed"
-    assert run_tests(SQUARE, program_of(SQUARE, answer, chat=False), LIMITS).reason == "failed"
+    assert run_tests(SQUARE, extract_program(SQUARE, answer, chat=True), LIMITS).reason == "passed"
+    assert run_tests(SQUARE, extract_program(SQUARE, answer, chat=False), LIMITS).reason == "failed"
 
 
 def read(benchmark, published, name, **columns):
@@ -49,7 +49,7 @@ def test_the_solutions_of_humaneval_pass(published):
     failed = [
         task["task_id"]
         for task in tasks
-        if run_tests(task, program_of(task, task["solution"], chat=False), LIMITS).reason
+        if run_tests(task, extract_program(task, task["solution"], chat=False), LIMITS).reason
         != "passed"
     ]
     assert (len(tasks), failed) == (164, [])

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from training.benchmarks import sandbox
-from training.benchmarks.sandbox import probes, require_isolation, run_program
+from training.benchmarks.sandbox import prepare_probes, require_isolation, run_program
 from training.settings.benchmarks import CodeLimits
 from transforms.errors import InputError
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 def ended(program, **limits):
     outcome = run_program(program, LIMITS.model_copy(update=limits))
-    return outcome.reason, outcome.complaint
+    return outcome.reason, outcome.error_output
 
 
 def test_a_program_that_comes_to_its_end_passes():
@@ -94,7 +94,7 @@ if os.fork() == 0:
 
 def test_what_probes_reach_is_there_outside_and_not_inside(monkeypatch):
     monkeypatch.setenv("PREFLOOP_PROBE", "1")
-    with probes(LIMITS) as programs:
+    with prepare_probes(LIMITS) as programs:
         for what, program in programs.items():
             outside = subprocess.run([sys.executable, "-c", program], check=False)
             assert outside.returncode == 0, what
@@ -139,12 +139,12 @@ def test_without_isolation_no_program_runs(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="create new namespace") as raised:
         run_program("open('/box/ran', 'w')", LIMITS)
-    assert "are not run without" in str(raised.value)
+    assert "so they are not run" in str(raised.value)
 
 
 def test_a_sandbox_that_leaks_is_refused(monkeypatch):
     monkeypatch.setitem(sandbox.PROBES, "the network", "pass")
-    with pytest.raises(InputError, match="reaches the network"):
+    with pytest.raises(InputError, match="can access the network"):
         require_isolation(LIMITS)
 
 

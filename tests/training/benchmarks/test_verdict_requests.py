@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from training.benchmarks.verdict_requests import VerdictRequest, ask, with_repeats
+from training.benchmarks.verdict_requests import VerdictRequest, add_repeats, request_verdicts
 from training.judging.benchmark_prompts import JudgePrompt
 from training.settings.judge import JudgeSettings
 from transforms.benchmarks.judged.verdict_table import VERDICTS, Verdicts
@@ -48,7 +48,7 @@ def judged(serve_chat):
         top = settings.pop("top_logprobs", 0)
         judge = JudgeSettings(address=serve_chat(answering), model="m", retries=0, **settings)
         chunks: list[pl.DataFrame] = []
-        ask(
+        request_verdicts(
             requests,
             judge,
             "judge",
@@ -156,19 +156,19 @@ def test_some_items_are_asked_again_and_the_same_for_every_model():
         for number in range(8)
         for side, text in (("model", f"{number}"), ("baseline", f"{number} too"))
     ]
-    repeated = [*with_repeats(requests, items=3, repeats=2)]
+    repeated = [*add_repeats(requests, items=3, repeats=2)]
     assert repeated[: len(requests)] == requests
     again = repeated[len(requests) :]
     assert len(again) == 3 * 2 * 2
     assert len({one.item for one in again}) == 3
     assert {one.repeat for one in again} == {1, 2}
-    ids = {one.request_id("judge") for one in repeated}
+    ids = {one.hash_request("judge") for one in repeated}
     assert len(ids) == len(repeated)
-    assert {one.request_id("judge") for one in repeated} == ids
-    assert not ids & {one.request_id("another judge") for one in repeated}
-    others = with_repeats(requests[::-1], items=3, repeats=1)
+    assert {one.hash_request("judge") for one in repeated} == ids
+    assert not ids & {one.hash_request("another judge") for one in repeated}
+    others = add_repeats(requests[::-1], items=3, repeats=1)
     assert {one.item for one in others if one.repeat} == {one.item for one in again}
-    assert [*with_repeats(requests, items=0, repeats=2)] == requests
+    assert [*add_repeats(requests, items=0, repeats=2)] == requests
 
 
 def test_what_was_said_is_kept_and_the_rest_asked_again(judged, tmp_path):
@@ -183,7 +183,7 @@ def test_what_was_said_is_kept_and_the_rest_asked_again(judged, tmp_path):
         "benchmark": "mt_bench",
     }
     verdicts = Verdicts(Lake(tmp_path), constants)
-    ids = pl.Series([one.request_id("judge") for one in requests[:3]])
+    ids = pl.Series([one.hash_request("judge") for one in requests[:3]])
     assert verdicts.select_answered(ids) == set()
     verdicts.commit(pl.concat(chunks))
     # an error is asked again, an answer without a verdict is an answer, other requests leave
