@@ -2,7 +2,7 @@
 
     python docs/recipe_reference.py       # `make docs`
 
-writes docs/guide/recipe.md and recipes/recipe.schema.json; a test holds that they are up to date.
+writes docs/guide/recipe.md and recipes/recipe.schema.json. A test checks that they are up to date.
 """
 
 import inspect
@@ -31,24 +31,24 @@ HEAD = """# Every key of a recipe
 
 A recipe is one YAML file. A key with a default may be left out. `make docs` writes this page from
 the text under each field in `training/recipe.py`, `training/settings` and `transforms/settings`.
-Editors show the same text where a recipe begins with
+Editors show the same text if a recipe begins with
 
 ```yaml
 # yaml-language-server: $schema=recipe.schema.json
 ```
 
-`--set key.key=value` on the command line is laid over the file; its value is YAML. `<name>` is a
-name that the recipe chooses; options that only one dataset has are below the name of its entry.
+`--set key.key=value` on the command line overrides the file; its value is YAML. `<name>` is a
+name that the recipe chooses. Options of a single dataset are below the name of its entry.
 """
 BASE = (
     "Another recipe's file, relative to this one, whose keys this one overrides: mappings merge, "
-    "everything else is replaced, and null below a named thing (an experiment, a source, a "
-    "benchmark) removes it. Relative paths in the base are relative to the base."
+    "everything else is replaced, and null removes a named experiment, source or benchmark. "
+    "Relative paths in the base are relative to the base."
 )
 BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}", "pattern": "matching `{}`"}
 LENGTHS = {"min_length": "(at least {})", "max_length": "(at most {})"}
 WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", Any: "anything"}
-# overrides that a field holds as a mapping: key of the schema -> class whose keys they are
+# fields whose values are overrides: (class, key) -> class whose keys they override
 OVERRIDES = {
     ("Recipe", "experiments"): "LoopSettings",
     ("Recipe", "reward_models"): "RewardModelSettings",
@@ -60,20 +60,26 @@ Paths = dict[Group, list[str]]
 
 
 def write_page() -> str:
-    """Write the reference as Markdown: a section per group of settings, a row per key."""
-    paths = _all_paths()
-    shared = _shared_bases(paths)
-    titles = _titles(paths, shared)
+    """Write the reference as Markdown: one section per group of settings, one row per key."""
+    paths = _list_paths()
+    shared = _find_shared_bases(paths)
+    titles = _title_sections(paths, shared)
     parts = [HEAD]
     for group in [*paths, *shared]:
         parts.append(f"## {titles[group]}\n\n{inspect.cleandoc(group.__doc__ or '')}\n")
         rows = [
-            _row(key, _value(group, key, field, titles), _default(field), _text(field))
+            _write_row(
+                key,
+                _describe_value(group, key, field, titles),
+                _describe_default(field),
+                _join_lines(field),
+            )
             for key, field in group.model_fields.items()
-            if _owner(group, key, shared) is group and key not in _redeclared(group, shared)
+            if _find_owner(group, key, shared) is group
+            and key not in _find_redeclared(group, shared)
         ]
         if group is Recipe:
-            rows.insert(0, _row("base", "text", "", BASE))
+            rows.insert(0, _write_row("base", "text", "", BASE))
         if rows:
             head = "| key | value | default | meaning |\n|---|---|---|---|"
             parts.append("\n".join([head, *rows]) + "\n")
@@ -83,7 +89,7 @@ def write_page() -> str:
 
 
 def write_schema() -> str:
-    """Write the JSON schema for editors; no key is required, as a base may have it."""
+    """Write the JSON schema for editors. No key is required, because a base may have it."""
     schema = Recipe.model_json_schema()
     definitions = schema["$defs"]
     for name, group in {"Recipe": schema, **definitions}.items():
@@ -100,12 +106,12 @@ def write_schema() -> str:
         field["additionalProperties"] = {"anyOf": [field["additionalProperties"], {"type": "null"}]}
         field.pop("minProperties", None)
     schema["properties"] = {"base": {"type": "string", "description": BASE}} | schema["properties"]
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_simplified(schema)}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_simplify(schema)}
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 @cache
-def _all_paths() -> Paths:
+def _list_paths() -> Paths:
     """Return the groups of settings in the order of the recipe, each with its dotted keys."""
     paths: Paths = defaultdict(list)
 
@@ -114,7 +120,7 @@ def _all_paths() -> Paths:
             return
         paths[group].append(path)
         for key, field in group.model_fields.items():
-            for below, place in _groups_in(field.annotation, f"{path}.{key}" if path else key):
+            for below, place in _find_groups(field.annotation, f"{path}.{key}" if path else key):
                 visit(below, place)
 
     visit(Recipe, "")
@@ -125,21 +131,21 @@ def _all_paths() -> Paths:
     return dict(paths)
 
 
-def _groups_in(annotation: Any, path: str) -> Iterator[tuple[Group, str]]:
+def _find_groups(annotation: Any, path: str) -> Iterator[tuple[Group, str]]:
     """Yield the groups of settings in a field's type, with the key of each."""
     if inspect.isclass(annotation) and issubclass(annotation, Settings):
         yield annotation, path
     elif get_origin(annotation) is dict:
-        yield from _groups_in(get_args(annotation)[1], f"{path}.<name>")
+        yield from _find_groups(get_args(annotation)[1], f"{path}.<name>")
     elif get_origin(annotation) is tuple:
-        yield from _groups_in(get_args(annotation)[0], f"{path}[]")
+        yield from _find_groups(get_args(annotation)[0], f"{path}[]")
     else:
         for part in get_args(annotation):
-            yield from _groups_in(part, path)
+            yield from _find_groups(part, path)
 
 
-def _shared_bases(paths: Paths) -> dict[Group, list[Group]]:
-    """Return the classes, not groups themselves, whose keys several groups share."""
+def _find_shared_bases(paths: Paths) -> dict[Group, list[Group]]:
+    """Return the classes whose keys several groups share, and that are no groups themselves."""
     users: dict[Group, list[Group]] = defaultdict(list)
     for group in paths:
         for base in group.__mro__[1:]:
@@ -148,7 +154,7 @@ def _shared_bases(paths: Paths) -> dict[Group, list[Group]]:
     return {base: groups for base, groups in users.items() if len(groups) > 1}
 
 
-def _titles(paths: Paths, shared: dict[Group, list[Group]]) -> dict[Group, str]:
+def _title_sections(paths: Paths, shared: dict[Group, list[Group]]) -> dict[Group, str]:
     """Return the heading of each section."""
     titles = {}
     for group, places in paths.items():
@@ -161,23 +167,23 @@ def _titles(paths: Paths, shared: dict[Group, list[Group]]) -> dict[Group, str]:
     return {**titles, Recipe: "The top of the file"}
 
 
-def _redeclared(group: Group, shared: dict[Group, list[Group]]) -> set[str]:
-    """Return keys of a shared section that each of its groups declares again."""
+def _find_redeclared(group: Group, shared: dict[Group, list[Group]]) -> set[str]:
+    """Return the keys of a shared section that each of its groups declares again."""
     declared = [set(inspect.get_annotations(one)) for one in shared.get(group, [])]
     return set.intersection(*declared) if declared else set()
 
 
-def _owner(group: Group, key: str, shared: dict[Group, list[Group]]) -> Group:
-    """Return the section that a key is described in: where it was last declared."""
+def _find_owner(group: Group, key: str, shared: dict[Group, list[Group]]) -> Group:
+    """Return the section that describes a key: the class that declared it last."""
     for one in group.__mro__:
         if key in inspect.get_annotations(one):
-            described = one is group or one in shared or one in _all_paths()
+            described = one is group or one in shared or one in _list_paths()
             return one if described else group
     return group
 
 
-def _value(group: Group, key: str, field: FieldInfo, titles: dict[Group, str]) -> str:
-    """Return what a key may hold: type, bounds, and a link to the keys below it."""
+def _describe_value(group: Group, key: str, field: FieldInfo, titles: dict[Group, str]) -> str:
+    """Return the values that a key allows: type, bounds, and a link to the keys below it."""
     if target := OVERRIDES.get((group.__name__, key)):
         (below,) = [one for one in titles if one.__name__ == target]
         many = "by name: " if group is Recipe else ""
@@ -188,11 +194,11 @@ def _value(group: Group, key: str, field: FieldInfo, titles: dict[Group, str]) -
         for name, text in (LENGTHS if _is_many(field.annotation) else BOUNDS).items()
         if getattr(bound, name, None) is not None
     ]
-    return _bounded(_type(field.annotation, titles), bounds)
+    return _add_bounds(_describe_type(field.annotation, titles), bounds)
 
 
-def _bounded(value: str, bounds: list[str]) -> str:
-    """Write bounds behind a type, before its `or null`."""
+def _add_bounds(value: str, bounds: list[str]) -> str:
+    """Insert bounds after a type, before its `or null`."""
     kind, null, _ = value.partition(" or null")
     return f"{kind} {', '.join(bounds)}{null}" if bounds else value
 
@@ -201,7 +207,7 @@ def _is_many(annotation: Any) -> bool:
     return get_origin(annotation) in (dict, tuple)
 
 
-def _type(annotation: Any, titles: dict[Group, str]) -> str:
+def _describe_type(annotation: Any, titles: dict[Group, str]) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if annotation is NoneType:
         return "null"
@@ -215,19 +221,19 @@ def _type(annotation: Any, titles: dict[Group, str]) -> str:
             for name, text in BOUNDS.items()
             if (value := getattr(bound, name, None)) is not None
         ]
-        return _bounded(_type(arguments[0], titles), bounds)
+        return _add_bounds(_describe_type(arguments[0], titles), bounds)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_type(part, titles) for part in arguments))
+        return " or ".join(dict.fromkeys(_describe_type(part, titles) for part in arguments))
     if origin is dict:
-        return f"by name: {_type(arguments[1], titles)}"
+        return f"by name: {_describe_type(arguments[1], titles)}"
     if origin is tuple:
-        return f"list of {_type(arguments[0], titles)}"
+        return f"list of {_describe_type(arguments[0], titles)}"
     if annotation in titles:
         return _link("keys", titles[annotation])
     return WORDS[annotation]
 
 
-def _default(field: FieldInfo) -> str:
+def _describe_default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     if isinstance(field.default, Settings):
@@ -236,24 +242,24 @@ def _default(field: FieldInfo) -> str:
     return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
-def _row(key: str, value: str, default: str, text: str) -> str:
+def _write_row(key: str, value: str, default: str, text: str) -> str:
     return f"| `{key}` | {value} | {default} | {text} |"
 
 
-def _text(field: FieldInfo) -> str:
+def _join_lines(field: FieldInfo) -> str:
     return " ".join((field.description or "").split()).replace("|", r"\|")
 
 
 def _link(text: str, title: str) -> str:
-    """Link to a section by the fragment that GitHub gives to its heading."""
+    """Return a link to a section, by the fragment that GitHub gives to its heading."""
     fragment = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
     return f"[{text}](#{fragment})"
 
 
-def _simplified(schema: Any) -> Any:
-    """Leave out titles and defaults of whole groups; text on one line; any branch of a union."""
+def _simplify(schema: Any) -> Any:
+    """Remove titles and defaults of whole groups, join lines of text, and turn oneOf into anyOf."""
     if isinstance(schema, list):
-        return [_simplified(one) for one in schema]
+        return [_simplify(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {}
@@ -265,7 +271,7 @@ def _simplified(schema: Any) -> Any:
         if key == "description" and isinstance(value, str):
             kept[key] = " ".join(value.split())
         else:
-            kept["anyOf" if key == "oneOf" else key] = _simplified(value)
+            kept["anyOf" if key == "oneOf" else key] = _simplify(value)
     return kept
 
 

@@ -34,7 +34,7 @@ def test_what_is_written_is_up_to_date(reference, file, write) -> None:
 
 
 def test_every_key_has_a_text(reference) -> None:
-    for group in reference["_all_paths"]():
+    for group in reference["_list_paths"]():
         for key, field in group.model_fields.items():
             assert field.description, f"{group.__name__}.{key}"
 
@@ -73,7 +73,7 @@ def test_the_schema_knows_keys_and_bounds(validator, text, sound) -> None:
 
 
 def test_the_overrides_of_the_schema_are_fields(reference) -> None:
-    names = {group.__name__: group for group in reference["_all_paths"]()}
+    names = {group.__name__: group for group in reference["_list_paths"]()}
     for group, key in reference["OVERRIDES"]:
         assert key in names[group].model_fields
     assert set(reference["OVERRIDES"].values()) <= set(names)
