@@ -1,5 +1,5 @@
--- A row is a pair whose chosen and rejected side are the same text: it teaches nothing.
--- Comparisons are experiment shared, iteration 0.
+-- A row is a pair whose chosen and rejected texts are equal: there is nothing to learn from it.
+-- Comparisons have experiment shared, iteration 0.
 with
 
 preference_pairs as (select * from preference_pairs),

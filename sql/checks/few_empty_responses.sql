@@ -1,6 +1,6 @@
--- A row is a slice in which more than a tenth of the responses are empty: a policy that has learnt
--- to end its turn at once, or a chat template that ends it. Below that, an empty response is ranked
--- as any other is, so that training can move away from it.
+-- A row is a slice in which more than a tenth of the responses are empty: the policy ends its turn
+-- at once, or the chat template ends it. Fewer empty responses are ranked like all others, so that
+-- training can reduce them.
 with
 
 generations as (select * from generations),

@@ -1,5 +1,5 @@
--- A row is a DPO pair, by the texts that meet under a prompt, that occurs more than once in a slice:
--- a training would see it twice as often as its settings say.
+-- A row is a DPO pair (by the texts of its two responses and its prompt) that occurs more than once
+-- in a slice: training would use it more often than the settings say.
 with
 
 dpo_pairs as (select * from dpo_pairs)

@@ -1,4 +1,4 @@
--- A row is the key of a response, or of its score, that occurs more than once.
+-- A row is a key of responses or scores that occurs more than once.
 with
 
 generations as (select * from generations),

@@ -1,5 +1,5 @@
--- A row is an evaluation or validation prompt that a training table contains, and how often. Tables
--- outside the loop are experiment shared, iteration 0.
+-- A row is an evaluation or validation prompt in a training table, with the number of times. Tables
+-- outside the loop have experiment shared, iteration 0.
 with
 
 prompt_splits as (select * from prompt_splits),

@@ -1,5 +1,6 @@
 -- A row is a DPO pair whose chosen response has no higher penalised reward than the rejected one,
--- or whose margin is not their difference. Upstream's length penalty could reverse pairs so.
+-- or whose margin is not their difference. The published script's length penalty can reverse pairs
+-- in this way.
 with
 
 dpo_pairs as (select * from dpo_pairs),
@@ -11,7 +12,7 @@ differences as (
     from dpo_pairs
 ),
 
--- NaN is greater than every number here, and null is no failure of a comparison
+-- NaN is greater than every number in DuckDB, and a comparison with null fails no check
 judged as (
     select
         *,

@@ -1,5 +1,5 @@
--- A row is a reward that is null, NaN or infinite. A gold reward may be null: only the sample
--- task's own prompts have one. So may a judge's: it may have given no usable verdict.
+-- A row is a reward that is null, NaN or infinite. Allowed nulls: the gold reward of prompts
+-- outside the sample task, and a judge's reward without a usable verdict.
 with
 
 scores as (select * from scores),

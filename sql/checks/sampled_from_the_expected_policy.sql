@@ -1,8 +1,8 @@
--- A row is a set of responses of an iteration that another model gave than the newest checkpoint of
--- the policy that their sampler takes: `current`, pi_0 in iteration 1, then the policy of the one
--- before; `previous`, the policy before that, if there is one, else pi_0; `initial`, pi_0; `step@s`,
--- the weights after a share s of the steps in which the current policy was trained, pi_0 in
--- iteration 1. The one_shot and length_study experiments sample pi_0.
+-- A row is a set of responses of an iteration whose policy is not the newest checkpoint that their
+-- sampler uses: `current`, the policy of the iteration before (pi_0 in iteration 1); `previous`,
+-- the policy before `current`, if there is one, else pi_0; `initial`, pi_0; `step@s`, the weights
+-- after a share s of the training steps of the current policy (pi_0 in iteration 1). The
+-- experiments one_shot and length_study sample pi_0.
 with
 
 generations as (select * from generations),

@@ -1,8 +1,8 @@
--- A row is a set of scores that do not belong to the responses and the ranker of today: another
--- policy or sampling made the response that was scored, another model or setting than the rest of
--- the slice scored it, or a model that is not the newest of its asset, for the experiment or for
--- all; or the refreshed model of another iteration. A ranker without weights of the lake, such as a
--- judge, has no checkpoint to compare with.
+-- A row is a set of scores that do not match the present responses or ranker: the scored responses
+-- are of another policy or sampling; a slice has scores of several models or settings; the model is
+-- not the newest of its asset, for the experiment or for all; or it is the refreshed model of
+-- another iteration. A ranker without weights in the lake, such as a judge, has no checkpoint to
+-- compare.
 with
 
 scores as (select * from scores),

@@ -1,5 +1,5 @@
--- The standard error, clustered by prompt, of sum(above) / sum(below) over rows of one prompt each;
--- of the mean of `above` where `below` is left out. Null with one prompt. The formula is that of
+-- The standard error, clustered by prompt, of sum(above) / sum(below), one row per prompt; without
+-- `below`, of the mean of `above`. Null with one prompt. The formula is that of
 -- transforms/measures/clustered.py.
 create macro clustered_error(above, below := 1) as
     sqrt(

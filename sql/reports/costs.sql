@@ -1,7 +1,7 @@
--- One row per experiment, iteration and stage: what its materializations cost, all of them together.
--- elapsed_s: seconds of the stages' own work, of runs that were finished; rows: responses, pairs, or
--- examples over all epochs; tokens: sampled or trained on; bytes: written to the lake, checkpoints
--- included; share: of the lake's seconds. Iteration 0 is what lies outside the loop.
+-- One row per experiment, iteration and stage: the sum of the costs of its materializations.
+-- elapsed_s: computing time of the stages in seconds, finished runs only; rows: responses, pairs,
+-- or examples over all epochs; tokens: sampled or trained on; bytes: written to the lake, including
+-- checkpoints; share: of all seconds of the lake. Iteration 0 means outside the loop.
 with
 
 costs as (select * from costs),

@@ -1,6 +1,6 @@
--- One row per current policy, of which a lake has at most one: the policy that was promoted last, with
--- the reason and the model's folder below the lake. There is none before a run of a recipe with the
--- key `promotion`, such as --set promotion.level=0.95. All decisions: promotion_decisions.
+-- One row per current policy (a lake has at most one): the policy that was promoted last, with the
+-- reason and the model's folder in the lake. Without a run of a recipe with the key `promotion`,
+-- such as --set promotion.level=0.95, there is none. All decisions: promotion_decisions.
 with
 
 promotions as (select * from promotions where promoted),

@@ -1,7 +1,7 @@
--- One row per pair of experiments and decoding: the selected iterate of `experiment` against that of
--- `versus` on the evaluation prompts, paired by prompt. chars_ratio is mean length over mean length.
--- `_se` is the standard error clustered by prompt, of the ratio by linearisation; `_low` and `_high`
--- are the 95% interval by the bootstrap over prompts.
+-- One row per pair of experiments and decoding: the selected policy of `experiment` compared with
+-- that of `versus` on the evaluation prompts, paired by prompt. chars_ratio is the ratio of the
+-- mean lengths. `_se` is the standard error clustered by prompt (of the ratio by linearisation);
+-- `_low` and `_high` are the 95% interval by the bootstrap over prompts.
 with
 
 outcome_prompts as (select * from outcome_prompts where not baseline),

@@ -1,8 +1,9 @@
 -- One row per experiment, decoding and model on the evaluation prompts: sft_policy, the baselines,
--- then the iterates. Models that all experiments share are repeated in each. `_se` is the standard
--- error clustered by prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null
--- with one prompt); a win rate is against sft_policy; kl_to_sft is in nats, estimated from the
--- samples; `selected` marks the iterate that the validation prompts chose.
+-- then the policies of the iterations. Models that all experiments share are repeated in each
+-- experiment. `_se` is the standard error clustered by prompt, `_low` and `_high` the 95% interval
+-- by the bootstrap over prompts (null with one prompt); a win rate is against sft_policy; kl_to_sft
+-- is in nats, estimated from the samples; `selected` marks the policy that the validation prompts
+-- selected.
 with
 
 evaluation_results as (select * from evaluation_results where split = 'evaluation'),
@@ -13,7 +14,7 @@ experiments as (
     select distinct experiment from evaluation_results where experiment <> 'shared'
 ),
 
--- before any experiment has run, the shared models are shown under their own name
+-- before the first run of an experiment, the shared models have experiment `shared`
 shown as (
     select experiment from experiments
     union all

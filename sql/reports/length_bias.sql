@@ -1,10 +1,10 @@
--- One row per slice of scored responses, ranker, split and unit of length: does the reward
--- follow length? `pearson` and its quantiles are over prompts of Pearson's r of reward and length
--- within the prompt (paper, section 2.3); prompts without r are counted: one_response,
--- constant_reward, constant_length. longer_wins is the share of best-against-worst pairs (and of all
--- pairs of a prompt) in which the longer response has the higher reward, a tie of length one half.
--- calibrated_penalty is the slope of reward on length within prompts, reward units per unit of length:
--- the length penalty that brings it to zero. `_se` is over prompts, or clustered by prompt.
+-- One row per slice of scored responses, ranker, split and unit of length: does the reward follow
+-- length? `pearson` and its quantiles are over prompts, of Pearson's r of reward and length within
+-- each prompt (paper, section 2.3). Prompts without r are counted: one_response, constant_reward,
+-- constant_length. longer_wins is the share of best-against-worst pairs (and of all pairs of a
+-- prompt) in which the longer response has the higher reward, equal lengths one half.
+-- calibrated_penalty is the slope of reward on length within prompts, in reward units per unit of
+-- length: the length penalty that removes the slope. `_se` is over prompts, or clustered by prompt.
 with
 
 scored_responses as (select * from scored_responses),
@@ -50,7 +50,7 @@ prompts as (
         if(status = 'defined', corr(reward, length), null) as correlation,
         if(min(length) < max(length), regr_sxy(reward, length), null) as sxy,
         if(min(length) < max(length), regr_sxx(reward, length), null) as sxx,
-        -- of best against worst; null where all rewards are equal
+        -- best against worst; null if all rewards are equal
         if(
             max(reward) > min(reward),
             higher(

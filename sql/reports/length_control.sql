@@ -1,9 +1,9 @@
--- One row per iterate, baseline, decoding and judge on the evaluation prompts: the win rate as it is
--- and at equal length (Dubois et al. 2024, arXiv 2404.04475), shares of a win, errors and intervals
--- over prompts. `judged_by` is reward, gold_reward, or a judge's id. `length_coefficient` is below 0
--- where the longer side is preferred. Where `longer_share` is near 0 or 1, one side is always the
--- longer, and the rate at equal length is what the curve says beyond the data. Drawn where the recipe
--- sets evaluation.length_control.
+-- One row per policy of an iteration, baseline, decoding and judge on the evaluation prompts: the
+-- win rate, raw and at equal length (Dubois et al. 2024, arXiv 2404.04475), as shares of a win,
+-- with standard errors and intervals over prompts. `judged_by` is reward, gold_reward, or a judge's
+-- id. `length_coefficient` is below 0 if the longer response is preferred. If `longer_share` is
+-- near 0 or 1, one side is nearly always longer, and the rate at equal length is an extrapolation.
+-- There are rows if the recipe sets evaluation.length_control.
 with
 
 length_controlled_win_rates as (select * from length_controlled_win_rates)

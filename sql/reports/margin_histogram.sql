@@ -1,6 +1,6 @@
--- One row per experiment, iteration and bin: how the margins of its DPO pairs lie (chosen minus
--- rejected penalised reward, in the ranker's unit). An experiment's iterations share thirty bins of
--- equal width from 0 to the largest margin; bins without a pair are left out.
+-- One row per experiment, iteration and bin: the distribution of the margins of its DPO pairs
+-- (chosen minus rejected penalised reward, in the ranker's unit). An experiment's iterations share
+-- thirty bins of equal width from 0 to the largest margin; bins without a pair are left out.
 with
 
 dpo_pairs as (select * from dpo_pairs),

@@ -1,14 +1,15 @@
--- One row per checkpoint, thing that it descends from, and relation: what it was trained from, its
--- reference, whose responses it learned from, what ranked them, and every table's Delta version.
--- `step` counts the assets between (1: read by the training itself; the shortest way where there
--- are several); `relation` is the ancestor's to the asset that read it (`lineage_edges`).
+-- One row per checkpoint, ancestor, and relation: the models it was trained from, its reference,
+-- the policies that sampled its responses, their ranker, and the Delta version of every table.
+-- `step` is the number of assets on the shortest path from the checkpoint to the ancestor (1: read
+-- by the training itself). `relation` is that of the ancestor to the asset that read it
+-- (`lineage_edges`).
 with recursive
 
 checkpoints as (select * from checkpoints),
 
 lineage_edges as (select * from lineage_edges),
 
--- two experiments may arrive at the same weights: one row per model
+-- two experiments may train equal weights: one row per model
 models as (
     select
         asset,

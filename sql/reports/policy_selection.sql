@@ -1,6 +1,7 @@
--- One row per experiment and iterate: the validation metric that selects a policy, and which it is
--- (Algorithm 1, last line: the best on the validation prompts; on a tie, the earlier). The metric is
--- a mean over sampled responses; `value_se` is its standard error, clustered by prompt.
+-- One row per experiment and policy of an iteration: the validation metric by which a policy is
+-- selected, and whether this one is (Algorithm 1, last line: the best on the validation prompts; on
+-- a tie, the earlier). The metric is a mean over sampled responses; `value_se` is its standard
+-- error, clustered by prompt.
 with
 
 evaluation_results as (

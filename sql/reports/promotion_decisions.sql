@@ -1,7 +1,7 @@
 -- One row per decision on the current policy, the last one first: the model that was compared with
--- the current policy on the validation prompts, whether it was promoted, and why. `advantage` is the
--- model's metric minus the current policy's (a win rate minus one half); `_low` and `_high` are its
--- interval at the level of the recipe's `promotion`.
+-- the current policy on the validation prompts, whether it was promoted, and why. `advantage` is
+-- the model's metric minus the current policy's (a win rate minus one half); `_low` and `_high` are
+-- its interval at the level of the recipe's `promotion`.
 with
 
 promotions as (select * from promotions)

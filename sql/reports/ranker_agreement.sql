@@ -1,8 +1,7 @@
--- One row per iteration and two experiments whose rankers (models, or ways to rank) scored the same
--- responses, which iteration 1 always gives: how often they pick the same best and the same worst of
--- n, and the mean over prompts of the correlation of their rewards. Ties go to the lower index.
--- By chance, the same best would be picked for one prompt in n. `_se` is the standard error over
--- prompts.
+-- One row per iteration and two experiments whose rankers scored the same responses (always the
+-- case in iteration 1): how often they pick the same best and the same worst of n, and the mean
+-- over prompts of the correlation of their rewards. Ties go to the lower index. By chance, they
+-- would pick the same best for one prompt in n. `_se` is the standard error over prompts.
 with
 
 generations as (select * from generations),
@@ -47,7 +46,7 @@ by_prompt as (
         count(*) as responses,
         max((a.best_first = 1 and b.best_first = 1)::int) as same_best,
         max((a.worst_first = 1 and b.worst_first = 1)::int) as same_worst,
-        -- not a number where one ranker gives every response the same
+        -- NaN if one ranker gives all responses the same reward
         if(isfinite(corr(a.reward, b.reward)), corr(a.reward, b.reward), null) as correlation
     from scored as a
     inner join scored as b using (iteration, prompt_id, response_index, response)

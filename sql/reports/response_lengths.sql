@@ -1,7 +1,7 @@
--- One row per experiment and iteration: how long sampled responses are and whether length is rewarded.
--- Rewards are a reward model's scalars. The correlation is the mean over prompts of Pearson's r of
--- reward and response_chars (paper, section 2.3), without prompts where either does not vary.
--- `_se` is the standard error clustered by prompt, which may have several pairs.
+-- One row per experiment and iteration: the lengths of sampled responses, and whether length is
+-- rewarded. Rewards are a reward model's scalars. The correlation is the mean over prompts of
+-- Pearson's r of reward and response_chars (paper, section 2.3), without prompts where either is
+-- constant. `_se` is the standard error clustered by prompt; a prompt may have several pairs.
 with
 
 scored_responses as (select * from scored_responses),

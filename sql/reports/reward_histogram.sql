@@ -1,6 +1,7 @@
--- One row per experiment, iteration, ranker and bin: how the rewards of its sampled responses lie.
--- An experiment's iterations share thirty bins of equal width, from the lowest reward to the highest;
--- bins without a response are left out. The last bin holds its upper edge. Unit: the ranker's.
+-- One row per experiment, iteration, ranker and bin: the distribution of the rewards of its sampled
+-- responses. An experiment's iterations share thirty bins of equal width, from the lowest reward to
+-- the highest; bins without a response are left out. The last bin includes its upper edge. Unit:
+-- the ranker's.
 with
 
 scores as (select * from scores where reward is not null),

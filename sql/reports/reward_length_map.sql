@@ -1,7 +1,8 @@
--- One row per experiment, iteration, ranker and cell: how many responses differ by how much in length
--- and reward from the mean of their prompt's responses, which is what pairs are made of. Cells are
--- 24 by 24 over the 99 % of an experiment's responses nearest the means, in each direction; the others
--- and prompts with one response are in none. Units: characters, and the ranker's.
+-- One row per experiment, iteration, ranker and cell: the number of responses by the difference of
+-- their length and reward from the means of their prompt's responses. Pairs are made from these
+-- differences. The 24 by 24 cells cover, in each direction, the 99 % of an experiment's responses
+-- nearest to the means. Other responses, and prompts with one response, are left out. Units:
+-- characters, and the ranker's.
 with
 
 scored_responses as (select * from scored_responses where reward is not null),

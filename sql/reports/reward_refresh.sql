@@ -1,8 +1,9 @@
--- One row per experiment with feedback and policy, pi_0 first: how often its reward models order two
--- sampled responses of the policy to an evaluation prompt as the gold reward does. `iteration` is
--- the one that samples the policy and labels pairs of it; `fixed` is the reward model from before
--- the loop, `before` and `after` those around the iteration's refresh. `_se` is the standard error
--- clustered by prompt; old_pairs_* the accuracy on validation pairs of the reward model's own data.
+-- One row per experiment with feedback and policy, pi_0 first: how often its reward models order
+-- two sampled responses of the policy to an evaluation prompt as the gold reward does. In iteration
+-- `iteration` this policy is sampled and pairs of its responses are labelled. `fixed` is the reward
+-- model from before the loop, `before` and `after` are the models before and after the iteration's
+-- refresh. `_se` is the standard error clustered by prompt; old_pairs_* is the accuracy on
+-- validation pairs of the reward model's first training data.
 with
 
 reward_accuracy as (select * from reward_accuracy where split = 'evaluation'),
@@ -13,7 +14,7 @@ evaluation_results as (select * from evaluation_results),
 
 label_queue as (select * from label_queue),
 
--- people may disagree, so that a pair may have several labels; only pairs of today's queue count
+-- people may disagree, so a pair may have several labels; only pairs of the present queue count
 labels as (
     select
         experiment,

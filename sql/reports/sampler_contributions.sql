@@ -1,12 +1,14 @@
--- One row per experiment, iteration and sampler: what it gave to the pairs, and what it adds.
--- `response_share` is its share of the responses: chosen_share and rejected_share, its shares of the
--- pairs' two sides, would be as large if samplers did not differ. `reward` is the mean of its
--- responses; chosen_margin and rejected_margin are the mean penalised margins of the pairs of which it
--- gave that side. `margin` is the mean over prompts of the widest difference of two rewards (without
--- a penalty), margin_without the same without this sampler's responses, null where no other is;
--- margin_without_as_many is what to expect where as many responses, whichever, are left out. Its
--- responses widen margins more than others would where margin_added, the last less the one before,
--- paired by prompt, is above zero. `_se` is the standard error clustered by prompt.
+-- One row per experiment, iteration and sampler: its share of the pairs, and how much it widens
+-- margins.
+-- `response_share` is its share of the responses. chosen_share and rejected_share are its shares of
+-- the chosen and of the rejected responses; they would equal response_share if samplers did not
+-- differ. `reward` is the mean of its responses; chosen_margin and rejected_margin are the mean
+-- penalised margins of the pairs whose chosen or rejected response it sampled. `margin` is the mean
+-- over prompts of the widest difference of two rewards (without a penalty). margin_without is the
+-- same without this sampler's responses, null if there are no others. margin_without_as_many is the
+-- expectation if as many responses are left out at random. margin_added is the last minus the one
+-- before, paired by prompt: above zero, the sampler's responses widen margins more than others
+-- would. `_se` is the standard error clustered by prompt.
 with
 
 scored_responses as (select * from scored_responses),
@@ -37,7 +39,7 @@ samplers as (
     group by all
 ),
 
--- what is left of a prompt's responses without one sampler's
+-- a prompt's responses without those of one sampler
 left_out as (
     select
         ranked.experiment,
@@ -53,7 +55,7 @@ left_out as (
     group by all
 ),
 
--- C(i - 1, m - 1) / C(n, m) of the subsets of m of n values have the i-th smallest as their largest
+-- in C(i - 1, m - 1) / C(n, m) of all subsets of size m, the i-th smallest of n is the largest
 subsets as (
     select
         left_out.experiment,
@@ -117,7 +119,7 @@ prompts as (
     select experiment, iteration, prompt_id, count(*) as pairs from dpo_pairs group by all
 ),
 
--- of each prompt with pairs, the sides that each sampler gave, which may be none
+-- for each prompt with pairs, the number of sides that each sampler sampled, possibly 0
 prompt_sides as (
     select
         prompts.experiment,

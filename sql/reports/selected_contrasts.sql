@@ -1,7 +1,8 @@
--- One row per experiment, decoding, metric and baseline: the selected iterate minus the baseline on
+-- One row per experiment, decoding, metric and baseline: the selected policy minus the baseline on
 -- the evaluation prompts, paired by prompt. `difference_se` is the standard error clustered by
 -- prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null with one prompt);
--- `z` is the difference in standard errors. Rewards are in reward units, response_chars in characters.
+-- `z` is the difference in standard errors. Rewards are in reward units, response_chars in
+-- characters.
 with
 
 evaluation_results as (select * from evaluation_results),

@@ -1,5 +1,6 @@
 -- One row per outcome, decoding and evaluation prompt: means over the responses to the prompt. An
--- outcome is a baseline by its own name, or the selected iterate of the experiment of that name.
+-- outcome is a baseline under its own name, or an experiment's selected policy under the
+-- experiment's name.
 with
 
 evaluation_responses as (

@@ -1,4 +1,4 @@
--- One row per DPO pair: the characters of its two responses.
+-- One row per DPO pair: the number of characters of its two responses.
 with
 
 dpo_pairs as (select * from dpo_pairs),

@@ -1,6 +1,6 @@
--- One row per experiment, policy and checkpoint: how it was trained, from the settings on record.
--- `ranker` and `length_penalty` (reward units a `length_unit`, or `calibrated`; null without one) are
--- those of the pairs or responses that it learned from; null for models that learned from none.
+-- One row per experiment, policy and checkpoint: its training method, from the recorded settings.
+-- `ranker` and `length_penalty` (reward units per `length_unit`, or `calibrated`; null without one)
+-- are those of the policy's training pairs or responses; null for models trained on none.
 with
 
 checkpoints as (select * from checkpoints where kind = 'causal_lm'),
@@ -9,7 +9,7 @@ materializations as (select * from materializations where asset like '%/dpo_pair
 
 scores as (select * from scores),
 
--- the group of settings with a learning rate is the training's; DPO's own loss is `sigmoid`
+-- the group of settings with a learning rate is that of the training; DPO's loss is `sigmoid`
 policies as (
     select
         experiment,

@@ -1,4 +1,4 @@
--- One row per response and ranker: the response's facts beside its reward.
+-- One row per response and ranker: columns of the response, with the reward.
 -- Units: response_tokens, response_chars; reward is a reward model's scalar, or a share of wins.
 with
 
