@@ -1,6 +1,6 @@
-"""The prompt collection: prompts of all sources, each once, none that an evaluation set has.
+"""The prompt collection: distinct prompts of all sources, without prompts of evaluation sets.
 
-Lives here: the order of the steps and their ledger. Not here: the steps
+Lives here: the order of the steps and their dropped rows. Not here: the steps
 (`transforms.prompts.prompt_rules`, `transforms.prompts.near_duplicates`,
 `transforms.prompts.decontamination`), splits (`transforms.prompts.splits`).
 """
@@ -28,28 +28,28 @@ from transforms.sources.layouts.rules import Rule, apply_rules
 
 
 class Collection(NamedTuple):
-    """What the sources' prompts became."""
+    """Collected prompts and the rows dropped on the way."""
 
     prompts: pl.DataFrame
-    """Table `prompts`."""
+    """Rows of `prompts`."""
     dropped: pl.DataFrame
-    """Table `dropped_rows`, of `prompts`."""
+    """Rows of `dropped_rows` about the table `prompts`."""
     contaminated: pl.DataFrame
-    """Table `contaminated_prompts`."""
+    """Rows of `contaminated_prompts`."""
     rows_in: dict[str, int]
-    """Rows that came in, by source."""
+    """Number of incoming rows by source."""
 
 
 def write_prompts(
     lake: Lake, sources: Sequence[Source], settings: PromptSettings, *, screened: bool
 ) -> None:
-    """Collect the prompts into `prompts`, with `contaminated_prompts`, ledger and accounts.
+    """Write `prompts`, `contaminated_prompts`, and the rows of ledger and accounts about them.
 
     Args:
-        lake: holds the raw tables.
-        sources: with role prompts.
-        settings: near duplicates and decontamination.
-        screened: whether there are evaluation sets; without, `evaluation_texts` is emptied.
+        lake: the lake with the raw tables.
+        sources: sources with the role prompts.
+        settings: settings of near duplicates and decontamination.
+        screened: whether the recipe has evaluation sets; if not, `evaluation_texts` is emptied.
     """
     if not screened:
         lake.overwrite("evaluation_texts", pl.DataFrame(schema=schema_of("evaluation_texts")))
@@ -68,32 +68,34 @@ def collect_prompts(
 ) -> Collection:
     """Collect the prompts of raw tables.
 
-    A prompt that several sources have belongs to the first in alphabetical order. Near duplicates
-    are sought among what is left, then prompts that share an n-gram with an evaluation set.
+    A prompt that several sources have belongs to the first source in alphabetical order. Then near
+    duplicates are dropped, then prompts that share an n-gram with an evaluation set.
 
     Args:
-        lake: holds the raw tables.
-        sources: with role prompts.
-        settings: near duplicates and decontamination.
+        lake: the lake with the raw tables.
+        sources: sources with the role prompts.
+        settings: settings of near duplicates and decontamination.
         evaluation_texts: table of that name.
     """
     seen = FirstSeen("prompts", "prompt")
-    kept, dropped, rows_in = [], [], {}
+    kept: list[pl.DataFrame] = []
+    dropped: list[pl.DataFrame] = []
+    rows_in: dict[str, int] = {}
     for source in sorted(sources, key=lambda source: source.name):
         rows_in[source.name] = 0
         for raw in lake.read_frames(f"raw_{source.name}"):
             rows = source.layout("prompts")(raw, source.options)
             rows_in[source.name] += rows.height
-            sound, broken = split_prompt_rows(source.name, rows, source.options)
-            first, repeated = seen.split(sound)
+            valid, broken = split_prompt_rows(source.name, rows, source.options)
+            first, repeated = seen.split(valid)
             kept.append(first)
             dropped += [broken, repeated]
     prompts = pl.concat(kept)
-    prompts, alike = _drop_near_duplicates(prompts, settings)
+    prompts, near_duplicates = _drop_near_duplicates(prompts, settings)
     prompts, contaminated, spans = _drop_contaminated(prompts, settings, evaluation_texts)
     return Collection(
         prompts.select(list(schema_of("prompts"))),
-        pl.concat([*dropped, alike, contaminated]),
+        pl.concat([*dropped, near_duplicates, contaminated]),
         spans,
         rows_in,
     )
@@ -107,7 +109,7 @@ def _drop_near_duplicates(
     texts = prompts.select("prompt_id", text=prompt_text())
     found = find_near_duplicates(texts, settings.near_duplicates)
     judged = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
-    evidence = pl.format("like prompt {}, similarity {}", "kept_id", pl.col("similarity").round(3))
+    evidence = pl.format("near prompt {}, similarity {}", "kept_id", pl.col("similarity").round(3))
     return apply_rules(
         "prompts", judged, [Rule("near_duplicate", pl.col("kept_id").is_not_null(), evidence)]
     )

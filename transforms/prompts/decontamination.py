@@ -1,12 +1,12 @@
-"""Prompts that share a run of words with an item of an evaluation set, and the words they share.
+"""Contaminated prompts: prompts that share a run of words with an item of an evaluation set.
 
-Lives here: the normalisation of text, the search, the evidence. Not here: which sets there are and
+Lives here: the normalisation of text, the search, the evidence. Not here: the evaluation sets and
 their texts (`transforms.prompts.evaluation_texts`). `sql/checks/no_contaminated_prompt.sql` finds
-the same prompts by other means and states the same normalisation.
+the same prompts by other means, with the same normalisation.
 
 The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C): lower-case words
-without punctuation, and any shared n-gram counts. Words are what stands between white space, so a
-Chinese or Japanese text is one long word or a few, and matches as a whole text only.
+without punctuation, and any shared n-gram counts. White space separates words. So a Chinese or
+Japanese text is one long word or a few words, and matches only as a whole text.
 """
 
 from typing import NamedTuple
@@ -20,10 +20,10 @@ from transforms.settings.prompts import DecontaminationSettings
 NO_WORD = r"[^\p{L}\p{M}\p{N}\p{Z}\t\n\v\f\r]+"
 """Punctuation, symbols, control characters: deleted, so that `don't` and `don’t` are `dont`."""
 BLANK = r"[\p{Z}\t\n\v\f\r]+"
-"""What parts words. Both classes are spelt out: polars and DuckDB differ in what `\\s` is."""
+"""White space between words. Both classes are written out: `\\s` differs in polars and DuckDB."""
 
 PART_CHARS = 8_000_000
-"""Characters of prompts that are taken apart at a time; about 500 MB at work."""
+"""Characters of prompts that are processed at a time; about 500 MB of memory."""
 PART_MATCHES = 2_000_000
 """Shared n-grams that are merged at a time."""
 
@@ -36,7 +36,7 @@ CONTAMINATED = {
 
 
 def normalise(text: pl.Expr) -> pl.Expr:
-    """Words of a text: lower case, nothing but letters, marks, digits, one space between words."""
+    """Normalise a text: lower case; only letters, marks and digits; one space between words."""
     words = text.str.to_lowercase().str.replace_all(NO_WORD, "")
     return words.str.replace_all(BLANK, " ").str.strip_chars(" ")
 
@@ -46,17 +46,17 @@ def find_contaminated(
 ) -> pl.DataFrame:
     """Find the prompts that share `ngram_words` consecutive words with an evaluation item.
 
-    A prompt or item of fewer words matches only as a whole: both normalised texts are equal. A text
-    without words matches nothing.
+    A prompt or item of fewer words matches only if both normalised texts are equal. A text without
+    words matches nothing.
 
     Args:
         prompts: prompt_id (each once) and text.
-        evaluation_texts: the table; an item is named once in its set.
+        evaluation_texts: the table; an item occurs once in its set.
         settings: length of an n-gram.
 
     Returns:
         One row per prompt and matching item, in that order: prompt_id, evaluation_set, item, span
-        (the longest run of words that both have, normalised; of equally long ones the first).
+        (the longest common run of words, normalised; of equally long runs the first).
     """
     n = settings.ngram_words
     words = normalise(pl.col("text")).alias("words")
@@ -71,8 +71,8 @@ def find_contaminated(
         found.append(_find_equal_texts(texts, items, n))
         coded = _encode_words(texts["words"], dictionary)
         spans = _find_shared_spans(_find_ngrams(coded, n), coded, item_grams, coded_items, n)
-        named = items[spans["row_item"]].select("evaluation_set", "item")
-        shared = pl.concat([texts[spans["row"]], named, spans], how="horizontal")
+        matched = items[spans["row_item"]].select("evaluation_set", "item")
+        shared = pl.concat([texts[spans["row"]], matched, spans], how="horizontal")
         run = pl.col("words").str.split(" ").list.slice("first", "length").list.join(" ")
         found.append(shared.with_columns(span=run).select(list(CONTAMINATED)))
     rows = pl.concat(found) if found else pl.DataFrame(schema=CONTAMINATED)
@@ -80,12 +80,12 @@ def find_contaminated(
 
 
 class _Coded(NamedTuple):
-    """Texts as numbers, one text behind the other."""
+    """Texts as numbers, concatenated."""
 
     codes: np.ndarray
-    """u64[words]: place of a word in the dictionary, from 1; 0 is no word of any item."""
+    """u64[words]: index of a word in the dictionary, from 1; 0 if no item has the word."""
     lengths: np.ndarray
-    """i64[texts]: words."""
+    """i64[texts]: words per text."""
 
 
 def _encode_words(words: pl.Series, dictionary: pl.Enum) -> _Coded:
@@ -95,7 +95,7 @@ def _encode_words(words: pl.Series, dictionary: pl.Enum) -> _Coded:
 
 
 def _find_ngrams(texts: _Coded, n: int) -> pl.DataFrame:
-    """N-grams of known words: hash, row of the text, start (words before it in all texts)."""
+    """Find the n-grams of known words: hash, row (of the text), start (index over all texts)."""
     starts, counts = find_window_starts(texts.lengths, n)
     rows = np.repeat(np.arange(len(counts)), counts)
     unknown = np.concatenate([[0], np.cumsum(texts.codes == 0)])
@@ -112,7 +112,7 @@ def _find_equal_texts(texts: pl.DataFrame, items: pl.DataFrame, n: int) -> pl.Da
 def _find_shared_spans(
     grams: pl.DataFrame, texts: _Coded, item_grams: pl.DataFrame, items: _Coded, n: int
 ) -> pl.DataFrame:
-    """Longest shared run of each text and item: row, row_item, first (word of the text), length."""
+    """Find the longest common run per text and item: row, row_item, first (word), length."""
     times = item_grams.group_by("hash").agg(items=pl.len())
     hits = grams.join(times, on="hash").sort("start")
     matches_of_a_row = np.bincount(hits["row"], weights=hits["items"], minlength=1)
@@ -129,7 +129,7 @@ def _find_shared_spans(
 def _drop_hash_collisions(
     matches: pl.DataFrame, texts: _Coded, items: _Coded, n: int
 ) -> pl.DataFrame:
-    """Leave out n-grams that share a hash and not the words."""
+    """Drop pairs of n-grams with equal hashes but different words."""
     here, there = matches["start"].to_numpy(), matches["start_item"].to_numpy()
     same = np.ones(matches.height, bool)
     for offset in range(n):
@@ -138,7 +138,7 @@ def _drop_hash_collisions(
 
 
 def _merge_ngrams(matches: pl.DataFrame, n: int) -> pl.DataFrame:
-    """Join n-grams that follow one another in both texts; keep the longest run of a pair."""
+    """Merge n-grams that are consecutive in both texts; keep the longest run per pair of texts."""
     pair = ["row", "row_item"]
     in_order = matches.with_columns(shift=pl.col("start") - pl.col("start_item")).sort(
         *pair, "shift", "start"

@@ -1,4 +1,4 @@
-"""The table `evaluation_texts`: what the evaluation sets of a recipe ask a model, item by item.
+"""The table `evaluation_texts`: the questions of a recipe's evaluation sets, item by item.
 
 Not here: the sets (`transforms.public_sets`), screening prompts against the texts
 (`transforms.prompts.decontamination`).
@@ -18,7 +18,7 @@ from transforms.sources.files.set_files import locate, read_strict
 
 
 def resolve_evaluation_set(name: str, origin: OriginSettings) -> OriginSettings:
-    """Look an evaluation set up, and fill in its hub id, split and folders.
+    """Fill in the hub id, the split and the folders of an evaluation set.
 
     Raises:
         ValueError: no such set, or neither files nor a revision of a dataset.
@@ -30,7 +30,7 @@ def read_evaluation_sets(origins: Mapping[str, OriginSettings]) -> pl.DataFrame:
     """Read evaluation sets into `evaluation_texts`.
 
     Raises:
-        InputError: a file cannot be read, or a row does not fit: a set must be read whole.
+        InputError: a file cannot be read, or a row does not fit: a set must be complete.
     """
     frames = [
         to_evaluation_texts(name, rows)
@@ -41,9 +41,9 @@ def read_evaluation_sets(origins: Mapping[str, OriginSettings]) -> pl.DataFrame:
 
 
 def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
-    """Native rows (and `row_key`) to `evaluation_texts`, in the order of the rows.
+    """Convert native rows (and `row_key`) to `evaluation_texts`, in the order of the rows.
 
-    An item of several turns gives one row per turn, `<item>:1`, `<item>:2`.
+    An item of several turns becomes one row per turn, `<item>:1`, `<item>:2`.
 
     Raises:
         InputError: an item has no text or no identifier, or two items have the same one.
@@ -59,15 +59,15 @@ def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     rows = numbered.explode("text", "turn", empty_as_null=True).with_columns(
         item=pl.when(pl.col("turns") > 1).then(pl.format("{}:{}", "item", "turn")).otherwise("item")
     )
-    unsound = {
+    mistakes = {
         "no text": pl.col("text").is_null(),
         "no identifier": pl.col("item").is_null(),
         "an identifier twice": pl.col("item").is_duplicated(),
     }
-    for found, where in unsound.items():
+    for found, where in mistakes.items():
         if (items := rows.filter(where)["item"]).len():
             raise InputError(
-                f"evaluation set {name} cannot be screened against",
+                f"prompts cannot be compared with evaluation set {name}",
                 expected="one text per item, and a different identifier for each item",
                 found=f"{found}: {items.len()} items, the first {items[0]}",
                 remedy="name the set's published file, once",

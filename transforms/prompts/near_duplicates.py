@@ -1,13 +1,14 @@
-"""Prompts that nearly equal another one: found by MinHash LSH, judged by exact similarity.
+"""Near duplicates among prompts: candidates by MinHash LSH, confirmed by exact similarity.
 
-Lives here: which pairs are compared and who of a cluster stays. Not here: signatures and
-similarity (`transforms.prompts.shingles`), equal prompts (`transforms.sources.intake.duplicates`).
+Lives here: the pairs to compare, the clusters, the prompt kept of a cluster. Not here: signatures
+and similarity (`transforms.prompts.shingles`), equal prompts
+(`transforms.sources.intake.duplicates`).
 
-Two prompts are linked when their signatures share a band and the Jaccard similarity of their
-shingles, computed exactly, reaches the threshold. A cluster is what links connect, as in Lee et al.
-2022 (arXiv 2107.06499, section 4.2); the prompt with the lowest id stays. A link depends on its two
-prompts only. So the order of rows does not matter, and a further prompt can join clusters but never
-part one: what was dropped stays dropped.
+Two prompts are linked if their signatures share a band and the exact Jaccard similarity of their
+shingles reaches the threshold. Linked prompts form a cluster, as in Lee et al. 2022 (arXiv
+2107.06499, section 4.2); the prompt with the lowest id is kept. A link depends on its two prompts
+only. So the order of rows does not matter, and a new prompt can join two clusters but never divide
+one: a dropped prompt stays dropped.
 """
 
 import numpy as np
@@ -20,28 +21,28 @@ from transforms.prompts.shingles import fold_text, jaccard, sign_texts
 from transforms.settings.prompts import NearDuplicateSettings
 
 RECALL = 0.99
-"""Least chance that a pair exactly at the threshold shares a band; above it, the chance is higher.
-A miss keeps a prompt too many."""
+"""Minimum probability that a pair exactly at the threshold shares a band; it is higher for more
+similar pairs. A missed pair keeps one prompt too many."""
 
 DEVIATIONS = 4
-"""Standard deviations that an estimated similarity may lie below the threshold, before the pair is
-ruled out without counting shingles: one near duplicate in 30,000 at the threshold is lost."""
+"""A pair is compared exactly unless its estimated similarity is more than this many standard
+deviations below the threshold: one near duplicate in 30,000 at the threshold is lost."""
 
 PAIRS_AT_ONCE = 500_000
-"""Pairs that are drawn up at a time: what bounds memory where many prompts share a template."""
+"""Pairs that are listed at a time: it bounds memory if many prompts share a template."""
 
 PAIRS_IN_CACHE = 8_192
-"""Pairs whose signatures are compared at a time: a few megabytes, which a processor's cache holds.
-"""
+"""Pairs whose signatures are compared at a time: a few megabytes, which fit into a processor's
+cache."""
 
 NEAR_DUPLICATES = {"prompt_id": pl.String, "kept_id": pl.String, "similarity": pl.Float64}
 
 
 def find_near_duplicates(prompts: pl.DataFrame, settings: NearDuplicateSettings) -> pl.DataFrame:
-    """Find the prompts to drop, so that one of each cluster stays.
+    """Find the prompts to drop, so that one prompt per cluster is kept.
 
-    Case and white space make no difference. A text shorter than a shingle is one shingle. Time
-    grows with the number of prompts, and with the square of the number in one bucket that are no
+    Case and white space are ignored. A text shorter than a shingle is one shingle. Time grows with
+    the number of prompts, and with the square of the number of prompts in one bucket that are not
     near duplicates of each other (a template with different contents).
 
     Args:
@@ -50,8 +51,8 @@ def find_near_duplicates(prompts: pl.DataFrame, settings: NearDuplicateSettings)
 
     Returns:
         One row per prompt to drop, by prompt_id: prompt_id, kept_id (the lowest id of its cluster),
-        similarity of the two. In a cluster of more than two the similarity may be below the
-        threshold: the prompt is then linked to the kept one through others.
+        similarity of the two. In a cluster of more than two prompts the similarity may be below the
+        threshold: the prompt is then linked to the kept one through other prompts.
     """
     known = prompts.select("prompt_id", text=fold_text(pl.col("text"))).sort("prompt_id")
     known = known.with_columns(first=pl.col("text").is_first_distinct())
@@ -60,13 +61,13 @@ def find_near_duplicates(prompts: pl.DataFrame, settings: NearDuplicateSettings)
     others = np.flatnonzero(lowest != np.arange(len(lowest)))
     similarity = np.ones(len(lowest))
     similarity[others] = jaccard(texts["text"], others, lowest[others], settings.shingle_chars)
-    judged = texts.select("text", kept_id=pl.col("id").gather(lowest), similarity=similarity)
-    found = known.join(judged, on="text", maintain_order="left")
+    kept = texts.select("text", kept_id=pl.col("id").gather(lowest), similarity=similarity)
+    found = known.join(kept, on="text", maintain_order="left")
     return found.filter(pl.col("prompt_id") != pl.col("kept_id")).select(list(NEAR_DUPLICATES))
 
 
 def _find_clusters(texts: pl.Series, settings: NearDuplicateSettings) -> np.ndarray:
-    """Link texts and follow the links: lowest row of each text's cluster, i64[texts]."""
+    """Link similar texts; return the lowest row of each text's cluster, i64[texts]."""
     signatures = sign_texts(texts, settings.shingle_chars, settings.permutations, settings.seed)
     members = _fill_buckets(signatures, _choose_band_size(settings))
     low_bytes = signatures.astype(np.uint8)
@@ -78,13 +79,14 @@ def _find_clusters(texts: pl.Series, settings: NearDuplicateSettings) -> np.ndar
         if not pairs.size and members.is_empty():
             return lowest
         pairs = pairs[:, _may_be_similar(low_bytes, pairs, settings)]
-        similar = jaccard(texts, *pairs, settings.shingle_chars) >= settings.threshold
+        left, right = pairs
+        similar = jaccard(texts, left, right, settings.shingle_chars) >= settings.threshold
         links = np.concatenate([links, pairs[:, similar]], axis=1)
         lowest = _find_lowest_rows(links, len(texts))
 
 
 def _choose_band_size(settings: NearDuplicateSettings) -> int:
-    """Most slots of a band, the fewest comparisons, with which `RECALL` is reached."""
+    """Return the largest number of slots per band that reaches `RECALL`: the fewest comparisons."""
     slots = settings.permutations
     chances = {
         rows: 1 - (1 - settings.threshold**rows) ** (slots // rows) for rows in range(1, slots + 1)
@@ -93,7 +95,7 @@ def _choose_band_size(settings: NearDuplicateSettings) -> int:
 
 
 def _fill_buckets(signatures: np.ndarray, rows: int) -> pl.DataFrame:
-    """Rows of texts (`node`) whose signatures agree in all slots of a band, by `bucket`."""
+    """Put texts (`node`, a row) with equal slots in all of a band into one `bucket`."""
     found = []
     for band, start in enumerate(range(0, signatures.shape[1] - rows + 1, rows)):
         bucket = np.full(len(signatures), band, np.uint64)
@@ -107,14 +109,14 @@ def _fill_buckets(signatures: np.ndarray, rows: int) -> pl.DataFrame:
 def _select_next_pairs(
     members: pl.DataFrame, lowest: np.ndarray
 ) -> tuple[np.ndarray, pl.DataFrame]:
-    """Draw up pairs of different clusters to compare: some members of each bucket with all others.
+    """Select pairs of different clusters to compare: some members of each bucket with all others.
 
-    Those members are done with. Where links have joined a bucket to one cluster, nothing is left to
-    find: its other pairs are never compared. Members of the smallest cluster come first, since the
-    others are the likeliest to be joined soon.
+    These members are then finished. If links have joined all members of a bucket to one cluster,
+    its remaining pairs are never compared. Members of the smallest cluster are first, since the
+    members of larger clusters will probably be joined soon.
 
     Returns:
-        i64[2, pairs], lower row first, and the members that are left.
+        i64[2, pairs], lower row first, and the members that remain.
     """
     cluster = pl.col("cluster")
     open_ = members.with_columns(cluster=lowest[members["node"].to_numpy()]).filter(
@@ -143,10 +145,10 @@ def _select_next_pairs(
 def _may_be_similar(
     low_bytes: np.ndarray, pairs: np.ndarray, settings: NearDuplicateSettings
 ) -> np.ndarray:
-    """Tell which pairs may reach the threshold, by their signatures: bool[pairs].
+    """Check by signatures whether pairs may reach the threshold: bool[pairs].
 
-    The lowest byte of a slot is enough: it makes equal what is not once in 256 times, so that a
-    pair too many is compared and none too few.
+    Comparing the lowest byte of each slot is enough: unequal slots look equal with probability
+    1/256. This can only add candidates, never lose one.
     """
     deviation = np.sqrt(settings.threshold * (1 - settings.threshold) / settings.permutations)
     least = (settings.threshold - DEVIATIONS * deviation) * settings.permutations

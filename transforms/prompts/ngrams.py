@@ -1,7 +1,6 @@
-"""Runs of n consecutive codes as 64-bit hashes, for many texts at once.
+"""64-bit hashes of n consecutive codes, for many concatenated texts at once.
 
-Lives here: windows over texts that lie one behind the other, and cutting work into bounded parts.
-Not here: what a code stands for: a character (`transforms.prompts.shingles`) or a word
+A code is a character (`transforms.prompts.shingles`) or a word
 (`transforms.prompts.decontamination`). The hashes are arithmetic on the codes, equal on every
 machine.
 """
@@ -12,13 +11,13 @@ from itertools import pairwise
 import numpy as np
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""Odd, so that no code of a window is lost: 2^64 over the golden ratio, as in splitmix64."""
+"""2^64 / golden ratio, as in splitmix64. It is odd, so that no code of a window is lost."""
 
 
 def hash_windows(codes: np.ndarray, size: int) -> np.ndarray:
     """Hash every `size` consecutive codes: u64[codes - size + 1], windows across texts too.
 
-    Two different windows have one hash with a chance of about 2^-64.
+    Two different windows have the same hash with a probability of about 2^-64.
     """
     count = max(len(codes) - size + 1, 0)
     hashes = np.zeros(count, np.uint64)
@@ -29,14 +28,14 @@ def hash_windows(codes: np.ndarray, size: int) -> np.ndarray:
 
 
 def find_window_starts(lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Find the windows that lie inside a text.
+    """Find the windows that are inside one text.
 
     Args:
         lengths: codes of each text, i64[texts].
         size: codes of a window.
 
     Returns:
-        First code of each window, counted over all texts, and the windows of each text.
+        First code of each window, counted over all texts, and the number of windows per text.
     """
     counts = np.maximum(lengths - size + 1, 0)
     before = np.cumsum(lengths) - lengths
@@ -55,7 +54,7 @@ def mix_bits(hashes: np.ndarray) -> np.ndarray:
 
 
 def cut_into_slices(weights: np.ndarray, limit: int) -> Iterator[slice]:
-    """Cut rows, in order, into slices whose weights sum to `limit` and at most one row more."""
+    """Cut rows, in order, into slices whose weights sum to at most `limit` plus one row."""
     part = (np.cumsum(weights) - weights) // limit
     edges = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(weights)]
     yield from (slice(*ends) for ends in pairwise(edges) if ends[0] < ends[1])

@@ -1,9 +1,10 @@
-"""A map of the prompts: two dimensions and topics, as the paper's Figure 7 shows its collection.
+"""The map of the prompts: positions in two dimensions and topics, like Figure 7 of the paper.
 
-Lives here: which prompts are drawn, their positions, their topics. Not here: the drawing
-(`transforms.views.plots.preferences`), sentence embeddings (`training.models.embeddings`).
-Deviation 1 from the figure, which was made with Nomic Atlas: t-SNE places the prompts and k-means
-groups them, and without an embedding model a prompt's vector is its TF-IDF. Source: scikit-learn,
+Lives here: the selection of prompts, their positions, their topics. Not here: the plot
+(`transforms.views.plots.prompt_map`), sentence embeddings (`training.models.embeddings`).
+
+Deviation 1: the paper's figure was made with Nomic Atlas. Here t-SNE places the prompts and k-means
+groups them; without an embedding model, the vector of a prompt is its TF-IDF. Source: scikit-learn,
 https://scikit-learn.org/stable/modules/manifold.html#t-sne.
 """
 
@@ -21,20 +22,20 @@ from transforms.identity import hash_text
 from transforms.settings.prompts import PromptMapSettings
 
 WORDS = r"(?u)(?<!['’])\b[^\W\d_]\w+\b(?!['’])"
-"""Two characters or more, a letter first: numbers would name the topics of mathematics. Without
-contractions, whose halves are on no list of stop words."""
+"""Words of two characters or more that begin with a letter: numbers would name the topics of
+mathematics. Contractions are excluded: no list of stop words contains their halves."""
 
 MAX_WORDS = 50_000
-"""Most words of the vocabulary, the most frequent ones."""
+"""Maximum size of the vocabulary; the most frequent words are kept."""
 
 DIMENSIONS = 50
-"""Dimensions that neighbours are sought in; scikit-learn's advice for t-SNE."""
+"""Dimensions in which t-SNE compares prompts, as scikit-learn recommends."""
 
 PERPLEXITY = 30.0
-"""Neighbours that t-SNE weighs, about; fewer where there are few prompts."""
+"""Approximate number of neighbours that t-SNE considers; lower if there are few prompts."""
 
 SPREAD = 1e-6
-"""Vectors that differ by less, in every dimension, are the same."""
+"""Vectors that differ by less than this in every dimension count as equal."""
 
 TERMS = 3
 """Words in the name of a topic."""
@@ -43,14 +44,14 @@ TERMS = 3
 def select_prompts_to_map(
     prompts: pl.DataFrame, prompt_splits: pl.DataFrame, settings: PromptMapSettings
 ) -> pl.DataFrame:
-    """Take the prompts that are used, at most `max_prompts`, and the text that places them.
+    """Select at most `max_prompts` of the prompts in use, with the text that determines positions.
 
-    The text is what the user says, turn by turn: system turns repeat, and would group a source.
-    Which prompts are drawn is decided by a hash apart from the one that gives a prompt its split.
+    The text is the user's turns. System turns are left out: they are often equal within a source,
+    and would group its prompts. The selection uses another hash than the splits.
 
     Args:
         prompts: the table.
-        prompt_splits: the table; prompts that are in no split are left out.
+        prompt_splits: the table; prompts without a split are left out.
         settings: number and seed.
 
     Returns:
@@ -58,10 +59,10 @@ def select_prompts_to_map(
     """
     users = pl.element().filter(pl.element().struct.field("role") == "user")
     text = pl.col("prompt").list.eval(users.struct.field("content")).list.join("\n")
-    draw = hash_text(pl.format("prompt_map/{}/{}", pl.lit(settings.seed), "prompt_id"))
+    order = hash_text(pl.format("prompt_map/{}/{}", pl.lit(settings.seed), "prompt_id"))
     used = prompts.join(prompt_splits, on="prompt_id", how="semi")
-    drawn = used.sort(draw).head(settings.max_prompts)
-    return drawn.sort("prompt_id").select("prompt_id", "source", text=text)
+    selected = used.sort(order).head(settings.max_prompts)
+    return selected.sort("prompt_id").select("prompt_id", "source", text=text)
 
 
 def map_prompts(
@@ -70,20 +71,20 @@ def map_prompts(
     """Place prompts in two dimensions and group them into topics.
 
     Vectors (TF-IDF, or the embeddings) are reduced to `DIMENSIONS` by a truncated SVD and scaled to
-    unit length; t-SNE places them and k-means groups them. A topic is named by the words whose mean
-    TF-IDF inside it most exceeds their overall mean, in units of its square root; with embeddings,
-    too. Topic 0 is the largest.
+    unit length; t-SNE places them and k-means groups them. The name of a topic is the words whose
+    mean TF-IDF inside the topic most exceeds their overall mean, in units of the square root of the
+    latter; with embeddings, too. Topic 0 is the largest.
 
     Args:
         prompts: prompt_id, source, text.
         settings: topics and seed.
-        embeddings: [prompts, dimensions], in the order of the prompts; null takes TF-IDF.
+        embeddings: [prompts, dimensions], in the order of the prompts; null means TF-IDF.
 
     Returns:
         `prompt_map`, in the order of the prompts.
 
     Raises:
-        InputError: fewer prompts than topics, texts without words, or all with the same ones.
+        InputError: fewer prompts than topics, texts without words, or equal words in all texts.
     """
     if prompts.height < max(settings.topics, 3):
         raise _map_error(f"at least {max(settings.topics, 3)} prompts", str(prompts.height))
@@ -109,14 +110,14 @@ def map_prompts(
 
 
 def _compute_tf_idf(texts: list[str]) -> tuple[np.ndarray, csr_matrix]:
-    """Give the vocabulary and the weights [texts, words], rows of unit length."""
+    """Return the vocabulary and the weights [texts, words], rows of unit length."""
     vectorizer = TfidfVectorizer(
         token_pattern=WORDS, stop_words="english", sublinear_tf=True, max_features=MAX_WORDS
     )
     try:
         weights = vectorizer.fit_transform(texts)
-    except ValueError:  # "empty vocabulary", the only one that texts can cause
-        raise _map_error("words of two letters or more", "none but stop words") from None
+    except ValueError:  # "empty vocabulary", the only ValueError that texts can cause
+        raise _map_error("words of two letters or more", "only stop words") from None
     words = vectorizer.get_feature_names_out()
     if len(words) < 2:
         raise _map_error("at least two different words", f"only {words[0]}")
@@ -137,7 +138,7 @@ def _find_topics(vectors: np.ndarray, settings: PromptMapSettings) -> np.ndarray
 
 
 def _name_topic(words: np.ndarray, weights: csr_matrix, inside: np.ndarray) -> str:
-    """Name a topic by the words that tell it from the others, frequent ones holding less."""
+    """Name a topic by its most distinctive words."""
     overall = np.asarray(weights.mean(axis=0)).ravel()
     excess = (np.asarray(weights[inside].mean(axis=0)).ravel() - overall) / np.sqrt(overall)
     best = np.argsort(-excess, kind="stable")[:TERMS]

@@ -1,4 +1,4 @@
-"""Which prompts are kept, and why each other one is not.
+"""Rules for prompts: the prompts of a source that are kept, and the reasons for dropped ones.
 
 Not here: native columns (`transforms.sources.catalog`), near duplicates
 (`transforms.prompts.near_duplicates`), evaluation sets (`transforms.prompts.decontamination`),
@@ -22,12 +22,13 @@ def split_prompt_rows(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split prompts (row_key, prompt, verdict) of a source into `prompts` and `dropped_rows`.
 
-    Kept: user and assistant alternate after an optional system turn, the last turn is the user's,
-    no turn is empty. Besides the table's columns, `row_key`. Duplicates are still in.
+    A prompt is kept if user and assistant alternate after an optional system turn, the last turn is
+    the user's, and no turn is empty. The kept rows also have `row_key`. Duplicates are not removed
+    yet.
     """
-    fate = (options or SourceOptions()).system_turn
+    treatment = (options or SourceOptions()).system_turn
     known = rows.with_columns(
-        source=pl.lit(source), prompt=treat_system_turn(pl.col("prompt"), fate)
+        source=pl.lit(source), prompt=treat_system_turn(pl.col("prompt"), treatment)
     )
     kept, dropped = apply_rules("prompts", known, require_shape("prompt", PROMPT_ROLES))
     text = pl.element().struct.field("content")
@@ -39,5 +40,5 @@ def split_prompt_rows(
 
 
 def prompt_text(column: str = "prompt") -> pl.Expr:
-    """Join the turns of a prompt to one text, a line each: what is compared with other prompts."""
+    """Join the turns of a prompt to one text, for the comparison with other prompts."""
     return pl.col(column).list.eval(pl.element().struct.field("content")).list.join("\n")

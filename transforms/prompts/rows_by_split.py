@@ -13,28 +13,28 @@ PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
 def select_training_pairs(
     preference_pairs: pl.DataFrame, mixture_pairs: pl.DataFrame
 ) -> pl.DataFrame:
-    """Take the pairs that a model is trained on, in a stable order that mixes the sources.
+    """Select the pairs of a mixture for training, in a stable order that mixes the sources.
 
     Args:
         preference_pairs: table of that name.
         mixture_pairs: rows of one mixture.
 
     Returns:
-        pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash; a pair as often as
-        the mixture shows it.
+        pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash; one row per copy
+        of a pair.
     """
-    drawn = mixture_pairs.select("source", "pair_id", copy=pl.int_ranges("copies"))
-    mixed = preference_pairs.join(drawn, on=["source", "pair_id"])
+    copies = mixture_pairs.select("source", "pair_id", copy=pl.int_ranges("copies"))
+    mixed = preference_pairs.join(copies, on=["source", "pair_id"])
     return mixed.explode("copy").sort("pair_id", "copy").select(PAIR)
 
 
 def select_reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
-    """Take the pairs that measure the reward model; their prompts are in no training row."""
+    """Select the pairs that measure the reward model; their prompts are in no training row."""
     return preference_pairs.filter(split="reward_validation").sort("pair_id").select(PAIR)
 
 
 def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
-    """Take the validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
+    """Select validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
     held = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
     return (
         held.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
@@ -44,7 +44,7 @@ def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) 
 
 
 def list_iteration_splits(prompt_splits: pl.DataFrame) -> list[str]:
-    """List the splits that are an iteration's."""
+    """Return the names of the iterations' splits."""
     names = prompt_splits["split"].unique()
     return [name for name in names if iteration_number(name) is not None]
 

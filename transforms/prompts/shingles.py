@@ -1,8 +1,7 @@
-"""Texts as sets of character shingles: MinHash signatures to find alike ones, Jaccard to judge.
+"""Character shingles of texts: MinHash signatures and exact Jaccard similarity.
 
-Lives here: the set of a text, its signature, the similarity of two. Not here: which texts are
-compared and what follows (`transforms.prompts.near_duplicates`). Source: Broder 1997, "On the
-resemblance and containment of documents"; signatures are rensa's R-MinHash,
+Not here: the selection of pairs and clusters (`transforms.prompts.near_duplicates`). Source: Broder
+1997, "On the resemblance and containment of documents"; signatures are rensa's R-MinHash,
 https://github.com/beowolx/rensa.
 """
 
@@ -14,25 +13,25 @@ from scipy.sparse import csr_array
 from transforms.prompts.ngrams import cut_into_slices, find_window_starts, hash_windows
 
 PART_CHARS = 4_000_000
-"""Characters that are taken apart at a time; about 200 MB at work."""
+"""Characters that are processed at a time; about 200 MB of memory."""
 
 COLUMNS = 2**63 - 1
-"""Hashes of 63 bits, the widest that a sparse matrix takes."""
+"""Columns of a sparse matrix of shingles: one per hash of 63 bits, the maximum."""
 
 PADDING = "\0"
-"""Fills a text that is shorter than a shingle: it then is one shingle, of the whole text."""
+"""Fills a text that is shorter than a shingle, so that the whole text is one shingle."""
 
 
 def fold_text(text: pl.Expr) -> pl.Expr:
-    """Fold what makes no difference between two prompts: case, and the kind of white space.
+    """Convert a text to lower case, with single spaces as white space.
 
-    Punctuation stays: `x < 3` is not `x > 3`.
+    Punctuation is kept: `x < 3` is not `x > 3`.
     """
     return text.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
 def sign_texts(texts: pl.Series, size: int, permutations: int, seed: int) -> np.ndarray:
-    """MinHash signatures of texts: u32[texts, permutations].
+    """Compute the MinHash signatures of texts: u32[texts, permutations].
 
     The share of equal slots of two signatures estimates the Jaccard similarity of their texts.
     """
@@ -46,12 +45,12 @@ def sign_texts(texts: pl.Series, size: int, permutations: int, seed: int) -> np.
 
 
 def jaccard(texts: pl.Series, left: np.ndarray, right: np.ndarray, size: int) -> np.ndarray:
-    """Jaccard similarity of pairs of texts, exact: f64[pairs].
+    """Compute the exact Jaccard similarity of pairs of texts: f64[pairs].
 
     Args:
-        texts: folded texts.
-        left: row of each pair's one text.
-        right: row of its other text.
+        texts: texts, converted by `fold_text`.
+        left: row of the first text of each pair.
+        right: row of the second text of each pair.
         size: characters of a shingle.
     """
     chars = texts.str.len_chars().to_numpy().astype(np.int64)
@@ -60,7 +59,7 @@ def jaccard(texts: pl.Series, left: np.ndarray, right: np.ndarray, size: int) ->
     blocks = np.stack([block[left], block[right]])[:, order]
     edges = np.flatnonzero(np.diff(blocks, axis=1).any(axis=0)) + 1
     similarities = np.empty(len(left), np.float64)
-    for pairs in np.split(order, edges):  # the sets of two blocks of texts are made once
+    for pairs in np.split(order, edges):  # so the sets of two blocks of texts are made once
         rows, which = np.unique(np.stack([left[pairs], right[pairs]]), return_inverse=True)
         sets = _make_shingle_sets(texts.gather(rows), size)
         one, other = which.reshape(2, -1)
@@ -75,7 +74,7 @@ def _compute_overlap(one: csr_array, other: csr_array) -> np.ndarray:
 
 
 def _make_shingle_sets(texts: pl.Series, size: int) -> csr_array:
-    """Make sets the rows of a sparse matrix, a column per hash: sorted merges compare rows."""
+    """Make a sparse matrix, one row per text, one column per hash: products of rows are fast."""
     hashes, counts = _hash_shingles(texts, size)
     columns = (hashes >> np.uint64(1)).astype(np.int64)
     ends = np.concatenate([[0], np.cumsum(counts)])
@@ -85,7 +84,7 @@ def _make_shingle_sets(texts: pl.Series, size: int) -> csr_array:
 
 
 def _hash_shingles(texts: pl.Series, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hashes of the shingles of all texts, one text behind the other, and the number of each."""
+    """Hash the shingles of all texts, in the order of the texts; count them per text."""
     padded = texts.str.pad_end(size, PADDING)
     lengths = padded.str.len_chars().to_numpy().astype(np.int64)
     codes = np.frombuffer(padded.str.join("").item().encode("utf-32-le"), np.uint32)

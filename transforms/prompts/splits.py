@@ -1,11 +1,11 @@
-"""Which split a prompt belongs to: held out for evaluation, or sampled in iteration t.
+"""Splits of the prompts: held out for evaluation and validation, or sampled in iteration t.
 
-Lives here: the one function from a prompt's id to its split, applied alike to prompts, pairs and
-demonstrations. A split depends on nothing but the prompt's hash and the settings: adding a source
-moves no prompt, and a prompt that several tables have is held out in all of them.
+One function from a prompt's id to its split is applied to prompts, pairs and demonstrations. A
+split depends only on the prompt's hash and the settings. So a new source changes the split of no
+other prompt, and a held-out prompt is held out in all tables.
 
-Paper, section 3.3: disjoint prompt sets for the iterations. The held-out splits are ours: upstream
-measures its reward models on rows of their own training set.
+Paper, section 3.3: disjoint prompt sets for the iterations. The held-out splits are an addition:
+upstream measures its reward models on rows of their own training set.
 """
 
 import polars as pl
@@ -16,17 +16,17 @@ from transforms.lake.schemas import schema_of
 from transforms.settings.prompts import SplitSettings
 
 HASH_DIGITS = 13
-"""Hexadecimal digits of the hash that place a prompt: 52 bits, exact in a float."""
+"""Hexadecimal digits of the hash that decide the split: 52 bits, exact in a float."""
 
 HELD_OUT = ("evaluation", "validation")
 """Splits whose prompts are in no training table."""
 
 
 def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: int) -> pl.Expr:
-    """Name a prompt's split: a held-out one, length_study, or iteration_<t>.
+    """Return the split of a prompt: a held-out one, length_study, or iteration_<t>.
 
-    The hash, read as a number u in [0, 1), falls into consecutive intervals of the held-out
-    fractions; what is left is divided evenly among the iterations.
+    The hash is read as a number u in [0, 1). The fractions of the first four splits are consecutive
+    intervals; the rest is divided evenly among the iterations.
     """
     column = pl.col(prompt_id) if isinstance(prompt_id, str) else prompt_id
     u = column.str.slice(0, HASH_DIGITS).str.to_integer(base=16) / 16**HASH_DIGITS
@@ -48,12 +48,12 @@ def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: in
 def hold_out_pairs(
     pairs: pl.DataFrame, splits: SplitSettings, iterations: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Complete `preference_pairs` with split train or reward_validation; drop held-out prompts.
+    """Add the column `split`, train or reward_validation, and drop pairs of held-out prompts.
 
     Args:
-        pairs: kept pairs of any sources, without `split`.
+        pairs: `preference_pairs` without `split`.
         splits: fractions.
-        iterations: T of the loop.
+        iterations: number of iterations of the loop.
     """
     kept, dropped = _hold_out("preference_pairs", pairs, splits, iterations)
     measured = pl.col("split") == "reward_validation"
@@ -72,10 +72,10 @@ def hold_out_demonstrations(
 def split_prompts(
     prompts: pl.DataFrame, splits: SplitSettings, iterations: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Give `prompts` their splits (`prompt_splits`, by split and hash) and list the unused ones.
+    """Split prompts into `prompt_splits` (by split and hash) and `dropped_rows`.
 
-    A prompt longer than `max_prompt_chars` is in no split. Over a cap, the lowest hashes stay, so
-    that a higher cap only adds prompts.
+    A prompt longer than `max_prompt_chars` is in no split. A split over its cap keeps the lowest
+    hashes, so that a higher cap only adds prompts.
 
     Raises:
         InputError: a split has no prompt.
@@ -101,7 +101,7 @@ def split_prompts(
             f"no prompt is in split {', '.join(missing)}",
             expected="at least one prompt in every split",
             found=f"{prompts.height} prompts: {counts or 'none'}",
-            remedy="add prompts, enlarge the fraction in `splits`, or run fewer iterations",
+            remedy="add prompts, increase the fraction in `splits`, or run fewer iterations",
         )
     cap = pl.col("split").replace_strict(caps, default=None, return_dtype=pl.Int64)
     ranked = placed.sort("split", "prompt_id").with_columns(
