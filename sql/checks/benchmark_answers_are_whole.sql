@@ -1,5 +1,5 @@
--- A row is a model's figures of a benchmark that do not rest on all of its answers and on nothing
--- else: items are missing, answered twice, or answered by another policy.
+-- One row per model and benchmark whose figures do not match the answers: items are missing, have two
+-- answers, or have answers from another policy.
 with
 
 benchmark_results as (select * from benchmark_results),

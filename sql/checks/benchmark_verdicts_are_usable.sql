@@ -1,6 +1,6 @@
--- A row is a model and benchmark whose judge gave too many answers without a verdict (none of the
--- form that its prompt asks for, or no answer at all): more than the bound that it was given.
--- Repeats, which show the judge's noise, do not count.
+-- One row per model and benchmark with too many unusable answers of the judge (without a verdict of
+-- the required form, or no answer at all): more than the judge's `max_unparsed_share`. Repeats, which
+-- measure the judge's noise, do not count.
 with
 
 benchmark_verdicts as (select * from benchmark_verdicts where repeat = 0),

@@ -1,6 +1,6 @@
--- A row is a model whose figures of a benchmark, or an answer below them, are not of the newest
--- checkpoint of its asset. A replaced checkpoint that was measured by name has a name of its own,
--- `<asset>@<id>`, and is none.
+-- One row per model and benchmark with figures or answers that are not from the newest checkpoint of
+-- the model's asset. A replaced checkpoint that was measured by its id has the name `<asset>@<id>`
+-- and gives no row.
 with
 
 benchmark_results as (select * from benchmark_results),

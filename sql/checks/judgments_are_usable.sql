@@ -1,7 +1,7 @@
--- A row is a judge whose share of unusable answers (unparseable, or none at all) exceeds the bound
--- that it was given, or that answered without being recorded in `judges`, so that it has no bound;
--- once for every slice of `scores` that it ranked, or of `preference_labels` that it labelled, and
--- without a slice where there is none.
+-- One row per judge whose share of unusable answers (unparseable, or no answer at all) is above its
+-- `max_unparsed_share`, or that has no row in `judges` and so no such limit. The row is repeated for
+-- each slice of `scores` that the judge ranked or of `preference_labels` that it labelled; without
+-- such a slice it has nulls.
 with
 
 judgments as (select * from judgments),

@@ -1,8 +1,8 @@
--- One row per trained iterate with a benchmark figure, the paper's rows below: Table 6, what the
--- ranker and the length penalty (reward units a character or token, or `calibrated`) do to a policy.
--- Per cent; response_length is the mean over the answers to Arena-Hard, in characters for our rows;
--- the paper does not name its unit. `_se` is the standard error over the items; the paper gives none.
--- Null: not measured, no penalty. `source` says where the paper prints a row.
+-- One row per policy of the loop with a benchmark figure, as in the paper's Table 6, whose rows follow
+-- ours: the effect of the ranker and of the length penalty (reward units per character or token, or
+-- `calibrated`). Per cent; response_length is the mean length of the answers to Arena-Hard, in
+-- characters for our rows; the paper does not give its unit. `_se` is the standard error over items;
+-- the paper gives none. Null: not measured, or no penalty. `source` is the place of a row in the paper.
 with
 
 reported_scores as (select * from reported_scores where report = 'ablations' and experiment is distinct from 'shared'),

@@ -1,6 +1,6 @@
--- One row per policy on the academic benchmarks, the paper's rows below: Table 5. Accuracy in per
--- cent; `_se` is the standard error over the items (MMLU's over its subjects), the paper gives none.
--- Null: not measured. `source` says where the paper prints a row.
+-- One row per policy on the academic benchmarks, as in the paper's Table 5, whose rows follow ours.
+-- Accuracy in per cent; `_se` is the standard error over items (for MMLU over subjects); the paper
+-- gives none. Null: not measured. `source` is the place of a row in the paper.
 with
 
 reported_scores as (select * from reported_scores where report = 'academic_benchmarks'),

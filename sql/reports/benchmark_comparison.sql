@@ -1,6 +1,6 @@
--- One row per model and benchmark, the paper's models below: Figure 8, which is Tables 4 and 5 on one
--- scale. Per cent; MT-Bench's score is times five, as in the paper. `standard_error` is over the
--- items; the paper gives none. A benchmark that was not measured has no row.
+-- One row per model and benchmark, as in the paper's Figure 8 (Tables 4 and 5 on one scale); the
+-- paper's models follow ours. Per cent; MT-Bench's score is multiplied by five, as in the paper.
+-- `standard_error` is over items; the paper gives none. A benchmark that was not measured has no row.
 with
 
 reported_scores as (

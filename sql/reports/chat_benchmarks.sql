@@ -1,8 +1,8 @@
--- One row per policy on the chat benchmarks, the paper's rows below: Table 4. alpaca_eval_lc is the
--- length-controlled win rate of AlpacaEval 2 and arena_hard a win rate, both in per cent; mt_bench is
--- a score from 1 to 10. `_se` is the standard error over the items; the paper gives none. Null: not
--- measured. A figure holds for its judge (`judge_id`); the paper's judge is GPT-4. `source` says where
--- the paper prints a row.
+-- One row per policy on the chat benchmarks, as in the paper's Table 4, whose rows follow ours.
+-- alpaca_eval_lc is the length-controlled win rate of AlpacaEval 2 and arena_hard a win rate, both in
+-- per cent; mt_bench is a score from 1 to 10. `_se` is the standard error over items; the paper gives
+-- none. Null: not measured. Figures are comparable only with the same judge (`judge_id`); the paper's
+-- judge is GPT-4. `source` is the place of a row in the paper.
 with
 
 reported_scores as (select * from reported_scores where report = 'chat_benchmarks'),

@@ -1,10 +1,10 @@
--- One row per model and judged benchmark: its score with its error and interval, beside it how well
--- the judge agrees with itself. Win rates are per cent of wins against the benchmark's baseline,
+-- One row per model and judged benchmark: the score with its error and interval, and how well the
+-- judge agrees with itself. Win rates are per cent of wins against the benchmark's baseline,
 -- `length_controlled` the same at equal length; MT-Bench's score is 1 to 10. `judge_flips` is the
--- share of requests, asked again, that ended otherwise; `judge_sd` the standard deviation of what
--- was said again (ratings, or per cent of a win); `order_flips` the share of pairs whose winner is
--- another when the answers change places. `unusable` verdicts, per cent, are in no score.
--- Scores compare within one judge_id: one judge, asked with the same words.
+-- share of repeated requests with another result; `judge_sd` is the standard deviation between
+-- repeats (ratings, or per cent of a win); `order_flips` is the share of pairs whose winner changes
+-- when the answers change places. `unusable` verdicts, per cent, are in no score. Scores are
+-- comparable only with the same judge_id: the same judge with the same prompts.
 with
 
 benchmark_results as (

@@ -1,8 +1,8 @@
--- Table 6 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3, page 18), as printed: what
--- the reward model and the length penalty (reward units a character) do to the final model. Per
--- cent but for response_length, which is averaged over the responses to Arena-Hard: the paper does
--- not name its unit. TruthfulQA of the first row contradicts Table 5
--- (`published_academic_benchmarks`): 62.2 here, 60.4 there. Each table is kept as it is printed.
+-- Table 6 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3, page 18), as printed: the
+-- effect of the reward model and of the length penalty (reward units per character) on the final
+-- model. Per cent, except response_length, the mean length of the responses to Arena-Hard, whose unit
+-- the paper does not give. TruthfulQA of the first row is 62.2 here and 60.4 in Table 5
+-- (`published_academic_benchmarks`): both tables are kept as printed.
 select *, 'Table 6, page 18' as source
 from (
     values

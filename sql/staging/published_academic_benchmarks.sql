@@ -1,8 +1,8 @@
 -- Table 5 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3, page 18), as printed:
--- accuracy on the academic benchmarks, per cent; the shots of each are in its Table 3 (8 for GSM8K,
--- 5 for MMLU, 25 for ARC, none for the others). The paper gives no errors. It contradicts itself in
--- one figure: TruthfulQA of the iterative model is 60.4 here and 62.2 in Table 6, where 60.4 is the
--- figure of the concise model. Each table is kept as it is printed.
+-- accuracy on the academic benchmarks, per cent. Its Table 3 has the number of shots (8 for GSM8K, 5
+-- for MMLU, 25 for ARC, none for the others). The paper gives no errors. One figure differs between
+-- its tables: TruthfulQA of the iterative model is 60.4 here and 62.2 in Table 6, where 60.4 belongs
+-- to the concise model. Both tables are kept as printed.
 select *, 'Table 5, page 18' as source
 from (
     values

@@ -1,7 +1,7 @@
 -- Table 4 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3, page 17), as printed: the
 -- length-controlled win rate of AlpacaEval 2 and the win rate of Arena-Hard in per cent, the score
--- of MT-Bench from 1 to 10. Null is the paper's X, "the value is unavailable". MoE: a mixture of
--- experts, the paper's asterisk. RS is rejection sampling. The paper gives no errors.
+-- of MT-Bench from 1 to 10. Null is the paper's X, "the value is unavailable". MoE is a mixture
+-- of experts (the paper's asterisk), RS rejection sampling. The paper gives no errors.
 select *, 'Table 4, page 17' as source
 from (
     values

@@ -1,7 +1,7 @@
 -- Table 2 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3): accuracy of reward models,
 -- preference models and prompted judges on RewardBench, per cent. The mixture of the second row is
--- mix1 (HH-RLHF, SHP, UltraFeedback, summarization), of the others mix2 (all of Table 1). Which
--- weights Safety was computed with is not said.
+-- mix1 (HH-RLHF, SHP, UltraFeedback, summarization), of the others mix2 (all of Table 1). The paper
+-- does not give the weights for Safety.
 select *
 from (
     values

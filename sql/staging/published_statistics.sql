@@ -1,6 +1,7 @@
--- One row per dataset of Table 1 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3), named by
--- its catalogue entry; counted with the paper's own tokenizer. Tokens are means per pair; `prompts` are
--- distinct. The paper's Capybara is the set of 14,811 pairs (`capybara`); its footnote names another.
+-- One row per dataset of Table 1 of the paper (Dong et al. 2024, arXiv 2405.07863, version 3), under
+-- the name of its catalogue entry. The paper counted with its own tokenizer. Token figures are means
+-- per pair; `prompts` are distinct. The paper's Capybara is the set of 14,811 pairs (`capybara`); its
+-- footnote refers to another set.
 select
     entry,
     prompts::bigint as prompts,

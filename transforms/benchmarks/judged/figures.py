@@ -33,7 +33,7 @@ def measure_alpaca_eval(
         verdicts: rows of `benchmark_verdicts` on the model's answers.
         items: item, response_chars, baseline_chars, and difficulty if it is known; in the order of
             the benchmark, which determines the folds of the regression.
-        how: draws of items, level, seed.
+        how: number of draws, level, seed; items are resampled.
 
     Returns:
         `SUMMARY`: length_controlled_win_rate, win_rate (mean share over both orders),
@@ -61,7 +61,7 @@ def measure_arena_hard(
     Args:
         verdicts: as in `measure_alpaca_eval`.
         items: item, subset, response_chars, baseline_chars.
-        how: draws of items, level, seed.
+        how: number of draws, level, seed; items are resampled.
 
     Returns:
         `SUMMARY`: win_rate (share of battles won; `>>` counts three times) of all items and of each
@@ -103,7 +103,7 @@ def measure_mt_bench(
     Args:
         verdicts: as in `measure_alpaca_eval`; the subset is the category.
         items: item, subset.
-        how: draws of items, level, seed.
+        how: number of draws, level, seed; items are resampled.
 
     Returns:
         `SUMMARY`: score, score_turn_1, score_turn_2 of all items, score of each category,

@@ -75,7 +75,7 @@ def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> p
     Args:
         ratings: item, subset (category), turn, rating (1 to 10; null without a rating, which counts
             in no mean).
-        how: draws of questions, level, seed.
+        how: number of draws, level, seed; questions are resampled.
 
     Returns:
         subset (all, or a category), metric (score, score_turn_1, score_turn_2), value,

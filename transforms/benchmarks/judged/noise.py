@@ -18,7 +18,7 @@ def measure_noise(verdicts: pl.DataFrame, how: Resampling | None = None) -> dict
     Args:
         verdicts: item, turn, shown_first, repeat (repeat 0 is used in scores), share (of a win) and
             rating (1 to 10); one of the two is null, both without a verdict.
-        how: draws of items, level, seed.
+        how: number of draws, level, seed; items are resampled.
 
     Returns:
         Empty if no request was repeated. `judge_flips`: share of repeats with another winner, or
