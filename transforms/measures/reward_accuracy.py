@@ -1,8 +1,8 @@
 """Accuracy of reward and preference models on labelled pairs and on responses with a gold reward.
 
 Pairs of one prompt are not independent, so standard errors are clustered by prompt, and the
-bootstrap of an interval draws prompts. With the accuracy on held-out pairs comes the accuracy of
-length alone. Not here: training and scoring.
+bootstrap of an interval draws prompts. Results on held-out pairs include the accuracy of choosing
+the longer response. Not here: training and scoring.
 """
 
 import polars as pl

@@ -144,14 +144,14 @@ def show_health(source: Source) -> Section:
         experiments = sorted(set(rows["experiment"]))
         for start in range(0, len(experiments), MOST_LINES):
             shown = experiments[start : start + MOST_LINES]
-            drawn = rows.filter(pl.col("experiment").is_in(shown))
+            plotted = rows.filter(pl.col("experiment").is_in(shown))
             blocks.append(
                 Figure(
                     "Measured on an iteration's responses and pairs before its policy was trained. "
                     "Shares are of responses, of pairs (longer chosen, agreement) or of a "
                     "response's runs of four words. Bars are one standard error, clustered by "
                     f"prompt. Experiments: {', '.join(shown)}.",
-                    render_svg(plot_health(drawn, {}), f"{source.name}-health-{start}"),
+                    render_svg(plot_health(plotted, {}), f"{source.name}-health-{start}"),
                 )
             )
         blocks.append(

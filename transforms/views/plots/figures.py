@@ -40,7 +40,7 @@ MANY_COLOURS = (
 
 
 def finish(axis: Axes, x_label: str) -> None:
-    """Label the x axis, draw a light grid, leave the frame open above and on the right."""
+    """Label the x axis, add a light grid, remove the frame above and on the right."""
     axis.set_xlabel(x_label)
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
