@@ -67,7 +67,7 @@ def to_evaluation_texts(name: str, raw: pl.DataFrame) -> pl.DataFrame:
     for found, where in mistakes.items():
         if (items := rows.filter(where)["item"]).len():
             raise InputError(
-                f"prompts cannot be compared with evaluation set {name}",
+                f"evaluation set {name} cannot be compared with prompts",
                 expected="one text per item, and a different identifier for each item",
                 found=f"{found}: {items.len()} items, the first {items[0]}",
                 remedy="name the set's published file, once",
