@@ -1,17 +1,17 @@
-"""Kill -9 at random moments of the loop: what is lost, what is there twice, what is done again.
+"""Crash test: kill -9 at random moments of the loop; count lost rows, duplicates, repeated chunks.
 
-A small quickstart loop runs once undisturbed. Then it runs in a lake of its own and is killed, with
-all of its processes, until the given number of kills is reached; every start goes on where the last
-one stopped. A loop that finishes in between is compared, and a new one is begun. A kill falls in
-the k-th asset that a start works on (k is drawn), at a moment drawn from the time that this asset
-took undisturbed, so that kills meet stages, and not the minutes of imports before them.
+A small quickstart loop runs once without a kill. Then it runs in its own lake and is killed, with
+all of its processes, until the given number of kills is reached; every start resumes where the last
+one stopped. When a loop finishes, its tables are compared and a new loop starts. A kill happens
+during the k-th asset of a start (k is random), after a random part of the time that this asset took
+without kills. So kills happen in stages, not in the minutes of imports before them.
 
-The peer is the undisturbed run: a table's keys must be the same set, each once. Responses are drawn
-at temperature 1, so which prompts give a pair differs by chance; pairs and dropped pairs together
-are one row per prompt. `repeated_chunks` counts chunks of rows that were committed twice, from the
-tables' history.
+The comparison is with the run without kills: a table must have the same keys, each once. Responses
+are sampled at temperature 1, so it is random which prompts give a pair; pairs and dropped pairs
+together are one row per prompt. `repeated_chunks` counts chunks of rows that were committed twice,
+according to the history of the tables.
 
-Processes are forked from one that has imported everything: imports take longer than the stages.
+Processes are forked from one that has imported everything, because imports take longer than stages.
 
 The last line is JSON.
 
@@ -53,7 +53,7 @@ SETTINGS = (
     "loop.scoring.chunk_rows=32",
     "evaluation.samples=2",
 )
-"""The quickstart, scaled down; every table has several chunks."""
+"""Settings that make the quickstart small; every table still has several chunks."""
 
 PRELOADED = (
     "assets.cli.run",
@@ -81,13 +81,13 @@ KEYS = {
     "selected_policies": ["experiment"],
 }
 SAMPLED = {"reference_logps"}
-"""Tables whose keys come from the sampled texts: only counted twice, not compared."""
+"""Tables whose keys depend on sampled texts: checked for duplicates only."""
 CHUNKED = {"generations": 32, "scores": 32}
-"""Rows of a chunk, of tables that are appended to in chunks."""
+"""Rows per chunk of the tables that are written in chunks."""
 
 
-def forked(work: Callable[[], Any], log: Path | None = None) -> int:
-    """Run `work` in a child that leads a process group of its own; its number."""
+def fork(work: Callable[[], Any], log: Path | None = None) -> int:
+    """Run `work` in a child process with its own process group; return its process id."""
     pid = os.fork()
     if pid:
         return pid
@@ -106,15 +106,15 @@ def forked(work: Callable[[], Any], log: Path | None = None) -> int:
 
 
 def start_loop(home: Path, log: Path) -> int:
-    """Start, or go on with, the loop of a home."""
+    """Start or resume the loop of a home; return its process id."""
     from assets.cli.run import run_study
 
     recipe = ROOT / "recipes" / "quickstart.yaml"
-    return forked(lambda: run_study(recipe, ["iterative"], None, [], home, list(SETTINGS)), log)
+    return fork(lambda: run_study(recipe, ["iterative"], None, [], home, list(SETTINGS)), log)
 
 
-def finished(pid: int) -> bool:
-    """Tell whether a child has ended by itself.
+def check_finished(pid: int) -> bool:
+    """Check whether a child process has ended without a kill.
 
     Raises:
         RuntimeError: it ended with an error.
@@ -128,18 +128,18 @@ def finished(pid: int) -> bool:
 def run_until_killed(
     home: Path, log: Path, seconds: dict[str, float], draw: random.Random
 ) -> str | None:
-    """Start the loop and kill it; the asset that was at work, or None when it ended first."""
+    """Start the loop and kill it; return the asset that was running, or None if the loop ended."""
     log.touch()
     offset = log.stat().st_size
     pid = start_loop(home, log)
     wanted = draw.randint(1, 3)
-    while not finished(pid):
+    while not check_finished(pid):
         with log.open(encoding="utf-8", errors="replace") as lines:
             lines.seek(offset)
             started = [match[1] for match in STARTED.finditer(lines.read())]
         if len(started) >= wanted:
             time.sleep(draw.uniform(0, seconds.get(started[wanted - 1], 1.0)))
-            if finished(pid):
+            if check_finished(pid):
                 return None
             os.killpg(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -148,8 +148,8 @@ def run_until_killed(
     return None
 
 
-def keys_of(home: Path) -> dict[str, list[list]]:
-    """Read the keys of every table of a finished lake, as lists that JSON can hold."""
+def read_keys(home: Path) -> dict[str, list[list]]:
+    """Read the keys of every table of a finished lake, as lists for JSON."""
     import polars as pl
 
     from transforms.lake.lake import Lake
@@ -163,8 +163,8 @@ def keys_of(home: Path) -> dict[str, list[list]]:
     return found
 
 
-def appended_again(home: Path) -> int:
-    """Count chunks of rows that were committed more often than they stand in the table."""
+def count_repeated_chunks(home: Path) -> int:
+    """Count chunks of rows that were committed more than once."""
     from transforms.lake.lake import Lake
 
     lake, chunks = Lake(home / "lake"), 0
@@ -177,22 +177,22 @@ def appended_again(home: Path) -> int:
     return chunks
 
 
-def look(home: Path) -> dict[str, Any]:
-    """Look at a finished lake in a child, since a process that has used polars must not fork."""
+def inspect_lake(home: Path) -> dict[str, Any]:
+    """Read a finished lake in a child process, because a process that used polars must not fork."""
     with tempfile.NamedTemporaryFile(suffix=".json") as answer:
 
         def write() -> None:
-            found = {"keys": keys_of(home), "repeated_chunks": appended_again(home)}
+            found = {"keys": read_keys(home), "repeated_chunks": count_repeated_chunks(home)}
             Path(answer.name).write_text(json.dumps(found), encoding="utf-8")
 
-        _, status = os.waitpid(forked(write), 0)
+        _, status = os.waitpid(fork(write), 0)
         if status:
             raise RuntimeError(f"the lake in {home} cannot be read")
         return json.loads(Path(answer.name).read_text(encoding="utf-8"))
 
 
 def compare(found: dict[str, list], expected: dict[str, list]) -> tuple[Counter, Counter, Counter]:
-    """Count keys that are missing, that are there twice, and that nobody asked for, by table."""
+    """Count missing keys, duplicate keys and unexpected keys by table."""
     lost, doubled, strange = Counter(), Counter(), Counter()
     for table in KEYS:
         ours = Counter(map(tuple, found[table]))
@@ -204,23 +204,25 @@ def compare(found: dict[str, list], expected: dict[str, list]) -> tuple[Counter,
 
 
 def main(
-    kills: Annotated[int, typer.Option(help="Kills in all.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of the moments.")] = 0,
-    work: Annotated[Path | None, typer.Option(help="Folder to keep; a temporary one else.")] = None,
+    kills: Annotated[int, typer.Option(help="Total number of kills.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the times of the kills.")] = 0,
+    work: Annotated[
+        Path | None, typer.Option(help="Folder that is kept; else a temporary one.")
+    ] = None,
 ) -> None:
-    """Kill the loop again and again, and compare what it leaves with an undisturbed run."""
+    """Kill the loop many times, and compare its tables with those of a run without kills."""
     for module in PRELOADED:
         importlib.import_module(module)
     importlib.import_module("assets.cli.console").quiet_teardown()
-    os.environ["COLUMNS"] = "200"  # the log's lines are not to be wrapped
+    os.environ["COLUMNS"] = "200"  # lines of the log must not be wrapped
     draw, folder = random.Random(seed), work or Path(tempfile.mkdtemp(prefix="crash-"))
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "undisturbed.log"
     _, status = os.waitpid(start_loop(folder / "undisturbed", log), 0)
     if status:
-        raise RuntimeError(f"the undisturbed run failed: {log}")
+        raise RuntimeError(f"the run without kills failed: {log}")
     seconds = {match[1]: float(match[3]) for match in DONE.finditer(log.read_text("utf-8"))}
-    expected = look(folder / "undisturbed")["keys"]
+    expected = inspect_lake(folder / "undisturbed")["keys"]
     killed, lakes, repeated = Counter(), 0, 0
     lost, doubled, strange = Counter(), Counter(), Counter()
     while sum(killed.values()) < kills or lakes == 0:
@@ -236,8 +238,8 @@ def main(
         if not ended:
             _, status = os.waitpid(start_loop(home, log), 0)
             if status:
-                raise RuntimeError(f"the loop cannot go on: {log}")
-        found = look(home)
+                raise RuntimeError(f"the loop cannot resume: {log}")
+        found = inspect_lake(home)
         repeated += found["repeated_chunks"]
         for total, part in zip(
             (lost, doubled, strange), compare(found["keys"], expected), strict=True

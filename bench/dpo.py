@@ -1,21 +1,21 @@
 """DPO with the stored reference against TRL with the reference model in memory.
 
 Both sides train the same policy on the same real pairs (HH-RLHF, helpful-base), in the same batches
-and order, two epochs, through `training.runs.trainer.train`. The peer is TRL's DPOTrainer with its
-default: a second model whose forward pass every step repeats. Ours looks the pairs up in the lake's
-table `reference_logps`, joins them, and trains with one model. Losses must agree to 1e-5 at every
-step. A forward pass of the reference beside a forward and a backward pass (twice a forward's work)
-of the policy bounds the ratio at 4 / 3.
+and order, for two epochs, with `training.runs.trainer.train`. The peer is TRL's DPOTrainer with its
+default: a second model, whose forward pass is repeated in every step. Ours reads stored
+log-probabilities from the lake's table `reference_logps` and trains with one model. Losses must
+agree to 1e-5 at every step. The ratio is at most 4 / 3: the peer has a forward pass of the
+reference in addition to a forward and a backward pass (twice the work) of the policy.
 
-Each side runs in a process of its own, in turns, warmed up by a step. The seconds are those of the
-whole stage: looking up, tokenising, loading, training, saving. `filling` is the pass that fills the
-store, commits to Delta included: it is paid once, and `ratio_with_filling` adds it to one training.
-Memory is measured apart, in two steps of one pair with a larger model, where weights and not
-activations are what a process holds: its largest resident size, MiB.
+Each side runs in its own process, alternating, after one warm-up step. The seconds are those of the
+whole stage: reading, tokenizing, loading, training, saving. `filling` is the pass that fills the
+store, including commits to Delta. It is needed once, and `ratio_with_filling` adds it to one
+training. Memory (largest resident size, MiB) is measured separately, in two steps of one pair with
+a larger model, where weights need more memory than activations.
 
-The last line is JSON; `ratio` is the peer's seconds over ours with the store filled (medians),
-`cpu_ratio` the same for processor time, which other programs on the machine disturb less;
-`train_ratio` compares the training loops alone.
+The last line is JSON. `ratio` is the peer's seconds divided by ours with a filled store (medians).
+`cpu_ratio` is the same for processor time, which depends less on other programs. `train_ratio`
+compares the training loops only.
 
     python bench/dpo.py --pairs 48 --repetitions 3
 """
@@ -61,7 +61,7 @@ SIDES = ("filling", "stored", "in_memory")
 
 
 class InMemoryDPOTrainer(DPOTrainer):
-    """TRL's own, over token ids; the reference is a second model."""
+    """TRL's trainer over token ids; the reference is a second model."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: object) -> Dataset:
         return dataset
@@ -88,7 +88,7 @@ def read_pairs(data: Path) -> pl.DataFrame:
 
 
 def look_up(folder: Path, settings: DPOSettings) -> ReferencePass:
-    """Look the pairs up in the folder's lake, and compute what it lacks."""
+    """Read the log-probabilities of the pairs from the folder's lake; compute the missing ones."""
     store = ReferenceLogps(Lake(folder / "lake"), "reference", "float32")
     return add_reference_logps(
         pl.read_parquet(folder / "pairs.parquet"),
@@ -142,7 +142,7 @@ def fill(folder: Path, settings: DPOSettings) -> dict[str, object]:
 
 
 def run_training(side: str, folder: Path, settings: DPOSettings) -> dict[str, object]:
-    """Train, and keep the losses and the seconds of the training loop."""
+    """Train; return the losses and the seconds of the training loop."""
     train_side = {"stored": train_stored, "in_memory": train_in_memory}[side]
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         metrics = train_side(folder, Path(work) / "policy", settings).metrics.sort("step")
@@ -155,7 +155,7 @@ def run_training(side: str, folder: Path, settings: DPOSettings) -> dict[str, ob
 def run_side(
     side: str, folder: Path, settings: DPOSettings, threads: int, warmed: bool
 ) -> dict[str, object]:
-    """Measure a side in this process, after a step (or a pass) that is not measured."""
+    """Measure a side in this process, after one step (or one pass) that is not measured."""
     torch.set_num_threads(threads)
 
     def work(settings: DPOSettings) -> dict[str, object]:
@@ -172,7 +172,7 @@ def run_side(
     }
 
 
-def in_own_process(side: str, *arguments: object) -> dict[str, object]:
+def measure_in_process(side: str, *arguments: object) -> dict[str, object]:
     """Measure a side in a new process; print its figures."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
@@ -209,16 +209,16 @@ def make_case(folder: Path, every: pl.DataFrame, pairs: int, max_tokens: int, wi
             weight.add_(torch.randn_like(weight), alpha=1e-3)
     model.save_pretrained(folder / "start")
     lengths = tokenize_responses(load_tokenizer(folder / "start"), every)["length"]
-    drawn = every.with_columns(lengths).filter(
+    fitting = every.with_columns(lengths).filter(
         pl.col("length").is_between(max_tokens // 3, max_tokens)
     )
-    drawn = drawn.sample(pairs, seed=0)
-    drawn.drop("length").write_parquet(folder / "pairs.parquet")
-    return sum(weight.numel() for weight in model.parameters()), drawn["length"].mean()
+    chosen = fitting.sample(pairs, seed=0)
+    chosen.drop("length").write_parquet(folder / "pairs.parquet")
+    return sum(weight.numel() for weight in model.parameters()), chosen["length"].mean()
 
 
 def main(
-    pairs: Annotated[int, typer.Option(help="Pairs; two epochs over them are trained.")] = 48,
+    pairs: Annotated[int, typer.Option(help="Pairs; training takes two epochs.")] = 48,
     max_tokens: Annotated[int, typer.Option(help="Longest prompt with response, tokens.")] = 320,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each side, alternating.")] = 3,
     threads: Annotated[int, typer.Option(help="Threads of torch in each process.")] = 2,
@@ -226,7 +226,7 @@ def main(
     layers: Annotated[int, typer.Option(help="Layers of the models.")] = 4,
     data: Annotated[Path, typer.Option(help="Folder of the real data.")] = DATA,
 ) -> None:
-    """Measure DPO with the stored reference beside TRL with the reference in memory."""
+    """Compare DPO with the stored reference and TRL with the reference in memory."""
     settings = DPOSettings(
         learning_rate=1e-5,
         batch_size=8,
@@ -243,14 +243,14 @@ def main(
         speed, large = Path(work) / "speed", Path(work) / "large"
         weights, mean_tokens = make_case(speed, every, pairs, max_tokens, hidden_size, layers)
         for repetition in range(repetitions):
-            # the store is filled first; whoever trains first changes every time
+            # The store is filled first. The side that trains first alternates.
             trainings = SIDES[1:] if repetition % 2 else SIDES[:0:-1]
             for side in ("filling", *trainings):
-                runs[side].append(in_own_process(side, speed, settings, threads, True))
+                runs[side].append(measure_in_process(side, speed, settings, threads, True))
         large_weights, _ = make_case(large, every, 4, max_tokens, 768, 8)
         for side in SIDES:
             few = settings.model_copy(update=one_pair)
-            memory[side] = in_own_process(side, large, few, threads, False)["peak_mib"]
+            memory[side] = measure_in_process(side, large, few, threads, False)["peak_mib"]
     difference = max(
         abs(ours - theirs)
         for stored, in_memory in zip(runs["stored"], runs["in_memory"], strict=True)

@@ -1,11 +1,11 @@
-"""Generation stage, commits to Delta included, against bare vLLM on the same prompts and settings.
+"""Generation stage with commits to Delta, against bare vLLM on the same prompts and settings.
 
-Bare vLLM is `LLM.generate` on all prompts at once, texts kept in memory. The stage is
+Bare vLLM is `LLM.generate` on all prompts at once, with texts in memory. The stage is
 `training.engine.sampler.Sampler.sample` with commits to the lake's table `generations`. Both use
-the same engine, are warmed up once, and alternate, so that a slow minute of the machine hits both.
-The last line is JSON; `ratio` is the stage's tokens/s over bare vLLM's (medians), `cpu_ratio` the
-same for tokens per second of processor time, which other programs on the machine disturb less.
-`commits_ratio` is the stage against itself with its chunks kept in memory.
+the same engine, are warmed up once, and alternate, so that other load on the machine affects both.
+The last line is JSON. `ratio` is the stage's tokens/s divided by bare vLLM's (medians). `cpu_ratio`
+is the same for tokens per second of processor time, which depends less on other programs.
+`commits_ratio` compares the stage with itself when its chunks are kept in memory.
 
     python bench/generation.py --prompts 512 --n 8 --max-tokens 64
 """
@@ -36,7 +36,7 @@ WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "u
 
 
 def make_prompts(count: int) -> pl.DataFrame:
-    """Draw prompts of 4 to 24 words; columns prompt_id, prompt."""
+    """Make random prompts of 4 to 24 words; columns prompt_id, prompt."""
     draw = random.Random(0)
     texts = [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) + f" {i}" for i in range(count)]
     prompts = pl.DataFrame({"prompt": [[{"role": "user", "content": text}] for text in texts]})
@@ -46,7 +46,7 @@ def make_prompts(count: int) -> pl.DataFrame:
 def run_bare(
     sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings
 ) -> tuple[int, float]:
-    """Sample with `LLM.generate` alone; return tokens and seconds."""
+    """Sample with `LLM.generate` only; return tokens and seconds."""
     from vllm import SamplingParams
 
     params = SamplingParams(
@@ -83,7 +83,7 @@ def run_stage(
 def run_uncommitted(
     sampler: Sampler, prompts: pl.DataFrame, settings: SamplingSettings
 ) -> tuple[int, float]:
-    """Sample with the stage, its chunks kept in memory: what the commits alone cost."""
+    """Sample with the stage, but keep its chunks in memory, to measure the cost of commits."""
     chunks: list[pl.DataFrame] = []
     run = sampler.sample(prompts, settings, commit=chunks.append)
     return run.response_tokens, run.elapsed_s
@@ -95,11 +95,11 @@ def main(
     max_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = 32,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 4,
     policy: Annotated[
-        Path | None, typer.Option(help="Model folder; else one of 1M parameters is made.")
+        Path | None, typer.Option(help="Model folder; else a new model with 1M parameters.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
 ) -> None:
-    """Measure what the stage costs beside bare vLLM."""
+    """Compare the stage with bare vLLM."""
     frame = make_prompts(prompts)
     settings = SamplingSettings(n=n, max_tokens=max_tokens, max_context_tokens=max_tokens + 64)
     names = ["bare", "stage", "uncommitted"]
@@ -113,7 +113,7 @@ def main(
             make_tiny_model(tiny, frame["prompt"].to_list(), policy, seed=0)
         with Sampler(policy, settings, seed=0, dtype=dtype) as sampler:
             for repetition in range(-1, repetitions):
-                # Repetition -1 warms up; whoever goes first changes every time.
+                # Repetition -1 is a warm-up. The order alternates.
                 for name in names if repetition % 2 else names[::-1]:
                     cpu_started = time.process_time()
                     if name == "bare":

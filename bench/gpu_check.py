@@ -1,9 +1,8 @@
 """Every stage on an NVIDIA GPU, against the same stage on the CPU in float32.
 
-Lives here: the command, and the order of things. Not here: the stages (`training`), models, worker
-processes, comparison and tables (`bench.gpu`). What is compared, and how to run it without a
-package index: docs/measured/gpu.md. The last line is JSON; the exit status is 1 if a stage failed,
-0 without a GPU.
+The command. Not here: models, worker processes, comparison and tables (`bench.gpu`). What is
+compared, and how to run it without a package index: docs/measured/gpu.md. The last line is JSON.
+The exit status is 1 if a stage failed, and 0 without a GPU.
 
     python bench/gpu_check.py
     python bench/gpu_check.py --stages dpo,generation --hidden 2048 --layers 16
@@ -21,18 +20,18 @@ import typer
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
-    sys.path.insert(0, str(ROOT))  # a machine without an index has no installed package
+    sys.path.insert(0, str(ROOT))  # without a package index, the project is not installed
 
-from bench.gpu.cases import SMALL, large_case, prepare  # noqa: E402
-from bench.gpu.compare import Difference, compare, figures_of, memory_problems  # noqa: E402
-from bench.gpu.report import print_tables, versions  # noqa: E402
+from bench.gpu.cases import SMALL, make_large_case, prepare  # noqa: E402
+from bench.gpu.compare import Difference, compare, find_memory_problems, flatten_figures  # noqa: E402
+from bench.gpu.report import print_tables, read_versions  # noqa: E402
 from bench.gpu.stages import STAGES  # noqa: E402
 from bench.gpu.workers import run_worker  # noqa: E402
 from training.runs.launch import run_command  # noqa: E402
 
 
 def check_stage(stage: str, folder: Path, timeout_s: float) -> dict[str, Any]:
-    """Run a stage on the GPU and on the CPU, and judge it.
+    """Run a stage on the GPU and on the CPU, and compare the results.
 
     Returns:
         outcome (`passed` or `failed`), differences, problems, and the GPU worker's figures.
@@ -53,22 +52,22 @@ def check_stage(stage: str, folder: Path, timeout_s: float) -> dict[str, Any]:
         for d in differences
         if not d.within
     ]
-    problems += memory_problems(gpu)
+    problems += find_memory_problems(gpu)
     return {
         "outcome": "failed" if problems else "passed",
         "problems": problems,
         "differences": [asdict(d) | {"within": d.within} for d in differences],
-        **figures_of(gpu),
+        **flatten_figures(gpu),
     }
 
 
 def run_check(
     stages: Sequence[str], hidden: int, layers: int, folder: Path, timeout_s: float
 ) -> int:
-    """Run the stages one after another, print, and return the exit status."""
+    """Run the stages one after another, print the results, and return the exit status."""
     import torch
 
-    facts: dict[str, Any] = {"bench": "gpu_check", "versions": versions()}
+    facts: dict[str, Any] = {"bench": "gpu_check", "versions": read_versions()}
     if not torch.cuda.is_available():
         print("No NVIDIA GPU is visible here: nothing was checked.")
         print(json.dumps(facts | {"skipped": "no NVIDIA GPU", "passed": None}))
@@ -80,7 +79,7 @@ def run_check(
     def attempt(name: str, run: Callable[[], dict[str, Any]]) -> None:
         try:
             results[name] = run()
-        except Exception as error:  # reported, and the exit status is 1
+        except Exception as error:  # it is reported, and the exit status is 1
             results[name] = {"outcome": "failed", "problems": [str(error).splitlines()[0]]}
             print(f"{name} failed:\n{error}", flush=True)
         print(f"{name}: {results[name]['outcome']} {results[name].get('problems', '')}", flush=True)
@@ -92,7 +91,7 @@ def run_check(
         else:
             attempt(stage, lambda stage=stage: check_stage(stage, folder / "small", timeout_s))
     if hidden:
-        case, large = large_case(hidden, layers), folder / "large"
+        case, large = make_large_case(hidden, layers), folder / "large"
         prepare(case, large)
         facts["large"] = asdict(case)
         for stage in stages:
@@ -100,9 +99,9 @@ def run_check(
 
                 def measure(stage: str = stage) -> dict[str, Any]:
                     gpu = run_worker(stage, "gpu", case, large, ["bfloat16"], timeout_s)
-                    problems = memory_problems(gpu)
+                    problems = find_memory_problems(gpu)
                     outcome = "failed" if problems else "measured"
-                    return {"outcome": outcome, "problems": problems, **figures_of(gpu)}
+                    return {"outcome": outcome, "problems": problems, **flatten_figures(gpu)}
 
                 attempt(f"{stage} (large)", measure)
     print_tables(results)
@@ -118,7 +117,9 @@ def main(
     hidden: Annotated[
         int, typer.Option(help="Width of a second model that is only timed; a multiple of 64.")
     ] = 0,
-    layers: Annotated[int, typer.Option(help="Its layers; 2048 x 16 has about 1.2B weights.")] = 16,
+    layers: Annotated[
+        int, typer.Option(help="Layers of the second model; 2048 x 16 has about 1.2B weights.")
+    ] = 16,
     timeout_s: Annotated[float, typer.Option(help="Longest run of one stage on one device.")] = 300,
     work_folder: Annotated[
         Path | None,

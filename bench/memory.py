@@ -1,6 +1,6 @@
-"""Largest resident memory of this process, for benchmarks that start processes of their own.
+"""Largest resident memory of this process, for benchmarks that start child processes.
 
-`getrusage` would not do: a process that is started inherits the largest figure of its parent.
+`getrusage` does not work: a child process inherits the largest figure of its parent.
 """
 
 import re
@@ -8,6 +8,6 @@ from pathlib import Path
 
 
 def peak_mib() -> int:
-    """Read the peak of this process since it began its program, MiB (Linux's VmHWM)."""
+    """Read the peak memory of this process since it started its program, MiB (Linux's VmHWM)."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return round(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)

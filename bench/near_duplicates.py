@@ -1,17 +1,17 @@
 """Near-duplicate removal against datasketch's MinHashLSH, on prompts with planted near duplicates.
 
-Nine tenths of the prompts are real ones (`--data`, when it is there) and texts put together from
-their sentences; the last tenth are copies of earlier prompts with one or two words changed. Ours is
-`find_near_duplicates`. The peer is datasketch as its documentation shows it: the same shingles, the
-same threshold, 128 permutations (its default); a prompt for which the index has a candidate is
-dropped, any other enters the index. Each runs in processes of its own, in turns.
+Nine tenths of the prompts are real prompts (`--data`, if it exists) and texts made from their
+sentences. The last tenth are copies of earlier prompts with one or two words changed. Ours is
+`find_near_duplicates`. The peer is datasketch as in its documentation: the same shingles, the same
+threshold, 128 permutations (its default). A prompt for which its index has a candidate is dropped;
+any other is added to the index. Each side runs in its own process; they alternate.
 
-Recall: share of the planted copies at or above the threshold that are dropped. Precision: share of
-the dropped prompts whose similarity to the prompt named as kept reaches the threshold. Both are
-judged with Python sets of shingles, apart from what either side computes; in a chain of copies the
-kept one may be too far from the last. The final line is JSON; `ratio` is the peer's seconds over
-ours (medians), `cpu_ratio` the same for seconds of processor time, which other programs on the
-machine disturb less.
+Recall is the share of planted copies at or above the threshold that are dropped. Precision is the
+share of dropped prompts whose similarity to their kept prompt reaches the threshold. Both are
+computed from Python sets of shingles, independent of both sides. In a chain of copies, the last one
+may be less similar to the kept one than the threshold. The last line is JSON. `ratio` is the peer's
+seconds divided by ours (medians). `cpu_ratio` is the same for processor time, which depends less on
+other programs.
 
     python bench/near_duplicates.py --prompts 200000
 """
@@ -52,13 +52,13 @@ REAL = {
     "benchmarks/gsm8k_test.jsonl.gz": "question",
     "benchmarks/arc_challenge_test.jsonl.gz": "question",
 }
-"""Files of the folder of real data, and the column that holds a prompt or a conversation."""
+"""Files in the folder of real data, and their column with a prompt or a conversation."""
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
 
 
 def read_real(data: Path) -> list[str]:
-    """Read the real prompts that are there, distinct, a conversation without its last response."""
+    """Read the distinct real prompts of all existing files, without the last response."""
     texts: set[str] = set()
     for name, column in REAL.items():
         if (data / name).is_file():
@@ -69,7 +69,7 @@ def read_real(data: Path) -> list[str]:
 
 
 def make_prompts(count: int, real: list[str]) -> tuple[pl.DataFrame, dict[str, str]]:
-    """Make prompts (prompt_id, text), and name the original of each planted copy, by prompt_id."""
+    """Make prompts (prompt_id, text), and map each planted copy to its original, by prompt_id."""
     draw = random.Random(0)
     made = [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) for _ in range(2000)]
     sentences = [
@@ -125,9 +125,9 @@ def drop_peer(prompts: pl.DataFrame) -> pl.DataFrame:
 
 
 def measure(drop: Callable[[pl.DataFrame], pl.DataFrame], path: str) -> dict[str, object]:
-    """Run one side in this process: seconds, processor seconds, peak MiB, what it dropped."""
+    """Run one side in this process; return its time, peak memory and dropped prompts."""
     prompts = pl.read_parquet(path)
-    drop(prompts.head(100))  # loads what is loaded once
+    drop(prompts.head(100))  # a warm-up, which loads libraries
     started, cpu_started = time.perf_counter(), time.process_time()
     dropped = drop(prompts)
     return {
@@ -141,19 +141,19 @@ def measure(drop: Callable[[pl.DataFrame], pl.DataFrame], path: str) -> dict[str
 def judge(
     prompts: pl.DataFrame, planted: dict[str, str], dropped: list[tuple[str, str]]
 ) -> dict[str, float]:
-    """Recall of the planted copies and precision of what was dropped, by Python sets."""
+    """Compute recall of the planted copies and precision of the dropped prompts, by Python sets."""
     folded_texts = prompts.select("prompt_id", fold_text(pl.col("text"))).rows()
     texts, size = dict(folded_texts), SETTINGS.shingle_chars
 
-    def alike(one: str, other: str) -> bool:
+    def are_similar(one: str, other: str) -> bool:
         sets = [
             {text[i : i + size] for i in range(max(len(text) - size + 1, 1))}
             for text in (texts[one], texts[other])
         ]
         return len(sets[0] & sets[1]) >= SETTINGS.threshold * len(sets[0] | sets[1])
 
-    copies = {copy for copy, original in planted.items() if alike(copy, original)}
-    right = sum(alike(*pair) for pair in dropped)
+    copies = {copy for copy, original in planted.items() if are_similar(copy, original)}
+    right = sum(are_similar(*pair) for pair in dropped)
     return {
         "planted": len(copies),
         "recall": round(len(copies & {prompt for prompt, _ in dropped}) / len(copies), 4),
@@ -165,9 +165,11 @@ def judge(
 def main(
     prompts: Annotated[int, typer.Option(help="Prompts.")] = 200_000,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 3,
-    data: Annotated[Path, typer.Option(help="Folder of real data; else texts are made.")] = DATA,
+    data: Annotated[
+        Path, typer.Option(help="Folder of real data; without it, texts are made up.")
+    ] = DATA,
 ) -> None:
-    """Measure near-duplicate removal beside datasketch."""
+    """Compare near-duplicate removal with datasketch."""
     sides = {"ours": drop_ours, "datasketch": drop_peer}
     real = read_real(data)
     corpus, planted = make_prompts(prompts, real)
@@ -175,7 +177,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         corpus.write_parquet(f"{work}/prompts.parquet")
         for repetition in range(repetitions):
-            # whoever goes first changes every time
+            # The order alternates.
             for name in list(sides)[:: -1 if repetition % 2 else 1]:
                 spawn = multiprocessing.get_context("spawn")
                 with ProcessPoolExecutor(1, mp_context=spawn) as pool:

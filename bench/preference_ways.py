@@ -1,9 +1,9 @@
-"""The two ways that `bench/preferences.py` compares, each in a process of its own.
+"""Worker process of `bench/preferences.py`: preparation of pairs by this project or by the peer.
 
     python bench/preference_ways.py ours FOLDER
 
-Reads lines of JSON, [rows file, ids file or null], from standard input; prepares the rows in a new
-folder below FOLDER, and answers with the seconds that it took, a line each.
+Reads lines of JSON, [rows file, ids file or null], from standard input. For each line it prepares
+the rows in a new folder below FOLDER, and prints one line of JSON with the seconds.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from typing import Any
 Stages = dict[str, Callable[[], Any]]
 
 
-def ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
-    """Prepare with this project: a raw table, then standard pairs; both with their ledger."""
+def prepare_ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
+    """Prepare with this project: a raw table, then standard pairs, both with the ledger."""
     import polars as pl
 
     from transforms.lake.lake import Lake
@@ -38,17 +38,17 @@ def ours(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
         split = pairs.with_columns(split=pl.lit("train"))
         return split, pl.DataFrame(schema=schema_of("dropped_rows"))
 
-    def kept_ids() -> list[str]:
+    def read_kept_ids() -> list[str]:
         return lake.scan("preference_pairs").select("pair_id").collect().to_series().to_list()
 
     stages = {
         "ingest": lambda: ingest(lake, source),
         "standardise": lambda: standardise_pairs(lake, source, hold_out_none),
     }
-    return stages, kept_ids
+    return stages, read_kept_ids
 
 
-def peer(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
+def prepare_peer(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
     """Prepare with Hugging Face `datasets`: load, map, filter, parquet."""
     import datasets
 
@@ -57,12 +57,12 @@ def peer(file: Path, place: Path) -> tuple[Stages, Callable[[], list[str]]]:
 
     def load() -> None:
         nonlocal rows
-        cache = str(place / "cache")  # of this run alone: nothing is found done already
+        cache = str(place / "cache")  # a new cache, so that no step is skipped
         rows = datasets.load_dataset("json", data_files=str(file), split="train", cache_dir=cache)
 
     def standardise() -> None:
         nonlocal rows
-        rows = rows.map(standard, num_proc=2)
+        rows = rows.map(standardise_row, num_proc=2)
 
     def keep() -> None:
         nonlocal rows
@@ -81,11 +81,11 @@ MARKER = re.compile(r"\n\n(Human|Assistant):")
 ROLES = {"Human": "user", "Assistant": "assistant"}
 
 
-def standard(row: dict[str, str]) -> dict[str, Any]:
+def standardise_row(row: dict[str, str]) -> dict[str, Any]:
     """Read both transcripts as turns, and identify prompt and pair."""
-    chosen, rejected = turns(row["chosen"]), turns(row["rejected"])
-    prompt = canonical(chosen[:-1])
-    pair = "\x1d".join((prompt, canonical(chosen[-1:]), canonical(rejected[-1:])))
+    chosen, rejected = split_turns(row["chosen"]), split_turns(row["rejected"])
+    prompt = write_canonical(chosen[:-1])
+    pair = "\x1d".join((prompt, write_canonical(chosen[-1:]), write_canonical(rejected[-1:])))
     return {
         "chosen": chosen,
         "rejected": rejected,
@@ -95,7 +95,7 @@ def standard(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def turns(text: str) -> list[dict[str, str]]:
+def split_turns(text: str) -> list[dict[str, str]]:
     """Split a transcript at its markers."""
     lead, *parts = MARKER.split(text)
     system = [{"role": "system", "content": lead.strip()}] if lead.strip() else []
@@ -103,8 +103,8 @@ def turns(text: str) -> list[dict[str, str]]:
     return system + [{"role": ROLES[who], "content": said.strip()} for who, said in spoken]
 
 
-def canonical(messages: list[dict[str, str]]) -> str:
-    """Write messages as the text that is hashed."""
+def write_canonical(messages: list[dict[str, str]]) -> str:
+    """Write messages as the text for the hash."""
     return "".join(f"{turn['role']}\x1f{turn['content']}\x1e" for turn in messages)
 
 
@@ -114,7 +114,7 @@ def digest(text: str) -> str:
 
 
 def is_pair(row: dict[str, Any]) -> bool:
-    """Tell whether a row passes the structural filter."""
+    """Check whether a row passes the structural filter."""
     chosen, rejected = row["chosen"], row["rejected"]
     if not chosen or len(chosen) != len(rejected) or len(chosen) % 2:
         return False
@@ -127,30 +127,30 @@ def is_pair(row: dict[str, Any]) -> bool:
     return chosen[:-1] == rejected[:-1] and chosen[-1] != rejected[-1]
 
 
-def processor_s() -> float:
-    """Processor time of this process and of its children that have ended."""
+def read_processor_s() -> float:
+    """Read the processor time of this process and of its ended children, in seconds."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def main(way: str, folder: str) -> None:
-    """Prepare the files that standard input names."""
+    """Prepare the files from standard input."""
     for line in sys.stdin:
         file, ids_file = json.loads(line)
         place = Path(tempfile.mkdtemp(dir=folder))
-        stages, kept_ids = {"ours": ours, "peer": peer}[way](Path(file), place)
-        cpu_started, stages_s = processor_s(), {}
+        stages, read_kept_ids = {"ours": prepare_ours, "peer": prepare_peer}[way](Path(file), place)
+        cpu_started, stages_s = read_processor_s(), {}
         for name, stage in stages.items():
             started = time.perf_counter()
             stage()
             stages_s[name] = time.perf_counter() - started
         run = {
             "wall_s": sum(stages_s.values()),
-            "cpu_s": processor_s() - cpu_started,
+            "cpu_s": read_processor_s() - cpu_started,
             "stages_s": stages_s,
         }
         if ids_file:
-            Path(ids_file).write_text("\n".join(sorted(kept_ids())))
+            Path(ids_file).write_text("\n".join(sorted(read_kept_ids())))
         shutil.rmtree(place)
         print(json.dumps(run), flush=True)
 

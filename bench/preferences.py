@@ -1,15 +1,16 @@
-"""HH-RLHF rows to standard pairs: our two passes against Hugging Face `datasets`, as it is used.
+"""HH-RLHF rows to standard pairs: this project against Hugging Face `datasets`.
 
 Ours: `transforms.sources.intake.ingest.ingest` (gzipped JSON lines to a raw Delta table, malformed
 rows to the ledger) and `standardise_pairs` (turns, rules, ids, duplicates, ledger, Delta commits).
 The peer: `load_dataset`, `map` and `filter` in two processes, `to_parquet`; the same turns, rules
-and ids, no ledger, no raw table. Each runs in a process of its own that has done a small file
-before; the two alternate. Peak memory is of another run: the proportional share (Linux) of the
-process and its children, twenty times a second, so that pages which processes share count once.
+and ids, but no ledger and no raw table. Each runs in its own process, after a small file as
+warm-up; they alternate. Peak memory is measured in another run: the proportional share (Linux) of
+the process and its children, twenty times per second, so that shared pages are counted once.
 
-The rows are those of the data pack, over and over, each time with another mark in the first turn;
-without the pack, made-up ones. The last line is JSON; `ratio` is the peer's time over ours
-(medians), `memory_ratio` our peak over the peer's, `scaling` our time for ten times the rows.
+The rows are those of the data pack, repeated, each time with another mark in the first turn;
+without the pack, they are made up. The last line is JSON. `ratio` is the peer's time divided by
+ours (medians), `memory_ratio` our peak divided by the peer's, `scaling` our time for ten times the
+rows divided by our time for the rows.
 
     python bench/preferences.py --rows 92000 --repetitions 3
 """
@@ -44,34 +45,40 @@ PARTS = ("speed", "scaling", "memory")
 def main(
     rows: Annotated[int, typer.Option(help="Rows of HH-RLHF to prepare.")] = 92_000,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 3,
-    parts: Annotated[str, typer.Option(help=f"Which of {','.join(PARTS)}.")] = ",".join(PARTS),
+    parts: Annotated[str, typer.Option(help=f"Comma-separated: {','.join(PARTS)}.")] = ",".join(
+        PARTS
+    ),
 ) -> None:
-    """Measure the way from HH-RLHF's files to standard pairs."""
+    """Measure the preparation of standard pairs from HH-RLHF's files."""
     result: dict[str, Any] = {"bench": "preferences", "rows": rows}
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         folder = Path(work)
         for part in parts.split(","):
-            measure = {"speed": speed, "scaling": scaling, "memory": memory_of_many}[part]
+            measure = {
+                "speed": measure_speed,
+                "scaling": measure_scaling,
+                "memory": measure_memory,
+            }[part]
             result |= measure(folder, rows, repetitions)
     print(json.dumps(result))
 
 
-def speed(folder: Path, rows: int, repetitions: int) -> dict[str, Any]:
-    """Time both on the same rows, and find the peak memory of both."""
+def measure_speed(folder: Path, rows: int, repetitions: int) -> dict[str, Any]:
+    """Measure time and peak memory of both on the same rows."""
     file = write_rows(folder / "rows.jsonl.gz", rows)
     runs: dict[str, list[dict[str, Any]]] = {"ours": [], "peer": []}
     peaks: dict[str, int] = {}
-    with warmed("ours", folder) as ours, warmed("peer", folder) as peer:
+    with start_warm_worker("ours", folder) as ours, start_warm_worker("peer", folder) as peer:
         for repetition in range(repetitions):
             order = [ours, peer] if repetition % 2 else [peer, ours]
             for worker in order:
                 runs[worker.way].append(worker.run(file))
         kept = []
         for worker in (ours, peer):
-            with sampled_memory(worker.process.pid) as samples:
-                kept.append(worker.kept(file))
+            with sample_memory(worker.process.pid) as samples:
+                kept.append(worker.list_kept(file))
             peaks[worker.way] = max(samples)
-    assert kept[0] == kept[1], "the two keep different pairs"
+    assert kept[0] == kept[1], "the two sides keep different pairs"
     print(f"{rows:,} rows, {len(kept[0]):,} pairs kept by both")
     for name, measured in runs.items():
         seconds = ", ".join(f"{run['wall_s']:.2f}" for run in measured)
@@ -98,10 +105,10 @@ def speed(folder: Path, rows: int, repetitions: int) -> dict[str, Any]:
     }
 
 
-def scaling(folder: Path, rows: int, _: int) -> dict[str, Any]:
-    """Compare our time for ten times the rows with our time for the rows."""
+def measure_scaling(folder: Path, rows: int, _: int) -> dict[str, Any]:
+    """Divide our time for ten times the rows by our time for the rows."""
     files = {n: write_rows(folder / f"{n}.jsonl.gz", n) for n in (rows, 10 * rows)}
-    with warmed("ours", folder) as ours:
+    with start_warm_worker("ours", folder) as ours:
         runs = {
             n: [ours.run(file) for _ in range(1 if n > rows else 3)] for n, file in files.items()
         }
@@ -113,20 +120,20 @@ def scaling(folder: Path, rows: int, _: int) -> dict[str, Any]:
     return {"scaling": found["wall_s"], "cpu_scaling": found["cpu_s"]}
 
 
-def memory_of_many(folder: Path, *_: int) -> dict[str, Any]:
-    """Find our peak memory on two million rows."""
+def measure_memory(folder: Path, *_: int) -> dict[str, Any]:
+    """Measure our peak memory on two million rows."""
     file = write_rows(folder / "many.jsonl.gz", MEMORY_ROWS)
-    with warmed("ours", folder) as ours, sampled_memory(ours.process.pid) as samples:
+    with start_warm_worker("ours", folder) as ours, sample_memory(ours.process.pid) as samples:
         run = ours.run(file)
     print(f"{MEMORY_ROWS:,} rows: {run['wall_s']:.1f} s, peak {max(samples) / 2**20:.0f} MiB")
     return {"peak_bytes_2m": max(samples), "wall_s_2m": round(run["wall_s"], 1)}
 
 
 class Worker:
-    """A process that prepares files, one after the other."""
+    """A process that prepares files, one after another."""
 
     def __init__(self, way: str, folder: Path) -> None:
-        """Start it; `way` is ours or peer."""
+        """Start the process; `way` is ours or peer."""
         self.way = way
         self.process = subprocess.Popen(
             [sys.executable, str(WAYS), way, str(folder)],
@@ -141,7 +148,7 @@ class Worker:
         print(json.dumps(order), file=self.process.stdin, flush=True)
         return json.loads(self.process.stdout.readline())
 
-    def kept(self, file: Path) -> list[str]:
+    def list_kept(self, file: Path) -> list[str]:
         """Prepare a file; return the ids of the pairs that are kept, sorted."""
         ids_file = file.with_suffix(f".{self.way}")
         self.run(file, ids_file)
@@ -149,8 +156,8 @@ class Worker:
 
 
 @contextmanager
-def warmed(way: str, folder: Path) -> Iterator[Worker]:
-    """Start a worker that has done a small file; end it with the block."""
+def start_warm_worker(way: str, folder: Path) -> Iterator[Worker]:
+    """Start a worker and warm it up with a small file; end it after the body."""
     worker = Worker(way, folder)
     try:
         worker.run(write_rows(folder / "small.jsonl.gz", 500))
@@ -160,8 +167,8 @@ def warmed(way: str, folder: Path) -> Iterator[Worker]:
 
 
 @contextmanager
-def sampled_memory(pid: int) -> Iterator[list[int]]:
-    """Collect bytes of memory of a process and its children until the block is left."""
+def sample_memory(pid: int) -> Iterator[list[int]]:
+    """Sample the bytes of memory of a process and its children while the body runs."""
     samples: list[int] = []
     root, done = psutil.Process(pid), threading.Event()
 
@@ -185,8 +192,8 @@ def sampled_memory(pid: int) -> Iterator[list[int]]:
 
 
 def write_rows(path: Path, rows: int) -> Path:
-    """Write gzipped JSON lines; round k of the base rows has ` (k)` in the first turn."""
-    base = base_lines()
+    """Write gzipped JSON lines; repetition k of the base rows has ` (k)` in the first turn."""
+    base = read_base_lines()
     with igzip.open(path, "wb", compresslevel=1) as file:
         for start in range(0, rows, len(base)):
             mark = f" ({start // len(base)})".encode()
@@ -194,8 +201,8 @@ def write_rows(path: Path, rows: int) -> Path:
     return path
 
 
-def base_lines() -> list[bytes]:
-    """Read the pack's rows, or make some up; a mark stands where a round writes its number."""
+def read_base_lines() -> list[bytes]:
+    """Read the pack's rows, or make rows up; `MARK` is where each repetition writes its number."""
     files = sorted((DATA / "hh-rlhf").glob("*_test.jsonl.gz"))
     texts = [gzip.decompress(file.read_bytes()).decode() for file in files]
     rows = [json.loads(line) for text in texts for line in text.split("\n") if line]
@@ -206,12 +213,12 @@ def base_lines() -> list[bytes]:
             ensure_ascii=False,
         ).encode()
         + b"\n"
-        for row in rows or made_up()
+        for row in rows or make_up_rows()
     ]
 
 
-def made_up() -> list[dict[str, str]]:
-    """Draw rows of about HH-RLHF's length: one to four exchanges, now and then a broken one."""
+def make_up_rows() -> list[dict[str, str]]:
+    """Make random rows of about HH-RLHF's length: one to four exchanges; a few are malformed."""
     draw = random.Random(0)
 
     def words(count: int) -> str:

@@ -1,9 +1,10 @@
-"""Agreement of a quickstart's reward model and preference model with labels and gold, fresh pairs.
+"""Agreement of a quickstart's reward model and preference model with labels and gold rewards.
 
-The pairs are drawn as the recipe's own from another seed (1000 + `sample_task.seed`), less those
-whose prompt is in a training pair. A tie counts one half; standard errors are clustered by prompt.
-Agreement with gold is over pairs whose gold rewards differ. `label_utility` is what the labels were
-drawn from: what the best model of the labels would reach, beside the ceiling.
+The pairs are new: they are made as in the recipe but with another seed (1000 + `sample_task.seed`),
+without pairs whose prompt is in a training pair. A tie counts one half; standard errors are
+clustered by prompt. Agreement with gold is over pairs whose gold rewards differ. `label_utility` is
+the utility from which labels are sampled, so it shows what the best model of the labels reaches;
+`ceiling` is the expected agreement of the labels.
 
 The last line is JSON.
 
@@ -35,8 +36,8 @@ RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "quickstart.yaml"
 SIDES = ("chosen", "rejected")
 
 
-def fresh_pairs(lake: Lake, task: SampleTaskSettings) -> pl.DataFrame:
-    """Draw labelled pairs; pair_id, prompt_id, prompt, chosen, rejected."""
+def make_fresh_pairs(lake: Lake, task: SampleTaskSettings) -> pl.DataFrame:
+    """Make labelled pairs: pair_id, prompt_id, prompt, chosen, rejected."""
     rows = (
         make_preferences(task)
         .select(prompt=pl.col("chosen").list.head(1), **{s: pl.col(s).list.tail(1) for s in SIDES})
@@ -48,8 +49,8 @@ def fresh_pairs(lake: Lake, task: SampleTaskSettings) -> pl.DataFrame:
     return rows.join(trained, on="prompt_id", how="anti", maintain_order="left")
 
 
-def known_rewards(pairs: pl.DataFrame, length_bias: float) -> pl.DataFrame:
-    """Reward both sides by the gold program, plus what the labels give for a word."""
+def compute_known_rewards(pairs: pl.DataFrame, length_bias: float) -> pl.DataFrame:
+    """Compute the gold reward of both sides, plus the length bias of the labels per word."""
     sides = {}
     for side in SIDES:
         texts = [turns[-1]["content"] for turns in pairs[side].to_list()]
@@ -61,8 +62,10 @@ def known_rewards(pairs: pl.DataFrame, length_bias: float) -> pl.DataFrame:
     return pairs.select("pair_id").with_columns(**{k: pl.Series(v) for k, v in sides.items()})
 
 
-def agreement(pairs: pl.DataFrame, rewards: pl.DataFrame, gold: pl.DataFrame) -> dict[str, list]:
-    """Share, standard error and pairs, against the labels and against gold."""
+def measure_agreement(
+    pairs: pl.DataFrame, rewards: pl.DataFrame, gold: pl.DataFrame
+) -> dict[str, list]:
+    """Compute share, standard error and number of pairs, against the labels and against gold."""
     scored = pairs.select("pair_id", "prompt_id").join(rewards, on="pair_id")
     both = scored.join(gold, on="pair_id", suffix="_gold")
     swapped = pl.col("chosen_reward_gold") < pl.col("rejected_reward_gold")
@@ -78,31 +81,31 @@ def agreement(pairs: pl.DataFrame, rewards: pl.DataFrame, gold: pl.DataFrame) ->
 
 
 def main(
-    home: Annotated[Path, typer.Argument(help="Home of a quickstart with both models.")],
+    home: Annotated[Path, typer.Argument(help="Home of a quickstart that has both models.")],
     seed: Annotated[int, typer.Option(help="sample_task.seed of that run.")] = 0,
-    pairs: Annotated[int, typer.Option(help="Fresh pairs that are drawn.")] = 12_000,
+    pairs: Annotated[int, typer.Option(help="Number of new pairs.")] = 12_000,
 ) -> None:
-    """Measure both rankers on pairs that nothing was trained on."""
+    """Measure both rankers on pairs that no model was trained on."""
     lake = Lake(home / "lake")
     task = load_recipe(RECIPE, []).sample_task.model_copy(
         update={"seed": 1000 + seed, "preference_pairs": pairs}
     )
-    drawn = fresh_pairs(lake, task)
+    fresh = make_fresh_pairs(lake, task)
     models = {
         name: checkpoints.find_latest(lake, name, SHARED).path
         for name in ("reward_model", "preference_model")
     }
-    gold = known_rewards(drawn, 0.0)
+    gold = compute_known_rewards(fresh, 0.0)
     rewards = {
         "reward_model": score_pairs(
-            drawn, models["reward_model"], ScoringSettings(), dtype="float32"
+            fresh, models["reward_model"], ScoringSettings(), dtype="float32"
         ),
         "preference_model": convert_to_rewards(
-            compare_pairs(drawn, models["preference_model"], RankingSettings(), dtype="float32")
+            compare_pairs(fresh, models["preference_model"], RankingSettings(), dtype="float32")
         ),
-        "label_utility": known_rewards(drawn, task.length_bias),
+        "label_utility": compute_known_rewards(fresh, task.length_bias),
     }
-    found = {name: agreement(drawn, rows, gold) for name, rows in rewards.items()}
+    found = {name: measure_agreement(fresh, rows, gold) for name, rows in rewards.items()}
     ceiling = round(label_agreement_ceiling(task), 4)
     print(json.dumps({"bench": "ranker_agreement", "seed": seed, "ceiling": ceiling, **found}))
 

@@ -1,24 +1,24 @@
-"""Scoring stage, commits to Delta included, against one text at a time through the pipeline.
+"""Scoring stage with commits to Delta, against transformers' pipeline with one text at a time.
 
-The peer is what the paper's published script does: transformers' text-classification pipeline over
-the n responses of a prompt, batch size 1, no function applied to the logit. It gets the same token
-ids (the template's text, whose one BOS the tokenizer reads back; asserted), and a random part of
-the prompts (`--peer-prompts`): seconds per response are compared. The stage is
-`training.scoring.score` with commits to the lake's table `scores`, over every row, read in frames.
-Both score the same random Llama in float32; their rewards must agree to 1e-4. Loading the model is
-in neither's time.
+The peer is the method of the paper's published script: transformers' text-classification pipeline
+over the n responses of a prompt, with batch size 1 and no function applied to the logit. It gets
+the same token ids (from the template's text, whose one BOS the tokenizer reads back; asserted) and
+a random part of the prompts (`--peer-prompts`); seconds per response are compared. The stage is
+`training.scoring.score` with commits to the lake's table `scores`, over all rows, read in frames.
+Both use the same random Llama in float32; their rewards must agree to 1e-4. The time to load the
+model is not measured.
 
-`forward` is the stage's own forward pass alone: token ids that are there already, no commits.
+`forward` is only the stage's forward pass: token ids are computed before, and nothing is committed.
 
-Memory: the stage is run once more over `--few-prompts` and `--many-prompts`.
+For memory, the stage runs again over `--few-prompts` and `--many-prompts`.
 
-Real rows: 400 prompts with 16 samples each, taken as 800 prompts with 8, from the first one again
-when they are used up. `dialogues` are the longest of HH-RLHF, each with its own answer and those of
-the next seven. Each side runs in a process of its own, in turns.
+The rows are real: 400 prompts with 16 samples each, used as 800 prompts with 8 samples, repeated
+from the start if there are not enough. `dialogues` are the longest dialogues of HH-RLHF, each with
+its own response and those of the next seven. Each side runs in its own process; they alternate.
 
-The last line is JSON; `ratio` is the peer's seconds per response over the stage's (medians),
-`cpu_ratio` the same for processor time, which other programs on the machine disturb less: it does
-not see that one thread waits for the other.
+The last line is JSON. `ratio` is the peer's seconds per response divided by the stage's (medians).
+`cpu_ratio` is the same for processor time, which depends less on other programs, but does not show
+the time that threads wait for each other.
 
     python bench/scoring.py
     python bench/scoring.py --hidden-size 128 --layers 4
@@ -72,15 +72,15 @@ def read_samples(data: Path, prompts: int) -> pl.DataFrame:
         for start in (0, N)
         for row in rows
     ]
-    return as_rows([groups[i % len(groups)] for i in range(prompts)])
+    return make_rows([groups[i % len(groups)] for i in range(prompts)])
 
 
 def read_dialogues(data: Path, prompts: int) -> pl.DataFrame:
-    """Take the longest dialogues as prompts, each with its answer and those of the next seven."""
+    """Read the longest dialogues as prompts, each with its response and those of the next seven."""
     rows = sorted(read_lines(data / DIALOGUES), key=lambda row: -len(row["chosen"]))
     parts = [row["chosen"].rpartition("\n\nAssistant:") for row in rows]
     parts = [(prompt, answer.strip()) for prompt, _, answer in parts if answer.strip()]
-    return as_rows(
+    return make_rows(
         [
             (prompt, [parts[(i + shift) % len(parts)][1] for shift in range(N)])
             for i, (prompt, _) in enumerate(parts[:prompts])
@@ -88,8 +88,8 @@ def read_dialogues(data: Path, prompts: int) -> pl.DataFrame:
     )
 
 
-def as_rows(groups: list[tuple[str, list[str]]]) -> pl.DataFrame:
-    """One row per response: prompt_id, response_index, prompt, response."""
+def make_rows(groups: list[tuple[str, list[str]]]) -> pl.DataFrame:
+    """Make one row per response: prompt_id, response_index, prompt, response."""
     return pl.DataFrame(
         {
             "prompt_id": [f"{i:05}" for i in range(len(groups)) for _ in range(N)],
@@ -101,7 +101,7 @@ def as_rows(groups: list[tuple[str, list[str]]]) -> pl.DataFrame:
 
 
 def make_model(folder: Path, samples: pl.DataFrame, *, hidden_size: int, layers: int) -> None:
-    """Make a random Llama with a scalar head, and a byte BPE of 8,192 tokens for the rows."""
+    """Make a random Llama with a scalar head, and a byte-level BPE tokenizer of 8,192 tokens."""
     tiny = TinyModelSettings(
         tokenizer="byte_bpe",
         vocab_size=8192,
@@ -121,29 +121,29 @@ def make_model(folder: Path, samples: pl.DataFrame, *, hidden_size: int, layers:
 
 
 def measure(side: str, rows: str, folder: Path, threads: int) -> Measured:
-    """Run a side over the file of rows in a process of its own; print a line."""
+    """Run a side over the file of rows in a new process; print a line."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         arguments = side, folder / "reward_model", folder / f"{rows}.parquet", threads
         found = pool.submit(run_side, *arguments).result()
-    print(f"{side + ' ' + rows:18}{ms(found.elapsed_s, found):9.3f} ms per response,"
-          f" {ms(found.cpu_s, found):.3f} of processor time, peak {found.peak_mib} MiB,"
+    print(f"{side + ' ' + rows:18}{compute_ms(found.elapsed_s, found):9.3f} ms per response,"
+          f" {compute_ms(found.cpu_s, found):.3f} of processor time, peak {found.peak_mib} MiB,"
           f" load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
     return found
 
 
-def ms(seconds: float, found: Measured) -> float:
-    """Milliseconds per response."""
+def compute_ms(seconds: float, found: Measured) -> float:
+    """Compute milliseconds per response."""
     return round(1e3 * seconds / len(found.rewards), 3)
 
 
-def largest_difference(ours: Measured, other: Measured) -> float:
-    """Largest difference of rewards, over the rows of `other`."""
+def find_largest_difference(ours: Measured, other: Measured) -> float:
+    """Find the largest difference of rewards over the rows of `other`."""
     return max(abs(ours.rewards[key] - reward) for key, reward in other.rewards.items())
 
 
 def main(
     prompts: Annotated[int, typer.Option(help="Prompts of the stage, 8 responses each.")] = 2000,
-    peer_prompts: Annotated[int, typer.Option(help="Prompts of the peer: a random part.")] = 100,
+    peer_prompts: Annotated[int, typer.Option(help="Prompts of the peer, a random part.")] = 100,
     forward_prompts: Annotated[int, typer.Option(help="Prompts of the forward pass.")] = 100,
     few_prompts: Annotated[int, typer.Option(help="Prompts of a run for memory.")] = 400,
     many_prompts: Annotated[int, typer.Option(help="Prompts of a run for memory.")] = 6000,
@@ -153,14 +153,14 @@ def main(
     layers: Annotated[int, typer.Option(help="Layers of the model.")] = 2,
     data: Annotated[Path, typer.Option(help="Folder of the real data.")] = DATA,
 ) -> None:
-    """Measure the scoring stage beside the pipeline."""
-    # Read when the sides import torch. Threads that spin at barriers cost the peer ten times its
-    # time on a busy machine; the stage's batches have one thread each and no barriers.
+    """Compare the scoring stage with the pipeline."""
+    # The sides read this when they import torch. Threads that spin at barriers make the peer ten
+    # times slower on a busy machine. The stage's batches have one thread each and no barriers.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     load_before = os.getloadavg()
     samples = read_samples(data, prompts)
-    drawn = random.Random(0).sample(samples["prompt_id"].unique().sort().to_list(), peer_prompts)
-    part = samples.filter(pl.col("prompt_id").is_in(drawn))
+    sampled = random.Random(0).sample(samples["prompt_id"].unique().sort().to_list(), peer_prompts)
+    part = samples.filter(pl.col("prompt_id").is_in(sampled))
     frames = {
         "all": samples,
         "part": part,
@@ -176,21 +176,23 @@ def main(
             frame.write_parquet(folder / f"{name}.parquet")
         found: dict[str, list[Measured]] = {f"{side} {rows}": [] for side, rows in RUNS}
         for repetition in range(repetitions):
-            # whoever goes first changes every time
+            # The order alternates.
             for side, rows in RUNS if repetition % 2 == 0 else RUNS[::-1]:
                 found[f"{side} {rows}"].append(measure(side, rows, folder, threads))
         for rows in ("few", "many"):
             found[f"stage {rows}"] = [measure("stage", rows, folder, threads)]
     difference = {
-        f"{ours} - {other}": largest_difference(found[ours][0], found[other][0])
+        f"{ours} - {other}": find_largest_difference(found[ours][0], found[other][0])
         for ours, other in (
             ("stage all", "peer part"),
             ("stage all", "forward samples"),
         )
     }
     assert max(difference.values()) < 1e-4, difference
-    elapsed = {name: [ms(run.elapsed_s, run) for run in runs] for name, runs in found.items()}
-    cpu = {name: [ms(run.cpu_s, run) for run in runs] for name, runs in found.items()}
+    elapsed = {
+        name: [compute_ms(run.elapsed_s, run) for run in runs] for name, runs in found.items()
+    }
+    cpu = {name: [compute_ms(run.cpu_s, run) for run in runs] for name, runs in found.items()}
 
     ratios = {
         kind: round(

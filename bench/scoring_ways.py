@@ -1,7 +1,6 @@
-"""The ways that `bench/scoring.py` compares; each is run in a process of its own.
+"""The sides of `bench/scoring.py`: the stage, the pipeline, and only the forward pass.
 
-In it: the stage, the pipeline, the forward pass alone, and how they are measured. Models and
-tokenizers are loaded before the clocks start.
+Each side runs in its own process. Models and tokenizers are loaded before the clocks start.
 """
 
 import tempfile
@@ -25,14 +24,14 @@ from transforms.lake.lake import Lake
 N = 8
 """Responses per prompt."""
 FRAME_ROWS = 2048
-"""Rows that the stage is given at a time."""
+"""Rows per frame for the stage."""
 
 Rewards = dict[tuple[str, int], float]
 """By prompt_id and response_index."""
 
 
 class Took(NamedTuple):
-    """Seconds, processor seconds of all threads, and the largest resident memory until then."""
+    """Seconds, processor seconds of all threads, and the largest resident memory so far."""
 
     elapsed_s: float
     cpu_s: float
@@ -40,7 +39,7 @@ class Took(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a way found and took."""
+    """Rewards of a side, and its time and memory."""
 
     rewards: Rewards
     elapsed_s: float
@@ -49,14 +48,14 @@ class Measured(NamedTuple):
 
 
 class Clocks:
-    """What this process takes from `start` on."""
+    """Clocks of wall time and processor time of this process."""
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start the clocks."""
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> Took:
-        """Read the clocks; what the process does afterwards is not in it."""
+        """Read the clocks and the memory."""
         return Took(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak_mib())
 
 
@@ -66,7 +65,7 @@ def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
     keys = {"experiment": "bench", "iteration": 1, "ranker": "reward_model"} | ids
 
     def frames() -> Iterator[pl.DataFrame]:
-        clocks.start()  # the first frame is taken when the model is there
+        clocks.start()  # the first frame is read after the model is loaded
         yield from pl.scan_parquet(rows).collect_batches(chunk_size=FRAME_ROWS, maintain_order=True)
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -113,7 +112,7 @@ def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
 
 
 def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
-    """Compute rewards of token ids that are there already, without commits."""
+    """Compute rewards of token ids that were computed before, without commits."""
     frame = pl.read_parquet(rows)
     token_ids = tokenize_conversations(
         load_tokenizer(model), frame["prompt"].to_list(), frame["response"].to_list()

@@ -1,7 +1,6 @@
-"""Models and rows of the GPU check: the same files for every device.
+"""Random models and rows of the GPU check in two sizes; the same files for every device.
 
-Lives here: the two sizes, random weights, random rows. Not here: what the stages do with them
-(`bench.gpu.stages`). Imports nothing heavy at its top.
+Importing this module loads no torch. Not here: running stages on them (`bench.gpu.stages`).
 """
 
 import random
@@ -13,12 +12,12 @@ import polars as pl
 from training.settings.model import TinyModelSettings
 
 Measured = tuple[dict[str, list[float]], dict[str, float]]
-"""What running a stage on a case gives: values by quantity, compared; figures, printed."""
+"""Result of a stage: values by quantity, which are compared, and figures, which are printed."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One size of models and rows; lengths are words, and a word is a token."""
+    """One size of models and rows; lengths are in words, and a word is one token."""
 
     hidden: int
     layers: int
@@ -36,8 +35,8 @@ class Case:
         """Prompt, response, and 16 for special tokens."""
         return self.prompt_words + self.response_words + 16
 
-    def words(self) -> list[str]:
-        """The vocabulary."""
+    def list_words(self) -> list[str]:
+        """List the words of the vocabulary."""
         return [f"w{number}" for number in range(self.vocabulary)]
 
 
@@ -53,11 +52,11 @@ SMALL = Case(
     micro_batch=4,
     n=4,
 )
-"""What is compared; heads of 64, which FlashAttention takes."""
+"""The case that is compared; its heads have size 64, which FlashAttention supports."""
 
 
-def large_case(hidden: int, layers: int) -> Case:
-    """Size what is only timed: prompts of 64 tokens, responses of up to 448, as in a real loop."""
+def make_large_case(hidden: int, layers: int) -> Case:
+    """Make the case that is only timed: prompts of 64 tokens, responses of up to 448."""
     return Case(
         hidden=hidden,
         layers=layers,
@@ -73,7 +72,7 @@ def large_case(hidden: int, layers: int) -> Case:
 
 
 def prepare(case: Case, folder: Path) -> None:
-    """Write `initial`, `start` (initial, disturbed), `reward` and the rows of every stage."""
+    """Write the models `initial`, `start` (`initial` with noise), `reward`, and all rows."""
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -88,7 +87,7 @@ def prepare(case: Case, folder: Path) -> None:
         context_tokens=case.context_tokens,
         initializer_range=case.initializer_range,
     )
-    text = [{"role": "user", "content": " ".join(case.words())}]
+    text = [{"role": "user", "content": " ".join(case.list_words())}]
     make_tiny_model(shape, [text], folder / "initial", seed=0)
     tokenizer = AutoTokenizer.from_pretrained(folder / "initial")
     torch.manual_seed(1)
@@ -110,10 +109,10 @@ def prepare(case: Case, folder: Path) -> None:
 def _write_rows(case: Case, folder: Path) -> None:
     """Write random rows of many lengths, and `even_pairs`, whose rows have one length.
 
-    Batches are formed by length over what one process accumulates; with one length the batches of
-    an optimiser step are the same for any number of processes.
+    Rows are batched by length in each process. With only one length, the batches of an optimiser
+    step are the same for any number of processes.
     """
-    draw, words = random.Random(0), case.words()
+    draw, words = random.Random(0), case.list_words()
 
     def text(most: int, *, even: bool = False) -> str:
         return " ".join(draw.choices(words, k=most if even else draw.randint(most // 4, most)))

@@ -1,7 +1,7 @@
-"""What is tolerated: differences from the CPU's float32, and memory that a stage may keep.
+"""Tolerances of the GPU check: differences from float32 on the CPU, and memory after a stage.
 
-Lives here: tolerances and their use, the verdict on a stage. Not here: measuring
-(`bench.gpu.stages`, `bench.gpu.sampled`). How the tolerances were found: docs/measured/gpu.md.
+docs/measured/gpu.md explains how the tolerances were found. Not here: measuring
+(`bench.gpu.stages`, `bench.gpu.sampled`).
 """
 
 import math
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 LEFT_MIB = 2048
-"""Most device memory, MiB, in use after a stage's call; the process's own context is about 600."""
+"""Most device memory, MiB, in use after a stage; the context of the process is about 600."""
 AFTER_EXIT_MIB = 256
-"""Most device memory, MiB, in use when a stage's process has ended; else one was left behind."""
+"""Most device memory, MiB, in use after a stage's process ended; more means that a child runs."""
 
 TOLERANCES: dict[str, dict[str, float]] = {
-    # Largest absolute difference from the CPU's float32. float32: another order of summation.
-    # bfloat16: 8 bits of mantissa; measured on a CPU (docs/measured/gpu.md) and taken three times.
+    # Largest absolute difference from float32 on the CPU. float32: another order of summation.
+    # bfloat16: 8 bits of mantissa; three times the measurement on a CPU (docs/measured/gpu.md).
     "loss": {"float32": 1e-3, "bfloat16": 0.015},
     "margin": {"float32": 5e-3, "bfloat16": 0.04},
     "mean_reward": {"float32": 5e-3, "bfloat16": 0.04},
@@ -31,7 +31,7 @@ TOLERANCES: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """One comparison: the largest absolute difference of a quantity from the CPU's float32."""
+    """The largest absolute difference of a quantity from float32 on the CPU."""
 
     quantity: str
     dtype: str
@@ -40,17 +40,17 @@ class Difference:
 
     @property
     def within(self) -> bool:
-        """Whether it is tolerated; a difference that is no number is not."""
+        """Whether the difference is tolerated; NaN is not."""
         return self.difference <= self.tolerance
 
 
 def compare(
     dtype: str, measured: dict[str, list[float]], reference: dict[str, list[float]]
 ) -> list[Difference]:
-    """Compare what two devices computed, quantity by quantity.
+    """Compare the values of two devices, quantity by quantity.
 
     Raises:
-        ValueError: a quantity is missing, empty, or has another number of values.
+        ValueError: a quantity is missing or empty, or the numbers of values differ.
     """
     sizes = [{name: len(values) for name, values in side.items()} for side in (measured, reference)]
     if sizes[0] != sizes[1] or not all(sizes[0].values()) or not sizes[0]:
@@ -69,8 +69,8 @@ def compare(
     ]
 
 
-def memory_problems(gpu: dict[str, Any]) -> list[str]:
-    """Say whether a stage kept the GPU's memory, or left a process behind."""
+def find_memory_problems(gpu: dict[str, Any]) -> list[str]:
+    """List problems: GPU memory that a stage did not free, a process that still runs."""
     problems = []
     if gpu["left_mib"] > LEFT_MIB:
         problems.append(f"{gpu['left_mib']:.0f} MiB in use after the call; at most {LEFT_MIB}")
@@ -79,8 +79,8 @@ def memory_problems(gpu: dict[str, Any]) -> list[str]:
     return problems
 
 
-def figures_of(gpu: dict[str, Any]) -> dict[str, float]:
-    """Flatten a GPU worker's figures; rates are those of the last dtype."""
+def flatten_figures(gpu: dict[str, Any]) -> dict[str, float]:
+    """Flatten the figures of a GPU worker; rates are from the last dtype."""
     rates = list(gpu["figures"].values())[-1]
     return {
         name: round(value, 3)

@@ -1,7 +1,4 @@
-"""What the GPU check prints: versions and tables.
-
-Lives here: formatting. Not here: the verdict on a stage (`bench.gpu.compare`).
-"""
+"""Printed output of the GPU check: versions and tables."""
 
 import importlib.metadata
 import sys
@@ -18,8 +15,8 @@ FIGURES = (
 )
 
 
-def versions() -> dict[str, str]:
-    """Versions of what the figures depend on; `missing` where one is not installed."""
+def read_versions() -> dict[str, str]:
+    """Read the versions of the libraries; `missing` if one is not installed."""
     found = {"python": sys.version.split()[0]}
     for name in ("torch", "transformers", "trl", "accelerate", "vllm", "polars"):
         try:
@@ -30,7 +27,7 @@ def versions() -> dict[str, str]:
 
 
 def print_tables(results: dict[str, dict[str, Any]]) -> None:
-    """Print outcomes and figures, then differences beside their tolerances."""
+    """Print outcomes and figures, then differences and their tolerances."""
     print("\n" + "".join(f"{name:>16}" for name in ("stage", "outcome", *FIGURES)))
     for stage, result in results.items():
         cells = [f"{result[name]:,.1f}" if name in result else "-" for name in FIGURES]

@@ -1,6 +1,5 @@
-"""Sampled responses against the distribution that they should come from.
+"""Check of vLLM's responses: log-probabilities of their tokens in transformers, float32, on a CPU.
 
-Lives here: log-probabilities of vLLM's tokens under the policy in transformers, float32, on a CPU.
 Not here: sampling (`bench.gpu.stages`).
 """
 
@@ -11,16 +10,16 @@ import polars as pl
 
 
 def check_sampled(folder: Path) -> dict[str, list[float]]:
-    """Hold vLLM's responses against the policy's float32 distribution; both should be 0.
+    """Compare vLLM's responses with the policy's float32 distribution; both quantities should be 0.
 
-    `greedy_gap`: how much less likely a greedy token is than the likeliest, nats, one a response
-    (its worst token). `surprise`: mean of log p(token) + entropy over the sampled tokens, nats: it
-    is 0 in expectation if, and only if roughly, tokens come from p: another temperature, a cut
-    tail or another prompt move it. Responses that do not tokenize back to as many tokens as were
-    sampled (a special token among them) are left out; so are these tokens from p.
+    `greedy_gap`, one per response: the largest difference of log-probability between the likeliest
+    token and the greedy token, nats. `surprise`: mean of log p(token) + entropy over the sampled
+    tokens, nats. Its expectation is 0 if tokens come from p; another temperature, a cut tail or
+    another prompt changes it. Responses that do not tokenize back to the sampled number of tokens
+    (for example because of a special token) are excluded, and p excludes special tokens.
     """
-    greedy = _token_logps(pl.read_parquet(folder / "greedy.parquet"), folder / "initial")
-    sampled = _token_logps(pl.read_parquet(folder / "sampled.parquet"), folder / "initial")
+    greedy = _compute_token_logps(pl.read_parquet(folder / "greedy.parquet"), folder / "initial")
+    sampled = _compute_token_logps(pl.read_parquet(folder / "sampled.parquet"), folder / "initial")
     surprises = [surprise for row in sampled for _, surprise in row]
     return {
         "greedy_gap": [max(gap for gap, _ in row) for row in greedy],
@@ -28,8 +27,8 @@ def check_sampled(folder: Path) -> dict[str, list[float]]:
     }
 
 
-def _token_logps(rows: pl.DataFrame, model: Path) -> list[list[tuple[float, float]]]:
-    """Gap to the likeliest token and log p + entropy of every token, a list per usable response."""
+def _compute_token_logps(rows: pl.DataFrame, model: Path) -> list[list[tuple[float, float]]]:
+    """Compute gap to the likeliest token and log p + entropy per token; a list per usable row."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -1,8 +1,7 @@
-"""The stages as the GPU check runs them: each returns what is compared and what is only printed.
+"""The stages of the GPU check: scoring, log-probabilities, sampling, and the list `STAGES`.
 
-Lives here: scoring, log-probabilities, sampling, and the table `STAGES`. Not here: training
-(`bench.gpu.trainings`), processes (`bench.gpu.workers`). Imports nothing heavy at its top, so that
-a stage whose library is missing or broken fails alone.
+Importing this module loads no large library, so that a missing or broken library affects one stage
+only. Not here: training (`bench.gpu.trainings`), processes (`bench.gpu.workers`).
 """
 
 import time
@@ -52,9 +51,9 @@ def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
 
 
 def run_generation(case: Case, folder: Path, dtype: str, **engine: int) -> Measured:
-    """Sample greedily, then at temperature 1 with a second engine: the first must have left.
+    """Sample greedily, then at temperature 1 with a second engine, which needs the memory again.
 
-    Nothing is compared here; `bench.gpu.sampled` reads the rows in a process on the CPU.
+    Nothing is compared here; `bench.gpu.sampled` checks the rows in a process on the CPU.
     """
     from training.generation import generate
 
@@ -74,7 +73,9 @@ def run_generation(case: Case, folder: Path, dtype: str, **engine: int) -> Measu
         rows = pl.concat(chunks)
         keys = rows.select("prompt_id", "response_index").unique().height
         if not keys == rows.height == case.rows * chosen.n:
-            raise ValueError(f"{rows.height} responses, {keys} keys; {case.rows * chosen.n} asked")
+            raise ValueError(
+                f"{rows.height} responses, {keys} keys; {case.rows * chosen.n} expected"
+            )
         rows.join(prompts, on="prompt_id").write_parquet(folder / f"{name}.parquet")
     figures = {
         "tokens_per_s": run.response_tokens / run.elapsed_s,
@@ -85,38 +86,38 @@ def run_generation(case: Case, folder: Path, dtype: str, **engine: int) -> Measu
 
 @dataclass(frozen=True)
 class Stage:
-    """How a stage is measured, on either device."""
+    """How a stage is measured on each device."""
 
     measure: Callable[[Case, Path, str], Measured]
     reference: Callable[[Case, Path, str], Measured] | None
-    """The same on the CPU; None for sampling, which `check_sampled` judges."""
+    """The same on the CPU; None for sampling, which `check_sampled` checks."""
     dtypes: tuple[str, ...] = ("float32", "bfloat16")
     gpus: int = 1
 
 
-def _training_stage(stage: str) -> Stage:
+def _make_training_stage(stage: str) -> Stage:
     def measure(case: Case, folder: Path, dtype: str) -> Measured:
         return run_training(stage, case, folder, dtype)
 
     return Stage(measure, measure)
 
 
-def _dpo_even(case: Case, folder: Path, dtype: str) -> Measured:
+def _run_even_dpo(case: Case, folder: Path, dtype: str) -> Measured:
     return run_training("dpo", case, folder, dtype, even=True)
 
 
 STAGES: dict[str, Stage] = {
-    "sft": _training_stage("sft"),
-    "reward_model": _training_stage("reward_model"),
-    "dpo": _training_stage("dpo"),
+    "sft": _make_training_stage("sft"),
+    "reward_model": _make_training_stage("reward_model"),
+    "dpo": _make_training_stage("dpo"),
     "scoring": Stage(run_scoring, run_scoring),
     "logps": Stage(run_logps, run_logps),
-    "fsdp": Stage(run_fsdp, _dpo_even, ("bfloat16",)),
+    "fsdp": Stage(run_fsdp, _run_even_dpo, ("bfloat16",)),
     "launch": Stage(
         lambda case, folder, dtype: run_training(
             "dpo", case, folder, dtype, processes=2, even=True
         ),
-        _dpo_even,
+        _run_even_dpo,
         gpus=2,
     ),
     "generation": Stage(run_generation, None, ("bfloat16",)),
@@ -133,4 +134,4 @@ STAGES: dict[str, Stage] = {
         gpus=2,
     ),
 }
-"""In the order in which they are run."""
+"""All stages by name, in the order in which they run."""

@@ -1,7 +1,6 @@
-"""Training stages as the GPU check runs them: a few steps, the metrics of each, the checkpoint.
+"""Training stages of the GPU check: a few steps, their metrics, the checkpoint; also FSDP.
 
-Lives here: their settings, `launch`, FSDP. Not here: the other stages (`bench.gpu.stages`). Imports
-nothing heavy at its top.
+Importing this module loads no torch. Not here: the other stages (`bench.gpu.stages`).
 """
 
 import shutil
@@ -17,9 +16,11 @@ from training.settings.stages import RewardModelSettings, SFTSettings
 FSDP = Path(__file__).resolve().parents[2] / "recipes/accelerate/fsdp.yaml"
 
 
-def _training(stage: str, case: Case, processes: int) -> tuple[Any, dict[str, Path], list[str]]:
-    """Settings, models (by parameter) and compared metrics of a training stage."""
-    batch = 2 * case.micro_batch  # two forward passes a step, or two processes
+def _choose_training(
+    stage: str, case: Case, processes: int
+) -> tuple[Any, dict[str, Path], list[str]]:
+    """Return the settings, models (by parameter) and compared metrics of a training stage."""
+    batch = 2 * case.micro_batch  # two forward passes per step, or two processes
     shared = {
         "max_steps": case.steps,
         "batch_size": batch,
@@ -49,10 +50,10 @@ def run_training(
     even: bool = False,
     accelerate_config: str | None = None,
 ) -> Measured:
-    """Train with `launch`; compare the metrics of every step, check the saved folder."""
+    """Train with `launch`; return the metrics of every step, and check the saved folder."""
     from training.runs.launch import launch
 
-    settings, models, compared = _training(stage, case, processes)
+    settings, models, compared = _choose_training(stage, case, processes)
     rows = {"sft": "demonstrations"}.get(stage, "even_pairs" if even else "pairs")
     output = folder / f"trained-{stage}-{dtype}"
     frame = pl.read_parquet(folder / f"{rows}.parquet")
@@ -70,11 +71,11 @@ def run_training(
         dtype=dtype,
         **{name: folder / model for name, model in models.items()},
     )
-    return _trained(run, output, case, compared)
+    return _collect_metrics(run, output, case, compared)
 
 
 def run_fsdp(case: Case, folder: Path, dtype: str) -> Measured:
-    """DPO through `accelerate launch` with recipes/accelerate/fsdp.yaml, on one GPU or on two."""
+    """Run DPO with `accelerate launch` and recipes/accelerate/fsdp.yaml, on one or two GPUs."""
     import torch
 
     processes = min(2, torch.cuda.device_count())
@@ -83,8 +84,8 @@ def run_fsdp(case: Case, folder: Path, dtype: str) -> Measured:
     )
 
 
-def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measured:
-    """Collect a training run's metrics; refuse a checkpoint that is not whole and float32."""
+def _collect_metrics(run: Any, output: Path, case: Case, compared: list[str]) -> Measured:
+    """Collect the metrics of a training run; refuse a checkpoint that is not complete float32."""
     from safetensors import safe_open
 
     from training.models.checkpoint import hash_checkpoint, require_model
@@ -93,7 +94,7 @@ def _trained(run: Any, output: Path, case: Case, compared: list[str]) -> Measure
     hash_checkpoint(output)
     for file in output.glob("*.safetensors"):
         with safe_open(file, framework="pt") as weights:
-            for name in weights.keys():  # noqa: SIM118 (it is no mapping)
+            for name in weights.keys():  # noqa: SIM118 (not a mapping)
                 weight = weights.get_tensor(name)
                 if str(weight.dtype) != "torch.float32" or not weight.isfinite().all():
                     raise ValueError(f"{file.name}: {name} is {weight.dtype}, or not finite")

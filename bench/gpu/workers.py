@@ -1,7 +1,6 @@
-"""Workers of the GPU check: one process per stage and device, and the GPU's memory meanwhile.
+"""Workers of the GPU check: one process per stage and device, with measurement of GPU memory.
 
-Lives here: starting, watching and ending a worker, and its command line. Not here: what it measures
-(`bench.gpu.stages`).
+Not here: what a worker measures (`bench.gpu.stages`).
 """
 
 import json
@@ -26,9 +25,9 @@ from training.runs.launch import run_command
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
 POLL_S = 0.05
-"""Seconds between two readings of the device's memory."""
+"""Seconds between two measurements of the device's memory."""
 END_S = 45.0
-"""Longest wait for a late worker to end what it started: replicas, launched processes."""
+"""Longest wait, in seconds, for a late worker to end its replicas and launched processes."""
 
 
 def work(stage: str, device: str, case: Case, folder: Path, dtypes: Sequence[str]) -> None:
@@ -56,11 +55,11 @@ def _device_used_mib() -> float:
 def run_worker(
     stage: str, device: str, case: Case, folder: Path, dtypes: Sequence[str], timeout_s: float
 ) -> dict[str, Any]:
-    """Run `work` in a process of its own and watch the GPU's memory meanwhile.
+    """Run `work` in a new process and measure the GPU's memory meanwhile.
 
     Returns:
-        What `work` wrote, with elapsed_s and, on a GPU, peak_mib, left_mib and after_exit_mib, all
-        above what was in use before.
+        The results of `work`, with elapsed_s and, on a GPU, peak_mib, left_mib and after_exit_mib,
+        in addition to the memory that was in use before.
 
     Raises:
         RuntimeError: the worker failed or took too long; the message ends with its output.
@@ -77,7 +76,7 @@ def run_worker(
     before = peak = used()
     started, log = time.perf_counter(), folder / f"{stage}-{device}.log"
     with log.open("w") as stream:
-        # Its own session, so that an engine's processes end with it.
+        # Its own session, so that an engine's processes can be ended with it.
         worker = subprocess.Popen(
             command, stdout=stream, stderr=stream, env=environment, start_new_session=True
         )
@@ -87,7 +86,9 @@ def run_worker(
     elapsed_s = time.perf_counter() - started
     late = worker.poll() is None
     if late:
-        worker.send_signal(signal.SIGINT)  # they have their own sessions; only it can end them
+        worker.send_signal(
+            signal.SIGINT
+        )  # only the worker can end its children, which have their own sessions
         with suppress(subprocess.TimeoutExpired):
             worker.wait(END_S)
     if late or worker.returncode:
@@ -98,7 +99,7 @@ def run_worker(
     result = json.loads((folder / f"{stage}-{device}.json").read_text())
     result["elapsed_s"] = elapsed_s
     if device == "gpu":
-        time.sleep(1.0)  # the driver frees a dead process's memory within a moment
+        time.sleep(1.0)  # the driver needs a moment to free the memory of an ended process
         result |= {"peak_mib": peak - before, "after_exit_mib": used() - before}
         result["left_mib"] = result.pop("device_used_mib") - before
         _end_session(worker.pid)
@@ -106,7 +107,7 @@ def run_worker(
 
 
 def _end_session(leader: int) -> None:
-    """End what a worker left behind; usually nothing is there."""
+    """End processes that a worker did not end; usually there are none."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
 
@@ -115,7 +116,9 @@ def main(
     stage: Annotated[str, typer.Option()],
     device: Annotated[str, typer.Option(help="gpu or cpu.")],
     case: Annotated[str, typer.Option(help="JSON of a Case.")],
-    folder: Annotated[Path, typer.Option(help="Models, rows; receives the result.")],
+    folder: Annotated[
+        Path, typer.Option(help="Folder of models and rows; the result is written there.")
+    ],
     dtypes: Annotated[str, typer.Option(help="Comma-separated.")],
 ) -> None:
     """Measure one stage on one device, in this process."""

@@ -1,8 +1,8 @@
-"""AlpacaEval 2, MT-Bench and Arena-Hard on published files: our figures beside the published ones.
+"""AlpacaEval 2, MT-Bench and Arena-Hard: our figures from published files, and the published ones.
 
-One JSON line per model of AlpacaEval: the win rate; the length-controlled one by the published
-coefficients; the plain refit, with its standard error, coefficients, and without difficulties. Then
-MT-Bench's means and matches, and what pairs in Arena-Hard.
+One JSON line per model of AlpacaEval: the win rate; the length-controlled win rate by the published
+coefficients; and by our fit, with standard error, coefficients, and also without difficulties. Then
+the means and matches of MT-Bench, and the numbers of questions of Arena-Hard.
 
     python -m bench.real.judged_benchmarks
 """
@@ -18,10 +18,10 @@ from bench.real.published_judgments import (
     COEFFICIENTS,
     PUBLISHED_MATCHES,
     PUBLISHED_RATINGS,
-    annotated_pairs,
+    convert_annotations,
     count_wins,
-    match_outcomes,
-    published_length_control,
+    decide_matches,
+    read_length_control,
 )
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
 from transforms.measures.length_control import estimate_win_rates
@@ -35,12 +35,12 @@ DATA = Path(
 
 
 def read(name: str, native: dict) -> pl.DataFrame:
-    """Read a file of the data folder in its native columns."""
+    """Read a file of the data folder with its native columns."""
     return pl.concat(read_strict(name, OriginSettings(files=(str(DATA / name),)), native))
 
 
 def show_alpaca_eval() -> None:
-    """Print a line for each model whose annotations are there."""
+    """Print one line per model that has a file of annotations."""
     coefficients = read("alpaca_eval/glm_weights.csv", COEFFICIENTS)
     difficulties = read("alpaca_eval/instruction_difficulty_estimated.csv", DIFFICULTIES)
     for row in pl.read_csv(DATA / "alpaca_eval" / "leaderboard_rows.csv").to_dicts():
@@ -48,9 +48,9 @@ def show_alpaca_eval() -> None:
         file = f"alpaca_eval/{model}/annotations.json.gz"
         if not (DATA / file).is_file():
             continue  # the baseline has none
-        pairs = annotated_pairs(read(file, ANNOTATIONS))
+        pairs = convert_annotations(read(file, ANNOTATIONS))
         pairs = alpaca_eval.add_difficulties(pairs, difficulties)
-        control = published_length_control(coefficients, model)
+        control = read_length_control(coefficients, model)
         refit, without = estimate_win_rates(pairs), estimate_win_rates(pairs.drop("difficulty"))
         figures = {
             "win_rate": count_wins(pairs["preference"])["win_rate"],
@@ -81,12 +81,12 @@ def show_mt_bench() -> None:
     means = mt_bench.summarise_ratings(rated.join(asked.select("item", "subset"), on="item"))
     print(json.dumps({"mt_bench": means.filter(subset="all").to_dicts()}))
     games = read("mt_bench/judgment_phi-3_vs_dpo_pair.jsonl.gz", PUBLISHED_MATCHES)
-    outcomes = match_outcomes(games)["outcome"].fill_null("error").value_counts(sort=True)
+    outcomes = decide_matches(games)["outcome"].fill_null("error").value_counts(sort=True)
     print(json.dumps({"matches": dict(outcomes.iter_rows())}))
 
 
 def show_arena_hard() -> None:
-    """Print how many questions there are, and how many both models answer."""
+    """Print the number of questions, and of those that both models answer."""
     parts = ARENA_HARD.parts
     asked = arena_hard.convert_questions(
         read("arena_hard/question_v0.1.jsonl", parts["questions"].native)

@@ -1,13 +1,14 @@
 """Length bias of a real judge: GPT-4's preference for 11 responses of one model, 400 prompts.
 
-Reads samples of Tulu 2 DPO 13B to AlpacaEval prompts, with GPT-4 turbo's preference for the first
-11 of each over a reference answer (1: the reference, 2: the sample, and anything between). As the
-reward stands the probability (the preference less 1), and its log-odds, the scale of a
-Bradley-Terry reward. The file names no tokenizer: tokens are words and punctuation marks here.
+Reads samples of Tulu 2 DPO 13B for AlpacaEval prompts, with GPT-4 turbo's preference between each
+of the first 11 samples and a reference response (1: the reference, 2: the sample, or a value
+between). The reward is the probability (preference minus 1), or its log-odds, which is the scale of
+a Bradley-Terry reward. The file does not name a tokenizer, so tokens are words and punctuation
+marks here.
 
-One JSON line for each reward, set of responses (all; all but the one of more than 30,000
-characters) and unit: the summary, and the mean coefficient and the share of the longer one once the
-calibrated penalty is taken off. Writes the heat map of the probabilities.
+Prints one JSON line per reward, set of responses (all; all except the one of more than 30,000
+characters) and unit: the summary, and the mean coefficient and the share of longer winners after
+the calibrated penalty is subtracted. Writes the heat map of the probabilities.
 
     python -m bench.real.length_bias --output docs/measured/length_bias.png
 """
@@ -41,11 +42,11 @@ KEYS = {
     "policy_id": "tulu_2_dpo_13b",
     "sampling_id": "n_16",
 }
-TITLE = "GPT-4 turbo's preference and length, 11 responses of Tulu 2 DPO 13B a prompt"
+TITLE = "GPT-4 turbo's preference and length, 11 responses of Tulu 2 DPO 13B per prompt"
 
 
 def read_samples(path: Path) -> pl.DataFrame:
-    """Read the samples that GPT-4 judged, as joined rows of `generations` and `scores`."""
+    """Read the samples with a preference of GPT-4, as joined rows of `generations` and `scores`."""
     keys = [
         pl.lit(value, dtype=schema_of("scores")[name]).alias(name) for name, value in KEYS.items()
     ]
@@ -68,14 +69,14 @@ def read_samples(path: Path) -> pl.DataFrame:
     )
 
 
-def log_odds(samples: pl.DataFrame) -> pl.DataFrame:
-    """Write the probabilities as log-odds; the one that is exactly 0 as that of a millionth."""
+def convert_to_log_odds(samples: pl.DataFrame) -> pl.DataFrame:
+    """Convert probabilities to log-odds; one that is exactly 0 is treated as 1e-6."""
     p = pl.col("reward").clip(1e-6, 1 - 1e-6)
     return samples.with_columns(reward=(p / (1 - p)).log())
 
 
-def tables_of(samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """Write the samples as the tables of a lake, their prompts in no split."""
+def make_tables(samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Make the tables of a lake from the samples; their prompts are in no split."""
     generations = pl.DataFrame(schema=schema_of("generations"))
     rows = samples.drop("reward", "ranker", "ranker_id", "ranking_id")
     return {
@@ -85,23 +86,23 @@ def tables_of(samples: pl.DataFrame) -> dict[str, pl.DataFrame]:
     }
 
 
-def summary_of(samples: pl.DataFrame, unit: LengthUnit) -> dict[str, float]:
+def summarise_bias(samples: pl.DataFrame, unit: LengthUnit) -> dict[str, float]:
     """Summarise the length bias in one unit."""
-    with connect_frames(tables_of(samples)) as connection:
+    with connect_frames(make_tables(samples)) as connection:
         rows = report(connection, "length_bias").drop(*KEYS, "split", strict=False)
     return rows.row(by_predicate=pl.col("unit") == unit, named=True)
 
 
-def penalised(samples: pl.DataFrame, unit: LengthUnit) -> pl.DataFrame:
-    """Take the calibrated penalty off the rewards."""
+def penalise(samples: pl.DataFrame, unit: LengthUnit) -> pl.DataFrame:
+    """Subtract the calibrated penalty from the rewards."""
     penalty = calibrate_penalty(samples, unit)
     return samples.with_columns(reward=pl.col("reward") - penalty * pl.col(f"response_{unit}"))
 
 
 def measure(samples: pl.DataFrame, unit: LengthUnit) -> dict[str, float]:
     """Summarise one unit before and after the penalty."""
-    after = summary_of(penalised(samples, unit), unit)
-    return summary_of(samples, unit) | {
+    after = summarise_bias(penalise(samples, unit), unit)
+    return summarise_bias(samples, unit) | {
         "pearson_penalised": after["pearson"],
         "longer_wins_penalised": after["longer_wins"],
     }
@@ -114,10 +115,10 @@ def main(
     """Measure the length bias of GPT-4's preferences."""
     samples = read_samples(data / SAMPLES)
     if output:
-        output.write_bytes(render_length_bias(correlate(**tables_of(samples)), TITLE))
+        output.write_bytes(render_length_bias(correlate(**make_tables(samples)), TITLE))
     usual = samples.filter(pl.col("response_chars") <= RUNAWAY_CHARS)
     for responses, rows in {"all": samples, "all but the longest": usual}.items():
-        for reward, scored in {"probability": rows, "log-odds": log_odds(rows)}.items():
+        for reward, scored in {"probability": rows, "log-odds": convert_to_log_odds(rows)}.items():
             for unit in UNITS:
                 print(
                     json.dumps({"reward": reward, "responses": responses, **measure(scored, unit)})

@@ -1,7 +1,6 @@
-"""Published judgments of AlpacaEval 2 and MT-Bench, and the leaderboards' own arithmetic.
+"""Published judgments of AlpacaEval 2 and MT-Bench: native columns, and the leaderboards' formulas.
 
-Lives here: native columns of annotations, coefficients, ratings and matches, and what the published
-figures are computed with. Not here: the figures of our own models (`transforms.benchmarks.judged`).
+Not here: results of our own models (`transforms.benchmarks.judged`).
 """
 
 import polars as pl
@@ -41,8 +40,8 @@ PUBLISHED_MATCHES = {
 """Native columns of model_judgment/*_pair.jsonl."""
 
 
-def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
-    """Native annotations to judged pairs of output_2, the model's, against output_1.
+def convert_annotations(raw: pl.DataFrame) -> pl.DataFrame:
+    """Convert native annotations to judged pairs of output_2, the model's, against output_1.
 
     Returns:
         prompt_id, instruction, preference ([0, 1]; the published 1 to 2, and 0 for a draw),
@@ -61,8 +60,8 @@ def annotated_pairs(raw: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def published_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
-    """Read a model's published coefficients; their length is the baseline's less the model's."""
+def read_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
+    """Read a model's published coefficients; their length is the baseline's minus the model's."""
     row = raw.row(by_predicate=pl.col("") == model, named=True)
     return LengthControl(*(row[name] for name in list(COEFFICIENTS)[1:]))
 
@@ -75,7 +74,7 @@ def count_wins(preferences: pl.Series) -> dict[str, float]:
 
     Returns:
         win_rate (mean share), standard_error (of that mean, over instructions), discrete_win_rate
-        (a share above one half is a win, one half a draw), all per cent; n_wins, n_wins_base,
+        (a share above one half is a win, one half a draw), all in per cent; n_wins, n_wins_base,
         n_draws, n_total.
 
     Raises:
@@ -87,7 +86,7 @@ def count_wins(preferences: pl.Series) -> dict[str, float]:
             expected="preferences in [0, 1], at least one",
             found=f"{preferences.len()}, of which null {preferences.null_count()}, from"
             f" {preferences.min()} to {preferences.max()}",
-            remedy="leave out the pairs without a verdict, and say how many",
+            remedy="exclude the pairs without a verdict, and report their number",
         )
     wins, draws = int((preferences > 0.5).sum()), int((preferences == 0.5).sum())
     total = preferences.len()
@@ -102,15 +101,15 @@ def count_wins(preferences: pl.Series) -> dict[str, float]:
     }
 
 
-def match_outcomes(games: pl.DataFrame) -> pl.DataFrame:
-    """Decide matches of two games by FastChat's rule.
+def decide_matches(games: pl.DataFrame) -> pl.DataFrame:
+    """Decide matches of two games with FastChat's rule.
 
     Args:
         games: g1_winner, g2_winner: model_1 | model_2 | tie | error, one row per match.
 
     Returns:
-        The rows with `outcome`: the winner where both games name the same one, else `tie`; null
-        where a game has no verdict, which FastChat leaves out.
+        The rows with `outcome`: the winner if both games have the same one, else `tie`; null if a
+        game has no verdict (FastChat excludes such matches).
     """
     first, second = pl.col("g1_winner"), pl.col("g2_winner")
     return games.with_columns(

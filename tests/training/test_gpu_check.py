@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from bench.gpu.cases import SMALL, prepare
-from bench.gpu.compare import TOLERANCES, compare, memory_problems
+from bench.gpu.compare import TOLERANCES, compare, find_memory_problems
 from bench.gpu.sampled import check_sampled
 from bench.gpu.stages import STAGES
 from bench.gpu_check import run_check
@@ -100,8 +100,8 @@ def test_right_samples_agree_with_the_policy_and_wrong_ones_do_not(folder: Path)
 
 
 def test_memory_that_stays_is_a_problem():
-    assert memory_problems({"left_mib": 600.0, "after_exit_mib": 0.0}) == []
-    kept = memory_problems({"left_mib": 9e3, "after_exit_mib": 9e3})
+    assert find_memory_problems({"left_mib": 600.0, "after_exit_mib": 0.0}) == []
+    kept = find_memory_problems({"left_mib": 9e3, "after_exit_mib": 9e3})
     assert [problem.split(" MiB in use ")[1].split(";")[0] for problem in kept] == [
         "after the call",
         "after the process ended",

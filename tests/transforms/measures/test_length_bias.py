@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from bench.real.length_bias import (
     RUNAWAY_CHARS,
     SAMPLES,
-    log_odds,
-    penalised,
+    convert_to_log_odds,
+    make_tables,
+    penalise,
     read_samples,
-    summary_of,
-    tables_of,
+    summarise_bias,
 )
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
@@ -267,9 +267,9 @@ def test_the_summary_has_a_row_for_each_slice_split_and_unit():
 @pytest.mark.skipif(not (DATA / SAMPLES).is_file(), reason=f"PREFLOOP_TEST_DATA has no {SAMPLES}")
 def test_gpt_4_prefers_the_longer_of_real_responses():
     samples = read_samples(DATA / SAMPLES)
-    rows = correlate(**tables_of(samples))
+    rows = correlate(**make_tables(samples))
     assert samples.height == 400 * 11
-    found = summary_of(samples, "chars")
+    found = summarise_bias(samples, "chars")
     assert (found["defined"], found["prompts"]) == (400, 400)
     assert found["pearson"] == pytest.approx(0.187, abs=5e-4)
     assert found["pearson_se"] == pytest.approx(0.018, abs=5e-4)
@@ -282,7 +282,7 @@ def test_gpt_4_prefers_the_longer_of_real_responses():
     assert usual.height == samples.height - 1
     assert calibrate_penalty(usual, "chars") == pytest.approx(9.6e-5, abs=5e-7)
     # probabilities near 0 and 1 vary less than the penalty, which then decides; log-odds do not
-    assert summary_of(penalised(usual, "chars"), "chars")["longer_wins"] == pytest.approx(0.24)
-    odds = log_odds(usual)
-    assert summary_of(odds, "chars")["longer_wins"] == pytest.approx(0.694, abs=5e-4)
-    assert summary_of(penalised(odds, "chars"), "chars")["longer_wins"] == pytest.approx(0.5675)
+    assert summarise_bias(penalise(usual, "chars"), "chars")["longer_wins"] == pytest.approx(0.24)
+    odds = convert_to_log_odds(usual)
+    assert summarise_bias(odds, "chars")["longer_wins"] == pytest.approx(0.694, abs=5e-4)
+    assert summarise_bias(penalise(odds, "chars"), "chars")["longer_wins"] == pytest.approx(0.5675)

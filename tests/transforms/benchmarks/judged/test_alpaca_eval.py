@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from bench.real.published_judgments import (
     ANNOTATIONS,
     COEFFICIENTS,
-    annotated_pairs,
+    convert_annotations,
     count_wins,
-    published_length_control,
+    read_length_control,
 )
 from transforms.benchmarks.judged.alpaca_eval import (
     add_difficulties,
@@ -41,7 +41,7 @@ def model(request):
 @pytest.fixture
 def pairs(published_rows, model):
     file = f"alpaca_eval/{model}/annotations.json.gz"
-    return annotated_pairs(published_rows(file, ANNOTATIONS))
+    return convert_annotations(published_rows(file, ANNOTATIONS))
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_published_coefficients_give_the_published_length_controlled_win_rate(
     published_rows, model, pairs, difficulties, published
 ):
     coefficients = published_rows("alpaca_eval/glm_weights.csv", COEFFICIENTS)
-    control = published_length_control(coefficients, model)
+    control = read_length_control(coefficients, model)
     difficulty = add_difficulties(pairs, difficulties)["difficulty"].to_numpy()
     found = 100 * control.predict_at_equal_length(difficulty).mean()
     assert found == pytest.approx(published["length_controlled_winrate"], abs=0.3)

@@ -4,7 +4,7 @@ import pytest
 from bench.real.published_judgments import (
     PUBLISHED_MATCHES,
     PUBLISHED_RATINGS,
-    match_outcomes,
+    decide_matches,
 )
 from transforms.benchmarks.judged.mt_bench import convert_questions, summarise_ratings
 from transforms.benchmarks.judged.verdicts import read_verdict
@@ -51,7 +51,7 @@ def test_published_matches_are_decided_by_both_games(published_rows):
     for game, named in (("g1", names), ("g2", swapped)):
         read = [named[read_verdict(text, "three_way")] for text in games[f"{game}_judgment"]]
         assert read == games[f"{game}_winner"].to_list()
-    outcomes = dict(match_outcomes(games)["outcome"].value_counts().iter_rows())
+    outcomes = dict(decide_matches(games)["outcome"].value_counts().iter_rows())
     # of 75: 18 inconsistent by place, 9 a tie in one order, 8 in both, 2 with an error
     assert outcomes == {"model_1": 18, "model_2": 20, "tie": 35, None: 2}
 
