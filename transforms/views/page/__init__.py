@@ -1,4 +1,4 @@
-"""One HTML page that tells what lakes hold: tables, figures, lineage. It opens without a network.
+"""One HTML page of one or several lakes: tables, figures, lineage. It opens without a network.
 
 Not here: the statistics (`sql/reports`), the figures (`transforms.views.plots`).
 """
