@@ -73,7 +73,7 @@ def run_stage(
     )
 
     def commit(chunk: pl.DataFrame) -> None:
-        lake.append("generations", keys.stamp(chunk))
+        lake.append("generations", keys.add_to(chunk))
 
     run = sampler.sample(prompts, settings, commit=commit)
     assert lake.read("generations").height == prompts.height * settings.n

@@ -125,7 +125,7 @@ def sample_in_rounds(step: Step, chain: Chain, adaptive: AdaptiveSettings) -> di
 
 
 def _stamp_and_commit(commit: Chunks, keys: responses.Keys, rows: pl.DataFrame) -> None:
-    commit(keys.stamp(rows))
+    commit(keys.add_to(rows))
 
 
 def _generate(

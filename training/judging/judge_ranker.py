@@ -84,7 +84,7 @@ def judge_responses(
         opened: Judge | None = None
         for portion in prompts.iter_slices(ranking.chunk_prompts):
             chunk = responses.join(portion, on="prompt_id", how="semi", maintain_order="left")
-            meetings, comparisons = make_round_robin(chunk)
+            matches, comparisons = make_round_robin(chunk)
             known = judged.select(VERDICTS).join(comparisons, on="comparison_id", how="semi")
             missing = select_missing(comparisons, known)
             new = [known]
@@ -99,7 +99,7 @@ def judge_responses(
                 asked += run.comparisons
                 unparseable += run.unparseable
                 unanswered += run.unanswered
-            shares = compute_win_shares(meetings, combine_verdicts(pl.concat(new)))
+            shares = compute_win_shares(matches, combine_verdicts(pl.concat(new)))
             rewards = chunk.select("prompt_id", pl.col("response_index").cast(pl.Int32)).join(
                 shares.with_columns(pl.col("response_index").cast(pl.Int32)),
                 on=["prompt_id", "response_index"],

@@ -1,4 +1,4 @@
-"""Responses of an iteration and what ranks them: verdicts, penalties, pairs.
+"""Responses of an iteration, verdicts on them, and the pairs that are made of them.
 
 Not here: computing a reward (`training`), measuring a ranker (`transforms.measures`).
 """

@@ -1,7 +1,7 @@
-"""Adaptive n: after which round of sampling a prompt's best-worst margin is settled.
+"""Adaptive n: the round of sampling after which a prompt gets no further responses.
 
-Lives here: the rule, over the scored responses so far. Not here: drawing round by round
-(`assets.loop.sampling`), what it saves (`transforms.measures.adaptive_replay`).
+Not here: sampling in rounds (`assets.loop.sampling`), the tokens that it saves
+(`transforms.measures.adaptive_replay`).
 """
 
 import polars as pl
@@ -14,30 +14,30 @@ from transforms.settings.pairs import AdaptiveSettings, PairSettings
 def find_stops(
     responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings, n: int
 ) -> pl.DataFrame:
-    """Say for each prompt when it is settled, given the responses so far.
+    """Return for each prompt how many responses the rule requires, given the responses so far.
 
-    A margin takes two usable responses (`PairSettings`); until then a prompt is not settled.
+    A margin needs two usable responses (`PairSettings`); before that a prompt never stops.
 
     Args:
-        responses: those of `make_pairs`; response_index counts them in the order of drawing.
-        rule: the size of a round, and when a margin is settled.
+        responses: as for `make_pairs`; response_index counts them in the order of sampling.
+        rule: the size of a round, and the limits of the margin.
         pairs: penalty, its unit, which responses are usable.
-        n: most responses of a prompt.
+        n: highest number of responses of a prompt.
 
     Returns:
-        prompt_id; responses: how many the rule asks for, which are the rounds up to the one that
-        settled the margin, or n; margin after these, as far as they are there (null without two
-        usable ones); reason: enough_margin | no_growth | n_reached.
+        prompt_id; responses: those of all rounds up to the first that met the rule, or n; margin
+        after these rounds, as far as they are sampled (null: fewer than two usable responses);
+        reason: enough_margin | no_growth | n_reached.
 
     Raises:
-        InputError: the penalty is calibrated, which takes all responses, or a reward is not finite.
+        InputError: the penalty is calibrated, which needs all responses, or a reward is not finite.
     """
     if pairs.length_penalty == "calibrated":
         raise InputError(
-            "a calibrated length penalty is known only when everything is drawn",
-            expected="pairs.length_penalty as a number, for a margin after each round",
+            "a calibrated length penalty needs all responses, and adaptive n stops before",
+            expected="a number for pairs.length_penalty, to compute a margin after each round",
             found="calibrated",
-            remedy="set the number that a length study or an earlier iteration has found",
+            remedy="set the number that a length study or an earlier iteration gave",
         )
     usable = rank_responses(responses, pairs, pairs.length_penalty)
     of_round = pl.col("response_index") // rule.round

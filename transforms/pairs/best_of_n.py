@@ -1,7 +1,7 @@
-"""From n scored responses of a prompt to its best one (RAFT, Dong et al. 2023, arXiv 2304.06767).
+"""The best of n responses of each prompt (RAFT, Dong et al. 2023, arXiv 2304.06767).
 
-Lives here: the choice of the best of n. Not here: the order of a prompt's responses, which is that
-of pairs (`transforms.pairs.dpo_pairs`), so that the best of n is a pair's chosen side.
+Responses are ordered as for pairs (`transforms.pairs.ranked_responses`), so the best of n is also
+the chosen side of a pair.
 """
 
 import polars as pl
@@ -13,12 +13,12 @@ from transforms.settings.pairs import PairSettings
 def select_best_of_n(
     responses: pl.DataFrame, settings: PairSettings, penalty: float
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Take the response of highest penalised reward of every prompt, the first of its equals.
+    """Select the response of highest penalised reward of every prompt; of equals, the first.
 
     Args:
-        responses: those of `dpo_pairs.make_pairs`.
+        responses: as for `dpo_pairs.make_pairs`.
         settings: unit of length, which responses are usable.
-        penalty: lambda of eq. 8, reward units a unit of length.
+        penalty: lambda of eq. 8, reward units per unit of length.
 
     Returns:
         prompt_id, prompt, completion (message lists), by prompt_id; and the prompts without a
@@ -30,12 +30,12 @@ def select_best_of_n(
     best = rank_responses(responses, settings, penalty).unique(
         "prompt_id", keep="first", maintain_order=True
     )
-    mute = responses.join(best, on="prompt_id", how="anti").group_by("prompt_id").len().sort(
+    without = responses.join(best, on="prompt_id", how="anti").group_by("prompt_id").len().sort(
         "prompt_id"
     )  # fmt: skip
     return (
-        best.select("prompt_id", "prompt", completion=assistant_turn("response")),
-        mute.select(
+        best.select("prompt_id", "prompt", completion=assistant_turn(pl.col("response"))),
+        without.select(
             row_key="prompt_id",
             reason=pl.lit("no_usable_response"),
             evidence=pl.format("none of {} responses", "len"),

@@ -1,12 +1,13 @@
-"""From n scored responses of a prompt to preference pairs, by a rule.
+"""Preference pairs of the n scored responses of each prompt, by a pair rule.
 
-Lives here: ranking responses by penalised reward, and what becomes of the pairs that a rule names.
-Not here: the rules (`transforms.pairs.pair_rules`), sampling and scoring.
+A rule (`transforms.pairs.pair_rules`) gives candidate pairs of ranked responses
+(`transforms.pairs.ranked_responses`); pairs of equal texts, equal rewards or small margins are
+dropped here.
 
 Source: paper, section 3.3 (best against worst of n = 8) and eq. 8 (r - lambda |a|). Deviation: the
-published script ranks by the penalised reward but then orients chosen and rejected by the raw one,
-which can undo the penalty; here one number does both, so chosen always has the higher penalised
-reward.
+published script ranks by the penalised reward, but then decides by the raw reward which side is
+chosen, which can undo the penalty. Here the penalised reward decides both, so chosen always has the
+higher penalised reward.
 """
 
 import polars as pl
@@ -23,24 +24,25 @@ def make_pairs(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rank the responses of each prompt by penalised reward and pair them by the settings' rule.
 
-    Equal penalised rewards are ordered by response_index: the best is the first of its equals, the
-    worst the last. Where a rule names several pairs of a prompt, pairs of equal texts are one.
+    Equal penalised rewards are ordered by response_index: of equals, the best is the first and the
+    worst the last. If a rule gives several pairs of a prompt, pairs with the same two texts count
+    once.
 
     Args:
         responses: prompt_id, response_index, response, response_tokens, response_chars,
             finish_reason, reward, prompt (messages); one row per response.
         settings: rule, unit of length, smallest margin.
-        penalty: lambda of eq. 8, reward units a unit of length, from `resolve_length_penalty`.
+        penalty: lambda of eq. 8, reward units per unit of length, from `resolve_length_penalty`.
 
     Returns:
-        `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, by prompt_id (and
-        the ranks of chosen and rejected). Every prompt is in exactly one: it has a pair or more, or
-        it is dropped with the reason that its pair of widest margin failed by. Reasons, the first
-        that holds: too_few_responses, equal_text, equal_reward, small_margin.
+        `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, sorted by prompt_id
+        (and the ranks of chosen and rejected). Every prompt is in exactly one of them: it has at
+        least one pair, or it is dropped for the reason of its pair of widest margin. The first
+        reason that applies counts: too_few_responses, equal_text, equal_reward, small_margin.
 
     Raises:
-        InputError: a reward is NaN or infinite. A null one is a response that a judge gave no
-            verdict on: it is not usable.
+        InputError: a reward is NaN or infinite. A null reward (no verdict of a judge) makes the
+            response unusable.
     """
     order = rank_responses(responses, settings, penalty).with_columns(
         place=pl.int_range(pl.len()).over("prompt_id"), usable=pl.len().over("prompt_id")
@@ -53,7 +55,7 @@ def make_pairs(
         )
         candidates = candidates.join(sides, on=["prompt_id", f"{side}_place"], validate="m:1")
     margin = pl.col("chosen_penalised_reward") - pl.col("rejected_penalised_reward")
-    judged = candidates.sort("prompt_id", "chosen_place", "rejected_place").with_columns(
+    checked = candidates.sort("prompt_id", "chosen_place", "rejected_place").with_columns(
         margin=margin,
         reason=pl.when(pl.col("chosen_response") == pl.col("rejected_response"))
         .then(pl.lit("equal_text"))
@@ -61,11 +63,11 @@ def make_pairs(
         .when(margin < settings.min_margin).then(pl.lit("small_margin")),
     )  # fmt: skip
     texts = ["prompt_id", "chosen_response", "rejected_response"]
-    kept = judged.filter(pl.col("reason").is_null()).unique(
+    kept = checked.filter(pl.col("reason").is_null()).unique(
         texts, keep="first", maintain_order=True
     )
     prompts = responses.unique("prompt_id").select("prompt_id", "prompt").sort("prompt_id")
-    widest = judged.sort(
+    widest = checked.sort(
         "prompt_id", "margin", "rejected_place", descending=[False, True, True]
     ).unique("prompt_id", keep="first", maintain_order=True)
     dropped = (
@@ -73,12 +75,12 @@ def make_pairs(
         .join(widest, on="prompt_id", how="left", maintain_order="left")
         .with_columns(reason=pl.col("reason").fill_null("too_few_responses"))
     )
-    named = kept.join(prompts, on="prompt_id", maintain_order="left", validate="m:1").with_columns(
-        chosen=assistant_turn("chosen_response"),
-        rejected=assistant_turn("rejected_response"),
+    pairs = kept.join(prompts, on="prompt_id", maintain_order="left", validate="m:1").with_columns(
+        chosen=assistant_turn(pl.col("chosen_response")),
+        rejected=assistant_turn(pl.col("rejected_response")),
         rule=pl.lit(settings.rule),
     )
     return (
-        named.select(name for name in schema_of("dpo_pairs") if name not in LOOP_SLICE),
+        pairs.select(name for name in schema_of("dpo_pairs") if name not in LOOP_SLICE),
         dropped.select(name for name in schema_of("dropped_pairs") if name not in LOOP_SLICE),
     )

@@ -1,11 +1,11 @@
-"""Judgments: which comparisons a judge is asked for, and what its verdicts add up to.
+"""Judgments: comparisons of responses for a judge, and win shares from its verdicts.
 
-Lives here: round robins of responses, outcomes and win shares; the tables `judges` and `judgments`.
-Not here: asking a judge (`training.judging.judge`), reading its answer
-(`training.judging.rubrics`).
+It also reads and writes the tables `judges` and `judgments`. Not here: sending requests to a judge
+(`training.judging.judge`), parsing its answer (`training.judging.rubrics`).
 
-A comparison is a prompt and two texts; its id is a hash of them, so that a verdict is used again
-wherever the same two texts meet. Each is judged in both orders: a judge has a liking for a place.
+A comparison is a prompt and two texts. Its id is a hash of them, so a verdict is reused wherever
+the same two texts are compared. Each comparison is judged in both orders, because judges favour
+one position.
 """
 
 from typing import NamedTuple
@@ -17,31 +17,31 @@ from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
 ORDERS = ("first", "second")
-"""Which response of a comparison is shown as A."""
+"""Values of `a_is`: the response of a comparison that is shown as A."""
 
 
 class RoundRobin(NamedTuple):
-    """Every two of a prompt's responses, and the distinct comparisons that decide them."""
+    """All pairs of responses of each prompt, and their distinct comparisons."""
 
-    meetings: pl.DataFrame
-    """prompt_id, left, right (response_index, left < right), left_is_first, comparison_id (null
-    where the two texts are equal, which needs no judge)."""
+    matches: pl.DataFrame
+    """prompt_id, left, right (response_index, left < right), left_is_first, comparison_id (null:
+    the two texts are equal, which needs no judge)."""
     comparisons: pl.DataFrame
     """comparison_id, prompt, first, second (texts); distinct."""
 
 
 def make_round_robin(responses: pl.DataFrame) -> RoundRobin:
-    """Let every two responses of a prompt meet.
+    """Match every two responses of a prompt.
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response; one row per response.
     """
     side = responses.select("prompt_id", "response_index", "response")
-    met = responses.select("prompt_id", "prompt", left="response_index", text="response").join(
+    matches = responses.select("prompt_id", "prompt", left="response_index", text="response").join(
         side.rename({"response_index": "right", "response": "other"}), on="prompt_id"
     )
-    met = (
-        met.filter(pl.col("left") < pl.col("right"))
+    matches = (
+        matches.filter(pl.col("left") < pl.col("right"))
         .sort("prompt_id", "left", "right")
         .with_columns(
             left_is_first=pl.col("text") < pl.col("other"),
@@ -55,25 +55,25 @@ def make_round_robin(responses: pl.DataFrame) -> RoundRobin:
         )
     )
     comparisons = (
-        met.filter(pl.col("comparison_id").is_not_null())
+        matches.filter(pl.col("comparison_id").is_not_null())
         .select("comparison_id", "prompt", "first", "second")
         .unique("comparison_id", maintain_order=True)
     )
     return RoundRobin(
-        met.select("prompt_id", "left", "right", "left_is_first", "comparison_id"), comparisons
+        matches.select("prompt_id", "left", "right", "left_is_first", "comparison_id"), comparisons
     )
 
 
 def combine_verdicts(judgments: pl.DataFrame) -> pl.DataFrame:
-    """Combine the verdicts of both orders, comparison by comparison.
+    """Combine the verdicts of both orders of each comparison.
 
     Args:
         judgments: comparison_id, a_is, verdict of one judge.
 
     Returns:
-        comparison_id, first_share: 1 where both orders prefer the first response, 0 where both
-        prefer the second, 0.5 where both say tie or the orders disagree, null (no verdict) where
-        an order is missing, unparseable or unanswered.
+        comparison_id, first_share: 1 if both orders prefer the first response, 0 if both prefer the
+        second, 0.5 if both are ties or the orders disagree, null (no verdict) if an order is
+        missing, unparseable or unanswered.
     """
     for_first = (
         pl.when(verdict="tie").then(0.5)
@@ -91,22 +91,22 @@ def combine_verdicts(judgments: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def compute_win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.DataFrame:
-    """Give each response the mean share that it won of its meetings with a verdict.
+def compute_win_shares(matches: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Compute the reward of each response: its mean share of a win over matches with a verdict.
 
-    A win is 1, a tie 0.5, a loss 0; equal texts tie. Meetings without a verdict are left out.
+    A win is 1, a tie 0.5, a loss 0; equal texts tie. Matches without a verdict are left out.
 
     Args:
-        meetings: of a `RoundRobin`.
-        decided: `combine_verdicts`.
+        matches: of a `RoundRobin`.
+        outcomes: result of `combine_verdicts`.
 
     Returns:
-        prompt_id, response_index, reward (null without any verdict), undecided (meetings left out).
+        prompt_id, response_index, reward (null: no verdict at all), undecided (matches left out).
     """
     first_share = pl.when(pl.col("comparison_id").is_null()).then(0.5).otherwise("first_share")
     left_share = pl.when("left_is_first").then(first_share).otherwise(1 - first_share)
-    joined = meetings.join(
-        decided, on="comparison_id", how="left", maintain_order="left"
+    joined = matches.join(
+        outcomes, on="comparison_id", how="left", maintain_order="left"
     ).with_columns(left_share=left_share)
     sides = [
         joined.select("prompt_id", response_index="left", share="left_share"),
@@ -124,11 +124,11 @@ def compute_win_shares(meetings: pl.DataFrame, decided: pl.DataFrame) -> pl.Data
 
 
 def split_pair_shares(shares: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read the shares of labelled pairs that were judged as responses.
+    """Split the win shares of labelled pairs into pairs with a verdict and pairs without one.
 
     Args:
-        shares: prompt_id (the pair's), response_index (0 chosen, 1 rejected), reward; null where
-            the judge gave no usable verdict.
+        shares: prompt_id (id of the pair), response_index (0 chosen, 1 rejected), reward (null: no
+            usable verdict).
 
     Returns:
         pair_id, chosen_reward, rejected_reward; and the pairs without a verdict, as row_key,
@@ -144,16 +144,16 @@ def split_pair_shares(shares: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]
 
 
 def record_judge(lake: Lake, judge: pl.DataFrame) -> None:
-    """Write the row of a judge before it is asked; a second time it replaces the first."""
+    """Write the row of a judge, before the first request; it replaces an earlier one."""
     lake.overwrite("judges", judge, judge_id=judge.item(0, "judge_id"))
 
 
 def keep_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
-    """Read what a judge has answered, to ask only for the rest.
+    """Remove a judge's comparisons that lack an answer, and return the others.
 
-    Comparisons of which an order has no answer are removed, in one commit: a time-out is no
-    verdict, and the next run asks again. Their old version stays readable. An unparseable answer
-    is an answer: asked greedily, the judge would repeat it.
+    A comparison with an error in one order (such as a time-out) is removed in one commit, so that
+    the run sends it again; the old version stays readable. An unparseable answer is kept: with
+    greedy decoding, the judge would repeat it.
 
     Returns:
         comparison_id, a_is, verdict; both orders of every comparison.
@@ -173,7 +173,7 @@ def keep_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
 
 
 def read_verdicts(lake: Lake) -> pl.DataFrame:
-    """Read what all judges have said: judge_id, comparison_id, a_is, verdict; removes nothing."""
+    """Read the verdicts of all judges: judge_id, comparison_id, a_is, verdict."""
     columns = ["judge_id", "comparison_id", "a_is", "verdict"]
     if not lake.exists("judgments"):
         return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
@@ -181,5 +181,5 @@ def read_verdicts(lake: Lake) -> pl.DataFrame:
 
 
 def select_missing(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
-    """Keep the comparisons that have no judgment, in their order."""
+    """Keep the comparisons without a judgment, in their order."""
     return comparisons.join(judgments, on="comparison_id", how="anti", maintain_order="left")

@@ -1,9 +1,9 @@
-"""The objectives that a policy can be trained by: one value each, listed once in `OBJECTIVES`.
+"""The training objectives of a policy: one value each, all listed in `OBJECTIVES`.
 
-Lives here: which tables and models an objective needs, and how its rows are read, at the newest
-versions of the tables or at recorded ones. Not here: the choice among a prompt's responses
-(`transforms.pairs.dpo_pairs`, `best_of_n`, `unpaired`), the settings of a training
-(`training.settings.objectives`), the training (the file of the same name in `training`).
+An `Objective` has the tables and models that it needs, and a function that reads its rows, at the
+newest versions of the tables or at recorded ones. Not here: the choice among the responses of a
+prompt (`transforms.pairs.dpo_pairs`, `best_of_n`, `unpaired`), the settings
+(`training.settings.objectives`), the training (the file of the objective's name in `training`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,20 +28,20 @@ from transforms.settings.pairs import PairSettings
 
 SCORED = ("generations", "scores", "prompts")
 PROMPTS = ("prompts", "prompt_splits")
-"""Tables that all iterations share; of any other table an iteration has a slice of its own."""
+"""Tables that all iterations share. Of any other table, each iteration has its own slice."""
 
 NONE_DROPPED = pl.DataFrame(
     schema={"row_key": pl.String, "reason": pl.String, "evidence": pl.String}
 )
 
 Rows = tuple[pl.DataFrame, pl.DataFrame]
-"""Rows to train on, by iteration and prompt_id; the prompts without one, as row_key, reason,
+"""Rows to train on, by iteration and prompt_id; and the prompts without a row, as row_key, reason,
 evidence."""
 
 
 @dataclass(frozen=True)
 class TrainedPart:
-    """The part of the loop's tables that one policy is trained on."""
+    """The part of the loop's tables that is the training data of one policy."""
 
     experiment: str
     iterations: Sequence[int]
@@ -50,9 +50,9 @@ class TrainedPart:
     settings: Any
     """Settings of the training."""
     splits: Sequence[str] = ()
-    """Splits whose prompts these iterations sample; empty: those of all iterations."""
+    """Splits of the prompts of these iterations; empty: the splits of all iterations."""
     versions: Mapping[str, int] = field(default_factory=lambda: NEWEST)
-    """Delta version of each table; the newest of a table that is not named."""
+    """Delta version by table; a table that is absent is read at its newest version."""
 
 
 def _unchanged(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
@@ -61,41 +61,41 @@ def _unchanged(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a policy's training minimises: what it needs of tables and models."""
+    """What the training of a policy minimises, with the tables and models that it needs."""
 
     name: str
     """Value of `loop.objective`, group of settings below `loop`, stage in `training`."""
     tables: tuple[str, ...]
     """Tables that its rows are read from."""
     read_rows: Callable[[Lake, TrainedPart], Rows]
-    """Reads what a policy is trained on."""
+    """Reads the training rows of a policy."""
     rows_per_prompt: Callable[[int, int, Any], int]
-    """Returns the highest number of rows per prompt, from its responses, its pairs and the settings
-    of the training."""
+    """Returns the highest number of rows per prompt, given the numbers of its responses and pairs,
+    and the settings of the training."""
     responses_per_row: int = 1
-    """Responses of a row that the policy is trained on."""
+    """Responses per row that the policy is trained on."""
     takes_reference: bool = True
-    """Whether a reference policy holds it."""
+    """Whether it compares the policy with a reference."""
     takes_reward_model: bool = False
     """Whether its training runs the reward model itself."""
     sides: tuple[str, ...] = ()
-    """Columns of responses whose log-probabilities under the reference its rows carry."""
+    """Columns of responses whose reference log-probabilities are part of its rows."""
     complete_rows: Callable[[pl.DataFrame, int, int], pl.DataFrame] = _unchanged
-    """Adds the columns of `sides` that rows lack; takes rows, rows per forward pass, seed."""
+    """Adds missing columns of `sides`, given rows, rows per forward pass, and a seed."""
 
     @property
     def iteration_tables(self) -> tuple[str, ...]:
-        """Tables of which it reads an iteration's own slice."""
+        """Tables whose slice of an iteration it reads."""
         return tuple(table for table in self.tables if table not in PROMPTS)
 
     @property
     def shared_tables(self) -> tuple[str, ...]:
-        """Tables that it reads and all iterations share."""
+        """Tables that it reads and that all iterations share."""
         return tuple(table for table in self.tables if table in PROMPTS)
 
     @property
     def reads_scores(self) -> bool:
-        """Whether it chooses among scored responses itself, by settings of pairs."""
+        """Whether it chooses among scored responses itself, by the settings of pairs."""
         return "scores" in self.tables
 
 
@@ -112,7 +112,7 @@ def read_pairs(lake: Lake, part: TrainedPart) -> Rows:
 
 
 def read_labelled_responses(lake: Lake, part: TrainedPart) -> Rows:
-    """Read responses with a verdict each: prompt_id, prompt, completion, label."""
+    """Read responses with a label each: prompt_id, prompt, completion, label."""
     return _choose(
         lake,
         part,
@@ -128,7 +128,7 @@ def read_best_of_n(lake: Lake, part: TrainedPart) -> Rows:
 
 
 def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
-    """Read the prompts that the training samples itself: prompt_id, prompt; by prompt_id."""
+    """Read the prompts for which the training samples responses: prompt_id, prompt."""
     splits = part.splits or list_iteration_splits(
         lake.read("prompt_splits", part.versions.get("prompt_splits"))
     )
@@ -136,11 +136,12 @@ def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
 
 
 def _choose(lake: Lake, part: TrainedPart, choose: Callable[[pl.DataFrame, float], Rows]) -> Rows:
-    """Choose among the scored responses of each iteration, penalised by lambda of eq. 8."""
+    """Apply `choose` to the scored responses of each iteration, with lambda of eq. 8."""
     chosen = []
     for iteration in part.iterations:
-        slice_ = {"experiment": part.experiment, "iteration": iteration}
-        responses = read_with_rewards(lake, part.versions, **slice_)
+        responses = read_with_rewards(
+            lake, part.versions, experiment=part.experiment, iteration=iteration
+        )
         chosen.append(choose(responses, resolve_length_penalty(responses, part.pairs)))
     kept, dropped = zip(*chosen, strict=True)
     return pl.concat(kept), pl.concat(dropped)

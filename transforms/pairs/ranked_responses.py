@@ -1,7 +1,7 @@
 """The usable responses of each prompt, ordered by penalised reward.
 
-Every choice among responses starts here: pairs (`dpo_pairs`), the best of n (`best_of_n`), labelled
-responses (`unpaired`), adaptive n (`adaptive`). Not here: the value of the penalty
+Pairs (`dpo_pairs`), the best of n (`best_of_n`), labelled responses (`unpaired`) and adaptive n
+(`adaptive`) all use this order. Not here: the value of the penalty
 (`transforms.pairs.length_penalty`).
 """
 
@@ -13,7 +13,7 @@ from transforms.settings.pairs import PairSettings
 
 
 def rank_responses(responses: pl.DataFrame, settings: PairSettings, penalty: float) -> pl.DataFrame:
-    """Order each prompt's usable responses, best first; adds penalised_reward.
+    """Sort the usable responses by prompt_id and rank, best first; add penalised_reward.
 
     Raises:
         InputError: a reward is NaN or infinite.
@@ -28,25 +28,29 @@ def rank_responses(responses: pl.DataFrame, settings: PairSettings, penalty: flo
 
 
 def select_usable(responses: pl.DataFrame, settings: PairSettings) -> pl.DataFrame:
-    """Leave out responses without a reward, and truncated ones where the settings say so."""
-    ranked = responses.filter(pl.col("reward").is_not_null())
-    return ranked.filter(pl.col("finish_reason") != "length") if settings.drop_truncated else ranked
+    """Keep responses with a reward; if `drop_truncated` is set, only complete ones."""
+    rewarded = responses.filter(pl.col("reward").is_not_null())
+    if not settings.drop_truncated:
+        return rewarded
+    return rewarded.filter(pl.col("finish_reason") != "length")
 
 
-def assistant_turn(response: str) -> pl.Expr:
-    """Write a response's text as the assistant's turn: a list of one message."""
-    turn = pl.struct(role=pl.lit("assistant"), content=pl.col(response))
+def assistant_turn(text: pl.Expr) -> pl.Expr:
+    """Return a text as a message list with one turn of the assistant."""
+    turn = pl.struct(role=pl.lit("assistant"), content=text)
     return pl.concat_list(turn).cast(MESSAGES)
 
 
 def require_finite_rewards(responses: pl.DataFrame) -> None:
-    """Refuse responses of which a reward is null, NaN or infinite.
+    """Refuse responses with a reward that is null, NaN or infinite.
+
+    The stage that scores refuses them as well, but another program may have written the table.
 
     Args:
         responses: prompt_id, response_index, reward; one row per response.
 
     Raises:
-        InputError: the first such response is named.
+        InputError: there is such a response; the error names the first.
     """
     broken = responses.filter(~pl.col("reward").is_finite().fill_null(False))
     if broken.height:

@@ -1,6 +1,6 @@
-"""Responses of one slice of the loop: their keys, what is still missing, their joins.
+"""Responses of a slice of the loop: their keys, missing ones, joins with prompts and rewards.
 
-Not here: drawing responses (`training.generation`), pairing them (`transforms.pairs.dpo_pairs`).
+Not here: sampling responses (`training.generation`), pairing them (`transforms.pairs.dpo_pairs`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,52 +18,55 @@ from transforms.pairs.sampler_places import Draw, list_places
 
 SAMPLER_KEYS = ("n", "temperature", "top_p")
 LIMIT_KEYS = ("max_tokens", "max_context_tokens")
-"""Sampling settings that change what is drawn; the others change only how fast."""
+"""Sampling settings that change the responses; the others change only the speed."""
 
 NEWEST: Mapping[str, int] = MappingProxyType({})
-"""Delta versions of tables, none of them named: the newest of each."""
+"""No Delta version of any table: each is read at its newest."""
 
 
 def make_sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
-    """Identify how an engine draws responses: settings that matter, and the seed.
+    """Return the id of a way to sample: a hash of the settings that matter, and the seed.
 
     Args:
         sampling: the settings.
         seed: of the engine.
-        draws: what the engine draws, where the settings name samplers: all of it, as one stream of
-            random numbers serves all; their places, as they are part of a response's key.
+        draws: all draws of the engine, if the settings have samplers. All are part of the id
+            because one stream of random numbers serves all of them; so are their indices, which are
+            part of the key of a response.
     """
     keys = LIMIT_KEYS if draws else SAMPLER_KEYS + LIMIT_KEYS
-    named = {"samplers": [draw._asdict() for draw in draws]} if draws else {}
-    return digest_settings({"seed": seed, **named, **{key: sampling[key] for key in keys}})
+    samplers = {"samplers": [draw._asdict() for draw in draws]} if draws else {}
+    return digest_settings({"seed": seed, **samplers, **{key: sampling[key] for key in keys}})
 
 
 @dataclass(frozen=True)
 class Keys:
-    """What the responses of one engine have in common: one policy, and all it draws."""
+    """Key columns that all responses of one engine share, and its draws."""
 
     experiment: str
     iteration: int
     policy_id: str
     sampling_id: str
     draws: Sequence[Draw]
-    """What the engine draws."""
     n: int
     """Responses per prompt, over all samplers of the iteration."""
 
-    def stamp(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Add the keys to sampled rows: the schema of `generations`.
+    @property
+    def slice(self) -> dict[str, str | int]:
+        """Return the slice of the responses in the tables of the loop."""
+        return {"experiment": self.experiment, "iteration": self.iteration}
+
+    def add_to(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Add the keys to sampled rows; return rows of `generations`.
 
         Args:
-            rows: response_index 0..m-1 over the draws, as the engine counts, and the other columns.
+            rows: response_index 0..m-1 over all draws of the engine, and the other columns.
         """
         placed = rows.rename({"response_index": "drawn_index"}).join(
             list_places(self.draws), on="drawn_index", validate="m:1", maintain_order="left"
         )
         keys = {name: getattr(self, name) for name in ("policy_id", "sampling_id", "n")}
-        return add_keys(
-            placed, experiment=self.experiment, iteration=self.iteration, **keys
-        ).select(list(schema_of("generations")))
+        return add_keys(placed, **self.slice, **keys).select(list(schema_of("generations")))
 
 
 def read_prompts_of_splits(
@@ -83,25 +86,24 @@ def read_prompts_of_splits(
 def find_missing_prompts(
     lake: Lake, keys: Sequence[Keys], splits: Sequence[str]
 ) -> list[pl.DataFrame]:
-    """Find the prompts that each policy of an iteration has not answered with these settings.
+    """Find the prompts to which each policy of an iteration has no responses yet.
 
-    Rows of the slice that another policy or other settings made are removed, in one commit; their
-    old version stays readable.
+    Rows of the slice from another policy or other settings are removed in one commit; the old
+    version stays readable.
 
     Args:
         lake: the lake.
-        keys: one a policy, all of one slice.
-        splits: those whose prompts are sampled.
+        keys: one per policy, all of one slice.
+        splits: splits of the prompts.
 
     Returns:
-        For each of the keys, prompt_id and prompt, sorted by prompt_id. A chunk holds whole
-        prompts, so a policy has given a prompt either all of its responses or none.
+        For each of the keys, prompt_id and prompt, sorted by prompt_id. A chunk contains whole
+        prompts, so a prompt has either all responses of a policy or none.
     """
     wanted = read_prompts_of_splits(lake, splits)
     if not lake.exists("generations"):
         return [wanted for _ in keys]
-    in_slice = {"experiment": keys[0].experiment, "iteration": keys[0].iteration}
-    rows = lake.read("generations", **in_slice)
+    rows = lake.read("generations", **keys[0].slice)
     makers = pl.DataFrame(
         [(one.policy_id, one.sampling_id) for one in keys],
         schema={"policy_id": pl.String, "sampling_id": pl.String},
@@ -109,7 +111,7 @@ def find_missing_prompts(
     )
     kept = rows.join(makers, on=makers.columns, how="semi").join(wanted, on="prompt_id", how="semi")
     if kept.height < rows.height:
-        lake.overwrite("generations", kept, **in_slice)
+        lake.overwrite("generations", kept, **keys[0].slice)
     return [
         wanted.join(
             kept.filter(policy_id=one.policy_id, sampling_id=one.sampling_id),
@@ -124,16 +126,16 @@ def find_missing_prompts(
 def find_due_prompts(
     lake: Lake, keys: Keys, splits: Sequence[str], stopped: pl.DataFrame
 ) -> pl.DataFrame:
-    """Find the prompts that a round of adaptive n has still to reach.
+    """Find the prompts that need a round of adaptive n.
 
-    Rows of the slice that another policy or other settings made are removed, as in
-    `find_missing_prompts`. Rounds follow each other: the first is due for prompts without a
-    response, a later one for prompts that have all earlier rounds and do not stop yet.
+    Rows of the slice from another policy or other settings are removed, as in
+    `find_missing_prompts`. The first round is due for prompts without a response, a later round for
+    prompts that have all earlier rounds and do not stop yet.
 
     Args:
         lake: the lake.
-        keys: of the round; its one draw's first_index is the number of responses before it.
-        splits: those whose prompts are sampled.
+        keys: of the round; first_index of its only draw is the number of responses before it.
+        splits: splits of the prompts.
         stopped: `transforms.pairs.adaptive.find_stops` of the responses so far; empty at first.
 
     Returns:
@@ -143,9 +145,8 @@ def find_due_prompts(
     (draw,) = keys.draws
     if draw.first_index == 0:
         return unanswered
-    in_slice = {"experiment": keys.experiment, "iteration": keys.iteration}
     due = (
-        lake.scan("generations", **in_slice)
+        lake.scan("generations", **keys.slice)
         .group_by("prompt_id")
         .len()
         .filter(pl.col("len") == draw.first_index)
@@ -161,20 +162,20 @@ def find_due_prompts(
 
 
 def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:
-    """Find the responses of a slice that a ranker has not scored with its present settings.
+    """Find the responses of a slice that a ranker has not scored with its current settings.
 
-    Scores of the slice that another ranker gave, or for responses that are there no more, are
-    removed in one commit; their old version stays readable.
+    Scores of the slice from another ranker, or of responses that no longer exist, are removed in
+    one commit; the old version stays readable.
 
     Args:
         lake: the lake.
-        ranker_id: of the ranker that is to score them.
-        ranking_id: of its settings.
+        ranker_id: id of the ranker.
+        ranking_id: id of its settings.
         rows: the slice.
 
     Returns:
         The rows of `read_with_prompts` without a score. A pairwise ranker scores whole prompts, so
-        either all responses of a prompt are here or none.
+        all responses of a prompt are returned or none.
     """
     wanted = read_with_prompts(lake, **rows)
     if not lake.exists("scores"):
@@ -192,7 +193,7 @@ def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int
 def read_with_prompts(
     lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
 ) -> pl.DataFrame:
-    """Join a slice's responses with their prompts, sorted by key."""
+    """Read the responses of a slice with their prompts, sorted by key."""
     prompts = lake.scan("prompts", versions.get("prompts")).select("prompt_id", "prompt")
     return (
         lake.scan("generations", versions.get("generations"), **rows)
@@ -203,14 +204,14 @@ def read_with_prompts(
 
 
 def convert_to_responses(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Write labelled pairs as responses, to be ranked as those of an iteration are.
+    """Convert labelled pairs to responses, so that rankers can score them.
 
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists whose last message is the response).
 
     Returns:
-        prompt_id (the pair's), response_index (0 chosen, 1 rejected), prompt, response; all chosen
-        sides, then all rejected ones, in the order of `pairs`.
+        prompt_id (the pair_id), response_index (0 chosen, 1 rejected), prompt, response; all chosen
+        sides, then all rejected sides, in the order of `pairs`.
     """
     return pl.concat(
         pairs.select(
@@ -224,7 +225,7 @@ def convert_to_responses(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def add_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
-    """Add the policy and the sampling of the response to its reward."""
+    """Add policy_id and sampling_id of the response to each reward."""
     key = ["prompt_id", "response_index"]
     return rewards.join(scored.select(*key, "policy_id", "sampling_id"), on=key, validate="1:1")
 
@@ -232,7 +233,7 @@ def add_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
 def read_with_rewards(
     lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
 ) -> pl.DataFrame:
-    """Join a slice's responses with their prompts and rewards, sorted by key."""
+    """Read the responses of a slice with their prompts and rewards, sorted by key."""
     scores = lake.read("scores", versions.get("scores"), **rows)
     rewards = scores.select("prompt_id", "response_index", "reward")
     return read_with_prompts(lake, versions, **rows).join(
@@ -243,7 +244,7 @@ def read_with_rewards(
 def read_pairs_between(
     lake: Lake, version: int | None = None, *, experiment: str, iteration: int, first_iteration: int
 ) -> pl.DataFrame:
-    """Read the pairs of an experiment's iterations `first_iteration` ... `iteration`.
+    """Read the pairs of the iterations `first_iteration` ... `iteration` of an experiment.
 
     Returns:
         prompt_id, prompt, chosen, rejected; sorted by iteration, prompt_id and responses.

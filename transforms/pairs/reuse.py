@@ -1,10 +1,9 @@
-"""Responses and scores that another experiment of the lake has already: copied, not made again.
+"""Reuse of responses and scores of another experiment: they are copied, not made again.
 
-Experiments of one recipe that have not yet parted (the first iteration of an ablation of beta) want
-the same draws: of the same policy, with the same settings and seed. What is copied is a row that
-was drawn or scored so; only its experiment changes, and the two experiments then differ by what
-their settings say and by no luck of sampling. Not here: what is missing
-(`transforms.pairs.responses`).
+Experiments of one recipe that do not differ yet (the first iteration of an ablation of beta) need
+the same responses: of the same policy, with the same settings and seed. A copied row changes only
+its experiment. The experiments then differ by their settings and not by chance in sampling. Not
+here: finding missing rows (`transforms.pairs.responses`).
 """
 
 from collections.abc import Sequence
@@ -26,12 +25,12 @@ def adopt_responses(
 
     Args:
         lake: the lake.
-        keys: of the engine that would draw them.
-        prompts: prompt_id; those without its responses.
-        experiments: those whose responses of this iteration were made alike (equal settings).
+        keys: of the engine that would sample them.
+        prompts: prompt_id of the prompts without responses.
+        experiments: experiments that sampled this iteration with equal settings.
 
     Returns:
-        Rows copied, by the experiment they came from: of several, the first in their order.
+        Number of copied rows by experiment. If several have a prompt, the first is used.
     """
     adopted: dict[str, int] = {}
     frames: list[pl.DataFrame] = []
@@ -65,19 +64,19 @@ def adopt_scores(
 ) -> dict[str, int]:
     """Copy scores of equal responses by the same ranker from other experiments, in one commit.
 
-    A prompt's scores are copied where all of its responses are equal, text by text, to the other
-    experiment's: a pairwise ranker's reward depends on all of them.
+    A prompt's scores are copied if all of its responses have the same texts in the other
+    experiment: the rewards of a pairwise ranker depend on all of them.
 
     Args:
         lake: the lake.
-        ranker_id: what would score them.
-        ranking_id: its settings.
+        ranker_id: id of the ranker that would score them.
+        ranking_id: id of its settings.
         unscored: `transforms.pairs.responses.find_unscored`.
         experiment: of the slice.
         iteration: of the slice.
 
     Returns:
-        Rows copied, by the experiment they came from: of several, the first by name.
+        Number of copied rows by experiment. If several have a prompt, the first by name is used.
     """
     if unscored.is_empty() or not lake.exists("scores"):
         return {}

@@ -1,6 +1,6 @@
-"""Which sampler draws which responses of a prompt: response_index 0..n-1 over all samplers.
+"""The response_index range of each sampler: together they number a prompt's responses 0..n-1.
 
-Not here: what a sampler's settings may be (`training.settings.sampling`), drawing responses.
+Not here: the settings of a sampler (`training.settings.sampling`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ import polars as pl
 
 
 class Draw(NamedTuple):
-    """The responses of every prompt that one sampler gives."""
+    """The responses of one sampler to every prompt."""
 
     sampler: int
-    """Place in the recipe's list, from 0."""
+    """Position in the recipe's list, from 0."""
     policy: str
     """`current`, `previous`, `initial`, or `step@<share>`."""
     first_index: int
@@ -24,7 +24,7 @@ class Draw(NamedTuple):
 
 
 def number_samplers(samplers: Sequence[Mapping[str, Any]]) -> list[Draw]:
-    """Give the samplers their places among a prompt's responses, in their order.
+    """Assign response_index ranges to samplers, in their order.
 
     Args:
         samplers: policy, n, temperature, top_p of each.
@@ -37,10 +37,10 @@ def number_samplers(samplers: Sequence[Mapping[str, Any]]) -> list[Draw]:
 
 
 def list_places(draws: Sequence[Draw]) -> pl.DataFrame:
-    """Lay out what one engine draws for a prompt, where it serves some of the samplers.
+    """List the responses that one engine samples for a prompt; it may serve only some samplers.
 
     Returns:
-        drawn_index (0..m-1, as the engine counts), response_index, sampler, sampler_policy.
+        drawn_index (0..m-1, the engine's own count), response_index, sampler, sampler_policy.
     """
     rows = [
         (draw.first_index + i, draw.sampler, draw.policy) for draw in draws for i in range(draw.n)

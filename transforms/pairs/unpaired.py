@@ -1,7 +1,7 @@
-"""Responses with a verdict each and no partner: what KTO is trained on (arXiv 2402.01306).
+"""Single responses labelled as desirable or not, the training rows of KTO (arXiv 2402.01306).
 
-Lives here: which responses are desirable, and the mismatched ones that its KL term is estimated
-from. Not here: their log-probabilities, the training (`training.kto`).
+It also adds the mismatched responses from which KTO estimates its KL term. Not here: their
+log-probabilities, the training (`training.kto`).
 """
 
 import polars as pl
@@ -11,37 +11,37 @@ from transforms.pairs.ranked_responses import assistant_turn, rank_responses
 from transforms.settings.pairs import PairSettings
 
 SIDES = ("completion", "KL_completion")
-"""The responses of a mismatched row, each of which a reference is asked about."""
+"""The responses of a row; each needs a log-probability under the reference."""
 
 
 def label_responses(
     responses: pl.DataFrame, settings: PairSettings, penalty: float, rule: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Label a prompt's responses by their penalised rewards.
+    """Label responses as desirable or not by their penalised rewards.
 
     Args:
-        responses: those of `dpo_pairs.make_pairs`.
+        responses: as for `dpo_pairs.make_pairs`.
         settings: unit of length, which responses are usable.
-        penalty: lambda of eq. 8, reward units a unit of length.
-        rule: `best_and_worst` takes these two, the best being desirable; `above_mean` takes all,
-            desirable where the reward is above the mean of the prompt's.
+        penalty: lambda of eq. 8, reward units per unit of length.
+        rule: `best_and_worst` keeps these two, the best is desirable; `above_mean` keeps all, those
+            with a reward above the mean of the prompt are desirable.
 
     Returns:
-        Rows of prompt_id, prompt, completion (message lists) and label (whether the completion is
-        desirable), by prompt_id, best first; and the prompts whose responses are all rewarded alike
-        (among them those with fewer than two), as row_key, reason, evidence.
+        prompt_id, prompt, completion (message lists) and label (whether the completion is
+        desirable), by prompt_id, best first; and the prompts whose responses all have the same
+        reward (also those with fewer than two responses), as row_key, reason, evidence.
 
     Raises:
         InputError: a reward is NaN or infinite.
     """
-    reward, of_prompt = pl.col("penalised_reward"), {"partition_by": "prompt_id"}
+    reward = pl.col("penalised_reward")
     usable = rank_responses(responses, settings, penalty)
-    differing = usable.filter(reward.max().over(**of_prompt) > reward.min().over(**of_prompt))
+    differing = usable.filter(reward.max().over("prompt_id") > reward.min().over("prompt_id"))
     if rule == "best_and_worst":
-        place, last = pl.int_range(pl.len()).over(**of_prompt), pl.len().over(**of_prompt) - 1
+        place, last = pl.int_range(pl.len()).over("prompt_id"), pl.len().over("prompt_id") - 1
         labelled = differing.with_columns(label=place == 0).filter((place == 0) | (place == last))
     else:
-        labelled = differing.with_columns(label=reward > reward.mean().over(**of_prompt))
+        labelled = differing.with_columns(label=reward > reward.mean().over("prompt_id"))
     counts = usable.group_by("prompt_id").len("usable")
     alike = (
         responses.select(pl.col("prompt_id").unique())
@@ -51,7 +51,7 @@ def label_responses(
     )
     return (
         labelled.select(
-            "prompt_id", "prompt", assistant_turn("response").alias("completion"), "label"
+            "prompt_id", "prompt", assistant_turn(pl.col("response")).alias("completion"), "label"
         ),
         alike.select(
             row_key="prompt_id",
@@ -62,16 +62,16 @@ def label_responses(
 
 
 def add_mismatched(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
-    """Order rows by chance and give each the completion of the row before it in its batch.
+    """Shuffle rows, and add to each the completion of the row before it in its batch.
 
-    KTO compares a completion's log-ratio with that of completions that belong to other prompts of
-    the batch; the first of a batch gets the last one's. Rows of one prompt stand apart unless
-    chance puts them together.
+    KTO compares the log-ratio of a completion with those of completions of other prompts of the
+    batch. The first row of a batch gets the completion of the last. After the shuffle, rows of one
+    prompt are next to each other only by chance.
 
     Args:
         rows: prompt_id, prompt, completion, label.
         batch: rows of a forward pass.
-        seed: of the order, which depends on nothing else than the rows' content.
+        seed: of the order, which depends on the seed and the content of the rows only.
 
     Returns:
         The rows with KL_completion, a message list.

@@ -140,7 +140,7 @@ def test_people_are_waited_for_and_the_run_goes_on(
 ) -> None:
     waiting = run("by_people", "iteration_1/scores")
     assert waiting.exit_code == 2
-    assert f"{LABELS} without one" in " ".join(waiting.output.split())
+    assert f"{LABELS} pairs without a label" in " ".join(waiting.output.split())
     made = lake.read("materializations", experiment="by_people")["asset"].to_list()
     assert sorted(made) == ["iteration_1/generations", "iteration_1/label_queue"]
 

@@ -125,7 +125,7 @@ def test_win_shares_of_a_judge_that_likes_length():
     ]
 
 
-def test_meetings_without_a_verdict_are_left_out_and_counted():
+def test_matches_without_a_verdict_are_left_out_and_counted():
     rows = responses(p=["x", "a", "b"], q=["x", "y"])
     met, comparisons = make_round_robin(rows)
     decided = combine_verdicts(judged(comparisons, lambda a, b: None if "x" in a + b else 1))

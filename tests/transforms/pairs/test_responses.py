@@ -35,7 +35,7 @@ def responses(policy_id="pi", sampling_id="s", prompts=("p", "q")):
     drawn = {name: kind for name, kind in schema_of("generations").items() if name not in stamped}
     empty = pl.DataFrame(schema=drawn)
     keys = Keys(**SLICE, policy_id=policy_id, sampling_id=sampling_id, draws=ONE, n=2)
-    return keys.stamp(pl.concat([empty, rows], how="diagonal"))
+    return keys.add_to(pl.concat([empty, rows], how="diagonal"))
 
 
 def score(lake, rows, ranker_id="rm", ranking_id="r"):
@@ -120,7 +120,7 @@ def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
     ]
     drawn = responses(prompts=("p",)).drop(*SLICE, "policy_id", "sampling_id", "n")
     drawn = drawn.drop("sampler", "sampler_policy")
-    lake.append("generations", mix[1].stamp(drawn))
+    lake.append("generations", mix[1].add_to(drawn))
     left = find_missing_prompts(lake, mix, ["iteration_1"])
     # what one sampler had drawn goes: it is of other settings
     assert [rows["prompt_id"].to_list() for rows in left] == [["p", "q"], ["q"]]
@@ -151,6 +151,6 @@ def test_a_round_of_adaptive_n_goes_to_what_the_rounds_before_left_open(lake):
     assert due(first) == ["r"]
     assert due(second) == ["p"]
     drawn = ("policy_id", "sampling_id", "sampler", "sampler_policy", "n", *SLICE)
-    lake.append("generations", second.stamp(responses(prompts=("p",)).drop(drawn)))
+    lake.append("generations", second.add_to(responses(prompts=("p",)).drop(drawn)))
     assert due(second) == []  # a killed run goes on in the third round
     assert due(third) == ["p"]

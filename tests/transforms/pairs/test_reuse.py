@@ -50,7 +50,7 @@ def adopt(lake, wanted, experiments):
 
 
 def test_responses_of_an_equal_sampling_are_copied_and_nothing_else_changes(lake):
-    theirs = keys("a").stamp(drawn("pq"))
+    theirs = keys("a").add_to(drawn("pq"))
     lake.append("generations", theirs)
     assert adopt(lake, keys("b"), ["a"]) == {"a": 4}
     mine = lake.read("generations", experiment="b")
@@ -62,9 +62,9 @@ def test_responses_of_an_equal_sampling_are_copied_and_nothing_else_changes(lake
 
 
 def test_a_prompt_is_taken_from_one_experiment_and_whole(lake):
-    lake.append("generations", keys("a").stamp(drawn("p")))
-    lake.append("generations", keys("b").stamp(drawn("pq", said="other {} {}")))
-    lake.append("generations", keys("b").stamp(drawn("r", indices=(0,))))
+    lake.append("generations", keys("a").add_to(drawn("p")))
+    lake.append("generations", keys("b").add_to(drawn("pq", said="other {} {}")))
+    lake.append("generations", keys("b").add_to(drawn("r", indices=(0,))))
     assert adopt(lake, keys("c"), ["a", "b"]) == {"a": 2, "b": 2}
     texts = lake.read("generations", experiment="c").sort("prompt_id", "response_index")
     assert texts["response"].to_list() == ["as p 0", "as p 1", "other q 0", "other q 1"]
@@ -72,12 +72,12 @@ def test_a_prompt_is_taken_from_one_experiment_and_whole(lake):
 
 @pytest.mark.parametrize("other", [{"policy_id": "pi_2"}, {"sampling_id": "t"}, {"iteration": 2}])
 def test_responses_of_another_policy_sampling_or_iteration_stay(lake, other):
-    lake.append("generations", keys("a", **other).stamp(drawn("p")))
+    lake.append("generations", keys("a", **other).add_to(drawn("p")))
     assert adopt(lake, keys("b"), ["a"]) == {}
 
 
 def test_only_named_experiments_are_asked(lake):
-    lake.append("generations", keys("a").stamp(drawn("p")))
+    lake.append("generations", keys("a").add_to(drawn("p")))
     assert adopt(lake, keys("b"), []) == {}
 
 
@@ -94,9 +94,9 @@ def score(lake, experiment, **ranker):
 
 
 def test_scores_of_equal_responses_are_copied(lake):
-    lake.append("generations", keys("a").stamp(drawn("pqr")))
+    lake.append("generations", keys("a").add_to(drawn("pqr")))
     score(lake, "a")
-    lake.append("generations", keys("b").stamp(drawn("pq")))
+    lake.append("generations", keys("b").add_to(drawn("pq")))
     missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {"a": 4}
     assert find_unscored(lake, "rm", "r", **SLICE).is_empty()
@@ -110,14 +110,14 @@ def test_scores_of_equal_responses_are_copied(lake):
 
 def test_a_prompt_with_one_other_text_is_scored_again(lake):
     """On a GPU, two runs of one sampling may differ; a pairwise reward depends on all texts."""
-    lake.append("generations", keys("a").stamp(drawn("pq")))
+    lake.append("generations", keys("a").add_to(drawn("pq")))
     score(lake, "a")
     changed = drawn("pq").with_columns(
         response=pl.when(prompt_id="q", response_index=1)
         .then(pl.lit("another"))
         .otherwise("response")
     )
-    lake.append("generations", keys("b").stamp(changed))
+    lake.append("generations", keys("b").add_to(changed))
     missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {"a": 2}
     assert find_unscored(lake, "rm", "r", **SLICE)["prompt_id"].unique().to_list() == ["q"]
@@ -125,17 +125,17 @@ def test_a_prompt_with_one_other_text_is_scored_again(lake):
 
 @pytest.mark.parametrize("ranker", [{"ranker_id": "other"}, {"ranking_id": "other"}])
 def test_scores_of_another_ranker_stay(lake, ranker):
-    lake.append("generations", keys("a").stamp(drawn("p")))
+    lake.append("generations", keys("a").add_to(drawn("p")))
     score(lake, "a", **ranker)
-    lake.append("generations", keys("b").stamp(drawn("p")))
+    lake.append("generations", keys("b").add_to(drawn("p")))
     missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {}
 
 
 def test_a_score_whose_response_has_changed_since_is_not_copied(lake):
-    lake.append("generations", keys("a", policy_id="old").stamp(drawn("p")))
+    lake.append("generations", keys("a", policy_id="old").add_to(drawn("p")))
     score(lake, "a")
-    lake.overwrite("generations", keys("a").stamp(drawn("p")), experiment="a", iteration=1)
-    lake.append("generations", keys("b").stamp(drawn("p")))
+    lake.overwrite("generations", keys("a").add_to(drawn("p")), experiment="a", iteration=1)
+    lake.append("generations", keys("b").add_to(drawn("p")))
     missing = find_unscored(lake, "rm", "r", **SLICE)
     assert adopt_scores(lake, "rm", "r", missing, **SLICE) == {}

@@ -108,5 +108,5 @@ def test_a_contradiction_is_a_tie():
 
 def test_an_unfinished_game_has_no_rewards():
     for method in METHODS:
-        with pytest.raises(ValueError, match="is not over"):
+        with pytest.raises(ValueError, match="is not finished"):
             compute_rewards(method, 3, {(0, 1): 0.9})

@@ -1,4 +1,1 @@
-"""Fresh feedback in the loop: which pairs are labelled, who said what, the pairs of a refresh.
-
-Not here: computing a reward, asking a judge, training (`training`).
-"""
+"""Feedback in the loop: label queues, preference labels, and the pairs of a refresh."""

@@ -1,7 +1,7 @@
-"""Answers of people into `preference_labels`: every row checked, then all in one commit, or none.
+"""Import of people's answers to `preference_labels`: all rows in one commit, or none.
 
-Not here: how a file is read (`transforms.pairs.feedback.people`), what several answers come to
-(`transforms.pairs.feedback.labels.combine_labels`).
+Not here: reading a label file (`transforms.pairs.feedback.people`), combining several answers to a
+pair (`transforms.pairs.feedback.labels.combine_labels`).
 """
 
 from collections.abc import Iterable
@@ -21,39 +21,40 @@ from transforms.pairs.feedback.labels import PEOPLE
 from transforms.pairs.feedback.people import ANSWERS, Answer, Unreadable, resolve_side
 
 SHOWN_FAULTS = 10
-"""Bad rows that an error lists."""
+"""Highest number of bad rows in an error message."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did."""
+    """The result of an import."""
 
     labels: pl.DataFrame
-    """Rows that it added to `preference_labels`."""
+    """New rows of `preference_labels`."""
     known: int
-    """Answers that the lake had already."""
+    """Number of answers that were in the lake before."""
 
 
 def import_answers(lake: Lake, answers: Iterable[Answer | Unreadable]) -> Imported:
-    """Add people's answers to the lake; those that it has are left alone.
+    """Add people's answers to the lake; answers that it already has are skipped.
 
     A person labels a pair once. Different people may disagree: each has a row.
 
     Args:
         lake: the lake, with the queues that were exported.
-        answers: of `read_answers`.
+        answers: from `read_answers`.
 
     Raises:
-        InputError: rows are unreadable, of no exported pair, without a person, with an unknown
-            answer, or a person's second for a pair; the first are listed, nothing is written.
+        InputError: a row is unreadable, or has no exported pair, no person, an unknown answer, or a
+            second answer of a person to a pair. The error lists the first such rows, and nothing is
+            written.
     """
     answers = list(answers)
-    slices = _slices(lake)
+    queues = _read_queues(lake)
     with ExitStack() as locks:
-        for experiment, iteration in sorted(slices):
+        for experiment, iteration in sorted(queues):
             asset = iteration_asset(iteration, "preference_labels")
             locks.enter_context(lock_slice(lake, asset, experiment, wait=lambda _: None))
-        labels, known = check_answers(answers, slices, _labels_of_people(lake))
+        labels, known = check_answers(answers, queues, _read_labels_of_people(lake))
         if labels.height:
             lake.append("preference_labels", labels)
     return Imported(labels, known)
@@ -64,15 +65,15 @@ def check_answers(
     queues: dict[tuple[str, int], dict[str, str]],
     before: dict[tuple[str, int, str, str], str],
 ) -> tuple[pl.DataFrame, int]:
-    """Check answers row by row.
+    """Check every answer, and return those that are new.
 
     Args:
-        answers: of `read_answers`.
-        queues: by experiment and iteration, the queue's pairs: pair_id -> prompt_id.
-        before: the labels of people so far: experiment, iteration, pair_id, person -> answer.
+        answers: from `read_answers`.
+        queues: pairs of the queues (pair_id -> prompt_id), by experiment and iteration.
+        before: labels of people so far: (experiment, iteration, pair_id, person) -> answer.
 
     Returns:
-        New rows of `preference_labels`, and the number of answers that were there before.
+        New rows of `preference_labels`, and the number of answers that are in `before`.
 
     Raises:
         InputError: as `import_answers`.
@@ -82,8 +83,10 @@ def check_answers(
     seen: dict[tuple[str, int, str, str], str] = {}
     known, now = 0, datetime.now(UTC)
     for answer in answers:
-        fault = _fault(answer, queues, before, seen)
-        if fault:
+        if isinstance(answer, Unreadable):
+            faults.append(f"{answer.place}: {answer.why}")
+            continue
+        if fault := _find_fault(answer, queues, before, seen):
             faults.append(f"{answer.place}: {fault}")
             continue
         slice_ = (answer.experiment, answer.iteration)
@@ -118,17 +121,15 @@ def check_answers(
     return pl.DataFrame(rows, schema=schema_of("preference_labels")), known
 
 
-def _fault(
-    answer: Answer | Unreadable,
+def _find_fault(
+    answer: Answer,
     queues: dict[tuple[str, int], dict[str, str]],
     before: dict[tuple[str, int, str, str], str],
     seen: dict[tuple[str, int, str, str], str],
 ) -> str | None:
-    """Say what is wrong with an answer; None where nothing is."""
-    if isinstance(answer, Unreadable):
-        return answer.why
+    """Return the fault of an answer, or None."""
     slice_ = (answer.experiment, answer.iteration)
-    if not isinstance(answer.pair_id, str) or answer.pair_id not in _queue(queues, slice_):
+    if not isinstance(answer.pair_id, str) or answer.pair_id not in _find_queue(queues, slice_):
         return f"unknown pair {answer.pair_id!r} of {answer.experiment!r}/{answer.iteration!r}"
     if not isinstance(answer.person, str) or not answer.person.strip():
         return f"no person, but {answer.person!r}"
@@ -142,15 +143,15 @@ def _fault(
     return None
 
 
-def _queue(
+def _find_queue(
     queues: dict[tuple[str, int], dict[str, str]], slice_: tuple[Any, Any]
 ) -> dict[str, str]:
-    """Look a slice's queue up; what is no slice (anyone may have written the file) has none."""
-    named = isinstance(slice_[0], str) and isinstance(slice_[1], int)
-    return queues.get(slice_, {}) if named else {}
+    """Return the queue of (experiment, iteration); empty if a file has no valid values."""
+    is_slice = isinstance(slice_[0], str) and isinstance(slice_[1], int)
+    return queues.get(slice_, {}) if is_slice else {}
 
 
-def _slices(lake: Lake) -> dict[tuple[str, int], dict[str, str]]:
+def _read_queues(lake: Lake) -> dict[tuple[str, int], dict[str, str]]:
     queues: dict[tuple[str, int], dict[str, str]] = {}
     columns = ("experiment", "iteration", "pair_id", "prompt_id")
     rows = lake.scan("label_queue").select(columns).collect()
@@ -159,7 +160,7 @@ def _slices(lake: Lake) -> dict[tuple[str, int], dict[str, str]]:
     return queues
 
 
-def _labels_of_people(lake: Lake) -> dict[tuple[str, int, str, str], str]:
+def _read_labels_of_people(lake: Lake) -> dict[tuple[str, int, str, str], str]:
     if not lake.exists("preference_labels"):
         return {}
     labels = lake.read("preference_labels", oracle=PEOPLE)

@@ -1,8 +1,8 @@
 """Preference labels: which of a pair's two responses an oracle prefers, one row per label.
 
-Lives here: the labels of the gold reward and of a judge, the outcome of several labels. Not here:
-which pairs are asked (`transforms.pairs.feedback.queue`), people's files
-(`transforms.pairs.feedback.people`), asking a judge (`training.judging.judge`).
+Labels by the gold reward and by a judge, and the combination of several labels. Not here: the
+choice of pairs (`transforms.pairs.feedback.queue`), people's files
+(`transforms.pairs.feedback.people`), requests to a judge (`training.judging.judge`).
 """
 
 import json
@@ -19,10 +19,10 @@ from transforms.pairs.judgments import ORDERS, combine_verdicts
 COLUMNS = [name for name in schema_of("preference_labels") if name not in LOOP_SLICE]
 
 PEOPLE = "people"
-"""`oracle` of the labels that people gave."""
+"""Value of `oracle` in labels by people."""
 
 DECIDED = ("first", "second")
-"""Labels that are trained on."""
+"""Values of `preferred` that a training uses."""
 
 
 def make_gold_labels(
@@ -32,12 +32,12 @@ def make_gold_labels(
 
     Args:
         queue: pair_id, prompt_id, prompt (messages), first, second.
-        gold: (last user turn, response) -> gold reward.
-        oracle_id: version of the program.
+        gold: takes the last user turn and a response; returns the gold reward.
+        oracle_id: version of the gold program.
 
     Returns:
-        `preference_labels` without experiment and iteration, in the order of `queue`; equal gold
-        rewards tie; the answer names both.
+        `preference_labels` without experiment and iteration, in the order of `queue`. Equal gold
+        rewards are a tie. The answer contains both rewards.
     """
     rewards = [
         tuple(gold(prompt[-1]["content"], text) for text in texts)
@@ -48,7 +48,7 @@ def make_gold_labels(
         for first, second in rewards
     ]
     answers = [f"first {first:.4f}, second {second:.4f}" for first, second in rewards]
-    return _labels(queue, preferred, answers, oracle="gold", oracle_id=oracle_id)
+    return _make_labels(queue, preferred, answers, oracle="gold", oracle_id=oracle_id)
 
 
 def make_judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: str) -> pl.DataFrame:
@@ -57,37 +57,37 @@ def make_judge_labels(queue: pl.DataFrame, judgments: pl.DataFrame, judge_id: st
     Args:
         queue: pair_id, prompt_id.
         judgments: comparison_id (a pair's id), a_is, verdict, raw_text of one judge.
-        judge_id: of the judge.
+        judge_id: id of the judge.
 
     Returns:
-        `preference_labels` without experiment and iteration, in the order of `queue`: `tie` where
-        both orders say so or disagree, `undecided` where one has no usable verdict. The answer is
-        JSON: the raw text by which response was shown as A.
+        `preference_labels` without experiment and iteration, in the order of `queue`: `tie` if both
+        orders are ties or disagree, `undecided` if one has no usable verdict. The answer is JSON:
+        the raw text by the response that was shown as A.
     """
     shares = dict(combine_verdicts(judgments).iter_rows())
     texts: dict[str, dict[str, str | None]] = {}
     for pair_id, a_is, text in judgments.select("comparison_id", "a_is", "raw_text").iter_rows():
         texts.setdefault(pair_id, {})[a_is] = text
-    named = {1.0: "first", 0.0: "second", 0.5: "tie", None: "undecided"}
+    sides = {1.0: "first", 0.0: "second", 0.5: "tie", None: "undecided"}
     pair_ids = queue["pair_id"].to_list()
     answers = [
         json.dumps({order: texts.get(pair_id, {}).get(order) for order in ORDERS})
         for pair_id in pair_ids
     ]
-    preferred = [named[shares.get(pair_id)] for pair_id in pair_ids]
-    return _labels(queue, preferred, answers, oracle="judge", oracle_id=judge_id)
+    preferred = [sides[shares.get(pair_id)] for pair_id in pair_ids]
+    return _make_labels(queue, preferred, answers, oracle="judge", oracle_id=judge_id)
 
 
 def combine_labels(labels: pl.DataFrame) -> pl.DataFrame:
-    """Combine the labels of one oracle, pair by pair: the side with more of them.
+    """Combine the labels of one oracle to one per pair, by majority.
 
-    A tie counts for neither side; as many for one as for the other is a tie.
+    A tie counts for neither side; equal counts are a tie.
 
     Args:
-        labels: pair_id, preferred; one row per label, of several people perhaps.
+        labels: pair_id, preferred; one row per label, possibly of several people.
 
     Returns:
-        pair_id, preferred: first, second, or tie (also where nothing is decided); by pair_id.
+        pair_id, preferred: first, second, or tie (also if all are undecided); sorted by pair_id.
     """
     votes = (pl.col("preferred") == "first").sum().cast(pl.Int64) - (
         pl.col("preferred") == "second"
@@ -103,7 +103,7 @@ def combine_labels(labels: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _labels(
+def _make_labels(
     queue: pl.DataFrame, preferred: list[str], answers: list[Any], **constants: str
 ) -> pl.DataFrame:
     now = datetime.now(UTC)

@@ -1,12 +1,11 @@
-"""Label files: the queue as people are shown it, and their answers as they come back.
+"""Label files for people: writing a queue to a file, and reading the answers from it.
 
-Lives here: JSON lines, and Argilla's records (a JSON array); both directions, without its library.
-Not here: what is written to the lake of it (`transforms.pairs.feedback.imports`). A pair's
-responses are shown as a and b, in an order that is a hash's: neither the text nor the reward
-decides a place.
+Formats: JSON lines, and Argilla's records (a JSON array), without Argilla's library. The two
+responses of a pair are shown as a and b; a hash decides the order, so that neither the text nor the
+reward does. Not here: writing labels to the lake (`transforms.pairs.feedback.imports`).
 
-Source of Argilla's format: its SDK 2.8.0, `Record.to_dict` and `dataset.records.to_json`, which
-leave out whether a response is a draft.
+Source of Argilla's format: its SDK 2.8.0, `Record.to_dict` and `dataset.records.to_json`. These do
+not record whether a response is a draft.
 """
 
 import json
@@ -25,10 +24,10 @@ ANSWERS = ("a", "b", "tie")
 
 
 class Answer(NamedTuple):
-    """One answer of a file, not yet looked at."""
+    """One answer in a file, not yet checked."""
 
     place: str
-    """Where it stands: `line 3`, or `record 3`."""
+    """Position in the file: `line 3` or `record 3`."""
     experiment: Any
     iteration: Any
     pair_id: Any
@@ -37,45 +36,55 @@ class Answer(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A place of a file that holds no answer and no empty one."""
+    """A line or record of a file that cannot be read."""
 
     place: str
     why: str
 
 
 def format_queue(queue: pl.DataFrame, form: Form) -> str:
-    """Write pairs as a label file.
+    """Return pairs as the text of a label file, in the order of `place`.
 
     Args:
-        queue: rows of `label_queue`; they stand in the order of `place`.
-        form: `jsonl`, one object a line, to be filled in (person, preferred); `argilla`, records
-            with the fields prompt, response_a, response_b.
+        queue: rows of `label_queue`.
+        form: `jsonl`: one object per line, in which people fill in `person` and `preferred`;
+            `argilla`: records with the fields prompt, response_a, response_b.
     """
     rows = queue.sort("experiment", "iteration", "place").iter_rows(named=True)
     if form == "argilla":
-        return json.dumps([_record(row) for row in rows], ensure_ascii=False, indent=1) + "\n"
+        return (
+            json.dumps([_format_record(row) for row in rows], ensure_ascii=False, indent=1) + "\n"
+        )
     lines = (
-        {**_slice(row), "pair_id": row["pair_id"], **_shown(row), "person": None, QUESTION: None}
+        {
+            **_format_slice(row),
+            "pair_id": row["pair_id"],
+            **_format_responses(row),
+            "person": None,
+            QUESTION: None,
+        }
         for row in rows
     )
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
 def read_answers(text: str) -> Iterator[Answer | Unreadable]:
-    """Read a label file of either form; what has no answer yet is left out.
+    """Read a label file of either form, without the pairs that have no answer yet.
 
-    A line is an answer as soon as it has a person or a preference.
+    A line with a person or a preference counts as an answer.
     """
     if text.lstrip().startswith("["):
         yield from _read_records(text)
         return
-    for number, line in enumerate(text.split("\n"), 1):  # not at U+2028 and its like in a text
+    for number, line in enumerate(
+        text.split("\n"), 1
+    ):  # splitlines would also split at U+2028 in a text
         if line.strip():
             yield from _read_line(f"line {number}", line)
 
 
 def resolve_side(pair_id: str, answer: str) -> str:
-    """Turn the answer a, b or tie into first, second or tie."""
+    """Translate the answer a, b or tie to first, second or tie."""
     if answer == "tie":
         return answer
     return "first" if (answer == "a") == _a_is_first(pair_id) else "second"
@@ -85,21 +94,21 @@ def _a_is_first(pair_id: str) -> bool:
     return int(digest(f"shown/{pair_id}"), 16) % 2 == 0
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
+def _format_responses(row: dict[str, Any]) -> dict[str, Any]:
     sides = [row["first"], row["second"]]
     a, b = sides if _a_is_first(row["pair_id"]) else reversed(sides)
     return {"prompt": row["prompt"], "response_a": a, "response_b": b}
 
 
-def _slice(row: dict[str, Any]) -> dict[str, Any]:
+def _format_slice(row: dict[str, Any]) -> dict[str, Any]:
     return {"experiment": row["experiment"], "iteration": row["iteration"]}
 
 
-def _record(row: dict[str, Any]) -> dict[str, Any]:
+def _format_record(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": row["pair_id"],
-        "fields": _shown(row),
-        "metadata": _slice(row),
+        "fields": _format_responses(row),
+        "metadata": _format_slice(row),
         "suggestions": {},
         "responses": {},
         "vectors": {},

@@ -1,8 +1,8 @@
-"""The label queue: which of an iteration's pairs of responses go to the preference oracle.
+"""The label queue: the pairs of responses that the preference oracle labels in an iteration.
 
-Lives here: every pair that could be asked, and the choice among them. Not here: the answers
-(`transforms.pairs.feedback.labels`). A pair is a comparison of `transforms.pairs.judgments`: two
-different texts under one prompt, whose id is a hash of them, so that equal pairs are asked once.
+Choice of pairs for a queue, and which pairs of a queue people have not labelled yet. Not here: the
+labels (`transforms.pairs.feedback.labels`). A pair is a comparison of `transforms.pairs.judgments`:
+two different texts for one prompt. Its id is a hash of them, so equal pairs are labelled once.
 """
 
 from typing import Literal
@@ -18,11 +18,11 @@ from transforms.pairs.judgments import make_round_robin
 from transforms.pairs.ranked_responses import require_finite_rewards
 
 PAIR = ["experiment", "iteration", "pair_id"]
-"""Columns that name a pair of a queue, and the pair of a label."""
+"""Key of a pair, in a queue and in labels."""
 
 
 def list_askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
-    """List every two different responses of a prompt, with what a reward model thinks of them.
+    """List the pairs of different responses of each prompt, with preference probabilities.
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response, reward (of a
@@ -30,19 +30,19 @@ def list_askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         pair_id, prompt_id, prompt, first, second (texts, in alphabetical order),
-        first_response_index, second_response_index (of equal texts, those of their first meeting),
+        first_response_index, second_response_index (of responses with equal texts, the first),
         preference_probability: sigmoid(r(first) - r(second)).
 
     Raises:
         InputError: a reward is not finite.
     """
     require_finite_rewards(responses)
-    meetings, comparisons = make_round_robin(responses)
-    met = meetings.drop_nulls("comparison_id").unique(
+    matches, comparisons = make_round_robin(responses)
+    distinct = matches.drop_nulls("comparison_id").unique(
         "comparison_id", keep="first", maintain_order=True
     )
     first_is_left = pl.col("left_is_first")
-    sides = met.select(
+    sides = distinct.select(
         "prompt_id",
         pair_id="comparison_id",
         first_response_index=pl.when(first_is_left).then("left").otherwise("right"),
@@ -74,30 +74,30 @@ def list_askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
 def choose_pairs(
     pairs: pl.DataFrame, labels: int, choice: Literal["uncertainty", "random"], seed: int
 ) -> pl.DataFrame:
-    """Take the pairs that are sent, the first of the queue first.
+    """Choose the pairs of a queue, in their order.
 
     Args:
-        pairs: of `list_askable_pairs`.
-        labels: how many; all where there are fewer.
-        choice: `uncertainty` takes those whose preference_probability is nearest one half;
-            `random` those with the lowest hash of seed and pair_id. Equal ones go by the hash.
+        pairs: from `list_askable_pairs`.
+        labels: number of pairs; all, if there are fewer.
+        choice: `uncertainty`: the pairs with preference_probability nearest to one half; `random`:
+            the pairs with the lowest hash of seed and pair_id. The hash also orders equal pairs.
         seed: of the hash.
 
     Returns:
-        The rows taken, and their place in the queue, from 0.
+        The chosen rows, and their place in the queue, from 0.
     """
-    drawn = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
+    key = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
     doubt = (pl.col("preference_probability") - 0.5).abs()
-    order = [doubt, drawn] if choice == "uncertainty" else [drawn]
-    taken = pairs.sort(order).head(labels)
-    return taken.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32))
+    order = [doubt, key] if choice == "uncertainty" else [key]
+    chosen = pairs.sort(order).head(labels)
+    return chosen.with_columns(place=pl.int_range(pl.len(), dtype=pl.Int32))
 
 
 def read_queue(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
     """Read the queue of an iteration.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no queue.
     """
     rows = (
         lake.read("label_queue", experiment=experiment, iteration=iteration)
@@ -106,10 +106,10 @@ def read_queue(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
     )
     if rows.is_empty():
         raise InputError(
-            f"no pairs of {experiment}/{iteration} are to be labelled",
-            expected="rows of that slice in the table label_queue",
+            f"no pairs of {experiment}/{iteration} wait for labels",
+            expected="rows of this slice in the table label_queue",
             found="none",
-            remedy="prefloop run the experiment; its recipe sets feedback.oracle to people",
+            remedy="run the experiment, in a recipe that sets feedback.oracle to people",
         )
     return rows
 
@@ -129,7 +129,7 @@ def require_labels(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
         Rows of `preference_labels`.
 
     Raises:
-        InputError: pairs have no label yet; it says how many, and what to do.
+        InputError: pairs have no label yet.
     """
     missing = select_unlabelled(lake, queue)
     if missing.height:
@@ -138,9 +138,9 @@ def require_labels(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
         raise InputError(
             f"{name} waits for people",
             expected=f"a label for each of {queue.height} pairs",
-            found=f"{missing.height} without one",
-            remedy=f"prefloop label export {name} --missing {home} > queue.jsonl; have it filled "
-            f"in; prefloop label import queue.jsonl {home}; then run again: it goes on from here",
+            found=f"{missing.height} pairs without a label",
+            remedy=f"prefloop label export {name} --missing {home} > queue.jsonl; let people fill "
+            f"it in; prefloop label import queue.jsonl {home}; run again: it continues from here",
         )
     if queue.is_empty():
         return pl.DataFrame(schema=schema_of("preference_labels"))

@@ -1,4 +1,4 @@
-"""The pairs that a reward model is refreshed on: labels of the loop, and old pairs mixed in.
+"""The training pairs of a reward model's refresh: labelled pairs of the loop, and old pairs.
 
 Not here: training (`training.reward_model`), labels (`transforms.pairs.feedback.labels`).
 """
@@ -10,8 +10,8 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Lake
-from transforms.lake.schemas.columns import MESSAGES
 from transforms.pairs.feedback.labels import DECIDED, combine_labels
+from transforms.pairs.ranked_responses import assistant_turn
 from transforms.prompts import rows_by_split
 
 
@@ -26,17 +26,17 @@ def read_refresh_pairs(
     seed: int,
     versions: Mapping[str, int] | None = None,
 ) -> pl.DataFrame:
-    """Read the pairs of an iteration's refresh: all labels so far, `replay` old pairs for each.
+    """Read the pairs of a refresh: the experiment's labels so far, `replay` old pairs per label.
 
     Args:
         lake: the lake.
-        experiment: whose labels.
-        iteration: the last one whose labels are read.
-        oracle: gold, judge or people; labels of the others stay out.
-        mixture: of the old pairs.
-        replay: old pairs a label.
-        seed: of the draw of old pairs.
-        versions: versions of tables to read; the last where a table is not named.
+        experiment: experiment of the labels.
+        iteration: last iteration of the labels.
+        oracle: gold, judge or people; labels of other oracles are not read.
+        mixture: mixture of the old pairs.
+        replay: old pairs per label.
+        seed: for the choice of old pairs.
+        versions: Delta version by table; absent: the last version.
 
     Returns:
         pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash.
@@ -46,17 +46,17 @@ def read_refresh_pairs(
     """
     at = versions or {}
 
-    def until(table: str) -> pl.LazyFrame:
+    def scan_until(table: str) -> pl.LazyFrame:
         rows = lake.scan(table, at.get(table), experiment=experiment)
         return rows.filter(pl.col("iteration") <= iteration)
 
-    labels = until("preference_labels").filter(oracle=oracle).collect()
-    labelled = make_labelled_pairs(until("label_queue").collect(), labels)
+    labels = scan_until("preference_labels").filter(oracle=oracle).collect()
+    labelled = make_labelled_pairs(scan_until("label_queue").collect(), labels)
     if labelled.is_empty():
         raise InputError(
-            f"nothing to refresh the reward model of iteration {iteration} on",
+            f"no labels to refresh the reward model of iteration {iteration}",
             expected="labels that prefer one of two responses",
-            found=f"{labels.height} labels of {experiment}, each a tie or undecided",
+            found=f"{labels.height} labels of {experiment}, all ties or undecided",
             remedy="raise loop.feedback.labels, or set loop.feedback.choice to random",
         )
     old = rows_by_split.select_training_pairs(
@@ -68,33 +68,29 @@ def read_refresh_pairs(
 
 
 def make_labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """Write labels as comparisons; ties and undecided pairs are left out.
+    """Convert labels to training pairs, without ties and undecided pairs.
 
     Args:
         queue: pair_id, prompt_id, prompt (messages), first, second (texts).
-        labels: pair_id, preferred; those of pairs that are not in the queue are left out.
+        labels: pair_id, preferred; labels of pairs outside the queue are ignored.
 
     Returns:
         pair_id, prompt_id, prompt, chosen, rejected (lists of one message), by pair_id.
     """
     decided = combine_labels(labels).filter(pl.col("preferred").is_in(DECIDED))
     first_wins = pl.col("preferred") == "first"
-
-    def turn(text: pl.Expr) -> pl.Expr:
-        return pl.concat_list(pl.struct(role=pl.lit("assistant"), content=text)).cast(MESSAGES)
-
     return (
         queue.join(decided, on="pair_id")
         .sort("pair_id")
         .with_columns(
-            chosen=turn(pl.when(first_wins).then("first").otherwise("second")),
-            rejected=turn(pl.when(first_wins).then("second").otherwise("first")),
+            chosen=assistant_turn(pl.when(first_wins).then("first").otherwise("second")),
+            rejected=assistant_turn(pl.when(first_wins).then("second").otherwise("first")),
         )
         .select(rows_by_split.PAIR)
     )
 
 
 def choose_replay_pairs(pairs: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
-    """Draw old pairs: those with the lowest hash of seed and pair_id; all where there are fewer."""
-    drawn = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
-    return pairs.sort(drawn, maintain_order=True).head(count)
+    """Choose the old pairs with the lowest hash of seed and pair_id; all, if there are fewer."""
+    key = hash_text(pl.concat_str(pl.lit(str(seed)), "pair_id", separator=FIELD))
+    return pairs.sort(key, maintain_order=True).head(count)

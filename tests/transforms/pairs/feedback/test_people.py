@@ -222,7 +222,7 @@ def test_the_step_waits_for_every_pair_and_says_what_to_do(lake):
     home = lake.root.parent
     for words in (
         "e/1 waits for people",
-        "1 without one",
+        "1 pairs without a label",
         f"prefloop label export e/1 --missing --home {home}",
         f"prefloop label import queue.jsonl --home {home}",
     ):
