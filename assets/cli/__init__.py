@@ -1,4 +1,4 @@
-"""The command line `prefloop`, which runs the assets and queries the lake.
+"""The command line `prefloop`: it runs the assets and queries the lake.
 
 One command per file in `commands`.
 """

@@ -1,6 +1,6 @@
-"""The command line `prefloop`: one file per command in `assets.cli.commands`, put together.
+"""The application `prefloop`: all commands of `assets.cli.commands`.
 
-Heavy imports wait until a command needs them, so that `--help` answers at once.
+Slow imports are inside the commands, so that `--help` is printed at once.
 """
 
 import typer

@@ -1,4 +1,4 @@
-"""How frames are printed on a terminal, and a quiet end of the interpreter.
+"""Printing of tables on a terminal, and a silent end of the interpreter.
 
 Not here: the messages of a run (`assets.logger`).
 """
@@ -7,7 +7,7 @@ import atexit
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from rich import box
@@ -18,40 +18,41 @@ from rich.table import Table
 from transforms.formats import ATTACHED, find_attached_columns, format_estimate
 
 PIPED_WIDTH = 400
+"""Characters of a line of piped output."""
 GAP = 3
 """Characters between two columns of a printed table."""
 
 
 def print_table(rows: pl.DataFrame) -> None:
-    """Print a frame for reading on standard output.
+    """Print a frame as a table on standard output.
 
-    Numbers have three decimals; columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
+    Numbers have three decimals. Columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
     beside their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
     printed in parts, each with the first column.
     """
     beside = find_attached_columns(rows.columns)
     cells = {
-        name: [_cell(name, row) for row in rows.iter_rows(named=True)]
+        name: [_format_cell(name, row) for row in rows.iter_rows(named=True)]
         for name in rows.columns
         if name not in beside
     }
-    # Piped output is for programs and files: no parts there.
+    # Piped output is for programs and files, so it is not divided into parts.
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
     # a header may wrap between its words, a cell may not
     widths = {name: max(map(len, [*texts, *name.split("_")])) for name, texts in cells.items()}
-    for part in _parts(widths, console.width):
+    for part in _divide(widths, console.width):
         table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
         for name in part:
             numeric = rows.schema[name].is_numeric()
-            justify = "right" if numeric else "left"
+            justify: Literal["right", "left"] = "right" if numeric else "left"
             table.add_column(name.replace("_", " "), justify=justify, min_width=widths[name])
         for row in zip(*(cells[name] for name in part), strict=True):
             table.add_row(*map(escape, row))
         console.print(table)
 
 
-def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
-    """Divide columns of given widths into parts that fit; the first column leads each."""
+def _divide(widths: dict[str, int], width: int) -> list[list[str]]:
+    """Divide columns of given widths into parts that fit; every part begins with the first one."""
     first, *others = widths
     parts = [[first]]
     for name in others:
@@ -62,22 +63,24 @@ def _parts(widths: dict[str, int], width: int) -> list[list[str]]:
     return parts
 
 
-def _cell(name: str, row: Mapping[str, Any]) -> str:
-    """Write a row's figure with its error and interval, as far as it has them."""
-    return format_estimate(_text(row[name]), *(_text(row.get(name + end)) for end in ATTACHED))
+def _format_cell(name: str, row: Mapping[str, Any]) -> str:
+    """Return a value of a row as text, with its errors and its interval if the row has them."""
+    attached = (_format_value(row.get(name + end)) for end in ATTACHED)
+    return format_estimate(_format_value(row[name]), *attached)
 
 
-def _text(value: object) -> str:
+def _format_value(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def quiet_teardown() -> None:
-    """Keep DuckDB's binding from listing its own types when the interpreter ends.
+    """Suppress the list of types that DuckDB's binding prints when the interpreter ends.
 
-    nanobind checks for leaks after Python's modules are gone, and reports types of a module that
-    another library still holds. Registered first, this runs last: all of ours is written by then.
+    nanobind checks for leaks after Python has removed its modules, and reports types of a module
+    that another library still refers to. A function that is registered first runs last, after all
+    output of this program.
     """
 
     def close_stderr() -> None:

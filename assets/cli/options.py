@@ -1,5 +1,7 @@
-"""What the commands share: options, and how bad input is told to a person."""
+"""Options of several commands, and the exit of a command on bad input."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,31 +15,32 @@ RecipePath = Annotated[
 ]
 Home = Annotated[
     Path | None,
-    typer.Option(help="Folder of lake and run history; dagster_home/<recipe name> by default."),
+    typer.Option(help="Folder of lake and run history; by default dagster_home/<recipe name>."),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", help="Setting laid over the recipe, e.g. --set loop.dpo.beta=0.05 or --set seed=1."
+        "--set",
+        help="Override a setting of the recipe, e.g. --set loop.dpo.beta=0.05; repeatable.",
     ),
 ]
 LakeHome = Annotated[
     Path,
     typer.Option(
-        "--home", help="Folder of a study, as `prefloop run` prints it.", envvar="PREFLOOP_HOME"
+        "--home",
+        help="Folder of the study, which `prefloop run` prints.",
+        envvar="PREFLOOP_HOME",
+        show_default="dagster_home/quickstart",
     ),
 ]
 QUICKSTART_HOME = default_home("quickstart")
 
 
-class explained:  # noqa: N801 - reads as a word where it is used
-    """Print an `InputError` as a message, without a traceback, and exit with 2."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Turn bad input into exit code 2."""
-        if isinstance(error, InputError):
-            typer.secho(f"prefloop: {error}", fg=typer.colors.RED, err=True)
-            raise typer.Exit(2) from None
+@contextmanager
+def exit_on_bad_input() -> Iterator[None]:
+    """Print an `InputError` as a message, without a traceback, and exit with code 2."""
+    try:
+        yield
+    except InputError as error:
+        typer.secho(f"prefloop: {error}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(2) from None

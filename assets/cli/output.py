@@ -1,4 +1,4 @@
-"""How a command writes rows: a table for reading, csv, json, parquet. Not here: which rows."""
+"""Output of rows by a command: a table for people, csv, json, or parquet."""
 
 import json
 import sys
@@ -21,10 +21,12 @@ def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> N
         output: the file; parquet needs one.
     """
     if form == "parquet":
+        if output is None:
+            raise ValueError("parquet needs a file")
         frame.write_parquet(output)
         return
     if form != "table":
-        frame = frame.with_columns(cs.binary().bin.encode("hex"))  # text has no bytes
+        frame = frame.with_columns(cs.binary().bin.encode("hex"))  # csv and json have no bytes
     with (
         nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as stream
     ):
@@ -32,14 +34,14 @@ def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> N
             with redirect_stdout(stream):
                 print_table(frame)
         elif form == "csv":
-            stream.write(_flat(frame).write_csv())
+            stream.write(_flatten(frame).write_csv())
         else:
-            # DuckDB's sums of integers are decimals, which JSON would hold as text
+            # a sum of integers in DuckDB is a decimal, which JSON would show as text
             stream.write(frame.cast({cs.decimal(): pl.Float64}).write_json() + "\n")
 
 
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    """Write lists and structs as JSON text, which csv has no type for."""
+def _flatten(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return lists and structs as JSON text, because csv has no type for them."""
     return frame.with_columns(
         pl.Series(
             column.name,

@@ -1,10 +1,9 @@
-"""What a run will cost before it begins: rows, tokens, disk and seconds of each stage.
+"""The planned work of a recipe before a run: rows, tokens and bytes per asset.
 
-Lives here: sizes that follow from a recipe. Not here: what a lake has measured
-(`transforms.lake.records.costs`) and what follows from that
-(`transforms.lake.records.predicted_costs`). Sizes are upper bounds: there may be fewer prompts, a
-response shorter than `max_tokens`, a prompt without a pair. Assets that load no model, and figures
-and reports, are left out but for the pairs.
+Sizes are upper bounds: there may be fewer prompts, responses shorter than `max_tokens`, prompts
+without a pair. Of the assets that load no model, only the pairs are listed. Not here: measured
+costs (`transforms.lake.records.costs`), predictions from them
+(`transforms.lake.records.predicted_costs`).
 """
 
 import math
@@ -23,11 +22,11 @@ from transforms.lake.schemas.columns import SHARED
 from transforms.pairs.objectives import OBJECTIVES
 
 TOKEN_BYTES = 4
-"""Of a token in a table: English has four characters per token."""
+"""Bytes of a token in a table: an English token has four characters."""
 ROW_BYTES = 64
-"""Of the keys and numbers of a row in a table."""
+"""Bytes of the keys and numbers of a row in a table."""
 WEIGHT_BYTES = 4
-"""Weights are saved in float32."""
+"""Bytes of a weight: checkpoints are float32."""
 SIDES = 2
 """Responses of a pair."""
 
@@ -38,46 +37,47 @@ WORK = {
     "tokens": pl.Int64,
     "bytes": pl.Int64,
 }
-"""One row per asset and experiment; null where a size is not known before the sources are read."""
+"""One row per asset and experiment; null if a size is unknown before the sources are read."""
 
 
-def planned_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None) -> pl.DataFrame:
-    """List the stages of a recipe, in the order of a run.
+def plan_work(recipe: Recipe, tables: Mapping[str, int], weights: int | None) -> pl.DataFrame:
+    """List the work of a recipe, in the order of a run.
 
     Args:
         recipe: the study.
-        tables: rows of `demonstrations` and `preference_pairs`, as far as they are known.
-        weights: parameters of the model; null where they are not known.
+        tables: number of rows of `demonstrations` and `preference_pairs`, if known.
+        weights: number of parameters of the model; None if unknown.
 
     Returns:
-        One row per asset and experiment (`WORK`). `rows` are responses, pairs, or examples over all
-        epochs; `tokens` those sampled or trained on.
+        One row per asset and experiment (`WORK`). `rows` counts responses, pairs, or examples over
+        all epochs; `tokens` counts sampled or trained tokens.
     """
     model_bytes = weights and weights * WEIGHT_BYTES
     pairs = tables.get("preference_pairs")
-    sft = _trained(recipe.sft, tables.get("demonstrations"), sides=1)
-    rankers = {name: _trained(one, pairs) for name, one in recipe.resolve_trained_rankers().items()}
+    sft = _plan_training(recipe.sft, tables.get("demonstrations"), sides=1)
+    trained = recipe.resolve_trained_rankers().items()
+    rankers = {name: _plan_training(settings, pairs) for name, settings in trained}
     iterations, prompts = recipe.loop.iterations, recipe.splits.prompts_per_iteration
-    offline = _trained(recipe.loop.dpo.adapt_to_offline([prompts] * iterations), None)
+    offline = _plan_training(recipe.loop.dpo.adapt_to_offline([prompts] * iterations), None)
     rows = [
         ("initial_model", SHARED, None, None, model_bytes),
         ("sft_policy", SHARED, *sft, model_bytes),
-        *((name, SHARED, *trained, model_bytes) for name, trained in rankers.items()),
+        *((name, SHARED, *work, model_bytes) for name, work in rankers.items()),
         ("offline_dpo", SHARED, *offline, model_bytes),
-        *_chain("one_shot", SHARED, recipe.loop, iterations * prompts, model_bytes),
-        ("baseline_evaluation", SHARED, *_evaluated(recipe, len(BASELINES))),
+        *_plan_chain("one_shot", SHARED, recipe.loop, iterations * prompts, model_bytes),
+        ("baseline_evaluation", SHARED, *_plan_evaluation(recipe, len(BASELINES))),
     ]
     for experiment in recipe.experiments:
         loop = recipe.resolve_loop(experiment)
         for t in range(1, iterations + 1):
-            rows += _feedback(recipe, t, experiment, loop, model_bytes)
-            rows += _chain(iteration_name(t), experiment, loop, prompts, model_bytes)
-        rows.append(("evaluation", experiment, *_evaluated(recipe, iterations)))
+            rows += _plan_feedback(recipe, t, experiment, loop, model_bytes)
+            rows += _plan_chain(iteration_name(t), experiment, loop, prompts, model_bytes)
+        rows.append(("evaluation", experiment, *_plan_evaluation(recipe, iterations)))
     return pl.DataFrame(rows, schema=WORK, orient="row")
 
 
-def known_sizes(recipe: Recipe, lake: Lake) -> dict[str, int]:
-    """Count what models are trained on: the lake's rows, or those of the sample task."""
+def count_known_rows(recipe: Recipe, lake: Lake) -> dict[str, int]:
+    """Count rows of training tables: those of the lake, else those of the sample task."""
     sources = recipe.sources.values()
     task = recipe.sample_task if all(source.sample_task for source in sources) else None
     sizes = (
@@ -93,7 +93,7 @@ def known_sizes(recipe: Recipe, lake: Lake) -> dict[str, int]:
 
 
 def count_weights(model: ModelSettings) -> int | None:
-    """Count a model's parameters: of one made here, or from a folder's headers; else null."""
+    """Count a model's parameters, by its settings or from file headers; None if it is not local."""
     if model.tiny:
         tiny = model.tiny
         attention, mlp = 4 * tiny.hidden_size**2, 3 * tiny.hidden_size * tiny.intermediate_size
@@ -103,7 +103,7 @@ def count_weights(model: ModelSettings) -> int | None:
         )
     from safetensors import safe_open
 
-    files = sorted(Path(model.path).expanduser().glob("*.safetensors"))
+    files = sorted(Path(model.path or "").expanduser().glob("*.safetensors"))
     total = 0
     for file in files:
         with safe_open(file, framework="numpy") as weights:
@@ -112,16 +112,16 @@ def count_weights(model: ModelSettings) -> int | None:
     return total if files else None
 
 
-def _chain(
+def _plan_chain(
     group: str, experiment: str, loop: LoopSettings, prompts: int, model_bytes: int | None
 ) -> list[tuple]:
-    """Plan the four assets of one sample-score-pair-train chain."""
+    """Plan the assets of a chain: generations, scores, pairs, policy."""
     n, sampled = loop.sampling.responses_per_prompt, loop.sampling.max_tokens
     responses = prompts * n
     pairs_per_prompt = math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1
     objective, settings = OBJECTIVES[loop.objective], loop.resolve_training()
     examples = prompts * objective.rows_per_prompt(n, pairs_per_prompt, settings)
-    trained = _trained(settings, examples, sides=objective.responses_per_row)
+    trained = _plan_training(settings, examples, sides=objective.responses_per_row)
     policy = (f"{group}/policy", experiment, *trained, model_bytes)
     if not loop.has_responses:
         return [policy]
@@ -136,16 +136,16 @@ def _chain(
     ]  # fmt: skip
 
 
-def _feedback(
+def _plan_feedback(
     recipe: Recipe, t: int, experiment: str, loop: LoopSettings, model_bytes: int | None
 ) -> list[tuple]:
-    """Plan what an experiment with feedback adds to iteration t; a tie is counted as trained on."""
+    """Plan the feedback assets of iteration t; a tie is counted as a training pair."""
     if loop.feedback is None:
         return []
     labels, sampled = loop.feedback.labels, loop.sampling.max_tokens
     pairs = round(t * labels * (1 + loop.feedback.replay))
     queue_bytes = labels * (ROW_BYTES + SIDES * sampled * TOKEN_BYTES)
-    trained = _trained(recipe.resolve_refresh(loop), pairs)
+    trained = _plan_training(recipe.resolve_refresh(loop), pairs)
     return [
         (iteration_asset(t, "label_queue"), experiment, labels, None, queue_bytes),
         (iteration_asset(t, "preference_labels"), experiment, labels, None, labels * ROW_BYTES),
@@ -153,18 +153,18 @@ def _feedback(
     ]
 
 
-def _trained(
+def _plan_training(
     settings: TrainingSettings, examples: int | None, sides: int = SIDES
 ) -> tuple[int | None, int | None]:
-    """Rows and tokens of a training."""
+    """Return rows and tokens of a training."""
     rows = settings.max_steps and settings.max_steps * settings.batch_size
     if rows is None and examples is not None:
         rows = round(examples * settings.epochs)
     return rows, rows and rows * sides * settings.max_tokens
 
 
-def _evaluated(recipe: Recipe, models: int) -> tuple[None, int, int]:
-    """Tokens and bytes of an evaluation, which has no rows of its own in `costs`."""
+def _plan_evaluation(recipe: Recipe, models: int) -> tuple[None, int, int]:
+    """Return rows, tokens and bytes of an evaluation; `costs` does not count its rows."""
     prompts = recipe.splits.evaluation_prompts + recipe.splits.validation_prompts
     responses = models * prompts * (recipe.evaluation.samples + 1)
     tokens = responses * recipe.loop.sampling.max_tokens

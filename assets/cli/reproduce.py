@@ -1,8 +1,8 @@
-"""A recorded training, done again: with the rows, models and settings that the lake has on record.
+"""Reproduction of a recorded training from the rows, models and settings in the lake.
 
-Lives here: reading a checkpoint's record back into a stage's arguments, and running the stage in a
-folder outside the lake, which is only read. Not here: training. The same weights come out where the
-same libraries sum in the same order: on a CPU with as many threads as then.
+A checkpoint's record becomes the arguments of its stage, which runs in a folder outside the lake;
+the lake is only read. The weights are equal if the same libraries sum in the same order: on a CPU
+with the same number of threads.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from training.settings.objectives import DPOSettings
-from training.settings.training import TrainingSettings
+from training.settings.stages import TrainedRankerSettings
+from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES, Stage
 from transforms.errors import InputError
 from transforms.identity import derive_seed
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedTraining:
-    """A stage's arguments, as the lake has them on record."""
+    """The recorded arguments of a training stage."""
 
     checkpoint_id: str
     asset: str
@@ -46,32 +47,32 @@ class RecordedTraining:
     tables: Mapping[str, int]
     """Delta version of each table that the rows were read from."""
     models: Mapping[str, Path]
-    """By the stage's parameter name."""
+    """Folders of the models, by the stage's parameter."""
     reference_id: str | None
-    """Checkpoint of the reference, of an objective that has one."""
+    """Checkpoint of the reference; None without one."""
     share: float | None
-    """Of the steps after which the checkpoint was kept; null for the finished one."""
+    """Share of the steps after which the checkpoint was kept; None for the last one."""
 
 
 def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
-    """Read a training back.
+    """Read the recorded training of a checkpoint.
 
     Args:
         lake: the lake.
-        row: of the table `checkpoints`.
+        row: a row of the table `checkpoints`.
 
     Raises:
-        InputError: the checkpoint was not trained, its record names no version of a table, or a
-            table's version or a model that it names is gone.
+        InputError: the checkpoint was not trained, or a table's version or a model of its record
+            no longer exists.
     """
     recorded, inputs = json.loads(row["settings"]), json.loads(row["inputs"])
     stage = next((stage for name, stage in STAGES.items() if name in recorded), None)
     if stage is None:
         raise InputError(
             f"{row['asset']} was not trained",
-            expected=f"a checkpoint of {', '.join(STAGES)}",
-            found=f"one with the settings {', '.join(recorded) or 'none'}",
-            remedy="name a trained one; `prefloop lineage` shows what this one is made from",
+            expected=f"a checkpoint of a stage: {', '.join(STAGES)}",
+            found=f"a checkpoint with the settings {', '.join(recorded) or 'none'}",
+            remedy="choose a trained one; `prefloop lineage` shows the inputs of this one",
         )
     tables = _read_versions(inputs)
     settings = stage.settings.model_validate(recorded[stage.name])
@@ -98,12 +99,12 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
 def retrain(
     lake: Lake, training: RecordedTraining, folder: Path, report: "Report | None" = None
 ) -> str:
-    """Run a recorded training in a folder of its own; return the content hash of what it made.
+    """Run a recorded training in a new folder; return the content hash of its checkpoint.
 
     Args:
-        lake: the lake; nothing in it is written.
-        training: what to run.
-        folder: where the checkpoint is put, outside the lake.
+        lake: the lake, which is only read.
+        training: the training.
+        folder: folder of the new checkpoint, outside the lake.
         report: called at every logged step.
     """
     from training.models.checkpoint import hash_checkpoint
@@ -124,28 +125,31 @@ def retrain(
 
 
 def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
-    """Add the reference's log-probabilities, from the lake or computed, if the stage needs them."""
+    """Return the rows with the reference's log-probabilities, if the stage needs them."""
     objective = OBJECTIVES.get(training.stage.name)
     if objective is None or not objective.sides:
         return training.rows
     from training.reference_logps import add_reference_logps
 
+    settings, reference_id = training.settings, training.reference_id
+    if reference_id is None or not isinstance(settings, ReferenceSettings):
+        raise TypeError(f"{training.asset} was trained without a reference")
     return add_reference_logps(
-        objective.complete_rows(training.rows, training.settings.micro_batch_size, training.seed),
+        objective.complete_rows(training.rows, settings.micro_batch_size, training.seed),
         training.models[training.stage.start],
-        _find_model(lake, training.reference_id),
-        training.settings,
+        _find_model(lake, reference_id),
+        settings,
         dtype=training.dtype,
         sides=objective.sides,
-        known=ReferenceLogps(lake, training.reference_id, training.dtype).known,
+        known=ReferenceLogps(lake, reference_id, training.dtype).known,
     ).pairs
 
 
 def _read_versions(inputs: Mapping[str, str]) -> dict[str, int]:
-    """Read the versions of tables from recorded inputs; of several slices, the last."""
-    named = (value.rpartition("@") for value in inputs.values() if "@" in value)
+    """Return the version of each table in recorded inputs; the newest one of several slices."""
+    outputs = (value.rpartition("@") for value in inputs.values() if "@" in value)
     found: dict[str, int] = {}
-    for table, _, version in named:
+    for table, _, version in outputs:
         found[table] = max(int(version), found.get(table, 0))
     return found
 
@@ -158,14 +162,14 @@ def _read_rows(
     recorded: Mapping[str, Any],
     tables: Mapping[str, int],
 ) -> tuple[pl.DataFrame, TrainingSettings]:
-    """Read a stage's rows as its asset does, at the recorded versions; and the run's settings."""
+    """Read a stage's rows at the recorded versions; return them and the settings of the run."""
     if "data" in recorded:
-        part = _find_part(row, settings, recorded, tables)
+        part = _describe_part(row, settings, recorded, tables)
         return OBJECTIVES[stage].read_rows(lake, part)[0], settings
     if "demonstrations" in tables:
         rows = lake.read("demonstrations", tables["demonstrations"])
         return rows.select("row_key", "messages"), settings
-    if "preference_labels" in tables:
+    if "preference_labels" in tables and isinstance(settings, TrainedRankerSettings):
         rows = read_refresh_pairs(
             lake,
             experiment=row["experiment"],
@@ -177,13 +181,13 @@ def _read_rows(
             versions=tables,
         )
         return rows, settings
-    is_offline_dpo = isinstance(settings, DPOSettings)  # a ranker's own settings have its mixture
-    mixture = recorded["mixture"] if is_offline_dpo else settings.mixture
+    is_ranker = isinstance(settings, TrainedRankerSettings)  # a ranker's settings have its mixture
+    mixture = settings.mixture if is_ranker else recorded["mixture"]
     rows = rows_by_split.select_training_pairs(
         lake.read("preference_pairs", tables["preference_pairs"]),
         lake.read("mixture_pairs", tables["mixture_pairs"], mixture=mixture),
     )
-    if is_offline_dpo:
+    if isinstance(settings, DPOSettings):
         prompts = rows_by_split.count_iteration_prompts(
             lake.read("prompt_splits", tables["prompt_splits"])
         )
@@ -191,31 +195,31 @@ def _read_rows(
     return rows, settings
 
 
-def _find_part(
+def _describe_part(
     row: Mapping[str, Any],
     settings: TrainingSettings,
     recorded: Mapping[str, Any],
     tables: Mapping[str, int],
 ) -> TrainedPart:
-    """Find the rows of a policy of the loop; those of the one-shot baseline have its name."""
-    is_iterate = row["iteration"] > 0
-    last = row["iteration"] if is_iterate else 1
+    """Return the part of the loop's tables that a policy of a chain was trained on."""
+    in_loop = row["iteration"] > 0
+    last = row["iteration"] if in_loop else 1
     iterations = range(1 if recorded["data"] == "accumulated" else last, last + 1)
     return TrainedPart(
-        experiment=row["experiment"] if is_iterate else row["asset"].partition("/")[0],
+        experiment=row["experiment"] if in_loop else row["asset"].partition("/")[0],
         iterations=iterations,
         pairs=PairSettings.model_validate(recorded.get("pairs", {})),
         settings=settings,
-        splits=[iteration_name(t) for t in iterations] if is_iterate else (),
+        splits=[iteration_name(t) for t in iterations] if in_loop else (),
         versions=tables,
     )
 
 
 def _find_model(lake: Lake, checkpoint_id: str) -> Path:
-    """Find a recorded model whose content is still that of its name.
+    """Return the folder of a recorded model.
 
     Raises:
-        InputError: it is gone, or its content has changed.
+        InputError: it is missing, or its content has changed.
     """
     from training.models.checkpoint import hash_checkpoint
 
@@ -223,8 +227,8 @@ def _find_model(lake: Lake, checkpoint_id: str) -> Path:
         if found.path.is_dir() and hash_checkpoint(found.path) == checkpoint_id:
             return found.path
     raise InputError(
-        f"the model {checkpoint_id} is not there as it was",
-        expected=f"a folder below {lake.root / 'checkpoints'} with this content",
+        f"the model {checkpoint_id} is missing or changed",
+        expected=f"a folder in {lake.root / 'checkpoints'} with this content",
         found="no such folder, or other weights in it",
-        remedy="reproduce that one first, or bring it back from a copy",
+        remedy="reproduce that model first, or restore its folder from a copy",
     )

@@ -1,7 +1,7 @@
-"""`prefloop run`: plan, run in this process, show where everything lies.
+"""The run of a recipe in one process: stale assets, one Dagster run per experiment, results.
 
-One process for a whole run: the import of torch, vLLM and TRL is paid once. The Dagster page, which
-starts a process per step, is the other way to run the same graph.
+With one process for a whole run, torch, vLLM and TRL are imported once. The Dagster page runs the
+same graph with one process per step.
 """
 
 import difflib
@@ -32,7 +32,7 @@ from transforms.lake.query import connect, list_reports, report
 from transforms.views.plots import progress as plots
 
 HOST, PROCESS = "prefloop/host", "prefloop/process"
-"""Tags of a run: where it runs, so that a run that was killed can be told from one that lives."""
+"""Tags of a run: its machine and process, by which a killed run is recognised."""
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -48,26 +48,27 @@ def run_study(
 
     Args:
         path: the recipe.
-        experiments: to run; none named runs all.
-        from_iteration: iteration that is done again, with all after it.
-        until: assets to stop at; only they and what they need are run. None named runs all.
-        home: folder of lake and run history.
-        overrides: `key.key=value` settings laid over the recipe.
+        experiments: names of experiments; an empty list runs all.
+        from_iteration: the first iteration to run again, although nothing changed.
+        until: assets to stop at: only they and their upstream assets are run. An empty list runs
+            all assets.
+        home: folder of the lake and the run history; None for the default.
+        overrides: settings of the recipe to override, as `key.key=value`.
 
     Raises:
         InputError: the recipe is refused, or it has no such experiment, iteration or asset.
     """
     recipe = load_recipe(path, overrides)
-    experiments = _known_experiments(recipe, experiments)
-    forced = _forced(recipe, from_iteration)
+    experiments = _require_experiments(recipe, experiments)
+    forced = _list_forced(recipe, from_iteration)
     quiet_teardown()
     home = prepare_home(home or default_home(recipe.name))
     os.environ["DAGSTER_HOME"] = str(home)
     lake = Lake(home / "lake")
     definitions = build_definitions(recipe, lake.root)
-    wanted = {experiment: _upstream(definitions, until, experiment) for experiment in experiments}
+    wanted = {name: _list_needed(definitions, until, name) for name in experiments}
     started = time.monotonic()
-    # The first use of a home makes its databases, which two processes at once would do twice.
+    # The first use of a home creates its databases; two processes must not do so at the same time.
     with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
         release_dead_runs(instance)
     with dg.DagsterInstance.get() as instance:
@@ -81,15 +82,15 @@ def run_study(
 
 
 def release_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Close runs of this machine whose process is gone, and free their slots of the pool.
+    """Mark runs of this machine without a process as failed, and free their slots of the pool.
 
-    A killed run keeps its slot in the instance's record; the next would wait for it for ever.
+    A killed run keeps its slot in Dagster's storage, and the next run would wait for it forever.
     """
     here = dg.RunsFilter(statuses=UNFINISHED, tags={HOST: socket.gethostname()})
     for run in instance.get_runs(here):
         if not psutil.pid_exists(int(run.tags[PROCESS])):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            instance.report_run_failed(run, "the process that ran it is gone")
+            instance.report_run_failed(run, "its process has ended")
 
 
 def _run_experiment(
@@ -104,7 +105,7 @@ def _run_experiment(
     stale = stale_assets(definitions, lake, experiment, forced)
     stale = {name: reason for name, reason in stale.items() if name in wanted}
     if not stale:
-        CONSOLE.print(f"{experiment}: nothing to do, every asset stands by its recorded inputs")
+        CONSOLE.print(f"{experiment}: nothing to do, every asset is up to date")
         return
     CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
     for name, reason in stale.items():
@@ -128,23 +129,23 @@ def _run_experiment(
         raise InputError(
             f"experiment {experiment} stopped at a check",
             expected=f"no rows from sql/checks/{failed[0]}.sql",
-            found="failing rows; the run's page shows the first of them",
-            remedy="prefloop ui, then open the asset's checks",
+            found="failing rows; the Dagster page shows the first of them",
+            remedy="prefloop ui, then open the checks of the asset",
         )
 
 
 def _print_concerns(experiment: str, warnings: Sequence[dg.AssetCheckEvaluation]) -> None:
-    """Repeat at the end of a run what its checks have warned of."""
+    """Print the warnings of a run's checks again at its end."""
     for one in warnings:
-        told = f"{name_of(one.asset_key)} [{experiment}]: {one.metadata[CONCERN].value}"
+        text = f"{name_of(one.asset_key)} [{experiment}]: {one.metadata[CONCERN].value}"
         CONSOLE.print(
-            f"[yellow]warning[/yellow]  {escape(told)}  [dim]{one.check_name}[/dim]",
+            f"[yellow]warning[/yellow]  {escape(text)}  [dim]{one.check_name}[/dim]",
             highlight=False,
         )
 
 
-def _upstream(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:
-    """List assets and all that an experiment needs for them; every asset where none is named."""
+def _list_needed(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:
+    """Return some assets and all that they need for an experiment; all assets if none is given."""
     graph = definitions.resolve_asset_graph()
     known = {name_of(key): key for key in graph.get_all_asset_keys()}
     if unknown := [name for name in until if name not in known]:
@@ -153,7 +154,7 @@ def _upstream(definitions: dg.Definitions, until: list[str], experiment: str) ->
             "no such asset",
             expected=f"an asset of the recipe{f', such as {close[0]}' if close else ''}",
             found=", ".join(unknown),
-            remedy="prefloop ui shows them all",
+            remedy="prefloop ui shows all assets",
         )
     if not until:
         return set(known)
@@ -166,19 +167,19 @@ def _upstream(definitions: dg.Definitions, until: list[str], experiment: str) ->
     return needed
 
 
-def _known_experiments(recipe: Recipe, wanted: list[str]) -> list[str]:
+def _require_experiments(recipe: Recipe, wanted: list[str]) -> list[str]:
     unknown = [name for name in wanted if name not in recipe.experiments]
     if unknown:
         raise InputError(
             "no such experiment",
             expected=f"one of {', '.join(recipe.experiments)}",
             found=", ".join(unknown),
-            remedy="name one of them, or add it to `experiments` of the recipe",
+            remedy="choose one of them, or add it to `experiments` of the recipe",
         )
     return wanted or list(recipe.experiments)
 
 
-def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
+def _list_forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
     if from_iteration is None:
         return []
     if not 1 <= from_iteration <= recipe.loop.iterations:
@@ -186,9 +187,9 @@ def _forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
             "no such iteration",
             expected=f"1 ... {recipe.loop.iterations}",
             found=str(from_iteration),
-            remedy="name an iteration of the recipe's loop",
+            remedy="choose an iteration of the recipe's loop",
         )
-    feedback = ("label_queue", "preference_labels", "reward_model")  # where there is feedback
+    feedback = ("label_queue", "preference_labels", "reward_model")  # only with feedback
     nouns = ("generations", *feedback, "scores", "dpo_pairs", "policy")
     return [
         iteration_asset(t, noun)

@@ -1,4 +1,4 @@
-"""What `.schema` prints: the grain of every table, or the columns of one table, view or report.
+"""Output of `.schema`: the grain of every table, or the columns of one table, view or report.
 
 Not here: the declarations (`transforms.lake.schemas`), the comments of views and reports (`sql/`).
 """
@@ -18,14 +18,14 @@ from transforms.lake.schemas.table import Table, type_name
 MESSAGES_NOTE = "messages: a list of (role, content), the first turn's text is prompt[1].content"
 
 TYPE_CHARS = 10
-"""A longer type of DuckDB, a nested one, is printed by its short name."""
+"""Most characters of a DuckDB type; a longer one is printed by a short name."""
 
 UNIT_WIDTH = 14
 """Characters of the column `unit`; a longer unit is wrapped."""
 
 
 def print_grains(connection: duckdb.DuckDBPyConnection) -> None:
-    """Print what a row of each table is, by subject, then raw and computed tables."""
+    """Print the grain of each table by subject, then raw and computed tables."""
     names = query.query(connection, "select name from (show tables)")["name"]
     subjects = {
         **SUBJECTS,
@@ -44,10 +44,10 @@ def print_grains(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def print_schema(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Print what a row of a table, view or report is, and its columns.
+    """Print the grain and the columns of a table, view or report.
 
     Raises:
-        InputError: nothing has that name.
+        InputError: there is no table, view or report with that name.
     """
     quoted = name.replace('"', '""')
     described = query.query(connection, f'describe "{quoted}"')

@@ -1,6 +1,6 @@
-"""The prompt of `prefloop sql`: statements over several lines until `;`, and commands with a dot.
+"""The shell of `prefloop sql`: SQL over several lines until `;`, and commands with a dot.
 
-Not here: what a statement may do (`transforms.lake.query`). The loop, line editing, history and
+Not here: the limits of a statement (`transforms.lake.query`). The loop, line editing, history and
 completion are the standard library's cmd and readline.
 """
 
@@ -21,29 +21,29 @@ from transforms.lake import query
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
 SHOWN_ROWS, CELL_CHARS = 100, 80
-"""What a table in the prompt shows of many rows and of long text."""
+"""Most rows of a table, and most characters of a cell, that the shell shows."""
 HISTORY_LINES = 1000
 
 HELP = f"""\
-Any query of DuckDB, over several lines, ended by ;   It reads the lake and can write nothing.
-.tables           tables, views and reports
-.schema           what a row of each table is
-.schema NAME      columns of a table, view or report: type, unit, meaning
-.reports          what each report shows
-.help  .quit      this text; leave (Ctrl-D, too). Ctrl-C drops what was typed.
-Tables show {SHOWN_ROWS} rows and {CELL_CHARS} characters a cell; all of it with
+Type a query of DuckDB over one or more lines and end it with ;  Queries cannot write to the lake.
+.tables           list tables, views and reports
+.schema           show the meaning of a row of each table
+.schema NAME      show the columns of a table, view or report: type, unit, meaning
+.reports          show the content of each report
+.help  .quit      show this text; leave (also Ctrl-D). Ctrl-C deletes the typed text.
+Tables show {SHOWN_ROWS} rows and {CELL_CHARS} characters per cell. For all of them:
 prefloop sql --format csv "..." """
 
 
 class Shell(cmd.Cmd):
-    """Reads lines: a command with a dot is answered at once, SQL when its `;` is there."""
+    """The reader of lines: it runs commands with a dot at once, and SQL at its `;`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, form: str) -> None:
-        """Collect the words that Tab completes.
+        """Prepare a shell and the words that Tab completes.
 
         Args:
             connection: from `transforms.lake.query.connect_with_reports`.
-            form: how rows are written; see `write_frame`.
+            form: format of rows; see `write_frame`.
         """
         super().__init__()
         self.connection, self.form = connection, form
@@ -54,13 +54,13 @@ class Shell(cmd.Cmd):
         self.words = sorted({*commands, *names, *(name for (name,) in columns)})
 
     @property
-    def prompt(self) -> str:
-        """The prompt of a new statement, or of its next line."""
+    def prompt(self) -> str:  # type: ignore[override]  # `cmd.Cmd` only reads its attribute
+        """Return the prompt of a new statement, or of its next line."""
         return CONTINUED if self.typed else PROMPT
 
     def onecmd(self, line: str) -> bool:
-        """Answer a line; whether it leaves the prompt."""
-        if line == "EOF":  # of `cmd.Cmd`: Ctrl-D
+        """Run a line; return whether the shell ends."""
+        if line == "EOF":  # `cmd.Cmd` passes this for Ctrl-D
             typer.echo("")
             return True
         self.typed += line + "\n"
@@ -80,29 +80,29 @@ class Shell(cmd.Cmd):
         typer.echo(HELP)
 
     def do_tables(self, _: str) -> None:
-        """Print what can be asked."""
-        write_frame(tables(self.connection), "table")
+        """Print the names of tables, views and reports."""
+        write_frame(list_tables(self.connection), "table")
 
     def do_schema(self, name: str) -> None:
-        """Print what a row of each table is, or the columns of one table."""
+        """Print the grain of each table, or the columns of one table."""
         if name:
             print_schema(self.connection, name)
         else:
             print_grains(self.connection)
 
     def do_reports(self, _: str) -> None:
-        """Print what each report says."""
+        """Print the description of each report."""
         for report in query.list_reports():
             typer.echo(f"{report}\n    {query.read_description('reports', report)}")
 
     def do_quit(self, _: str) -> bool:
-        """Leave."""
+        """End the shell."""
         return True
 
     do_exit = do_quit
 
     def default(self, line: str) -> None:
-        """Refuse a command that there is not.
+        """Refuse an unknown command.
 
         Raises:
             InputError: always.
@@ -114,9 +114,10 @@ class Shell(cmd.Cmd):
             remedy="a statement begins without a dot and ends with ;",
         )
 
-    def emptyline(self) -> None:
-        """Refuse a dot alone; `cmd.Cmd` would run the last command again."""
+    def emptyline(self) -> bool:
+        """Refuse a dot alone, for which `cmd.Cmd` would run the last command again."""
         self.default("")
+        return False
 
     def completenames(self, text: str, *_: object) -> list[str]:
         """List the words that begin with a text."""
@@ -130,12 +131,12 @@ def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: s
 
     Args:
         connection: from `transforms.lake.query.connect_with_reports`.
-        history_file: earlier lines, where its folder can be written.
-        form: how rows are written; see `write_frame`.
+        history_file: file of earlier lines; written if its folder is writable.
+        form: format of rows; see `write_frame`.
     """
     if history_file.is_file():
         readline.read_history_file(history_file)
-    typer.echo("DuckDB over the lake, read only. .help lists the commands, .quit leaves.")
+    typer.echo("DuckDB over the lake, read-only. .help lists the commands, .quit leaves.")
     shell = Shell(connection, form)
     while True:
         try:
@@ -150,7 +151,7 @@ def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: s
 
 
 def is_complete(connection: duckdb.DuckDBPyConnection, typed: str) -> bool:
-    """Tell whether what was typed can be answered, or goes on in the next line."""
+    """Return whether typed text is a whole statement or command."""
     text = typed.strip()
     if not text or text.startswith("."):
         return True
@@ -174,13 +175,13 @@ def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
         if form != "table":
             write_frame(rows, form)
             continue
-        write_frame(_shortened(rows.head(SHOWN_ROWS)), form)
+        write_frame(_shorten(rows.head(SHOWN_ROWS)), form)
         shown = f", the first {SHOWN_ROWS} shown" if rows.height > SHOWN_ROWS else ""
         typer.echo(f"(rows: {rows.height}{shown})")
 
 
-def tables(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """List what can be asked: name, kind (table, view, report), last Delta version."""
+def list_tables(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """List tables, views and reports: name, kind, last Delta version."""
     versions = query.query(
         connection,
         'select "table" as name, max(version) as last_version from table_history group by 1',
@@ -200,8 +201,8 @@ def tables(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     )
 
 
-def _shortened(rows: pl.DataFrame) -> pl.DataFrame:
-    """Cut long text, and write lists and structs as text that can be cut."""
+def _shorten(rows: pl.DataFrame) -> pl.DataFrame:
+    """Cut long text; lists and structs become text, too."""
     texts = {
         column.name: pl.Series(
             column.name,

@@ -1,1 +1,1 @@
-"""Commands of `prefloop`, one file each; `assets.cli.app` puts them together."""
+"""Commands of `prefloop`, one file each; `assets.cli.app` lists them."""

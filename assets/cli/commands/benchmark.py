@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 
@@ -14,38 +14,39 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop benchmark 2fac4e5480 --recipe recipes/study.yaml               # all of the recipe's
-prefloop benchmark 2fac4e5480 gsm8k mmlu --recipe recipes/study.yaml --set limit=20
-prefloop benchmark 2fac4e5480 gsm8k --file test=gsm8k_test.jsonl.gz --set engine=transformers
+prefloop benchmark 2fac4e5480 --recipe recipes/study.yaml
+prefloop benchmark 2fac4e gsm8k --recipe recipes/study.yaml --set limit=20
+prefloop benchmark 2fac4e gsm8k --file test=gsm8k_test.jsonl.gz
 prefloop sql "from benchmark_results where subset = 'all'"
 """
 
 
 def benchmark(
     checkpoint: Annotated[
-        str, typer.Argument(help="Checkpoint id, or the first 6 of its digits or more.")
+        str, typer.Argument(help="Checkpoint id, or at least its first 6 digits.")
     ],
     names: Annotated[
-        list[str] | None, typer.Argument(help="Benchmarks; the recipe's, all by default.")
+        list[str] | None, typer.Argument(help="Names of benchmarks; by default all of the recipe.")
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(help="Recipe whose benchmarks, dtype and engine are taken.")
+        Path | None, typer.Option(help="Recipe with the benchmarks, dtype and engine.")
     ] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option(help="part=path of the data of the one benchmark that is named."),
+        typer.Option(help="Data file of the one named benchmark, as part=path."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Setting of the named benchmarks, e.g. --set limit=20."),
+        typer.Option("--set", help="Override a setting of the benchmarks, e.g. --set limit=20."),
     ] = None,
-    dtype: Annotated[str, typer.Option(help="float32 | bfloat16, without a recipe.")] = "bfloat16",
+    dtype: Annotated[str, typer.Option(help="Without a recipe: float32 or bfloat16.")] = "bfloat16",
     home: LakeHome = QUICKSTART_HOME,
 ) -> None:
-    """Measure a checkpoint on benchmarks; answers that the lake has are reused.
+    """Measure a checkpoint on benchmarks; answers in the lake are reused.
 
-    Answers and figures go to the tables `benchmark_answers` and `benchmark_results`, under the name
-    of the checkpoint's asset; under `<asset>@<id>` where a newer checkpoint has replaced it.
+    Answers and results are written to the tables `benchmark_answers` and
+    `benchmark_results`. Their column `model` is the checkpoint's asset, or
+    `<asset>@<id>` if the asset has a newer checkpoint.
     """
     from assets.cli.console import print_table, quiet_teardown
     from assets.evaluation.benchmark_runs import measure
@@ -58,7 +59,7 @@ def benchmark(
     from transforms.identity import derive_seed
     from transforms.settings.overrides import merge, parse_overrides
 
-    with explained():
+    with exit_on_bad_input():
         quiet_teardown()
         lake = open_lake(home)
         measured, policy = find_policy(lake, checkpoint)
@@ -67,12 +68,12 @@ def benchmark(
         names = names or list(known)
         if not names:
             raise InputError(
-                "no benchmark is named",
-                expected="names, with --file for their data, or a --recipe that has benchmarks",
-                found="neither",
+                "no benchmark to measure",
+                expected="a name, with --file for its data, or a --recipe with benchmarks",
+                found="no name and no recipe with benchmarks",
                 remedy="for example prefloop benchmark ID gsm8k --file test=gsm8k_test.jsonl.gz",
             )
-        files = _files(file or [], names)
+        files = _parse_files(file or [], names)
         for name in names:
             base = known[name].model_dump() if name in known else {"benchmark": name}
             chosen = merge(base, parse_overrides(settings or []))
@@ -100,13 +101,13 @@ def benchmark(
             )
 
 
-def _files(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
+def _parse_files(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
     if words and len(names) != 1:
         raise InputError(
-            "files belong to one benchmark",
-            expected="one name beside --file",
+            "--file needs one benchmark",
+            expected="one name with --file",
             found=", ".join(names) or "none",
-            remedy="name the benchmark whose files these are",
+            remedy="measure the benchmarks one by one",
         )
     parts: dict[str, Any] = {}
     for word in words:

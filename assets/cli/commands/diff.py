@@ -1,4 +1,4 @@
-"""The command `prefloop diff`: what differs between two experiments, iterations or moments."""
+"""The command `prefloop diff`: differences of two experiments, iterations or versions."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 
@@ -17,16 +17,17 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop diff iterative concise           # two experiments
-prefloop diff iterative/1 iterative/2     # two iterations
-prefloop diff iterative/2@2026-11-21T10:30 iterative/2   # what a backfill did
+prefloop diff iterative concise             # two experiments
+prefloop diff iterative/1 iterative/2       # two iterations
+prefloop diff iterative/2@2026-11-21T10:30 iterative/2     # an old version
 prefloop diff iterative concise --format json
 """
 
 Slice = Annotated[
     str,
     typer.Argument(
-        metavar="SLICE", help="experiment, experiment/iteration, or either as it was: @time."
+        metavar="SLICE",
+        help="EXPERIMENT or EXPERIMENT/ITERATION; with @TIME, its version at that time.",
     ),
 ]
 
@@ -36,25 +37,25 @@ def diff(
     second: Slice,
     home: LakeHome = QUICKSTART_HOME,
     form: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="How it is printed.")
+        Literal["table", "json"], typer.Option("--format", help="Format of the output.")
     ] = "table",
 ) -> None:
-    """Compare two slices of the loop: pairs that changed, shift of scores and lengths, wins."""
+    """Compare two slices of the loop: changed pairs, shift of scores and lengths, win rates."""
     from assets.cli.console import print_table
     from transforms.lake.slices import parse_reference, read_slice
     from transforms.measures import slice_diff
 
-    with explained():
+    with exit_on_bad_input():
         lake = open_lake(home)
         references = [parse_reference(text) for text in (first, second)]
-        slices = _aligned(references, [read_slice(lake, one) for one in references])
+        slices = _align_iterations(references, [read_slice(lake, one) for one in references])
         tables = {
             "pairs": slice_diff.count_pair_changes(slices[0].pairs, slices[1].pairs),
             "shifts": slice_diff.measure_shifts(*slices),
             "wins": slice_diff.compare_policies(slices[0].evaluation, slices[1].evaluation),
         }
         sides = [
-            {"side": side, "slice": text, **_made_by(one)}
+            {"side": side, "slice": text, **_list_makers(one)}
             for side, text, one in zip(("first", "second"), (first, second), slices, strict=True)
         ]
     if form == "json":
@@ -76,16 +77,18 @@ def diff(
     )
 
 
-def _aligned(references: list["Reference"], slices: list["LoopSlice"]) -> list["LoopSlice"]:
-    """Give two iterations one number, the second's, so that their prompts meet.
+def _align_iterations(
+    references: list["Reference"], slices: list["LoopSlice"]
+) -> list["LoopSlice"]:
+    """Give two iterations the number of the second one, so that their prompts can be joined.
 
     Raises:
-        InputError: one side names an iteration and the other does not.
+        InputError: only one side has an iteration.
     """
-    named = [one.iteration for one in references]
-    if None not in named:
-        return [_renumbered(slices[0], named[1]), slices[1]]
-    if named != [None, None]:
+    first, second = (one.iteration for one in references)
+    if first is not None and second is not None:
+        return [_renumber(slices[0], second), slices[1]]
+    if (first, second) != (None, None):
         raise InputError(
             "an iteration cannot be compared with an experiment",
             expected="both with an iteration, or both without",
@@ -93,20 +96,20 @@ def _aligned(references: list["Reference"], slices: list["LoopSlice"]) -> list["
                 one.experiment + (f"/{one.iteration}" if one.iteration else "")
                 for one in references
             ),
-            remedy="name the iteration of both, such as iterative/2",
+            remedy="give both an iteration, such as iterative/2",
         )
     return slices
 
 
-def _renumbered(one: "LoopSlice", iteration: int) -> "LoopSlice":
+def _renumber(one: "LoopSlice", iteration: int) -> "LoopSlice":
     import polars as pl
 
     number = pl.lit(iteration, dtype=pl.Int32).alias("iteration")
     return replace(one, **{name: frame.with_columns(number) for name, frame in vars(one).items()})
 
 
-def _made_by(one: "LoopSlice") -> dict[str, Any]:
-    """Name the policies that wrote a slice's responses and what ranked them."""
+def _list_makers(one: "LoopSlice") -> dict[str, Any]:
+    """Return the policies and the rankers of a slice's responses."""
     return {
         "sampler": one.generations["policy_id"].unique().drop_nulls().sort().to_list(),
         "ranker": one.scores["ranker_id"].unique().drop_nulls().sort().to_list(),

@@ -1,11 +1,11 @@
-"""The commands `prefloop label export` and `prefloop label import`: pairs to people and back."""
+"""The commands `prefloop label export` and `prefloop label import`: labelling by people."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 
@@ -15,8 +15,8 @@ EXPORT_EXAMPLES = """
 Examples:
 
 \b
-prefloop label export by_people/1 > queue.jsonl             # fill in person and preferred
-prefloop label export by_people/1 --missing > rest.jsonl    # what nobody has labelled yet
+prefloop label export by_people/1 > queue.jsonl
+prefloop label export by_people/1 --missing > rest.jsonl   # unlabelled ones
 prefloop label export by_people/1 --format argilla > records.json
 """
 IMPORT_EXAMPLES = """
@@ -24,7 +24,7 @@ Examples:
 
 \b
 prefloop label import queue.jsonl
-prefloop label import records.json          # what Argilla's dataset.records.to_json wrote
+prefloop label import records.json     # from Argilla's records.to_json
 """
 
 
@@ -32,22 +32,22 @@ prefloop label import records.json          # what Argilla's dataset.records.to_
 def export(
     queue: Annotated[
         str,
-        typer.Argument(metavar="EXPERIMENT/ITERATION", help="Whose queue, such as by_people/1."),
+        typer.Argument(metavar="EXPERIMENT/ITERATION", help="The queue, such as by_people/1."),
     ],
     home: LakeHome = QUICKSTART_HOME,
     form: Annotated[
         Literal["jsonl", "argilla"],
-        typer.Option("--format", help="JSON lines, or records of Argilla 2 as one JSON array."),
+        typer.Option("--format", help="JSON lines, or a JSON array of Argilla 2 records."),
     ] = "jsonl",
     missing: Annotated[
-        bool, typer.Option("--missing", help="Leave out pairs that a person has labelled.")
+        bool, typer.Option("--missing", help="Only pairs without a label of a person.")
     ] = False,
 ) -> None:
-    """Print the pairs that an iteration sends to people."""
+    """Print the label queue of an iteration; fill in `person` and `preferred`."""
     from transforms.pairs.feedback.people import format_queue
     from transforms.pairs.feedback.queue import read_queue, select_unlabelled
 
-    with explained():
+    with exit_on_bad_input():
         lake = open_lake(home)
         experiment, _, iteration = queue.partition("/")
         if not iteration.isdecimal():
@@ -66,25 +66,25 @@ def export(
 
 @label.command("import", epilog=IMPORT_EXAMPLES)
 def import_(
-    file: Annotated[Path, typer.Argument(help="A label file of either format, filled in.")],
+    file: Annotated[Path, typer.Argument(help="A completed label file in either format.")],
     home: LakeHome = QUICKSTART_HOME,
 ) -> None:
-    """Check the labels of a file row by row, and add all of them to the lake, or none."""
+    """Check the labels of a file row by row; add all of them to the lake, or none."""
     from transforms.pairs.feedback.imports import import_answers
     from transforms.pairs.feedback.people import read_answers
     from transforms.pairs.feedback.queue import read_queue, select_unlabelled
 
-    with explained():
+    with exit_on_bad_input():
         lake = open_lake(home)
         if not file.is_file():
             raise InputError(
                 f"{file} cannot be read",
                 expected="a label file",
-                found="nothing there",
+                found="no such file",
                 remedy="prefloop label export writes one",
             )
         done = import_answers(lake, read_answers(file.read_text(encoding="utf-8")))
-        typer.echo(f"{done.labels.height} labels added, {done.known} were there before")
+        typer.echo(f"{done.labels.height} labels added, {done.known} were already in the lake")
         for experiment, iteration in done.labels.select("experiment", "iteration").unique().rows():
             rest = select_unlabelled(lake, read_queue(lake, experiment, iteration)).height
             typer.echo(f"{experiment}/{iteration}: {rest} pairs have no label yet")

@@ -1,4 +1,4 @@
-"""The command `prefloop lineage`: what something was made from, as a tree, JSON or events."""
+"""The command `prefloop lineage`: the inputs of an output, as a tree, JSON or events."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 from transforms.formats import cut, shorten_id
@@ -31,50 +31,50 @@ prefloop lineage 2fac4e5480 --openlineage http://127.0.0.1:5000/api/v1/lineage
 """
 
 TEXT_CHARS = 160
-"""Most characters of a text or a setting that the tree shows."""
+"""Most characters of a text or a setting in the tree."""
 
 
 def lineage(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="CHECKPOINT|PAIR_ID|RESPONSE_ID",
-            help="A checkpoint id or a pair_id (6 digits of it or more), a DPO pair "
-            "(experiment/iteration/prompt_id), or a response (the same and /response_index).",
+            metavar="ID",
+            help="checkpoint_id or pair_id (6 digits or more); EXPERIMENT/ITERATION/PROMPT_ID of "
+            "a DPO pair; with /RESPONSE_INDEX, of a response.",
         ),
     ],
     home: LakeHome = QUICKSTART_HOME,
     form: Annotated[
-        Literal["text", "json"], typer.Option("--format", help="How it is printed.")
+        Literal["text", "json"], typer.Option("--format", help="Format of the output.")
     ] = "text",
     openlineage: Annotated[
         str | None,
         typer.Option(
-            help="Post it to this address, too, as OpenLineage events. A key is taken from the "
-            "environment variable OPENLINEAGE_API_KEY."
+            help="Also send OpenLineage events to this address. The environment variable "
+            "OPENLINEAGE_API_KEY may contain a key."
         ),
     ] = None,
 ) -> None:
-    """Show what a model, a response or a pair was made from: models, table versions, settings."""
+    """Show the lineage of a model, a response or a pair: models, table versions, settings."""
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
-    with explained():
+    with exit_on_bad_input():
         lake = open_lake(home)
         found = read_lineage(lake)
         subject = find_subject(lake, found, name)
         if form == "json":
             typer.echo(json.dumps(as_json(subject, found), indent=2, default=str))
         else:
-            console = Console(soft_wrap=not sys.stdout.isatty())  # one line each where it is piped
+            console = Console(soft_wrap=not sys.stdout.isatty())  # one line per branch in a pipe
             console.print(as_tree(subject, found), highlight=False)
         if openlineage is not None:
-            posted = _post(openlineage, lake, found, subject)
-            typer.echo(f"{posted} events posted to {openlineage}", err=True)
+            sent = _send(openlineage, lake, found, subject)
+            typer.echo(f"{sent} events sent to {openlineage}", err=True)
 
 
 def as_json(subject: "Subject", lineage: "Lineage") -> dict[str, Any]:
-    """Write the chain as a graph: the subject, and every output above it, sources first."""
+    """Return the lineage as a graph: the subject, and every output upstream, sources first."""
     return {
         "subject": {
             "kind": subject.kind,
@@ -90,24 +90,24 @@ def as_json(subject: "Subject", lineage: "Lineage") -> dict[str, Any]:
 
 
 def as_tree(subject: "Subject", lineage: "Lineage") -> Tree:
-    """Make a tree of the chain; the inputs of an output are shown where it first appears."""
+    """Return the lineage as a tree; the inputs of an output are shown at its first place."""
     tree = Tree(f"[bold]{subject.kind.replace('_', ' ')}[/bold] {escape(subject.name)}")
     for name, value in subject.facts.items():
         if value is not None and name not in ("experiment", "iteration", "prompt_id"):
             tree.add(f"[dim]{name}[/dim] {escape(_short(value))}")
-    drawn: set[tuple[str, str]] = set()
+    shown: set[tuple[str, str]] = set()
     for one in subject.inputs:
-        _draw(tree, one, lineage, drawn)
+        _add_branch(tree, one, lineage, shown)
     return tree
 
 
-def _post(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> int:
-    """Post what a subject was made from as OpenLineage events; return how many."""
+def _send(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> int:
+    """Send the lineage of a subject as OpenLineage events; return their number."""
     try:
         from transforms.views.lineage.openlineage import build_run_events, post_events
     except ModuleNotFoundError as error:
         raise InputError(
-            "lineage cannot be posted here",
+            "lineage cannot be sent",
             expected="OpenLineage's client",
             found=str(error),
             remedy="install the extra: pip install 'prefloop[lineage]'",
@@ -115,33 +115,33 @@ def _post(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> i
     return post_events(address, build_run_events(lake, found, subject.inputs))
 
 
-def _draw(tree: Tree, one: "Input", lineage: "Lineage", drawn: set[tuple[str, str]]) -> None:
+def _add_branch(tree: Tree, one: "Input", lineage: "Lineage", shown: set[tuple[str, str]]) -> None:
     label = f"[cyan]{one.relation}[/cyan] [bold]{escape(one.asset)}[/bold] "
     output = next(lineage.resolve([one]), None)
     if output is None:
         tree.add(f"{label}{escape(one.output_id)} [dim](no record of how it was made)[/dim]")
-    elif output.key in drawn:
-        tree.add(f"{label}{_id(output)} [dim](above)[/dim]")
+    elif output.key in shown:
+        tree.add(f"{label}{_shorten_id(output)} [dim](above)[/dim]")
     else:
-        drawn.add(output.key)
-        branch = tree.add(f"{label}{_id(output)}  [dim]{_made(output)}[/dim]")
+        shown.add(output.key)
+        branch = tree.add(f"{label}{_shorten_id(output)}  [dim]{_describe_making(output)}[/dim]")
         if output.settings:
-            branch.add(f"[dim]{escape(_settings(output))}[/dim]")
+            branch.add(f"[dim]{escape(_format_settings(output))}[/dim]")
         for above in output.inputs:
-            _draw(branch, above, lineage, drawn)
+            _add_branch(branch, above, lineage, shown)
 
 
-def _id(output: "Output") -> str:
+def _shorten_id(output: "Output") -> str:
     return escape(shorten_id(output.output_id))
 
 
-def _made(output: "Output") -> str:
+def _describe_making(output: "Output") -> str:
     elapsed = "" if output.elapsed_s is None else f" in {output.elapsed_s:.1f} s"
     experiments = escape(f"[{', '.join(output.experiments)}]")
     return f"{experiments} {output.created_at:%Y-%m-%d %H:%M:%S}{elapsed}"
 
 
-def _settings(output: "Output") -> str:
+def _format_settings(output: "Output") -> str:
     from transforms.settings.overrides import flatten
 
     values = {key: value for key, value in flatten(output.settings) if value not in (None, [])}
@@ -149,7 +149,7 @@ def _settings(output: "Output") -> str:
 
 
 def _short(value: Any) -> str:
-    """Write a value in one line: a conversation as its turns' text, a list of rows as rows."""
+    """Return a value as one line: of a conversation, the text of its turns."""
     if isinstance(value, list):
         return "; ".join(_short(item) for item in value)
     if isinstance(value, dict) and value.keys() == {"role", "content"}:

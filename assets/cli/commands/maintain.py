@@ -1,20 +1,20 @@
-"""The command `prefloop maintain`: upkeep of a lake's files."""
+"""The command `prefloop maintain`: maintenance of a lake's files."""
 
 from typing import Annotated
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 
 EXAMPLES = """
 Examples:
 
 \b
-prefloop maintain --dry-run         # what would be merged and removed
-prefloop maintain                   # merge; remove what is a week old
-prefloop maintain --retention 0     # remove all that nothing refers to
-prefloop maintain --repair          # give damaged files up, then run
+prefloop maintain --dry-run         # only print the files
+prefloop maintain                   # remove unused files after a week
+prefloop maintain --retention 0     # remove all unused files
+prefloop maintain --repair          # drop damaged files, then prefloop run
 """
 
 
@@ -23,30 +23,30 @@ def maintain(
     retention: Annotated[
         int,
         typer.Option(
-            min=0, help="Hours that files stay after a commit has removed them from their table."
+            min=0, help="Hours for which a file stays after a commit removed it from its table."
         ),
     ] = 168,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only print what would be done.")
+        bool, typer.Option("--dry-run", help="Print the changes, but do not make them.")
     ] = False,
     repair: Annotated[
         bool,
         typer.Option(
             "--repair",
-            help="Take files that are gone or cut short out of their tables instead, and have "
-            "their rows made again by the next run.",
+            help="Instead, remove missing and truncated files from their tables; the next run "
+            "makes their rows again.",
         ),
     ] = False,
 ) -> None:
     """Merge small files, and remove files of old versions that nothing refers to.
 
-    A version that a materialization or a checkpoint names is never removed. Others can no longer be
-    read (`prefloop sql --as-of`) once their files are.
+    A version that a materialization or a checkpoint refers to is always kept.
+    Other versions cannot be read (`prefloop sql --as-of`) without their files.
     """
     from assets.cli.console import print_table
     from transforms.lake import maintenance
 
-    with explained():
+    with exit_on_bad_input():
         lake = open_lake(home)
         if repair:
             done = maintenance.repair(lake, dry_run=dry_run)
@@ -54,7 +54,7 @@ def maintain(
             done = maintenance.maintain(lake, retention_hours=retention, dry_run=dry_run)
     if repair:
         print_table(done)
-        typer.echo(f"{done.height} damaged files{' found' if dry_run else ' given up'}")
+        typer.echo(f"{done.height} damaged files{' found' if dry_run else ' dropped'}")
         return
     if not dry_run:
         done = done.rename(lambda name: name.replace("_to_merge", "_merged"))

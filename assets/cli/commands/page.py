@@ -1,11 +1,11 @@
-"""The command `prefloop page`: lakes as one HTML file that opens offline."""
+"""The command `prefloop page`: one HTML file about one or more lakes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, explained
+from assets.cli.options import QUICKSTART_HOME, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 
@@ -13,7 +13,7 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop page                                 # dagster_home/quickstart/page.html
+prefloop page                       # dagster_home/quickstart/page.html
 prefloop page --home dagster_home/hh_rlhf_cpu --output hh_rlhf.html
 prefloop page --home seed_0 --home seed_1 --output seeds.html
 """
@@ -23,24 +23,24 @@ def page(
     home: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of a study, as `prefloop run` prints it; repeat for several lakes."
+            help="Folder of a study, which `prefloop run` prints; repeat for several lakes."
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="The HTML file; page.html in the folder of the first lake by default."),
+        typer.Option(help="The HTML file; by default page.html in the first folder."),
     ] = None,
 ) -> None:
-    """Write one HTML file: progress, figures, tables of the paper, cost, lineage. Opens offline."""
+    """Write an HTML file that opens offline: progress, figures, tables of the paper, costs."""
     from transforms.views.page.write import write_page
 
-    with explained():
+    with exit_on_bad_input():
         homes = [folder.expanduser().resolve() for folder in home or [QUICKSTART_HOME]]
         names = [folder.name for folder in homes]
         if len(set(names)) < len(names):
             raise InputError(
-                "two lakes have one name",
-                expected="folders with different names, by which the page calls them",
+                "two lakes have the same name",
+                expected="folders with different names, which are the titles on the page",
                 found=", ".join(map(str, homes)),
                 remedy="rename a folder, or leave one out",
             )

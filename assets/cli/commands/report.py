@@ -1,4 +1,4 @@
-"""The command `prefloop report`: a report of sql/reports over one lake or several."""
+"""The command `prefloop report`: a report of sql/reports for one lake or several."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, explained
+from assets.cli.options import QUICKSTART_HOME, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 
@@ -22,9 +22,9 @@ Examples:
 prefloop report                               # iteration_progress
 prefloop report costs --home dagster_home/hh_rlhf_cpu
 prefloop report iteration_health --plot health.png
-prefloop report current_policy                # which policy was promoted last, and why
+prefloop report current_policy                # the last promotion
 prefloop report selected_contrasts --home seed_0 --home seed_1
-prefloop report experiment_outcomes --over-seeds --home seed_0 --home seed_1 --home seed_2
+prefloop report experiment_outcomes --over-seeds --home seed_0 --home seed_1
 """
 
 
@@ -35,32 +35,30 @@ def report(
     home: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of a study, as `prefloop run` prints it; repeat to stack several lakes."
+            help="Folder of a study, which `prefloop run` prints; repeat for several lakes."
         ),
     ] = None,
     seeds: Annotated[
         bool,
         typer.Option(
             "--over-seeds",
-            help="Average the lakes, which are of one recipe's seeds: mean ± standard error "
-            "between seeds, and in brackets the mean of the lakes' own errors.",
+            help="Average lakes of one recipe with different seeds: mean ± standard error "
+            "between seeds, and in brackets the mean error within a lake.",
         ),
     ] = False,
     form: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How rows are written.")
+        Literal["table", "csv", "json"], typer.Option("--format", help="Format of the rows.")
     ] = "table",
     plot: Annotated[
         Path | None,
-        typer.Option(help="PNG file for the report's figure, for one lake and a report with one."),
+        typer.Option(help="PNG file for the report's figure; for one lake only."),
     ] = None,
     recipe: Annotated[
         Path | None,
-        typer.Option(
-            help="Recipe with the bounds of iteration_health (`health`); the defaults without."
-        ),
+        typer.Option(help="Recipe with the bounds (`health`) for iteration_health."),
     ] = None,
 ) -> None:
-    """Print a report of sql/reports, over one lake or several."""
+    """Print a report of sql/reports for one lake or several."""
     import polars as pl
 
     from assets.cli.output import write_frame
@@ -70,13 +68,13 @@ def report(
     from transforms.measures.health import TABLE
     from transforms.measures.seeds import average_over_seeds, require_different_seeds
 
-    with explained():
+    with exit_on_bad_input():
         if name not in query.list_reports():
             raise InputError(
                 "no such report",
                 expected=", ".join(query.list_reports()),
                 found=name,
-                remedy="name one of them",
+                remedy="choose one of them",
             )
         bounds = (load_recipe(recipe).health if recipe else HealthSettings()).model_dump()
         homes = home or [QUICKSTART_HOME]
@@ -93,7 +91,7 @@ def report(
             )
         found = average_over_seeds(tables) if seeds else pl.concat(tables)
         if plot is not None:
-            plot.write_bytes(_draw(name, lakes, found, bounds))
+            plot.write_bytes(_plot(name, lakes, found, bounds))
     write_frame(found, form)
     if found.is_empty():
         typer.echo(f"no rows. {name}: {query.read_description('reports', name)}", err=True)
@@ -101,7 +99,7 @@ def report(
         _print_warnings(found, bounds)
 
 
-def _draw(
+def _plot(
     name: str, lakes: list["Lake"], rows: "pl.DataFrame", bounds: Mapping[str, float | None]
 ) -> bytes:
     """Plot a report of one lake.
@@ -119,13 +117,13 @@ def _draw(
             "this report cannot be plotted",
             expected=f"one lake, and one of the reports {', '.join(plots)}",
             found=f"{name} of {len(lakes)} lakes",
-            remedy="leave --plot out, or use `prefloop page`",
+            remedy="remove --plot, or use `prefloop page`",
         )
     return plots[name](lakes[0], rows)
 
 
 def _print_warnings(rows: "pl.DataFrame", bounds: Mapping[str, float | None]) -> None:
-    """Print which figures of `iteration_health` are beyond a bound, on standard error."""
+    """Print the figures of `iteration_health` that exceed a bound, on standard error."""
     from transforms.measures.health import find_concerns
 
     for row in rows.iter_rows(named=True):

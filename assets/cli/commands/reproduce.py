@@ -1,4 +1,4 @@
-"""The command `prefloop reproduce`: train a checkpoint again, and compare."""
+"""The command `prefloop reproduce`: train a checkpoint again and compare the weights."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 from transforms.formats import shorten_id
@@ -18,25 +18,25 @@ Examples:
 
 \b
 prefloop reproduce 2fac4e5480
-prefloop reproduce 2fac4e5480 --keep again    # and keep what was trained
+prefloop reproduce 2fac4e5480 --keep again    # keep the new checkpoint
 prefloop sql "select asset, experiment, checkpoint_id from checkpoints"
 """
 
 
 def reproduce(
     checkpoint: Annotated[
-        str, typer.Argument(help="Checkpoint id, or the first 6 of its digits or more.")
+        str, typer.Argument(help="Checkpoint id, or at least its first 6 digits.")
     ],
     home: LakeHome = QUICKSTART_HOME,
     keep: Annotated[
         Path | None,
-        typer.Option(help="New folder for the checkpoint; else it is removed at the end."),
+        typer.Option(help="New folder for the checkpoint; without it, the checkpoint is removed."),
     ] = None,
 ) -> None:
-    """Train a checkpoint again from recorded rows, models and settings; exit with 0 if it is equal.
+    """Train a checkpoint again from its recorded inputs; exit code 0 if the weights are equal.
 
-    The lake is only read; no recipe is needed. Equal weights are to be expected on the CPU: sums
-    of floating-point numbers depend on the device and the versions of libraries.
+    The lake is only read, and no recipe is needed. Expect equal weights on the
+    CPU: floating-point sums depend on the device and the versions of libraries.
     """
     from assets.cli.console import quiet_teardown
     from assets.cli.reproduce import read_training, retrain
@@ -44,17 +44,17 @@ def reproduce(
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
-    with explained():
+    with exit_on_bad_input():
         quiet_teardown()
         lake = open_lake(home)
         _require_new(keep)
         subject = find_subject(lake, read_lineage(lake), checkpoint)
         if subject.kind != "checkpoint":
             raise InputError(
-                f"{checkpoint} is no checkpoint",
+                f"{checkpoint} is not a checkpoint",
                 expected="the id of a trained model",
                 found=f"a {subject.kind.replace('_', ' ')}",
-                remedy="`prefloop lineage` names the models that it descends from",
+                remedy="`prefloop lineage` shows the models it was made from",
             )
         rows = lake.read(checkpoints.TABLE, checkpoint_id=subject.name).sort("created_at")
         training = read_training(lake, rows.row(0, named=True))
@@ -83,7 +83,10 @@ def reproduce(
 def _require_new(folder: Path | None) -> None:
     if folder is not None and folder.exists():
         raise InputError(
-            f"{folder} exists", expected="a new folder", found="one", remedy="name another --keep"
+            f"{folder} exists",
+            expected="a new folder",
+            found="an existing one",
+            remedy="choose another --keep",
         )
 
 

@@ -1,17 +1,18 @@
-"""The command `prefloop run`: materialize what is missing or out of date of a recipe."""
+"""The command `prefloop run`: materialize the missing and stale assets of a recipe."""
 
 from typing import Annotated
 
 import typer
 
-from assets.cli.options import Home, Overrides, RecipePath, explained
+from assets.cli.options import Home, Overrides, RecipePath, exit_on_bad_input
 
 EXAMPLES = """
 Examples:
 
 \b
 prefloop run recipes/quickstart.yaml
-prefloop run recipes/quickstart.yaml --experiment concise --from-iteration 2
+prefloop run recipes/quickstart.yaml --experiment concise
+prefloop run recipes/quickstart.yaml --from-iteration 2
 prefloop run recipes/quickstart.yaml --set loop.dpo.beta=0.05
 prefloop run recipes/real_sources.yaml --until mixture_pairs
 """
@@ -21,25 +22,23 @@ def run(
     recipe: RecipePath,
     experiment: Annotated[
         list[str] | None,
-        typer.Option(help="Experiment to run; repeat for several. All by default."),
+        typer.Option(help="Experiment to run; repeatable. By default all."),
     ] = None,
     from_iteration: Annotated[
         int | None,
-        typer.Option(
-            help="Run this iteration and all later ones again, even where nothing changed."
-        ),
+        typer.Option(help="Run this iteration and all later ones again, even if nothing changed."),
     ] = None,
     until: Annotated[
         list[str] | None,
         typer.Option(
-            help="Stop at this asset: run it and what it needs, print it if it is a report."
+            help="Run only this asset and its upstream assets; print it if it is a report."
         ),
     ] = None,
     home: Home = None,
     overrides: Overrides = None,
 ) -> None:
-    """Materialize what is missing or out of date: data, models, iterations, evaluation, reports."""
+    """Materialize missing and stale assets: data, models, iterations, evaluation, reports."""
     from assets.cli.run import run_study
 
-    with explained():
+    with exit_on_bad_input():
         run_study(recipe, experiment or [], from_iteration, until or [], home, overrides or [])

@@ -1,4 +1,4 @@
-"""The command `prefloop sql`: one query, a file, or a prompt. Not here: the lock (`query`)."""
+"""The command `prefloop sql`: one query, a file of statements, or a shell."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 
@@ -19,8 +19,8 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop sql                                  # a prompt; .help lists its commands
-prefloop sql "from iteration_progress"        # a report is a view, too
+prefloop sql                               # a shell; .help lists its commands
+prefloop sql "from iteration_progress"     # a report is also a view
 prefloop sql "select avg(reward) from scores group by experiment"
 prefloop sql "from table_history where rows_removed > 0"
 prefloop sql --as-of 2026-11-21T10:30 "from selected_policies"
@@ -32,31 +32,31 @@ prefloop sql asked.sql --format parquet --output answer.parquet
 def sql(
     query: Annotated[
         str | None,
-        typer.Argument(help="A query, or the path of a .sql file. Without it, a prompt."),
+        typer.Argument(help="A query, or the path of a .sql file. Without it, a shell."),
     ] = None,
     home: LakeHome = QUICKSTART_HOME,
     as_of: Annotated[
         list[str] | None,
         typer.Option(
-            help="Read the lake as it was at an ISO 8601 time (UTC where it names no offset; a "
-            "date alone is its midnight), or one table as table@version. A table that did not "
-            "exist then is empty. Repeat for several tables."
+            help="Read the lake at an ISO 8601 time (UTC without an offset; a date is its "
+            "midnight), or a table at table@version. A table that did not exist then is "
+            "empty. Repeat for several tables."
         ),
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", help="How rows are written; parquet needs --output.")
+        Form, typer.Option("--format", help="Format of the rows; parquet needs --output.")
     ] = "table",
     output: Annotated[
-        Path | None, typer.Option(help="File for the rows, outside the lake; else the terminal.")
+        Path | None, typer.Option(help="File for the rows, outside the lake.")
     ] = None,
 ) -> None:
-    """Query the lake with DuckDB, read only and offline. Reports and `table_history` are views."""
+    """Query the lake with DuckDB, read-only and offline. Reports and `table_history` are views."""
     from assets.cli.output import write_frame
     from assets.cli.shell import run_shell
     from transforms.lake import history
     from transforms.lake import query as queries
 
-    with explained():
+    with exit_on_bad_input():
         lake = open_lake(home)
         _require_writable(lake, form, output)
         versions = history.find_versions(lake, as_of or [])
@@ -64,20 +64,20 @@ def sql(
             if query is None and sys.stdin.isatty():
                 run_shell(connection, history_file=home / ".sql_history", form=form)
                 return
-            texts = queries.split_statements(connection, _text(query))
+            texts = queries.split_statements(connection, _read_text(query))
             if (form, output) != ("table", None) and len(texts) != 1:
                 raise InputError(
-                    f"{output or form} holds the rows of one query",
+                    f"{output or form} can contain the rows of one query only",
                     expected="one statement",
                     found=f"{len(texts)} statements",
-                    remedy="ask them one by one, or print them as tables",
+                    remedy="run them one by one, or print them as tables",
                 )
             for text in texts:
                 write_frame(queries.query(connection, text), form, output)
 
 
-def _text(query: str | None) -> str:
-    """Take the statements from the command line, a file, or what is piped in."""
+def _read_text(query: str | None) -> str:
+    """Return the statements from the command line, a file, or standard input."""
     if query is None:
         return sys.stdin.read()
     if not query.endswith(".sql"):
@@ -87,24 +87,25 @@ def _text(query: str | None) -> str:
         raise InputError(
             f"{query} cannot be read",
             expected="a file of SQL statements",
-            found="a folder" if file.is_dir() else "nothing there",
+            found="a folder" if file.is_dir() else "no such file",
             remedy="check the path",
         )
     return file.read_text(encoding="utf-8")
 
 
 def _require_writable(lake: "Lake", form: Form, output: Path | None) -> None:
+    """Refuse parquet without a file, and a file inside the lake."""
     if output is None and form == "parquet":
         raise InputError(
-            "parquet is no text for a terminal",
+            "parquet cannot be printed on a terminal",
             expected="--output FILE",
-            found="no file named",
-            remedy="name one, or choose another --format",
+            found="no --output",
+            remedy="add --output, or choose another --format",
         )
     if output is not None and output.resolve().is_relative_to(lake.root):
         raise InputError(
-            "the lake is read only here",
+            "the lake is read-only for `prefloop sql`",
             expected=f"a file outside {lake.root}",
             found=str(output),
-            remedy="name another --output",
+            remedy="choose another --output",
         )

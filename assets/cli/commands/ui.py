@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from assets.cli.options import Home, Overrides, RecipePath, explained
+from assets.cli.options import Home, Overrides, RecipePath, exit_on_bad_input
 from assets.home import ROOT, default_home, prepare_home
 
 EXAMPLES = """
@@ -26,10 +26,10 @@ def ui(
     home: Home = None,
     overrides: Overrides = None,
 ) -> None:
-    """Open the Dagster page of a study on http://127.0.0.1:3000 (lineage, runs, backfills)."""
+    """Start the Dagster page of a study: lineage, runs, backfills, at http://127.0.0.1:3000."""
     from training.recipe_file import load_recipe
 
-    with explained():
+    with exit_on_bad_input():
         folder = prepare_home(home or default_home(load_recipe(recipe, overrides or []).name))
     environment = {
         **os.environ,

@@ -1,11 +1,11 @@
-"""The command `prefloop what-if`: stored responses and scores, paired or sampled otherwise."""
+"""The command `prefloop what-if`: other pairing or other sampling of stored responses."""
 
 import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assets.cli.options import QUICKSTART_HOME, LakeHome, explained
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
@@ -18,7 +18,7 @@ Examples:
 
 \b
 prefloop what-if iterative --as second --set pairs.rule=best_vs_second
-prefloop what-if iterative/1 --as wide --set pairs.rule=all_above_margin --set pairs.min_margin=2
+prefloop what-if iterative/1 --as wide --set pairs.rule=all_above_margin
 prefloop what-if iterative --as short --set pairs.length_penalty=0.01
 prefloop what-if iterative --round 2 --enough-margin 3
 prefloop what-if iterative/2 --round 2 --least-growth 0.1
@@ -27,7 +27,7 @@ prefloop what-if iterative/2 --round 2 --least-growth 0.1
 
 def what_if(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="experiment, or experiment/iteration.")
+        str, typer.Argument(metavar="SOURCE", help="EXPERIMENT or EXPERIMENT/ITERATION.")
     ],
     name: Annotated[
         str | None, typer.Option("--as", help="Name of the new experiment, with --set.")
@@ -36,49 +36,51 @@ def what_if(
         list[str] | None,
         typer.Option(
             "--set",
-            help="Pair by this setting of `pairs` instead of the source's: pairs.key=value.",
+            help="Setting of `pairs` that overrides the source's: pairs.key=value.",
         ),
     ] = None,
     responses_per_round: Annotated[
-        int | None, typer.Option("--round", help="Sample in rounds of so many responses.")
+        int | None, typer.Option("--round", help="Number of responses per round of adaptive n.")
     ] = None,
     enough_margin: Annotated[
         float | None,
-        typer.Option(
-            help="With --round: a prompt gets no further round at this margin, reward units."
-        ),
+        typer.Option(help="With --round: stop a prompt at this margin, in reward units."),
     ] = None,
     least_growth: Annotated[
         float | None,
         typer.Option(
-            help="With --round: or once a round has widened its margin by no more than this."
+            help="With --round: stop a prompt if a round widens its margin by at most this."
         ),
     ] = None,
     home: LakeHome = QUICKSTART_HOME,
 ) -> None:
-    """Pair stored responses by other settings, or sample them in rounds. No model runs.
+    """Pair stored responses by other settings, or replay sampling in rounds, without a model.
 
-    With --set: write the pairs as a new experiment, and compare them with the source's. To train on
-    them, give the recipe an experiment of this name with the same settings below `pairs`, and run
-    it: its first iteration reuses responses and scores, and makes the same pairs.
+    With --set: write the pairs as a new experiment, and compare them with the
+    source's. To train on them, add an experiment of this name with the same
+    `pairs` settings to the recipe and run it: its first iteration reuses the
+    responses and scores, and makes the same pairs.
 
-    With --round: replay adaptive n on responses of a fixed n: tokens saved, pairs changed. The same
-    keys below `loop.sampling.adaptive` make an experiment sample so.
+    With --round: replay adaptive n on responses of a fixed n, and print saved
+    tokens and changed pairs. An experiment samples in this way if it has the
+    same settings in `loop.sampling.adaptive`.
     """
-    with explained():
+    with exit_on_bad_input():
         if (responses_per_round is None) == (not overrides) or bool(overrides) != bool(name):
             raise InputError(
-                "one question at a time",
+                "what-if needs either --set or --round",
                 expected="--as NAME with --set pairs.key=value, or --round N",
-                found="neither" if responses_per_round is None and not overrides else "a mixture",
+                found="neither"
+                if responses_per_round is None and not overrides
+                else "something else",
                 remedy="see `prefloop what-if --help`",
             )
         if responses_per_round is None and (enough_margin, least_growth) != (None, None):
             raise InputError(
-                "--enough-margin and --least-growth are rules of sampling in rounds",
-                expected="--round N beside them",
+                "--enough-margin and --least-growth are for sampling in rounds only",
+                expected="--round N with them",
                 found="--set",
-                remedy="leave them out, or ask for --round instead of --set",
+                remedy="remove them, or use --round instead of --set",
             )
         lake = open_lake(home)
         if overrides and name:
@@ -88,7 +90,7 @@ def what_if(
 
 
 def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
-    """Write the pairs of other settings as a new experiment; print what changed."""
+    """Write pairs by other settings as a new experiment; print the changes."""
     from assets.cli.console import print_table
     from assets.loop.pairing import pair_again
     from transforms.lake.slices import parse_reference, read_slice
@@ -98,10 +100,10 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
     changes = parse_overrides(overrides)
     if set(changes) != {"pairs"}:
         raise InputError(
-            "only pairs can be made again from what is stored",
-            expected="settings below pairs, such as --set pairs.rule=best_vs_second",
+            "only settings of pairs can be changed without a model",
+            expected="settings of pairs, such as --set pairs.rule=best_vs_second",
             found=", ".join(sorted(changes)),
-            remedy="other settings need a run: add an experiment to the recipe",
+            remedy="for other settings, add an experiment to the recipe and run it",
         )
     reference = parse_reference(source)
     if reference.moment is not None:
@@ -109,7 +111,7 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
             "an older version cannot be paired again",
             expected="experiment, or experiment/iteration",
             found=source,
-            remedy=f"leave @{reference.moment} out",
+            remedy=f"remove @{reference.moment}",
         )
     first = read_slice(lake, reference).pairs
     iterations = first["iteration"].unique().sort().to_list()
@@ -134,7 +136,7 @@ def _sample(
     enough_margin: float | None,
     least_growth: float | None,
 ) -> None:
-    """Replay adaptive n; print tokens saved, pairs changed, and why prompts stopped."""
+    """Replay adaptive n; print saved tokens, changed pairs, and why prompts stopped."""
     import polars as pl
     from pydantic import ValidationError
 
@@ -167,9 +169,9 @@ def _sample(
             f"iteration {row['iteration']}: {row['prompts']} prompts,"
             f" {row['adaptive_responses'] / row['prompts']:.2f} of {row['n']} responses each,"
             f" {row['tokens_saved']:.1%} of {row['tokens']} tokens saved;"
-            f" mean margin {row['adaptive_margin']:.3f} for {row['margin']:.3f}"
+            f" mean margin {row['adaptive_margin']:.3f} instead of {row['margin']:.3f}"
         )
     counts = ["iteration", "enough_margin", "no_growth", "n_reached", "first_pairs"]
     counts += ["unchanged", "other_chosen", "other_rejected", "other_both", "removed", "added"]
-    typer.echo("\nPrompts by why they stopped; pairs against those of the fixed n")
+    typer.echo("\nPrompts by the reason of their stop; pairs compared with those of the fixed n")
     print_table(pl.concat(tables).select(counts))

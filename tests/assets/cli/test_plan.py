@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.plan import count_weights, known_sizes, planned_work
+from assets.cli.plan import count_known_rows, count_weights, plan_work
 from training.models.initial_model import make_tiny_model
 from transforms.lake.lake import Lake
 from transforms.lake.records.predicted_costs import add_actual_costs, predict_costs
@@ -22,7 +22,7 @@ def costs(*rows: dict) -> pl.DataFrame:
 
 @pytest.fixture
 def work(tiny_recipe) -> pl.DataFrame:
-    return planned_work(tiny_recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
+    return plan_work(tiny_recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
 
 
 def row(frame: pl.DataFrame, asset: str, experiment: str) -> dict:
@@ -46,14 +46,14 @@ def test_sizes_follow_from_the_recipe(work):
 
 def test_a_refresh_sees_all_labels_so_far_and_as_many_old_pairs(make_tiny):
     recipe = make_tiny("experiments.refreshed.feedback={labels: 10, reward_model: {epochs: 3}}")
-    work = planned_work(recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
+    work = plan_work(recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
     assert row(work, "iteration_2/label_queue", "refreshed")["rows"] == 10
     assert row(work, "iteration_2/reward_model", "refreshed")["rows"] == 2 * 10 * 2 * 3
     assert "iteration_2/reward_model" not in work.filter(experiment="iterative")["asset"].to_list()
 
 
 def test_what_is_not_known_stays_empty(tiny_recipe):
-    work = planned_work(tiny_recipe, {}, None)
+    work = plan_work(tiny_recipe, {}, None)
     assert row(work, "sft_policy", "shared") == {
         "asset": "sft_policy", "experiment": "shared", "rows": None, "tokens": None, "bytes": None,
     }  # fmt: skip
@@ -95,12 +95,12 @@ def test_what_happened_stands_beside(work):
 
 def test_sizes_are_those_of_the_lake_where_there_is_one(tiny_recipe, tmp_path):
     lake = Lake(tmp_path)
-    assert known_sizes(tiny_recipe, lake) == {"demonstrations": 400, "preference_pairs": 400}
+    assert count_known_rows(tiny_recipe, lake) == {"demonstrations": 400, "preference_pairs": 400}
     rows = (
         pl.DataFrame(schema=schema_of("demonstrations")).clear(3).with_columns(source=pl.lit("s"))
     )
     lake.append("demonstrations", rows)
-    assert known_sizes(tiny_recipe, lake)["demonstrations"] == 3
+    assert count_known_rows(tiny_recipe, lake)["demonstrations"] == 3
 
 
 def test_weights_are_counted_from_settings_and_from_headers(tiny_recipe, tmp_path):
@@ -117,7 +117,7 @@ def test_the_command_says_what_it_rests_on(tiny_overrides, tmp_path):
     words = [word for override in tiny_overrides for word in ("--set", override)]
     recipe = str(ROOT / "recipes" / "quickstart.yaml")
     printed = CliRunner().invoke(app, ["plan", recipe, "--home", str(tmp_path), *words]).stdout
-    assert "no lake has measured seconds" in printed
+    assert "there are no measured seconds" in printed
     assert "MB of disk" in printed
     row = {"asset": "iteration_1/scores", "experiment": "iterative", "output_id": "scores@0",
            "elapsed_s": 2.5, "rows": 64, "bytes": 640}  # fmt: skip

@@ -179,8 +179,8 @@ def test_bad_input_is_one_clear_error(lake: Lake, questions: Path) -> None:
         (("ffffffff", "arc_challenge"), "no policy is called ffffffff"),
         ((policy, "arc_challenge", "--file", f"test={questions}"), "25 examples"),
         ((policy, "arc_chalenge", "--file", f"test={questions}"), "arc_chalenge"),
-        ((policy, "a", "b", "--file", "test=x"), "files belong to one benchmark"),
-        ((policy,), "no benchmark is named"),
+        ((policy, "a", "b", "--file", "test=x"), "--file needs one benchmark"),
+        ((policy,), "no benchmark to measure"),
     ]:
         refused = prefloop(lake, *words)
         assert (refused.exit_code, said in refused.output) == (2, True), refused.output

@@ -43,7 +43,7 @@ def test_a_filled_in_export_is_imported_and_leaves_what_is_missing(home: Path) -
     file.write_text(json.dumps(first | {"person": "ann", "preferred": "a"}), encoding="utf-8")
     done = prefloop(home, "import", str(file))
     assert done.exit_code == 0
-    assert "1 labels added, 0 were there before" in done.output
+    assert "1 labels added, 0 were already in the lake" in done.output
     assert "e/1: 1 pairs have no label yet" in done.output
     rest = prefloop(home, "export", "e/1", "--missing", "--format", "argilla")
     assert [record["id"] for record in json.loads(rest.stdout)] == ["y"]

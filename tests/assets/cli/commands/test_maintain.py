@@ -40,5 +40,5 @@ def test_files_are_merged_and_removed(home):
 def test_damaged_files_are_given_up(home):
     next(home.rglob("*.parquet")).unlink()
     assert "1 damaged files found" in maintain(home, "--repair", "--dry-run").stdout
-    assert "1 damaged files given up" in maintain(home, "--repair").stdout
+    assert "1 damaged files dropped" in maintain(home, "--repair").stdout
     assert Lake(home / "lake").read("scores").height == 1

@@ -123,7 +123,7 @@ def test_a_damaged_parent_is_refused(home, tmp_path):
     lake.overwrite("demonstrations", demonstrations("yes"))
     row = row_of(home, "sft_policy")
     lake.append("checkpoints", Lake(home / "lake").read("checkpoints"))
-    with pytest.raises(InputError, match="is not there as it was"):
+    with pytest.raises(InputError, match="is missing or changed"):
         read_training(lake, row)
 
 

@@ -70,7 +70,7 @@ def test_every_type_can_be_printed(home, form):
 def test_rows_are_written_to_a_file_outside_the_lake(home, tmp_path, form):
     inside = sql(home, "from scores", "--format", form, "--output", str(home / "lake" / "x"))
     assert inside.exit_code == 2
-    assert "read only" in inside.stderr
+    assert "read-only" in inside.stderr
     assert not (home / "lake" / "x").exists()
     file = tmp_path / f"scores.{form}"
     written = sql(home, "from scores", "--format", form, "--output", str(file))
@@ -94,7 +94,7 @@ def test_a_file_of_statements_and_what_is_piped_in_are_run(home, tmp_path):
         assert "first" in printed
         assert "second" in printed
     missing = sql(home, str(tmp_path / "missing.sql"))
-    assert (missing.exit_code, "nothing there" in missing.stderr) == (2, True)
+    assert (missing.exit_code, "no such file" in missing.stderr) == (2, True)
 
 
 def test_as_of_reads_an_earlier_lake(home):

@@ -110,7 +110,7 @@ def test_pairs_of_an_own_making_are_made_again(home):
     [
         (("a", "--as", "b", "--set", "pairs.rule=best"), "pairs.rule"),
         (("a", "--as", "b", "--set", "pairs.rul=best_vs_second"), "pairs.rul"),
-        (("a", "--as", "b", "--set", "dpo.beta=1"), "only pairs"),
+        (("a", "--as", "b", "--set", "dpo.beta=1"), "only settings of pairs"),
         (("a", "--as", "a", "--set", "pairs.min_margin=1"), "has iteration_1/generations"),
         (("a", "--as", "one_shot", "--set", "pairs.min_margin=1"), "reserved"),
         (("c", "--as", "b", "--set", "pairs.min_margin=1"), "c has no such rows"),
