@@ -27,14 +27,14 @@ def print_table(rows: pl.DataFrame) -> None:
     """Print a frame as a table on standard output.
 
     Numbers have three decimals. Columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
-    beside their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
+    with their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
     printed in parts, each with the first column.
     """
-    beside = find_attached_columns(rows.columns)
+    attached = find_attached_columns(rows.columns)
     cells = {
         name: [_format_cell(name, row) for row in rows.iter_rows(named=True)]
         for name in rows.columns
-        if name not in beside
+        if name not in attached
     }
     # Piped output is for programs and files, so it is not divided into parts.
     console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)

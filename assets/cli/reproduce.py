@@ -181,8 +181,9 @@ def _read_rows(
             versions=tables,
         )
         return rows, settings
-    is_ranker = isinstance(settings, TrainedRankerSettings)  # a ranker's settings have its mixture
-    mixture = settings.mixture if is_ranker else recorded["mixture"]
+    mixture = (
+        settings.mixture if isinstance(settings, TrainedRankerSettings) else recorded["mixture"]
+    )
     rows = rows_by_split.select_training_pairs(
         lake.read("preference_pairs", tables["preference_pairs"]),
         lake.read("mixture_pairs", tables["mixture_pairs"], mixture=mixture),

@@ -52,7 +52,7 @@ def print_schema(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     quoted = name.replace('"', '""')
     described = query.query(connection, f'describe "{quoted}"')
     columns = query.query(connection, f'from "{quoted}" limit 0').schema
-    table = declaration_of(name, columns)
+    table = declaration_of(name, dict(columns))
     grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column("column", no_wrap=True)
     grid.add_column("type", overflow="fold")
