@@ -31,20 +31,20 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     last = study.recipe.loop.iterations
     pairs = [iteration_asset(t, "dpo_pairs") for t in range(1, last + 1)]
     return [
-        report_asset(
+        build_report(
             study,
             "preference_statistics",
             ("preference_pairs", "dropped_rows", "preference_tokens"),
             plot=PLOTS["preference_statistics"],
         ),
-        report_asset(
+        build_report(
             study,
             "length_statistics",
             ("preference_pairs", "preference_tokens"),
             plot=PLOTS["length_statistics"],
         ),
-        report_asset(study, "response_lengths", pairs, partitioned=True),
-        report_asset(
+        build_report(study, "response_lengths", pairs, partitioned=True),
+        build_report(
             study,
             "iteration_progress",
             ("evaluation", "selected_policy"),
@@ -54,7 +54,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     ]
 
 
-def report_asset(
+def build_report(
     study: Study,
     name: str,
     deps: Sequence[str],

@@ -17,7 +17,7 @@ from assets.evaluation.benchmark_runs import measure, open_study_benchmark
 from assets.loop.judges import judge_settings
 from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
-from assets.reports import report_asset
+from assets.reports import build_report
 from assets.study import Study
 from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from transforms.benchmarks import results
@@ -167,7 +167,7 @@ def build_reports(
             partitioned = any(names[name].partitions_def is not None for name in deps)
             plot = _plot if report == FIGURE else None
             reports.append(
-                report_asset(
+                build_report(
                     study,
                     report,
                     deps,

@@ -16,7 +16,7 @@ from assets.loop.ranking.ranker import Ranker
 from assets.loop.ranking.registry import find_ranker
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
-from assets.reports import MOST_ROWS, report_asset
+from assets.reports import MOST_ROWS, build_report
 from assets.study import Study
 from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import measure_bench_set
@@ -37,7 +37,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     ]
     return [
         *(_build_results(study, ranker) for ranker in rankers),
-        report_asset(study, REPORT, [_key(ranker) for ranker in rankers]),
+        build_report(study, REPORT, [_key(ranker) for ranker in rankers]),
     ]
 
 

@@ -41,38 +41,41 @@ def group_samplers(step: Step, chain: Chain) -> list[Engine]:
         InputError: a policy is missing.
     """
     sampling = step.loop.sampling
-    named = sampling.resolve_samplers()
+    samplers = sampling.resolve_samplers()
     draws = sampler_places.number_samplers(
         [
             {"policy": one.policy_name, **one.model_dump(include=set(responses.SAMPLER_KEYS))}
-            for one in named
+            for one in samplers
         ]
     )
     assets: dict[Checkpoint, str] = {}
-    of_policy: dict[Checkpoint, list[sampler_places.Draw]] = {}
+    draws_of_policy: dict[Checkpoint, list[sampler_places.Draw]] = {}
     for draw in draws:
         asset = find_policy_asset(chain, draw.policy)
         policy = checkpoints.find_latest(step.lake, asset, step.experiment)
         assets.setdefault(policy, asset)
-        of_policy.setdefault(policy, []).append(draw)
-    found = []
-    for policy, drawn in of_policy.items():
-        own = () if assets[policy] == chain.sampled_policy else (assets[policy],)
-        seed = step.study.seed("/".join([step.asset, *own]))
+        draws_of_policy.setdefault(policy, []).append(draw)
+    engines = []
+    for policy, own_draws in draws_of_policy.items():
+        suffix = () if assets[policy] == chain.sampled_policy else (assets[policy],)
+        seed = step.study.seed("/".join([step.asset, *suffix]))
         settings = sampling.model_copy(
-            update={"samplers": sampling.samplers and tuple(named[one.sampler] for one in drawn)}
+            update={
+                "samplers": sampling.samplers
+                and tuple(samplers[draw.sampler] for draw in own_draws)
+            }
         )
         keys = responses.Keys(
             **chain.slice(step),
             policy_id=policy.checkpoint_id,
             sampling_id=responses.make_sampling_id(
-                sampling.model_dump(), seed, drawn if sampling.samplers else ()
+                sampling.model_dump(), seed, own_draws if sampling.samplers else ()
             ),
-            draws=drawn,
+            draws=own_draws,
             n=sampling.responses_per_prompt,
         )
-        found.append(Engine(policy, settings, seed, keys))
-    return found
+        engines.append(Engine(policy, settings, seed, keys))
+    return engines
 
 
 def find_policy_asset(chain: Chain, policy: str) -> str:

@@ -100,7 +100,7 @@ def test_tokens_are_counted_and_shown_beside_the_paper(make_tiny, lake: Lake) ->
     assert "93301" in pages["preference_statistics"]["report"].value  # pairs of SHP in Table 1
 
 
-def test_the_map_is_drawn(make_tiny, lake: Lake) -> None:
+def test_the_map_is_plotted(make_tiny, lake: Lake) -> None:
     page = metadata_of(make_tiny("prompt_map.topics=3"), lake, "prompt_map")["prompt_map"]
     assert lake.read("prompt_map").height == len(PROMPTS)
     assert "data:image/png" in page["map"].value

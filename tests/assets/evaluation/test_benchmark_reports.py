@@ -1,4 +1,4 @@
-"""Assets of Tables 4 to 6 and Figure 8: which are drawn, and what their pages show."""
+"""Assets of Tables 4 to 6 and Figure 8: which exist, and the content of their pages."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_a_recipe_without_benchmarks_has_no_tables(make_tiny) -> None:
     assert tables_of(make_tiny()) == {}
 
 
-def test_a_table_is_drawn_where_the_recipe_has_a_benchmark_of_it(with_gsm8k: Recipe) -> None:
+def test_a_table_exists_if_the_recipe_has_a_benchmark_of_it(with_gsm8k: Recipe) -> None:
     tables = tables_of(with_gsm8k)
     assert set(tables) == {"academic_benchmarks", "ablations", "benchmark_comparison"}
     for table in tables.values():

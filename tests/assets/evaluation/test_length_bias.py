@@ -69,23 +69,23 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
 
 
-def test_the_study_is_drawn_only_where_the_recipe_holds_prompts_out_for_it(make_tiny) -> None:
+def test_the_study_exists_only_if_the_recipe_keeps_prompts_for_it(make_tiny) -> None:
     assert length_bias.build(Study(make_tiny())) == []
-    drawn = {
+    built = {
         asset.key.to_user_string(): asset for asset in length_bias.build(with_study(make_tiny))
     }
-    assert set(drawn) == {
+    assert set(built) == {
         "length_study/generations",
         "length_study/scores",
         "reward_length_correlation",
     }
     upstream = {
         name: {key.to_user_string() for key in asset.dependency_keys}
-        for name, asset in drawn.items()
+        for name, asset in built.items()
     }
     assert upstream["length_study/generations"] == {"prompts", "prompt_splits", "sft_policy"}
     assert "reward_model" in upstream["length_study/scores"]
-    assert drawn["length_study/generations"].op.pool == "gpu"
+    assert built["length_study/generations"].op.pool == "gpu"
 
 
 def with_study(make_tiny) -> Study:

@@ -1,4 +1,4 @@
-"""Win rates at equal length as an asset: over a lake's evaluation, drawn only where asked for."""
+"""The asset of win rates at equal length, and recipes with and without it."""
 
 import dagster as dg
 import polars as pl
@@ -37,7 +37,7 @@ def responses(model: str, experiment: str, iteration: int, chars: list[int]) -> 
     return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
 
 
-def test_it_is_drawn_where_it_is_asked_for_and_changes_no_record(make_tiny):
+def test_it_exists_if_enabled_and_changes_no_record(make_tiny):
     off, on = Study(make_tiny()), Study(make_tiny(ON))
     assert length_control.build(off) == []
     (asset,) = length_control.build(on)

@@ -158,8 +158,8 @@ def test_a_second_run_replaces_the_rows(make_tiny, lake: Lake, override: str) ->
     assert lake.read("reward_bench_results").equals(once)
 
 
-def test_the_assets_are_drawn_only_where_the_recipe_names_a_set(make_tiny, override: str) -> None:
-    def drawn(*overrides: str) -> dict[str, tuple[list[str], list[str]]]:
+def test_the_assets_exist_only_if_the_recipe_names_a_set(make_tiny, override: str) -> None:
+    def list_assets(*overrides: str) -> dict[str, tuple[list[str], list[str]]]:
         graph = build_definitions(make_tiny(*overrides), "unused").resolve_asset_graph()
         return {
             name_of(key): (
@@ -170,13 +170,15 @@ def test_the_assets_are_drawn_only_where_the_recipe_names_a_set(make_tiny, overr
             if name_of(key).startswith("reward_bench")
         }
 
-    assert drawn() == {}
+    assert list_assets() == {}
     alone = {
         "reward_bench/reward_model": (["reward_model"], ["gpu"]),
         "reward_bench": (["reward_bench/reward_model"], []),
     }
-    assert drawn(override) == alone
-    several = drawn(override, "reward_models.small.learning_rate=0.1", "preference_model.epochs=1")
+    assert list_assets(override) == alone
+    several = list_assets(
+        override, "reward_models.small.learning_rate=0.1", "preference_model.epochs=1"
+    )
     assert several["reward_bench"][0] == [
         "reward_bench/preference_model",
         "reward_bench/reward_model",

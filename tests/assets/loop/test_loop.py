@@ -163,7 +163,7 @@ def test_an_unknown_experiment_is_refused_before_anything_runs(tmp_path: Path) -
     assert not (tmp_path / "new").exists()
 
 
-def test_an_experiment_that_has_not_parted_takes_over_what_was_drawn(
+def test_an_experiment_without_a_difference_reuses_responses(
     home: Path, lake: Lake, settings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It adds an experiment, as the next does. An engine or a reward model would fail it."""

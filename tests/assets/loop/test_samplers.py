@@ -89,11 +89,11 @@ ADAPTIVE = (
 def test_adaptive_n_reads_the_reward_model(make_tiny: Callable[..., Recipe]) -> None:
     graph = build_definitions(make_tiny(*ADAPTIVE), "unused").resolve_asset_graph()
     nodes = {name_of(key): graph.get(key) for key in graph.get_all_asset_keys()}
-    drawn = nodes["iteration_1/generations"]
-    assert "reward_model" in list_upstream(drawn, "adaptive")
-    assert "reward_model" not in list_upstream(drawn, "iterative")
-    assert set(drawn.metadata["settings/iterative"].value) == {"sampling", "dtype", "seed"}
-    assert "pairs" in drawn.metadata["settings/adaptive"].value
+    generations = nodes["iteration_1/generations"]
+    assert "reward_model" in list_upstream(generations, "adaptive")
+    assert "reward_model" not in list_upstream(generations, "iterative")
+    assert set(generations.metadata["settings/iterative"].value) == {"sampling", "dtype", "seed"}
+    assert "pairs" in generations.metadata["settings/adaptive"].value
 
 
 @pytest.mark.slow
