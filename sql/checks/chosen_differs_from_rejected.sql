@@ -1,4 +1,4 @@
--- A row is a pair whose chosen and rejected texts are equal: there is nothing to learn from it.
+-- One row per pair whose chosen and rejected texts are equal: there is nothing to learn from it.
 -- Comparisons have experiment shared, iteration 0.
 with
 

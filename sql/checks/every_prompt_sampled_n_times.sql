@@ -1,4 +1,4 @@
--- A row is a prompt of an iteration without exactly n responses, over all samplers. n is a column
+-- One row per prompt of an iteration without exactly n responses, over all samplers. n is a column
 -- of the slice's rows or, with adaptive n, given by the rule (`sampling_stops`). A row is also a
 -- prompt with responses that is not in the split of the slice (expected 0). The experiment one_shot
 -- samples the prompts of all iterations at once, length_study those of its own split.

@@ -1,4 +1,4 @@
--- A row is a raw row that neither became a pair or demonstration nor stands in the ledger.
+-- One row per raw row that neither became a pair or demonstration nor stands in the ledger.
 -- A key names the raw rows that it comes from, and which part of one: transforms/sources/layouts/comparisons.py.
 with
 

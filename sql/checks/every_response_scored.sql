@@ -1,4 +1,4 @@
--- A row is a response without a score, in a slice whose scores or pairs have been written.
+-- One row per response without a score, in a slice whose scores or pairs have been written.
 with
 
 generations as (select * from generations),

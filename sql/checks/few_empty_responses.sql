@@ -1,4 +1,4 @@
--- A row is a slice in which more than a tenth of the responses are empty: the policy ends its turn
+-- One row per slice in which more than a tenth of the responses are empty: the policy ends its turn
 -- at once, or the chat template ends it. Fewer empty responses are ranked like all others, so that
 -- training can reduce them.
 with

@@ -1,4 +1,4 @@
--- A row is a source of which rows vanished, or came twice, on the way into a table: what came in is
+-- One row per source of which rows vanished, or came twice, on the way into a table: what came in is
 -- not what the table and the ledger hold.
 with
 

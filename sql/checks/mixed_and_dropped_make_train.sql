@@ -1,4 +1,4 @@
--- A row is a mixture and a source of it whose training pairs are not all either in the mixture or
+-- One row per mixture and a source of it whose training pairs are not all either in the mixture or
 -- in the ledger with a reason. The mixture `all` has every source; another one may lack a source.
 with
 

@@ -1,4 +1,4 @@
--- A row is a prompt of a split and an evaluation set with which it shares 13 words in a row, or,
+-- One row per prompt of a split and an evaluation set with which it shares 13 words in a row, or,
 -- where a text is shorter, the whole text; with the first shared words and how many items have some.
 -- Words are lower case, of letters, marks and digits; anything else but white space is deleted.
 -- 13 is the longest n-gram that a recipe may screen for, so the check holds for a shorter one too.

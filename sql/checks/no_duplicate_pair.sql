@@ -1,4 +1,4 @@
--- A row is a DPO pair (by the texts of its two responses and its prompt) that occurs more than once
+-- One row per DPO pair (by the texts of its two responses and its prompt) that occurs more than once
 -- in a slice: training would use it more often than the settings say.
 with
 

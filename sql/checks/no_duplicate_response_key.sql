@@ -1,4 +1,4 @@
--- A row is a key of responses or scores that occurs more than once.
+-- One row per key of responses or scores that occurs more than once.
 with
 
 generations as (select * from generations),

@@ -1,4 +1,4 @@
--- A row is an evaluation or validation prompt in a training table, with the number of times. Tables
+-- One row per evaluation or validation prompt in a training table, with the number of times. Tables
 -- outside the loop have experiment shared, iteration 0.
 with
 

@@ -1,4 +1,4 @@
--- A row is a prompt in more than one split: sampled in two iterations, sampled and held out, or
+-- One row per prompt in more than one split: sampled in two iterations, sampled and held out, or
 -- both training and measuring the reward model.
 with
 

@@ -1,4 +1,4 @@
--- A row is a DPO pair whose chosen response has no higher penalised reward than the rejected one,
+-- One row per DPO pair whose chosen response has no higher penalised reward than the rejected one,
 -- or whose margin is not their difference. The published script's length penalty can reverse pairs
 -- in this way.
 with

@@ -1,4 +1,4 @@
--- A row is a reward that is null, NaN or infinite. Allowed nulls: the gold reward of prompts
+-- One row per reward that is null, NaN or infinite. Allowed nulls: the gold reward of prompts
 -- outside the sample task, and a judge's reward without a usable verdict.
 with
 

@@ -1,4 +1,4 @@
--- A row is a set of scores that do not match the present responses or ranker: the scored responses
+-- One row per set of scores that do not match the present responses or ranker: the scored responses
 -- are of another policy or sampling; a slice has scores of several models or settings; the model is
 -- not the newest of its asset, for the experiment or for all; or it is the refreshed model of
 -- another iteration. A ranker without weights in the lake, such as a judge, has no checkpoint to

@@ -5,12 +5,6 @@
 -- the paper gives none. Null: not measured, or no penalty. `source` is the place of a row in the paper.
 with
 
-reported_scores as (select * from reported_scores where report = 'ablations' and experiment is distinct from 'shared'),
-
-scores as (
-    select * from reported_scores where exists (from reported_scores where origin = 'ours')
-),
-
 numbers as (
     select
         line,
@@ -24,15 +18,16 @@ numbers as (
         judge_id,
         policy_id,
         source,
-        unnest([
-            {'figure': name, 'number': value},
-            {'figure': name || '_se', 'number': standard_error}
-        ], recursive := true)
-    from scores
+        figure,
+        number
+    from reported_scores_and_errors
+    where
+        report = 'ablations'
+        and experiment is distinct from 'shared'
 ),
 
 columns_of_figures as (
-    pivot numbers
+    pivot (from numbers where exists (from numbers where origin = 'ours'))
     on figure in ablations_column
     using max(number)
 )

@@ -3,12 +3,6 @@
 -- gives none. Null: not measured. `source` is the place of a row in the paper.
 with
 
-reported_scores as (select * from reported_scores where report = 'academic_benchmarks'),
-
-scores as (
-    select * from reported_scores where exists (from reported_scores where origin = 'ours')
-),
-
 numbers as (
     select
         line,
@@ -21,15 +15,14 @@ numbers as (
         ranker,
         policy_id,
         source,
-        unnest([
-            {'figure': name, 'number': value},
-            {'figure': name || '_se', 'number': standard_error}
-        ], recursive := true)
-    from scores
+        figure,
+        number
+    from reported_scores_and_errors
+    where report = 'academic_benchmarks'
 ),
 
 columns_of_figures as (
-    pivot numbers
+    pivot (from numbers where exists (from numbers where origin = 'ours'))
     on figure in academic_benchmarks_column
     using max(number)
 )

@@ -35,7 +35,8 @@ def report(
     home: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Folder of a study, which `prefloop run` prints; repeat for several lakes."
+            help="Folder of a study, which `prefloop run` prints; repeat for several lakes.",
+            envvar="PREFLOOP_HOME",
         ),
     ] = None,
     seeds: Annotated[

@@ -69,3 +69,10 @@ def test_one_seed_twice_is_refused(homes):
     refused = report("experiment_outcomes", "--over-seeds", homes=[homes[0], homes[0]])
     assert refused.exit_code == 2
     assert "do not have different seeds" in refused.stderr
+
+
+def test_the_lake_may_be_named_by_the_environment(homes):
+    environment = {"PREFLOOP_HOME": str(homes[0])}
+    printed = CliRunner().invoke(app, ["report", "experiment_outcomes"], env=environment)
+    assert printed.exit_code == 0, printed.output
+    assert printed.stdout == report("experiment_outcomes", homes=homes[:1]).stdout
