@@ -19,8 +19,7 @@ from training.settings.loop import LoopSettings
 from transforms.lake.locks import lock_slice
 from transforms.lake.query import read_description
 from transforms.lake.records import materializations
-from transforms.lake.schemas.columns import SHARED
-from transforms.lake.schemas.table import Table
+from transforms.lake.schemas.table import SHARED, Table
 
 SETTINGS = "settings/"
 """Prefix of the metadata keys of an asset's settings, one key per experiment that has the asset."""

@@ -14,7 +14,7 @@ from training.models.checkpoint import require_model
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.settings.overrides import flatten
 
 

@@ -14,7 +14,7 @@ from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
 from transforms.identity import derive_seed
 from transforms.lake.asset_names import iteration_asset
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from training.settings.scoring import RankingSettings, ScoringSettings
 from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures.reward_accuracy import convert_to_rewards, measure_pair_accuracy
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import gold_reward

@@ -18,7 +18,7 @@ from training.settings.model import ModelSettings
 from training.settings.training import TrainingSettings
 from transforms.lake.asset_names import BASELINES, iteration_asset, iteration_name
 from transforms.lake.lake import Lake
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES
 
 TOKEN_BYTES = 4

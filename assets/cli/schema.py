@@ -10,10 +10,9 @@ from rich.text import Text
 
 from transforms.lake import query
 from transforms.lake.schemas import SUBJECTS, declaration_of, is_raw
-from transforms.lake.schemas.columns import MESSAGES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
-from transforms.lake.schemas.table import Table, type_name
+from transforms.lake.schemas.table import MESSAGES, Table, type_name
 
 MESSAGES_NOTE = "messages: a list of (role, content), the first turn's text is prompt[1].content"
 

@@ -12,7 +12,7 @@ from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
 from transforms.lake.query import connect, report
 from transforms.lake.schemas import TABLES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.prompts import splits
 from transforms.prompts.collection import write_prompts
 from transforms.settings.prompts import SplitSettings

@@ -21,7 +21,7 @@ from transforms.identity import digest_settings
 from transforms.lake.enforcement import add_keys
 from transforms.lake.records import checkpoints, promotions
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.prompts import rows_by_split
 
 CURRENT = "current"

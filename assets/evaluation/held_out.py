@@ -21,7 +21,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import evaluation
 from transforms.prompts import rows_by_split
 from transforms.sources.sample.gold import gold_reward

@@ -14,7 +14,7 @@ from assets.study import Study
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import TABLES, schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import judged_responses
 from transforms.pairs import judgments
 

@@ -27,7 +27,7 @@ from transforms.identity import digest_settings
 from transforms.lake.locks import lock_slice
 from transforms.lake.records import promotions
 from transforms.lake.schemas import TABLES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.promotion import (
     compute_advantages,

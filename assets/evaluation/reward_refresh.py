@@ -17,7 +17,7 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.query import connect, report
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures.reward_accuracy import measure_refreshed_accuracy
 
 

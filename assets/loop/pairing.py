@@ -21,7 +21,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_slice
 from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import materializations
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.pairs import dpo_pairs, responses
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.settings.overrides import merge

@@ -19,7 +19,7 @@ from training.settings.loop import LoopSettings
 from training.settings.training import TrainingSettings
 from transforms.lake.asset_names import iteration_name
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
 
 

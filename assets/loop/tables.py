@@ -22,7 +22,7 @@ from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.schemas import TABLES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.training import render_reward_histogram
 
 RESPONSE_CHECKS = (

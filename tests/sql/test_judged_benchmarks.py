@@ -5,7 +5,7 @@ import pytest
 
 from transforms.lake.query import check, connect_frames, report
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 MODEL = {"experiment": SHARED, "iteration": 0, "model": "sft_policy", "benchmark": "b"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 COLOURS = ["red", "green", "blue", "grey"]
 THINGS = ["cat", "dog", "tree"]

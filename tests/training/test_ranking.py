@@ -13,7 +13,7 @@ from training.ranking import rank, rank_by
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from transforms.errors import InputError
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 TRAINING = PreferenceModelSettings(
     learning_rate=1e-2, max_steps=5, batch_size=8, micro_batch_size=8, max_tokens=64, packing=False

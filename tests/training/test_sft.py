@@ -12,7 +12,7 @@ from training.runs.run_record import read_run
 from training.settings.stages import SFTSettings
 from training.sft import IGNORED, label_assistant_tokens, train_sft
 from transforms.errors import InputError
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 SETTINGS = SFTSettings(
     learning_rate=1e-2,

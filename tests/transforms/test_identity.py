@@ -7,7 +7,7 @@ from transforms.identity import (
     digest_settings,
     identify_messages,
 )
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 
 def ids(*prompts):

@@ -12,7 +12,7 @@ import polars as pl
 from training.engine.sampler import Sampler
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import ANSWERS
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.sources.layouts.conversations import append_response, join_conversations, make_turn
 
 QUESTIONS = {

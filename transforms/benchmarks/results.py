@@ -18,7 +18,7 @@ from transforms.benchmarks.judged.verdict_table import TABLE as VERDICTS_TABLE
 from transforms.identity import FIELD
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 
 TABLE = "benchmark_results"

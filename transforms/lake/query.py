@@ -29,7 +29,7 @@ from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, is_raw, schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 from transforms.public_sets.registry import build_benchmark_columns, list_report_columns
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import LOOP_SLICE
+from transforms.lake.schemas.table import LOOP_SLICE
 from transforms.measures import bootstrap
 from transforms.measures.clustered import error_of_mean, higher
 

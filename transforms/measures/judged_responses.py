@@ -14,7 +14,7 @@ import polars as pl
 
 from transforms.identity import FIELD, hash_text
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import LOOP_SLICE
+from transforms.lake.schemas.table import LOOP_SLICE
 from transforms.measures.clustered import higher
 from transforms.measures.evaluation import GROUP
 from transforms.measures.length_control import estimate_win_rates

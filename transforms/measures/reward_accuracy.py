@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.clustered import error_of_ratio, higher
 from transforms.measures.evaluation import summarise

@@ -16,7 +16,7 @@ from transforms.errors import InputError
 from transforms.formats import shorten_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures.clustered import error_of_mean
 
 SEEDS = "seeds"

@@ -13,7 +13,7 @@ higher penalised reward.
 import polars as pl
 
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import LOOP_SLICE
+from transforms.lake.schemas.table import LOOP_SLICE
 from transforms.pairs.pair_rules import RULES
 from transforms.pairs.ranked_responses import assistant_turn, rank_responses
 from transforms.settings.pairs import PairSettings

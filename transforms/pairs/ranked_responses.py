@@ -8,7 +8,7 @@ Pairs (`dpo_pairs`), the best of n (`best_of_n`), labelled responses (`unpaired`
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.pairs import PairSettings
 
 

@@ -16,7 +16,7 @@ from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 SUBJECTS = ["bake the bread", "sort the list", "feed the cat"]
 PROMPTS = [f"{subject} {number}" for subject in SUBJECTS for number in range(4)]

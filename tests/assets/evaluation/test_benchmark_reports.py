@@ -13,7 +13,7 @@ from training.recipe import Recipe
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 
 def tables_of(recipe: Recipe) -> dict[str, dg.AssetsDefinition]:

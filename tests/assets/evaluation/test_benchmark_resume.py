@@ -14,7 +14,7 @@ from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 ROOT = Path(__file__).resolve().parents[3]
 QUESTIONS = 40

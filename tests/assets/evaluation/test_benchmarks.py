@@ -22,7 +22,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 MODELS = [
     "sft_policy",

@@ -30,7 +30,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.query import check, connect, report
 from transforms.lake.records import checkpoints, materializations
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKS = (*benchmarks.CHECKS, *benchmarks.JUDGED_CHECKS)

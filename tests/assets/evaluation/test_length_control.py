@@ -12,7 +12,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 ON = "evaluation.length_control=true"
 

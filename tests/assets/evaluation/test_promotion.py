@@ -18,7 +18,7 @@ from transforms.identity import digest
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations, promotions
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 PROMPTS = 24
 GOLD = "promotion.metric=gold_reward"

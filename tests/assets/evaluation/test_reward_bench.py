@@ -23,7 +23,7 @@ from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 SUBSETS = ["alpacaeval-easy", "mt-bench-hard"]
 

@@ -22,7 +22,7 @@ from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.pairs.judgments import keep_answered
 
 KEY = "sk-secret-0123456789"

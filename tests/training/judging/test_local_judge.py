@@ -15,7 +15,7 @@ from training.settings.model import TinyModelSettings
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 CONTEXT = 512
 

@@ -6,7 +6,7 @@ from transforms.errors import InputError
 from transforms.lake import query
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 
 @pytest.fixture

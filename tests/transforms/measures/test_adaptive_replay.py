@@ -3,7 +3,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.measures.adaptive_replay import replay
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 

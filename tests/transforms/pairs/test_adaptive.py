@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.pairs.adaptive import find_stops
 from transforms.settings.pairs import AdaptiveSettings, PairSettings
 

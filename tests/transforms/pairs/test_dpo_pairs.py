@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.pairs.dpo_pairs import make_pairs
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.pairs.pair_rules import RULES

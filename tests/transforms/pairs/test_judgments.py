@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.pairs.judgments import (
     combine_verdicts,
     compute_win_shares,

@@ -1,7 +1,7 @@
 import polars as pl
 
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 
 TABLE = "materializations"
 

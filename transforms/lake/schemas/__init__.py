@@ -1,9 +1,8 @@
 """Every table of the lake, declared once: grain, columns with type, unit and meaning, partitions.
 
-One file per subject. The declarations are enforced when rows are written, and they are the text
-that `.schema`, the Dagster pages, the report page and `docs/guide/tables.md` show. Not here: how
-rows are made. Identifiers are content hashes (`transforms.identity`), so that tables join across
-runs and machines.
+There is one file per subject. The declarations are enforced when rows are written. `.schema` in
+`prefloop sql`, the Dagster pages, the report page and `docs/guide/tables.md` show them. Identifiers
+are content hashes (`transforms.identity`), so tables can be joined across runs and machines.
 """
 
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ SUBJECTS: Mapping[str, Mapping[str, Table]] = {
 TABLES: Mapping[str, Table] = {
     name: table for tables in SUBJECTS.values() for name, table in tables.items()
 }
-"""Every table that the lake stores under a fixed name."""
+"""Every table that is stored under a fixed name."""
 
 
 def schema_of(table: str) -> Schema:
@@ -44,7 +43,7 @@ def schema_of(table: str) -> Schema:
 
 
 def is_raw(table: str) -> bool:
-    """Tell whether a table holds the rows of a source."""
+    """Check whether a table contains the raw rows of a source."""
     return table.startswith(preferences.RAW) and table not in records.COMPUTED
 
 
@@ -52,8 +51,8 @@ def declaration_of(name: str, columns: Schema) -> Table | None:
     """Return the declaration of a table: stored, raw or computed; None for a view or a report.
 
     Args:
-        name: of the table.
-        columns: its columns; a raw table has those of its source.
+        name: its name.
+        columns: its columns; the declaration of a raw table repeats them.
     """
     if is_raw(name):
         native = {column: dtype for column, dtype in columns.items() if column != "row_key"}

@@ -1,9 +1,8 @@
-"""Tables of answers to public benchmarks, verdicts on them, and results."""
+"""Tables of public benchmarks: answers, verdicts on them, and results."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import LOOP_SLICE, POLICY_ID
-from transforms.lake.schemas.table import Column, Table
+from transforms.lake.schemas.table import LOOP_SLICE, POLICY_ID, Column, Table
 
 MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
 BENCHMARK = Column(pl.String, "name of the benchmark in the recipe")
@@ -19,15 +18,15 @@ TABLES: dict[str, Table] = {
             "subset": Column(pl.String, "subject or category; the benchmark's name if it has none"),
             "item": ITEM,
             "repeat": Column(pl.Int32, "repeat of the item, from 0"),
-            "request_id": Column(pl.String, "hash of all that was asked, and how"),
+            "request_id": Column(pl.String, "hash of the request and its settings"),
             "answer": Column(pl.String, "text as generated; JSON log-likelihoods of the choices"),
-            "extracted": Column(pl.String, "answer that was found in the text; null: none"),
+            "extracted": Column(pl.String, "answer extracted from the text; null: none"),
             "score": Column(
                 pl.Float64, "by the benchmark's metric; null: judged, or not run", "as metric"
             ),
             "scores": Column(
                 pl.List(pl.Struct({"metric": pl.String, "value": pl.Float64})),
-                "by each metric",
+                "score by each metric",
                 "as metric",
             ),
             "finish_reason": Column(pl.String, "stop | length; null: nothing was generated"),
@@ -44,15 +43,17 @@ TABLES: dict[str, Table] = {
             "item": ITEM,
             "turn": Column(pl.Int32, "turn that is judged: 1, in MT-Bench 1 or 2"),
             "shown_first": Column(pl.String, "model | baseline; null: one answer is rated"),
-            "repeat": Column(pl.Int32, "0 counts; others measure the judge's own noise"),
-            "request_id": Column(pl.String, "hash of all that was sent, the judge and the repeat"),
+            "repeat": Column(pl.Int32, "0 counts; others measure the noise of the judge"),
+            "request_id": Column(pl.String, "hash of the request, the judge and the repeat"),
             "judge_id": Column(pl.String, "the judge, in judges"),
             "prompt": Column(pl.String, "name of the prompt template"),
             "prompt_version": Column(pl.String, "hash of the prompt template"),
-            "verdict": Column(pl.String, "as the judge marked it: 7, A>B, m, …; null: none found"),
+            "verdict": Column(
+                pl.String, "verdict in the judge's notation: 7, A>B, m, …; null: none"
+            ),
             "rating": Column(pl.Float64, "rating of one answer", "1 to 10"),
-            "share": Column(pl.Float64, "of a win of the model", "share"),
-            "is_weighted": Column(pl.Boolean, "whether share is made of token probabilities"),
+            "share": Column(pl.Float64, "share of a win for the model", "share"),
+            "is_weighted": Column(pl.Boolean, "whether share is computed from token probabilities"),
             "raw_text": Column(pl.String, "the judge's answer"),
             "finish_reason": Column(pl.String, "stop | length; null: no answer"),
             "error": Column(pl.String, "why there is no answer"),
@@ -76,12 +77,12 @@ TABLES: dict[str, Table] = {
             "standard_error": Column(pl.Float64, "of the bootstrap; null: one item", "as value"),
             "low": Column(pl.Float64, "lower end of the interval", "as value"),
             "high": Column(pl.Float64, "upper end of the interval", "as value"),
-            "interval": Column(pl.String, "kind of the interval, and what it resamples"),
+            "interval": Column(pl.String, "kind of the interval, and the resampled unit"),
             "items": Column(pl.Int64, "items that have the metric"),
-            "unscored_items": Column(pl.Int64, "items that were answered and lack the metric"),
+            "unscored_items": Column(pl.Int64, "answered items without the metric"),
             "judge_id": Column(pl.String, "the judge, in judges; null: none"),
             "benchmark_id": Column(pl.String, "hash of data, settings, shots, versions and judge"),
-            "source": Column(pl.String, "harness or library that measured, with its version"),
+            "source": Column(pl.String, "harness or library of the measurement, and its version"),
         },
         partitions=["experiment", "model", "benchmark"],
     ),

@@ -1,7 +1,4 @@
-"""The declarations as a document: `make docs` writes docs/guide/tables.md.
-
-Not here: the declarations (the other files of this package).
-"""
+"""The declarations of tables as the page docs/guide/tables.md, which `make docs` writes."""
 
 from collections.abc import Iterator
 
@@ -13,19 +10,19 @@ from transforms.lake.schemas.table import Table
 HEAD = """\
 # The tables of the lake
 
-`make docs` writes this page from `transforms/lake/schemas`; the same text is shown by `.schema` in
+`make docs` writes this page from `transforms/lake/schemas`. The same text is shown by `.schema` in
 `prefloop sql`, on the Dagster pages and on the page of a lake.
 
 Types: `text` is a string, `messages` a list of (role, content) in the order of the turns, `time
-(UTC)` a timestamp. A unit is named where a number has one; a share is between 0 and 1. Identifiers
-are hashes of the content, so that tables join across runs and machines. `a | b` lists the values
-of a column; `null:` says what a missing value means. Tables are overwritten slice by slice, and an
-overwritten row stays readable by version.
+(UTC)` a timestamp. A share is between 0 and 1. Identifiers are hashes of the content, so tables can
+be joined across runs and machines. `a | b` lists the values of a column; `null:` gives the meaning
+of a missing value. Tables are overwritten slice by slice; an overwritten row stays readable by
+version.
 """
 
 
-def document() -> str:
-    """Write the page: tables by subject, then raw tables and computed ones."""
+def write_document() -> str:
+    """Return the page: tables by subject, then raw tables and computed tables."""
     subjects = {
         **SUBJECTS,
         "Sources": {"raw_&lt;source&gt;": raw_table({})},
@@ -35,11 +32,11 @@ def document() -> str:
     for subject, tables in subjects.items():
         lines += [f"## {subject}", ""]
         for name, table in tables.items():
-            lines += _table(name, table)
+            lines += _write_table(name, table)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(name: str, table: Table) -> Iterator[str]:
+def _write_table(name: str, table: Table) -> Iterator[str]:
     divided = ", ".join(f"`{column}`" for column in table.partitions)
     yield f"### {name}"
     yield ""
@@ -47,13 +44,13 @@ def _table(name: str, table: Table) -> Iterator[str]:
     yield ""
     yield "| column | type | unit | meaning |"
     yield "|---|---|---|---|"
-    for column, one in table.columns.items():
-        meaning = one.meaning.replace("|", "\\|")
-        yield f"| `{column}` | {one.type_name} | {one.unit or ''} | {meaning} |"
+    for label, column in table.columns.items():
+        meaning = column.meaning.replace("|", "\\|")
+        yield f"| `{label}` | {column.type_name} | {column.unit or ''} | {meaning} |"
     if name.startswith("raw_&"):
         yield "| … | | | the columns of the source, in the types of its catalogue entry |"
     yield ""
 
 
 if __name__ == "__main__":
-    print(document(), end="")
+    print(write_document(), end="")

@@ -1,8 +1,8 @@
-"""Tables of models on held-out prompts, and of which model is selected or promoted."""
+"""Tables of evaluation: responses and results on held-out prompts, selected policies."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import (
+from transforms.lake.schemas.table import (
     CREATED_AT,
     HIGH,
     LOOP_SLICE,
@@ -12,8 +12,9 @@ from transforms.lake.schemas.columns import (
     PROMPTS,
     RESPONSE_INDEX,
     STANDARD_ERROR,
+    Column,
+    Table,
 )
-from transforms.lake.schemas.table import Column, Table
 
 MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
 SPLIT = Column(pl.String, "validation | evaluation")
@@ -46,14 +47,14 @@ TABLES: dict[str, Table] = {
         partitions=["experiment"],
     ),
     "evaluation_results": Table(
-        grain="One row per model, split, decoding and metric; with `versus`, of a difference.",
+        grain="One row per model, split, decoding and metric; if `versus` is set, of a difference.",
         columns={
             **LOOP_SLICE,
             **MODEL,
             "split": SPLIT,
             "decoding": DECODING,
             "metric": Column(pl.String, "reward, gold_reward, response_chars, kl_to_sft, …"),
-            "versus": Column(pl.String, "model that is subtracted, or compared; null: none"),
+            "versus": Column(pl.String, "model that is subtracted or compared with; null: none"),
             "value": Column(pl.Float64, "mean over prompts", "as metric"),
             "standard_error": STANDARD_ERROR,
             "prompts": PROMPTS,
@@ -67,14 +68,14 @@ TABLES: dict[str, Table] = {
         columns={
             "experiment": LOOP_SLICE["experiment"],
             "iteration": Column(pl.Int32, "iteration of the policy; 0: π₀"),
-            "policy": Column(pl.String, "asset of the policy whose responses are ordered"),
+            "policy": Column(pl.String, "asset of the policy that gives the responses"),
             "policy_id": POLICY_ID,
             "reward_model": Column(pl.String, "asset of the reward model that orders them"),
             "reward_model_id": Column(pl.String, "checkpoint of the reward model"),
             "refreshes": Column(pl.Int32, "refreshes of the reward model; 0: before the loop"),
             "split": SPLIT,
             "accuracy": Column(
-                pl.Float64, "pairs ordered as by the gold reward; ties 1/2", "share"
+                pl.Float64, "pairs in the order of the gold reward; ties 1/2", "share"
             ),
             "standard_error": Column(pl.Float64, "clustered by prompt", "share"),
             "prompts": PROMPTS,
@@ -98,7 +99,7 @@ TABLES: dict[str, Table] = {
             "length_controlled_win_rate": Column(
                 pl.Float64, "at equal length; null: length and quality are inseparable", "share"
             ),
-            "length_controlled_standard_error": Column(pl.Float64, "of it, by prompt", "share"),
+            "length_controlled_standard_error": Column(pl.Float64, "clustered by prompt", "share"),
             "length_controlled_low": Column(pl.Float64, "lower end of its 95% interval", "share"),
             "length_controlled_high": Column(pl.Float64, "upper end of its 95% interval", "share"),
             "length_coefficient": Column(
@@ -113,7 +114,7 @@ TABLES: dict[str, Table] = {
         partitions=["experiment"],
     ),
     "selected_policies": Table(
-        grain="One row per experiment: its best iterate on the validation prompts.",
+        grain="One row per experiment: its best iteration on the validation prompts.",
         columns={
             **LOOP_SLICE,
             **MODEL,
@@ -129,20 +130,22 @@ TABLES: dict[str, Table] = {
             "decision_id": Column(pl.String, "hash of both policies, the figures and the settings"),
             "model": Column(pl.String, "asset of the challenger"),
             "policy_id": Column(pl.String, "checkpoint of the challenger"),
-            "current_id": Column(pl.String, "policy that it challenged; null: the first row"),
+            "current_id": Column(
+                pl.String, "current policy before the decision; null: the first row"
+            ),
             "promoted": Column(pl.Boolean, "whether the challenger is the current policy now"),
-            "reason": Column(pl.String, "why, in words"),
+            "reason": Column(pl.String, "reason of the decision, in words"),
             "metric": Column(pl.String, "metric that decides"),
             "decoding": DECODING,
             "advantage": Column(
-                pl.Float64, "challenger less current; a win rate less 1/2", "as metric"
+                pl.Float64, "challenger minus current; a win rate minus 1/2", "as metric"
             ),
             "standard_error": Column(pl.Float64, "clustered by prompt", "as metric"),
             "low": Column(pl.Float64, "lower end of the interval", "as metric"),
             "high": Column(pl.Float64, "upper end of the interval", "as metric"),
             "level": Column(pl.Float64, "confidence level of the interval", "share"),
             "prompts": PROMPTS,
-            "evaluation_id": Column(pl.String, "evaluation that both were compared in"),
+            "evaluation_id": Column(pl.String, "evaluation in which both are compared"),
             "judge_id": Column(pl.String, "the judge, in judges; null: none"),
             "falls": Column(
                 pl.List(
@@ -158,7 +161,7 @@ TABLES: dict[str, Table] = {
                         }
                     )
                 ),
-                "bounded benchmarks: current value less value; missing: why there is none",
+                "fall: current_value minus value; missing: reason if there is no value",
                 "as value",
             ),
             "created_at": CREATED_AT,
@@ -179,7 +182,7 @@ TABLES: dict[str, Table] = {
             "value": Column(pl.Float64, "null: a subset is missing", "per cent"),
             "standard_error": Column(pl.Float64, "clustered by prompt", "percentage points"),
             "pairs": Column(pl.Int64, "scored pairs"),
-            "unscored_pairs": Column(pl.Int64, "pairs that are longer than the model reads"),
+            "unscored_pairs": Column(pl.Int64, "pairs that are too long for the model"),
             "missing": Column(pl.String, "subsets without a scored pair"),
         },
         partitions=["model"],

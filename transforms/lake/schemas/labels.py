@@ -1,25 +1,24 @@
-"""Tables of who prefers which response: judges and their verdicts, label queues and labels."""
+"""Tables of preferences between responses: judges, verdicts, label queues, labels."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import CREATED_AT, LOOP_SLICE, MESSAGES, PROMPT_ID
-from transforms.lake.schemas.table import Column, Table
+from transforms.lake.schemas.table import CREATED_AT, LOOP_SLICE, MESSAGES, PROMPT_ID, Column, Table
 
 PAIR_ID = Column(pl.String, "comparison_id of judgments: hash of the prompt and both texts")
 FINISH_REASON = Column(pl.String, "stop | length; null: no answer")
 
 TABLES: dict[str, Table] = {
     "judges": Table(
-        grain="One row per judge: a model, a rubric, and how the model is asked.",
+        grain="One row per judge: a model, a rubric, and settings of the requests.",
         columns={
             "judge_id": Column(pl.String, "hash of the columns from model to settings"),
             "model": Column(pl.String, "checkpoint id, or the name of the model at address"),
             "address": Column(pl.String, "address of the server; null: the model runs here"),
             "rubric": Column(pl.String, "name of the rubric"),
             "rubric_text": Column(pl.String, "text of the rubric"),
-            "settings": Column(pl.String, "how the model is asked, JSON"),
+            "settings": Column(pl.String, "settings of the requests, JSON"),
             "max_unparsed_share": Column(
-                pl.Float64, "bound of the check judgments_are_usable", "share"
+                pl.Float64, "limit in the check judgments_are_usable", "share"
             ),
         },
     ),
@@ -41,7 +40,7 @@ TABLES: dict[str, Table] = {
         partitions=["judge_id"],
     ),
     "label_queue": Table(
-        grain="One row per pair of an iteration's responses that is sent to the preference oracle.",
+        grain="One row per pair of an iteration's responses that the preference oracle labels.",
         columns={
             **LOOP_SLICE,
             "pair_id": PAIR_ID,
@@ -56,13 +55,13 @@ TABLES: dict[str, Table] = {
             ),
             "reward_model": Column(pl.String, "asset of the reward model before the refresh"),
             "reward_model_id": Column(pl.String, "checkpoint of the reward model"),
-            "choice": Column(pl.String, "uncertainty | random: how pairs are chosen"),
+            "choice": Column(pl.String, "uncertainty | random: choice of the pairs"),
             "place": Column(pl.Int32, "position in the queue, from 0"),
         },
         partitions=["experiment", "iteration"],
     ),
     "preference_labels": Table(
-        grain="One row per label: a pair, and which response one oracle prefers.",
+        grain="One row per label: the response of a pair that one oracle prefers.",
         columns={
             **LOOP_SLICE,
             "pair_id": PAIR_ID,
@@ -70,7 +69,7 @@ TABLES: dict[str, Table] = {
             "oracle": Column(pl.String, "gold | judge | people"),
             "oracle_id": Column(pl.String, "version of the gold program, judge_id, or a person"),
             "preferred": Column(pl.String, "first | second | tie | undecided"),
-            "answer": Column(pl.String, "the oracle's answer as it was given"),
+            "answer": Column(pl.String, "the original answer of the oracle"),
             "created_at": CREATED_AT,
         },
         partitions=["experiment", "iteration"],

@@ -1,22 +1,23 @@
-"""Tables of an iteration: responses, rewards, pairs, and their health before training."""
+"""Tables of an iteration: responses, rewards, pairs, and statistics of them before training."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import (
+from transforms.lake.schemas.table import (
     LOOP_SLICE,
     MESSAGES,
     POLICY_ID,
     PROMPT_ID,
     RESPONSE_INDEX,
+    Column,
+    Table,
 )
-from transforms.lake.schemas.table import Column, Table
 
 RANKER = Column(pl.String, "asset of a reward or preference model, or `judge`")
 RANKER_ID = Column(pl.String, "checkpoint of the ranker; judge_id of a judge")
 
 
 def _standard_error(unit: str) -> Column:
-    return Column(pl.Float64, "standard error of it, clustered by prompt", unit)
+    return Column(pl.Float64, "standard error, clustered by prompt", unit)
 
 
 TABLES: dict[str, Table] = {
@@ -43,14 +44,14 @@ TABLES: dict[str, Table] = {
         partitions=["experiment", "iteration"],
     ),
     "sampling_stops": Table(
-        grain="One row per prompt of a slice with adaptive n: where its sampling stopped.",
+        grain="One row per prompt of a slice with adaptive n: when its sampling stopped.",
         columns={
             **LOOP_SLICE,
             "prompt_id": PROMPT_ID,
             "sampling_id": Column(pl.String, "hash of the settings of the responses"),
-            "responses": Column(pl.Int32, "responses that the rule asks for"),
+            "responses": Column(pl.Int32, "number of responses that the rule requires"),
             "margin": Column(
-                pl.Float64, "best less worst penalised reward; null: below 2", "reward units"
+                pl.Float64, "best minus worst penalised reward; null: below 2", "reward units"
             ),
             "reason": Column(pl.String, "enough_margin | no_growth | n_reached"),
         },
@@ -64,12 +65,12 @@ TABLES: dict[str, Table] = {
             "response_index": RESPONSE_INDEX,
             "ranker": RANKER,
             "ranker_id": RANKER_ID,
-            "ranking_id": Column(pl.String, "hash of the settings that the ranker works with"),
+            "ranking_id": Column(pl.String, "hash of the ranker's settings"),
             "policy_id": Column(pl.String, "checkpoint that the response is sampled from"),
             "sampling_id": Column(pl.String, "hash of the settings of the response"),
             "reward": Column(
                 pl.Float64,
-                "of a reward model; else share of comparisons won; null: no verdict",
+                "reward; of other rankers: share of comparisons won; null: no verdict",
                 "reward units",
             ),
         },
@@ -88,13 +89,13 @@ TABLES: dict[str, Table] = {
             "chosen_reward": Column(pl.Float64, "reward of chosen", "reward units"),
             "rejected_reward": Column(pl.Float64, "reward of rejected", "reward units"),
             "chosen_penalised_reward": Column(
-                pl.Float64, "reward less length penalty times length", "reward units"
+                pl.Float64, "reward minus length penalty times length", "reward units"
             ),
             "rejected_penalised_reward": Column(
-                pl.Float64, "reward less length penalty times length", "reward units"
+                pl.Float64, "reward minus length penalty times length", "reward units"
             ),
             "margin": Column(pl.Float64, "difference of the penalised rewards", "reward units"),
-            "rule": Column(pl.String, "rule that paired the responses"),
+            "rule": Column(pl.String, "pair rule"),
         },
         partitions=["experiment", "iteration"],
     ),
@@ -129,7 +130,7 @@ TABLES: dict[str, Table] = {
         },
     ),
     "iteration_health": Table(
-        grain="One row per slice: its responses and pairs before they are trained on.",
+        grain="One row per slice: statistics of its responses and pairs before training.",
         columns={
             **LOOP_SLICE,
             "ranker": RANKER,
@@ -162,13 +163,13 @@ TABLES: dict[str, Table] = {
             "duplicate_share_se": _standard_error("share"),
             "truncated_share": Column(pl.Float64, "responses that end at max_tokens", "share"),
             "truncated_share_se": _standard_error("share"),
-            "refusal_share": Column(pl.Float64, "responses that refuse", "share"),
+            "refusal_share": Column(pl.Float64, "responses that are refusals", "share"),
             "refusal_share_se": _standard_error("share"),
             "other_ranker": Column(
-                pl.String, "ranker that scored the same responses and agrees least; null: none"
+                pl.String, "ranker of the same responses that agrees least; null: none"
             ),
             "ranker_agreement": Column(
-                pl.Float64, "pairs of responses that both rankers order alike", "share"
+                pl.Float64, "pairs of responses that both rankers order equally", "share"
             ),
             "ranker_agreement_se": _standard_error("share"),
         },

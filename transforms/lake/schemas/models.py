@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from transforms.lake.schemas.columns import CREATED_AT, LOOP_SLICE
-from transforms.lake.schemas.table import Column, Table
+from transforms.lake.schemas.table import CREATED_AT, LOOP_SLICE, Column, Table
 
 TABLES: dict[str, Table] = {
     "checkpoints": Table(
@@ -36,7 +35,7 @@ TABLES: dict[str, Table] = {
         grain="One row per reference, compute type and sequence (a prompt's and a response's ids).",
         columns={
             "reference_id": Column(pl.String, "checkpoint of the reference"),
-            "dtype": Column(pl.String, "float32 | bfloat16: what the reference computes in"),
+            "dtype": Column(pl.String, "float32 | bfloat16: compute type of the reference"),
             "sequence_id": Column(pl.String, "hash of the token ids"),
             "completion_tokens": Column(pl.Int32, "length of the completion", "tokens"),
             "logp": Column(pl.Float64, "sum over the completion and its end of turn", "nats"),

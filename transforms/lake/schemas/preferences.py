@@ -1,18 +1,17 @@
-"""Tables of what came in: raw rows, demonstrations, comparisons, mixtures, and dropped rows."""
+"""Tables of imported data: raw rows, demonstrations, comparisons, mixtures, and dropped rows."""
 
 from collections.abc import Mapping
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES, PROMPT_ID
-from transforms.lake.schemas.table import Column, DataType, Table
+from transforms.lake.schemas.table import MESSAGES, PROMPT_ID, Column, DataType, Table
 
 SOURCE = Column(pl.String, "source of the recipe")
 ROW_KEY = Column(pl.String, "row of the source: file and row number, or the source's own key")
 PAIR_ID = Column(pl.String, "hash of prompt, chosen and rejected")
 
 RAW = "raw_"
-"""Prefix of the raw tables: there is one per source."""
+"""Prefix of the raw tables, one per source."""
 
 
 def raw_table(native: Mapping[str, DataType]) -> Table:
@@ -49,19 +48,19 @@ TABLES: dict[str, Table] = {
             "rejected": Column(MESSAGES, "the other turn alone"),
             "chosen_score": Column(pl.Float64, "score of chosen; null: none", "source's units"),
             "rejected_score": Column(pl.Float64, "score of rejected; null: none", "source's units"),
-            "margin": Column(pl.Float64, "chosen_score less rejected_score", "source's units"),
+            "margin": Column(pl.Float64, "chosen_score minus rejected_score", "source's units"),
             "split": Column(pl.String, "train | reward_validation"),
         },
         partitions=["source"],
     ),
     "source_rows": Table(
-        grain="One row per table and source: the rows that came in, which are kept plus dropped.",
+        grain="One row per table and source: its number of input rows, kept and dropped.",
         columns={
             "table": Column(pl.String, "raw_… | preference_pairs | demonstrations | prompts"),
             "source": SOURCE,
             "entry": Column(pl.String, "catalogue entry of the source"),
             "rows_in": Column(pl.Int64, "rows of the files, candidate pairs, or conversations"),
-            "intake_id": Column(pl.String, "hash of the settings and the rows that came in"),
+            "intake_id": Column(pl.String, "hash of the settings and the input rows"),
         },
     ),
     "mixture_pairs": Table(
@@ -70,7 +69,7 @@ TABLES: dict[str, Table] = {
             "mixture": Column(pl.String, "mixture of the recipe"),
             "source": SOURCE,
             "pair_id": Column(pl.String, "the pair, in preference_pairs"),
-            "copies": Column(pl.Int32, "times that one epoch shows the pair"),
+            "copies": Column(pl.Int32, "number of times that the pair is in one epoch"),
         },
         partitions=["mixture"],
     ),
@@ -79,20 +78,20 @@ TABLES: dict[str, Table] = {
         columns={
             "pair_id": Column(pl.String, "the pair, in preference_pairs"),
             "source": SOURCE,
-            "tokenizer_id": Column(pl.String, "checkpoint whose tokenizer and template counted"),
+            "tokenizer_id": Column(pl.String, "checkpoint whose tokenizer and template are used"),
             "prompt_tokens": Column(pl.Int32, "length of the prompt", "tokens"),
             "chosen_tokens": Column(pl.Int32, "length of chosen", "tokens"),
             "rejected_tokens": Column(pl.Int32, "length of rejected", "tokens"),
         },
     ),
     "dropped_rows": Table(
-        grain="One row per row, pair, prompt or example that a rule left out.",
+        grain="One row per row, pair, prompt or example that a rule dropped.",
         columns={
-            "table": Column(pl.String, "table that the row would have entered, or the training"),
+            "table": Column(pl.String, "table that the row was meant for, or the training"),
             "source": Column(pl.String, "source of the row; of a training, its asset"),
-            "row_key": Column(pl.String, "row, pair or prompt that was left out"),
-            "reason": Column(pl.String, "rule that left it out"),
-            "evidence": Column(pl.String, "what the rule found in the row"),
+            "row_key": Column(pl.String, "key of the row, pair or prompt"),
+            "reason": Column(pl.String, "rule that dropped it"),
+            "evidence": Column(pl.String, "evidence that the rule found"),
         },
         partitions=["table", "source"],
     ),

@@ -1,9 +1,8 @@
-"""Tables of the prompt collection, its splits, and the texts that it is screened against."""
+"""Tables of prompts, their splits, and the evaluation texts that they are screened against."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES, PROMPT_ID
-from transforms.lake.schemas.table import Column, Table
+from transforms.lake.schemas.table import MESSAGES, PROMPT_ID, Column, Table
 
 EVALUATION_SET = Column(pl.String, "evaluation set of the recipe")
 
@@ -22,20 +21,22 @@ TABLES: dict[str, Table] = {
             "prompt_id": PROMPT_ID,
             "evaluation_set": EVALUATION_SET,
             "item": Column(pl.String, "item of the set"),
-            "span": Column(pl.String, "the words that both have"),
+            "span": Column(pl.String, "the words that they share"),
         },
     ),
     "prompts": Table(
         grain="One row per distinct prompt.",
         columns={
             "prompt_id": PROMPT_ID,
-            "source": Column(pl.String, "source; the first one in alphabetical order that has it"),
+            "source": Column(
+                pl.String, "source of the prompt; of several, the first in alphabetical order"
+            ),
             "prompt": Column(MESSAGES, "the conversation; it ends with a user's turn"),
             "prompt_chars": Column(pl.Int64, "length of all turns", "chars"),
         },
     ),
     "prompt_splits": Table(
-        grain="One row per prompt that is used.",
+        grain="One row per prompt of a split.",
         columns={
             "prompt_id": PROMPT_ID,
             "split": Column(pl.String, "iteration_1 … iteration_T | validation | evaluation"),

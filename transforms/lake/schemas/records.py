@@ -1,18 +1,16 @@
-"""Tables of what a materialization read, made and cost; and tables computed when they are read."""
+"""Tables of materializations and their costs, and tables that are computed when they are read."""
 
 import polars as pl
 
-from transforms.lake.schemas.columns import CREATED_AT
-from transforms.lake.schemas.table import Column, Table
+from transforms.lake.schemas.table import CREATED_AT, Column, Table
 
-ASSET = Column(pl.String, "asset that was made")
-EXPERIMENT = Column(pl.String, "experiment it was made for; `shared`: for all")
+ASSET = Column(pl.String, "materialized asset")
+EXPERIMENT = Column(pl.String, "experiment of the asset; `shared`: all experiments")
 OUTPUT_ID = Column(pl.String, "table@version, or checkpoint id")
 
 TABLES: dict[str, Table] = {
     "materializations": Table(
-        grain="One row per materialization of an asset: what it read, with which settings, "
-        "and what it made.",
+        grain="One row per materialization of an asset: its inputs, settings and output.",
         columns={
             "asset": ASSET,
             "experiment": EXPERIMENT,
@@ -33,7 +31,7 @@ TABLES: dict[str, Table] = {
             "run_id": Column(pl.String, "run of the orchestrator"),
             "elapsed_s": Column(pl.Float64, "time of the asset's own work", "seconds"),
             "rows": Column(pl.Int64, "rows of its table, or examples of all epochs; null: neither"),
-            "tokens": Column(pl.Int64, "sampled or trained on; null: other work", "tokens"),
+            "tokens": Column(pl.Int64, "tokens sampled or trained on; null: neither", "tokens"),
             "bytes": Column(pl.Int64, "written to the lake, with checkpoints", "bytes"),
             "created_at": CREATED_AT,
         },
@@ -47,9 +45,9 @@ COMPUTED: dict[str, Table] = {
             "table": Column(pl.String, "table of the lake"),
             "version": Column(pl.Int64, "version that the commit made, from 0"),
             "timestamp": Column(pl.Datetime("ms", "UTC"), "when the commit was made"),
-            "operation": Column(pl.String, "WRITE | DELETE | OPTIMIZE | …, as Delta has it"),
+            "operation": Column(pl.String, "WRITE | DELETE | OPTIMIZE | …: operation of Delta"),
             "slice": Column(
-                pl.String, "predicate replaced; empty: whole table, or an append; null: upkeep"
+                pl.String, "replaced predicate; empty: whole table, or an append; null: upkeep"
             ),
             "rows_added": Column(pl.Int64, "rows of the files that were added"),
             "rows_removed": Column(
@@ -80,4 +78,4 @@ COMPUTED: dict[str, Table] = {
         },
     ),
 }
-"""Tables that no file holds; `prefloop sql` and the statements of `sql/` see them as any other."""
+"""Tables without files; `prefloop sql` and the statements of `sql/` use them like any other."""

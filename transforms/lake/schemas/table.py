@@ -1,8 +1,7 @@
-"""How a table describes itself: grain, and type, meaning and unit of each column.
+"""Declarations of tables: the classes `Table` and `Column`, and the columns that tables share.
 
-Not here: the tables (the other files of this package). The same declaration is enforced on write,
-and shown by `.schema` in `prefloop sql`, on the Dagster pages, on the report page and in
-`docs/guide/tables.md`.
+A declaration has the grain of a table, and the type, meaning and unit of each column. Not here: the
+tables themselves (the other files of this package).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 
-DataType = pl.DataType | type[pl.DataType]
+DataType = pl.DataType | DataTypeClass
 
 Schema = dict[str, DataType]
 """Columns of a table in order, with their types."""
@@ -23,10 +23,10 @@ class Column:
 
     dtype: DataType
     meaning: str
-    """One short line; `a | b | c` lists the values that the column may have."""
+    """One short line; `a | b | c` lists the possible values of the column."""
     unit: str | None = None
-    """Unit of a number, such as `tokens`, `seconds` or `nats`; none of text, ids and counts whose
-    meaning says what is counted. A `share` is between 0 and 1."""
+    """Unit of a number: `tokens`, `seconds`, `nats`, …; a `share` is between 0 and 1. None for
+    text, ids, and counts, whose meaning names the counted things."""
 
     @property
     def type_name(self) -> str:
@@ -35,19 +35,19 @@ class Column:
 
     @property
     def text(self) -> str:
-        """The meaning, with the unit in front of it where there is one."""
+        """The meaning, preceded by the unit if there is one."""
         return f"[{self.unit}] {self.meaning}" if self.unit else self.meaning
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: what a row is, its columns in order, and how its files are divided."""
+    """One table: its grain, its columns in order, and the partitions of its files."""
 
     grain: str
-    """One sentence that begins with `One row per`; more sentences where it needs them."""
+    """A sentence that begins with `One row per`; more sentences if needed."""
     columns: Mapping[str, Column]
     partitions: Sequence[str] = ()
-    """Columns that the table's files are divided by, the outermost first."""
+    """Columns by which the table's files are divided, the outermost first."""
 
     @cached_property
     def schema(self) -> Schema:
@@ -56,7 +56,7 @@ class Table:
 
 
 def type_name(dtype: DataType) -> str:
-    """Name a type shortly; a list of (role, content) is `messages`."""
+    """Return the short name of a type; a list of (role, content) is `messages`."""
     if dtype == pl.String:
         return "text"
     if dtype == pl.Boolean:
@@ -69,3 +69,25 @@ def type_name(dtype: DataType) -> str:
         inner = type_name(dtype.inner)
         return "messages" if inner == "(role, content)" else f"list of {inner}"
     return str(dtype).lower()
+
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+"""A conversation: turns in order, roles `system`, `user`, `assistant`."""
+
+SHARED = "shared"
+"""Value of `experiment` for everything that all experiments share."""
+
+LOOP_SLICE = {
+    "experiment": Column(pl.String, "name of the experiment; `shared`: all experiments"),
+    "iteration": Column(pl.Int32, "number of the iteration; 0: outside the loop"),
+}
+"""Key columns of a slice. Models outside the loop have experiment `shared` and iteration 0."""
+
+PROMPT_ID = Column(pl.String, "hash of the prompt's messages")
+RESPONSE_INDEX = Column(pl.Int32, "response to the prompt, 0 … n−1")
+POLICY_ID = Column(pl.String, "checkpoint of the policy")
+STANDARD_ERROR = Column(pl.Float64, "clustered by prompt", "as value")
+LOW = Column(pl.Float64, "lower end of the 95% interval", "as value")
+HIGH = Column(pl.Float64, "upper end of the 95% interval", "as value")
+PROMPTS = Column(pl.Int64, "number of prompts in the mean")
+CREATED_AT = Column(pl.Datetime("us", "UTC"), "when the row was written")

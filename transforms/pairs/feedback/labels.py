@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import LOOP_SLICE
+from transforms.lake.schemas.table import LOOP_SLICE
 from transforms.pairs.judgments import ORDERS, combine_verdicts
 
 COLUMNS = [name for name in schema_of("preference_labels") if name not in LOOP_SLICE]

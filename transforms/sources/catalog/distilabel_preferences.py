@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.source_options import KeptTies, OrcaOptions
 from transforms.sources.catalog.generic import make_pair_layouts, to_prompts
 from transforms.sources.layouts.comparisons import pair_responses

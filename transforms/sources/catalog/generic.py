@@ -5,7 +5,7 @@ Not here: single datasets (the other files of this package).
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.source_options import SourceOptions
 from transforms.settings.sources import Role
 from transforms.sources.layouts.comparisons import NO_VERDICT, pair_conversations

@@ -6,7 +6,7 @@ The columns were read from the files. Not here: sets of more responses
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.sources import Role
 from transforms.sources.catalog.generic import add_verdict, to_demonstrations, to_prompts
 from transforms.sources.layouts.comparisons import (

@@ -7,7 +7,7 @@ The columns were read from the files. Not here: responses with a label
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.sources import Role
 from transforms.sources.catalog.generic import add_verdict, make_pair_layouts
 from transforms.sources.layouts.conversations import (

@@ -12,7 +12,7 @@ from itertools import zip_longest
 import msgspec
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 SHAREGPT_ROLES = {
     "human": "user",

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import (
     MOST_RESPONSES,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import (
     CATEGORIES,

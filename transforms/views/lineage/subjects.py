@@ -21,7 +21,7 @@ from transforms.formats import SHORTEST_ID
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.views.lineage.outputs import Input, Lineage
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.formats import cut
 from transforms.lake.asset_names import BASELINES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.views.page.blocks import Block, Example, Figure, Section
 from transforms.views.page.cells import format_cell, make_table
 from transforms.views.page.opened_lake import Source

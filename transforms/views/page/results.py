@@ -12,7 +12,7 @@ import polars.selectors as cs
 
 from transforms.formats import ID_CHARS
 from transforms.lake.asset_names import REPORTED_BASELINES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import Kind, RowKind, make_table
 from transforms.views.page.opened_lake import Source

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.formats import shorten_id
 from transforms.lake.asset_names import shared_noun
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section

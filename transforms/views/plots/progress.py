@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transforms.lake.asset_names import BASELINES
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
     PAGE_WIDTH,

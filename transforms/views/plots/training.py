@@ -9,7 +9,7 @@ from typing import cast
 import polars as pl
 from matplotlib.figure import Figure
 
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
     Colour,

@@ -13,7 +13,7 @@ from transforms.benchmarks.reward_bench.results import (
 )
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 
 
 def text(role, content):

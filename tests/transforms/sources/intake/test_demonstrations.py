@@ -1,7 +1,7 @@
 import polars as pl
 
 from transforms.lake.enforcement import enforce_schema
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.demonstrations import split_demonstrations
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.intake.duplicates import FirstSeen
 from transforms.sources.intake.preferences import limit_pairs, split_pairs

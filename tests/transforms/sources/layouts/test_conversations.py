@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.sources.layouts.conversations import (
     drop_last_turn,
     join_instruction,

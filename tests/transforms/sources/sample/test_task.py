@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.schemas.columns import MESSAGES
+from transforms.lake.schemas.table import MESSAGES
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import (
     CATEGORIES,

@@ -11,7 +11,7 @@ import pytest
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.columns import SHARED
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import evaluation
 from transforms.views.page.opened_lake import Source, open_source
 
