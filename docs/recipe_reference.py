@@ -41,9 +41,9 @@ Editors show the same text if a recipe begins with
 name that the recipe chooses. Options of a single dataset are below the name of its entry.
 """
 BASE = (
-    "Another recipe's file, relative to this one, whose keys this one overrides: mappings merge, "
-    "everything else is replaced, and null removes a named experiment, source or benchmark. "
-    "Relative paths in the base are relative to the base."
+    "Another recipe's file, relative to this one, whose keys this one overrides: mappings are "
+    "merged, other values are replaced, and null removes a named experiment, source or "
+    "benchmark. Relative paths in the base are relative to the base."
 )
 BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}", "pattern": "matching `{}`"}
 LENGTHS = {"min_length": "(at least {})", "max_length": "(at most {})"}

@@ -39,7 +39,7 @@ Group = TypeVar("Group", bound=Settings)
 
 
 def _override(settings: Group, override: Mapping[str, Any], key: str) -> Group:
-    """Lay the override below a key of the recipe over settings, and validate the result."""
+    """Apply an override to settings and validate the result; `key` is the override's key."""
     try:
         return type(settings).model_validate(merge(settings.model_dump(), override))
     except ValidationError as error:
@@ -47,32 +47,32 @@ def _override(settings: Group, override: Mapping[str, Any], key: str) -> Group:
 
 
 class Recipe(Settings):
-    """One study: model, data mixture, training, loop, evaluation, experiments."""
+    """The description of one study: model, sources, training, loop, evaluation, experiments."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     """Name of the study and of its lake's folder."""
     seed: int = Field(default=0, ge=0)
-    """Seed of everything random: initial weights, data order, sampling, the sample task."""
+    """Seed of all random steps: initial weights, data order, sampling, the sample task."""
     model: ModelSettings
     """The initial model."""
     sources: dict[str, SourceSettings] = Field(min_length=1)
     """Raw datasets by name; each becomes the table `raw_<name>`."""
     sample_task: SampleTaskSettings | None = None
-    """The sample task, where a source or the gold reward uses it."""
+    """The sample task; required if a source or the gold reward uses it."""
     gold: bool = False
-    """Evaluate with the sample task's gold reward; only its own prompts have one."""
+    """Evaluate with the gold reward of the sample task; other prompts have no gold reward."""
     mixtures: dict[str, dict[str, MixtureSource]] = Field(default={})
-    """Mixtures of preference sources by name. The mixture `all` is always there: every source
-    whole, once."""
+    """Mixtures of preference sources by name. The mixture `all` always exists: every source,
+    complete and once."""
     offline_mixture: str = EVERYTHING
-    """Mixture of the offline DPO baseline. The paper's is trained on Nectar alone."""
+    """Mixture of the offline DPO baseline. In the paper it is Nectar alone."""
     prompts: PromptSettings = PromptSettings()
-    """How the prompt collection is cleaned."""
+    """Cleaning of the prompt collection."""
     evaluation_sets: dict[str, OriginSettings] = Field(default={})
-    """Evaluation sets by name (`transforms.prompts.evaluation_texts`). A prompt that shares an
-    n-gram with an item is left out."""
+    """Evaluation sets by name (`transforms.prompts.evaluation_texts`). Prompts that share an n-gram
+    with an item are dropped."""
     prompt_map: PromptMapSettings | None = None
-    """Map of the prompt collection (paper, Figure 7); null makes none."""
+    """Map of the prompt collection (paper, Figure 7); null: no map."""
     splits: SplitSettings = SplitSettings()
     """Held-out prompts."""
     sft: SFTSettings = SFTSettings()
@@ -80,12 +80,12 @@ class Recipe(Settings):
     reward_model: RewardModelSettings = RewardModelSettings()
     """Reward model."""
     reward_models: dict[str, dict[str, Any]] = Field(default={})
-    """Further reward models by name, as overrides of `reward_model`, such as another mixture; an
-    experiment takes one by `ranker: reward_model_<name>` (paper, Table 6)."""
+    """Further reward models by name, as overrides of `reward_model`, such as another mixture. An
+    experiment uses one with `ranker: reward_model_<name>` (paper, Table 6)."""
     preference_model: PreferenceModelSettings | None = None
-    """Pairwise preference model; null trains none."""
+    """Pairwise preference model; null: none is trained."""
     judge: JudgeSettings | None = None
-    """Chat model that compares responses by a rubric; null asks none."""
+    """Chat model that compares responses by a rubric; null: no judge."""
     loop: LoopSettings = LoopSettings()
     """The iterations."""
     reward_bench: dict[str, OriginSettings] = Field(default={})
@@ -94,19 +94,19 @@ class Recipe(Settings):
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
     health: HealthSettings = HealthSettings()
-    """Bounds beyond which a run warns before it trains on an iteration's pairs."""
+    """Bounds of the figures of an iteration's pairs; a run warns if one is exceeded."""
     benchmarks: dict[str, AnyBenchmark] = Field(default={})
     """Benchmarks by name (paper, Table 3) that models are measured on after the loop. The recipe's
     judge scores AlpacaEval, MT-Bench and Arena-Hard."""
     promotion: PromotionSettings | None = None
-    """When an experiment's selected policy becomes the current one; null decides nothing."""
+    """Conditions for an experiment's selected policy to become the current one; null: none does."""
     experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
     """Named overrides of `loop`; each is a partition of every asset of the loop."""
 
     @field_validator("benchmarks", mode="before")
     @classmethod
     def _name_benchmarks(cls, benchmarks: Any) -> Any:
-        """A benchmark that does not say which it is has its own name."""
+        """Use a benchmark's name in the recipe as the name of its set, unless it names one."""
         if not isinstance(benchmarks, Mapping):
             return benchmarks
         return {
@@ -178,7 +178,7 @@ class Recipe(Settings):
         return self
 
     def resolve_sources(self, role: Role | None = None) -> list[Source]:
-        """Look the sources up in the catalogue, all or those with a role.
+        """Resolve the sources with their catalogue entries, all or those with a role.
 
         Raises:
             ValueError: an entry, a role or an option that the catalogue does not have.
@@ -187,35 +187,39 @@ class Recipe(Settings):
         return [source for source in found if role is None or role in source.roles]
 
     def resolve_rankers(self) -> dict[str, Settings | None]:
-        """Return the settings of what can rank responses, by the values of `loop.ranker`."""
+        """Return the settings of all rankers by name, a value of `loop.ranker`."""
         found: dict[str, Settings | None] = {}
         for kind in RANKER_KINDS:
-            settings = getattr(self, kind.name, None)
+            settings: Settings | None = getattr(self, kind.name, None)
             if settings is None and kind.has_settings:
                 continue
             found[kind.name] = settings
-            overrides = getattr(self, kind.variants) if kind.variants else {}
-            for name, override in overrides.items():
+            if settings is None or kind.variants is None:
+                continue
+            for name, override in getattr(self, kind.variants).items():
                 key = f"{kind.variants}.{name}"
                 found[f"{kind.name}_{name}"] = _override(settings, override, key)
         return found
 
     def resolve_trained_rankers(self) -> dict[str, TrainedRankerSettings]:
-        """Return the settings of the models that can rank responses, by asset."""
+        """Return the settings of all trained rankers by name, which is also their asset's."""
         rankers = self.resolve_rankers().items()
         return {name: one for name, one in rankers if isinstance(one, TrainedRankerSettings)}
 
     def resolve_refresh(self, loop: LoopSettings) -> RewardModelSettings:
-        """Resolve the training settings of a refresh of the loop's reward model.
+        """Return the settings for training the loop's reward model further on feedback.
 
         Raises:
-            InputError: an override that no reward model has.
+            InputError: an override that a reward model does not have.
+            ValueError: the loop has no feedback, or its ranker is not a reward model.
         """
         base = self.resolve_trained_rankers()[loop.ranker]
+        if loop.feedback is None or not isinstance(base, RewardModelSettings):
+            raise ValueError(f"no feedback is set, or ranker {loop.ranker} is not a reward model")
         return _override(base, loop.feedback.reward_model, "feedback.reward_model")
 
     def select_judged_benchmarks(self) -> dict[str, JudgedSettings]:
-        """Settings of the benchmarks that the judge scores, by name."""
+        """Return the settings of the benchmarks that the judge scores, by name."""
         return {
             name: settings
             for name, settings in self.benchmarks.items()
@@ -223,16 +227,16 @@ class Recipe(Settings):
         }
 
     def resolve_mixture(self, name: str) -> dict[str, MixtureSource]:
-        """Look up the parts of a mixture."""
+        """Return the parts of a mixture by source."""
         if name == EVERYTHING:
             return {s.name: MixtureSource() for s in self.resolve_sources("preferences")}
         return self.mixtures[name]
 
     def resolve_loop(self, experiment: str) -> LoopSettings:
-        """Resolve the loop settings of an experiment.
+        """Return the loop settings of an experiment.
 
         Raises:
             KeyError: the recipe has no such experiment.
-            InputError: it overrides what the loop does not have; all problems are listed.
+            InputError: its override is not valid; the error lists all problems.
         """
         return _override(self.loop, self.experiments[experiment], f"experiments.{experiment}")

@@ -1,9 +1,8 @@
-"""Reading a recipe's file: its base recipes, YAML and overrides, into a `Recipe`.
+"""Reading a recipe from its file, its base recipes and overrides.
 
-A file may name another one as its `base` and holds only what differs from it: mappings merge,
-everything else is replaced, and null below a named thing (an experiment, a source, a benchmark)
-removes that thing. Not here: the keys and what is refused of them (`training.recipe`). Imports no
-torch.
+A file may name another one as its `base` and contains only the differences: mappings are merged,
+other values are replaced, and null for a named thing (an experiment, a source, a benchmark) removes
+it. Not here: the keys of a recipe and their checks (`training.recipe`). Imports no torch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,14 +20,14 @@ from transforms.settings.refusals import Location, refusal
 NAMED = tuple(
     key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
 )
-"""Keys of a recipe that hold things by name."""
+"""Keys of a recipe that contain things by name."""
 
 
 class Layer(NamedTuple):
-    """Settings written in one place."""
+    """Settings from one place."""
 
     origin: str
-    """File, or `--set`."""
+    """The file, or `--set`."""
     keys: Mapping[str, Any]
     """Nested settings; paths are absolute."""
 
@@ -37,12 +36,12 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """Read and validate a recipe.
 
     Args:
-        path: a YAML file. Relative paths in it, `base` included, are taken from its folder.
-        overrides: `key.key=value` settings laid over the file; values are YAML.
+        path: a YAML file. Relative paths in it, `base` included, are relative to its folder.
+        overrides: settings `key.key=value` that replace those of the file; values are YAML.
 
     Raises:
-        InputError: no such file, not YAML, a base that leads back to its file, an unknown key, or a
-            value out of range; all keys that are refused are listed, with the file they are in.
+        InputError: no such file, not YAML, a recipe that is its own base, an unknown key, or a
+            value out of range. The error lists all refused keys, with their files.
     """
     path = Path(path)
     layers = _read_layers(path)
@@ -89,7 +88,7 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         raise InputError(
             f"{what} cannot be read",
             expected="a YAML file",
-            found="a folder" if path.is_dir() else "nothing there",
+            found="a folder" if path.is_dir() else "no such file",
             remedy="name one of " + ", ".join(sorted(map(str, path.parent.glob("*.yaml"))))
             if path.parent.is_dir()
             else "check the path",
@@ -101,7 +100,7 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
             f"{what} is not YAML",
             expected="YAML",
             found=str(error),
-            remedy="correct the syntax there",
+            remedy="correct the syntax in the named line",
         ) from None
     if not isinstance(keys, dict):
         raise InputError(
@@ -114,24 +113,24 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
 
 
 def _resolve_paths(keys: Any, folder: Path) -> Any:
-    """Copy nested settings with paths below a folder made absolute."""
+    """Return a copy of nested settings in which relative paths are absolute."""
     if not isinstance(keys, Mapping):
         return keys
-    located = {}
+    resolved: dict[str, Any] = {}
     for key, value in keys.items():
         if key == "files" and isinstance(value, list):
-            located[key] = [
+            resolved[key] = [
                 str((folder / file).resolve()) if isinstance(file, str) else file for file in value
             ]
         elif key == "accelerate_config" and isinstance(value, str):
-            located[key] = str((folder / value).resolve())
+            resolved[key] = str((folder / value).resolve())
         else:
-            located[key] = _resolve_paths(value, folder)
-    return located
+            resolved[key] = _resolve_paths(value, folder)
+    return resolved
 
 
 def _merge_layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a layer over those below it; null removes a named thing that is there."""
+    """Merge a layer into the layers below it; null removes a named thing of a layer below."""
     keys = merge(below, above)
     for key in NAMED:
         there, written = below.get(key), above.get(key)
@@ -142,13 +141,13 @@ def _merge_layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
 
 
 def _find_origin(layers: Sequence[Layer], location: Location) -> str:
-    """Return where the deepest part of a key was last written."""
+    """Return the origin of the last layer that contains the longest part of a key."""
 
     def depth(layer: Layer) -> int:
         keys: Any = layer.keys
-        for depth, part in enumerate(location):
+        for length, part in enumerate(location):
             if not isinstance(keys, Mapping) or part not in keys:
-                return depth
+                return length
             keys = keys[part]
         return len(location)
 

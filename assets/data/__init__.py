@@ -1,1 +1,1 @@
-"""Assets of the data: sources, preference pairs, prompts, what is counted of them."""
+"""Assets of the data: sources, preference pairs, prompts, their statistics."""

@@ -10,6 +10,7 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
+from training.recipe import Recipe
 from transforms.lake.query import connect, report
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
@@ -22,96 +23,90 @@ from transforms.sources.intake.ingest import standardise_demonstrations, standar
 from transforms.sources.intake.standard_tables import update_slices
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
+"""Settings of the splits that decide which prompts are held out."""
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the assets between the raw tables and the models."""
+    return [
+        _build_demonstrations(study),
+        _build_preference_pairs(study),
+        _build_mixture_pairs(study),
+        _build_prompts(study),
+        _build_prompt_splits(study),
+        _build_dropped_rows(study),
+    ]
+
+
+def _build_demonstrations(study: Study) -> dg.AssetsDefinition:
     recipe = study.recipe
-    held_out = (recipe.splits, recipe.loop.iterations)
-
-    def raw_names(role: Role) -> list[str]:
-        return [f"raw_{source.name}" for source in recipe.resolve_sources(role)]
-
-    def options(role: Role) -> dict[str, Any]:
-        return {
-            source.name: {"entry": source.entry_name, "options": source.options.model_dump()}
-            for source in recipe.resolve_sources(role)
-        }
-
-    def held_out_settings() -> dict[str, Any]:
-        return {"splits": recipe.splits.model_dump(include=FRACTIONS)}
-
-    def made(step: Step, table: str, **metadata: Any) -> Made:
-        """Describe a table and what its slice of the ledger holds."""
-        reasons = ledger.count_reasons(step.lake, table)
-        return Made(
-            f"{table}@{step.lake.version(table)}",
-            {
-                **lake_metadata(step.lake, table),
-                "dropped_rows": int(reasons["rows"].sum()),
-                "dropped_by_reason": table_preview(reasons, 100),
-                **metadata,
-            },
-        )
-
-    def in_table(step: Step) -> Mapping[str, str]:
-        return {"table": step.asset}
 
     @declare(
         study,
         "demonstrations",
         group="preferences",
         table=TABLES["demonstrations"],
-        deps=raw_names("demonstrations"),
-        settings=lambda _: {**held_out_settings(), "sources": options("demonstrations")},
+        deps=_list_raw_tables(recipe, "demonstrations"),
+        settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "demonstrations"),
         checks=("kept_and_dropped_add_up", "every_raw_row_found"),
-        scope=in_table,
+        scope=_select_table,
         kinds=("deltalake",),
     )
     def demonstrations(step: Step) -> Made:
         """Conversations whose prompt is held out are dropped."""
 
         def hold_out(rows: pl.DataFrame) -> ledger.Split:
-            return splits.hold_out_demonstrations(rows, *held_out)
+            return splits.hold_out_demonstrations(rows, recipe.splits, recipe.loop.iterations)
 
-        done = update_slices(
+        made = update_slices(
             step.lake,
             step.asset,
             recipe.resolve_sources("demonstrations"),
-            held_out_settings(),
+            _dump_held_out(recipe),
             lambda source: standardise_demonstrations(step.lake, source, hold_out),
         )
-        return made(step, step.asset, sources_done=", ".join(done) or "none")
+        return _describe(step, sources_done=", ".join(made) or "none")
+
+    return demonstrations
+
+
+def _build_preference_pairs(study: Study) -> dg.AssetsDefinition:
+    recipe = study.recipe
 
     @declare(
         study,
         "preference_pairs",
         group="preferences",
         table=TABLES["preference_pairs"],
-        deps=raw_names("preferences"),
-        settings=lambda _: {**held_out_settings(), "sources": options("preferences")},
+        deps=_list_raw_tables(recipe, "preferences"),
+        settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "preferences"),
         checks=("chosen_differs_from_rejected", "kept_and_dropped_add_up", "every_raw_row_found"),
-        scope=in_table,
+        scope=_select_table,
         kinds=("deltalake",),
     )
     def preference_pairs(step: Step) -> Made:
-        """Comparisons that break a rule or whose prompt is held out are dropped.
+        """Comparisons that break a rule, or whose prompt is held out, are dropped.
 
-        Only sources whose rows, options or rules changed are done again.
+        Only sources whose rows, options or rules have changed are made again.
         """
 
         def hold_out(rows: pl.DataFrame) -> ledger.Split:
-            return splits.hold_out_pairs(rows, *held_out)
+            return splits.hold_out_pairs(rows, recipe.splits, recipe.loop.iterations)
 
-        done = update_slices(
+        made = update_slices(
             step.lake,
             step.asset,
             recipe.resolve_sources("preferences"),
-            held_out_settings(),
+            _dump_held_out(recipe),
             lambda source: standardise_pairs(step.lake, source, hold_out),
         )
-        return made(step, step.asset, sources_done=", ".join(done) or "none")
+        return _describe(step, sources_done=", ".join(made) or "none")
 
+    return preference_pairs
+
+
+def _build_mixture_pairs(study: Study) -> dg.AssetsDefinition:
+    recipe = study.recipe
     names = [mixtures.EVERYTHING, *recipe.mixtures]
 
     @declare(
@@ -134,24 +129,29 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         counts = mixtures.write_mixtures(
             step.lake, {name: recipe.resolve_mixture(name) for name in names}
         )
-        version = step.lake.version("mixture_pairs")
         return Made(
-            f"mixture_pairs@{version}",
-            {
-                **lake_metadata(step.lake, "mixture_pairs"),
-                "pairs": table_preview(counts, 200),
-            },
+            f"{step.asset}@{step.lake.version(step.asset)}",
+            {**lake_metadata(step.lake, step.asset), "pairs": table_preview(counts, 200)},
         )
+
+    return mixture_pairs
+
+
+def _build_prompts(study: Study) -> dg.AssetsDefinition:
+    recipe = study.recipe
+    evaluation_texts = ["evaluation_texts"] if recipe.evaluation_sets else []
 
     @declare(
         study,
         "prompts",
         group="preferences",
         table=TABLES["prompts"],
-        deps=[*raw_names("prompts"), *(["evaluation_texts"] if recipe.evaluation_sets else [])],
-        settings=lambda _: {"prompts": recipe.prompts.model_dump(), "sources": options("prompts")},
+        deps=[*_list_raw_tables(recipe, "prompts"), *evaluation_texts],
+        settings=lambda _: (
+            {"prompts": recipe.prompts.model_dump()} | _dump_sources(recipe, "prompts")
+        ),
         checks=("kept_and_dropped_add_up",),
-        scope=in_table,
+        scope=_select_table,
         kinds=("deltalake",),
     )
     def prompts(step: Step) -> Made:
@@ -162,7 +162,13 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             recipe.prompts,
             screened=bool(recipe.evaluation_sets),
         )
-        return made(step, step.asset)
+        return _describe(step)
+
+    return prompts
+
+
+def _build_prompt_splits(study: Study) -> dg.AssetsDefinition:
+    settings, iterations = study.recipe.splits, study.recipe.loop.iterations
 
     @declare(
         study,
@@ -170,7 +176,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="preferences",
         table=TABLES["prompt_splits"],
         deps=("prompts", "demonstrations", "preference_pairs"),
-        settings=lambda _: {"splits": recipe.splits.model_dump(), "iterations": held_out[1]},
+        settings=lambda _: {"splits": settings.model_dump(), "iterations": iterations},
         checks=(
             "no_prompt_in_two_splits",
             "no_held_out_prompt_in_training",
@@ -181,12 +187,16 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def prompt_splits(step: Step) -> Made:
         """A prompt is in one iteration or in one held-out split."""
-        kept, dropped = splits.split_prompts(step.lake.read("prompts"), *held_out)
+        kept, dropped = splits.split_prompts(step.lake.read("prompts"), settings, iterations)
         ledger.write_ledger(step.lake, step.asset, dropped)
         step.lake.overwrite(step.asset, kept)
         counts = kept.group_by("split").len().sort("split")
-        return made(step, step.asset, prompts_by_split=table_preview(counts, 40))
+        return _describe(step, prompts_by_split=table_preview(counts, 40))
 
+    return prompt_splits
+
+
+def _build_dropped_rows(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "dropped_rows",
@@ -196,7 +206,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "duckdb"),
     )
     def dropped_rows(step: Step) -> Made:
-        """The tables upstream write their own slices; here they are counted by reason."""
+        """The upstream assets write their own slices; this asset counts them by reason."""
         with connect(step.lake) as connection:
             reasons = report(connection, "dropped_by_reason")
         version = step.lake.version("dropped_rows")
@@ -205,11 +215,41 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             {"delta_version": version, "by_reason": table_preview(reasons, 200)},
         )
 
-    return [
-        demonstrations,
-        preference_pairs,
-        mixture_pairs,
-        prompts,
-        prompt_splits,
-        dropped_rows,
-    ]
+    return dropped_rows
+
+
+def _list_raw_tables(recipe: Recipe, role: Role) -> list[str]:
+    return [f"raw_{source.name}" for source in recipe.resolve_sources(role)]
+
+
+def _dump_held_out(recipe: Recipe) -> dict[str, Any]:
+    return {"splits": recipe.splits.model_dump(include=FRACTIONS)}
+
+
+def _dump_sources(recipe: Recipe, role: Role) -> dict[str, Any]:
+    sources = recipe.resolve_sources(role)
+    return {
+        "sources": {
+            source.name: {"entry": source.entry_name, "options": source.options.model_dump()}
+            for source in sources
+        }
+    }
+
+
+def _select_table(step: Step) -> Mapping[str, str]:
+    """Restrict the checks to the rows about the asset's own table."""
+    return {"table": step.asset}
+
+
+def _describe(step: Step, **metadata: Any) -> Made:
+    """Describe the asset's table and the rows that the ledger has about it."""
+    reasons = ledger.count_reasons(step.lake, step.asset)
+    return Made(
+        f"{step.asset}@{step.lake.version(step.asset)}",
+        {
+            **lake_metadata(step.lake, step.asset),
+            "dropped_rows": int(reasons["rows"].sum()),
+            "dropped_by_reason": table_preview(reasons, 100),
+            **metadata,
+        },
+    )

@@ -1,6 +1,5 @@
-"""Raw tables: one asset per source of the recipe, rows as the source lays them out."""
+"""Raw tables, one asset per source of the recipe, and the texts of the evaluation sets."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,57 +19,54 @@ from transforms.sources.sample.raw_rows import ingest_sample_task
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build one `raw_<source>` asset a source, and the texts of the evaluation sets."""
-    return [*_raw_tables(study), *_evaluation_texts(study)]
+    """Build one asset `raw_<source>` per source, and `evaluation_texts` if the recipe has sets."""
+    assets = [_build_raw_table(study, source) for source in study.recipe.resolve_sources()]
+    if study.recipe.evaluation_sets:
+        assets.append(_build_evaluation_texts(study))
+    return assets
 
 
-def _raw_tables(study: Study) -> Iterator[dg.AssetsDefinition]:
+def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
     recipe = study.recipe
-    for source in recipe.resolve_sources():
-        task = recipe.sample_task if recipe.sources[source.name].sample_task else None
-        settings = {
-            "entry": source.entry_name,
-            "origin": origin_settings(source.origin),
-            "task": task and task.model_dump(),
-        }
+    task = recipe.sample_task if recipe.sources[source.name].sample_task else None
+    settings = {
+        "entry": source.entry_name,
+        "origin": dump_origin(source.origin),
+        "task": task and task.model_dump(),
+    }
 
-        @declare(
-            study,
-            f"raw_{source.name}",
-            group="raw",
-            table=raw_table(source.entry.native),
-            settings=lambda _, settings=settings: settings,
-            checks=("kept_and_dropped_add_up",),
-            scope=lambda step: {"table": step.asset},
-            kinds=("deltalake", "sample_task" if task else source.entry_name),
-            description=f"Source {source.name}, read as {source.entry_name}, used as "
-            f"{', '.join(source.roles)}. {source.entry.facts}",
-        )
-        def raw(step: Step, source: Source = source, task: Any = task) -> Made:
-            if task:
-                version = ingest_sample_task(step.lake, source, task)
-            else:
-                version = ingest(step.lake, source)
-            return Made(f"{step.asset}@{version}", lake_metadata(step.lake, step.asset))
+    @declare(
+        study,
+        f"raw_{source.name}",
+        group="raw",
+        table=raw_table(source.entry.native),
+        settings=lambda _: settings,
+        checks=("kept_and_dropped_add_up",),
+        scope=lambda step: {"table": step.asset},
+        kinds=("deltalake", "sample_task" if task else source.entry_name),
+        description=f"Source {source.name}, entry {source.entry_name}, used as "
+        f"{', '.join(source.roles)}. {source.entry.facts}",
+    )
+    def raw(step: Step) -> Made:
+        version = ingest_sample_task(step.lake, source, task) if task else ingest(step.lake, source)
+        return Made(f"{step.asset}@{version}", lake_metadata(step.lake, step.asset))
 
-        yield raw
+    return raw
 
 
-def _evaluation_texts(study: Study) -> Iterator[dg.AssetsDefinition]:
+def _build_evaluation_texts(study: Study) -> dg.AssetsDefinition:
     origins = study.recipe.evaluation_sets
-    if not origins:
-        return
 
     @declare(
         study,
         "evaluation_texts",
         group="raw",
         table=TABLES["evaluation_texts"],
-        settings=lambda _: {name: origin_settings(origin) for name, origin in origins.items()},
+        settings=lambda _: {name: dump_origin(origin) for name, origin in origins.items()},
         kinds=("deltalake",),
     )
     def evaluation_texts(step: Step) -> Made:
-        """The items are read from the files of the recipe's evaluation sets."""
+        """Items are from the files of the recipe's evaluation sets."""
         texts = read_evaluation_sets(origins)
         version = step.lake.overwrite("evaluation_texts", texts)
         counts = texts.group_by("evaluation_set").len().sort("evaluation_set")
@@ -79,11 +75,11 @@ def _evaluation_texts(study: Study) -> Iterator[dg.AssetsDefinition]:
             {**lake_metadata(step.lake, "evaluation_texts"), "items": table_preview(counts, 40)},
         )
 
-    yield evaluation_texts
+    return evaluation_texts
 
 
-def origin_settings(origin: OriginSettings) -> dict[str, Any]:
-    """Say what a table read from files depends on: their names, sizes and times of change."""
+def dump_origin(origin: OriginSettings) -> dict[str, Any]:
+    """Return the settings of an origin with the sizes and modification times of its files."""
     stats = [Path(file).stat() if Path(file).exists() else None for file in origin.files]
     return {
         **origin.model_dump(),

@@ -1,9 +1,7 @@
-"""What the data look like: token counts of the comparisons, the map of the prompts.
+"""Statistics of the data: token counts of the comparisons, the map of the prompts.
 
-Not here: the statistics that are made of them by SQL (`assets.reports`).
+Not here: statistics computed by SQL (`assets.reports`).
 """
-
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -19,12 +17,14 @@ from transforms.views.plots.prompt_map import render_prompt_map
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the assets that measure tables; the map only where the recipe asks for one."""
-    settings = study.recipe.prompt_map
-    return [_preference_tokens(study), *([_prompt_map(study, settings)] if settings else [])]
+    """Build `preference_tokens`, and `prompt_map` if the recipe has its settings."""
+    assets = [_build_preference_tokens(study)]
+    if study.recipe.prompt_map:
+        assets.append(_build_prompt_map(study, study.recipe.prompt_map))
+    return assets
 
 
-def _preference_tokens(study: Study) -> dg.AssetsDefinition:
+def _build_preference_tokens(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "preference_tokens",
@@ -53,7 +53,7 @@ def _preference_tokens(study: Study) -> dg.AssetsDefinition:
     return preference_tokens
 
 
-def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinition:
+def _build_prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinition:
     @declare(
         study,
         "prompt_map",
@@ -71,7 +71,16 @@ def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinitio
         prompts = select_prompts_to_map(
             step.lake.read("prompts"), step.lake.read("prompt_splits"), settings
         )
-        points = map_prompts(prompts, settings, _embeddings(prompts, settings))
+        embeddings = None
+        if settings.embedding_model is not None:
+            from training.models.embeddings import embed_texts
+
+            embeddings = embed_texts(
+                prompts["text"].to_list(),
+                settings.embedding_model,
+                revision=settings.embedding_revision,
+            )
+        points = map_prompts(prompts, settings, embeddings)
         version = step.lake.overwrite("prompt_map", points)
         return Made(
             f"prompt_map@{version}",
@@ -82,14 +91,3 @@ def _prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDefinitio
         )
 
     return prompt_map
-
-
-def _embeddings(prompts: pl.DataFrame, settings: PromptMapSettings) -> Any:
-    """Embed the prompts, where the recipe names a model."""
-    if settings.embedding_model is None:
-        return None
-    from training.models.embeddings import embed_texts
-
-    return embed_texts(
-        prompts["text"].to_list(), settings.embedding_model, revision=settings.embedding_revision
-    )

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.data.sources import origin_settings
+from assets.data.sources import dump_origin
 from assets.declare import declare
 from assets.evaluation.benchmark_runs import measure, open_study_benchmark
 from assets.loop.judges import judge_settings
@@ -140,7 +140,7 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
     return {
         **settings.dump_decisive(),
         **({"judge": judge_settings(study.judge)} if judged else {}),
-        "data": {part: origin_settings(origin) for part, origin in settings.data.items()},
+        "data": {part: dump_origin(origin) for part, origin in settings.data.items()},
         "models": list(settings.models),
         **study.model_settings,
     }

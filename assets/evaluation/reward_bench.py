@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.data.sources import origin_settings
+from assets.data.sources import dump_origin
 from assets.declare import declare
 from assets.loop.ranking.ranker import Ranker
 from assets.loop.ranking.registry import find_ranker
@@ -68,7 +68,7 @@ def _build_results(study: Study, ranker: Ranker) -> dg.AssetsDefinition:
 
 def _sets(study: Study) -> dict[str, Any]:
     origins = study.recipe.reward_bench.items()
-    return {"reward_bench": {name: origin_settings(origin) for name, origin in origins}}
+    return {"reward_bench": {name: dump_origin(origin) for name, origin in origins}}
 
 
 def _measure(step: Step, ranker: Ranker) -> Made:

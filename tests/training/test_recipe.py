@@ -25,7 +25,7 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.samplers=[{n: 2, polcy: initial}]", ["samplers.0.polcy", "policy"]),
         ("sources.sample_prompts.fils=[a]", ["sources.sample_prompts.fils", "files"]),
         ("reward_models.long.epoch=3", ["reward_models.long.epoch", "epochs"]),
-        ("sources.sample_prompts.roles=[prompts, preferences]", ["sample task", "one of roles"]),
+        ("sources.sample_prompts.roles=[prompts, preferences]", ["sample task", "name one role"]),
         ("sources.x={entry: hh_rlhf, files: [a], roles: [prompts, prompts]}", ["names one twice"]),
         ("sources.x={entry: messages, files: [a], roles: [prompts]}", ["demonstrations, not prom"]),
         ("sources.sample_prompts.roles=[prmpts]", ["sources.sample_prompts.roles.0", "prmpts"]),
@@ -43,7 +43,7 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.samplers=[{n: 2, policy: step}]", ["samplers", "share"]),
         ("loop.sampling.samplers=[{n: 2, share: 0.5}]", ["samplers", "share"]),
         ("loop.sampling.samplers=[{n: 2, temperature: 0}]", ["sampler 0", "greedy"]),
-        ("loop.sampling.adaptive={round: 2}", ["adaptive", "nothing stops early"]),
+        ("loop.sampling.adaptive={round: 2}", ["adaptive", "no prompt stops early"]),
         ("loop.sampling.adaptive={round: 3, enough_margin: 1}", ["sampling", "two rounds of 3"]),
         (
             "loop.sampling={samplers: [{n: 4}], adaptive: {round: 2, enough_margin: 1}}",

@@ -1,5 +1,5 @@
-"""Settings of the tables, one file per subject: what a recipe may say about data and pairs.
+"""Settings of data and pairs in a recipe, one file per subject.
 
-Frozen pydantic models; the text under a field is its help everywhere. Settings of models and of
-their training are in `training.settings`.
+They are frozen pydantic models; the text under a field is its help in all places. Settings of
+models and their training are in `training.settings`.
 """

@@ -1,4 +1,4 @@
-"""Nested settings as plain mappings: overrides laid over them, and their flat form."""
+"""Nested settings as plain mappings: merging overrides, parsing them, flattening."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from transforms.errors import InputError
 
 
 def merge(settings: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay an override over nested settings; mappings merge, everything else is replaced."""
+    """Apply an override to nested settings; mappings are merged, other values are replaced."""
     merged = dict(settings)
     for key, value in override.items():
         nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
@@ -18,10 +18,10 @@ def merge(settings: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str,
 
 
 def parse_overrides(words: Iterable[str]) -> dict[str, Any]:
-    """Read words `key.key=value` into one nested override; a later word wins.
+    """Parse words `key.key=value` into one nested override; a later word takes precedence.
 
     Raises:
-        InputError: a word is not of the form, or its value is not YAML.
+        InputError: a word does not have this form, or its value is not YAML.
     """
     merged: dict[str, Any] = {}
     for word in words:

@@ -1,4 +1,4 @@
-"""What pydantic refuses of settings, as the error for people: key, what was found, what is allowed.
+"""Validation errors of pydantic converted to the error for people: key, value, allowed values.
 
 Not here: the settings (the other files of this package).
 """
@@ -22,16 +22,19 @@ def refusal(
     prefix: str = "",
     place: Callable[[Location], str] = lambda location: "",
 ) -> InputError:
-    """Turn pydantic's problems into one error that lists them all.
+    """Return one error that lists all problems that pydantic found.
 
     Args:
-        error: what pydantic raised.
+        error: error of pydantic.
         what: first line of the error, such as `recipe FILE is refused`.
-        model: settings class or union that was validated; its keys are proposed for unknown ones.
-        prefix: dotted key of the settings within what the person wrote.
-        place: where a key was written, appended in parentheses to what was found.
+        model: settings class or union that was validated; similar keys of it are proposed for
+            unknown ones.
+        prefix: dotted key of the settings within the recipe.
+        place: returns the place where a key was written; it is shown in parentheses.
     """
-    expected, found, remedies = [], [], []
+    expected: list[str] = []
+    found: list[str] = []
+    remedies: list[str] = []
     for problem in error.errors():
         location = problem["loc"]
         key = ".".join(map(str, (*filter(None, [prefix]), *location)))
@@ -53,7 +56,7 @@ def refusal(
             group = isinstance(problem["input"], dict) or not location
             value = f"the keys below {key or 'it'}" if group else f"{key} = {problem['input']!r}"
             found.append(value + written)
-            remedies.append(f"correct {key}" if key else "correct what is named")
+            remedies.append(f"correct {key}" if key else "correct the settings named above")
     return InputError(
         what,
         expected="; ".join(expected),
@@ -63,7 +66,7 @@ def refusal(
 
 
 def _list_allowed_keys(model: Any, location: Location) -> set[str]:
-    """Return the keys allowed where an unknown one was found; empty where they are not known."""
+    """Return the keys that are allowed in place of an unknown one; empty if they are unknown."""
     models = [model]
     for part in location[:-1]:
         models = [inner for outer in models for inner in _list_inner_types(outer, part)]
@@ -76,7 +79,7 @@ def _list_allowed_keys(model: Any, location: Location) -> set[str]:
 
 
 def _list_inner_types(annotation: Any, part: int | str) -> Iterator[Any]:
-    """Yield the types that a type has below a key, an index or the tag of a union."""
+    """Yield the types below a key, an index or the tag of a union."""
     for one in _list_alternatives(annotation):
         if get_origin(one) in (dict, tuple):
             yield get_args(one)[-1 if get_origin(one) is dict else 0]
@@ -84,11 +87,11 @@ def _list_inner_types(annotation: Any, part: int | str) -> Iterator[Any]:
             if part in fields:
                 yield fields[part].annotation
             elif any(part in get_args(field.annotation) for field in fields.values()):
-                yield one  # pydantic's location holds the tag that selected this class
+                yield one  # pydantic's location contains the tag that selected this class
 
 
 def _list_alternatives(annotation: Any) -> Iterator[Any]:
-    """Yield the members of unions and the content of `Annotated`, whatever their nesting."""
+    """Yield the members of unions and the content of `Annotated`, nested or not."""
     if hasattr(annotation, "model_fields") or get_origin(annotation) in (dict, tuple):
         yield annotation
     else:

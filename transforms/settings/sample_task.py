@@ -9,13 +9,13 @@ class SampleTaskSettings(Settings):
     """Size, noise and seed of the sample task."""
 
     seed: int = 0
-    """Seed of demonstrations, pairs and prompts, which use independent streams of it."""
+    """Seed of demonstrations, pairs and prompts, each with its own random stream."""
     demonstrations: int = Field(default=12_000, ge=1)
-    """Rows for supervised fine-tuning."""
+    """Number of conversations for supervised fine-tuning."""
     preference_pairs: int = Field(default=24_000, ge=1)
-    """Labelled comparisons of two responses to a prompt."""
+    """Number of labelled comparisons of two responses to a prompt."""
     prompts: int = Field(default=6_000, ge=1, le=100_000)
-    """Distinct prompts without a response, for sampling and for evaluation."""
+    """Number of distinct prompts without a response, for sampling and for evaluation."""
     label_temperature: float = Field(default=0.15, gt=0)
     """Bradley-Terry temperature of the labels, in units of gold reward: P(a over b) is
     sigmoid((u_a - u_b) / temperature), u = gold reward + length_bias * words. Near 0: no noise."""
