@@ -96,7 +96,7 @@ def look_up(folder: Path, settings: DPOSettings) -> ReferencePass:
         folder / "reference",
         settings,
         dtype="float32",
-        known=store.known,
+        known=store.read_known,
         commit=store.commit,
     )
 

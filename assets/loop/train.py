@@ -150,7 +150,7 @@ def _add_reference_logps(
         settings,
         dtype=dtype,
         sides=sides,
-        known=store.known,
+        known=store.read_known,
         commit=store.commit,
     )
     step.log.info(

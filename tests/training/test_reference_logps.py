@@ -58,7 +58,7 @@ def look_up(lake, tiny_policy):
             reference,
             settings,
             dtype="float32",
-            known=store.known,
+            known=store.read_known,
             commit=store.commit,
         )
 

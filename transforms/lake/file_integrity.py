@@ -43,7 +43,7 @@ def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
     return damaged
 
 
-def require_whole(delta: DeltaTable, folder: Path, table: str) -> None:
+def require_intact(delta: DeltaTable, folder: Path, table: str) -> None:
     """Refuse a table with damaged files.
 
     Raises:

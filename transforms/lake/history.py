@@ -21,7 +21,7 @@ from transforms.lake.schemas.records import COMPUTED
 def read_table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
     """Read the commits of tables (default: all): rows of `table_history`, by table and version."""
     names = lake.tables() if tables is None else tables
-    rows = [row for table in names for row in _commits(lake.path(table), table)]
+    rows = [row for table in names for row in _read_commits(lake.path(table), table)]
     return pl.DataFrame(rows, schema=COMPUTED["table_history"].schema)
 
 
@@ -49,11 +49,11 @@ def find_versions(lake: Lake, points: Sequence[str]) -> dict[str, int | None]:
             found=", ".join(times),
             remedy="drop all but one",
         )
-    found = _versions_at_time(lake, _parse_time(times[0])) if times else {}
+    found = _find_versions_at(lake, _parse_time(times[0])) if times else {}
     return found | dict(_parse_version(lake, point) for point in named)
 
 
-def _versions_at_time(lake: Lake, moment: datetime) -> dict[str, int | None]:
+def _find_versions_at(lake: Lake, moment: datetime) -> dict[str, int | None]:
     history = read_table_history(lake)
     found: dict[str, int | None] = {}
     for (table,), commits in history.group_by("table", maintain_order=True):
@@ -96,7 +96,7 @@ def _parse_version(lake: Lake, point: str) -> tuple[str, int]:
     return table, int(version)
 
 
-def _commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
+def _read_commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
     """Read the commits in the log of one table, oldest first."""
     rows_of: dict[str, int | None] = {}
     for file in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json")):

@@ -23,7 +23,7 @@ from transforms.errors import InputError
 from transforms.lake.batched_reads import read_in_frames
 from transforms.lake.commit import KEEP_LOG, Mode, commit, commit_frame, slice_predicate
 from transforms.lake.enforcement import Slice, enforce_slice
-from transforms.lake.file_integrity import require_whole
+from transforms.lake.file_integrity import require_intact
 from transforms.lake.frame_queue import ARROW_LAYOUT, FrameQueue
 
 
@@ -77,7 +77,7 @@ class Lake:
             InputError: the table does not exist, or a file of it is missing or truncated.
         """
         delta = self.delta(table, version)
-        require_whole(delta, self.path(table), table)
+        require_intact(delta, self.path(table), table)
         frame = pl.scan_delta(delta)
         for column, value in rows.items():
             frame = frame.filter(pl.col(column) == value)

@@ -96,7 +96,7 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
         parsed = connection.extract_statements(statement)
         if [one.type in READING for one in parsed] != [True]:
             kinds = [f"a statement of kind {one.type.name}" for one in parsed]
-            raise _refused(", ".join(kinds) or "no statement")
+            raise _make_refusal(", ".join(kinds) or "no statement")
         relation = connection.sql(parsed[0])
         spans = [
             name
@@ -108,7 +108,7 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
             relation = relation.project(f"* replace ({texts})")
         return cast(pl.DataFrame, pl.from_arrow(relation.to_arrow_table()))
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
-        raise _refused(str(error)) from None
+        raise _make_refusal(str(error)) from None
 
 
 def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
@@ -120,7 +120,7 @@ def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[s
     try:
         return [one.query for one in connection.extract_statements(text)]
     except duckdb.Error as error:
-        raise _refused(str(error)) from None
+        raise _make_refusal(str(error)) from None
 
 
 def list_reports() -> list[str]:
@@ -176,7 +176,7 @@ def read_description(folder: str, name: str) -> str:
     return " ".join(line.removeprefix("--").strip() for line in head)
 
 
-def _refused(found: str) -> InputError:
+def _make_refusal(found: str) -> InputError:
     return InputError(
         "a query cannot be run",
         expected="one DuckDB select over the lake's tables",

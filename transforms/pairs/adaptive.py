@@ -25,8 +25,8 @@ def find_stops(
         n: highest number of responses of a prompt.
 
     Returns:
-        prompt_id; responses: those of all rounds up to the first that met the rule, or n; margin
-        after these rounds, as far as they are sampled (null: fewer than two usable responses);
+        prompt_id; responses: their number in all rounds up to the first that met the rule, or n;
+        margin after these rounds, as far as they are sampled (null: fewer than two usable ones);
         reason: enough_margin | no_growth | n_reached.
 
     Raises:
@@ -62,15 +62,15 @@ def find_stops(
     wide = pl.col("margin") >= pl.lit(rule.enough_margin, pl.Float64)
     flat = growth <= pl.lit(rule.least_growth, pl.Float64)
     reason = pl.when(wide).then(pl.lit("enough_margin")).when(flat).then(pl.lit("no_growth"))
-    settled = margins.with_columns(reason=reason, responses=(pl.col("round") + 1) * rule.round)
+    rounds = margins.with_columns(reason=reason, responses=(pl.col("round") + 1) * rule.round)
     first = pl.coalesce(
         pl.col("round").filter(pl.col("reason").is_not_null()).min(), pl.col("round").max()
     )
-    last = settled.filter(pl.col("round") == first.over("prompt_id")).sort("prompt_id")
-    is_settled = pl.col("reason").is_not_null()
+    last = rounds.filter(pl.col("round") == first.over("prompt_id")).sort("prompt_id")
+    is_stopped = pl.col("reason").is_not_null()
     return last.select(
         "prompt_id",
-        responses=pl.when(is_settled).then("responses").otherwise(n).cast(pl.Int32),
+        responses=pl.when(is_stopped).then("responses").otherwise(n).cast(pl.Int32),
         margin="margin",
         reason=pl.col("reason").fill_null("n_reached"),
     )

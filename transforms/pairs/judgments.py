@@ -149,7 +149,7 @@ def record_judge(lake: Lake, judge: pl.DataFrame) -> None:
 
 
 def keep_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
-    """Remove a judge's comparisons that lack an answer, and return the others.
+    """Remove a judge's comparisons without an answer in both orders, and return the others.
 
     A comparison with an error in one order (such as a time-out) is removed in one commit, so that
     the run sends it again; the old version stays readable. An unparseable answer is kept: with

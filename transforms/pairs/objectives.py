@@ -55,7 +55,7 @@ class TrainedPart:
     """Delta version by table; a table that is absent is read at its newest version."""
 
 
-def _unchanged(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
+def _keep_rows(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
     return rows
 
 
@@ -80,7 +80,7 @@ class Objective:
     """Whether its training runs the reward model itself."""
     sides: tuple[str, ...] = ()
     """Columns of responses whose reference log-probabilities are part of its rows."""
-    complete_rows: Callable[[pl.DataFrame, int, int], pl.DataFrame] = _unchanged
+    complete_rows: Callable[[pl.DataFrame, int, int], pl.DataFrame] = _keep_rows
     """Adds missing columns of `sides`, given rows, rows per forward pass, and a seed."""
 
     @property

@@ -1,4 +1,4 @@
-"""Names of an iteration's assets, in both directions, and the baselines' places in SQL."""
+"""Names of the assets of an iteration, built and parsed, and the order of baselines in SQL."""
 
 import pytest
 

@@ -37,7 +37,7 @@ def chunk(draw):
 
 
 def fill(lake, draw):
-    """Write until the disk is full; the number of chunks."""
+    """Write until the disk is full; return the number of chunks."""
     write = Chunks(lake, TABLE)
     for written in range(50):
         try:

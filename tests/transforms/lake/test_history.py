@@ -44,7 +44,7 @@ def test_the_time_of_a_commit_finds_its_version(lake):
     history = read_table_history(lake)
     for table, version, moment in history.select("table", "version", "timestamp").rows():
         found = find_versions(lake, [moment.isoformat()])[table]
-        # commits may share a millisecond: the last of them stood
+        # commits may share a millisecond: then the last one counts
         assert found >= version
         same = (pl.col("table") == table) & (pl.col("timestamp") == moment)
         assert found == history.filter(same)["version"].max()

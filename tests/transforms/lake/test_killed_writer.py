@@ -1,4 +1,4 @@
-"""A writer that is killed in the middle of its commits: whole chunks, each once, and it goes on."""
+"""A writer that is killed between commits: after a restart, each chunk is there once."""
 
 import os
 import random

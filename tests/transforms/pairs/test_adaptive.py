@@ -87,7 +87,7 @@ rewards = st.lists(st.integers(-8, 8).map(lambda q: q / 4), min_size=8, max_size
     st.integers(0, 4).map(lambda q: q / 4),
 )
 def test_drawing_round_by_round_stops_where_the_replay_does(prompts, size, enough, growth):
-    """What the rule says of the responses so far is what it says of all of them, up to there."""
+    """The rule gives the same result for the responses so far as for all responses."""
     rule = AdaptiveSettings(round=size, enough_margin=enough, least_growth=growth)
     whole = responses(prompts)
     expected = find_stops(whole, rule, PAIRS, 8)

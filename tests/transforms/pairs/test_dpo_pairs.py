@@ -29,7 +29,7 @@ def responses(prompts):
 
 
 def paired(frame, **settings):
-    """Pair responses with the penalty that the settings ask for."""
+    """Pair responses with the penalty of the settings."""
     settings = PairSettings(**settings)
     return make_pairs(frame, settings, resolve_length_penalty(frame, settings))
 

@@ -102,7 +102,7 @@ def test_every_two_texts_of_a_prompt_meet_once():
         ("q", 0, 1, False),
     ]
     assert met["comparison_id"].is_null().to_list() == [False, True, False, False]
-    # the same two texts are asked about once a prompt
+    # the same two texts are compared once per prompt
     assert comparisons.select("first", "second").rows() == [("a", "b"), ("a", "b")]
     assert comparisons["comparison_id"].n_unique() == 2
 
@@ -185,7 +185,7 @@ def test_a_restart_asks_for_what_is_missing_and_what_had_no_answer(tmp_path):
     assert sorted(known.rows()) == sorted([*both("c", "A", "B"), *both("d", "unparseable", "A")])
     asked = pl.DataFrame({"comparison_id": ["e", "f", "c", "d"]})
     assert select_missing(asked, known)["comparison_id"].to_list() == ["e", "f"]
-    # the rest of the table stands, and nothing is written a second time
+    # the rest of the table is unchanged, and nothing is written twice
     version = lake.version("judgments")
     assert keep_answered(lake, "j").height == 4
     assert lake.version("judgments") == version

@@ -24,7 +24,7 @@ def scored(prompts):
 
 
 def test_a_reward_of_length_alone_gives_its_slope_back():
-    # the prompts' own levels have no part in it
+    # the level of each prompt's rewards does not matter
     texts = {"p": (10, 20, 50), "q": (1, 5), "r": (7, 7)}
     levels = {"p": 3.0, "q": -8.0, "r": 100.0}
     frame = scored({p: [(x, levels[p] + 0.25 * x) for x in xs] for p, xs in texts.items()})

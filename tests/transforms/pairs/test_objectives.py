@@ -1,4 +1,4 @@
-"""What each objective reads, and how many rows it makes."""
+"""The rows that each objective reads, and their number."""
 
 import polars as pl
 import pytest

@@ -106,7 +106,7 @@ def test_samplers_and_their_places_are_part_of_the_id():
     assert len(ids) == 4
     moved = [draws[0]._replace(first_index=1)]
     assert make_sampling_id(SETTINGS, 5, moved) not in ids
-    # n of the settings is nobody's where samplers are named
+    # with samplers, n of the settings is not used
     assert make_sampling_id(SETTINGS | {"n": 9}, 5, draws) == make_sampling_id(SETTINGS, 5, draws)
 
 
@@ -122,7 +122,7 @@ def test_each_policy_of_a_mix_goes_on_with_its_own_prompts(lake):
     drawn = drawn.drop("sampler", "sampler_policy")
     lake.append("generations", mix[1].add_to(drawn))
     left = find_missing_prompts(lake, mix, ["iteration_1"])
-    # what one sampler had drawn goes: it is of other settings
+    # the responses of one sampler are removed: they have other settings
     assert [rows["prompt_id"].to_list() for rows in left] == [["p", "q"], ["q"]]
     rows = lake.read("generations", **SLICE).sort("response_index")
     assert rows.select("response_index", "sampler", "sampler_policy", "n").rows() == [
@@ -152,5 +152,5 @@ def test_a_round_of_adaptive_n_goes_to_what_the_rounds_before_left_open(lake):
     assert due(second) == ["p"]
     drawn = ("policy_id", "sampling_id", "sampler", "sampler_policy", "n", *SLICE)
     lake.append("generations", second.add_to(responses(prompts=("p",)).drop(drawn)))
-    assert due(second) == []  # a killed run goes on in the third round
+    assert due(second) == []  # after a killed run, the third round continues
     assert due(third) == ["p"]

@@ -1,4 +1,4 @@
-"""Best and worst of n from comparisons, whatever the order of strength is."""
+"""Best and worst of n from comparisons, for any order of strength."""
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,7 @@ METHODS = ("round_robin", "tournament")
 
 
 def play(method, n, compare):
-    """Make every comparison that is planned; outcomes and the number of rounds."""
+    """Make every planned comparison; return outcomes and the number of rounds."""
     outcomes, rounds = {}, 0
     while planned := plan_comparisons(method, n, outcomes):
         assert all(0 <= i < j < n for i, j in planned)

@@ -72,7 +72,7 @@ def texts(column: pl.Series) -> list[str]:
 @settings(deadline=None)  # a busy machine
 @given(st.integers(1, 23), st.integers(2, 6), st.integers(0, 3))
 def test_a_batch_is_its_own_completions_moved_on_by_one(count: int, batch: int, seed: int) -> None:
-    """As TRL pairs them: the mismatched responses of a batch are its matched ones."""
+    """As in TRL: the mismatched responses of a batch are its matched responses."""
     found = add_mismatched(rows([f"p{i}" for i in range(count)]), batch, seed)
     for start in range(0, count, batch):
         own = texts(found["completion"][start : start + batch])

@@ -20,7 +20,7 @@ TABLE = "costs"
 
 def list_last_commits(lake: Lake) -> dict[str, int]:
     """Return the number of the last commit of every table."""
-    return {table: max(_commits(lake, table)) for table in lake.tables()}
+    return {table: max(_list_commits(lake, table)) for table in lake.tables()}
 
 
 def record(
@@ -58,8 +58,9 @@ def record(
         "elapsed_s": elapsed_s,
         "rows": count_processed_rows(metadata, settings),
         "tokens": metadata.get("response_tokens")
-        or _trained_tokens(lake, asset, experiment, metadata),
-        "bytes": _bytes_since(lake, before) + _folder_bytes(lake.root / "checkpoints" / output_id),
+        or _read_trained_tokens(lake, asset, experiment, metadata),
+        "bytes": _sum_bytes_since(lake, before)
+        + _sum_folder_bytes(lake.root / "checkpoints" / output_id),
         "created_at": datetime.now(UTC),
     }
     lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
@@ -84,7 +85,7 @@ def count_processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any
     )
 
 
-def _trained_tokens(
+def _read_trained_tokens(
     lake: Lake, asset: str, experiment: str, metadata: Mapping[str, Any]
 ) -> int | None:
     """Return the tokens of a training, which TRL logs; None if the asset is no training."""
@@ -99,22 +100,22 @@ def _trained_tokens(
     )
 
 
-def _bytes_since(lake: Lake, before: Mapping[str, int]) -> int:
+def _sum_bytes_since(lake: Lake, before: Mapping[str, int]) -> int:
     """Return the size of the files that commits added since."""
     files = [
         file
         for table in lake.tables()
-        for number, file in _commits(lake, table).items()
+        for number, file in _list_commits(lake, table).items()
         if number > before.get(table, -1)
     ]
     actions = (json.loads(line) for file in files for line in file.read_text("utf-8").splitlines())
     return sum(action["add"]["size"] for action in actions if "add" in action)
 
 
-def _commits(lake: Lake, table: str) -> dict[int, Path]:
+def _list_commits(lake: Lake, table: str) -> dict[int, Path]:
     log = lake.path(table) / "_delta_log"
     return {int(file.stem): file for file in log.glob("[0-9]*[0-9].json")}
 
 
-def _folder_bytes(folder: Path) -> int:
+def _sum_folder_bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

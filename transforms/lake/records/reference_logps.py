@@ -96,7 +96,7 @@ class ReferenceLogps:
         self._keys = {"reference_id": reference_id, "dtype": dtype}
         self._append = Chunks(lake, TABLE)
 
-    def known(self, wanted: pl.DataFrame) -> pl.DataFrame:
+    def read_known(self, wanted: pl.DataFrame) -> pl.DataFrame:
         """Return the rows (`LOGPS`) of the wanted sequences that are already computed.
 
         Two runs at the same time may both compute a sequence, in different batches and so with

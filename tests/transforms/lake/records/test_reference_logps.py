@@ -1,4 +1,4 @@
-"""Names of sequences, and which are known, on literal frames."""
+"""Ids of sequences, and the sequences that are known, on literal frames."""
 
 import polars as pl
 import pytest
@@ -28,7 +28,7 @@ def named():
 def test_name_is_of_the_tokens_and_of_where_the_completion_begins(named):
     chosen, rejected = named["chosen_sequence_id"], named["rejected_sequence_id"]
     assert chosen[0] == chosen[1]  # the same tokens in another row
-    assert chosen[0] != chosen[2]  # the same tokens, cut elsewhere
+    assert chosen[0] != chosen[2]  # the same tokens, split elsewhere
     assert rejected[0] != rejected[1]  # 4, 5 is not 45
     assert len({*chosen, *rejected}) == 5
 
@@ -50,15 +50,15 @@ def test_logps_are_joined_in_the_order_of_the_pairs(named):
 def test_rows_of_one_reference_and_type_are_known(named, tmp_path):
     lake, wanted = Lake(tmp_path), list_sequences(named)
     store = ReferenceLogps(lake, "initial", "float32")
-    assert store.known(wanted).is_empty()
+    assert store.read_known(wanted).is_empty()
     computed = wanted.head(2).select(
         "sequence_id", pl.lit(1, pl.Int32).alias("completion_tokens"), pl.lit(-1.5).alias("logp")
     )
     store.commit(computed)
-    assert store.known(wanted).sort("sequence_id").equals(computed.sort("sequence_id"))
-    assert store.known(wanted.tail(3)).is_empty()
+    assert store.read_known(wanted).sort("sequence_id").equals(computed.sort("sequence_id"))
+    assert store.read_known(wanted.tail(3)).is_empty()
     for other in (("other", "float32"), ("initial", "bfloat16")):
-        assert ReferenceLogps(lake, *other).known(wanted).is_empty()
+        assert ReferenceLogps(lake, *other).read_known(wanted).is_empty()
     again = computed.with_columns(logp=pl.lit(-1.25))  # by a run at the same time
     ReferenceLogps(lake, "initial", "float32").commit(again)
-    assert store.known(wanted)["logp"].to_list() == [-1.5, -1.5]
+    assert store.read_known(wanted)["logp"].to_list() == [-1.5, -1.5]

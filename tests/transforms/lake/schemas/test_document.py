@@ -7,7 +7,7 @@ PAGE = Path(__file__).resolve().parents[4] / "docs" / "guide" / "tables.md"
 
 
 def test_the_page_of_tables_is_the_one_on_record() -> None:
-    """`make docs` writes it anew."""
+    """If this fails, run `make docs`."""
     assert PAGE.read_text(encoding="utf-8") == write_document()
 
 

@@ -76,13 +76,13 @@ def test_every_float_has_a_unit_or_states_that_it_has_none():
         if "has no unit" not in described.meaning
     ]
     assert bare == ["training_metrics.epoch"]  # passes over the data
-    # a length says its unit in its name, or in a column beside it
+    # the unit of a length is in its name, or in another column
     lengths = [
         column
         for name, column, _ in DESCRIBED
         if "length" in column and "unit" not in TABLES[name].columns
     ]
-    # what is made of lengths, and is none itself: its declaration says of what unit
+    # computed from lengths, but not a length: its declaration names their unit
     derived = ("reward_length_", "length_controlled_", "length_coefficient")
     assert [column for column in lengths if not column.startswith(derived)] == []
 

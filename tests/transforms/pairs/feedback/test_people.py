@@ -49,7 +49,7 @@ def pair_ids(frame):
 
 
 def fill(text, answers, person="ann"):
-    """What a person makes of an exported file: the text that each thinks is better."""
+    """Fill in an exported file as people would: each picks the text that is better."""
     if text.startswith("["):
         records = json.loads(text)
         for record in records:
