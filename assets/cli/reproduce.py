@@ -141,7 +141,7 @@ def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
         settings,
         dtype=training.dtype,
         sides=objective.sides,
-        known=ReferenceLogps(lake, reference_id, training.dtype).known,
+        known=ReferenceLogps(lake, reference_id, training.dtype).read_known,
     ).pairs
 
 
