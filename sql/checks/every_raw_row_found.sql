@@ -1,5 +1,5 @@
--- One row per raw row that neither became a pair or demonstration nor stands in the ledger.
--- A key names the raw rows that it comes from, and which part of one: transforms/sources/layouts/comparisons.py.
+-- One row per raw row that is in no pair, in no demonstration and not in the ledger. A key contains
+-- the keys of its raw rows (transforms/sources/layouts/comparisons.py).
 with
 
 source_rows as (select * from source_rows),

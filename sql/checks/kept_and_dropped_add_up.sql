@@ -1,5 +1,5 @@
--- One row per source of which rows vanished, or came twice, on the way into a table: what came in is
--- not what the table and the ledger hold.
+-- One row per source and table whose incoming rows are not equal in number to the rows in the table
+-- plus the rows in the ledger: rows were lost or counted twice.
 with
 
 source_rows as (select * from source_rows),

@@ -1,5 +1,5 @@
--- One row per mixture and a source of it whose training pairs are not all either in the mixture or
--- in the ledger with a reason. The mixture `all` has every source; another one may lack a source.
+-- One row per mixture and source with training pairs that are neither in the mixture nor in the
+-- ledger. The mixture `all` has every source; other mixtures may have fewer.
 with
 
 mixture_pairs as (select * from mixture_pairs),

@@ -1,7 +1,7 @@
--- One row per prompt of a split and an evaluation set with which it shares 13 words in a row, or,
--- where a text is shorter, the whole text; with the first shared words and how many items have some.
--- Words are lower case, of letters, marks and digits; anything else but white space is deleted.
--- 13 is the longest n-gram that a recipe may screen for, so the check holds for a shorter one too.
+-- One row per prompt of a split and evaluation set with 13 consecutive words in common (or the whole
+-- text, if a text is shorter), with the first common words and the number of matching items. Words
+-- are lower case and consist of letters, marks and digits; other characters except white space are
+-- deleted. 13 is the longest n-gram that a recipe may set, so the check holds for shorter ones, too.
 with
 
 prompts as (select * from prompts),
@@ -21,7 +21,7 @@ texts as (
     from evaluation_texts
 ),
 
--- deleting comes first: a mark between two blanks must not leave two
+-- punctuation is deleted first: a mark between two blanks must not leave two blanks
 deleted as (
     select
         * replace (

@@ -1,5 +1,5 @@
--- One row per table, origin and reason: the rows that a rule kept out of the table.
--- The origin is the source; for DPO pairs, experiment/iteration.
+-- One row per table, origin and reason: the number of rows dropped by rules. The origin is the
+-- source; for DPO pairs it is experiment/iteration.
 with
 
 dropped_rows as (select * from dropped_rows),

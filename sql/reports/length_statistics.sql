@@ -1,6 +1,6 @@
--- One row per source of comparisons, part (prompt, chosen, rejected) and unit (chars, tokens): how
--- long the kept pairs are. `sd` is the sample standard deviation; p05 ... p95 are interpolated
--- quantiles. Tokens are there once preference_tokens has counted the source, for each tokenizer.
+-- One row per source of comparisons, part (prompt, chosen, rejected) and unit (chars, tokens):
+-- lengths of the kept pairs. `sd` is the sample standard deviation; p05 ... p99 are interpolated
+-- quantiles. Rows for tokens, one per tokenizer, exist once preference_tokens is materialized.
 with
 
 preference_lengths as (select * from preference_lengths),

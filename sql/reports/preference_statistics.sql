@@ -1,10 +1,10 @@
--- One row per source of comparisons (and tokenizer, if several have counted it): Table 1 of the paper,
--- ours and, as paper_*, the published figures of sources that are the paper's own datasets.
--- candidates = kept + held out + dropped; `kept_fraction` is kept / candidates. The paper holds no
--- prompt out, so its pairs compare with ours kept and held out. Lengths are means a pair: chars of
--- the messages; tokens by the tokenizer `tokenizer_id` with its chat template (the paper's are
--- Llama-3's; it does not say whether with a template). The longer response is chosen in
--- `longer_chosen_share` of the pairs, equal lengths counting one half.
+-- One row per source of comparisons (and tokenizer, if several were used): the figures of Table 1 of
+-- the paper for our pairs and, in the columns paper_*, the published figures of the same dataset.
+-- candidates = kept + held out + dropped; `kept_fraction` is kept / candidates. The paper holds out
+-- no prompts, so its pairs correspond to our kept and held-out pairs together. Lengths are means per
+-- pair: chars of the messages, and tokens of the tokenizer `tokenizer_id` with its chat template
+-- (the paper uses Llama-3's tokenizer; it does not mention a template). The longer response is
+-- chosen in `longer_chosen_share` of the pairs; equal lengths count one half.
 with
 
 preference_lengths as (select * from preference_lengths),
@@ -64,7 +64,7 @@ counted as (
     group by source, tokenizer_id
 ),
 
--- a source may have lost all its pairs, or none
+-- a source may have no kept pairs, or no dropped ones
 joined as (
     select *
     from incoming

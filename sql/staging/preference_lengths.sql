@@ -1,4 +1,4 @@
--- One row per kept comparison: the characters of its prompt and of its two last turns.
+-- One row per kept comparison: the lengths in characters of its prompt and its two responses.
 with
 
 preference_pairs as (select * from preference_pairs),
