@@ -133,10 +133,10 @@ def _merge_layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
     """Merge a layer into the layers below it; null removes a named thing of a layer below."""
     keys = merge(below, above)
     for key in NAMED:
-        there, written = below.get(key), above.get(key)
-        if isinstance(there, Mapping) and isinstance(written, Mapping):
-            gone = {name for name in there if name in written and written[name] is None}
-            keys[key] = {name: value for name, value in keys[key].items() if name not in gone}
+        lower, upper = below.get(key), above.get(key)
+        if isinstance(lower, Mapping) and isinstance(upper, Mapping):
+            removed = {name for name in lower if name in upper and upper[name] is None}
+            keys[key] = {name: value for name, value in keys[key].items() if name not in removed}
     return keys
 
 

@@ -59,8 +59,8 @@ def write_prompts(
     lake.overwrite("prompts", collection.prompts)
     for source in sources:
         write_account(lake, "prompts", source, collection.rows_in[source.name])
-    for gone in sorted(set(read_accounts(lake, "prompts")) - set(collection.rows_in)):
-        delete_records(lake, "prompts", gone)
+    for removed in sorted(set(read_accounts(lake, "prompts")) - set(collection.rows_in)):
+        delete_records(lake, "prompts", removed)
 
 
 def collect_prompts(
@@ -108,10 +108,10 @@ def _drop_near_duplicates(
         return prompts, pl.DataFrame(schema=schema_of("dropped_rows"))
     texts = prompts.select("prompt_id", text=prompt_text())
     found = find_near_duplicates(texts, settings.near_duplicates)
-    judged = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
+    matched = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
     evidence = pl.format("near prompt {}, similarity {}", "kept_id", pl.col("similarity").round(3))
     return apply_rules(
-        "prompts", judged, [Rule("near_duplicate", pl.col("kept_id").is_not_null(), evidence)]
+        "prompts", matched, [Rule("near_duplicate", pl.col("kept_id").is_not_null(), evidence)]
     )
 
 
@@ -124,7 +124,7 @@ def _drop_contaminated(
     found = spans.group_by("prompt_id", maintain_order=True).agg(
         pl.col("evaluation_set", "item", "span").first(), items=pl.len()
     )
-    judged = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
+    matched = prompts.join(found, on="prompt_id", how="left", maintain_order="left")
     others = pl.when(pl.col("items") > 1).then(pl.format(" and {} more", pl.col("items") - 1))
     evidence = pl.format(
         "{} {}{}: {}",
@@ -134,6 +134,6 @@ def _drop_contaminated(
         pl.col("span").str.slice(0, 200),
     )
     clean, dropped = apply_rules(
-        "prompts", judged, [Rule("contaminated", pl.col("items").is_not_null(), evidence)]
+        "prompts", matched, [Rule("contaminated", pl.col("items").is_not_null(), evidence)]
     )
     return clean, dropped, spans.select(list(schema_of("contaminated_prompts")))

@@ -35,9 +35,9 @@ def select_reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFra
 
 def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
     """Select validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
-    held = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
+    held_out = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
     return (
-        held.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
+        held_out.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
         .sort("prompt_id")
         .select("prompt_id", "prompt", "split")
     )

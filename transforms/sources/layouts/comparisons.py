@@ -34,7 +34,7 @@ VERDICTS = {
     "label_count": "not as many labels as pairs of responses",
     "response_count": "not as many rejected as preferred responses",
     "undesirable": "labelled as not desirable",
-    "not_text": "a turn holds more than text",
+    "not_text": "a turn contains more than text",
 }
 """Why a candidate is no comparison: the reason in the ledger, and its evidence."""
 

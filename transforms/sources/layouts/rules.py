@@ -38,19 +38,19 @@ def apply_rules(
         return rows, pl.DataFrame(schema=schema_of("dropped_rows"))
     # null (a rule that cannot be decided) is not broken: `missing_value` is before other rules
     broken = [pl.when(rule.broken).then(pl.lit(n, pl.UInt8)) for n, rule in enumerate(rules)]
-    judged = rows.with_columns(rule=pl.coalesce(broken))
-    kept = judged.filter(pl.col("rule").is_null()).drop("rule")
-    out = judged.filter(pl.col("rule").is_not_null())
-    if out.is_empty():
+    numbered = rows.with_columns(rule=pl.coalesce(broken))
+    kept = numbered.filter(pl.col("rule").is_null()).drop("rule")
+    broken_rows = numbered.filter(pl.col("rule").is_not_null())
+    if broken_rows.is_empty():
         return kept, pl.DataFrame(schema=schema_of("dropped_rows"))
     # no row of a batch breaks most rules: only broken ones get an expression for evidence
-    sought = [(pl.when(pl.col("rule") == n), rules[n]) for n in out["rule"].unique()]
+    needed = [(pl.when(pl.col("rule") == n), rules[n]) for n in broken_rows["rule"].unique()]
     reasons = [
         when.then(pl.lit(rule.reason) if isinstance(rule.reason, str) else rule.reason)
-        for when, rule in sought
+        for when, rule in needed
     ]
-    evidence = [when.then(rule.evidence) for when, rule in sought]
-    dropped = out.with_columns(
+    evidence = [when.then(rule.evidence) for when, rule in needed]
+    dropped = broken_rows.with_columns(
         table=pl.lit(table), reason=pl.coalesce(reasons), evidence=pl.coalesce(evidence)
     )
     return kept, dropped.select(list(schema_of("dropped_rows")))
