@@ -17,9 +17,9 @@ from assets.resources import LakeResource
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.locks import lock_slice
-from transforms.lake.query import read_description
 from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED, Table
+from transforms.views.query import read_description
 
 SETTINGS = "settings/"
 """Prefix of the metadata keys of an asset's settings, one key per experiment that has the asset."""

@@ -21,8 +21,8 @@ from assets.study import Study
 from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import costs, materializations
+from transforms.views.query import check, connect, select_slice
 
 PLANNED = "prefloop/planned"
 """Tag of a run: the time at which its stale assets were listed, ISO 8601."""

@@ -12,9 +12,9 @@ from assets.study import Study
 from transforms.identity import digest
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, read_description, report
 from transforms.views.plots import preferences as preference_plots
 from transforms.views.plots import progress as plots
+from transforms.views.query import connect, read_description, report
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Plots a report from its rows, or from tables of the lake, as PNG bytes."""

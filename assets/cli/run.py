@@ -28,8 +28,8 @@ from training.recipe_file import load_recipe
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, list_reports, report
 from transforms.views.plots import progress as plots
+from transforms.views.query import connect, list_reports, report
 
 HOST, PROCESS = "prefloop/host", "prefloop/process"
 """Tags of a run: its machine and process, by which a killed run is recognised."""

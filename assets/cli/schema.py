@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from transforms.lake import query
 from transforms.lake.schemas import SUBJECTS, declaration_of, is_raw
 from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
 from transforms.lake.schemas.table import MESSAGES, Table, type_name
+from transforms.views import query
 
 MESSAGES_NOTE = "messages: a list of (role, content), the first turn's text is prompt[1].content"
 

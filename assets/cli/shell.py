@@ -1,6 +1,6 @@
 """The shell of `prefloop sql`: SQL over several lines until `;`, and commands with a dot.
 
-Not here: the limits of a statement (`transforms.lake.query`). The loop, line editing, history and
+Not here: the limits of a statement (`transforms.views.query`). The loop, line editing, history and
 completion are the standard library's cmd and readline.
 """
 
@@ -17,7 +17,7 @@ from assets.cli.output import write_frame
 from assets.cli.schema import print_grains, print_schema
 from transforms.errors import InputError
 from transforms.formats import cut
-from transforms.lake import query
+from transforms.views import query
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
 SHOWN_ROWS, CELL_CHARS = 100, 80
@@ -42,7 +42,7 @@ class Shell(cmd.Cmd):
         """Prepare a shell and the words that Tab completes.
 
         Args:
-            connection: from `transforms.lake.query.connect_with_reports`.
+            connection: from `transforms.views.query.connect_with_reports`.
             form: format of rows; see `write_frame`.
         """
         super().__init__()
@@ -130,7 +130,7 @@ def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: s
     """Read statements and commands from a terminal until `.quit` or the end of the input.
 
     Args:
-        connection: from `transforms.lake.query.connect_with_reports`.
+        connection: from `transforms.views.query.connect_with_reports`.
         history_file: file of earlier lines; written if its folder is writable.
         form: format of rows; see `write_frame`.
     """

@@ -11,7 +11,6 @@ from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
 from assets.study import Study
 from training.recipe import Recipe
-from transforms.lake.query import connect, report
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
 from transforms.prompts import splits
@@ -21,6 +20,7 @@ from transforms.settings.sources import Role
 from transforms.sources.intake import ledger, mixtures
 from transforms.sources.intake.ingest import standardise_demonstrations, standardise_pairs
 from transforms.sources.intake.standard_tables import update_slices
+from transforms.views.query import connect, report
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
 """Settings of the splits that decide which prompts are held out."""

@@ -24,12 +24,12 @@ from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import MeasuredModel
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.lake import Lake
-from transforms.lake.query import select_experiment
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
 from transforms.views.plots.benchmarks import plot_benchmarks
 from transforms.views.plots.figures import render_png
+from transforms.views.query import select_experiment
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
 """First part of an asset's name: for the baselines, and for the policies of an experiment."""

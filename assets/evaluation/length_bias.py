@@ -13,10 +13,10 @@ from assets.loop.tables import build_responses
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import TABLES
 from transforms.measures.length_bias import correlate
 from transforms.views.plots.length_bias import render_length_bias
+from transforms.views.query import connect_frames, report
 
 STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
 """Its rows in `generations` and `scores` have experiment `length_study` and iteration 0."""

@@ -14,11 +14,11 @@ from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.asset_names import iteration_asset
-from transforms.lake.query import connect, report
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
 from transforms.measures.reward_accuracy import measure_refreshed_accuracy
+from transforms.views.query import connect, report
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

@@ -19,7 +19,6 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_slice
-from transforms.lake.query import check, connect, select_slice
 from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs import dpo_pairs, responses
@@ -27,6 +26,7 @@ from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
 from transforms.settings.refusals import refusal
+from transforms.views.query import check, connect, select_slice
 
 PAIR_CHECKS = (
     "no_duplicate_pair",

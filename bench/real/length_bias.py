@@ -21,11 +21,11 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrate_penalty
 from transforms.views.plots.length_bias import render_length_bias
+from transforms.views.query import connect_frames, report
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")

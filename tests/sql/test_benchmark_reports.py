@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, query, report
 from transforms.lake.schemas import schema_of
+from transforms.views.query import connect_frames, query, report
 
 
 def result(benchmark, metric, value, **changes):

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake.query import (
+from transforms.lake.schemas import schema_of
+from transforms.views.query import (
     SQL,
     check,
     connect_frames,
@@ -12,7 +13,6 @@ from transforms.lake.query import (
     list_reports,
     read_description,
 )
-from transforms.lake.schemas import schema_of
 
 
 def table(name, *rows):

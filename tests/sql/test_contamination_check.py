@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.lake.query import check, connect_frames
 from transforms.lake.schemas import schema_of
 from transforms.prompts.decontamination import find_contaminated
 from transforms.prompts.prompt_rules import prompt_text
 from transforms.settings.prompts import DecontaminationSettings
+from transforms.views.query import check, connect_frames
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
 

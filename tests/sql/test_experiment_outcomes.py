@@ -1,9 +1,9 @@
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.evaluation import contrast, summarise
+from transforms.views.query import connect_frames, report
 
 GOLD = {
     ("shared", 0, "sft_policy"): [(1.0, 2.0), (0.0, 0.0)],

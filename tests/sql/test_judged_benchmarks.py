@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from transforms.lake.query import check, connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
+from transforms.views.query import check, connect_frames, report
 
 MODEL = {"experiment": SHARED, "iteration": 0, "model": "sft_policy", "benchmark": "b"}
 

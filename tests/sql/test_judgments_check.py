@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from transforms.lake.query import check, connect_frames, select_slice
 from transforms.lake.schemas import schema_of
+from transforms.views.query import check, connect_frames, select_slice
 
 
 def failures(verdicts, bound=0.25, judge_id="j", slices=()):

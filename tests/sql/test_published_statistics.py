@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, query
+from transforms.views.query import connect_frames, query
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
+from transforms.views.query import connect_frames, report
 
 
 def table(name, rows):

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, list_reports, report
 from transforms.lake.schemas import schema_of
 from transforms.measures import bootstrap
+from transforms.views.query import connect_frames, list_reports, report
 
 
 def table(name, *rows):

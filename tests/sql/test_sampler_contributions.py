@@ -5,8 +5,8 @@ from itertools import combinations
 import polars as pl
 import pytest
 
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
+from transforms.views.query import connect_frames, report
 
 KEY = {"experiment": "e", "iteration": 1}
 REWARDS = {"p": [0.0, 3.0, 2.0, -1.0], "q": [1.0, 1.5, 4.0, 0.0]}

@@ -1,1 +1,1 @@
-"""Delta tables: their schemas, reading, writing, SQL, upkeep, and the records of runs."""
+"""Delta tables: their schemas, reading, writing, upkeep, and the records of runs."""

@@ -1,7 +1,7 @@
 """The lake: Delta tables under one root, whose schemas are enforced on write.
 
 A `Lake` reads tables, overwrites slices, appends chunks, and opens old versions. Not here: the
-meaning of rows (`transforms.lake.schemas`), SQL (`transforms.lake.query`).
+meaning of rows (`transforms.lake.schemas`), SQL (`transforms.views.query`).
 
 A *slice* is the set of rows of one experiment and, in most tables, one iteration. Overwriting a
 slice is one commit that replaces exactly those rows. The old rows stay readable by version.

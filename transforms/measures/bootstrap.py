@@ -124,7 +124,7 @@ def estimate_means(
 def estimate_intervals(batch: Any) -> Any:
     """Estimate the interval of the mean of every list of values, one value per prompt.
 
-    DuckDB calls it (`transforms.lake.query`) and reads the type hints at runtime. They are `Any`
+    DuckDB calls it (`transforms.views.query`) and reads the type hints at runtime. They are `Any`
     because Arrow's types would have to be imported.
 
     Args:

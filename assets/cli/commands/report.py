@@ -65,9 +65,9 @@ def report(
     from assets.cli.output import write_frame
     from training.recipe_file import load_recipe
     from training.settings.health import HealthSettings
-    from transforms.lake import query
     from transforms.measures.health import TABLE
     from transforms.measures.seeds import average_over_seeds, require_different_seeds
+    from transforms.views import query
 
     with exit_on_bad_input():
         if name not in query.list_reports():

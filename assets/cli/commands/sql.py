@@ -54,7 +54,7 @@ def sql(
     from assets.cli.output import write_frame
     from assets.cli.shell import run_shell
     from transforms.lake import history
-    from transforms.lake import query as queries
+    from transforms.views import query as queries
 
     with exit_on_bad_input():
         lake = open_lake(home)

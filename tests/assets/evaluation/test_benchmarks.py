@@ -19,10 +19,10 @@ from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
+from transforms.views.query import check, connect
 
 MODELS = [
     "sft_policy",

@@ -28,9 +28,9 @@ from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect, report
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas.table import SHARED
+from transforms.views.query import check, connect, report
 
 ROOT = Path(__file__).resolve().parents[3]
 CHECKS = (*benchmarks.CHECKS, *benchmarks.JUDGED_CHECKS)

@@ -11,10 +11,10 @@ from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
+from transforms.views.query import connect, report
 
 PROMPTS = [f"prompt {number}" for number in range(6)]
 WITH_STUDY = ("splits.length_study_fraction=0.1", "splits.length_study_prompts=6")

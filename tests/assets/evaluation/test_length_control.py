@@ -9,10 +9,10 @@ from assets.evaluation import held_out, length_control
 from assets.resources import LakeResource
 from assets.study import Study
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
+from transforms.views.query import connect, report
 
 ON = "evaluation.length_control=true"
 

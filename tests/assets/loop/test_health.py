@@ -16,9 +16,9 @@ from assets.loop import iterations
 from assets.resources import LakeResource
 from assets.study import Study
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, report
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
+from transforms.views.query import connect, report
 
 PROMPTS = 8
 

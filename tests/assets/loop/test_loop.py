@@ -11,8 +11,8 @@ from assets.definitions import build_definitions
 from assets.staleness import stale_assets
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect, list_checks, list_reports, report
 from transforms.views.page.write import SECTIONS
+from transforms.views.query import check, connect, list_checks, list_reports, report
 
 ROOT = Path(__file__).resolve().parents[3]
 

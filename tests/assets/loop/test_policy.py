@@ -12,7 +12,7 @@ from assets.cli.reproduce import read_training, retrain
 from assets.definitions import build_definitions
 from assets.staleness import list_upstream
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect, list_checks
+from transforms.views.query import check, connect, list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = {

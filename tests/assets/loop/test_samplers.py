@@ -12,7 +12,7 @@ from assets.staleness import list_upstream, name_of
 from training import generation
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect, list_checks
+from transforms.views.query import check, connect, list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 MIX = (

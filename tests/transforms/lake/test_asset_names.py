@@ -11,7 +11,7 @@ from transforms.lake.asset_names import (
     reported_name,
     shared_noun,
 )
-from transforms.lake.query import connect_frames, query
+from transforms.views.query import connect_frames, query
 
 
 def test_the_number_of_an_iteration_is_read_back():

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.lake.query import connect_frames, query
 from transforms.measures.clustered import error_of_mean, error_of_ratio, higher
+from transforms.views.query import connect_frames, query
 
 VALUES = st.one_of(st.none(), st.integers(-64, 64).map(lambda n: n / 8))
 PROMPTS = st.lists(st.tuples(VALUES, st.integers(1, 6)), min_size=1, max_size=12)

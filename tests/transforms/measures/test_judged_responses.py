@@ -2,10 +2,10 @@ import polars as pl
 import pytest
 
 from transforms.identity import FIELD, digest
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.judged_responses import COLUMNS, compute_length_controlled_win_rates
 from transforms.pairs.judgments import make_round_robin
+from transforms.views.query import connect_frames, report
 
 NOBODY = pl.DataFrame(
     schema=dict.fromkeys(("judge_id", "comparison_id", "a_is", "verdict"), pl.String)

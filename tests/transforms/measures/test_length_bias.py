@@ -18,11 +18,11 @@ from bench.real.length_bias import (
 )
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate, count_cells, estimate_slope
 from transforms.pairs.length_penalty import calibrate_penalty
 from transforms.views.plots.length_bias import render_length_bias
+from transforms.views.query import connect_frames, report
 
 DATA = Path(
     os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect
 from transforms.lake.schemas import schema_of
 from transforms.prompts.collection import write_prompts
 from transforms.settings.prompts import NearDuplicateSettings, PromptSettings
 from transforms.settings.sources import SourceSettings
 from transforms.sources.intake.ingest import ingest
 from transforms.sources.intake.sources import resolve
+from transforms.views.query import check, connect
 
 QUESTION = (
     "A train leaves the old station at nine in the morning and travels sixty miles an hour towards "

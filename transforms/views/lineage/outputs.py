@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, query
+from transforms.views.query import connect, query
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from transforms.lake import query
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.views import query
 
 
 @dataclass(frozen=True)

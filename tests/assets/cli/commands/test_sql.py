@@ -15,9 +15,9 @@ from assets.cli.app import app
 from assets.cli.schema import print_grains, print_schema
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect_with_reports, query
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.records import COMPUTED
+from transforms.views.query import connect_with_reports, query
 
 ROOT = Path(__file__).resolve().parents[4]
 

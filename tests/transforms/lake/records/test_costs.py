@@ -1,9 +1,9 @@
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect, report
 from transforms.lake.records import costs
 from transforms.lake.schemas import schema_of
+from transforms.views.query import connect, report
 
 DPO = {"dpo": {"epochs": 2.0, "batch_size": 8}, "seed": 0}
 

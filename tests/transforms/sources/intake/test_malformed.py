@@ -8,7 +8,6 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect
 from transforms.prompts.collection import write_prompts
 from transforms.prompts.splits import hold_out_demonstrations, hold_out_pairs
 from transforms.settings.prompts import PromptSettings, SplitSettings
@@ -21,6 +20,7 @@ from transforms.sources.intake.ingest import (
 )
 from transforms.sources.intake.sources import resolve
 from transforms.sources.intake.standard_tables import update_slices
+from transforms.views.query import check, connect
 
 HELD_OUT = (SplitSettings(), 3)
 ODD = (

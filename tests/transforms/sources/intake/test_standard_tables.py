@@ -5,7 +5,6 @@ import json
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.query import check, connect
 from transforms.prompts.collection import write_prompts
 from transforms.prompts.splits import hold_out_demonstrations, hold_out_pairs
 from transforms.settings.prompts import PromptSettings, SplitSettings
@@ -13,6 +12,7 @@ from transforms.settings.sources import SourceSettings
 from transforms.sources.intake import standard_tables
 from transforms.sources.intake.ingest import ingest, standardise_demonstrations, standardise_pairs
 from transforms.sources.intake.sources import resolve
+from transforms.views.query import check, connect
 
 TEXT = "\n\nHuman: {}\n\nAssistant: {}"
 

@@ -7,7 +7,6 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.query import connect_frames
 from transforms.lake.schemas import schema_of
 from transforms.views.page import (
     benchmarks,
@@ -19,6 +18,7 @@ from transforms.views.page import (
 )
 from transforms.views.page.blocks import Node, Section, Table
 from transforms.views.page.opened_lake import Source
+from transforms.views.query import connect_frames
 
 
 def tables_of(section: Section) -> list[Table]:

@@ -5,13 +5,13 @@ import pytest
 from matplotlib.image import imread
 
 from transforms.errors import InputError
-from transforms.lake.query import connect_frames, report
 from transforms.lake.schemas import schema_of
 from transforms.views.plots.preferences import (
     NAMED_REASONS,
     render_kept_and_dropped,
     render_length_distributions,
 )
+from transforms.views.query import connect_frames, report
 
 
 def size(png):

@@ -3,10 +3,10 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake import query
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import MESSAGES
+from transforms.views import query
 
 
 @pytest.fixture
