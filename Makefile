@@ -43,6 +43,7 @@ lint: $(READY) ## style, import layers, Dagster definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(RUN) $(BIN)/dg check defs
 
 docs: $(READY) ## write docs/guide/tables.md, docs/guide/recipe.md and recipes/recipe.schema.json
