@@ -4,8 +4,8 @@ Both sides train the same policy on the same real pairs (HH-RLHF, helpful-base),
 and order, for two epochs, with `training.runs.trainer.train`. The peer is TRL's DPOTrainer with its
 default: a second model, whose forward pass is repeated in every step. Ours reads stored
 log-probabilities from the lake's table `reference_logps` and trains with one model. Losses must
-agree to 1e-5 at every step. The ratio is at most 4 / 3: the peer has a forward pass of the
-reference in addition to a forward and a backward pass (twice the work) of the policy.
+agree to 1e-5 at every step. The ratio is at most 4 / 3: a training step of the policy is a
+forward pass (1) and a backward pass (2); the peer adds a forward pass of the reference (1).
 
 Each side runs in its own process, alternating, after one warm-up step. The seconds are those of the
 whole stage: reading, tokenizing, loading, training, saving. `filling` is the pass that fills the
@@ -37,6 +37,7 @@ import torch
 import typer
 from datasets import Dataset
 from memory import peak_mib
+from real_data import DATA
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 
@@ -52,9 +53,6 @@ from training.settings.objectives import DPOSettings
 from transforms.lake.lake import Lake
 from transforms.lake.records.reference_logps import ReferenceLogps
 
-DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
 DIALOGUES = "hh-rlhf/helpful-base_test.jsonl.gz"
 TURN = "\n\nAssistant:"
 SIDES = ("filling", "stored", "in_memory")
@@ -87,7 +85,7 @@ def read_pairs(data: Path) -> pl.DataFrame:
     )
 
 
-def look_up(folder: Path, settings: DPOSettings) -> ReferencePass:
+def complete_logps(folder: Path, settings: DPOSettings) -> ReferencePass:
     """Read the log-probabilities of the pairs from the folder's lake; compute the missing ones."""
     store = ReferenceLogps(Lake(folder / "lake"), "reference", "float32")
     return add_reference_logps(
@@ -103,7 +101,7 @@ def look_up(folder: Path, settings: DPOSettings) -> ReferencePass:
 
 def train_stored(folder: Path, output: Path, settings: DPOSettings) -> TrainingRun:
     """Train with the stored log-probabilities of the reference."""
-    rows = look_up(folder, settings).pairs
+    rows = complete_logps(folder, settings).pairs
     return train_dpo(rows, folder / "start", output, settings, seed=0, dtype="float32")
 
 
@@ -135,10 +133,10 @@ def train_in_memory(folder: Path, output: Path, settings: DPOSettings) -> Traini
     return train(build, output, settings, dropped=dropped, started=started, report=None)
 
 
-def fill(folder: Path, settings: DPOSettings) -> dict[str, object]:
+def fill_store(folder: Path, settings: DPOSettings) -> dict[str, object]:
     """Compute the log-probabilities of every pair into a new store."""
     shutil.rmtree(folder / "lake", ignore_errors=True)
-    return {"sequences": look_up(folder, settings).computed}
+    return {"sequences": complete_logps(folder, settings).computed}
 
 
 def run_training(side: str, folder: Path, settings: DPOSettings) -> dict[str, object]:
@@ -160,7 +158,7 @@ def run_side(
 
     def work(settings: DPOSettings) -> dict[str, object]:
         filling = side == "filling"
-        return fill(folder, settings) if filling else run_training(side, folder, settings)
+        return fill_store(folder, settings) if filling else run_training(side, folder, settings)
 
     if warmed:
         work(settings.model_copy(update={"max_steps": 1}))

@@ -18,7 +18,6 @@ other programs.
 
 import json
 import multiprocessing
-import os
 import random
 import statistics
 import tempfile
@@ -31,6 +30,7 @@ from typing import Annotated
 import polars as pl
 import typer
 from memory import peak_mib
+from real_data import DATA
 
 from transforms.prompts.near_duplicates import find_near_duplicates
 from transforms.prompts.shingles import fold_text
@@ -38,9 +38,6 @@ from transforms.settings.prompts import NearDuplicateSettings
 
 SETTINGS = NearDuplicateSettings()
 
-DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
 REAL = {
     "hh-rlhf/harmless-base_test.jsonl.gz": "chosen",
     "hh-rlhf/helpful-base_test.jsonl.gz": "chosen",

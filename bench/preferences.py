@@ -7,8 +7,8 @@ and ids, but no ledger and no raw table. Each runs in its own process, after a s
 warm-up; they alternate. Peak memory is measured in another run: the proportional share (Linux) of
 the process and its children, twenty times per second, so that shared pages are counted once.
 
-The rows are those of the data pack, repeated, each time with another mark in the first turn;
-without the pack, they are made up. The last line is JSON. `ratio` is the peer's time divided by
+The rows are those of the data pack, repeated; each repetition has its number in the first turn.
+Without the pack, the rows are made up. The last line is JSON. `ratio` is the peer's time divided by
 ours (medians), `memory_ratio` our peak divided by the peer's, `scaling` our time for ten times the
 rows divided by our time for the rows.
 
@@ -17,7 +17,6 @@ rows divided by our time for the rows.
 
 import gzip
 import json
-import os
 import random
 import statistics
 import subprocess
@@ -32,10 +31,8 @@ from typing import Annotated, Any
 import psutil
 import typer
 from isal import igzip
+from real_data import DATA
 
-DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
 WAYS = Path(__file__).with_name("preference_ways.py")
 MARK = b"<mark>"
 MEMORY_ROWS = 2_000_000

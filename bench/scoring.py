@@ -38,15 +38,13 @@ from typing import Annotated
 import polars as pl
 import torch
 import typer
+from real_data import DATA
 from scoring_ways import Measured, N, run_side
 from transformers import AutoModelForSequenceClassification
 
 from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
 
-DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
 SAMPLES = "n_responses/tulu2_dpo13b_n16_alpacaeval_400.jsonl.gz"
 DIALOGUES = "hh-rlhf/helpful-base_test.jsonl.gz"
 RUNS = [

@@ -30,7 +30,7 @@ Rewards = dict[tuple[str, int], float]
 """By prompt_id and response_index."""
 
 
-class Took(NamedTuple):
+class Cost(NamedTuple):
     """Seconds, processor seconds of all threads, and the largest resident memory so far."""
 
     elapsed_s: float
@@ -54,12 +54,12 @@ class Clocks:
         """Start the clocks."""
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
-    def read(self) -> Took:
+    def read(self) -> Cost:
         """Read the clocks and the memory."""
-        return Took(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak_mib())
+        return Cost(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak_mib())
 
 
-def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
+def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
     """Score frame by frame into the table `scores` of a new lake."""
     ids = dict.fromkeys(("ranker_id", "ranking_id", "policy_id", "sampling_id"), "bench")
     keys = {"experiment": "bench", "iteration": 1, "ranker": "reward_model"} | ids
@@ -77,12 +77,12 @@ def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
             dtype="float32",
             commit=lambda chunk: lake.append("scores", add_keys(chunk, **keys)),
         )
-        took = clocks.read()
+        cost = clocks.read()
         scores = lake.read("scores").select("prompt_id", "response_index", "reward").rows()
-    return {(prompt, index): reward for prompt, index, reward in scores}, took
+    return {(prompt, index): reward for prompt, index, reward in scores}, cost
 
 
-def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
+def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
     """Score prompt by prompt with the pipeline, one text at a time."""
     tokenizer = load_tokenizer(model)
     classify = pipeline("text-classification", model=str(model), device="cpu")
@@ -111,7 +111,7 @@ def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
     return rewards, clocks.read()
 
 
-def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]:
+def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
     """Compute rewards of token ids that were computed before, without commits."""
     frame = pl.read_parquet(rows)
     token_ids = tokenize_conversations(
@@ -120,9 +120,9 @@ def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Took]
     loaded = load_reward_model(model, "float32")
     clocks.start()
     found = compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens)
-    took = clocks.read()
+    cost = clocks.read()
     keys = frame.select("prompt_id", "response_index").rows()
-    return dict(zip(keys, found, strict=True)), took
+    return dict(zip(keys, found, strict=True)), cost
 
 
 def run_side(side: str, model: Path, rows: Path, threads: int) -> Measured:
@@ -130,9 +130,9 @@ def run_side(side: str, model: Path, rows: Path, threads: int) -> Measured:
     torch.set_num_threads(threads)
     clocks = Clocks()
     if side == "stage":
-        rewards, took = run_stage(model, rows, clocks)
+        rewards, cost = run_stage(model, rows, clocks)
     elif side == "peer":
-        rewards, took = run_peer(model, rows, clocks)
+        rewards, cost = run_peer(model, rows, clocks)
     else:
-        rewards, took = run_forward(model, rows, clocks)
-    return Measured(rewards, *took)
+        rewards, cost = run_forward(model, rows, clocks)
+    return Measured(rewards, *cost)

@@ -126,11 +126,11 @@ def select_examples(
     Raises:
         InputError: see `train_dpo`.
     """
-    remedy = "add them with python -m training.reference_logps, with this start and these settings"
+    remedy = "give --reference, or add them with training.reference_logps for the same start"
     missing = [column for column in list_columns(sides) if column not in rows.columns]
     if missing:
         raise InputError(
-            "the pairs have no log-probabilities of the reference",
+            "the rows have no log-probabilities of the reference",
             expected=f"columns {', '.join(list_columns(sides))}",
             found=f"no column {', '.join(missing)}",
             remedy=remedy,
@@ -142,9 +142,9 @@ def select_examples(
     refused = rows.filter(unfit)
     if refused.height:
         raise InputError(
-            "the reference's log-probabilities are missing, or of other tokens",
-            expected="those of all pairs that fit, with the tokenizer of the start model",
-            found=f"{refused.height} of {rows.height} pairs without them, the first of prompt"
+            "the reference's log-probabilities are missing, or were computed for other tokens",
+            expected="one for every row that fits, with the tokenizer of the start model",
+            found=f"{refused.height} of {rows.height} rows without them, the first with prompt_id"
             f" {refused['prompt_id'][0]}",
             remedy=remedy,
         )

@@ -34,7 +34,7 @@ def evaluate(
     gold: GoldReward | None,
     description: str = "evaluation",
 ) -> pl.DataFrame:
-    """Sample responses to held-out prompts, greedy ones too, and measure every response.
+    """Sample responses to held-out prompts, at temperature 1 and greedily, and measure each.
 
     Args:
         policy: folder of the policy.

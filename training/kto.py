@@ -9,8 +9,9 @@ As in DPO, the rows contain token ids and the reference's log-probabilities
 z is estimated. TRL mismatches responses within a batch of a fixed order. So the rows are trained on
 in the order in which they are given (`add_mismatched` shuffles them by the seed), not by length.
 
-Deviation 1 from TRL: a row that is too long is dropped after it was mismatched. The batches after
-it then begin at other rows, so their z is over mismatched responses of two batches.
+Deviation 1 from TRL: responses are mismatched first, then rows that are too long are dropped. Each
+dropped row shifts all later batches by one row, so a batch then combines rows of two of the batches
+in which responses were mismatched.
 """
 
 import time

@@ -109,23 +109,24 @@ def rank_by(
         pl.col("prompt").first(),
         pl.struct("response_index", "response").sort_by("response_index").alias("responses"),
     )
-    compared = tokens = 0
+    prompts = compared = tokens = 0
     refused: list[InputError] = []
     with tqdm(total=responses.height, desc=description, unit="response", disable=None) as bar:
         for chunk in sets.iter_slices(settings.chunk_prompts):
             ranked = _rank_sets(compare, chunk.rows(), settings)
             compared, tokens = compared + ranked.comparisons, tokens + ranked.tokens
             refused += ranked.refused
+            prompts += chunk.height
             bar.update(chunk["responses"].list.len().sum())
             if not ranked.frames:
                 break
             commit(pl.concat(ranked.frames))
     if refused:
         raise InputError(
-            f"{len(refused)} prompts could not be ranked; the others are committed",
+            f"prompts without rewards: {len(refused)} of {prompts}; the others are committed",
             expected="comparisons that the model can read, with a finite outcome",
-            found="first " + str(refused[0]).splitlines()[0],
-            remedy="follow the remedy of the error above, or drop the prompt",
+            found=f"the first error: {refused[0].what}: {refused[0].parts['found']}",
+            remedy=f"{refused[0].parts['remedy']}; or drop the prompt",
         ) from refused[0]
     return compared, tokens
 

@@ -62,8 +62,8 @@ class Recipe(Settings):
     gold: bool = False
     """Evaluate with the gold reward of the sample task; other prompts have no gold reward."""
     mixtures: dict[str, dict[str, MixtureSource]] = Field(default={})
-    """Mixtures of preference sources by name. The mixture `all` always exists: every source,
-    complete and once."""
+    """Mixtures of preference sources by name. The mixture `all` always exists: all rows of
+    every source, once."""
     offline_mixture: str = EVERYTHING
     """Mixture of the offline DPO baseline. In the paper it is Nectar alone."""
     prompts: PromptSettings = PromptSettings()
@@ -105,8 +105,8 @@ class Recipe(Settings):
 
     @field_validator("benchmarks", mode="before")
     @classmethod
-    def _name_benchmarks(cls, benchmarks: Any) -> Any:
-        """Use a benchmark's name in the recipe as the name of its set, unless it names one."""
+    def _complete_names(cls, benchmarks: Any) -> Any:
+        """Use a benchmark's name in the recipe as the name of its set if `benchmark` is missing."""
         if not isinstance(benchmarks, Mapping):
             return benchmarks
         return {
@@ -149,7 +149,7 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _require_measurements(self) -> Self:
         if self.judge is None and (judged := [*self.select_judged_benchmarks()]):
-            raise ValueError(f"benchmarks {', '.join(judged)}: a judge scores them; set `judge`")
+            raise ValueError(f"the benchmarks {', '.join(judged)} need a judge; set `judge`")
         if self.promotion is not None:
             self.promotion.require_measured(
                 gold=self.gold, judge=self.judge is not None, benchmarks=self.benchmarks
@@ -181,20 +181,20 @@ class Recipe(Settings):
         """Resolve the sources with their catalogue entries, all or those with a role.
 
         Raises:
-            ValueError: an entry, a role or an option that the catalogue does not have.
+            ValueError: the catalogue does not have an entry, a role or an option of a source.
         """
         found = [resolve(name, settings) for name, settings in self.sources.items()]
         return [source for source in found if role is None or role in source.roles]
 
-    def resolve_rankers(self) -> dict[str, Settings | None]:
+    def resolve_rankers(self) -> dict[str, Settings]:
         """Return the settings of all rankers by name, a value of `loop.ranker`."""
-        found: dict[str, Settings | None] = {}
+        found: dict[str, Settings] = {}
         for kind in RANKER_KINDS:
             settings: Settings | None = getattr(self, kind.name, None)
-            if settings is None and kind.has_settings:
+            if settings is None:
                 continue
             found[kind.name] = settings
-            if settings is None or kind.variants is None:
+            if kind.variants is None:
                 continue
             for name, override in getattr(self, kind.variants).items():
                 key = f"{kind.variants}.{name}"

@@ -76,7 +76,7 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
             f"recipe {path} is refused",
             expected="base: the name of a recipe's file",
             found=f"base = {base!r}",
-            remedy="for example base: quickstart.yaml",
+            remedy="write for example base: quickstart.yaml",
         )
     layers = [] if base is None else _read_layers(path.parent / base, (*above, path))
     return [*layers, Layer(str(path), _resolve_paths(keys, path.parent))]
@@ -89,7 +89,7 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
             f"{what} cannot be read",
             expected="a YAML file",
             found="a folder" if path.is_dir() else "no such file",
-            remedy="name one of " + ", ".join(sorted(map(str, path.parent.glob("*.yaml"))))
+            remedy="use one of " + ", ".join(sorted(map(str, path.parent.glob("*.yaml"))))
             if path.parent.is_dir()
             else "check the path",
         )

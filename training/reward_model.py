@@ -65,7 +65,7 @@ def train_reward_model(
     )
 
     def build(folder: Path) -> RewardTrainer:
-        # With a path, TRL sets the seed before it makes the head, and num_labels and pad_token_id.
+        # From a path, TRL makes the head after it sets the seed, with num_labels and pad_token_id.
         return RewardTrainer(
             model=str(policy),
             args=RewardConfig(

@@ -6,9 +6,9 @@ log-probabilities in nats, summed over the response. The gradient is
 
     1/n sum over i of [R_i - mean of R_j, j != i] grad log pi(y_i | x)
 
-(arXiv 2402.14740, section 2). TRL has two such trainers. This one is RLHF as in the papers; GRPO
+(arXiv 2402.14740, section 2). TRL has two such trainers. RLOO is RLHF as in the papers; GRPO
 divides by the standard deviation within a group, and has another estimate of the KL, in the loss
-instead of the reward. Rewards are rendered and computed as the scores of an iteration
+instead of the reward. Responses are rendered and scored as in the other iterations
 (`training.scoring`).
 
 Deviation 1 from TRL: prompts have the same order in every epoch, decided by the seed. TRL makes a
@@ -167,7 +167,7 @@ def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., li
             {"prompt_id": prompt_id, "prompt": prompts, "response": texts}
         ).with_columns(response_index=pl.int_range(pl.len()) % settings.sampling.n)
         read = read_rewards(model, tokenizer, chunk, settings.scoring.batch_tokens, folder)
-        raise_refusals(read.refused, chunk.height)
+        raise_refusals(read.refused, chunk.height, committed=False)
         lengths = map(len, texts if unit == "chars" else completion_ids)
         return [r - penalty * length for r, length in zip(read.rewards, lengths, strict=True)]
 

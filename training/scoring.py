@@ -21,8 +21,9 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from training.models.batches import read_context_tokens
-from training.models.rendering import load_tokenizer, tokenize_conversations
+from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.models.rewards import compute_rewards, load_reward_model
+from training.models.token_counts import split_too_long
 from training.models.unscorable import (
     Refusal,
     describe_response,
@@ -110,8 +111,8 @@ def score(
     del model
     release_memory()  # an engine that starts next needs nearly the whole GPU
     if empty:
-        LOGGER.warning("%d of %d responses are empty, the first %s", len(empty), rows, empty[0])
-    raise_refusals(refused, rows)
+        LOGGER.warning("empty responses: %d of %d, the first %s", len(empty), rows, empty[0])
+    raise_refusals(refused, rows, committed=True)
     return ScoringRun(rows, len(empty), tokens, ready - started, elapsed_s)
 
 
@@ -163,26 +164,20 @@ def split_by_length(
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
         reward_model: folder of the model; its tokenizer counts.
-        max_tokens: longest conversation of prompt and response.
+        max_tokens: maximum tokens of prompt and response.
 
     Returns:
-        The pairs whose two sides fit, and the others as row_key, reason, evidence.
+        The pairs whose two sides fit, and the others (`token_counts.DROPPED`).
     """
     tokenizer = load_tokenizer(reward_model)
     sides = [
-        tokenize_conversations(
-            tokenizer, pairs["prompt"].to_list(), [side[-1]["content"] for side in pairs[name]]
-        )
+        tokenize_conversations(tokenizer, pairs["prompt"].to_list(), extract_texts(pairs[name]))
         for name in ("chosen", "rejected")
     ]
     tokens = [max(len(chosen), len(rejected)) for chosen, rejected in zip(*sides, strict=True)]
     counted = pairs.with_columns(tokens=pl.Series(tokens, dtype=pl.Int64))
-    too_long = pl.col("tokens") > max_tokens
-    return counted.filter(~too_long).drop("tokens"), counted.filter(too_long).select(
-        row_key="pair_id",
-        reason=pl.lit("too_long"),
-        evidence=pl.format("{} tokens, at most {}", "tokens", pl.lit(max_tokens)),
-    )
+    read, too_long = split_too_long(counted, "tokens", max_tokens, key="pair_id")
+    return read.drop("tokens"), too_long
 
 
 def read_rewards(

@@ -157,14 +157,14 @@ def _find_training_template(tokenizer: PreTrainedTokenizerBase) -> str:
             raise InputError(
                 "the chat template does not mark the tokens of the assistant",
                 expected="{% generation %} ... {% endgeneration %} around them",
-                found="no such marks, and no model family whose template TRL can mark",
+                found="no such marks, and TRL has no marked template for this model family",
                 remedy="edit chat_template.jinja in the model's folder",
             ) from None
     if not is_chat_template_stop_token_trained(tokenizer, chat_template=template):
         raise InputError(
             "the chat template leaves the end of a turn out of the loss",
             expected="the end-of-turn token inside {% generation %} ... {% endgeneration %}",
-            found="it after the end mark, so that the model would never learn to stop",
+            found="the end-of-turn token after the mark; the model would never learn to stop",
             remedy="edit chat_template.jinja in the model's folder",
         )
     return template

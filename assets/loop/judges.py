@@ -18,7 +18,7 @@ from transforms.pairs import judgments
 from transforms.pairs.responses import convert_to_responses
 
 if TYPE_CHECKING:
-    from training.judging.judge_ranker import RankingRun
+    from training.judging.judge_ranker import JudgeRankingRun
 
 
 def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def rank_by_judge(
     rows: pl.DataFrame,
     ranking: RankingSettings,
     commit: Callable[[pl.DataFrame], Any],
-) -> "RankingRun":
+) -> "JudgeRankingRun":
     """Ask the judge to compare the responses of every prompt; stored verdicts are reused.
 
     Args:

@@ -86,9 +86,8 @@ def run_worker(
     elapsed_s = time.perf_counter() - started
     late = worker.poll() is None
     if late:
-        worker.send_signal(
-            signal.SIGINT
-        )  # only the worker can end its children, which have their own sessions
+        # Only the worker can end its children, which have their own sessions.
+        worker.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             worker.wait(END_S)
     if late or worker.returncode:

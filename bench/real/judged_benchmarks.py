@@ -8,8 +8,6 @@ the means and matches of MT-Bench, and the numbers of questions of Arena-Hard.
 """
 
 import json
-import os
-from pathlib import Path
 
 import polars as pl
 
@@ -23,15 +21,12 @@ from bench.real.published_judgments import (
     decide_matches,
     read_length_control,
 )
+from bench.real_data import DATA
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
 from transforms.measures.length_control import estimate_win_rates
 from transforms.public_sets.chat import ARENA_HARD, ARENA_HARD_V2, DIFFICULTIES, MT_BENCH
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.set_files import read_strict
-
-DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
 
 
 def read(name: str, native: dict) -> pl.DataFrame:

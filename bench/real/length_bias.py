@@ -14,22 +14,19 @@ the calibrated penalty is subtracted. Writes the heat map of the probabilities.
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
 
+from bench.real_data import DATA
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrate_penalty
 from transforms.views.plots.length_bias import render_length_bias
 from transforms.views.query import connect_frames, report
 
-DATA = Path(
-    os.environ.get("PREFLOOP_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data")
-)
 SAMPLES = "n_responses/tulu2_dpo13b_n16_alpacaeval_400.jsonl.gz"
 TOKEN = r"\w+|[^\w\s]"
 RUNAWAY_CHARS = 30_000

@@ -122,7 +122,7 @@ def refused(responses, **settings):
 def test_a_response_that_comes_twice_is_named(responses):
     twice = pl.concat([responses, responses.filter(prompt_id="p1").head(1)])
     chunks, message = refused(twice)
-    assert "1 prompts could not be ranked" in message
+    assert "prompts without rewards: 1 of 3" in message
     assert "prompt p1 has a response twice" in message
     assert sorted(pl.concat(chunks)["prompt_id"].unique()) == ["p0", "p2"]
 
@@ -149,7 +149,7 @@ def test_a_chunk_without_any_reward_ends_the_run(responses):
     none = responses.with_columns(response=pl.lit(None, pl.String))
     chunks, message = refused(none, chunk_prompts=1)
     assert chunks == []
-    assert "1 prompts could not be ranked" in message
+    assert "prompts without rewards: 1 of 1" in message
 
 
 def test_a_comparison_that_does_not_fit_costs_no_other_prompt(preference_folder, responses):
@@ -159,7 +159,7 @@ def test_a_comparison_that_does_not_fit_costs_no_other_prompt(preference_folder,
         .otherwise("response")
     )
     chunks: list[pl.DataFrame] = []
-    with pytest.raises(InputError, match=r"prompt p2, responses . and . is longer"):
+    with pytest.raises(InputError, match=r"context: prompt p2, responses . and .:"):
         rank(long, preference_folder, RankingSettings(), dtype="float32", commit=chunks.append)
     whole = pl.concat(ranked(responses, preference_folder)[0])
     keys = ["prompt_id", "response_index"]

@@ -178,7 +178,7 @@ def test_log_probabilities_of_other_tokens_are_refused(
     for name, change in OTHER_RENDERINGS.items():
         start = shutil.copytree(tiny_policy, tmp_path / name)
         change(start)
-        with pytest.raises(InputError, match=r"of other tokens(.|\n)*prompt-0"):
+        with pytest.raises(InputError, match=r"for other tokens(.|\n)*prompt-0"):
             train(rows, start)
     with pytest.raises(InputError, match="missing"):
         train(rows.with_columns(ref_rejected_logps=pl.lit(None, pl.Float64)))

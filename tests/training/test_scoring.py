@@ -198,7 +198,9 @@ def test_frames_are_taken_when_the_chunks_before_them_are_committed(reward_model
 def test_a_response_without_text_is_named_and_costs_no_other(reward_model, responses):
     null = responses.with_columns(response=pl.when(pl.int_range(pl.len()) != 9).then("response"))
     chunks: list[pl.DataFrame] = []
-    with pytest.raises(InputError, match="prompt p2, response 1 has no text; 1 of 24 responses"):
+    with pytest.raises(
+        InputError, match="prompt p2, response 1 has no text; responses without a reward: 1 of 24"
+    ):
         score(
             null, reward_model, ScoringSettings(chunk_rows=7), dtype="float32", commit=chunks.append
         )
@@ -219,7 +221,7 @@ def test_empty_responses_are_scored_counted_and_named(reward_model, responses, m
     chunks: list[pl.DataFrame] = []
     run = score(empty, reward_model, ScoringSettings(), dtype="float32", commit=chunks.append)
     assert run.empty_responses == 2
-    assert said == ["2 of 24 responses are empty, the first prompt p2, response 1"]
+    assert said == ["empty responses: 2 of 24, the first prompt p2, response 1"]
     assert chunks[0]["reward"].is_finite().all()
 
 
@@ -229,7 +231,7 @@ def test_a_model_without_finite_rewards_stops_at_its_first_chunk(reward_model, r
     model = AutoModelForSequenceClassification.from_pretrained(reward_model)
     model.score.weight.data.fill_(math.inf)
     model.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="not finite; 5 of 5 responses have no reward"):
+    with pytest.raises(InputError, match="not finite; responses without a reward: 5 of 5"):
         rewards_of(responses, tmp_path, chunk_rows=5)
 
 
@@ -245,7 +247,9 @@ def test_one_reward_that_is_no_number_costs_no_other(reward_model, responses, tm
         response=pl.when(pl.int_range(pl.len()) == 2).then(pl.lit("owl")).otherwise(pl.lit("red"))
     ).head(8)
     chunks: list[pl.DataFrame] = []
-    with pytest.raises(InputError, match="prompt p0, response 2 is not finite; 1 of 8"):
+    with pytest.raises(
+        InputError, match="prompt p0, response 2 is not finite; responses without a reward: 1 of 8"
+    ):
         score(
             with_owl.with_columns(prompt=pl.Series([[{"role": "user", "content": "red"}]] * 8)),
             tmp_path,

@@ -100,7 +100,7 @@ class AcademicBenchmark:
                 for item, instances in built.items():
                     self._instances.setdefault((subset, item), []).append(instances)
         rows = [
-            {"subset": subset, "item": item, "repeat": 0, "request_id": self._identify(by_task)}
+            {"subset": subset, "item": item, "repeat": 0, "request_id": self._hash_request(by_task)}
             for (subset, item), by_task in self._instances.items()
         ]
         return pl.DataFrame(rows, schema=REQUESTS)
@@ -168,7 +168,7 @@ class AcademicBenchmark:
         """Average the scores (`transforms.benchmarks.results`); there are no verdicts."""
         return summarise(answers, clustered=HARNESSES[self.settings.benchmark].clustered)
 
-    def _identify(self, by_task: list[list[Instance]]) -> str:
+    def _hash_request(self, by_task: list[list[Instance]]) -> str:
         """Hash everything that an item's answer and score depend on, except the model."""
         return digest_settings(
             {
@@ -256,7 +256,7 @@ def _load_chat_template(policy: Path) -> Callable[..., str]:
     tokenizer = load_tokenizer(policy, pads=False)
 
     def render(messages: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        return render_text(tokenizer, messages, finished=not add_generation_prompt)
+        return render_text(tokenizer, messages, continue_last=not add_generation_prompt)
 
     return render
 

@@ -62,7 +62,7 @@ class Benchmark(Protocol):
         """Request the missing answers; commit them in chunks (`answer_table.ANSWERS`)."""
 
     def score(self, answers: pl.DataFrame, *, description: str) -> pl.DataFrame | None:
-        """Compute scores that `answer` leaves out, such as of programs; None if there are none.
+        """Compute the scores that `answer` leaves out (those of programs); None if there are none.
 
         Args:
             answers: all answers of a model.

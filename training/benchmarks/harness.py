@@ -28,10 +28,10 @@ from transforms.errors import InputError
 from transforms.public_sets.benchmark_set import TaskFile
 from transforms.public_sets.registry import HARNESSES
 
-# It warns for each of 57 subjects that the dataset is custom, which is intended.
+# The harness warns for each of 57 subjects that the dataset is custom, which is intended.
 logging.getLogger("lm_eval").setLevel(logging.ERROR)
 
-# It compiles a template again for every text: ten minutes instead of one for MMLU's questions.
+# The harness compiles a template for every text: ten minutes instead of one for all of MMLU.
 lm_eval.utils.env.from_string = lru_cache(lm_eval.utils.env.from_string)
 
 TASKS = Path(lm_eval.tasks.__file__).parent

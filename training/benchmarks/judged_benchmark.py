@@ -155,7 +155,7 @@ class JudgedBenchmark:
         """Request the missing answers; commit them in chunks (`answer_table.ANSWERS`).
 
         Raises:
-            InputError: a question leaves no room for max_tokens in the context; the error contains
+            InputError: a question leaves no room for max_tokens in the context; the error gives
                 its item.
         """
         context = self._settings.max_context_tokens
@@ -178,7 +178,7 @@ class JudgedBenchmark:
         )
 
     def score(self, answers: pl.DataFrame, *, description: str) -> None:
-        """Return nothing: a judge scores the answers (`ask_judge`)."""
+        """Return None: a judge scores the answers (`ask_judge`)."""
 
     def ask_judge(self, answers: pl.DataFrame, verdicts: Verdicts, *, description: str) -> int:
         """Request the missing verdicts on a model's answers from the judge.

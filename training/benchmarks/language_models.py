@@ -111,7 +111,7 @@ def require_room(lm: LanguageModel, asked: dict[str, list[Instance]]) -> None:
         asked: requests by item.
 
     Raises:
-        InputError: items do not fit; the error contains the longest one.
+        InputError: items do not fit; the error gives the longest one.
     """
     too_long = []
     for item, requests in asked.items():

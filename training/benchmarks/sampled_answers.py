@@ -50,7 +50,7 @@ def answer_questions(
         description: label of the progress bar.
 
     Raises:
-        InputError: a prompt leaves no room for max_tokens in the context; the error contains it.
+        InputError: a prompt leaves no room for max_tokens in the context; the error gives its item.
     """
     turns = questions["turns"].list.len().unique().to_list()
     if not turns:

@@ -30,6 +30,7 @@ from transforms.errors import InputError
 NOBODY = 65534
 """User id and group id of a program."""
 OPEN_FILES = 64
+"""Files that a program can have open at the same time."""
 SHOWN_CHARS = 500
 """Number of characters that are kept from the end of standard error."""
 MIB = 1 << 20
@@ -65,8 +66,8 @@ PROBES = {
     "more processes than it may have": "import os\nfor _ in range({processes}):\n"
     "    if os.fork() == 0:\n        os._exit(0)",
 }
-"""Programs that access something forbidden, by its name. Each succeeds outside the sandbox and must
-fail inside."""
+"""Programs, each of which accesses something forbidden, by the name of that thing. Each succeeds
+outside the sandbox and must fail inside."""
 
 
 @dataclass(frozen=True)

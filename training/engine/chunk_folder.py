@@ -40,7 +40,7 @@ class ChunkFolder:
                 f"{self.folder} contains responses of another run",
                 expected=record.read_text(),
                 found=json.dumps(run),
-                remedy="give an empty --output folder, or repeat the command that started this one",
+                remedy="give an empty --output folder, or repeat the command that wrote this one",
             )
         record.write_text(json.dumps(run))
 

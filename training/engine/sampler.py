@@ -55,7 +55,7 @@ class Sampler:
     The engine has one seed for all requests, because `SamplingParams(seed=)` crashes vLLM's CPU
     build when a prompt is prefilled in parts ("CPU Generator does not use offset"). On a CPU, the
     same calls on a new engine with the same seed give the same responses. On a GPU they may differ,
-    as scheduling may.
+    because the order of the batches may differ.
     """
 
     def __init__(self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> None:
@@ -105,7 +105,7 @@ class Sampler:
         Args:
             prompts: prompt_id, prompt (messages); one row per prompt.
             settings: samplers (all of this policy), n, temperature, top_p, max_tokens and
-                chunk_prompts. Other settings are those of the engine.
+                chunk_prompts. The other settings were fixed when the engine started.
             commit: called in one background thread with complete prompts, in order of completion:
                 prompt_id, response_index 0..n-1 over the samplers in their order, response,
                 response_tokens (as sampled: with the end-of-turn token, if there is one),

@@ -16,11 +16,12 @@ from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
 QUEUED_BATCHES = 8
-"""Sequences in the engine, in units of max_sequences: the batch stays full, memory is bounded."""
+"""Most sequences in the engine, as a multiple of max_sequences: the batch stays full, and memory is
+bounded."""
 
 
 def require_context(policy: Path, max_context_tokens: int) -> None:
-    """Refuse settings with a longer context than the policy has.
+    """Refuse a max_context_tokens that is larger than the context of the policy.
 
     Raises:
         InputError: the message gives both numbers.

@@ -117,7 +117,7 @@ def read_published_prompt(
         name: our name of the prompt.
         form: form of its verdicts.
         places: the placeholders that it must have.
-        published: the file's placeholders with other names -> our names.
+        published: our names of the placeholders that have another name in the file, by that name.
 
     Raises:
         InputError: the file cannot be read as a prompt, or has other placeholders.
@@ -128,7 +128,7 @@ def read_published_prompt(
             f"the judge prompt {file} cannot be read",
             expected="a text file, or a YAML file",
             found="no such file",
-            remedy="correct judge_prompt, or leave it out for the prompt of this project",
+            remedy="correct judge_prompt, or leave it out for our own prompt",
         )
     text = path.read_text(encoding="utf-8")
     turns = _parse_yaml(file, text) if path.suffix in (".yaml", ".yml") else _parse_text(text)

@@ -32,7 +32,7 @@ PORTION = 4096
 
 @dataclass(frozen=True)
 class JudgeRun:
-    """Counts of a run. An unparseable answer has no verdict; an unanswered request has an error."""
+    """Counts of a run. An unparseable answer contains no verdict; an unanswered request failed."""
 
     comparisons: int
     unparseable: int
@@ -54,18 +54,18 @@ def identify_judge(
 ) -> pl.DataFrame:
     """Build the row of the table `judges` for a judge with a rubric text.
 
-    `judge_id` is a hash of everything that affects an answer: model, rubric text, settings. The key
-    and the time limit do not.
+    `judge_id` is a hash of everything that affects an answer: model, rubric text, settings. It does
+    not cover the key and the time limit.
 
     Raises:
         InputError: no such model.
     """
-    asked: dict[str, Any] = {
+    sampling: dict[str, Any] = {
         "max_tokens": settings.max_tokens,
         "temperature": settings.temperature,
     }
     if top_logprobs:
-        asked["top_logprobs"] = top_logprobs
+        sampling["top_logprobs"] = top_logprobs
     if settings.path is None:
         model = settings.model
     else:
@@ -73,13 +73,13 @@ def identify_judge(
         from training.models.checkpoint import hash_checkpoint
 
         model = hash_checkpoint(find_judge_folder(settings.path, settings.revision))
-        asked |= {"dtype": dtype}
+        sampling |= {"dtype": dtype}
     identity = {
         "model": model,
         "address": settings.address,
         "rubric": rubric,
         "rubric_text": rubric_text,
-        "settings": json.dumps(asked, sort_keys=True),
+        "settings": json.dumps(sampling, sort_keys=True),
     }
     row = {
         "judge_id": digest_settings(identity),

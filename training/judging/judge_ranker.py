@@ -28,7 +28,7 @@ VERDICTS = ["comparison_id", "a_is", "verdict"]
 
 
 @dataclass(frozen=True)
-class RankingRun:
+class JudgeRankingRun:
     """Counts of a ranking: `undecided` pairs have no verdict, `unranked` responses no reward."""
 
     responses: int
@@ -47,31 +47,31 @@ def judge_responses(
     commit_judgments: Callable[[pl.DataFrame], None],
     commit: Callable[[pl.DataFrame], None],
     description: str = "scores",
-) -> RankingRun:
+) -> JudgeRankingRun:
     """Rank every prompt's responses by a judge, as `training.scoring.score` does by a reward.
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response; one row per response.
-        settings: the judge, its rubric, how it is asked.
+        settings: the judge, its rubric, its sampling.
         ranking: chunk_prompts, and method, which is `round_robin` here.
         dtype: dtype of the weights of a model that runs here.
-        judged: comparison_id, a_is, verdict that this judge has given before
-            (`transforms.pairs.judgments.keep_answered`); they are not asked for again. No engine
-            starts if nothing else is to be asked.
-        commit_judgments: as `commit` of `judge`.
+        judged: comparison_id, a_is, verdict: earlier verdicts of this judge
+            (`transforms.pairs.judgments.keep_answered`), which are not requested again. If no
+            verdict is missing, no engine starts.
+        commit_judgments: as `commit` in `training.judging.judge.judge`.
         commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The
             reward is the mean win share of the response over its comparisons with the prompt's
             other responses, in [0, 1]; null if no comparison has a verdict.
         description: label of the progress bar.
 
     Raises:
-        InputError: as in `judge`, or another method.
+        InputError: as in `training.judging.judge.judge`, or `ranking.method` is another one.
     """
     if ranking.method != "round_robin":
         raise InputError(
             "a judge cannot rank by this method",
             expected="ranking.method round_robin",
-            found=ranking.method,
+            found=f"ranking.method {ranking.method}",
             remedy="set ranking.method to round_robin",
         )
     identity, started = describe_judge(settings, dtype=dtype), time.perf_counter()
@@ -107,9 +107,9 @@ def judge_responses(
                 maintain_order="left",
             )
             commit(rewards.select("prompt_id", "response_index", "reward"))
-            undecided += int(rewards["undecided"].sum()) // 2  # both sides of a pair count it
+            undecided += int(rewards["undecided"].sum()) // 2  # a pair counts twice
             unranked += rewards["reward"].null_count()
             bar.update(portion.height)
     elapsed_s = time.perf_counter() - started
     judged_now = JudgeRun(asked, unparseable, unanswered, elapsed_s)
-    return RankingRun(responses.height, undecided, unranked, judged_now)
+    return JudgeRankingRun(responses.height, undecided, unranked, judged_now)

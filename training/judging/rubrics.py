@@ -87,7 +87,7 @@ def require_places(name: str, text: str) -> None:
     """Check that a rubric has the three placeholders and no other dollar sign.
 
     Raises:
-        InputError: it has not.
+        InputError: a placeholder is missing, or there is another dollar sign.
     """
     template = Template(text)
     if not template.is_valid() or set(template.get_identifiers()) != PLACES:

@@ -49,12 +49,12 @@ def require_fit(
     """Refuse rows that are longer than the model's context.
 
     Raises:
-        InputError: a row is too long; the message names the first one.
+        InputError: a row is too long; the message gives the name of the first one.
     """
     for name, row in zip(names, token_ids, strict=True):
         if len(row) > context_tokens:
             raise InputError(
-                f"prompt {name} is longer than the model's context",
+                f"too long for the model's context: prompt {name}",
                 expected=f"at most {context_tokens} tokens with its response",
                 found=f"{len(row)} tokens",
                 remedy="sample with a smaller max_context_tokens, or use a model with more context",

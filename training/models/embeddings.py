@@ -68,7 +68,7 @@ def _require_library() -> None:
         raise InputError(
             "prompts cannot be embedded",
             expected="the package sentence-transformers",
-            found="it is not installed",
+            found="no such package",
             remedy="pip install 'prefloop[embeddings]', or remove prompt_map.embedding_model to "
             "place prompts by TF-IDF",
         )

@@ -41,7 +41,8 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}"
 )
-"""One BOS, then a role token before each turn. An assistant turn ends with EOS, in the loss too."""
+"""One BOS, then a role token before each turn. An assistant turn ends with EOS, which is
+in the loss."""
 
 
 def make_tiny_model(

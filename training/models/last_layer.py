@@ -54,17 +54,18 @@ class LastTokenLayer(torch.nn.Module):
         read: torch.Tensor,
         position_embeddings: tuple[torch.Tensor, torch.Tensor],
         attention_mask: torch.Tensor | None = None,
-        **of_rows: Any,
+        **arguments: Any,
     ) -> torch.Tensor:
         """Compute the layer at tokens `read` [rows, read] of states [rows, tokens, width].
 
         `attention_mask` is the model's: None where the kernel is causal without a mask, else
-        [1 or rows, 1, tokens, tokens], either boolean or added to the logits.
+        [1 or rows, 1, tokens, tokens], either boolean or added to the logits. `arguments` are the
+        model's other arguments of a layer.
 
         Returns:
             States [rows, read, width].
         """
-        del of_rows["position_ids"], of_rows["past_key_values"]  # they describe whole rows
+        del arguments["position_ids"], arguments["past_key_values"]  # they describe whole rows
         rows, tokens, _ = hidden_states.shape
         row = torch.arange(rows, device=hidden_states.device)[:, None]
         cache = _KeysAndValues()
@@ -74,7 +75,7 @@ class LastTokenLayer(torch.nn.Module):
                 position_embeddings=position_embeddings,
                 attention_mask=attention_mask,
                 past_key_values=cache,
-                **of_rows,
+                **arguments,
             )
         if attention_mask is None:
             mask = torch.arange(tokens, device=read.device) <= read[:, :, None]
@@ -87,7 +88,7 @@ class LastTokenLayer(torch.nn.Module):
             ),
             attention_mask=mask[:, None],
             past_key_values=cache,
-            **of_rows,
+            **arguments,
         )
 
 

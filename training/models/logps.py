@@ -75,7 +75,7 @@ def sum_logps(
         inputs, mask = pad_right([rows[row] for row in batch], 0, policy.device)
         logits = policy(input_ids=inputs, attention_mask=mask).logits
         for position, row in enumerate(batch):
-            # The logits at t - 1 predict token t. One row at a time, as float32 is twice bfloat16.
+            # The logits at t - 1 predict token t. One row at a time: float32 is twice bfloat16.
             start, end = starts[row], len(rows[row])
             predictions = logits[position, start - 1 : end - 1].float().log_softmax(dim=-1)
             tokens = inputs[position, start:end, None]

@@ -22,6 +22,7 @@ from training.models.comparison_prompts import (
     tokenize_comparisons,
 )
 from training.models.rendering import load_tokenizer
+from training.models.token_counts import split_too_long
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 
@@ -92,7 +93,7 @@ def compare_responses(
 
     Raises:
         InputError: a comparison does not fit into the model's context, or its probability is not
-            finite; the message names it.
+            finite; the message gives its name.
     """
     swapped = [second < first for _, first, second in comparisons]
     in_order = [(prompt, min(one, two), max(one, two)) for prompt, one, two in comparisons]
@@ -108,7 +109,7 @@ def compare_responses(
     probabilities = []
     for index, (_, first, second) in enumerate(comparisons):
         one, other = chances[index], chances[len(comparisons) + index]
-        # Written this way, equal responses give 0.5 even if the batch changed the last bit.
+        # Equal responses give exactly 0.5, even if the batch changed the last bit of a chance.
         probability = 0.5 if first == second else 0.5 + (one - other) / 2
         _require_finite(one + other, names[index], model)
         probabilities.append(1 - probability if swapped[index] else probability)
@@ -130,7 +131,7 @@ def compare_pairs(
         pair_id, preference_probability (that chosen is better); in the order of `pairs`.
 
     Raises:
-        InputError: as in `compare_responses`; the message names the pair_id.
+        InputError: as in `compare_responses`; the message gives the pair_id.
     """
     model = load_preference_model(preference_model, dtype)
     probabilities: list[float] = []
@@ -152,20 +153,15 @@ def split_by_length(
     Args:
         pairs: pair_id, prompt, chosen, rejected (lists of one message), and other columns.
         preference_model: folder of the model; its tokenizer counts.
-        max_tokens: longest example, which is the comparison and its label.
+        max_tokens: maximum tokens of an example, which is the comparison and its label.
 
     Returns:
-        The pairs that fit, and the others as row_key, reason, evidence.
+        The pairs that fit, and the others (`token_counts.DROPPED`).
     """
     token_ids = tokenize_comparisons(load_tokenizer(preference_model), _list_comparisons(pairs))
     tokens = pl.Series("tokens", [len(row) + 1 for row in token_ids], dtype=pl.Int64)
-    counted = pairs.with_columns(tokens)
-    too_long = pl.col("tokens") > max_tokens
-    return counted.filter(~too_long).drop("tokens"), counted.filter(too_long).select(
-        row_key="pair_id",
-        reason=pl.lit("too_long"),
-        evidence=pl.format("{} tokens, at most {}", "tokens", pl.lit(max_tokens)),
-    )
+    read, too_long = split_too_long(pairs.with_columns(tokens), "tokens", max_tokens, key="pair_id")
+    return read.drop("tokens"), too_long
 
 
 def _list_comparisons(pairs: pl.DataFrame) -> list[Comparison]:

@@ -31,7 +31,7 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBas
 
     Args:
         folder: a complete model folder.
-        pads: whether rows are padded with it, in training and scoring. vLLM pads nothing.
+        pads: whether rows are padded with it, as in training and scoring; vLLM does not pad.
 
     Raises:
         InputError: the folder is not a complete model with a chat template; or rows are padded, and
@@ -79,8 +79,8 @@ def render_prompts(
     """Render every prompt to token ids (4 bytes per token); refuse a prompt that is too long.
 
     Raises:
-        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message names the
-            prompt.
+        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message gives its
+            prompt_id.
     """
     limit = context_tokens - settings.max_tokens
     rendered: list[array] = []
@@ -144,21 +144,21 @@ def tokenize_assistant_turns(
 
 
 def render_text(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, finished: bool
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, continue_last: bool
 ) -> str:
     """Render messages as text, for a library that tokenizes texts itself.
 
     Args:
         tokenizer: the tokenizer.
         messages: one conversation.
-        finished: False if the assistant shall answer next; True if the last message is the
-            beginning of its answer, which is continued.
+        continue_last: True if the last message is the beginning of the assistant's answer, which is
+            continued; False if the answer begins after it.
     """
     text = tokenizer.apply_chat_template(
         list(messages),
         tokenize=False,
-        add_generation_prompt=not finished,
-        continue_final_message=finished,
+        add_generation_prompt=not continue_last,
+        continue_final_message=continue_last,
     )
     return cast(str, text)
 

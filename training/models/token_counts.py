@@ -1,4 +1,4 @@
-"""Token counts of prompts and responses, rendered as in training.
+"""Token counts of prompts and responses, rendered as in training, and rows that are too long.
 
 Not here: rendering (`training.models.rendering`), means and distributions of the counts
 (`sql/reports`).
@@ -20,6 +20,9 @@ from training.models.rendering import (
     tokenize_prompts,
 )
 from transforms.lake.enforcement import enforce_schema
+
+DROPPED = pl.Schema({"row_key": pl.String, "reason": pl.String, "evidence": pl.String})
+"""One row per example that is too long for a model."""
 
 
 def count_tokens(
@@ -57,6 +60,29 @@ def count_tokens(
                 counts = _count(tokenizer, rows).with_columns(tokenizer_id=pl.lit(tokenizer_id))
                 yield enforce_schema("preference_tokens", counts)
                 bar.update(rows.height)
+
+
+def split_too_long(
+    rows: pl.DataFrame, tokens: str, max_tokens: int, *, key: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split rows into those that fit and those that are too long.
+
+    Args:
+        rows: rows with the columns `tokens` and `key`.
+        tokens: column with the number of tokens.
+        max_tokens: maximum tokens of a row that fits.
+        key: column that identifies a row.
+
+    Returns:
+        The rows that fit, and one row of `DROPPED` for each other row; both in the order of `rows`.
+    """
+    too_long = pl.col(tokens) > max_tokens
+    dropped = rows.filter(too_long).select(
+        row_key=pl.col(key).cast(pl.String),
+        reason=pl.lit("too_long"),
+        evidence=pl.format("{} tokens, at most {}", tokens, pl.lit(max_tokens)),
+    )
+    return rows.filter(~too_long), dropped
 
 
 def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -31,7 +31,7 @@ def describe_response(chunk: pl.DataFrame, row: int) -> str:
 def refuse_texts(
     chunk: pl.DataFrame, token_ids: Sequence[Sequence[int]], context_tokens: int
 ) -> dict[int, Refusal]:
-    """Find the rows that the model cannot read; return row number to reason."""
+    """Return the reasons of the rows that the model cannot read, by row number."""
     refusals = {}
     for row, text in enumerate(chunk["response"]):
         if text is None:
@@ -51,7 +51,7 @@ def refuse_texts(
 def refuse_rewards(
     chunk: pl.DataFrame, rewards: Sequence[float], readable: Sequence[int], reward_model: Path
 ) -> dict[int, Refusal]:
-    """Find the rows whose reward is NaN or infinite; return row number to reason."""
+    """Return the reasons of the rows whose reward is NaN or infinite, by row number."""
     return {
         row: Refusal(
             f"the reward of {describe_response(chunk, row)} is not finite",
@@ -64,17 +64,21 @@ def refuse_rewards(
     }
 
 
-def raise_refusals(refused: Sequence[Refusal], rows: int) -> None:
-    """Raise an error if responses have no reward; it names the first one and counts all.
+def raise_refusals(refused: Sequence[Refusal], rows: int, *, committed: bool) -> None:
+    """Raise an error if responses have no reward; the message gives the first one and their number.
+
+    Args:
+        refused: the reasons.
+        rows: number of all responses.
+        committed: whether the rewards of the other responses are committed.
 
     Raises:
         InputError: `refused` is not empty.
     """
     if refused:
-        first = refused[0]
+        first, others = refused[0], "; the others are committed" if committed else ""
         raise InputError(
-            f"{first.what}; {len(refused)} of {rows} responses have no reward, the others are"
-            " committed",
+            f"{first.what}; responses without a reward: {len(refused)} of {rows}{others}",
             expected=first.expected,
             found=first.found,
             remedy=first.remedy,

@@ -14,10 +14,11 @@ from typing import Any
 import polars as pl
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.models.token_counts import DROPPED
+
 METRICS = pl.Schema(
     {"step": pl.Int32, "epoch": pl.Float64, "metric": pl.String, "value": pl.Float64}
 )
-DROPPED = pl.Schema({"row_key": pl.String, "reason": pl.String, "evidence": pl.String})
 
 Report = Callable[[int, int, dict[str, float]], None]
 """Called at every logged step with the step, the number of steps and the metrics."""

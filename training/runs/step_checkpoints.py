@@ -110,7 +110,7 @@ def train_resumably(trainer: Trainer, folder: Path, settings: TrainingSettings) 
         name = hash_run(trainer, settings)
         found = [name, find_last(folder, name)]
     name, last = broadcast_object_list(found)
-    # Between two logged steps, transformers and TRL have sums that are in no checkpoint.
+    # Between two logged steps, transformers and TRL keep sums that are in no checkpoint.
     every = math.ceil(settings.checkpoint_steps / settings.logging_steps) * settings.logging_steps
     trainer.add_callback(StepCheckpoints(name, every, last))
     if last is not None:

@@ -25,9 +25,9 @@ from transformers import PrinterCallback, Trainer
 from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, save_settings
+from training.models.token_counts import split_too_long
 from training.runs.kept_checkpoints import KeptSteps, remove_pickle
 from training.runs.run_record import (
-    DROPPED,
     METRICS,
     MetricsCallback,
     Report,
@@ -103,26 +103,21 @@ def keep_fitting(
         key: column that identifies an example.
 
     Returns:
-        The dataset, without `key`, and the dropped rows (`DROPPED`).
+        The dataset, without `key`, and the dropped rows (`token_counts.DROPPED`).
 
     Raises:
         InputError: no example fits.
     """
-    too_long = pl.col("length") > max_tokens
-    dropped = examples.filter(too_long).select(
-        pl.col(key).alias("row_key"),
-        pl.lit("too_long").alias("reason"),
-        pl.format("{} tokens, at most {}", "length", pl.lit(max_tokens)).alias("evidence"),
-    )
-    kept = examples.filter(~too_long).drop(key)
+    fitting, dropped = split_too_long(examples, "length", max_tokens, key=key)
+    kept = fitting.drop(key)
     if kept.is_empty():
         raise InputError(
             "there is nothing to train on",
             expected=f"examples of at most {max_tokens} tokens",
-            found=f"{examples.height} examples, none short enough",
+            found=f"no short enough example among {examples.height}",
             remedy="check the table, or raise max_tokens",
         )
-    return datasets.Dataset(kept.to_arrow()), dropped.cast(DROPPED)
+    return datasets.Dataset(kept.to_arrow()), dropped
 
 
 def train(
@@ -147,7 +142,7 @@ def train(
             is free when this function returns.
         output: the checkpoint folder; replaced at the end, unchanged by an interrupted run.
         settings: written into the folder.
-        dropped: examples that are not trained on (`DROPPED`).
+        dropped: examples that are not trained on (`token_counts.DROPPED`).
         started: `time.perf_counter()` when the stage began.
         report: called at every logged step.
     """

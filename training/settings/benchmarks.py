@@ -39,7 +39,7 @@ class BenchmarkSettings(Settings):
     data: dict[str, OriginSettings] = Field(min_length=1)
     """Origin of each part of the set: local files, or a revision of the part's hub dataset."""
     limit: int | None = Field(default=None, ge=1)
-    """Number of items of each subset, the first ones of its file; null measures all."""
+    """Number of items to measure of each subset, the first ones of its file; null measures all."""
     models: tuple[str, ...] = (*BASELINES, "selected")
     """Models to measure: pi_0, the baselines, and the policy that validation selected in each
     experiment; `iterates` for the policies of all iterations. Paper, tables 4 and 5: pi_0, offline
@@ -47,16 +47,16 @@ class BenchmarkSettings(Settings):
     enabled: bool = True
     """False removes its assets: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
     chunk_items: int = Field(default=64, ge=1)
-    """Items per commit; a crash loses at most this many."""
+    """Items per commit; a crash loses the items that are not committed yet."""
 
     @model_validator(mode="after")
-    def _has_the_parts(self) -> Self:
+    def _require_parts(self) -> Self:
         locate_parts(self.benchmark, self.data)
         return self
 
     @field_validator("models")
     @classmethod
-    def _known(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+    def _require_known_models(cls, models: tuple[str, ...]) -> tuple[str, ...]:
         known = (*BASELINES, *LOOP_MODELS)
         if unknown := [model for model in models if model not in known]:
             raise ValueError(f"unknown model {', '.join(unknown)}; known are {', '.join(known)}")
@@ -101,7 +101,7 @@ class AcademicSettings(BenchmarkSettings):
     """Requests per forward pass with `transformers`; vLLM chooses its batches."""
     max_context_tokens: int | None = Field(default=None, ge=16)
     """Tokens of prompt and answer; null uses the model's context. A longer prompt is refused; the
-    error contains its key."""
+    error gives its item."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Largest number of tokens of an answer; null uses the harness's (256, HumanEval 1,024)."""
     chat_template: bool = False
@@ -121,7 +121,7 @@ class AcademicSettings(BenchmarkSettings):
         return HARNESSES[self.benchmark].shots if self.shots is None else self.shots
 
     @model_validator(mode="after")
-    def _has_the_examples(self) -> Self:
+    def _require_examples(self) -> Self:
         parts = HARNESSES[self.benchmark].examples
         if self.examples and parts and not set(parts) & set(self.data):
             raise ValueError(
@@ -131,7 +131,7 @@ class AcademicSettings(BenchmarkSettings):
         return self
 
     def list_speed_settings(self) -> set[str]:
-        """Add the batch size: it changes at most the last digits of log-probabilities."""
+        """Return also the batch size: it changes at most the last digits of log-probabilities."""
         return {"chunk_items", "batch_size"}
 
 
@@ -145,7 +145,7 @@ class JudgedSettings(BenchmarkSettings):
     """Largest number of tokens of an answer."""
     max_context_tokens: int | None = Field(default=None, ge=16)
     """Tokens of questions and answers; null uses the model's context. A longer prompt is refused;
-    the error contains its key."""
+    the error gives its item."""
     noise_items: int = Field(default=20, ge=0)
     """Number of items, chosen by a hash of their key, whose requests to the judge are repeated to
     measure the judge's noise; 0 repeats none."""
@@ -153,7 +153,7 @@ class JudgedSettings(BenchmarkSettings):
     """Number of repeats of each such request."""
 
     @model_validator(mode="after")
-    def _has_one_judge_prompt(self) -> Self:
+    def _require_one_prompt_file(self) -> Self:
         for part in ("judge_prompt", "judge_prompts"):
             if part in self.data and len(self.data[part].files) != 1:
                 raise ValueError(f"data.{part} must be one file")
@@ -171,8 +171,9 @@ class AlpacaEvalSettings(JudgedSettings):
     temperature: float = Field(default=0.0, ge=0)
     """Temperature of the model's answers. The benchmark does not prescribe it."""
     token_probabilities: bool = True
-    """Request the log-probabilities of the judge's first token. With them a preference is
-    p(m) / (p(m) + p(M)), without them m or M. Use false for a server that refuses such requests."""
+    """Request the log-probabilities of the judge's first token. With them, a preference is
+    p(m) / (p(m) + p(M)); without them, it is m or M. Use false for a server that refuses such
+    requests."""
 
 
 class MTBenchSettings(JudgedSettings):

@@ -11,7 +11,7 @@ from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
 
 RESERVED = ("shared", "one_shot", "length_study", "current")
-"""Names that tables use for rows of no experiment of the recipe."""
+"""Names that tables use for rows that belong to no experiment of the recipe."""
 
 
 def require_allowed(experiment: str, override: Mapping[str, Any]) -> None:

@@ -33,5 +33,5 @@ class FeedbackSettings(Settings):
     used again. 1 is the even mix of new and old data of CLEAR (Rolnick et al. 2019, arXiv
     1811.11682)."""
     reward_model: dict[str, Any] = Field(default={})
-    """Training settings of the further training, as overrides of the settings of the model
-    `loop.ranker`, for example a lower learning rate or fewer epochs."""
+    """Training settings of the further training, as overrides of the settings of the reward
+    model that `loop.ranker` selects, for example a lower learning rate or fewer epochs."""

@@ -36,12 +36,12 @@ class JudgeSettings(Settings):
     concurrency: int = Field(default=8, ge=1)
     """Largest number of requests at the same time."""
     chunk_comparisons: int = Field(default=64, ge=1)
-    """Comparisons per commit; a crash loses at most this many."""
+    """Comparisons per commit; a crash loses the comparisons that are not committed yet."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
     """Largest share of unusable answers; above it the asset's check fails."""
 
     @model_validator(mode="after")
-    def _one_judge(self) -> Self:
+    def _require_one_judge(self) -> Self:
         local, remote = self.path is not None, self.address is not None
         if local == remote or remote != (self.model is not None) or (remote and self.revision):
             raise ValueError(
@@ -52,7 +52,7 @@ class JudgeSettings(Settings):
         return self
 
     @model_validator(mode="after")
-    def _room(self) -> Self:
+    def _require_room(self) -> Self:
         if self.max_tokens >= self.max_context_tokens:
             raise ValueError(
                 f"max_tokens {self.max_tokens} leaves no room for a request in max_context_tokens"

@@ -27,7 +27,7 @@ class LoopSettings(ObjectiveSettings):
     `reward_models`, `preference_model`, or `judge`."""
     feedback: FeedbackSettings | None = None
     """Fresh labels in every iteration, on which the reward model `ranker` is trained further; null:
-    it stays as it is."""
+    it is not trained further."""
     scoring: ScoringSettings = ScoringSettings()
     """How a reward model scores the responses."""
     ranking: RankingSettings = RankingSettings()

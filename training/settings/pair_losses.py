@@ -2,8 +2,8 @@
 
 Not here: training (`training.dpo`). Imports no torch.
 
-The losses of a pair follow, by TRL 1.16's names and `cdpo`. h = c - r, c = log pi/ref(chosen),
-r = log pi/ref(rejected), b = `beta`, e = `label_smoothing`, s = sigmoid:
+The losses of a pair, with TRL 1.16's names; only `cdpo` is our name. h = c - r,
+c = log pi/ref(chosen), r = log pi/ref(rejected), b = `beta`, e = `label_smoothing`, s = sigmoid:
 
     sigmoid       -log s(b h)                           Rafailov et al. 2023, arXiv 2305.18290
     cdpo          -(1 - e) log s(b h) - e log s(-b h)   Mitchell 2023, a note on noisy preferences
@@ -24,11 +24,11 @@ r = log pi/ref(rejected), b = `beta`, e = `label_smoothing`, s = sigmoid:
     aot_unpaired  cdpo over sorted c minus sorted r of a micro-batch   the same
     sigmoid_norm  sigmoid with c/|chosen| and r/|rejected|   length-normalised DPO
 
-discopop is not convex at h = 0, where its slope has the other sign: a policy that starts at its
-reference first moves towards the rejected response. |chosen| counts tokens, including the end of
-turn; IPO's division by it is TRL's, agreed with the paper's authors. TRL's `sft` is not a loss of a
-pair and is excluded. `ld_alpha` is excluded because it uses log-probabilities of a part of a
-response, while the reference table has those of whole responses.
+discopop is not convex. At h = 0 its slope is positive, while the slopes of the others are negative:
+a policy that starts at its reference first moves towards the rejected response. |chosen| counts
+tokens, including the end of turn. TRL divides by it in IPO, as agreed with the paper's authors.
+TRL's `sft` is not a loss of a pair and is excluded. `ld_alpha` is excluded because it needs
+log-probabilities of parts of responses; the reference table has only sums over whole responses.
 
 TRL 1.16 reads `label_smoothing` in robust, exo_pair, aot and aot_unpaired. Its sigmoid silently
 ignores it, and it has no conservative DPO. With A = -log s(b h) and B = -log s(-b h),

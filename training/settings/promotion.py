@@ -37,6 +37,6 @@ class PromotionSettings(Settings):
             raise ValueError("promotion.metric is win_rate_judge, but there is no `judge`")
         if unknown := sorted(set(self.max_fall) - set(benchmarks)):
             raise ValueError(
-                f"promotion.max_fall names {', '.join(unknown)}; the recipe's benchmarks are "
+                f"promotion.max_fall contains {', '.join(unknown)}; the recipe's benchmarks are "
                 f"{', '.join(benchmarks) or 'none'}"
             )

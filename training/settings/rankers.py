@@ -16,12 +16,11 @@ class RankerKind:
     """One kind of ranker: its name and what it allows."""
 
     name: str
-    """Value of `loop.ranker`, and the recipe key of its settings."""
+    """Value of `loop.ranker`, and the recipe key of its settings; a recipe with null there does not
+    have this ranker."""
     variants: str | None = None
     """Recipe key of further rankers of this kind, as overrides of the settings of the first one.
     `loop.ranker` is then `<name>_<variant>`."""
-    has_settings: bool = True
-    """Whether a recipe has this ranker only if it sets the key `name`."""
     is_reward_model: bool = False
     """Whether it is a Bradley-Terry model, which RLOO and feedback need."""
     scores_alone: bool = False

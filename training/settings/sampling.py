@@ -20,7 +20,7 @@ class SamplerSettings(Settings):
     the policy of the iteration before it; `initial`: pi_0; `step`: the weights at `share` of the
     steps of the training that made `current`. Where such a policy does not exist yet, pi_0 is used:
     in iteration 1 for all four (no step of the fine-tuning is kept), in iteration 2 for `previous`.
-    Even then each sampler samples its own responses, from one engine."""
+    Samplers with the same policy share one engine, and each samples its own responses."""
     share: float | None = Field(default=None, gt=0, lt=1)
     """For policy `step`: share of the training's optimiser steps, rounded up to a step."""
     n: int = Field(ge=1)
@@ -71,11 +71,11 @@ class SamplingSettings(Settings):
     """Maximum tokens of a response; a longer one is cut, with finish_reason `length`."""
     max_context_tokens: int = Field(default=4096, ge=16)
     """Maximum tokens of prompt and response; a prompt that leaves no room for max_tokens is
-    refused, with its id."""
+    refused; the error gives its id."""
     max_sequences: int = Field(default=256, ge=1)
     """Sequences that vLLM decodes at once."""
     chunk_prompts: int = Field(default=64, ge=1)
-    """Prompts per commit; a crash can lose at most this many."""
+    """Prompts per commit; a crash loses the prompts that are not committed yet."""
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     """Share of a GPU's memory that vLLM uses; ignored on a CPU."""
     cpu_kv_cache_gib: int = Field(default=1, ge=1)

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from transforms.settings.frozen import Settings
 
-CRASH_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
-"""Settings that change how much a crash can lose, and no result."""
+INDECISIVE_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
+"""Settings that change only speed and how much a crash can lose; they change no result."""
 
 
 class TrainingSettings(Settings):
@@ -66,14 +66,14 @@ class TrainingSettings(Settings):
 
         The others may change when a run resumes, or when a recorded run is requested again.
         """
-        return self.model_dump(mode="json", exclude=CRASH_SETTINGS)
+        return self.model_dump(mode="json", exclude=INDECISIVE_SETTINGS)
 
     def count_steps(self, examples: int) -> int:
         """Compute the optimiser steps of a training on this many examples."""
         return self.max_steps or math.ceil(examples * self.epochs / self.batch_size)
 
     def complete_from_loop(self, loop: Settings) -> "TrainingSettings":
-        """Return the settings of one run, with the settings of the loop that the objective uses."""
+        """Return the settings of a run, with the settings of the loop that it uses (none here)."""
         return self
 
     def keep_shares(self, shares: Iterable[float]) -> Self:

@@ -74,7 +74,7 @@ def test_a_cut_response_has_no_end_of_turn(model, responses):
 
 def test_a_row_longer_than_the_context_is_named(model, responses):
     long = responses.tail(1).with_columns(response=pl.lit(" ".join(WORDS * 6)))
-    with pytest.raises(InputError, match="of row 12 is longer"):
+    with pytest.raises(InputError, match="context: prompt of row 12"):
         compute_sequence_logps(
             pl.concat([responses, long]), model, batch_tokens=64, dtype="float32"
         )

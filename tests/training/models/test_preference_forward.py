@@ -134,7 +134,7 @@ def test_the_head_is_float32_over_a_bfloat16_body(preference_folder, preference_
 
 def test_a_comparison_longer_than_the_context_is_named(preference_model, comparisons):
     long = ([{"role": "user", "content": "cat"}], "red " * 40, "blue " * 40)
-    with pytest.raises(InputError, match="prompt p12 is longer than the model's context"):
+    with pytest.raises(InputError, match="too long for the model's context: prompt p12"):
         chances(preference_model, [*comparisons, long])
 
 

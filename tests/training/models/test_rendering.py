@@ -104,7 +104,7 @@ def test_rendered_text_has_the_same_token_ids(folder, pairs):
     tokenizer = load_tokenizer(folder)
     prompt = pairs["prompt"][0].to_list()
     (ids,) = tokenize_prompts(tokenizer, [prompt])
-    text = render_text(tokenizer, prompt, finished=False)
+    text = render_text(tokenizer, prompt, continue_last=False)
     assert tokenizer(text, add_special_tokens=False)["input_ids"] == ids
 
 
