@@ -29,9 +29,9 @@ from transforms.prompts.evaluation_texts import resolve_evaluation_set
 from transforms.settings.frozen import Settings
 from transforms.settings.overrides import merge
 from transforms.settings.prompts import PromptMapSettings, PromptSettings, SplitSettings
-from transforms.settings.refusals import refusal
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.settings.sources import MixtureSource, OriginSettings, Role, SourceSettings
+from transforms.settings.validation_errors import convert_validation_error
 from transforms.sources.intake.mixtures import EVERYTHING, require_mixtures
 from transforms.sources.intake.sources import Source, resolve
 
@@ -43,7 +43,9 @@ def _override(settings: Group, override: Mapping[str, Any], key: str) -> Group:
     try:
         return type(settings).model_validate(merge(settings.model_dump(), override))
     except ValidationError as error:
-        raise refusal(error, f"{key} is refused", model=type(settings), prefix=key) from None
+        raise convert_validation_error(
+            error, f"{key} is refused", model=type(settings), prefix=key
+        ) from None
 
 
 class Recipe(Settings):

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from training.recipe import Recipe
 from transforms.errors import InputError
 from transforms.settings.overrides import merge, parse_overrides
-from transforms.settings.refusals import Location, refusal
+from transforms.settings.validation_errors import Location, convert_validation_error
 
 NAMED = tuple(
     key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
@@ -52,7 +52,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return Recipe.model_validate(keys)
     except ValidationError as error:
-        raise refusal(
+        raise convert_validation_error(
             error,
             f"recipe {path} is refused",
             model=Recipe,

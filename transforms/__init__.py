@@ -1,4 +1,4 @@
-"""Pure tables: polars and pyarrow functions, and the Delta lake they are kept in.
+"""Pure tables: polars and pyarrow functions, and the Delta lake that stores the tables.
 
-Knows neither Dagster nor torch, so that every rule is tested in milliseconds on a literal frame.
+Nothing here imports Dagster or torch, so every rule is tested in milliseconds on a small frame.
 """

@@ -7,7 +7,7 @@ from functools import partial
 
 
 class InputError(ValueError):
-    """Bad input: a recipe, file, table or model folder that does not meet a step's needs."""
+    """Bad input: a recipe, file, table or model folder that a step cannot use."""
 
     def __init__(self, what: str, *, expected: str, found: str, remedy: str) -> None:
         """Compose the message from its four parts, each a clause without a closing full stop."""

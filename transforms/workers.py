@@ -1,6 +1,6 @@
-"""Work on a few items at a time, in threads, with results in the order of the items.
+"""Apply a function to a few items at a time in threads; results keep the order of the items.
 
-Threads help because polars, PyArrow and the hash release Python's global interpreter lock.
+Threads help because polars, its hash plugin and PyArrow release Python's global interpreter lock.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 WORKERS = 2
-"""Items that are worked on at a time; more of them cost memory and gain nothing on two cores."""
+"""Number of threads; more of them cost memory and save no time on two cores."""
 
 T = TypeVar("T")
 R = TypeVar("R")

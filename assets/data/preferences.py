@@ -55,7 +55,7 @@ def _build_demonstrations(study: Study) -> dg.AssetsDefinition:
     def demonstrations(step: Step) -> Made:
         """Conversations whose prompt is held out are dropped."""
 
-        def hold_out(rows: pl.DataFrame) -> ledger.Split:
+        def hold_out(rows: pl.DataFrame) -> ledger.KeptAndDropped:
             return splits.hold_out_demonstrations(rows, recipe.splits, recipe.loop.iterations)
 
         made = update_slices(
@@ -90,7 +90,7 @@ def _build_preference_pairs(study: Study) -> dg.AssetsDefinition:
         Only sources whose rows, options or rules have changed are made again.
         """
 
-        def hold_out(rows: pl.DataFrame) -> ledger.Split:
+        def hold_out(rows: pl.DataFrame) -> ledger.KeptAndDropped:
             return splits.hold_out_pairs(rows, recipe.splits, recipe.loop.iterations)
 
         made = update_slices(

@@ -25,8 +25,8 @@ from transforms.pairs import dpo_pairs, responses
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
-from transforms.settings.refusals import refusal
 from transforms.views.query import check, connect, select_slice
+from transforms.settings.validation_errors import convert_validation_error
 
 PAIR_CHECKS = (
     "no_duplicate_pair",
@@ -121,7 +121,7 @@ def _override(pairs: Mapping[str, Any], changes: Mapping[str, Any]) -> PairSetti
     try:
         return PairSettings.model_validate(merge(pairs, changes))
     except ValidationError as error:
-        raise refusal(
+        raise convert_validation_error(
             error, "settings of pairs are refused", model=PairSettings, prefix="pairs"
         ) from None
 

@@ -12,8 +12,8 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator, model
 from transforms.lake.asset_names import BASELINES
 from transforms.public_sets.registry import HARNESSES, select_judged_sets
 from transforms.settings.frozen import Settings
-from transforms.settings.refusals import refusal
 from transforms.settings.sources import OriginSettings
+from transforms.settings.validation_errors import convert_validation_error
 from transforms.sources.files.set_files import locate_parts
 
 LOOP_MODELS = ("selected", "iterates")
@@ -215,4 +215,6 @@ def read_benchmark(name: str, keys: Mapping[str, Any]) -> AnyBenchmark:
     try:
         return TypeAdapter(AnyBenchmark).validate_python(keys)
     except ValidationError as error:
-        raise refusal(error, f"benchmark {name} is refused", model=AnyBenchmark) from None
+        raise convert_validation_error(
+            error, f"benchmark {name} is refused", model=AnyBenchmark
+        ) from None

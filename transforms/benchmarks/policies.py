@@ -20,8 +20,8 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[MeasuredModel, Checkpoint]
     """Find a policy by the first digits of its checkpoint id.
 
     Returns:
-        The model as in the rows of benchmarks: its name is the asset or, if a newer checkpoint has
-        replaced this one, `<asset>@<id>`. And its checkpoint.
+        The model, as in the rows of benchmark tables, and its checkpoint. The model's name is the
+        asset or, if a newer checkpoint has replaced this one, `<asset>@<id>`.
 
     Raises:
         InputError: no checkpoint or several begin with these digits, or it is not a policy.
@@ -32,7 +32,7 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[MeasuredModel, Checkpoint]
     kinds = found["kind"].unique().to_list()
     if len(checkpoint) < SHORTEST_ID or len(ids) != 1 or kinds != [POLICY]:
         raise InputError(
-            f"no policy is called {checkpoint}",
+            f"no policy has the id {checkpoint}",
             expected=f"the id of one {POLICY}, or its first {SHORTEST_ID} digits or more",
             found=", ".join(f"{shorten_id(known)} ({'/'.join(kinds)})" for known in ids[:5])
             or "no such id",

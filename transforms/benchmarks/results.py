@@ -115,8 +115,8 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, unit: str) -> pl.DataF
 def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
     """Delete the rows of an experiment's checkpoints that a newer checkpoint has replaced.
 
-    Otherwise rows of a policy that is no longer selected would remain next to the selected one. Old
-    versions of the tables stay readable.
+    Otherwise the tables would contain rows of a policy that is no longer selected. Old versions of
+    the tables stay readable.
     """
     by_asset = lake.scan("checkpoints").sort("created_at").group_by("asset", "experiment")
     newest = by_asset.agg(newest_id=pl.col("checkpoint_id").last()).collect()

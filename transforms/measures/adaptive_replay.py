@@ -1,8 +1,8 @@
 """Replay of adaptive n on stored responses of a fixed n: tokens saved, and changes of the pairs.
 
-A replay needs no model. Among n responses of one sampler, the first k are as good a sample of k as
-k new ones. So the stored responses show which pairs the rule would have made, and how many tokens
-it would have saved. Not here: the rule (`transforms.pairs.adaptive`).
+A replay needs no model. The first k of n responses of one sampler are a random sample of size k,
+just like k new responses. So the stored responses show which pairs the rule would have made, and
+how many tokens it would have saved. Not here: the rule (`transforms.pairs.adaptive`).
 """
 
 from typing import cast
@@ -22,8 +22,8 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
 
     Args:
         responses: rows of one slice, with the columns that `make_pairs` needs, iteration, sampler.
-        rule: when a prompt gets no further responses.
-        pairs: pair settings, for both.
+        rule: settings that decide when a prompt gets no further responses.
+        pairs: pair settings for the fixed and for the adaptive n.
 
     Returns:
         One row: iteration, prompts, n, responses and adaptive_responses, tokens and
@@ -32,8 +32,8 @@ def replay(responses: pl.DataFrame, rule: AdaptiveSettings, pairs: PairSettings)
         `count_pair_changes`: the adaptive pairs compared with those of the fixed n.
 
     Raises:
-        InputError: the responses are from several samplers, so the first ones differ from the
-            rest; n is not a multiple of the round; or an error of `find_stops`.
+        InputError: the responses are from several samplers (the first k would be from another
+            distribution than all n); n is not a multiple of the round; or an error of `find_stops`.
     """
     n = cast(int, responses["response_index"].max()) + 1
     samplers = responses["sampler"].n_unique()

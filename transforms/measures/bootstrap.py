@@ -1,6 +1,6 @@
 """Paired bootstrap over prompts: standard errors and intervals of means and ratios.
 
-In it: the resampling, by `scipy.stats.bootstrap`. Not here: the measures themselves
+Lives here: the resampling, by `scipy.stats.bootstrap`. Not here: the measures themselves
 (`transforms.measures.evaluation` and other modules).
 
 Responses to one prompt are not independent, so a draw takes whole prompts: n of n prompts, with

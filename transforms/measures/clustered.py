@@ -16,25 +16,32 @@ import polars as pl
 
 
 def error_of_mean(values: pl.Expr) -> pl.Expr:
-    """Standard error of a mean, one value per prompt; nulls do not count; null with one value."""
+    """Compute the standard error of a mean, one value per prompt; nulls are ignored.
+
+    Null with one value.
+    """
     return values.std() / values.count().sqrt()
 
 
 def error_of_ratio(above: pl.Expr, below: pl.Expr) -> pl.Expr:
-    """Standard error of sum(above) / sum(below), one row per prompt; null with one prompt."""
+    """Compute the standard error of sum(above) / sum(below), one row per prompt.
+
+    Null with one prompt.
+    """
     total = below.sum()
     return error_of_residuals(above - above.sum() / total * below) / total
 
 
 def error_of_residuals(residuals: pl.Expr) -> pl.Expr:
-    """Standard error of a sum over prompts.
+    """Compute the standard error of a sum over prompts; null with one prompt.
 
-    One row per prompt, its value less the expected value; null with one prompt.
+    Args:
+        residuals: one row per prompt, its value minus the expected value.
     """
     variance = (residuals**2).sum() * pl.len() / (pl.len() - 1)
     return pl.when(pl.len() > 1).then(variance.sqrt())
 
 
 def higher(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    """1 where first is higher, 0 where second is, one half on a tie; null if either is null."""
+    """Return 1 where first is higher, 0 where second is, 1/2 on a tie; null if either is null."""
     return (first > second).cast(pl.Float64) + (first == second).cast(pl.Float64) / 2

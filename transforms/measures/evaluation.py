@@ -93,7 +93,7 @@ def select_policies(results: pl.DataFrame, metric: str) -> pl.DataFrame:
 
     Args:
         results: `evaluation_results`; iteration 0 and comparisons of two models are ignored.
-        metric: by which policies are selected.
+        metric: metric by which policies are selected.
 
     Returns:
         `selected_policies`.

@@ -1,12 +1,12 @@
 """Health of an iteration before training: length, repetition, refusals, agreement of rankers.
 
-In it: statistics of a slice's responses and pairs, and the comparison with their bounds. Not here:
-the bounds (`training.settings.health`), statistics of trained policies
+Lives here: statistics of a slice's responses and pairs, and the comparison with their bounds. Not
+here: the bounds (`training.settings.health`), statistics of trained policies
 (`transforms.measures.evaluation`).
 
-When a policy exploits its ranker, its responses show it: they grow longer and win by length, they
-repeat phrases, many prompts get one answer, and a second ranker begins to disagree. Every standard
-error is clustered by prompt, because a prompt's responses resemble one another.
+A policy that exploits its ranker can be recognised by its responses: they grow longer and win by
+length, they repeat phrases, many prompts get the same response, and a second ranker begins to
+disagree. Every standard error is clustered by prompt, because a prompt's responses are similar.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ from transforms.measures.repetition import (
     find_refusals,
     measure_repeated_ngrams,
 )
+from transforms.measures.reward_accuracy import count_response_chars
 
 TABLE = "iteration_health"
 
@@ -32,10 +33,10 @@ class Watched(NamedTuple):
 
     check: str
     kind: str
-    """max | min."""
+    """Kind of the bound: `max` or `min`."""
     metric: str
     concern: str
-    """What a value beyond the bound may mean."""
+    """Possible meaning of a value beyond the bound."""
 
     @property
     def setting(self) -> str:
@@ -126,7 +127,7 @@ def find_other_rewards(
     Args:
         generations: rows of the iteration, of every experiment.
         scores: rows of the iteration, of every experiment.
-        experiment: that owns the slice.
+        experiment: experiment of the slice.
 
     Returns:
         prompt_id, response_index, other_experiment, other_ranker, other_reward.
@@ -158,11 +159,11 @@ def find_concerns(row: Mapping[str, Any], bounds: Mapping[str, float | None]) ->
     """Find the statistics beyond their bounds.
 
     Args:
-        row: of `iteration_health`.
-        bounds: by name of the setting; None is no bound.
+        row: a row of `iteration_health`.
+        bounds: bounds by name of the setting; None means no bound.
 
     Returns:
-        By name of the check, a text with the value, the bound and the concern.
+        For each check with a concern, a text with the value, the bound and the concern.
     """
     found = {}
     for one in WATCHED:
@@ -201,8 +202,7 @@ def _correlate(rewarded: pl.DataFrame) -> pl.DataFrame:
 
 def _compute_pair_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
     chosen, rejected = (
-        pl.col(side).list.last().struct.field("content").str.len_chars().cast(pl.Float64)
-        for side in ("chosen", "rejected")
+        count_response_chars(side).cast(pl.Float64) for side in ("chosen", "rejected")
     )
     return pairs.select(
         "prompt_id",
@@ -224,7 +224,7 @@ def _estimate_length_ratio(lengths: pl.DataFrame) -> dict[str, float | None]:
 def _find_lowest_agreement(rewarded: pl.DataFrame, others: pl.DataFrame) -> dict[str, Any]:
     """Compare the order of each two responses of a prompt; keep the ranker that agrees least.
 
-    A pair that is a tie for one ranker only counts as one half.
+    A pair that is a tie for exactly one of the two rankers counts one half.
     """
     both = rewarded.select("prompt_id", "response_index", "reward").join(
         others.filter(pl.col("other_reward").is_finite()), on=["prompt_id", "response_index"]

@@ -1,7 +1,7 @@
 """Win rates of one model's evaluation responses against another's, raw and at equal length.
 
-In it: pairs of responses of two models with the preferences of the reward model, of the gold reward
-and of each judge whose verdicts are in the lake. Not here: the regression
+The preferences are of the reward model, of the gold reward, and of each judge whose verdicts are in
+the lake. Not here: the regression
 (`transforms.measures.length_control`), requests to a judge.
 
 A pair is one response of each model to the same prompt. All such pairs count, and the bootstrap
@@ -35,7 +35,7 @@ def compute_length_controlled_win_rates(
     Args:
         responses: `evaluation_responses` of the model.
         other: `evaluation_responses` of the baseline.
-        judgments: of any judges; judgments of other pairs are ignored.
+        judgments: rows of the table, of any judges; judgments of other pairs are ignored.
 
     Returns:
         `length_controlled_win_rates` without the columns of the slice: one row per split, decoding

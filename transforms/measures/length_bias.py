@@ -1,6 +1,6 @@
 """Length bias of a reward: Pearson's r within each prompt, and one slope over all prompts.
 
-In it: statistics of n scored responses per prompt. Not here: the penalty that removes the bias
+Lives here: statistics of n scored responses per prompt. Not here: the penalty that removes the bias
 (`transforms.pairs.length_penalty`), the plot (`transforms.views.plots.length_bias`), the mean of r
 and how often the longer response wins (`sql/reports/length_bias.sql`).
 
@@ -26,7 +26,8 @@ GROUP = ["experiment", "iteration", "ranker", "ranker_id", "split", "prompt_id"]
 PEARSON_BINS = 20
 """Bins of the coefficient, from -1 to 1."""
 LENGTH_BINS = 20
-"""Most bins of the mean length, from 0 up. Their width is 1, 2 or 5 times a power of ten."""
+"""Maximum number of bins of the mean length, from 0 up. Their width is 1, 2 or 5 times a power of
+ten."""
 
 
 def correlate(
@@ -98,7 +99,7 @@ def estimate_slope(responses: pl.DataFrame, unit: LengthUnit) -> LengthSlope | N
 
     Args:
         responses: prompt_id, response_<unit>, reward; one row per response.
-        unit: of length.
+        unit: unit of length.
 
     Raises:
         InputError: a reward is null, NaN or infinite.

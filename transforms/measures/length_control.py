@@ -1,6 +1,6 @@
 """Length-controlled win rates: a model's win rate, predicted for responses of equal length.
 
-In it: the regression, its prediction and the standard error. Not here: the judges
+Lives here: the regression, its prediction and the standard error. Not here: the judges
 (`transforms.benchmarks.judged`), the draws of prompts (`transforms.measures.bootstrap`).
 
 Source: Dubois et al. 2024 (arXiv 2404.04475), section 3, as in alpaca_eval 0.6
@@ -46,10 +46,10 @@ class LengthControl:
     """Coefficients of the regression, log-odds of the model's win."""
 
     length: float
-    """Of tanh((baseline's length - model's length) / standard deviation): negative if the judge
-    prefers longer responses."""
+    """Coefficient of tanh((baseline's length - model's length) / standard deviation): negative if
+    the judge prefers longer responses."""
     difficulty: float
-    """Of the prompt's difficulty; 0 without a column `difficulty`."""
+    """Coefficient of the prompt's difficulty; 0 without a column `difficulty`."""
     quality: float
     """The constant: log-odds at equal length on a prompt of difficulty 0."""
 
@@ -59,7 +59,7 @@ class LengthControl:
 
 
 class WinRates(NamedTuple):
-    """A model's win rate against its baseline, shares: as judged, and at equal length."""
+    """A model's win rate against its baseline, as judged and at equal length (shares)."""
 
     raw: Estimate
     controlled: Estimate | None

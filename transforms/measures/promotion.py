@@ -1,11 +1,12 @@
 """Promotion: the decision whether a selected policy (the challenger) replaces the current one.
 
-In it: the comparison of the two policies, the fall of benchmark results, the decision. Not here:
-the decisions' table (`transforms.lake.records.promotions`), requests to a judge, sampling.
+Lives here: the comparison of the two policies, the falls of benchmark results, the decision. Not
+here: the decisions' table (`transforms.lake.records.promotions`), requests to a judge, sampling.
 
 The advantage is measured on validation prompts, paired by prompt; its interval is a bootstrap over
-prompts. The same prompts selected the policy among an experiment's iterations, so its advantage is
-somewhat too high. The evaluation prompts, which decide nothing, show its true size.
+prompts. The same prompts selected the policy among an experiment's iterations, so the estimate of
+its advantage is somewhat too high. The evaluation prompts, on which nothing is decided, give an
+unbiased estimate.
 """
 
 from collections.abc import Mapping
@@ -143,8 +144,8 @@ def decide(metric: str, level: float, advantage: Estimate, fallen: pl.DataFrame)
     """Promote if the interval is above zero and no benchmark falls by more than its bound.
 
     Args:
-        metric: of the advantage.
-        level: of the interval.
+        metric: metric of the advantage.
+        level: level of the interval.
         advantage: mean over prompts of `compute_advantages`.
         fallen: from `measure_falls`.
     """

@@ -1,7 +1,7 @@
 """Repetition in responses: repeated n-grams, equal responses to several prompts, refusals.
 
-In it: one value per response. Not here: averages over an iteration (`transforms.measures.health`).
-Words are separated by white space.
+Every function returns one value per response. Words are separated by white space. Not here:
+averages over an iteration (`transforms.measures.health`).
 """
 
 from functools import cache

@@ -31,8 +31,8 @@ def measure_reward_model(
         rewards: pair_id, chosen_reward, rejected_reward.
         model: name of the reward model.
         policy_id: its checkpoint id.
-        experiment: that trained it.
-        iteration: in which it was refreshed; 0 outside the loop.
+        experiment: experiment that trained it.
+        iteration: iteration in which it was refreshed; 0 outside the loop.
 
     Returns:
         `evaluation_results` rows of that model, split `reward_validation`, decoding
@@ -41,7 +41,7 @@ def measure_reward_model(
     scored = pairs.join(rewards, on="pair_id")
     sides = {
         "pair_accuracy": (pl.col("chosen_reward"), pl.col("rejected_reward")),
-        "longer_wins": (_count_chars("chosen"), _count_chars("rejected")),
+        "longer_wins": (count_response_chars("chosen"), count_response_chars("rejected")),
     }
     rows = []
     for metric, (first, second) in sides.items():
@@ -116,9 +116,9 @@ def measure_refreshed_accuracy(
     Args:
         responses: sampled rows of `evaluation_responses` of several policies, with the reward of
             this reward model; iteration 0 is pi_0.
-        experiment: that trained the reward model.
-        reward_model: its asset.
-        reward_model_id: its checkpoint id.
+        experiment: experiment that trained the reward model.
+        reward_model: asset of the reward model.
+        reward_model_id: checkpoint id of the reward model.
         refreshes: number of refreshes; 0 for the model before the loop.
 
     Returns:
@@ -146,7 +146,8 @@ def measure_refreshed_accuracy(
     )
 
 
-def _count_chars(column: str) -> pl.Expr:
+def count_response_chars(column: str) -> pl.Expr:
+    """Count the characters of the responses in a column of message lists (their last turn)."""
     return pl.col(column).list.last().struct.field("content").str.len_chars()
 
 

@@ -1,6 +1,6 @@
 """Averages over seeds: one report of several lakes, with the standard error between seeds.
 
-In it: the average, and the check that the lakes have different seeds. Not here: the reports.
+Not here: the reports (`sql/reports`).
 
 The standard errors of one lake cover the choice of prompts, not another training run; the error
 between seeds covers both. A difference of two models is computed within each lake first, so it is

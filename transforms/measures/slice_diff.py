@@ -11,6 +11,7 @@ import polars as pl
 from transforms.lake.slices import LoopSlice
 from transforms.measures.clustered import error_of_mean, higher
 from transforms.measures.evaluation import contrast
+from transforms.measures.reward_accuracy import count_response_chars
 
 PROMPT = ["iteration", "prompt_id"]
 
@@ -44,17 +45,17 @@ def count_pair_changes(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFram
         one.join(other, on=pair, how="anti") for one, other in ((before, after), (after, before))
     )
     single = [rows.filter(pl.len().over(PROMPT) == 1) for rows in (left, right)]
-    became = single[0].join(single[1], on=PROMPT, suffix="_second")
+    changed = single[0].join(single[1], on=PROMPT, suffix="_second")
     other_chosen = pl.col("chosen") != pl.col("chosen_second")
     other_rejected = pl.col("rejected") != pl.col("rejected_second")
     kinds = {
         "first_pairs": before,
         "second_pairs": after,
-        "added": right.join(became, on=PROMPT, how="anti"),
-        "removed": left.join(became, on=PROMPT, how="anti"),
-        "other_chosen": became.filter(other_chosen & ~other_rejected),
-        "other_rejected": became.filter(~other_chosen & other_rejected),
-        "other_both": became.filter(other_chosen & other_rejected),
+        "added": right.join(changed, on=PROMPT, how="anti"),
+        "removed": left.join(changed, on=PROMPT, how="anti"),
+        "other_chosen": changed.filter(other_chosen & ~other_rejected),
+        "other_rejected": changed.filter(~other_chosen & other_rejected),
+        "other_both": changed.filter(other_chosen & other_rejected),
         "unchanged": unchanged,
     }
     counted = pl.concat([before, after]).select(pl.col("iteration").unique())
@@ -166,10 +167,7 @@ def _join_rewards(one: LoopSlice) -> pl.DataFrame:
 def _compute_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.select(
         *PROMPT,
-        *(
-            pl.col(side).list.last().struct.field("content").str.len_chars().alias(f"{side}_chars")
-            for side in ("chosen", "rejected")
-        ),
+        *(count_response_chars(side).alias(f"{side}_chars") for side in ("chosen", "rejected")),
     )
 
 

@@ -37,7 +37,7 @@ class Collection(NamedTuple):
     contaminated: pl.DataFrame
     """Rows of `contaminated_prompts`."""
     rows_in: dict[str, int]
-    """Number of incoming rows by source."""
+    """Number of rows before any rule, by source."""
 
 
 def write_prompts(
@@ -68,8 +68,8 @@ def collect_prompts(
 ) -> Collection:
     """Collect the prompts of raw tables.
 
-    A prompt that several sources have belongs to the first source in alphabetical order. Then near
-    duplicates are dropped, then prompts that share an n-gram with an evaluation set.
+    If several sources have a prompt, it is kept as a row of the first source in alphabetical order.
+    Then near duplicates are dropped, then prompts that share an n-gram with an evaluation set.
 
     Args:
         lake: the lake with the raw tables.

@@ -2,7 +2,7 @@
 
 Lives here: the normalisation of text, the search, the evidence. Not here: the evaluation sets and
 their texts (`transforms.prompts.evaluation_texts`). `sql/checks/no_contaminated_prompt.sql` finds
-the same prompts by other means, with the same normalisation.
+the same prompts independently of this module, with the same normalisation.
 
 The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C): lower-case words
 without punctuation, and any shared n-gram counts. White space separates words. So a Chinese or

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-"""2^64 / golden ratio, as in splitmix64. It is odd, so that no code of a window is lost."""
+"""2^64 / golden ratio, as in splitmix64. It is odd: every code of a window changes the hash."""
 
 
 def hash_windows(codes: np.ndarray, size: int) -> np.ndarray:

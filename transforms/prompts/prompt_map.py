@@ -72,8 +72,8 @@ def map_prompts(
 
     Vectors (TF-IDF, or the embeddings) are reduced to `DIMENSIONS` by a truncated SVD and scaled to
     unit length; t-SNE places them and k-means groups them. The name of a topic is the words whose
-    mean TF-IDF inside the topic most exceeds their overall mean, in units of the square root of the
-    latter; with embeddings, too. Topic 0 is the largest.
+    mean TF-IDF inside the topic exceeds their overall mean most, in units of the square root of the
+    overall mean. Embeddings do not change how topics are named. Topic 0 is the largest.
 
     Args:
         prompts: prompt_id, source, text.

@@ -1,4 +1,4 @@
-"""Rows of a split: the pairs to train on, the pairs to validate on, the held-out prompts.
+"""Selection of rows by split: training pairs, reward validation pairs, held-out prompts.
 
 Not here: which split a prompt belongs to (`transforms.prompts.splits`).
 """
@@ -6,6 +6,7 @@ Not here: which split a prompt belongs to (`transforms.prompts.splits`).
 import polars as pl
 
 from transforms.lake.asset_names import ITERATION, iteration_number
+from transforms.prompts.splits import HELD_OUT
 
 PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
 
@@ -35,7 +36,7 @@ def select_reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFra
 
 def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
     """Select validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
-    held_out = prompt_splits.filter(pl.col("split").is_in(["validation", "evaluation"]))
+    held_out = prompt_splits.filter(pl.col("split").is_in(HELD_OUT))
     return (
         held_out.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
         .sort("prompt_id")

@@ -59,7 +59,7 @@ def jaccard(texts: pl.Series, left: np.ndarray, right: np.ndarray, size: int) ->
     blocks = np.stack([block[left], block[right]])[:, order]
     edges = np.flatnonzero(np.diff(blocks, axis=1).any(axis=0)) + 1
     similarities = np.empty(len(left), np.float64)
-    for pairs in np.split(order, edges):  # so the sets of two blocks of texts are made once
+    for pairs in np.split(order, edges):  # the sets of two blocks of texts are made only once
         rows, which = np.unique(np.stack([left[pairs], right[pairs]]), return_inverse=True)
         sets = _make_shingle_sets(texts.gather(rows), size)
         one, other = which.reshape(2, -1)

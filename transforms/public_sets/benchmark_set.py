@@ -44,10 +44,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Screening:
-    """The texts that prompts are compared with: the questions, never the answers.
+    """The texts with which prompts are compared: the questions, never the answers.
 
-    Of a multiple-choice item it is the question only. Datasets write the choices in many ways, with
-    and without letters, so the words around a choice differ between datasets.
+    For a multiple-choice item this is the question without its choices: datasets format choices
+    differently (with and without letters), so shared words would be missed.
     """
 
     part: str

@@ -61,7 +61,7 @@ METRICS: dict[str, str] = {
 
 
 def select_judged_sets(rules: str) -> tuple[str, ...]:
-    """Return the names of the sets whose answers a judge scores by these rules (Table 4)."""
+    """Return the names of the sets on which a judge scores answers by these rules (Table 4)."""
     return tuple(name for name, entry in BENCHMARK_SETS.items() if entry.judge_rules == rules)
 
 

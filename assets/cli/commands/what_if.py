@@ -146,14 +146,16 @@ def _sample(
     from transforms.measures.adaptive_replay import replay
     from transforms.pairs.responses import read_with_rewards
     from transforms.settings.pairs import AdaptiveSettings, PairSettings
-    from transforms.settings.refusals import refusal
+    from transforms.settings.validation_errors import convert_validation_error
 
     try:
         rule = AdaptiveSettings(
             round=responses_per_round, enough_margin=enough_margin, least_growth=least_growth
         )
     except ValidationError as error:
-        raise refusal(error, "a rule of adaptive n is refused", model=AdaptiveSettings) from None
+        raise convert_validation_error(
+            error, "a rule of adaptive n is refused", model=AdaptiveSettings
+        ) from None
     reference = parse_reference(source)
     pairs = read_slice(lake, reference).pairs
     recorded = materializations.read_latest(lake)

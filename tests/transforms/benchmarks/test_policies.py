@@ -54,5 +54,5 @@ def test_the_newest_checkpoint_has_its_assets_name_and_an_older_one_its_id(lake)
 
 @pytest.mark.parametrize("name", ["aaaaa", "bbbbbbbb", REWARD])
 def test_no_or_many_or_another_kind_is_refused(lake, name):
-    with pytest.raises(InputError, match="no policy is called"):
+    with pytest.raises(InputError, match="no policy has the id"):
         find_policy(lake, name)

@@ -5,8 +5,9 @@ Each question has two games against the baseline, with five-way verdicts. Not he
 
 Source: Li et al. 2024 (arXiv 2406.11939); files and rules of
 https://github.com/lm-sys/arena-hard-auto. A verdict `>>` counts as three battles. The published
-score of version 0.1 is a Bradley-Terry model's win rate against the baseline: with one opponent its
-maximum likelihood is the share of battles won, ties one half, which is how version 2.0 computes it.
+score of version 0.1 is a Bradley-Terry model's win rate against the baseline. With one opponent,
+its maximum-likelihood estimate is the share of battles won, a tie one half; version 2.0 computes
+this share directly.
 Deviation: intervals resample questions, not single battles, which are not independent.
 """
 

@@ -61,7 +61,7 @@ def convert_questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.Dat
             raise InputError(
                 "a question of MT-Bench cannot be used",
                 expected=expected,
-                found=f"{found.height} others, the first question_id {found['question_id'][0]}",
+                found=f"{found.height} differ, the first question_id {found['question_id'][0]}",
                 remedy="use the published question.jsonl and reference_answer/gpt-4.jsonl",
             )
     return joined.select(

@@ -1,7 +1,7 @@
 """A judge's noise: how much its verdicts differ when a request is repeated.
 
 Not here: the choice of the items to repeat (`training.benchmarks.verdict_requests`). A judge that
-decodes greedily on one machine gives the same verdicts again, so its noise is 0; a server may not.
+decodes greedily on one machine repeats its verdicts, so its noise is 0; a server's judge may not.
 """
 
 import polars as pl

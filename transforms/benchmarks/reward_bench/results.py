@@ -15,6 +15,7 @@ from transforms.errors import InputError
 from transforms.identity import identify_messages
 from transforms.lake.schemas import schema_of
 from transforms.measures.clustered import error_of_residuals, higher
+from transforms.measures.reward_accuracy import count_response_chars
 from transforms.public_sets.benchmark_set import Sections, Weights
 
 METRICS = ("pair_accuracy", "longer_wins")
@@ -60,7 +61,7 @@ def compare_pairs(pairs: pl.DataFrame, rewards: pl.DataFrame) -> pl.DataFrame:
         identify_messages("prompt").alias("prompt_id"),
         pair_accuracy=higher(pl.col("chosen_reward"), pl.col("rejected_reward")),
         longer_wins=pl.when(has_reward).then(
-            higher(_count_chars("chosen"), _count_chars("rejected"))
+            higher(count_response_chars("chosen"), count_response_chars("rejected"))
         ),
     )
 
@@ -165,7 +166,3 @@ def _estimate_error(
     terms = rows.select("prompt_id", term=share * residual / share.sum())
     sums = terms.group_by("prompt_id", maintain_order=True).agg(pl.col("term").sum())
     return 100 * sums.select(error_of_residuals(pl.col("term"))).item()
-
-
-def _count_chars(column: str) -> pl.Expr:
-    return pl.col(column).list.last().struct.field("content").str.len_chars()

@@ -1,4 +1,4 @@
-"""Entries for layouts that many datasets have, and layouts that several entries use.
+"""Entries for common formats of datasets, and layouts that several entries share.
 
 Not here: single datasets (the other files of this package).
 """

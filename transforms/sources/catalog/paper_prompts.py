@@ -2,8 +2,8 @@
 
 UltraFeedback, HelpSteer, UltraInteract and Capybara are preference sets whose entries also have the
 role prompts. The collection itself, RLHFlow/prompt-collection-v0.1, has the layout
-`context_messages`. According to its card it is made of `subsets of` these sets; the card names no
-filter.
+`context_messages`. Its card states that it consists of "subsets of" these sets; the
+card names no filter.
 """
 
 import polars as pl

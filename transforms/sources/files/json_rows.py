@@ -82,10 +82,10 @@ def to_arrow_schema(native: Native) -> pa.Schema:
 def _has_one_object_per_line(block: Block) -> bool:
     """Check that every line begins and ends with a brace.
 
-    PyArrow reads objects, wherever lines end. If one line contained two objects and another object
-    spanned two lines, the number of objects would equal the number of lines, and the mistake would
-    not be noticed. An object that spans lines has a line that does not begin with a brace, or one
-    that does not end with a brace.
+    PyArrow ignores line ends between objects. If one line contained two objects and another object
+    spanned two lines, the number of objects would equal the number of lines, and nobody would
+    notice the mistake. An object that spans two lines has a line that does not begin with a brace,
+    or a line that does not end with a brace.
     """
     content = block.content.rstrip(b"\r\n")
     ends = content.count(b"}\n") + content.count(b"}\r\n")

@@ -4,9 +4,10 @@ Lives here: the reader of each file format, the check of native columns, row key
 meaning of columns (`transforms.sources.catalog`), decoding JSON
 (`transforms.sources.files.json_rows`).
 
-A row that does not fit is passed on with the reason. The ingest stops at a file that cannot be
-read, and at a source in which a native column fits in no row. A batch has a few megabytes: no
-source is read into memory whole, except `.json` arrays, which cannot be cut.
+A row that does not fit the declared types is returned separately, with the reason. Reading stops
+with an error at a file that cannot be read, and at a source without any value in a native column. A
+batch has a few megabytes: no source is read into memory whole, except `.json` arrays, which cannot
+be cut.
 """
 
 import hashlib
@@ -58,18 +59,18 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Read a source's rows in file order.
 
-    Row keys contain a file's path below the common folder of all files. So two files of one name
-    have different keys, and keys are equal on every machine.
+    Row keys contain a file's path below the common folder of all files. So
+    rows of two files with the same name have different keys, and keys are equal on every machine.
 
     Args:
         name: name of the source, for messages.
         origin: files or hub dataset.
         native: columns to read, with types. Numbers widen; other types must be as declared.
-        optional: columns that may be missing everywhere.
+        optional: columns that may be missing in all rows.
 
     Raises:
-        InputError: a file is missing, empty or cannot be read; a native column is missing in every
-            row or fits in none; the hub dataset cannot be read.
+        InputError: a file is missing, empty or cannot be read; a native column has no value in any
+            row; the hub dataset cannot be read.
     """
     read = _read_hub if origin.hub_id else _read_files
     batches = read(name, origin, native, optional)

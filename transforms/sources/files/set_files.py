@@ -1,4 +1,4 @@
-"""Files of public benchmark sets: their place in a recipe, and their complete rows.
+"""Files of public sets: their origins, filled in from the registry, and reading their rows.
 
 Not here: the sets (`transforms.public_sets`).
 """
@@ -104,6 +104,6 @@ def read_strict(name: str, origin: OriginSettings, native: Native) -> Iterator[p
                 f"set {name} has rows that do not fit",
                 expected=", ".join(f"{column}: {dtype}" for column, dtype in native.items()),
                 found="{}: {}".format(*batch.malformed.row(0)),
-                remedy="repair the file or download it again: a part of the rows is another set",
+                remedy="repair the file or download it again: a set must have all its rows",
             )
         yield batch.rows

@@ -17,7 +17,7 @@ from transforms.lake.schemas import schema_of
 from transforms.sources.files.reading import ROW_KEY, fingerprint_origin, read_batches
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.duplicates import FirstSeen
-from transforms.sources.intake.ledger import Split, write_account, write_ledger
+from transforms.sources.intake.ledger import KeptAndDropped, write_account, write_ledger
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
 from transforms.sources.intake.sources import Source
 from transforms.workers import map_in_order
@@ -49,7 +49,9 @@ def ingest(lake: Lake, source: Source) -> int:
     return lake.version(table)
 
 
-def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], Split]) -> int:
+def standardise_pairs(
+    lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], KeptAndDropped]
+) -> int:
     """Write a source's slice of `preference_pairs` and of the ledger.
 
     Args:
@@ -84,7 +86,7 @@ def standardise_pairs(lake: Lake, source: Source, hold_out: Callable[[pl.DataFra
 
 
 def standardise_demonstrations(
-    lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], Split]
+    lake: Lake, source: Source, hold_out: Callable[[pl.DataFrame], KeptAndDropped]
 ) -> int:
     """Write a source's slice of `demonstrations` and of the ledger (`standardise_pairs`)."""
     table, layout = "demonstrations", source.layout("demonstrations")

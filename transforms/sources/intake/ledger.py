@@ -13,7 +13,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.sources.intake.sources import Source
 
-Split = tuple[pl.DataFrame, pl.DataFrame]
+KeptAndDropped = tuple[pl.DataFrame, pl.DataFrame]
 """Kept rows and `dropped_rows`."""
 
 
@@ -36,10 +36,10 @@ def write_dropped_examples(
     """Replace the examples that a training or a ranker left out; return the version.
 
     Args:
-        lake: the tables.
+        lake: the lake.
         dropped: row_key, reason, evidence.
-        asset: that left them out; its `table` in the ledger is `asset [experiment]`.
-        experiment: of the asset.
+        asset: the asset that left them out; the ledger's `table` is `asset [experiment]`.
+        experiment: experiment of the asset.
     """
     table = f"{asset} [{experiment}]"
     rows = dropped.with_columns(table=pl.lit(table), source=pl.lit(asset))
@@ -49,13 +49,13 @@ def write_dropped_examples(
 def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_id: str = "") -> int:
     """Record the number of incoming rows of a source; return the version of `source_rows`.
 
-    A check compares it with the rows kept plus the rows dropped.
+    A check compares this number with the rows kept plus the rows dropped.
 
     Args:
         lake: the lake.
         table: table that the rows enter.
-        source: their source.
-        rows_in: their number.
+        source: source of the rows.
+        rows_in: number of rows.
         intake_id: identifier of the rows and settings from which the slice was made.
     """
     row: dict[str, Any] = {

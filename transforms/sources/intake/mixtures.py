@@ -20,7 +20,7 @@ from transforms.sources.intake.preferences import identify_pairs
 from transforms.sources.layouts.rules import Rule, apply_rules
 
 EVERYTHING = "all"
-"""The mixture that every recipe has: every source, complete and once."""
+"""Name of the mixture that every recipe has: all pairs of all sources, each pair once."""
 
 
 def require_mixtures(
@@ -34,7 +34,7 @@ def require_mixtures(
     Args:
         mixtures: mixtures of the recipe, by name.
         preferences: names of the sources of preferences.
-        used: key of the recipe -> the mixture that it names.
+        used: for each key of the recipe with a mixture, the mixture's name.
 
     Raises:
         ValueError: the first mistake, with the allowed names.
@@ -109,9 +109,9 @@ def mix(
         parts: sources of the mixture; a source may have no pairs.
 
     Returns:
-        `mixture_pairs`, by pair_id, and `dropped_rows`: duplicates of a pair that an alphabetically
-        earlier source has, both sides of contradictions, pairs over a cap, pairs with no copy under
-        a weight below 1. Pairs of other sources are in neither.
+        `mixture_pairs`, sorted by pair_id, and `dropped_rows`: pairs that an alphabetically earlier
+        source also has, both pairs of a contradiction, pairs over a cap, and pairs that get no copy
+        because the weight is below 1. Pairs of other sources are in neither frame.
     """
     of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort("source", "row_key")
     of_mixture = of_mixture.with_columns(

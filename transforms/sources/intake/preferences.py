@@ -8,7 +8,7 @@ The rules are published with the method's preference sets (section 2.1 of the pa
 
 1. A turn of white space only is empty; upstream tests the length without stripping.
 2. Equal scores are a tie, and scores against the label are a conflict, if both scores exist.
-   Upstream does so for some of its sets.
+   Upstream does the same for some of its sets.
 3. A pair equal to an earlier pair of its source is dropped
    (`transforms.sources.intake.duplicates`).
 4. A pair is dropped if one side has no score or a score that is not a number; upstream let `N/A`

@@ -1,6 +1,6 @@
 """A source of a recipe with its catalogue entry, roles, options and origin.
 
-Lives here: filling in a recipe's settings from the catalogue. Not here: the catalogue
+Values that a recipe leaves out are filled in from the catalogue. Not here: the catalogue
 (`transforms.sources.catalog`), reading (`transforms.sources.files.reading`).
 """
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from transforms.settings.refusals import refusal
 from transforms.settings.source_options import SourceOptions
 from transforms.settings.sources import OriginSettings, Role, SourceSettings
+from transforms.settings.validation_errors import convert_validation_error
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.layouts.entry import Entry, Layout
 
@@ -25,7 +25,7 @@ class Source:
     entry_name: str
     entry: Entry
     roles: tuple[Role, ...]
-    """What its rows are used for."""
+    """Uses of its rows."""
     options: SourceOptions
     origin: OriginSettings
     """Files, or hub id, split and revision; gaps are filled in from the entry."""
@@ -61,7 +61,7 @@ def resolve(name: str, settings: SourceSettings) -> Source:
     try:
         options = entry.options.model_validate(settings.options)
     except ValidationError as error:
-        raise refusal(
+        raise convert_validation_error(
             error,
             f"sources.{name}.options are refused",
             model=entry.options,

@@ -1,4 +1,4 @@
-"""Updates of standard tables, source by source: only changed slices are made again.
+"""Updates of the standard tables, source by source: only slices that are out of date are rewritten.
 
 Not here: the work on one source (`transforms.sources.intake.ingest`).
 """
@@ -37,7 +37,7 @@ def update_slices(
             incoming rows.
 
     Returns:
-        Names of the sources whose slices were made.
+        Names of the sources whose slices were rewritten.
     """
     recorded = read_accounts(lake, table)
     made = []

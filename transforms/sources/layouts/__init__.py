@@ -1,5 +1,5 @@
 """Building blocks of dataset descriptions: messages, comparisons and rules from native rows.
 
-Not here: single datasets (`transforms.sources.catalog`), running a description
+Not here: single datasets (`transforms.sources.catalog`), applying a description to rows
 (`transforms.sources.intake`).
 """

@@ -1,4 +1,4 @@
-"""Layouts of datasets that state pairs: native rows to candidate comparisons, and their row keys.
+"""Layouts of datasets with pairs or labels: native rows to candidate comparisons, and their keys.
 
 Not here: datasets that score each response (`transforms.sources.layouts.scored_responses`),
 messages (`transforms.sources.layouts.conversations`), single datasets
@@ -8,7 +8,7 @@ messages (`transforms.sources.layouts.conversations`), single datasets
 The key of a candidate contains the keys of its native rows: `<row_key>` if a row is one pair,
 `<row_key>#<i>,<j>` for the responses i (chosen) and j (rejected) of one row, `<row_key>|<row_key>`
 for the responses of two rows. A native row without a pair gives one candidate with a `verdict`. So
-every native row is found again among kept and dropped rows.
+every native row can be found among the kept and the dropped rows (`every_raw_row_found`).
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,9 @@ from transforms.sources.layouts.conversations import append_response
 from transforms.sources.layouts.entry import Layout
 
 MOST_RESPONSES = 100
-"""Most responses of one prompt that are compared with each other: n responses make n(n-1)/2 pairs,
-and a wrong prompt column would fill the memory. Published sets have 2 to 16."""
+"""Maximum number of responses to one prompt that are compared with each other. n responses make
+n(n-1)/2 pairs, so that a wrongly declared prompt column would fill the memory. Published sets have
+2 to 16."""
 
 VERDICTS = {
     "tie": "its label is a tie",
@@ -36,7 +37,7 @@ VERDICTS = {
     "undesirable": "labelled as not desirable",
     "not_text": "a turn contains more than text",
 }
-"""Why a candidate is no comparison: the reason in the ledger, and its evidence."""
+"""Reasons in the ledger why a candidate is not a comparison, with their evidence."""
 
 NO_SCORE = pl.lit(None, dtype=pl.Float64)
 NO_VERDICT = pl.lit(None, dtype=pl.String)
@@ -131,7 +132,7 @@ def label_from_index(preferred: pl.Expr) -> pl.Expr:
 def read_score(value: pl.Expr) -> pl.Expr:
     """Read a score as f64; a value that is not a number (`N/A`) becomes NaN, not null.
 
-    So a rule drops the pair. A null would mean that the pair has no scores.
+    A rule then drops the pair. Two nulls mean a pair without scores, which is kept.
     """
     number = value.cast(pl.Float64, strict=False)
     return pl.when(value.is_not_null() & number.is_null()).then(float("nan")).otherwise(number)

@@ -2,8 +2,8 @@
 
 Every catalogue entry uses them: one function per format of conversations. Not here: single datasets
 (`transforms.sources.catalog`), the rules that drop conversations
-(`transforms.sources.intake.preferences`). These functions drop nothing: a rule drops an odd
-conversation later, with a reason.
+(`transforms.sources.intake.preferences`). These functions drop no rows: rules do so later, with a
+reason.
 """
 
 from collections.abc import Mapping

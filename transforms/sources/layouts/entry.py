@@ -46,15 +46,15 @@ class Entry:
     layouts: Mapping[Role, Layout]
     """The conversion of native rows to standard rows, by role; the first role is the default."""
     optional: tuple[str, ...] = ()
-    """Native columns that may be missing in all rows; they are null then."""
+    """Native columns that may be missing in a file; their values are then null."""
     rules: Callable[[Any], Sequence[Rule]] = no_rules
-    """Rules for comparisons besides the structural ones, given `options`; they see the native
-    columns."""
+    """The entry's own rules for comparisons, given `options`, in addition to the structural ones;
+    they can read the native columns."""
     options: type[SourceOptions] = SourceOptions
     """Choices of a recipe for this source, with their defaults."""
     group_by: str | None = None
-    """Native column whose equal rows must be in one batch, because several rows make a pair or a
-    prompt has a limit."""
+    """Native column; all rows with the same value are read in one batch, because a pair is made of
+    several rows, or because the number of pairs per prompt is limited."""
     hub_id: str | None = None
     """Dataset id on the Hugging Face hub; null for layouts that many files have."""
     hub_split: str = "train"

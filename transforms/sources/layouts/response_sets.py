@@ -1,4 +1,4 @@
-"""Layouts of datasets with several responses per prompt and no scores, to candidate comparisons.
+"""Layouts of datasets with n responses per row and no scores: rows to candidate comparisons.
 
 Lives here: rankings, a label for every pair, preferred responses and rejected ones. Not here:
 sets in which every response has a score (`transforms.sources.layouts.scored_responses`), row keys

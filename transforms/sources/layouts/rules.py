@@ -1,8 +1,8 @@
 """Rules that drop rows: the condition, the reason and the evidence for the ledger.
 
 Not here: single rules (`transforms.sources.intake.preferences`, `transforms.sources.catalog`). The
-first rule that a row breaks is its reason, so the counts of kept and dropped rows add up to the
-rows that came in.
+first rule that a row breaks is its reason, so the numbers of kept and of dropped rows add up to the
+number of incoming rows.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Rule(NamedTuple):
     broken: pl.Expr
     """Whether a row breaks the rule; null counts as no."""
     evidence: pl.Expr
-    """The values that show it, as text."""
+    """The values that break the rule, as text."""
 
 
 def apply_rules(
@@ -43,7 +43,7 @@ def apply_rules(
     broken_rows = numbered.filter(pl.col("rule").is_not_null())
     if broken_rows.is_empty():
         return kept, pl.DataFrame(schema=schema_of("dropped_rows"))
-    # no row of a batch breaks most rules: only broken ones get an expression for evidence
+    # in most batches only a few rules are broken: only these get an expression for the evidence
     needed = [(pl.when(pl.col("rule") == n), rules[n]) for n in broken_rows["rule"].unique()]
     reasons = [
         when.then(pl.lit(rule.reason) if isinstance(rule.reason, str) else rule.reason)

@@ -1,9 +1,9 @@
-"""Layouts of datasets that score each response of a prompt, to candidate comparisons.
+"""Layouts of datasets with a score per response: native rows to candidate comparisons.
 
-Not here: datasets that state pairs, and row keys (`transforms.sources.layouts.comparisons`).
+Not here: datasets with pairs or labels, and row keys (`transforms.sources.layouts.comparisons`).
 
 A pair is dropped with `missing_score` if one of its responses has no score, or a score that is not
-a number: nothing else tells which response is preferred.
+a number: without scores it is unknown which response is preferred.
 """
 
 from collections.abc import Callable

@@ -22,7 +22,7 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 COUNTS = {"two": 2, "three": 3}
 
 FORMATS = ("as bullets", "in brackets", "in a sentence")
-"""Requests for a format. Two items look like `- x - y`, `[ x ] [ y ]`, `x and y .`"""
+"""Formats that a prompt can request. Two items look like `- x - y`, `[ x ] [ y ]`, `x and y .`"""
 
 MARKERS = {
     "as bullets": {"-"},

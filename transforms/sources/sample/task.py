@@ -1,7 +1,7 @@
 """The sample task of the quickstart: seeded demonstrations, preference pairs and prompts.
 
-Not here: the facts and the gold reward (`transforms.sources.sample.gold`). No data is from a
-person.
+Not here: the facts and the gold reward (`transforms.sources.sample.gold`). A program
+writes all of it; no text is from a person.
 
 Demonstrations are imperfect on purpose: items are often wrong, and the most frequent style ignores
 the requested format. So the responses of the fine-tuned model, sampled or greedy, can still
@@ -47,7 +47,7 @@ CLOSERS = ("i hope this helps !", "let me know !", "have fun with it !")
 
 
 HABIT = "answer:"
-"""Begin of many responses that ignore the requested format."""
+"""First word of many responses that ignore the requested format."""
 
 
 @dataclass(frozen=True)

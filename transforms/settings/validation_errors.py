@@ -14,7 +14,7 @@ from transforms.errors import InputError
 Location = tuple[int | str, ...]
 
 
-def refusal(
+def convert_validation_error(
     error: ValidationError,
     what: str,
     *,

@@ -5,7 +5,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from transforms.errors import InputError
 from transforms.settings.frozen import Settings
-from transforms.settings.refusals import refusal
+from transforms.settings.validation_errors import convert_validation_error
 
 
 class Cat(Settings):
@@ -37,7 +37,9 @@ class House(Settings):
 def refused(model, keys, **arguments) -> str:
     with pytest.raises(ValidationError) as refusal_of_pydantic:
         TypeAdapter(model).validate_python(keys)
-    return str(refusal(refusal_of_pydantic.value, "refused", model=model, **arguments))
+    return str(
+        convert_validation_error(refusal_of_pydantic.value, "refused", model=model, **arguments)
+    )
 
 
 @pytest.mark.parametrize(
