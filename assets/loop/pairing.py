@@ -25,8 +25,8 @@ from transforms.pairs import dpo_pairs, responses
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
-from transforms.views.query import check, connect, select_slice
 from transforms.settings.validation_errors import convert_validation_error
+from transforms.views.query import check, connect, select_slice
 
 PAIR_CHECKS = (
     "no_duplicate_pair",

@@ -1,5 +1,5 @@
--- One row per raw row that is in no pair, in no demonstration and not in the ledger. A key contains
--- the keys of its raw rows (transforms/sources/layouts/comparisons.py).
+-- One row per raw row that is neither in the standard table nor in the ledger of dropped rows. The
+-- row keys of pairs contain the keys of their raw rows (transforms/sources/layouts/comparisons.py).
 with
 
 source_rows as (select * from source_rows),

@@ -1,25 +1,25 @@
--- One row per source and table whose incoming rows are not equal in number to the rows in the table
--- plus the rows in the ledger: rows were lost or counted twice.
+-- One row per table and source whose kept and dropped rows do not add up to its incoming rows: rows
+-- disappeared, or were counted twice.
 with
 
 source_rows as (select * from source_rows),
 
 dropped_rows as (select * from dropped_rows),
 
-held as (
-    select 'preference_pairs' as "table", source, count(*) as rows_held
+kept as (
+    select 'preference_pairs' as "table", source, count(*) as rows_kept
     from preference_pairs
     group by source
     union all
-    select 'demonstrations' as "table", source, count(*) as rows_held
+    select 'demonstrations' as "table", source, count(*) as rows_kept
     from demonstrations
     group by source
     union all
-    select 'prompts' as "table", source, count(*) as rows_held
+    select 'prompts' as "table", source, count(*) as rows_kept
     from prompts
     group by source
     union all
-    select concat('raw_', source) as "table", source, count(*) as rows_held
+    select concat('raw_', source) as "table", source, count(*) as rows_kept
     from raw_row_keys
     group by source
 ),
@@ -35,10 +35,10 @@ counted as (
         source_rows."table",
         source_rows.source,
         source_rows.rows_in,
-        coalesce(held.rows_held, 0) as rows_kept,
+        coalesce(kept.rows_kept, 0) as rows_kept,
         coalesce(dropped.rows_dropped, 0) as rows_dropped
     from source_rows
-    left join held on source_rows."table" = held."table" and source_rows.source = held.source
+    left join kept on source_rows."table" = kept."table" and source_rows.source = kept.source
     left join dropped
         on source_rows."table" = dropped."table" and source_rows.source = dropped.source
 )

@@ -1,5 +1,5 @@
--- One row per mixture and source with training pairs that are neither in the mixture nor in the
--- ledger. The mixture `all` has every source; other mixtures may have fewer.
+-- One row per mixture and source whose training pairs are not all in the mixture or, with a reason,
+-- in the ledger. The mixture `all` must have every source; other mixtures may leave out sources.
 with
 
 mixture_pairs as (select * from mixture_pairs),

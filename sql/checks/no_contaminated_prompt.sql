@@ -1,7 +1,8 @@
--- One row per prompt of a split and evaluation set with 13 consecutive words in common (or the whole
--- text, if a text is shorter), with the first common words and the number of matching items. Words
--- are lower case and consist of letters, marks and digits; other characters except white space are
--- deleted. 13 is the longest n-gram that a recipe may set, so the check holds for shorter ones, too.
+-- One row per prompt of a split and evaluation set that share 13 consecutive words or, if one of
+-- the texts is shorter, the whole text; with the first shared words and the number of matching
+-- items. Words are in lower case and consist of letters, marks and digits; all other characters
+-- except white space are deleted. 13 words is the longest n-gram that a recipe can screen for, so a
+-- prompt that passed the screening always passes this check.
 with
 
 prompts as (select * from prompts),

@@ -1,7 +1,7 @@
 -- One row per experiment, iteration and stage: the sum of the costs of its materializations.
 -- elapsed_s: computing time of the stages in seconds, finished runs only; rows: responses, pairs,
 -- or examples over all epochs; tokens: sampled or trained on; bytes: written to the lake, including
--- checkpoints; share: of all seconds of the lake. Iteration 0 means outside the loop.
+-- checkpoints; share: share of all seconds of the lake. Iteration 0 means outside the loop.
 with
 
 costs as (select * from costs),

@@ -1,6 +1,7 @@
--- One row per current policy (a lake has at most one): the policy that was promoted last, with the
--- reason and the model's folder in the lake. Without a run of a recipe with the key `promotion`,
--- such as --set promotion.level=0.95, there is none. All decisions: promotion_decisions.
+-- One row per current policy (at most one): the policy that was promoted last, with the reason and
+-- the folder of the model in the lake. No row if no policy was ever promoted: only runs of a recipe
+-- with the key `promotion` (or with --set promotion.level=0.95) promote policies. All decisions:
+-- promotion_decisions.
 with
 
 promotions as (select * from promotions where promoted),

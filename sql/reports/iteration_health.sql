@@ -1,6 +1,6 @@
--- One row per slice of the loop, measured before its policy was trained: does the reward follow
--- length, is the longer response chosen, do responses repeat phrases or one another, are they cut
--- at max_tokens or refusals, and does another ranker order them in the same way? Columns:
+-- One row per slice of the loop, measured before its policy was trained: the relation of reward and
+-- length, how often the longer response is chosen, repetition within and across responses,
+-- responses cut at max_tokens, refusals, and the agreement with another ranker. Columns:
 -- transforms/lake/schemas/loop.py. `_se` is the standard error clustered by prompt. `prefloop
 -- report` prints which values are beyond a bound of the recipe's `health`.
 with

@@ -1,7 +1,7 @@
 -- One row per experiment and policy of an iteration: the validation metric by which a policy is
--- selected, and whether this one is (Algorithm 1, last line: the best on the validation prompts; on
--- a tie, the earlier). The metric is a mean over sampled responses; `value_se` is its standard
--- error, clustered by prompt.
+-- selected, and whether the policy is the selected one (Algorithm 1, last line: the best on the
+-- validation prompts; on a tie, the earlier one). The metric is a mean over sampled responses;
+-- `value_se` is its standard error, clustered by prompt.
 with
 
 evaluation_results as (

@@ -1,7 +1,8 @@
 -- One row per iteration and two experiments whose rankers scored the same responses (always the
 -- case in iteration 1): how often they pick the same best and the same worst of n, and the mean
--- over prompts of the correlation of their rewards. Ties go to the lower index. By chance, they
--- would pick the same best for one prompt in n. `_se` is the standard error over prompts.
+-- over prompts of the correlation of their rewards. Ties go to the lower index. Two random rankers
+-- pick the same best for one prompt in n (`same_by_chance`). `_se` is the standard error over
+-- prompts.
 with
 
 generations as (select * from generations),

@@ -1,9 +1,10 @@
--- One row per model, data mixture and weights on RewardBench, the paper's rows below: Table 2.
--- Sections are per cent; `_se` is the standard error clustered by prompt, in percentage points;
--- `_longer` is what length alone gets on the same pairs (the longer response wins). A section is
--- null where one of its subsets has no pair: `missing` names it. Pairs longer than the model reads
--- are `unscored_pairs` and in no figure. The paper does not say with which weights it computed;
--- before 2024-09 those of the two xstest subsets were swapped, which changes Safety alone.
+-- One row per model, data mixture and weights on RewardBench, as in the paper's Table 2, whose rows
+-- follow ours. Sections are per cent; `_se` is the standard error clustered by prompt, in
+-- percentage points; `_longer` is the accuracy by length alone on the same pairs (the longer
+-- response wins). A section is null if one of its subsets has no pair; `missing` lists these
+-- subsets. Pairs longer than the model's context are counted in `unscored_pairs` and are in no
+-- accuracy. The paper does not state its weights: before 2024-09 the weights of the two xstest
+-- subsets were swapped, which changes only Safety.
 with
 
 reward_bench_results as (

@@ -1,9 +1,9 @@
--- One row per experiment with feedback and policy, pi_0 first: how often its reward models order
--- two sampled responses of the policy to an evaluation prompt as the gold reward does. In iteration
--- `iteration` this policy is sampled and pairs of its responses are labelled. `fixed` is the reward
--- model from before the loop, `before` and `after` are the models before and after the iteration's
--- refresh. `_se` is the standard error clustered by prompt; old_pairs_* is the accuracy on
--- validation pairs of the reward model's first training data.
+-- One row per experiment with feedback and per policy, pi_0 first: how often the experiment's
+-- reward models order two sampled responses of the policy to an evaluation prompt in the same way
+-- as the gold reward. `iteration` is the iteration that samples this policy and labels pairs of its
+-- responses. `fixed` is the reward model from before the loop, `before` and `after` are the models
+-- before and after the iteration's refresh. `_se` is the standard error clustered by prompt;
+-- old_pairs_* is the accuracy on validation pairs of the reward model's first training data.
 with
 
 reward_accuracy as (select * from reward_accuracy where split = 'evaluation'),

@@ -1,14 +1,14 @@
--- One row per experiment, iteration and sampler: its share of the pairs, and how much it widens
--- margins.
+-- One row per experiment, iteration and sampler: its share of the pairs, and its effect on margins.
 -- `response_share` is its share of the responses. chosen_share and rejected_share are its shares of
 -- the chosen and of the rejected responses; they would equal response_share if samplers did not
 -- differ. `reward` is the mean of its responses; chosen_margin and rejected_margin are the mean
 -- penalised margins of the pairs whose chosen or rejected response it sampled. `margin` is the mean
 -- over prompts of the widest difference of two rewards (without a penalty). margin_without is the
 -- same without this sampler's responses, null if there are no others. margin_without_as_many is the
--- expectation if as many responses are left out at random. margin_added is the last minus the one
--- before, paired by prompt: above zero, the sampler's responses widen margins more than others
--- would. `_se` is the standard error clustered by prompt.
+-- expected margin if the same number of responses is left out at random. margin_added is
+-- margin_without_as_many minus margin_without, paired by prompt: above zero, the sampler's
+-- responses widen margins more than the other responses. `_se` is the standard error clustered by
+-- prompt.
 with
 
 scored_responses as (select * from scored_responses),

@@ -1,7 +1,7 @@
--- One row per output of an asset, input that it was made from, and relation of the input to the
--- output. An output that was made several times has the inputs of its first run. Relations: a
--- model's `parent` (its initial weights) and `reference`; the `sampler` of responses; the `ranker`
--- of scores, of a label queue and of a policy gradient; another `model`; `data`.
+-- One row per output of an asset, input of this output, and relation of the input to the output. An
+-- output that was made several times has the inputs of its first run. Relations: a model's `parent`
+-- (its initial weights) and `reference`; the `sampler` of responses; the `ranker` of scores, of a
+-- label queue and of a policy gradient; another `model`; `data`.
 with
 
 materializations as (select * from materializations),

@@ -1,6 +1,6 @@
 -- One row per experiment, policy and checkpoint: its training method, from the recorded settings.
 -- `ranker` and `length_penalty` (reward units per `length_unit`, or `calibrated`; null without one)
--- are those of the policy's training pairs or responses; null for models trained on none.
+-- belong to the policy's training pairs or responses; null for a model trained without either.
 with
 
 checkpoints as (select * from checkpoints where kind = 'causal_lm'),

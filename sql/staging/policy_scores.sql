@@ -1,8 +1,8 @@
--- One row per policy, report and column: its figures in the reports that repeat the paper's Tables 4,
--- 5 and 6, and how it was trained. Per cent, MT-Bench from 1 to 10, response_length in characters
--- over its answers to Arena-Hard; standard_error is over the items. What was not measured, or not
--- scored, has no row. A benchmark counts by its name in the recipe; one under another name is in
--- `benchmark_results` alone.
+-- One row per policy, report and column: its figures in the reports that repeat the paper's Tables
+-- 4, 5 and 6, and how it was trained. Per cent, MT-Bench from 1 to 10, response_length in
+-- characters over its answers to Arena-Hard; standard_error is over the items. A figure that was
+-- not measured, or not scored, has no row. Benchmarks are matched by their names in the recipe; one
+-- with another name is only in `benchmark_results`.
 with
 
 benchmark_results as (select * from benchmark_results where subset = 'all'),
@@ -37,7 +37,7 @@ judges as (
     group by experiment, model, policy_id
 ),
 
--- an asset may have arrived at the same weights twice; a replaced checkpoint is asset@id
+-- an asset may have produced the same weights twice; the name of a replaced checkpoint is asset@id
 methods as (
     select
         experiment,

@@ -1,5 +1,5 @@
--- One row per policy, report and number: a figure of `reported_scores`, or its standard error, which
--- is called `<figure>_se`.
+-- One row per policy, report and number: a figure of `reported_scores`, or its standard error,
+-- named `<figure>_se`.
 with
 
 reported_scores as (select * from reported_scores)

@@ -1,7 +1,7 @@
 """Lineage as OpenLineage run events, for Marquez and other lineage servers.
 
-In it: the events of outputs, and posting them with OpenLineage's own client (extra `lineage`).
-Each materialization is a START and a COMPLETE event. The run's id is computed from the output, so
+Lives here: building the events, and posting them with OpenLineage's own client (extra `lineage`).
+Each output has a START and a COMPLETE event. The run's id is computed from the output, so
 posting an event twice changes nothing.
 """
 
@@ -60,7 +60,7 @@ def post_events(address: str, events: Iterable[RunEvent]) -> int:
         events: from `build_run_events`.
 
     Raises:
-        InputError: the address does not answer, or refuses an event.
+        InputError: there is no answer from the address, or an event is refused.
     """
     key = os.environ.get(KEY_VARIABLE)
     config = HttpConfig(
@@ -110,7 +110,7 @@ def _build_events(lake: Lake, output: Output, inputs: list[Output]) -> Iterator[
 
 
 def _build_facets(output: Output) -> dict[str, RunFacet]:
-    """Build facets of a run: its settings and the Dagster run it is part of."""
+    """Build facets of a run: its settings, and the Dagster run that it belongs to."""
     parameters = [
         execution_parameters_run.ExecutionParameter(
             key=key, value=value if isinstance(value, str) else json.dumps(value)

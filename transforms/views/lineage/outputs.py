@@ -32,7 +32,7 @@ class Output:
     output_id: str
     """`table@version`, or a checkpoint id."""
     experiments: tuple[str, ...]
-    """Experiments that recorded it, the first one first."""
+    """Experiments that recorded it; the one that made it is first."""
     settings: Mapping[str, Any]
     created_at: datetime
     run_id: str | None
@@ -135,7 +135,7 @@ order by relations = 'data', relations, input_asset
 def read_lineage(lake: Lake) -> Lineage:
     """Read the outputs from the tables `materializations` and `checkpoints`.
 
-    An output that was made several times has the settings and times of its first run.
+    If an output was made several times, its settings and times are those of the first run.
     """
     with connect(lake) as connection:
         edges = query(connection, EDGES)

@@ -40,7 +40,7 @@ class Subject:
 
 
 def find_subject(lake: Lake, lineage: Lineage, name: str) -> Subject:
-    """Find the subject with an id.
+    """Find the checkpoint, response or pair with an id.
 
     Raises:
         InputError: no subject has the id, or several ids begin with it.

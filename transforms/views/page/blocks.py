@@ -1,7 +1,7 @@
 """Building blocks of the page: sections of tables, figures, texts and trees, without markup.
 
-Not here: their HTML (`page.html.jinja`, `page.css`). Every text is escaped when the page is
-written, including texts of models and prompts.
+Not here: their HTML (`page.html.jinja`, `page.css`). Every text, such as a prompt or a response, is
+escaped when the page is written.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Row:
 
     cells: Sequence[str]
     kind: Literal["", "selected", "paper"] = ""
-    """`selected`: of the policy that the validation prompts selected; `paper`: from the paper."""
+    """`selected`: about the policy that the validation prompts selected; `paper`: of the paper."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Row]
     folded: bool = False
-    """Whether it is hidden until its caption is clicked."""
+    """Whether the rows are hidden until the caption is clicked."""
     counted: str = "rows"
-    """Noun for its rows; the caption of a folded table gives their number."""
+    """Noun for the rows; a folded table shows their number after the caption."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: SVG rendered by this package, never a text from elsewhere."""
+    """A figure: SVG rendered by this project. It is the only text that is not escaped."""
 
     caption: str
     svg: str

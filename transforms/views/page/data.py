@@ -70,13 +70,13 @@ def show_dropped(source: Source) -> Section:
     return Section(
         "dropped",
         "Dropped rows",
-        "Every row that a rule drops is counted, with the reason.",
+        "Rows that rules dropped, counted by reason.",
         [
             make_table(
                 rows,
                 "Dropped rows by table, origin (a source; for DPO pairs, experiment and iteration) "
                 "and reason.",
-                titles={"share_of_dropped": "of the origin's dropped rows"},
+                titles={"share_of_dropped": "of all dropped rows of the origin"},
                 units={"share_of_dropped": "share"},
                 folded=rows.height > 30,
             )

@@ -32,11 +32,11 @@ HEALTH_TITLES = {
 }
 
 EXAMPLES = 3
-"""Prompts whose answers are shown."""
+"""Number of prompts whose answers are shown."""
 EXAMPLE_MODELS = 6
-"""Most models whose answers are shown."""
+"""Maximum number of models whose answers are shown."""
 EXAMPLE_CHARS = 600
-"""Most characters of a text."""
+"""Maximum number of characters of a text."""
 
 
 def show_rewards(source: Source) -> Section:

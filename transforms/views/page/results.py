@@ -88,11 +88,13 @@ def show_answer(source: Source) -> Section:
 
 
 def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Pivot differences to one row per experiment: by baseline, and of length to the SFT policy.
+    """Pivot differences to one row per experiment, with one column per baseline.
+
+    The column `longer_chars` is the difference of the lengths to the SFT policy.
 
     Args:
         contrasts: rows of the report `selected_contrasts` of one decoding.
-        metric: of the differences.
+        metric: metric of the differences.
     """
     rows = contrasts.select("experiment", "selected").unique().sort("experiment")
     differences = {

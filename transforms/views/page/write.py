@@ -1,7 +1,7 @@
 """The HTML page of one or several lakes; equal lakes give equal pages, byte by byte.
 
-In it: the order of the sections, the template's environment. Not here: the sections. The page loads
-no resource and runs no script: its Content-Security-Policy forbids both, and every text is escaped.
+The page loads no resource and runs no script: its Content-Security-Policy forbids both, and every
+text is escaped. Not here: the content of the sections (the other modules of this package).
 """
 
 import re
@@ -57,9 +57,9 @@ def write_page(
     """Write lakes as one HTML page; with several lakes, their average comes first.
 
     Args:
-        lakes: by name. Names are shown, paths are not: equal lakes give equal pages.
-        title: of the page.
-        sections: of each lake.
+        lakes: lakes by name. Names are shown and paths are not: equal lakes give equal pages.
+        title: title of the page.
+        sections: sections of each lake.
 
     Raises:
         InputError: no lake.

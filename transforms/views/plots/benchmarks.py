@@ -18,7 +18,7 @@ def plot_benchmarks(rows: pl.DataFrame) -> Figure:
     """Plot one group of bars per benchmark, one bar per model; the paper's are grey and hatched.
 
     Args:
-        rows: of the report `benchmark_comparison`.
+        rows: rows of the report `benchmark_comparison`.
 
     Raises:
         InputError: no rows.

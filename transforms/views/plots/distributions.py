@@ -28,7 +28,7 @@ CELLS = 24
 """Cells of a heat map along each side."""
 
 SHADES = colormaps["viridis"](np.linspace(0.32, 0.88, 256))
-"""Colours that are visible on white and on dark ground."""
+"""Colours that are visible on a white and on a dark background."""
 
 Slope = tuple[float, float | None]
 """Reward per character, and its standard error."""
@@ -71,7 +71,7 @@ def plot_histograms(counts: pl.DataFrame, value: str, count: str, x_label: str) 
 
 
 def plot_reward_length_maps(cells: pl.DataFrame, slopes: Mapping[tuple[str, int], Slope]) -> Figure:
-    """Plot reward against length, each less its prompt's mean.
+    """Plot reward against length, each minus its prompt's mean.
 
     One row of panels per experiment, one column per iteration.
 

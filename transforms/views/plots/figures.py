@@ -29,14 +29,14 @@ COLOURS = _list_colours("tab10")
 """Colours of a few lines."""
 
 PAGE_WIDTH = 11.6
-"""Inches of a figure that fills the page's column."""
+"""Width in inches of a figure that fills the page's column."""
 
 MANY_COLOURS = (
     *_list_colours("tab20")[::2],
     *_list_colours("tab20")[1::2],
     *_list_colours("tab20b"),
 )
-"""Colours of up to forty sources or topics, the strong ones first; then they repeat."""
+"""Colours of up to forty sources or topics, strong colours first; further ones repeat them."""
 
 
 def finish(axis: Axes, x_label: str) -> None:
@@ -54,8 +54,8 @@ def make_panels(
     Args:
         panels: number of panels.
         columns: panels per row.
-        width: of the figure, inches.
-        row_height: of a row, inches.
+        width: width of the figure, inches.
+        row_height: height of a row, inches.
         room: height for a title and a legend, inches.
     """
     rows = -(-panels // columns)
@@ -126,9 +126,9 @@ def render_png(figure: Figure) -> bytes:
 def render_svg(figure: Figure, name: str) -> str:
     """Render a figure as SVG for an HTML page.
 
-    Text stays text. Black parts take the colour of the page's text; the ground is transparent.
-    Equal figures give equal texts. The ids of parts depend on the figure's name, so two figures of
-    a page never share an id.
+    Text is kept as text. Black parts get the colour of the page's text; the background is
+    transparent. Equal figures give equal SVG. The ids of parts depend on the figure's name, so two
+    figures of a page never share an id.
     """
     buffer = io.StringIO()
     options: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans"}

@@ -49,7 +49,7 @@ def plot_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figur
 
     Args:
         rows: `iteration_health`.
-        bounds: by name of the setting; a missing bound or None has no line.
+        bounds: bounds by name of the setting; no line for a missing bound or None.
 
     Raises:
         InputError: no rows.

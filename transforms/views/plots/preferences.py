@@ -26,7 +26,7 @@ PARTS = {"prompt": "0.6", "chosen": COLOURS[0], "rejected": COLOURS[3]}
 UNITS = {"chars": "characters", "tokens": "tokens"}
 
 NAMED_REASONS = 12
-"""Most reasons with their own colour; all rarer ones share one."""
+"""Maximum number of reasons with their own colour; all rarer reasons share one colour."""
 
 
 def render_length_distributions(lengths: pl.DataFrame) -> bytes:

@@ -53,7 +53,7 @@ METRICS = (
 COLUMNS = 3
 
 MOST_LINES = 6
-"""Most experiments in one figure; more would hide one another."""
+"""Maximum number of experiments in one figure; the lines of more would hide one another."""
 
 
 def render_progress(results: pl.DataFrame) -> bytes:
@@ -93,7 +93,7 @@ def plot_progress(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
 
     Args:
         results: `evaluation_results`; the axes span all experiments, plotted or not.
-        experiments: the plotted ones, at most `MOST_LINES`.
+        experiments: experiments to plot, at most `MOST_LINES`.
 
     Raises:
         InputError: no results of sampled responses to the evaluation prompts.
@@ -128,7 +128,7 @@ def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
     Args:
         axis: the panel.
         panel: `evaluation_results` of one metric, split and decoding.
-        experiments: with one line each; the baselines are horizontal lines.
+        experiments: experiments to plot; without any, only the shared models are plotted.
     """
     shared = panel.filter(pl.col("experiment") == SHARED)
     start = shared.filter(pl.col("model") == "sft_policy")

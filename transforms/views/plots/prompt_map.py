@@ -34,7 +34,7 @@ def render_prompt_map(points: pl.DataFrame) -> bytes:
         InputError: no prompts.
     """
     refuse_empty(points, "prompt_map")
-    # a name with characters outside the font is replaced; the table has it
+    # a name with characters outside the font is replaced; the table contains the name
     named = pl.when(pl.col("topic_terms").map_elements(is_drawable, return_dtype=pl.Boolean))
     points = points.with_columns(
         topic_terms=named.then("topic_terms").otherwise(pl.format("topic {}", "topic"))

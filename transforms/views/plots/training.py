@@ -96,7 +96,7 @@ def render_reward_histogram(scores: pl.DataFrame) -> bytes:
 def _list_runs(
     panel: pl.DataFrame, metrics: pl.DataFrame
 ) -> Iterator[tuple[str, pl.DataFrame, Colour]]:
-    """Yield label, rows by step and colour of each run; its colour is equal in all panels."""
+    """Yield label, rows by step and colour of each run; a run has one colour in all panels."""
     keys = metrics.select("experiment", "asset").unique().sort("experiment", "asset").rows()
     for number, (experiment, asset) in enumerate(keys):
         run = panel.filter(pl.col("experiment") == experiment, pl.col("asset") == asset)
