@@ -36,8 +36,8 @@ import polars as pl
 import torch
 import typer
 from datasets import Dataset
+from inputs import DATA
 from memory import peak_mib
-from real_data import DATA
 from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 

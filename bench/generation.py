@@ -20,6 +20,7 @@ from typing import Annotated
 
 import polars as pl
 import typer
+from inputs import WORDS
 from memory import peak_mib
 
 from training.engine.sampler import Sampler
@@ -31,8 +32,6 @@ from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
 from transforms.pairs.responses import Keys, make_sampling_id
 from transforms.pairs.sampler_places import Draw
-
-WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
 
 
 def make_prompts(count: int) -> pl.DataFrame:

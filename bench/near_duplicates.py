@@ -29,8 +29,8 @@ from typing import Annotated
 
 import polars as pl
 import typer
+from inputs import DATA, WORDS
 from memory import peak_mib
-from real_data import DATA
 
 from transforms.prompts.near_duplicates import find_near_duplicates
 from transforms.prompts.shingles import fold_text
@@ -50,8 +50,6 @@ REAL = {
     "benchmarks/arc_challenge_test.jsonl.gz": "question",
 }
 """Files in the folder of real data, and their column with a prompt or a conversation."""
-
-WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "en", "il", "or", "umi", "eto", "ask")]
 
 
 def read_real(data: Path) -> list[str]:

@@ -30,8 +30,8 @@ from typing import Annotated, Any
 
 import psutil
 import typer
+from inputs import DATA
 from isal import igzip
-from real_data import DATA
 
 WAYS = Path(__file__).with_name("preference_ways.py")
 MARK = b"<mark>"

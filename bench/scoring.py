@@ -38,7 +38,7 @@ from typing import Annotated
 import polars as pl
 import torch
 import typer
-from real_data import DATA
+from inputs import DATA
 from scoring_ways import Measured, N, run_side
 from transformers import AutoModelForSequenceClassification
 

@@ -8,7 +8,7 @@ log-probabilities in nats, summed over the response. The gradient is
 
 (arXiv 2402.14740, section 2). TRL has two such trainers. RLOO is RLHF as in the papers; GRPO
 divides by the standard deviation within a group, and has another estimate of the KL, in the loss
-instead of the reward. Responses are rendered and scored as in the other iterations
+instead of the reward. Responses are rendered and scored as for the other objectives
 (`training.scoring`).
 
 Deviation 1 from TRL: prompts have the same order in every epoch, decided by the seed. TRL makes a

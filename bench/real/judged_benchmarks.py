@@ -11,6 +11,7 @@ import json
 
 import polars as pl
 
+from bench.inputs import DATA
 from bench.real.published_judgments import (
     ANNOTATIONS,
     COEFFICIENTS,
@@ -21,7 +22,6 @@ from bench.real.published_judgments import (
     decide_matches,
     read_length_control,
 )
-from bench.real_data import DATA
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
 from transforms.measures.length_control import estimate_win_rates
 from transforms.public_sets.chat import ARENA_HARD, ARENA_HARD_V2, DIFFICULTIES, MT_BENCH

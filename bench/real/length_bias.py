@@ -20,7 +20,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from bench.real_data import DATA
+from bench.inputs import DATA
 from transforms.lake.schemas import schema_of
 from transforms.measures.length_bias import correlate
 from transforms.pairs.length_penalty import UNITS, LengthUnit, calibrate_penalty

@@ -55,7 +55,7 @@ class Sampler:
     The engine has one seed for all requests, because `SamplingParams(seed=)` crashes vLLM's CPU
     build when a prompt is prefilled in parts ("CPU Generator does not use offset"). On a CPU, the
     same calls on a new engine with the same seed give the same responses. On a GPU they may differ,
-    because the order of the batches may differ.
+    because vLLM may batch the requests differently.
     """
 
     def __init__(self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> None:

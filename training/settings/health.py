@@ -29,5 +29,5 @@ class HealthSettings(Settings):
     max_refusal_share: float | None = Field(default=0.1, ge=0, le=1)
     """Share of responses that begin like a refusal (transforms/measures/refusal_phrases.txt)."""
     min_ranker_agreement: float | None = Field(default=0.6, ge=0, le=1)
-    """Share of a prompt's pairs of responses that another ranker orders the same way, if one has
-    scored the same responses; one half by chance."""
+    """Share of the pairs of responses to a prompt that another ranker orders the same way, if one
+    has ranked the same responses. By chance it is one half."""

@@ -38,7 +38,7 @@ class JudgeSettings(Settings):
     chunk_comparisons: int = Field(default=64, ge=1)
     """Comparisons per commit; a crash loses the comparisons that are not committed yet."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
-    """Largest share of unusable answers; above it the asset's check fails."""
+    """Largest share of requests that give no verdict; above it, the asset's check fails."""
 
     @model_validator(mode="after")
     def _require_one_judge(self) -> Self:

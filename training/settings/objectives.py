@@ -103,7 +103,7 @@ class RLOOSettings(TrainingSettings):
     """Share of a GPU's memory that vLLM uses during training."""
 
     def complete_from_loop(self, loop: Settings) -> "RLOORun":
-        """Return the settings of one run: these, and `sampling`, `scoring`, `pairs` of the loop."""
+        """Return the settings of a run: these, and `sampling`, `scoring`, `pairs` of the loop."""
         shared = {name: getattr(loop, name) for name in ("sampling", "scoring", "pairs")}
         return RLOORun(**self.model_dump(), **shared)
 
@@ -155,13 +155,13 @@ class ObjectiveSettings(Settings):
     undesirable responses; `raft`: on the best of n; `rloo`: by a policy gradient on fresh samples.
     The group of the same name below contains its settings, including the learning rate."""
     dpo: DPOSettings = DPOSettings()
-    """How a policy is trained on the pairs."""
+    """Settings of `dpo`."""
     kto: KTOSettings = KTOSettings()
-    """How a policy is trained on desirable and undesirable responses."""
+    """Settings of `kto`."""
     raft: RAFTSettings = RAFTSettings()
-    """How a policy is fine-tuned on the best of n."""
+    """Settings of `raft`."""
     rloo: RLOOSettings = RLOOSettings()
-    """How a policy is trained by a policy gradient."""
+    """Settings of `rloo`."""
 
     @field_validator("objective")
     @classmethod

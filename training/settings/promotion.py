@@ -18,7 +18,7 @@ class PromotionSettings(Settings):
     response of each policy. `win_rate_judge` asks the recipe's judge about one response of each
     policy, in both orders."""
     decoding: Literal["sampled", "greedy"] = "sampled"
-    """Responses that are compared."""
+    """Decoding of the responses that are compared."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Confidence level of the bootstrap interval over prompts; the interval must be above zero."""
     max_fall: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
