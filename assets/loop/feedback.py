@@ -26,7 +26,7 @@ from transforms.lake.enforcement import add_keys
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
-from transforms.pairs.feedback.queue import choose_pairs, list_askable_pairs
+from transforms.pairs.feedback.queue import choose_pairs, list_candidate_pairs
 from transforms.pairs.feedback.refresh import read_refresh_pairs
 
 OLD_PAIRS = ("preference_pairs", "mixture_pairs")
@@ -153,7 +153,7 @@ def _write_queue(step: Step, chain: Chain) -> Made:
     rows = responses.read_with_prompts(step.lake, **slice_)
     rewards: list[pl.DataFrame] = []
     ranker.rank(step, rows, rewards.append)
-    pairs = list_askable_pairs(
+    pairs = list_candidate_pairs(
         rows.join(
             pl.concat(rewards).select("prompt_id", "response_index", "reward"),
             on=["prompt_id", "response_index"],

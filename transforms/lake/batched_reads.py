@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 BATCH_BYTES = 4 << 20
 """Bytes of a table's files per frame; text takes two to four times as much in memory."""
 GROUPED_BATCH_BYTES = 32 << 20
-"""The same, if the rows of a group must be in one frame; a smaller value makes many more files."""
+"""Bytes per frame if the rows of a group must be in one frame; less would make many more files."""
 MIN_BATCH_ROWS = 64
 
 
@@ -27,7 +27,7 @@ def read_in_frames(
         delta: the table.
         scan: all or some rows of it.
         group_by: rows with equal values of this column are in one frame; the order of rows is lost.
-        folder: for the temporary files of a large table that is grouped.
+        folder: folder for temporary files, which a large grouped table needs.
 
     Raises:
         InterruptedError: polars stopped before the end.

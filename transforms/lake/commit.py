@@ -82,7 +82,7 @@ def commit(
     """Write rows to a table in one commit; return its version.
 
     Args:
-        folder: of the table; has the name of the table.
+        folder: folder of the table, named like the table.
         data: a frame, or a reader of record batches, which is read once.
         mode: `append`, or `overwrite` a slice.
         rows: the slice that is overwritten; empty for the whole table.

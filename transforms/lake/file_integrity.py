@@ -18,7 +18,7 @@ class Damaged(NamedTuple):
     """A file of a table whose size differs from the size in the log."""
 
     path: str
-    """Below the table's folder."""
+    """Path relative to the table's folder."""
     expected_bytes: int
     found_bytes: int | None
     """None: the file is missing."""
@@ -29,7 +29,7 @@ def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
 
     Args:
         delta: the table at a version.
-        folder: of the table.
+        folder: folder of the table.
     """
     actions = pl.DataFrame(delta.get_add_actions()).select("path", "size_bytes")
     damaged = []

@@ -16,7 +16,7 @@ ARROW_LAYOUT = pl.CompatLevel.newest()
 
 
 class Signal(Enum):
-    """The end of the frames."""
+    """Signals of the maker to the writer: no more frames, or a failure."""
 
     END = "end"
     FAIL = "fail"

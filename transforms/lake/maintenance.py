@@ -48,7 +48,7 @@ def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame
 
     Args:
         lake: the lake; no run may be active in it.
-        retention_hours: keep files that a commit removed within the last so many hours.
+        retention_hours: keep files that a commit removed less than this many hours ago.
         dry_run: change nothing.
 
     Returns:

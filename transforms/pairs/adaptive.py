@@ -25,7 +25,7 @@ def find_stops(
         n: highest number of responses of a prompt.
 
     Returns:
-        prompt_id; responses: their number in all rounds up to the first that met the rule, or n;
+        prompt_id; responses: their number up to the first round that satisfies the rule, else n;
         margin after these rounds, as far as they are sampled (null: fewer than two usable ones);
         reason: enough_margin | no_growth | n_reached.
 

@@ -97,7 +97,7 @@ def compute_win_shares(matches: pl.DataFrame, outcomes: pl.DataFrame) -> pl.Data
     A win is 1, a tie 0.5, a loss 0; equal texts tie. Matches without a verdict are left out.
 
     Args:
-        matches: of a `RoundRobin`.
+        matches: the matches of a `RoundRobin`.
         outcomes: result of `combine_verdicts`.
 
     Returns:

@@ -36,9 +36,9 @@ def resolve_length_penalty(responses: pl.DataFrame, settings: PairSettings) -> f
     study of pi_0. In an online loop every iteration samples from another policy, and the slope of
     reward on length changes with it. With the lambda of pi_0, the pairs of a later iteration would
     favour long or short responses again, and the drift would add up. The slope also changes with
-    the reward model, which an experiment may choose. The price: lambda differs between iterations,
-    so penalised rewards can be compared within one iteration only. The rewards without the penalty
-    are stored, too.
+    the reward model, which an experiment may choose. The disadvantage is that lambda differs
+    between iterations, so penalised rewards can be compared only within one iteration. The rewards
+    without the penalty are stored as well.
 
     Args:
         responses: as for `dpo_pairs.make_pairs`.
@@ -58,7 +58,7 @@ def calibrate_penalty(responses: pl.DataFrame, unit: LengthUnit) -> float:
 
     Args:
         responses: prompt_id, response_<unit>, reward; one row per response.
-        unit: of length.
+        unit: unit of length.
 
     Returns:
         lambda, reward units per unit of length; negative if the reward favours short responses.

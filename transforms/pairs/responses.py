@@ -21,7 +21,7 @@ LIMIT_KEYS = ("max_tokens", "max_context_tokens")
 """Sampling settings that change the responses; the others change only the speed."""
 
 NEWEST: Mapping[str, int] = MappingProxyType({})
-"""No Delta version of any table: each is read at its newest."""
+"""Value of `versions` with which every table is read at its newest version."""
 
 
 def make_sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
@@ -29,7 +29,7 @@ def make_sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Dra
 
     Args:
         sampling: the settings.
-        seed: of the engine.
+        seed: seed of the engine.
         draws: all draws of the engine, if the settings have samplers. All are part of the id
             because one stream of random numbers serves all of them; so are their indices, which are
             part of the key of a response.
@@ -134,7 +134,7 @@ def find_due_prompts(
 
     Args:
         lake: the lake.
-        keys: of the round; first_index of its only draw is the number of responses before it.
+        keys: keys of the round; first_index of its only draw is the number of earlier responses.
         splits: splits of the prompts.
         stopped: `transforms.pairs.adaptive.find_stops` of the responses so far; empty at first.
 

@@ -1,9 +1,9 @@
 """Reuse of responses and scores of another experiment: they are copied, not made again.
 
 Experiments of one recipe that do not differ yet (the first iteration of an ablation of beta) need
-the same responses: of the same policy, with the same settings and seed. A copied row changes only
-its experiment. The experiments then differ by their settings and not by chance in sampling. Not
-here: finding missing rows (`transforms.pairs.responses`).
+the same responses: of the same policy, with the same settings and seed. In a copied row only the
+experiment is different. The experiments then differ by their settings and not by chance in
+sampling. Not here: finding missing rows (`transforms.pairs.responses`).
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def adopt_responses(
 
     Args:
         lake: the lake.
-        keys: of the engine that would sample them.
+        keys: keys of the engine that would otherwise sample the responses.
         prompts: prompt_id of the prompts without responses.
         experiments: experiments that sampled this iteration with equal settings.
 
@@ -72,8 +72,8 @@ def adopt_scores(
         ranker_id: id of the ranker that would score them.
         ranking_id: id of its settings.
         unscored: `transforms.pairs.responses.find_unscored`.
-        experiment: of the slice.
-        iteration: of the slice.
+        experiment: experiment of the slice.
+        iteration: iteration of the slice.
 
     Returns:
         Number of copied rows by experiment. If several have a prompt, the first by name is used.

@@ -1,8 +1,8 @@
 """Rewards of n responses from comparisons of two at a time: round robin and tournament.
 
-Both methods plan the next comparisons from the outcomes so far, so that a model can run those of
-many prompts together. Not here: the model or judge that compares. Responses are numbers 0 ... n-1.
-An outcome of (i, j), i < j, is P(i over j); 0.5 is a tie.
+Both methods plan the next comparisons from the outcomes so far, so that a model can run the
+comparisons of many prompts in one batch. Not here: the model or judge that compares. Responses are
+numbers 0 ... n-1. An outcome of (i, j), i < j, is P(i over j); 0.5 is a tie.
 
 `round_robin` makes all n(n-1)/2 comparisons. `tournament` finds the best and the worst of n with at
 most 3n/2 comparisons: every response is compared once; then a knockout of the winners gives the

@@ -23,8 +23,9 @@ def label_responses(
         responses: as for `dpo_pairs.make_pairs`.
         settings: unit of length, which responses are usable.
         penalty: lambda of eq. 8, reward units per unit of length.
-        rule: `best_and_worst` keeps these two, the best is desirable; `above_mean` keeps all, those
-            with a reward above the mean of the prompt are desirable.
+        rule: `best_and_worst` keeps the best response (desirable) and the worst (not desirable) of
+            each prompt; `above_mean` keeps all, and a response is desirable if its reward is above
+            the mean of its prompt.
 
     Returns:
         prompt_id, prompt, completion (message lists) and label (whether the completion is
@@ -70,8 +71,8 @@ def add_mismatched(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
 
     Args:
         rows: prompt_id, prompt, completion, label.
-        batch: rows of a forward pass.
-        seed: of the order, which depends on the seed and the content of the rows only.
+        batch: rows per forward pass.
+        seed: seed of the order, which depends only on the seed and the content of the rows.
 
     Returns:
         The rows with KL_completion, a message list.

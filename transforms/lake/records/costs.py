@@ -46,9 +46,9 @@ def record(
         output_id: version of its table, or id of its checkpoint.
         run_id: run of the orchestrator.
         elapsed_s: seconds of the asset's own work.
-        metadata: of the asset; its keys `response_tokens`, `examples`, `optimiser_steps`,
+        metadata: metadata of the asset; its keys `response_tokens`, `examples`, `optimiser_steps`,
             `dagster/row_count` and `rows_adopted` (copied, not made) are read.
-        settings: of the asset.
+        settings: settings of the asset.
     """
     row = {
         "asset": asset,

@@ -21,7 +21,7 @@ PAIR = ["experiment", "iteration", "pair_id"]
 """Key of a pair, in a queue and in labels."""
 
 
-def list_askable_pairs(responses: pl.DataFrame) -> pl.DataFrame:
+def list_candidate_pairs(responses: pl.DataFrame) -> pl.DataFrame:
     """List the pairs of different responses of each prompt, with preference probabilities.
 
     Args:
@@ -77,11 +77,11 @@ def choose_pairs(
     """Choose the pairs of a queue, in their order.
 
     Args:
-        pairs: from `list_askable_pairs`.
+        pairs: from `list_candidate_pairs`.
         labels: number of pairs; all, if there are fewer.
         choice: `uncertainty`: the pairs with preference_probability nearest to one half; `random`:
             the pairs with the lowest hash of seed and pair_id. The hash also orders equal pairs.
-        seed: of the hash.
+        seed: seed of the hash.
 
     Returns:
         The chosen rows, and their place in the queue, from 0.

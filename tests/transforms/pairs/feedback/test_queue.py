@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.pairs.feedback.queue import choose_pairs, list_askable_pairs
+from transforms.pairs.feedback.queue import choose_pairs, list_candidate_pairs
 
 PROMPT = [{"role": "user", "content": "?"}]
 
@@ -20,7 +20,7 @@ def responses(*rows):
 
 
 def test_every_two_different_responses_of_a_prompt_are_asked_once():
-    pairs = list_askable_pairs(
+    pairs = list_candidate_pairs(
         responses(("p", "b", 1), ("p", "a", 0), ("p", "b", 1), ("q", "a", 2))
     )
     assert pairs.drop("pair_id", "prompt", "preference_probability").rows() == [
@@ -30,16 +30,16 @@ def test_every_two_different_responses_of_a_prompt_are_asked_once():
 
 
 def test_an_id_depends_on_prompt_and_texts_alone():
-    one = list_askable_pairs(responses(("p", "a", 0), ("p", "b", 1)))
-    other = list_askable_pairs(responses(("p", "b", -3), ("p", "a", 5)))
-    elsewhere = list_askable_pairs(responses(("q", "a", 0), ("q", "b", 1)))
+    one = list_candidate_pairs(responses(("p", "a", 0), ("p", "b", 1)))
+    other = list_candidate_pairs(responses(("p", "b", -3), ("p", "a", 5)))
+    elsewhere = list_candidate_pairs(responses(("q", "a", 0), ("q", "b", 1)))
     assert one["pair_id"].to_list() == other["pair_id"].to_list()
     assert one["pair_id"].to_list() != elsewhere["pair_id"].to_list()
 
 
 def test_a_reward_that_is_no_number_is_refused():
     with pytest.raises(InputError, match="response 1 of prompt p"):
-        list_askable_pairs(responses(("p", "a", 0), ("p", "b", math.nan)))
+        list_candidate_pairs(responses(("p", "a", 0), ("p", "b", math.nan)))
 
 
 def pairs(**probabilities):
