@@ -45,7 +45,9 @@ def print_table(rows: pl.DataFrame) -> None:
         for name in part:
             numeric = rows.schema[name].is_numeric()
             justify: Literal["right", "left"] = "right" if numeric else "left"
-            table.add_column(name.replace("_", " "), justify=justify, min_width=widths[name])
+            table.add_column(
+                escape(name.replace("_", " ")), justify=justify, min_width=widths[name]
+            )
         for row in zip(*(cells[name] for name in part), strict=True):
             table.add_row(*map(escape, row))
         console.print(table)

@@ -2,13 +2,15 @@
 
 import json
 import sys
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 import polars as pl
 import polars.selectors as cs
 
 from assets.cli.console import print_table
+from assets.cli.files import refuse_unwritable
 
 
 def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> None:
@@ -19,25 +21,34 @@ def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> N
         form: `table`, `csv` (lists and structs as JSON text), `json` (an array of objects), or
             `parquet`.
         output: the file; parquet needs one.
+
+    Raises:
+        InputError: the file cannot be written.
     """
     if form == "parquet":
         if output is None:
             raise ValueError("parquet needs a file")
-        frame.write_parquet(output)
+        with refuse_unwritable(output), output.open("wb") as file:
+            frame.write_parquet(file)
         return
     if form != "table":
         frame = frame.with_columns(cs.binary().bin.encode("hex"))  # csv and json have no bytes
-    with (
-        nullcontext(sys.stdout) if output is None else output.open("w", encoding="utf-8") as stream
-    ):
-        if form == "table":
-            with redirect_stdout(stream):
-                print_table(frame)
-        elif form == "csv":
-            stream.write(_flatten(frame).write_csv())
-        else:
-            # a sum of integers in DuckDB is a decimal, which JSON would show as text
-            stream.write(frame.cast({cs.decimal(): pl.Float64}).write_json() + "\n")
+    if output is not None:
+        with refuse_unwritable(output), output.open("w", encoding="utf-8") as stream:
+            _print(frame, form, stream)
+    else:
+        _print(frame, form, sys.stdout)
+
+
+def _print(frame: pl.DataFrame, form: str, stream: TextIO) -> None:
+    if form == "table":
+        with redirect_stdout(stream):
+            print_table(frame)
+    elif form == "csv":
+        stream.write(_flatten(frame).write_csv())
+    else:
+        # a sum of integers in DuckDB is a decimal, which JSON would show as text
+        stream.write(frame.cast({cs.decimal(): pl.Float64}).write_json() + "\n")
 
 
 def _flatten(frame: pl.DataFrame) -> pl.DataFrame:

@@ -64,7 +64,7 @@ class Shell(cmd.Cmd):
             typer.echo("")
             return True
         self.typed += line + "\n"
-        if not is_complete(self.connection, self.typed):
+        if not is_complete(self.typed):
             return False
         text, self.typed = self.typed.strip(), ""
         try:
@@ -150,18 +150,18 @@ def run_shell(connection: duckdb.DuckDBPyConnection, history_file: Path, form: s
         readline.write_history_file(history_file)
 
 
-def is_complete(connection: duckdb.DuckDBPyConnection, typed: str) -> bool:
-    """Return whether typed text is a whole statement or command."""
+def is_complete(typed: str) -> bool:
+    """Return whether typed text is a command, or its last token is `;`.
+
+    A semicolon in quotes is part of a longer token, one in a comment part of no token, so neither
+    ends a statement; a comment may follow the last semicolon.
+    """
     text = typed.strip()
     if not text or text.startswith("."):
         return True
-    if not text.endswith(";"):
-        return False
-    try:
-        connection.extract_statements(text)
-    except duckdb.ParserException as error:
-        return "unterminated" not in str(error)  # a semicolon inside quotes ends nothing
-    return True
+    encoded = text.encode()  # the tokens' positions count bytes
+    code = [at for at, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
+    return bool(code) and encoded[code[-1] :].startswith(b";")
 
 
 def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:

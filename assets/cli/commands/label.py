@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from assets.cli.files import read_text
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -76,14 +77,8 @@ def import_(
 
     with exit_on_bad_input():
         lake = open_lake(home)
-        if not file.is_file():
-            raise InputError(
-                f"{file} cannot be read",
-                expected="a label file",
-                found="no such file",
-                remedy="prefloop label export writes one",
-            )
-        done = import_answers(lake, read_answers(file.read_text(encoding="utf-8")))
+        text = read_text(file, "a label file", "prefloop label export writes one")
+        done = import_answers(lake, read_answers(text))
         typer.echo(f"{done.labels.height} labels added, {done.known} were already in the lake")
         for experiment, iteration in done.labels.select("experiment", "iteration").unique().rows():
             rest = select_unlabelled(lake, read_queue(lake, experiment, iteration)).height

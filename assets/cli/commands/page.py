@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from assets.cli.files import refuse_unwritable
 from assets.cli.options import QUICKSTART_HOME, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -47,5 +48,6 @@ def page(
         lakes = {folder.name: open_lake(folder) for folder in homes}
         file = output or homes[0] / "page.html"
         text = write_page(lakes, f"prefloop: {', '.join(names)}")
-        file.write_text(text, encoding="utf-8")
+        with refuse_unwritable(file):
+            file.write_text(text, encoding="utf-8")
     typer.echo(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from assets.cli.files import refuse_unwritable
 from assets.cli.options import QUICKSTART_HOME, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -92,7 +93,9 @@ def report(
             )
         found = average_over_seeds(tables) if seeds else pl.concat(tables)
         if plot is not None:
-            plot.write_bytes(_plot(name, lakes, found, bounds))
+            picture = _plot(name, lakes, found, bounds)
+            with refuse_unwritable(plot):
+                plot.write_bytes(picture)
     write_frame(found, form)
     if found.is_empty():
         typer.echo(f"no rows. {name}: {query.read_description('reports', name)}", err=True)

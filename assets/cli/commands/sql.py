@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from assets.cli.files import read_text
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -82,15 +83,7 @@ def _read_text(query: str | None) -> str:
         return sys.stdin.read()
     if not query.endswith(".sql"):
         return query
-    file = Path(query)
-    if not file.is_file():
-        raise InputError(
-            f"{query} cannot be read",
-            expected="a file of SQL statements",
-            found="a folder" if file.is_dir() else "no such file",
-            remedy="check the path",
-        )
-    return file.read_text(encoding="utf-8")
+    return read_text(Path(query), "a file of SQL statements")
 
 
 def _require_writable(lake: "Lake", form: Form, output: Path | None) -> None:

@@ -1,6 +1,7 @@
 """The command `prefloop what-if`: other pairing or other sampling of stored responses."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,11 +99,11 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
     from transforms.settings.overrides import parse_overrides
 
     changes = parse_overrides(overrides)
-    if set(changes) != {"pairs"}:
+    if set(changes) != {"pairs"} or not isinstance(changes["pairs"], Mapping):
         raise InputError(
             "only settings of pairs can be changed without a model",
             expected="settings of pairs, such as --set pairs.rule=best_vs_second",
-            found=", ".join(sorted(changes)),
+            found=", ".join(overrides),
             remedy="for other settings, add an experiment to the recipe and run it",
         )
     reference = parse_reference(source)

@@ -72,7 +72,7 @@ def test_a_calibrated_penalty_is_refused():
 
 
 def test_a_rule_without_a_bound_is_refused():
-    with pytest.raises(ValidationError, match="nothing stops early"):
+    with pytest.raises(ValidationError, match="no prompt stops early"):
         AdaptiveSettings(round=2)
 
 

@@ -76,3 +76,9 @@ def test_the_lake_may_be_named_by_the_environment(homes):
     printed = CliRunner().invoke(app, ["report", "experiment_outcomes"], env=environment)
     assert printed.exit_code == 0, printed.output
     assert printed.stdout == report("experiment_outcomes", homes=homes[:1]).stdout
+
+
+def test_a_figure_that_cannot_be_written_is_refused(homes, tmp_path):
+    place = str(tmp_path / "missing" / "progress.png")
+    refused = report("iteration_progress", "--plot", place, homes=homes[:1])
+    assert (refused.exit_code, "cannot be written" in refused.stderr) == (2, True)

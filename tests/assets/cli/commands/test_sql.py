@@ -1,10 +1,14 @@
 """`prefloop sql` on a small lake, through the command line and through a terminal."""
 
+import fcntl
 import io
 import os
 import pty
+import select
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +17,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.cli.schema import print_grains, print_schema
+from assets.cli.shell import is_complete
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, schema_of
@@ -104,6 +109,59 @@ def test_as_of_reads_an_earlier_lake(home):
     assert sql(home, *asked, "never").exit_code == 2
 
 
+def test_a_file_that_cannot_be_read_or_written_is_refused(home, tmp_path):
+    latin = tmp_path / "latin.sql"
+    latin.write_bytes(b"select '\xe9'")
+    assert "save the file as UTF-8" in sql(home, str(latin)).stderr
+    (tmp_path / "folder.sql").mkdir()
+    assert "Is a directory" in sql(home, str(tmp_path / "folder.sql")).stderr
+    for form in ("table", "csv", "json", "parquet"):
+        for file in (tmp_path, tmp_path / "missing" / "file"):
+            refused = sql(home, "select 1", "--format", form, "--output", str(file))
+            assert (refused.exit_code, "cannot be written" in refused.stderr) == (2, True)
+
+
+def test_the_name_of_a_column_is_no_markup(home):
+    assert "[/b] [red]" in sql(home, 'select 1 as "[/b] [red]"').stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "complete"),
+    [
+        ("select 1;", True),
+        ("select 1; -- why", True),
+        ("select 1; /* why; */ ", True),
+        ("select 'é;';", True),
+        (".schema scores", True),
+        ("", True),
+        ("select 1", False),
+        ("select 1 -- not yet;", False),
+        ("select 1 /* not yet;", False),
+        ("-- not yet;", False),
+        ("select 'é;", False),
+        ('select "a;', False),
+        ("select $$a;", False),
+    ],
+)
+def test_a_statement_ends_at_a_semicolon_outside_quotes_and_comments(typed, complete):
+    assert is_complete(typed) == complete
+
+
+def test_ctrl_c_stops_a_query_and_not_the_shell(home):
+    ours, process = _open_shell(home)
+    _read_until(ours, b"prefloop> ")
+    os.write(ours, b"select count(*) from range(100000000000), range(10000);\n")
+    _read_until(ours, b"range(10000);")
+    time.sleep(1)  # the terminal has shown the line; now the query runs
+    for _ in range(10):  # DuckDB can lose one that arrives before the query runs
+        os.write(ours, b"\x03")
+        if select.select([ours], [], [], 2.0)[0] and b"prefloop> " in os.read(ours, 65536):
+            break
+    os.write(ours, b"select 6 * 7 as product;\n.quit\n")
+    assert "42" in _read_all(ours)
+    assert process.wait(30) == 0
+
+
 def test_nothing_is_written_and_nothing_outside_is_read(home, tmp_path):
     for statement in (f"copy scores to '{tmp_path}/x.csv'", "from read_csv('/etc/passwd')"):
         refused = sql(home, statement)
@@ -151,15 +209,7 @@ def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
         ".help", ".tables", ".schema scores", ".schema", ".reports", ".tabels", ".",
         "select reward", "  from scores;", "drop view scores;", "select ';", "' as x;", ".quit",
     ]  # fmt: skip
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from assets.cli.app import app; app()", "sql", "--home", str(home)],
-        cwd=ROOT,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
-    os.close(theirs)
+    ours, process = _open_shell(home)
     os.write(ours, "".join(f"{line}\n" for line in typed).encode())
     printed = _read_all(ours)
     assert process.wait(30) == 0
@@ -176,6 +226,28 @@ def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
     ):
         assert expected in printed
     assert "  from scores;" in (home / ".sql_history").read_text()
+
+
+def _open_shell(home: Path) -> tuple[int, subprocess.Popen]:
+    """Start the shell in a terminal of its own, whose Ctrl-C reaches it; return our side."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from assets.cli.app import app; app()", "sql", "--home", str(home)],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    return ours, process
+
+
+def _read_until(terminal: int, words: bytes) -> None:
+    read = b""
+    while words not in read:
+        read += os.read(terminal, 65536)
 
 
 def _read_all(terminal: int) -> str:

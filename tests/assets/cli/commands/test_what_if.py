@@ -111,6 +111,8 @@ def test_pairs_of_an_own_making_are_made_again(home):
         (("a", "--as", "b", "--set", "pairs.rule=best"), "pairs.rule"),
         (("a", "--as", "b", "--set", "pairs.rul=best_vs_second"), "pairs.rul"),
         (("a", "--as", "b", "--set", "dpo.beta=1"), "only settings of pairs"),
+        (("a", "--as", "b", "--set", "pairs=3"), "pairs=3"),
+        (("a", "--as", "b", "--set", "pairs=null"), "pairs=null"),
         (("a", "--as", "a", "--set", "pairs.min_margin=1"), "has iteration_1/generations"),
         (("a", "--as", "one_shot", "--set", "pairs.min_margin=1"), "reserved"),
         (("c", "--as", "b", "--set", "pairs.min_margin=1"), "c has no such rows"),
@@ -137,7 +139,7 @@ def test_adaptive_n_is_replayed_on_what_is_stored(home):
     assert "3 prompts, 3.33 of 4 responses each, 16.7% of 120 tokens saved" in done.output
     refused = prefloop(home, "what-if", "a/1", "--round", "2")
     assert refused.exit_code == 2
-    assert "nothing stops early" in refused.output + refused.stderr
+    assert "no prompt stops early" in refused.output + refused.stderr
 
 
 @pytest.mark.parametrize(
