@@ -16,6 +16,7 @@ from training.recipe import Recipe
 from transforms.errors import InputError
 from transforms.settings.overrides import merge, parse_overrides
 from transforms.settings.validation_errors import Location, convert_validation_error
+from transforms.settings.yaml_text import read_yaml
 
 NAMED = tuple(
     key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
@@ -71,7 +72,7 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
         )
     keys = _read_keys(path, above)
     base = keys.pop("base", None)
-    if base is not None and not isinstance(base, str):
+    if base is not None and not (isinstance(base, str) and base and base.isprintable()):
         raise InputError(
             f"recipe {path} is refused",
             expected="base: the name of a recipe's file",
@@ -84,17 +85,26 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
 
 def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     what = f"recipe {path}{f', the base of {above[-1]},' if above else ''}"
-    if not path.is_file():
+    try:
+        keys = read_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        is_folder = isinstance(error, IsADirectoryError)
+        folder = path if is_folder else path.parent
+        listed = is_folder or isinstance(error, FileNotFoundError)
+        recipes = sorted(map(str, folder.glob("*.yaml"))) if listed else []
         raise InputError(
             f"{what} cannot be read",
             expected="a YAML file",
-            found="a folder" if path.is_dir() else "no such file",
-            remedy="use one of " + ", ".join(sorted(map(str, path.parent.glob("*.yaml"))))
-            if path.parent.is_dir()
-            else "check the path",
-        )
-    try:
-        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found=str(error.strerror),
+            remedy=f"use one of {', '.join(recipes)}" if recipes else "check the path",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{what} cannot be read",
+            expected="text in UTF-8",
+            found=str(error),
+            remedy="save the file as UTF-8",
+        ) from None
     except yaml.YAMLError as error:
         raise InputError(
             f"{what} is not YAML",
@@ -152,5 +162,7 @@ def _find_origin(layers: Sequence[Layer], location: Location) -> str:
         return len(location)
 
     deepest = max(layers, key=depth)
+    if location and location[0] not in Recipe.model_fields and not depth(deepest):
+        return ""  # a key within an experiment, without the experiment's name
     last = [layer for layer in layers if depth(layer) == depth(deepest)][-1]
     return last.origin if depth(deepest) else layers[-2].origin

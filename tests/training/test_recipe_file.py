@@ -97,6 +97,20 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path) -> None
             [r"top\.yaml is refused", r"unknown key sft\.epoks \(\S*low\.yaml\)"],
         ),
         (
+            {
+                "top": "base: low.yaml\nname: top",
+                "low": f"base: {QUICKSTART}\nexperiments: {{ipo: {{dpo: {{los: ipo, beta: -1}}}}}}",
+            },
+            [
+                r"unknown key experiments\.ipo\.dpo\.los \(\S*low\.yaml\)",
+                r"experiments\.ipo\.dpo\.beta = -1 \(\S*low\.yaml\)",
+            ],
+        ),
+        ({"top": "base: ''"}, ["base = ''"]),
+        ({"top": 'base: "a\\0b"'}, [r"base = 'a\\x00b'"]),
+        ({"top": "base: ."}, ["cannot be read", r"use one of \S*top\.yaml"]),
+        ({"top": f"base: {'a' * 400}"}, ["the base of .* cannot be read", "check the path"]),
+        (
             {"top": f"base: {QUICKSTART}\nloop: {{dpo: {{beta: -1}}}}"},
             [r"loop\.dpo\.beta = -1 \(\S*top\.yaml\)"],
         ),
@@ -107,6 +121,19 @@ def test_a_base_that_cannot_be_used_is_refused_by_its_file(write, texts, words) 
     for word in words:
         with pytest.raises(InputError, match=word):
             load_recipe(path)
+
+
+def test_a_recipe_that_is_not_utf_8_is_refused(tmp_path) -> None:
+    path = tmp_path / "latin.yaml"
+    path.write_bytes(b"name: caf\xe9")
+    with pytest.raises(InputError, match="save the file as UTF-8"):
+        load_recipe(path)
+
+
+def test_an_experiment_written_twice_is_refused(write) -> None:
+    path = write(top=f"base: {QUICKSTART}\nexperiments:\n  a: {{}}\n  a: {{objective: raft}}\n")
+    with pytest.raises(InputError, match=r"the key a is there twice(.|\n)*line 4"):
+        load_recipe(path)
 
 
 def test_a_key_of_the_command_line_is_named_as_such() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from transforms.errors import InputError
+from transforms.settings.yaml_text import read_yaml
 
 
 def merge(settings: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def _parse(word: str) -> dict[str, Any]:
             remedy="for example --set loop.dpo.beta=0.05",
         )
     try:
-        nested: Any = yaml.safe_load(value)
+        nested: Any = read_yaml(value)
     except yaml.YAMLError as error:
         raise InputError(
             f"the value of {key} cannot be read",

@@ -5,13 +5,33 @@ Not here: the settings (the other files of this package).
 
 import difflib
 from collections.abc import Callable, Iterator
-from typing import Any, get_args, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
 from transforms.errors import InputError
 
 Location = tuple[int | str, ...]
+Place = Callable[[Location], str]
+
+
+class Clauses(NamedTuple):
+    """What an error for people states about one problem."""
+
+    expected: str
+    found: str
+    remedy: str
+
+
+class SettingsError(InputError):
+    """Refused settings.
+
+    A validator that raises it, such as that of an experiment's overrides, lets the validation of
+    the whole recipe add the place where each of its keys was written.
+    """
+
+    describe: Callable[[Place], Iterator[Clauses]]
+    """Describes the problems again, with the places that a function returns."""
 
 
 def convert_validation_error(
@@ -20,8 +40,8 @@ def convert_validation_error(
     *,
     model: Any,
     prefix: str = "",
-    place: Callable[[Location], str] = lambda location: "",
-) -> InputError:
+    place: Place = lambda location: "",
+) -> SettingsError:
     """Return one error that lists all problems that pydantic found.
 
     Args:
@@ -32,37 +52,52 @@ def convert_validation_error(
         prefix: dotted key of the settings within the recipe.
         place: returns the place where a key was written; it is shown in parentheses.
     """
-    expected: list[str] = []
-    found: list[str] = []
-    remedies: list[str] = []
+
+    def describe(place: Place) -> Iterator[Clauses]:
+        return _describe_problems(error, model, prefix, place)
+
+    clauses = [*describe(place)]
+    converted = SettingsError(
+        what,
+        expected="; ".join(one.expected for one in clauses),
+        found="; ".join(one.found for one in clauses),
+        remedy="; ".join(dict.fromkeys(one.remedy for one in clauses)),
+    )
+    converted.describe = describe
+    return converted
+
+
+def _describe_problems(
+    error: ValidationError, model: Any, prefix: str, place: Place
+) -> Iterator[Clauses]:
+    above = tuple(filter(None, prefix.split(".")))
     for problem in error.errors():
         location = problem["loc"]
-        key = ".".join(map(str, (*filter(None, [prefix]), *location)))
-        written = f" ({where})" if (where := place(location)) else ""
+        key = ".".join(map(str, (*above, *location)))
+        written = f" ({where})" if (where := place((*above, *location))) else ""
         cause = problem.get("ctx", {}).get("error")
-        if isinstance(cause, InputError):
-            expected.append(cause.parts["expected"])
-            found.append(f"{cause.what}: {cause.parts['found']}")
-            remedies.append(cause.parts["remedy"])
+        if isinstance(cause, SettingsError):
+            yield from cause.describe(place)
+        elif isinstance(cause, InputError):
+            found = f"{cause.what}: {cause.parts['found']}"
+            yield Clauses(cause.parts["expected"], found, cause.parts["remedy"])
         elif problem["type"] == "extra_forbidden":
             allowed = sorted(_list_allowed_keys(model, location))
-            expected.append(f"{key}: one of {', '.join(allowed)}" if allowed else f"no key {key}")
-            found.append(f"unknown key {key}{written}")
             close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-            remedies.append(f"write {close[0]} for {location[-1]}" if close else f"remove {key}")
+            yield Clauses(
+                f"{key}: one of {', '.join(allowed)}" if allowed else f"no key {key}",
+                f"unknown key {key}{written}",
+                f"write {close[0]} for {location[-1]}" if close else f"remove {key}",
+            )
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            expected.append(f"{key}: {message}" if key else message)
             group = isinstance(problem["input"], dict) or not location
             value = f"the keys below {key or 'it'}" if group else f"{key} = {problem['input']!r}"
-            found.append(value + written)
-            remedies.append(f"correct {key}" if key else "correct the settings named above")
-    return InputError(
-        what,
-        expected="; ".join(expected),
-        found="; ".join(found),
-        remedy="; ".join(dict.fromkeys(remedies)),
-    )
+            yield Clauses(
+                f"{key}: {message}" if key else message,
+                value + written,
+                f"correct {key}" if key else "correct the settings named above",
+            )
 
 
 def _list_allowed_keys(model: Any, location: Location) -> set[str]:

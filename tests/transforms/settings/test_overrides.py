@@ -24,8 +24,9 @@ def test_a_word_of_another_form_is_refused(word: str) -> None:
 
 
 def test_a_value_that_is_not_yaml_is_refused() -> None:
-    with pytest.raises(InputError, match=r"value of a\.b"):
-        parse_overrides(["a.b=[1"])
+    for value in ("[1", "2020-13-45", "&a {b: *a}", "{c: 1, c: 2}"):
+        with pytest.raises(InputError, match=r"value of a\.b"):
+            parse_overrides([f"a.b={value}"])
 
 
 def test_flatten_keeps_order_and_values() -> None:
