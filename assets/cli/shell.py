@@ -7,6 +7,7 @@ completion are the standard library's cmd and readline.
 import cmd
 import os
 import readline
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,8 @@ PROMPT, CONTINUED = "prefloop> ", "      ... "
 SHOWN_ROWS, CELL_CHARS = 100, 80
 """Most rows of a table, and most characters of a cell, that the shell shows."""
 HISTORY_LINES = 1000
+POLL_S = 0.05
+"""Time between two looks for Ctrl-C while a query runs, in seconds."""
 
 HELP = f"""\
 Type a query of DuckDB over one or more lines and end it with ;  Queries cannot write to the lake.
@@ -164,6 +167,30 @@ def is_complete(typed: str) -> bool:
     return bool(code) and encoded[code[-1] :].startswith(b";")
 
 
+def query_until_interrupted(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
+    """Run one statement; Ctrl-C stops it.
+
+    The query runs in a thread of its own. The main thread looks for Ctrl-C between short waits,
+    because Python handles a signal in that thread only, and the system can deliver it to another
+    one, which ends no wait.
+
+    Raises:
+        InputError: see `query`.
+        KeyboardInterrupt: Ctrl-C; the connection can be used again.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(query.query, connection, statement)
+        try:
+            while not future.done():
+                wait([future], timeout=POLL_S)
+        except KeyboardInterrupt:
+            while not future.done():  # an interrupt before the query runs has no effect
+                connection.interrupt()
+                wait([future], timeout=POLL_S)
+            raise
+        return future.result()
+
+
 def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
     """Run the statements of a text and print their rows.
 
@@ -171,7 +198,7 @@ def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
         InputError: a statement is refused.
     """
     for statement in query.split_statements(connection, text):
-        rows = query.query(connection, statement)
+        rows = query_until_interrupted(connection, statement)
         if form != "table":
             write_frame(rows, form)
             continue

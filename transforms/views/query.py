@@ -42,9 +42,6 @@ READING = {
 }
 """Kinds of statements that are allowed."""
 
-INTERRUPTED = "Query interrupted"
-"""Text of the RuntimeError that DuckDB raises in place of KeyboardInterrupt."""
-
 
 def connect(
     lake: Lake, versions: Mapping[str, int | None] | None = None
@@ -94,7 +91,6 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
 
     Raises:
         InputError: DuckDB refuses it, it is not one statement, or it does not only read.
-        KeyboardInterrupt: Ctrl-C, while it runs.
     """
     try:
         parsed = connection.extract_statements(statement)
@@ -113,10 +109,6 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
         return cast(pl.DataFrame, pl.from_arrow(relation.to_arrow_table()))
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise _make_refusal(str(error)) from None
-    except RuntimeError as error:
-        if str(error) == INTERRUPTED:
-            raise KeyboardInterrupt from None
-        raise
 
 
 def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:

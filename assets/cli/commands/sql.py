@@ -53,7 +53,7 @@ def sql(
 ) -> None:
     """Query the lake with DuckDB, read-only and offline. Reports and `table_history` are views."""
     from assets.cli.output import write_frame
-    from assets.cli.shell import run_shell
+    from assets.cli.shell import query_until_interrupted, run_shell
     from transforms.lake import history
     from transforms.views import query as queries
 
@@ -74,7 +74,7 @@ def sql(
                     remedy="run them one by one, or print them as tables",
                 )
             for text in texts:
-                write_frame(queries.query(connection, text), form, output)
+                write_frame(query_until_interrupted(connection, text), form, output)
 
 
 def _read_text(query: str | None) -> str:
