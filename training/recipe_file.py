@@ -2,7 +2,9 @@
 
 A file may name another one as its `base` and contains only the differences: mappings are merged,
 other values are replaced, and null for a named thing (an experiment, a source, a benchmark) removes
-it. Not here: the keys of a recipe and their checks (`training.recipe`). Imports no torch.
+it. The name is never inherited, because a study's lake is in the folder of its name.
+
+Not here: the keys of a recipe and their checks (`training.recipe`). Imports no torch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,6 +48,13 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     layers = _read_layers(path)
+    if len(layers) > 1 and "name" not in layers[-1].keys:
+        raise InputError(
+            f"recipe {path} is refused",
+            expected="a name of its own; with the name of its base it would use the base's lake",
+            found="no key `name`",
+            remedy=f"write for example name: {path.stem}",
+        )
     layers.append(Layer("--set", _resolve_paths(parse_overrides(overrides), path.parent)))
     keys: dict[str, Any] = {}
     for layer in layers:

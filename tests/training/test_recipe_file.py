@@ -53,7 +53,7 @@ def test_the_nearest_recipe_of_a_chain_wins_and_the_command_line_over_all(write)
 
 def test_lists_of_a_base_are_replaced(write) -> None:
     path = write(
-        top="base: low.yaml\nloop: {sampling: {samplers: [{n: 2}]}}\n",
+        top="base: low.yaml\nname: top\nloop: {sampling: {samplers: [{n: 2}]}}\n",
         low=f"base: {QUICKSTART}\nloop: {{sampling: {{samplers: [{{n: 4}}, {{n: 4}}]}}}}\n",
     )
     assert load_recipe(path).loop.sampling.responses_per_prompt == 2
@@ -111,7 +111,7 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path) -> None
         ({"top": "base: ."}, ["cannot be read", r"use one of \S*top\.yaml"]),
         ({"top": f"base: {'a' * 400}"}, ["the base of .* cannot be read", "check the path"]),
         (
-            {"top": f"base: {QUICKSTART}\nloop: {{dpo: {{beta: -1}}}}"},
+            {"top": f"base: {QUICKSTART}\nname: top\nloop: {{dpo: {{beta: -1}}}}"},
             [r"loop\.dpo\.beta = -1 \(\S*top\.yaml\)"],
         ),
     ],
@@ -139,3 +139,9 @@ def test_an_experiment_written_twice_is_refused(write) -> None:
 def test_a_key_of_the_command_line_is_named_as_such() -> None:
     with pytest.raises(InputError, match=r"loop\.dpo\.beta = -1 \(--set\)"):
         load_recipe(ROOT / "recipes" / "experiments.yaml", ["loop.dpo.beta=-1"])
+
+
+def test_the_name_of_a_base_is_not_inherited(write) -> None:
+    path = write(top=f"base: {QUICKSTART}\nseed: 1\n")
+    with pytest.raises(InputError, match=r"a name of its own(.|\n)*write for example name: top"):
+        load_recipe(path)
