@@ -7,6 +7,9 @@ in memory and has a limited size. It has no network, sees no other processes and
 variables of the machine. It runs as the user nobody, without capabilities, with limits on processor
 time, elapsed time, memory, processes and files. This protects the machine from programs that a
 model writes. It does not protect from an attacker who exploits the kernel.
+
+Two limits: memory is limited per process, so that a program with many processes can use a multiple
+of `memory_mib`; and a program that searches its own process for the nonce can count as passed.
 """
 
 import json
