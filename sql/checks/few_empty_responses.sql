@@ -1,5 +1,5 @@
--- One row per slice in which more than a tenth of the responses are empty: the policy ends its turn
--- at once, or the chat template ends it. Fewer empty responses are ranked like all others, so that
+-- One row per slice in which more than a tenth of the responses are blank: the policy ends its turn
+-- at once, or the chat template ends it. Fewer blank responses are ranked like all others, so that
 -- training can reduce them.
 with
 
@@ -10,8 +10,8 @@ counted as (
         experiment,
         iteration,
         count(*) as responses,
-        count(*) filter (response_chars = 0) as empty_responses,
-        min(prompt_id) filter (response_chars = 0) as first_prompt_id
+        count(*) filter (is_blank(response)) as empty_responses,
+        min(prompt_id) filter (is_blank(response)) as first_prompt_id
     from generations
     group by experiment, iteration
 )

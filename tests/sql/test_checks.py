@@ -26,7 +26,7 @@ def turn(content):
 
 def generations(*keys, experiment="e", iteration=1):
     of_slice = {"experiment": experiment, "iteration": iteration, "sampler_policy": "current"}
-    of_slice["n"] = 1 + max(index for _, index in keys)
+    of_slice |= {"n": 1 + max(index for _, index in keys), "response": "yes"}
     return table("generations", *[
         of_slice | {"prompt_id": prompt, "response_index": index} for prompt, index in keys
     ])  # fmt: skip
@@ -398,8 +398,8 @@ def test_every_experiment_has_a_refreshed_model_of_its_own():
 
 @pytest.mark.parametrize(("empty", "slices"), [(1, []), (2, [("e", 1, 10, 2, "p0")])])
 def test_few_empty_responses(empty, slices):
-    lengths = pl.Series("response_chars", [0] * empty + [5] * (10 - empty), dtype=pl.Int32)
-    rows = generations(*[(f"p{n}", 0) for n in range(10)]).with_columns(lengths)
+    texts = pl.Series("response", ["", "\u200b"][:empty] + ["yes"] * (10 - empty))
+    rows = generations(*[(f"p{n}", 0) for n in range(10)]).with_columns(texts)
     assert failures("few_empty_responses", generations=rows).rows() == slices
 
 

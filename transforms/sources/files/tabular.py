@@ -15,15 +15,6 @@ from transforms.errors import InputError
 from transforms.sources.files.blocks import open_bytes, read_error
 from transforms.sources.files.json_rows import MALFORMED, Native, convert_rows
 
-WIDER: dict[object, tuple[object, ...]] = {
-    pl.Int64: (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32),
-    pl.Int32: (pl.Int8, pl.Int16, pl.UInt8, pl.UInt16),
-    pl.Float64: (pl.Float32, pl.Int64, pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32),
-    pl.String: (pl.Categorical,),
-}
-"""Types that can be widened to a declared type. i64 may become f64, for scores. A column without
-values (`pl.Null`) fits every type."""
-
 CSV_ROWS = 4_096
 """Records that are converted at a time."""
 
@@ -34,7 +25,8 @@ def conform(
     """Select the declared columns, widened to the declared types; missing optional ones are null.
 
     Raises:
-        InputError: columns are missing or have other types; the error lists all of them.
+        InputError: columns are missing or have other types (the error lists all of them), or a
+            number does not fit the declared type.
     """
     misfits = [
         f"{name}: {rows.schema.get(name, 'missing')}, not {dtype}"
@@ -49,12 +41,21 @@ def conform(
             remedy="choose the entry with the columns of this file, or correct `native` of the "
             "entry",
         )
-    return rows.select(
+    converted = (
         _narrow(pl.col(name), rows.schema[name], dtype).alias(name)
         if name in rows.columns
         else pl.lit(None, dtype=dtype).alias(name)
         for name, dtype in native.items()
     )
+    try:
+        return rows.select(converted)
+    except pl.exceptions.InvalidOperationError as error:
+        raise InputError(
+            f"{origin} has a number that its catalogue entry does not allow",
+            expected=", ".join(f"{name}: {dtype}" for name, dtype in native.items()),
+            found=str(error).split("\n", 1)[0],
+            remedy="correct the number in the file, or choose another entry",
+        ) from None
 
 
 def read_csv(
@@ -142,9 +143,13 @@ def _narrow(value: pl.Expr, found: Any, declared: Any) -> pl.Expr:
     return value.cast(declared)
 
 
-def _fits(found: object, declared: object) -> bool:
-    """Check whether a type found in a file equals a declared type or can be widened to it."""
-    if found in (declared, pl.Null) or found in WIDER.get(declared, ()):
+def _fits(found: Any, declared: Any) -> bool:
+    """Check whether a type found in a file equals a declared type or can be converted to it.
+
+    Every number fits a declared f64, such as a score: signed, unsigned, decimal or half precision.
+    Every whole number fits a declared integer. A column without values (`pl.Null`) fits every type.
+    """
+    if found in (declared, pl.Null):
         return True
     if isinstance(found, pl.List) and isinstance(declared, pl.List):
         return _fits(found.inner, declared.inner)
@@ -154,4 +159,8 @@ def _fits(found: object, declared: object) -> bool:
             field.name in fields and _fits(fields[field.name], field.dtype)
             for field in declared.fields
         )
-    return False
+    if declared.is_integer():
+        return found.is_integer() or (isinstance(found, pl.Decimal) and found.scale == 0)
+    if declared == pl.String:
+        return isinstance(found, pl.Categorical | pl.Enum)
+    return declared.is_float() and found.is_numeric()

@@ -6,7 +6,8 @@ Not here: native columns and a source's own rules (`transforms.sources.catalog`)
 The rules are published with the method's preference sets (section 2.1 of the paper and the card of
 `RLHFlow/HH-RLHF-Helpful-standard`). There are four deviations:
 
-1. A turn of white space only is empty; upstream tests the length without stripping.
+1. A turn without a visible character is empty (`transforms.sources.layouts.blank_text`); upstream
+   tests the length.
 2. Equal scores are a tie, and scores against the label are a conflict, if both scores exist.
    Upstream does the same for some of its sets.
 3. A pair equal to an earlier pair of its source is dropped
@@ -47,14 +48,16 @@ def split_pairs(
             rejected_score, verdict (`transforms.sources.layouts.entry.Layout`), and the columns
             that `rules` read.
         options: choices of the source.
-        rules: the source's own rules, applied after the structural ones.
+        rules: the source's own rules, applied after the structural ones. They read the columns of
+            `candidates`.
 
     Returns:
         `preference_pairs` without `split`, and `dropped_rows`. Duplicates are not removed yet.
     """
     options = options or SourceOptions()
     sides = ["chosen_messages", "rejected_messages"]
-    known = candidates.with_columns(
+    known, own = _evaluate_rules(candidates, rules)
+    known = known.with_columns(
         *(treat_system_turn(pl.col(side), options.system_turn).alias(side) for side in sides),
         source=pl.lit(source),
     ).with_columns(
@@ -64,7 +67,7 @@ def split_pairs(
         rejected=pl.col("rejected_messages").list.tail(1),
         margin=pl.col("chosen_score") - pl.col("rejected_score"),
     )
-    ordered = [*_pair_rules(), *rules, *_score_rules(options)]
+    ordered = [*_pair_rules(), *own, *_score_rules(options)]
     kept, dropped = apply_rules("preference_pairs", known, ordered)
     sides = ["prompt", "chosen", "rejected"]
     texts = kept.select(canonical_messages(side) for side in sides)
@@ -95,6 +98,25 @@ def limit_pairs(pairs: pl.DataFrame, options: SourceOptions) -> tuple[pl.DataFra
         "preference_pairs", ranked, [Rule("prompt_limit", pl.col("rank") > limit, evidence)]
     )
     return kept.drop("rank", "of"), dropped
+
+
+def _evaluate_rules(
+    candidates: pl.DataFrame, rules: Sequence[Rule]
+) -> tuple[pl.DataFrame, list[Rule]]:
+    """Evaluate a source's own rules before its native columns get other meanings.
+
+    A native column may be called `prompt`, `chosen` or `source`, like a column of the result.
+    """
+    columns = [
+        pl.struct(broken=rule.broken, evidence=rule.evidence).alias(f"rule {number}")
+        for number, rule in enumerate(rules)
+    ]
+    results = [pl.col(f"rule {number}").struct for number in range(len(rules))]
+    evaluated = [
+        Rule(rule.reason, result.field("broken"), result.field("evidence"))
+        for rule, result in zip(rules, results, strict=True)
+    ]
+    return candidates.with_columns(columns), evaluated
 
 
 def _pair_rules() -> list[Rule]:

@@ -13,6 +13,7 @@ import msgspec
 import polars as pl
 
 from transforms.lake.schemas.table import MESSAGES
+from transforms.sources.layouts.blank_text import is_blank
 
 SHAREGPT_ROLES = {
     "human": "user",
@@ -64,20 +65,18 @@ def _join_lists(both: pl.Series) -> pl.Series:
 
 
 def prepend_system(system: pl.Expr, messages: pl.Expr) -> pl.Expr:
-    """Put a system turn before a conversation, unless its text is empty."""
-    present = system.fill_null("").str.strip_chars().str.len_bytes() > 0
+    """Put a system turn before a conversation, unless its text is blank."""
     return (
-        pl.when(present)
+        pl.when(~is_blank(system))
         .then(join_conversations(make_turn("system", system), messages))
         .otherwise(messages)
     )
 
 
 def join_instruction(instruction: pl.Expr, context: pl.Expr) -> pl.Expr:
-    """Join an instruction and its input, which may be empty, to one text."""
-    present = context.fill_null("").str.strip_chars().str.len_bytes() > 0
+    """Join an instruction and its input, which may be blank, to one text."""
     text = pl.concat_str(instruction, context, separator="\n\n")
-    return pl.when(present).then(text).otherwise(instruction)
+    return pl.when(~is_blank(context)).then(text).otherwise(instruction)
 
 
 def read_history(column: str) -> pl.Expr:
@@ -191,11 +190,10 @@ def drop_last_turn(messages: pl.Expr) -> pl.Expr:
 
 
 def drop_open_turn(messages: pl.Expr) -> pl.Expr:
-    """Drop a last assistant turn without text: the place for the response."""
+    """Drop a last assistant turn with a blank text: the place for the response."""
     last = messages.list.last()
-    is_open = (last.struct.field("role") == "assistant") & (
-        last.struct.field("content").str.strip_chars() == ""
-    )
+    text = last.struct.field("content")
+    is_open = (last.struct.field("role") == "assistant") & text.is_not_null() & is_blank(text)
     return pl.when(is_open).then(drop_last_turn(messages)).otherwise(messages)
 
 
@@ -204,7 +202,8 @@ def treat_system_turn(messages: pl.Expr, treatment: str) -> pl.Expr:
 
     Args:
         messages: conversations.
-        treatment: `fold`, `remove`, or `drop`: the turn stays, and a rule drops the row.
+        treatment: `fold` (a blank system turn adds nothing), `remove`, or `drop`: the turn stays,
+            and a rule drops the row.
     """
     if treatment == "drop":
         return messages
@@ -213,8 +212,9 @@ def treat_system_turn(messages: pl.Expr, treatment: str) -> pl.Expr:
     if treatment == "remove":
         return pl.when(led).then(rest).otherwise(messages)
     first, second = messages.list.get(0, null_on_oob=True), messages.list.get(1, null_on_oob=True)
-    text = pl.concat_str(
-        first.struct.field("content"), second.struct.field("content"), separator="\n\n"
+    texts = [turn.struct.field("content") for turn in (first, second)]
+    text = (
+        pl.when(is_blank(texts[0])).then(texts[1]).otherwise(pl.concat_str(texts, separator="\n\n"))
     )
     folded = pl.concat_list(
         pl.struct(role=second.struct.field("role"), content=text), messages.list.slice(2)

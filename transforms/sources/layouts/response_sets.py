@@ -14,6 +14,7 @@ import polars as pl
 from transforms.settings.source_options import SourceOptions
 from transforms.sources.layouts.comparisons import MOST_RESPONSES, pair_labelled_responses
 from transforms.sources.layouts.entry import Layout
+from transforms.sources.layouts.native_columns import pack_native, unpack_native
 
 Comparisons = list[tuple[int, int, int | None]] | str
 """The comparisons of a row: the numbers of two responses and a label
@@ -130,9 +131,8 @@ def _make_candidates(
     rows = pl.DataFrame(pairs, schema={**numbered, "alone": pl.String}, orient="row")
     for side, texts in zip(("first", "second"), sides, strict=True):
         rows = rows.join(_list_texts(raw, texts, side), on=["group", side], how="left")
-    read = {name for texts in sides for name in texts.meta.root_names()}
-    native = _number_groups(raw.with_columns(prompt=prompt)).drop(read)
-    rows = rows.join(native, on="group").sort("group", "first", "second")
+    prompts = raw.select("row_key", pack_native(raw, *sides), _number_groups(), prompt=prompt)
+    rows = rows.join(prompts, on="group").sort("group", "first", "second")
     layout = pair_labelled_responses(
         pl.col("prompt"), pl.col("first_text"), pl.col("second_text"), pl.col("winner")
     )
@@ -141,19 +141,20 @@ def _make_candidates(
     chosen = pl.when(swapped).then("second").otherwise("first")
     rejected = pl.when(swapped).then("first").otherwise("second")
     key = pl.format("{}#{},{}", "row_key", chosen, rejected)
-    return labelled.with_columns(
+    keyed = labelled.with_columns(
         row_key=pl.when(pl.col("alone").is_null()).then(key).otherwise("row_key"),
         verdict=pl.coalesce("alone", "verdict"),
     )
+    return unpack_native(keyed)
 
 
-def _number_groups(raw: pl.DataFrame) -> pl.DataFrame:
-    return raw.with_columns(group=pl.int_range(pl.len(), dtype=pl.Int64))
+def _number_groups() -> pl.Expr:
+    return pl.int_range(pl.len(), dtype=pl.Int64).alias("group")
 
 
 def _list_texts(raw: pl.DataFrame, texts: pl.Expr, side: str) -> pl.DataFrame:
     """Return one row per response of a side: group, number (in column `side`), <side>_text."""
-    listed = _number_groups(raw).select("group", texts.alias("text"))
+    listed = raw.select(_number_groups(), text=texts)
     number = pl.int_ranges(pl.col("text").list.len())
     named = {side: number, f"{side}_text": pl.col("text")}
     return (

@@ -21,18 +21,10 @@ from transforms.sources.layouts.comparisons import (
 )
 from transforms.sources.layouts.conversations import append_response
 from transforms.sources.layouts.entry import Layout
+from transforms.sources.layouts.native_columns import STANDARD, pack_native, unpack_native
 
 Scoring = Callable[[Any], pl.Expr]
 """The score of a row, given the source's options."""
-
-STANDARD = (
-    "row_key",
-    "chosen_messages",
-    "rejected_messages",
-    "chosen_score",
-    "rejected_score",
-    "verdict",
-)
 
 
 def pair_all_responses(
@@ -50,29 +42,25 @@ def pair_all_responses(
     position = pl.int_ranges(pl.col("text").list.len())
 
     def layout(raw: pl.DataFrame, _: SourceOptions) -> pl.DataFrame:
-        rows = _list_responses(raw, prompt, texts, scores).with_row_index("group")
-        several = rows.filter(pl.col("verdict").is_null())
-        model = position.cast(pl.List(pl.String)) if models is None else models
-        responses = (
-            several.with_columns(number=position, model=model)
-            .select("group", "row_key", "number", "text", "score", "model")
-            .explode("number", "text", "score", "model")
-        )
+        rows = _list_responses(raw, prompt, texts, scores, models).with_row_index("group")
+        several = rows.filter(pl.col("verdict").is_null()).with_columns(number=position)
+        model = pl.col("number" if models is None else "model").cast(pl.List(pl.String))
+        responses = several.select(
+            "group", "row_key", "number", "text", "score", model=model
+        ).explode("number", "text", "score", "model")
         last = pl.col("number") == pl.col("number").max().over("group", "model")
         repeated = responses.with_columns(repeated=pl.col("model").is_not_null() & ~last)
-        native = _native_columns(raw, texts, scores, model)
         pairs = _pair_within_groups(repeated.drop("model")).with_columns(
             row_key=pl.format("{}#{},{}", "chosen_row_key", "chosen_number", "rejected_number"),
             verdict=pl.when(pl.any_horizontal("chosen_repeated", "rejected_repeated")).then(
                 pl.lit("repeated_model")
             ),
         )
-        prompts = several.select("group", "prompt", *(name for name in native if name != "prompt"))
+        prompts = several.select("group", "prompt", "native")
         paired = pairs.join(prompts, on="group", maintain_order="left").with_columns(
             *_append_sides(pl.col("chosen_text"), pl.col("rejected_text"))
         )
-        columns = [*STANDARD, *native]
-        return pl.concat([paired.select(columns), _make_unpaired(rows).select(columns)])
+        return _concat_candidates(paired, _make_unpaired(rows))
 
     return layout
 
@@ -99,8 +87,7 @@ def pair_best_with_worst(prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr) -> La
             rejected_score=pl.col("score").list.get(sides[1]),
             row_key=pl.format("{}#{},{}", "row_key", *sides),
         )
-        columns = [*STANDARD, *_native_columns(raw, texts, scores)]
-        return pl.concat([paired.select(columns), _make_unpaired(rows).select(columns)])
+        return _concat_candidates(paired, _make_unpaired(rows))
 
     return layout
 
@@ -119,9 +106,9 @@ def pair_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Lay
 
     def layout(raw: pl.DataFrame, options: SourceOptions) -> pl.DataFrame:
         of_prompt = pl.when(pl.col(group).is_null()).then(0).otherwise(pl.len().over(group))
-        rows = raw.with_row_index("number").select(
+        rows = raw.select(
             "row_key",
-            "number",
+            number=pl.int_range(pl.len()),
             group=pl.col(group),
             prompt=prompt,
             text=text,
@@ -145,20 +132,32 @@ def pair_rows(group: str, prompt: pl.Expr, text: pl.Expr, score: Scoring) -> Lay
 
 
 def _list_responses(
-    raw: pl.DataFrame, prompt: pl.Expr, texts: pl.Expr, scores: pl.Expr
+    raw: pl.DataFrame,
+    prompt: pl.Expr,
+    texts: pl.Expr,
+    scores: pl.Expr,
+    models: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Add prompt, text (list), score (list) and verdict (null if responses can be compared)."""
-    score = scores.list.eval(_read_required_score(pl.element()))
-    rows = raw.with_columns(prompt=prompt, text=texts, score=score)
+    """Return row_key, native, prompt, and text, score and model (lists) of each row.
+
+    The column `verdict` is null if the responses can be compared.
+    """
+    read = [texts, scores] if models is None else [texts, scores, models]
+    rows = raw.select(
+        "row_key",
+        pack_native(raw, *read),
+        prompt=prompt,
+        text=texts,
+        score=scores.list.eval(_read_required_score(pl.element())),
+        model=pl.lit(None) if models is None else models,
+    )
     counts = [pl.col(name).list.len().fill_null(0) for name in ("text", "score")]
     unequal = pl.when(counts[0] != counts[1]).then(pl.lit("score_count"))
     return rows.with_columns(verdict=pl.coalesce(unequal, _explain_count(counts[0])))
 
 
-def _native_columns(raw: pl.DataFrame, *read: pl.Expr) -> list[str]:
-    """Return the native columns to keep; without the lists, as each pair would contain n texts."""
-    lists = {name for each in read for name in each.meta.root_names()}
-    return [name for name in raw.columns if name not in lists and name not in STANDARD]
+def _concat_candidates(*parts: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([unpack_native(part) for part in parts])
 
 
 def _explain_count(responses: pl.Expr) -> pl.Expr:

@@ -5,6 +5,7 @@ Pairs, demonstrations and prompts share them.
 
 import polars as pl
 
+from transforms.sources.layouts.blank_text import is_blank
 from transforms.sources.layouts.rules import Rule
 
 
@@ -19,9 +20,8 @@ def require_shape(column: str, roles: str) -> list[Rule]:
 
 
 def forbid_empty_turn(column: str) -> Rule:
-    """Return the rule against turns of white space only. Upstream does not strip the text."""
-    text = pl.element().struct.field("content").fill_null("").str.strip_chars()
-    empty = pl.col(column).list.eval(text == "")
+    """Return the rule against turns with a blank text. Upstream tests the length only."""
+    empty = pl.col(column).list.eval(is_blank(pl.element().struct.field("content")))
     return Rule(
         "empty_turn",
         empty.list.any(),

@@ -73,19 +73,19 @@ CASES = [
         kept=2332,
         dropped={"odd_turns": 6, "empty_turn": 4, "identical_response": 2},
     ),
-    # 111 ties, one of them of equal responses
+    # 111 ties, one of them of equal responses; one response is a zero-width space
     Case(
         TRAIN,
         "metadata_scored_pairs",
-        kept=884,
-        dropped={"tie": 110, "identical_response": 4, "empty_turn": 2},
+        kept=883,
+        dropped={"tie": 110, "identical_response": 4, "empty_turn": 3},
     ),
     # 100 labels are flipped, 11 of them of ties
     Case(
         FLIPPED,
         "metadata_scored_pairs",
         kept=795,
-        dropped={"tie": 110, "label_conflict": 89, "identical_response": 4, "empty_turn": 2},
+        dropped={"tie": 110, "label_conflict": 88, "identical_response": 4, "empty_turn": 3},
     ),
     Case("ultrafeedback/binarized_custom_10.jsonl", "scored_pairs", kept=10),
     Case("pairs/intel_orca_dpo_pairs_100.csv", "intel_orca", kept=100, options=FOLD),

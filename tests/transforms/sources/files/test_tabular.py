@@ -55,3 +55,37 @@ def test_columns_that_do_not_fit_are_all_named():
     fitting = conform(found.with_columns(text=pl.lit("a")), NATIVE, ("n",), "source s")
     assert fitting.rows() == [("a", None, 1.0)]
     assert fitting.schema == pl.Schema(NATIVE)
+
+
+SCORES = pl.List(pl.Struct({"score": pl.Float64}))
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Decimal(10, 1), pl.UInt64, pl.UInt8, pl.Int16, pl.Float16, pl.Float32, pl.Int128]
+)
+def test_every_number_fits_a_score_also_inside_a_struct(dtype):
+    found = pl.DataFrame({"s": [3, None]}, schema={"s": dtype})
+    nested = found.select(x=pl.concat_list(pl.struct(score="s")))
+    assert conform(found, {"s": pl.Float64}, (), "s").rows() == [(3.0,), (None,)]
+    assert conform(nested, {"x": SCORES}, (), "s")["x"][0].to_list() == [{"score": 3.0}]
+
+
+@pytest.mark.parametrize("dtype", [pl.Decimal(10, 0), pl.UInt64, pl.UInt32, pl.Int64, pl.Int8])
+@pytest.mark.parametrize("declared", [pl.Int32, pl.Int64])
+def test_every_whole_number_fits_an_integer(dtype, declared):
+    found = pl.DataFrame({"n": [3, None]}, schema={"n": dtype})
+    assert conform(found, {"n": declared}, (), "s").rows() == [(3,), (None,)]
+
+
+@pytest.mark.parametrize(
+    "dtype", [pl.Decimal(10, 1), pl.Float16, pl.Float64, pl.String, pl.Boolean]
+)
+def test_a_fraction_a_text_and_a_boolean_do_not_fit_an_integer(dtype):
+    with pytest.raises(InputError, match="n: .*, not Int64"):
+        conform(pl.DataFrame(schema={"n": dtype}), {"n": pl.Int64}, (), "s")
+
+
+def test_a_number_too_large_for_the_declared_type_is_refused():
+    with pytest.raises(InputError, match=r"(?s)source s has a number .*18446744073709551615"):
+        found = pl.DataFrame({"n": [1, 2**64 - 1]}, schema={"n": pl.UInt64})
+        conform(found, {"n": pl.Int64}, (), "source s")

@@ -96,6 +96,13 @@ def test_the_fate_of_a_system_turn(fate, messages):
     assert found.dtype == MESSAGES
 
 
+@pytest.mark.parametrize("text", ["", " \n", "\u200b", None])
+def test_folding_a_blank_system_turn_adds_nothing(text):
+    frame = pl.DataFrame({"m": [system(text, *turns("q", "a"))]}, schema={"m": MESSAGES})
+    found = frame.select(treat_system_turn(pl.col("m"), "fold")).item().to_list()
+    assert found == turns("q", "a")
+
+
 def test_a_system_turn_that_no_user_turn_follows_is_not_folded():
     frame = pl.DataFrame({"m": [system("s")]}, schema={"m": MESSAGES})
     assert frame.select(treat_system_turn(pl.col("m"), "fold")).item().to_list() == system("s")
