@@ -21,13 +21,15 @@ class HealthSettings(Settings):
     """Share of pairs whose chosen response is the longer one; a tie counts one half; 0.70 for GPT-4
     as a judge."""
     max_repeated_4gram_share: float | None = Field(default=0.1, ge=0, le=1)
-    """Share of a response's sequences of four words that are repetitions, mean over responses."""
+    """Share of a response's sequences of four words that are repetitions, mean over responses. A
+    character of Chinese, Japanese or Thai counts as a word."""
     max_duplicate_share: float | None = Field(default=0.1, ge=0, le=1)
     """Share of responses that are identical to a response to another prompt."""
     max_truncated_share: float | None = Field(default=0.1, ge=0, le=1)
     """Share of responses cut at max_tokens."""
     max_refusal_share: float | None = Field(default=0.1, ge=0, le=1)
-    """Share of responses that begin like a refusal (transforms/measures/refusal_phrases.txt)."""
+    """Share of responses that decline and do not answer, English only
+    (docs/measured/refusals.md)."""
     min_ranker_agreement: float | None = Field(default=0.6, ge=0, le=1)
     """Share of the pairs of responses to a prompt that another ranker orders the same way, if one
     has ranked the same responses. By chance it is one half."""

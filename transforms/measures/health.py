@@ -18,11 +18,8 @@ from transforms.lake.schemas import schema_of
 from transforms.measures import bootstrap
 from transforms.measures.clustered import error_of_mean, higher
 from transforms.measures.length_bias import estimate_slope
-from transforms.measures.repetition import (
-    find_duplicates_across_prompts,
-    find_refusals,
-    measure_repeated_ngrams,
-)
+from transforms.measures.refusals import find_refusals
+from transforms.measures.repetition import find_duplicates_across_prompts, measure_repeated_ngrams
 from transforms.measures.reward_accuracy import count_response_chars
 
 TABLE = "iteration_health"

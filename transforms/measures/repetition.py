@@ -1,21 +1,14 @@
-"""Repetition in responses: repeated n-grams, equal responses to several prompts, refusals.
+"""Repetition in responses: repeated n-grams, equal responses to several prompts.
 
-Every function returns one value per response. Words are separated by white space. Not here:
-averages over an iteration (`transforms.measures.health`).
+Every function returns one value per response. Words are those of `transforms.prompts.words`, with
+their case and punctuation. Not here: averages over an iteration (`transforms.measures.health`).
 """
-
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from transforms.prompts.ngrams import find_window_starts, hash_windows
-
-REFUSALS = Path(__file__).with_name("refusal_phrases.txt")
-
-OPENING_CHARS = 100
-"""Characters at the start of a response that are searched for a refusal."""
+from transforms.prompts.words import separate_characters
 
 
 def measure_repeated_ngrams(texts: pl.Series, size: int = 4) -> pl.Series:
@@ -23,12 +16,13 @@ def measure_repeated_ngrams(texts: pl.Series, size: int = 4) -> pl.Series:
 
     Args:
         texts: one per response; a null is an empty text.
-        size: words per n-gram.
+        size: words per n-gram; a character of Chinese, Japanese or Thai is a word.
 
     Returns:
         Float64, one per text; null for a text of fewer than `size` words.
     """
-    words = texts.fill_null("").str.extract_all(r"\S+")
+    spaced = pl.DataFrame({"text": texts.fill_null("")}).select(separate_characters(pl.col("text")))
+    words = spaced.to_series().str.extract_all(r"\S+")
     codes = words.explode(empty_as_null=False).hash().to_numpy()
     starts, counts = find_window_starts(words.list.len().to_numpy().astype("int64"), size)
     numbers = np.arange(len(texts), dtype=np.uint32)
@@ -51,16 +45,3 @@ def find_duplicates_across_prompts(responses: pl.DataFrame) -> pl.Series:
     """
     prompts = pl.col("prompt_id").n_unique().over("response")
     return responses.select((prompts > 1) & (pl.col("response") != "")).to_series()
-
-
-def find_refusals(texts: pl.Series) -> pl.Series:
-    """Find texts that begin with a phrase of a refusal (`refusal_phrases.txt`); Boolean."""
-    openings = texts.str.head(OPENING_CHARS).str.replace_all("’", "'")
-    return openings.str.contains_any(read_refusal_phrases(), ascii_case_insensitive=True)
-
-
-@cache
-def read_refusal_phrases() -> list[str]:
-    """Read the list of phrases."""
-    lines = REFUSALS.read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]

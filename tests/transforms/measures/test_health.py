@@ -34,11 +34,11 @@ def slice_of(texts, rewards, experiment="e", ranker="reward_model", cut=()):
     return table("generations", generations), table("scores", scores)
 
 
-TEXTS = {"p": ["aaaa bb cc dd", "b", "same"], "q": ["same", "I cannot", "cc"]}
+TEXTS = {"p": ["aaaa bb cc dd", "b", "same"], "q": ["same", "I cannot do that", "cc"]}
 REWARDS = {"p": [3.0, 1.0, 2.0], "q": [1.0, 0.0, 2.0]}
 PAIRS = [
     {"prompt_id": "p", "chosen": turn("aaaa bb cc dd"), "rejected": turn("b")},
-    {"prompt_id": "q", "chosen": turn("cc"), "rejected": turn("I cannot")},
+    {"prompt_id": "q", "chosen": turn("cc"), "rejected": turn("I cannot do that")},
 ]
 
 
@@ -55,18 +55,18 @@ def test_figures_of_a_slice():
     row = measured(cut=("b",))
     assert (row["experiment"], row["iteration"], row["ranker"]) == ("e", 1, "reward_model")
     assert (row["prompts"], row["responses"], row["pairs"]) == (2, 6, 2)
-    # p: 13, 1, 4 characters; q: 4, 8, 2
-    assert row["response_chars"] == pytest.approx((18 / 3 + 14 / 3) / 2)
-    assert row["response_chars_se"] == pytest.approx((6 - 14 / 3) / 2)
-    assert row["chosen_minus_rejected_chars"] == pytest.approx((12 - 6) / 2)
-    assert row["chosen_to_rejected_chars"] == pytest.approx(15 / 9)
+    # p: 13, 1, 4 characters; q: 4, 16, 2
+    assert row["response_chars"] == pytest.approx((18 / 3 + 22 / 3) / 2)
+    assert row["response_chars_se"] == pytest.approx((22 / 3 - 6) / 2)
+    assert row["chosen_minus_rejected_chars"] == pytest.approx((12 - 14) / 2)
+    assert row["chosen_to_rejected_chars"] == pytest.approx(15 / 17)
     assert row["longer_chosen_share"] == 0.5
     assert row["repeated_4gram_share"] == 0.0
     assert row["duplicate_share"] == pytest.approx(2 / 6)
     assert row["truncated_share"] == pytest.approx(1 / 6)
     assert row["truncated_share_se"] == pytest.approx(1 / 6)
     assert row["refusal_share"] == pytest.approx(1 / 6)
-    assert row["reward_length_slope"] > 0
+    assert row["reward_length_slope"] < 0
     assert -1 < row["reward_length_correlation"] < 1
     assert (row["other_ranker"], row["ranker_agreement"]) == (None, None)
 

@@ -3,12 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.measures.repetition import (
-    find_duplicates_across_prompts,
-    find_refusals,
-    measure_repeated_ngrams,
-    read_refusal_phrases,
-)
+from transforms.measures.repetition import find_duplicates_across_prompts, measure_repeated_ngrams
 
 
 def shares(*texts, size=4):
@@ -30,6 +25,13 @@ def test_a_text_is_compared_with_itself_alone():
 def test_short_texts_have_no_share():
     assert shares("a b c", "", None, "a b c d") == [None, None, None, 0.0]
     assert shares() == []
+
+
+@pytest.mark.parametrize(
+    "text", ["我喜欢猫。我喜欢猫。", "わたしのねこ。わたしのねこ。", "ผมรักแมวผมรักแมว"]
+)
+def test_texts_without_spaces_have_a_share(text):
+    assert 0 < shares(text)[0] < 1
 
 
 def by_hand(text, size):
@@ -54,23 +56,3 @@ def test_duplicates_are_of_other_prompts():
     )
     assert find_duplicates_across_prompts(rows).to_list() == [True, True, True, False, False]
     assert not find_duplicates_across_prompts(rows.filter(prompt_id="p")).any()
-
-
-def test_refusals_are_known_by_how_they_begin():
-    texts = [
-        "I’m sorry, but I can't help with that.",
-        "As an AI language model, I do not.",
-        "Unfortunately, I cannot say.",
-        "Sure! I cannot wait to tell you." + " padding" * 20,
-        "Padding " * 20 + "I'm sorry",
-        "The answer is 4.",
-        "",
-    ]
-    refused = find_refusals(pl.Series(texts))
-    assert refused.to_list() == [True, True, True, True, False, False, False]
-
-
-def test_the_list_is_in_lower_case_without_typographic_apostrophes():
-    phrases = read_refusal_phrases()
-    assert len(phrases) > 20
-    assert all(phrase == phrase.lower().strip() and "’" not in phrase for phrase in phrases)

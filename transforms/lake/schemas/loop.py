@@ -163,7 +163,9 @@ TABLES: dict[str, Table] = {
             "duplicate_share_se": _standard_error("share"),
             "truncated_share": Column(pl.Float64, "responses that end at max_tokens", "share"),
             "truncated_share_se": _standard_error("share"),
-            "refusal_share": Column(pl.Float64, "responses that are refusals", "share"),
+            "refusal_share": Column(
+                pl.Float64, "responses that decline and do not answer", "share"
+            ),
             "refusal_share_se": _standard_error("share"),
             "other_ranker": Column(
                 pl.String, "ranker of the same responses that agrees least; null: none"
