@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from transforms.lake.schemas import schema_of
+from transforms.lake.schemas import TABLES, schema_of
 from transforms.measures import bootstrap
-from transforms.views.query import connect_frames, list_reports, report
+from transforms.views.query import connect_frames, list_reports, list_views, report
 
 
 def table(name, *rows):
@@ -25,6 +25,13 @@ def rows_of(name, **frames):
 @pytest.mark.parametrize("name", list_reports())
 def test_empty_tables_give_an_empty_report(name):
     assert rows_of(name).is_empty()
+
+
+def test_no_name_has_two_meanings():
+    assert not set(list_views()) & (set(TABLES) | set(list_reports()))
+    for name in set(TABLES) & set(list_reports()):
+        two = pl.DataFrame(schema=schema_of(name)).clear(2)
+        assert rows_of(name, **{name: two}).equals(two), name
 
 
 def result(experiment, iteration, model, metric, value, **changes):

@@ -21,7 +21,7 @@ Examples:
 
 \b
 prefloop report                               # iteration_progress
-prefloop report costs --home dagster_home/hh_rlhf_cpu
+prefloop report stage_costs --home dagster_home/hh_rlhf_cpu
 prefloop report iteration_health --plot health.png
 prefloop report current_policy                # the last promotion
 prefloop report selected_contrasts --home seed_0 --home seed_1

@@ -110,7 +110,8 @@ def test_the_report_warns_and_plots(make_tiny, lake: Lake, tmp_path: Path) -> No
 
 def test_a_report_without_a_figure_is_not_plotted(lake: Lake, tmp_path: Path) -> None:
     fill(lake, words=4)
-    words = ["report", "costs", "--home", str(tmp_path), "--plot", str(tmp_path / "costs.png")]
+    place = str(tmp_path / "costs.png")
+    words = ["report", "stage_costs", "--home", str(tmp_path), "--plot", place]
     refused = CliRunner().invoke(app, words, catch_exceptions=False)
     assert refused.exit_code == 2
     assert "iteration_health" in refused.stderr

@@ -1,6 +1,6 @@
 """The table `costs`: seconds, rows, tokens and bytes of every materialization.
 
-Not here: sums per stage (`sql/reports/costs.sql`), costs of a planned run
+Not here: sums per stage (`sql/reports/stage_costs.sql`), costs of a planned run
 (`transforms.lake.records.predicted_costs`).
 """
 

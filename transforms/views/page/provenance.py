@@ -17,7 +17,7 @@ TOTALS = {"elapsed_s": "time", "tokens": "tokens", "bytes": "written"}
 
 def show_costs(source: Source) -> Section:
     """Show seconds, tokens and bytes by stage and by experiment."""
-    rows = source.report("costs")
+    rows = source.report("stage_costs")
     blocks: list[Block] = []
     if rows.height:
         blocks = [

@@ -60,7 +60,7 @@ def test_the_report_sums_materializations_of_a_stage(tmp_path):
         record(lake, elapsed_s=elapsed_s, metadata={"dagster/row_count": 5, "response_tokens": 8})
     record(lake, asset="reward_model", experiment="shared", elapsed_s=4.0)
     with connect(lake) as connection:
-        found = report(connection, "costs").sort("experiment")
+        found = report(connection, "stage_costs").sort("experiment")
     columns = ("experiment", "iteration", "stage", "materializations", "elapsed_s", "tokens")
     assert found.select(columns).rows() == [
         ("a", 1, "policy", 2, 4.0, 16),
