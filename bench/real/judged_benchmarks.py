@@ -73,7 +73,9 @@ def show_mt_bench() -> None:
     rated = read("mt_bench/judgment_phi-3-dpo_single.jsonl.gz", PUBLISHED_RATINGS).select(
         "turn", item=pl.col("question_id").cast(pl.String), rating="score"
     )
+    _, dropped = mt_bench.drop_invalid_ratings(rated)
     means = mt_bench.summarise_ratings(rated.join(asked.select("item", "subset"), on="item"))
+    print(json.dumps({"mt_bench_dropped_ratings": dropped.height}))
     print(json.dumps({"mt_bench": means.filter(subset="all").to_dicts()}))
     games = read("mt_bench/judgment_phi-3_vs_dpo_pair.jsonl.gz", PUBLISHED_MATCHES)
     outcomes = decide_matches(games)["outcome"].fill_null("error").value_counts(sort=True)

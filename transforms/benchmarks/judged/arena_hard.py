@@ -54,11 +54,12 @@ def count_battles(games: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         games: item, model_is_first (whether the model's answer was shown as A), verdict
-            (A>>B, A>B, A=B, B>A, B>>A; null without verdict).
+            (A>>B, A>B, A=B, B>A, B>>A; null without verdict), in the order of their writing; of
+            several verdicts on one game, the last counts.
 
     Returns:
         item, won (battles won by the model, a tie counts one half), battles, games (2), sorted by
-        item; questions without two games and two verdicts are left out.
+        item; questions without a verdict in both games are left out.
     """
     share = pl.col("verdict").replace_strict(
         FIRST_SHARES["five_way"], default=None, return_dtype=pl.Float64
@@ -69,15 +70,15 @@ def count_battles(games: pl.DataFrame) -> pl.DataFrame:
         weight=pl.when(strong).then(STRONG).otherwise(1),
     )
     return (
-        counted.group_by("item")
+        counted.drop_nulls("share")
+        .unique(["item", "model_is_first"], keep="last", maintain_order=True)
+        .group_by("item")
         .agg(
             won=(pl.col("share") * pl.col("weight")).sum(),
             battles=pl.col("weight").sum().cast(pl.Int64),
-            games=pl.col("share").drop_nulls().len().cast(pl.Int64),
-            orders=pl.col("model_is_first").n_unique(),
+            games=pl.len().cast(pl.Int64),
         )
-        .filter((pl.col("games") == 2) & (pl.col("orders") == 2))
-        .drop("orders")
+        .filter(pl.col("games") == 2)
         .sort("item")
     )
 

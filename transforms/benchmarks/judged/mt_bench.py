@@ -8,10 +8,11 @@ https://github.com/lm-sys/FastChat, fastchat/llm_judge.
 
 import polars as pl
 
+from transforms.benchmarks.judged.verdicts import HIGHEST, LOWEST
 from transforms.benchmarks.results import ALL
 from transforms.errors import InputError
 from transforms.measures import bootstrap
-from transforms.measures.bootstrap import Resampling
+from transforms.measures.bootstrap import Estimate, Resampling
 
 TURNS = 2
 
@@ -69,26 +70,68 @@ def convert_questions(raw: pl.DataFrame, raw_references: pl.DataFrame) -> pl.Dat
     )
 
 
-def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> pl.DataFrame:
-    """Average ratings over questions: all, by turn, by category.
+def drop_invalid_ratings(ratings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Keep one rating of 1 to 10 per question and turn; the last one, if there are several.
+
+    FastChat writes -1 where it found no rating in the judge's answer, and appends to its file when
+    it is run again. Its score leaves out -1, and averages repeated rows.
 
     Args:
-        ratings: item, subset (category), turn, rating (1 to 10; null without a rating, which counts
-            in no mean).
-        how: number of draws, level, seed; questions are resampled.
+        ratings: item, turn, rating (null without a rating), in the order of their writing.
+
+    Returns:
+        The kept rows, in order, and the others with `reason`: no_rating (null), not_1_to_10, or
+        rated_again (a later row has a rating of the same turn).
+    """
+    rating = pl.col("rating")
+    reason = (
+        pl.when(rating.is_null())
+        .then(pl.lit("no_rating"))
+        .when(~rating.is_between(LOWEST, HIGHEST))
+        .then(pl.lit("not_1_to_10"))
+    )
+    named = ratings.with_columns(reason=reason)
+    valid = named.filter(pl.col("reason").is_null())
+    last = pl.int_range(pl.len()).reverse().over("item", "turn") == 0
+    dropped = [
+        named.filter(pl.col("reason").is_not_null()),
+        valid.filter(~last).with_columns(reason=pl.lit("rated_again")),
+    ]
+    return valid.filter(last).drop("reason"), pl.concat(dropped)
+
+
+def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> pl.DataFrame:
+    """Average ratings: all, by turn, by category.
+
+    Args:
+        ratings: item, subset (category), turn, rating; rows that `drop_invalid_ratings` drops count
+            in no mean.
+        how: number of draws, level, seed; questions are resampled, each with its ratings.
 
     Returns:
         subset (all, or a category), metric (score, score_turn_1, score_turn_2), value,
-        standard_error, low, high, prompts. `score` is the mean over questions; a question with one
-        of its two ratings counts with that one.
+        standard_error, low, high, prompts (questions with a rating). `score` is the mean over
+        ratings, as in FastChat: a question with one of its two ratings counts half as much as one
+        with both.
     """
-    rated = ratings.select("turn", "rating", "subset", prompt_id="item").drop_nulls("rating")
+    rated, _ = drop_invalid_ratings(ratings)
     whole = rated.with_columns(subset=pl.lit(ALL))
     parts = [
         whole.with_columns(metric=pl.lit("score")),
         whole.with_columns(metric=pl.format("score_turn_{}", "turn")).sort("turn"),
         rated.with_columns(metric=pl.lit("score")).sort("subset"),
     ]
-    return bootstrap.estimate_means(
-        pl.concat(parts), by=["subset", "metric"], value="rating", how=how
+    counted = (
+        pl.concat(parts)
+        .group_by("subset", "metric", "item", maintain_order=True)
+        .agg(total=pl.col("rating").sum(), ratings=pl.len())
+        .rename({"item": "prompt_id"})
     )
+    groups = counted.partition_by("subset", "metric", as_dict=True)
+    rows = [
+        (*group, *bootstrap.estimate_ratio(rows, "total", "ratings", how))
+        for group, rows in groups.items()
+    ]
+    columns = dict.fromkeys(("subset", "metric"), pl.String)
+    estimate = {**dict.fromkeys(Estimate._fields[:-1], pl.Float64), "prompts": pl.Int64}
+    return pl.DataFrame(rows, columns | estimate, orient="row")

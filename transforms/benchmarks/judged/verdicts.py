@@ -65,7 +65,8 @@ def average_preferences(verdicts: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         verdicts: item, shown_first (`ORDERS`), share (of a win of the model, [0, 1]; null without
-            a verdict), one row per game.
+            a verdict), in the order of their writing; of several verdicts on one game, the last
+            counts.
 
     Returns:
         item, preference, same_winner (whether both orders have the same winner, or both a tie),
@@ -73,6 +74,7 @@ def average_preferences(verdicts: pl.DataFrame) -> pl.DataFrame:
     """
     return (
         verdicts.drop_nulls("share")
+        .unique(["item", "shown_first"], keep="last", maintain_order=True)
         .group_by("item")
         .agg(
             preference=pl.col("share").mean(),

@@ -85,6 +85,18 @@ def test_a_preference_needs_both_orders():
     ]
 
 
+def test_a_verdict_that_is_there_twice_counts_once():
+    rows = games(("a", "mM", (0.9, 0.6)), ("b", "Mm", LOST))
+    items = lengths(("a", 9, 5), ("b", 5, 9))
+    doubled = pl.concat([games(("a", "M-", (0.1, None))), rows])
+    for figures in (measure_alpaca_eval, measure_arena_hard):
+        once, twice = (values(figures(one, items, QUICK)) for one in (rows, doubled))
+        assert once.get("win_rate") == twice.get("win_rate")
+    battles = games(("a", ("A>>B", "B>A"), WON), ("b", ("B>A", "A>B"), LOST))
+    twice = measure_arena_hard(pl.concat([battles, battles]), items, QUICK)
+    assert values(twice)["win_rate"]["value"] == pytest.approx(100 * 4 / 6)
+
+
 def test_alpaca_eval_has_the_figures_of_its_leaderboard():
     verdicts = games(
         ("a", "mM", WON),

@@ -6,7 +6,11 @@ from bench.real.published_judgments import (
     PUBLISHED_RATINGS,
     decide_matches,
 )
-from transforms.benchmarks.judged.mt_bench import convert_questions, summarise_ratings
+from transforms.benchmarks.judged.mt_bench import (
+    convert_questions,
+    drop_invalid_ratings,
+    summarise_ratings,
+)
 from transforms.benchmarks.judged.verdicts import read_verdict
 from transforms.errors import InputError
 from transforms.public_sets.chat import MT_BENCH
@@ -56,23 +60,40 @@ def test_published_matches_are_decided_by_both_games(published_rows):
     assert outcomes == {"model_1": 18, "model_2": 20, "tie": 35, None: 2}
 
 
-def test_a_missing_rating_counts_in_no_mean():
-    ratings = pl.DataFrame(
-        {
-            "item": ["1", "1", "2", "2"],
-            "subset": ["math", "math", "stem", "stem"],
-            "turn": [1, 2, 1, 2],
-            "rating": [4.0, 8.0, 10.0, None],
-        }
-    )
-    found = summarise_ratings(ratings).select("subset", "metric", "value").rows()
+def rated(*rows):
+    """(item, turn, rating)."""
+    frame = pl.DataFrame(rows, {"item": pl.String, "turn": pl.Int64, "rating": pl.Float64},
+                         orient="row")  # fmt: skip
+    return frame.with_columns(subset=pl.lit("math"))
+
+
+def test_a_score_is_the_mean_of_the_ratings_that_exist():
+    ratings = rated(("1", 1, 4.0), ("1", 2, 8.0), ("2", 1, 9.0), ("2", 2, None))
+    found = summarise_ratings(ratings).select("subset", "metric", "value", "prompts").rows()
     assert found == [
-        ("all", "score", 8.0),
-        ("all", "score_turn_1", 7.0),
-        ("all", "score_turn_2", 8.0),
-        ("math", "score", 6.0),
-        ("stem", "score", 10.0),
+        ("all", "score", 7.0, 2),  # by questions: (6 + 9) / 2
+        ("all", "score_turn_1", 6.5, 2),
+        ("all", "score_turn_2", 8.0, 1),
+        ("math", "score", 7.0, 2),
     ]
+
+
+def test_minus_one_is_no_rating_and_the_last_of_several_counts():
+    written = rated(
+        ("1", 1, 9.0), ("1", 2, -1.0), ("2", 1, 4.0), ("2", 2, 5.0), ("1", 1, 3.0), ("1", 1, None)
+    )
+    kept, dropped = drop_invalid_ratings(written)
+    assert kept.select("item", "turn", "rating").rows() == [
+        ("2", 1, 4.0),
+        ("2", 2, 5.0),
+        ("1", 1, 3.0),
+    ]
+    assert dropped.select("item", "rating", "reason").rows() == [
+        ("1", -1.0, "not_1_to_10"),
+        ("1", None, "no_rating"),
+        ("1", 9.0, "rated_again"),
+    ]
+    assert summarise_ratings(written)["value"][0] == 4.0
 
 
 def test_the_questions_of_three_categories_have_references(asked):
