@@ -1,8 +1,9 @@
 """AlpacaEval 2, MT-Bench and Arena-Hard: our figures from published files, and the published ones.
 
 One JSON line per model of AlpacaEval: the win rate; the length-controlled win rate by the published
-coefficients; and by our fit, with standard error, coefficients, and also without difficulties. Then
-the means and matches of MT-Bench, and the numbers of questions of Arena-Hard.
+coefficients; and by our fit, with and without difficulties, with and without gamed baselines, which
+are simulated. Then the errors of these fits over all models, the means and matches of MT-Bench, and
+the numbers of questions of Arena-Hard.
 
     python -m bench.real.judged_benchmarks
 """
@@ -21,6 +22,7 @@ from bench.real.published_judgments import (
     count_wins,
     decide_matches,
     read_length_control,
+    simulate_gamed_baselines,
 )
 from transforms.benchmarks.judged import alpaca_eval, arena_hard, mt_bench
 from transforms.measures.length_control import estimate_win_rates
@@ -38,6 +40,8 @@ def show_alpaca_eval() -> None:
     """Print one line per model that has a file of annotations."""
     coefficients = read("alpaca_eval/glm_weights.csv", COEFFICIENTS)
     difficulties = read("alpaca_eval/instruction_difficulty_estimated.csv", DIFFICULTIES)
+    gamed = simulate_gamed_baselines(difficulties["instruction_difficulty_estimate"])
+    errors: dict[str, list[float]] = {}
     for row in pl.read_csv(DATA / "alpaca_eval" / "leaderboard_rows.csv").to_dicts():
         model = row[""]
         file = f"alpaca_eval/{model}/annotations.json.gz"
@@ -46,21 +50,30 @@ def show_alpaca_eval() -> None:
         pairs = convert_annotations(read(file, ANNOTATIONS))
         pairs = alpaca_eval.add_difficulties(pairs, difficulties)
         control = read_length_control(coefficients, model)
-        refit, without = estimate_win_rates(pairs), estimate_win_rates(pairs.drop("difficulty"))
+        fits = {
+            "refit": estimate_win_rates(pairs),
+            "refit_gamed": estimate_win_rates(pairs, gamed=gamed),
+            "refit_without_difficulty": estimate_win_rates(pairs.drop("difficulty")),
+            "refit_gamed_without_difficulty": estimate_win_rates(
+                pairs.drop("difficulty"), gamed=gamed
+            ),
+        }
+        published = row["length_controlled_winrate"]
+        for name, rates in fits.items():
+            errors.setdefault(name, []).append(abs(100 * rates.controlled.value - published))
         figures = {
             "win_rate": count_wins(pairs["preference"])["win_rate"],
             "published_win_rate": row["win_rate"],
             "by_published_coefficients": 100
             * float(control.predict_at_equal_length(pairs["difficulty"].to_numpy()).mean()),
-            "published_length_controlled": row["length_controlled_winrate"],
-            "refit": 100 * refit.controlled.value,
-            "refit_standard_error": 100 * refit.controlled.standard_error,
-            "refit_length": refit.control.length,
-            "published_length": control.length,
-            "refit_without_difficulty": 100 * without.controlled.value,
-            "longer_share": refit.longer_share,
+            "published_length_controlled": published,
+            **{name: 100 * rates.controlled.value for name, rates in fits.items()},
+            "refit_standard_error": 100 * fits["refit"].controlled.standard_error,
+            "longer_share": fits["refit"].longer_share,
         }
         print(json.dumps({"model": model} | {k: round(v, 6) for k, v in figures.items()}))
+    summary = {name: {"mean": sum(x) / len(x), "largest": max(x)} for name, x in errors.items()}
+    print(json.dumps({"errors": summary}))
 
 
 def show_mt_bench() -> None:

@@ -3,6 +3,7 @@
 Not here: results of our own models (`transforms.benchmarks.judged`).
 """
 
+import numpy as np
 import polars as pl
 
 from transforms.errors import InputError
@@ -23,6 +24,13 @@ COEFFICIENTS = {
     "not_gamed_baseline.astype(float)": pl.Float64,
 }
 """Native columns of the published coefficients, one row per model."""
+
+SIMULATED_BASELINES = {
+    "gpt4_1106_preview_verbose": (-1.5835274219761557, 0.8334888457867451, -0.78),
+    "gpt4_1106_preview_concise": (-1.6424856171097677, 0.6835779026468267, 1.58),
+}
+"""Published coefficients of the gamed baselines, of length and of difficulty, and the mean
+difference of length that gives their published win rates, 64.3 and 22.9 per cent."""
 
 PUBLISHED_RATINGS = {
     "question_id": pl.Int64,
@@ -64,6 +72,33 @@ def read_length_control(raw: pl.DataFrame, model: str) -> LengthControl:
     """Read a model's published coefficients; their length is the baseline's minus the model's."""
     row = raw.row(by_predicate=pl.col("") == model, named=True)
     return LengthControl(*(row[name] for name in list(COEFFICIENTS)[1:]))
+
+
+def simulate_gamed_baselines(difficulties: pl.Series) -> pl.DataFrame:
+    """Simulate rows of `df_gamed.csv`, whose annotations are on the hub only.
+
+    Preferences are those that the published coefficients predict; lengths differ by 0.6 standard
+    deviations around the means of `SIMULATED_BASELINES`.
+
+    Args:
+        difficulties: of all instructions, in order.
+
+    Returns:
+        model, preference, length_difference, difficulty
+        (`transforms.measures.length_control.fit`).
+    """
+    rng = np.random.default_rng(0)
+    frames = []
+    for model, (length, difficulty, mean) in SIMULATED_BASELINES.items():
+        difference = mean + 0.6 * rng.standard_normal(len(difficulties))
+        log_odds = length * np.tanh(difference) + difficulty * difficulties.to_numpy()
+        columns = {
+            "preference": 1 / (1 + np.exp(-log_odds)),
+            "length_difference": difference,
+            "difficulty": difficulties,
+        }
+        frames.append(pl.DataFrame(columns).select(pl.lit(model).alias("model"), pl.all()))
+    return pl.concat(frames)
 
 
 def count_wins(preferences: pl.Series) -> dict[str, float]:

@@ -3,6 +3,7 @@
 -- `calibrated`). Per cent; response_length is the mean length of the answers to Arena-Hard, in
 -- characters for our rows; the paper does not give its unit. `_se` is the standard error over items;
 -- the paper gives none. Null: not measured, or no penalty. `source` is the place of a row in the paper.
+-- `note` marks an alpaca_eval_lc that is an extrapolation (see judged_benchmarks).
 with
 
 numbers as (
@@ -18,6 +19,7 @@ numbers as (
         judge_id,
         policy_id,
         source,
+        max(note) over (partition by report, origin, line) as note,
         figure,
         number
     from reported_scores_and_errors
@@ -40,9 +42,10 @@ select
     ranker,
     length_penalty,
     method,
-    columns_of_figures.* exclude (line, origin, label, experiment, model, ranker, length_penalty, method, judge_id, policy_id, source),
+    columns_of_figures.* exclude (line, origin, label, experiment, model, ranker, length_penalty, method, judge_id, policy_id, source, note),
     judge_id,
     policy_id,
-    source
+    source,
+    note
 from columns_of_figures
 order by origin, line

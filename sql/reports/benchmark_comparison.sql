@@ -1,6 +1,7 @@
 -- One row per model and benchmark, as in the paper's Figure 8 (Tables 4 and 5 on one scale); the
 -- paper's models follow ours. Per cent; MT-Bench's score is multiplied by five, as in the paper.
 -- `standard_error` is over items; the paper gives none. A benchmark that was not measured has no row.
+-- `note` marks an extrapolation (see judged_benchmarks).
 with
 
 reported_scores as (
@@ -33,7 +34,8 @@ select
     shown.experiment,
     benchmark_columns.bar as benchmark,
     benchmark_columns.scale * shown.value as value,
-    benchmark_columns.scale * shown.standard_error as standard_error
+    benchmark_columns.scale * shown.standard_error as standard_error,
+    shown.note
 from shown
 inner join benchmark_columns using (report, name)
 -- in the figure Table 5 comes before Table 4

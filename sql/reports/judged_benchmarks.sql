@@ -1,10 +1,11 @@
 -- One row per model and judged benchmark: the score with its error and interval, and how well the
 -- judge agrees with itself. Win rates are per cent of wins against the benchmark's baseline,
--- `length_controlled` the same at equal length; MT-Bench's score is 1 to 10. `judge_flips` is the
--- share of repeated requests with another result; `judge_sd` is the standard deviation between
--- repeats (ratings, or per cent of a win); `order_flips` is the share of pairs whose winner changes
--- when the answers change places. `unusable` verdicts, per cent, are in no score. Scores are
--- comparable only with the same judge_id: the same judge with the same prompts.
+-- `length_controlled` the same at equal length, with a `note` if it is an extrapolation: fewer than
+-- 10 % of the answers are longer, or shorter, than the baseline's. MT-Bench's score is 1 to 10.
+-- `judge_flips` is the share of repeated requests with another result; `judge_sd` is the standard
+-- deviation between repeats (ratings, or per cent of a win); `order_flips` is the share of pairs
+-- whose winner changes when the answers change places. `unusable` verdicts, per cent, are in no
+-- score. Scores are comparable only with the same judge_id: the same judge with the same prompts.
 with
 
 benchmark_results as (
@@ -29,6 +30,7 @@ scores as (
         any_value(value) filter (metric = 'length_controlled_win_rate') as length_controlled,
         any_value(standard_error) filter (metric = 'length_controlled_win_rate')
             as length_controlled_se,
+        any_value(note) filter (metric = 'length_controlled_win_rate') as note,
         any_value(items) filter (metric in ('win_rate', 'score')) as items,
         any_value(unscored_items) filter (metric in ('win_rate', 'score')) as unscored_items,
         any_value(value) filter (metric = 'judge_flips') as judge_flips,

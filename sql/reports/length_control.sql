@@ -1,9 +1,9 @@
 -- One row per policy of an iteration, baseline, decoding and judge on the evaluation prompts: the
 -- win rate, raw and at equal length (Dubois et al. 2024, arXiv 2404.04475), as shares of a win,
 -- with standard errors and intervals over prompts. `judged_by` is reward, gold_reward, or a judge's
--- id. `length_coefficient` is below 0 if the longer response is preferred. If `longer_share` is
--- near 0 or 1, one side is nearly always longer, and the rate at equal length is an extrapolation.
--- There are rows if the recipe sets evaluation.length_control.
+-- id. `length_coefficient` is below 0 if the longer response is preferred. `note` marks a rate at
+-- equal length that is an extrapolation: fewer than 10 % of the responses are longer, or shorter,
+-- than the baseline's.
 with
 
 length_controlled_win_rates as (select * from length_controlled_win_rates)
@@ -21,6 +21,7 @@ select
     length_controlled_standard_error as controlled_se,
     length_controlled_low as controlled_low,
     length_controlled_high as controlled_high,
+    note,
     length_coefficient,
     longer_share,
     response_chars,

@@ -1,8 +1,8 @@
 -- One row per policy, report and column: its figures in the reports that repeat the paper's Tables
 -- 4, 5 and 6, and how it was trained. Per cent, MT-Bench from 1 to 10, response_length in
 -- characters over its answers to Arena-Hard; standard_error is over the items. A figure that was
--- not measured, or not scored, has no row. Benchmarks are matched by their names in the recipe; one
--- with another name is only in `benchmark_results`.
+-- not measured, or not scored, has no row. `note` is that of `benchmark_results`. Benchmarks are
+-- matched by their names in the recipe; one with another name is only in `benchmark_results`.
 with
 
 benchmark_results as (select * from benchmark_results where subset = 'all'),
@@ -20,7 +20,8 @@ figures as (
         benchmark_columns.report,
         benchmark_columns.name,
         benchmark_results.value,
-        benchmark_results.standard_error
+        benchmark_results.standard_error,
+        benchmark_results.note
     from benchmark_results
     inner join benchmark_columns using (benchmark, metric)
     where benchmark_results.value is not null
@@ -55,6 +56,7 @@ select
     figures.name,
     figures.value,
     figures.standard_error,
+    figures.note,
     figures.experiment,
     replace(figures.model, '/policy', '') as model,
     concat_ws(

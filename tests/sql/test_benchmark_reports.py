@@ -175,8 +175,8 @@ def test_figure_8_is_tables_4_and_5_on_one_scale():
         result("humaneval", "score", None),
     )
     assert found.filter(origin="ours").drop("origin", "experiment").rows() == [
-        ("concise: iteration_3", "MMLU", 25.0, 1.5),
-        ("concise: iteration_3", "MT-Bench (×5)", 31.25, 1.0),
+        ("concise: iteration_3", "MMLU", 25.0, 1.5, None),
+        ("concise: iteration_3", "MT-Bench (×5)", 31.25, 1.0, None),
     ]
     paper = found.filter(origin="paper")
     assert paper.height == 4 * 9  # four models, nine benchmarks
@@ -185,6 +185,24 @@ def test_figure_8_is_tables_4_and_5_on_one_scale():
         ("MBPP", 60.8), ("LC AlpacaEval 2", 37.2), ("MT-Bench (×5)", pytest.approx(42.3)),
         ("Arena-Hard", 29.1),
     ]  # fmt: skip
+
+
+def test_an_extrapolated_rate_is_noted_wherever_it_stands():
+    rows = [
+        result("alpaca_eval", "length_controlled_win_rate", 20.0, note="extrapolated"),
+        result("mt_bench", "score", 6.25),
+        result("alpaca_eval", "length_controlled_win_rate", 9.0, policy_id="s",
+               experiment="shared", iteration=0, model="sft_policy"),
+    ]  # fmt: skip
+    for name in ("chat_benchmarks", "ablations"):
+        ours = report_of(name, *rows).filter(origin="ours", experiment="concise")
+        assert ours.select("alpaca_eval_lc", "note").rows() == [(20.0, "extrapolated")]
+    ours = report_of("benchmark_comparison", *rows).filter(origin="ours")
+    assert ours.select("benchmark", "value", "note").rows() == [
+        ("LC AlpacaEval 2", 9.0, None),
+        ("LC AlpacaEval 2", 20.0, "extrapolated"),
+        ("MT-Bench (×5)", 31.25, None),
+    ]
 
 
 def test_a_replaced_checkpoint_keeps_its_method():

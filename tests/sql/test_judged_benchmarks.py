@@ -55,7 +55,7 @@ def test_a_judge_that_is_not_recorded_has_no_bound_and_fails():
 def test_the_report_puts_the_judges_noise_beside_the_score():
     results = [
         {"metric": "win_rate", "value": 60.0, "standard_error": 4.0, "items": 3, "judge_id": "j"},
-        {"metric": "length_controlled_win_rate", "value": 55.0, "judge_id": "j"},
+        {"metric": "length_controlled_win_rate", "value": 55.0, "judge_id": "j", "note": "n"},
         {"metric": "judge_flips", "value": 5.0, "judge_id": "j"},
         {"metric": "accuracy", "value": 1.0},  # nobody judged it
         {"metric": "win_rate", "value": 9.0, "subset": "hard_prompt", "judge_id": "j"},
@@ -65,5 +65,6 @@ def test_the_report_puts_the_judges_noise_beside_the_score():
         (row,) = report(connection, "judged_benchmarks").to_dicts()
     assert (row["metric"], row["score"], row["score_se"], row["items"]) == ("win_rate", 60, 4, 3)
     assert (row["length_controlled"], row["judge_flips"], row["judge_sd"]) == (55.0, 5.0, None)
+    assert row["note"] == "n"
     assert row["unusable"] == pytest.approx(100 / 3)
     assert (row["judge"], row["judge_id"]) == ("m", "j")

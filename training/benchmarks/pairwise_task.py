@@ -5,6 +5,7 @@ Not here: their rules (`transforms.benchmarks.judged`), running them
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import polars as pl
 
@@ -89,7 +90,7 @@ class Pairwise:
 
 
 def open_alpaca_eval(settings: AlpacaEvalSettings, data: Data) -> Pairwise:
-    """Open AlpacaEval: read instructions, difficulties and the prompt.
+    """Open AlpacaEval: read instructions, difficulties, gamed baselines and the prompt.
 
     Args:
         settings: settings of the benchmark.
@@ -103,12 +104,16 @@ def open_alpaca_eval(settings: AlpacaEvalSettings, data: Data) -> Pairwise:
     if "difficulties" in data:
         known = read_part(name, "difficulties", data["difficulties"])
         items = alpaca_eval.add_difficulties(items, known)
+    gamed = None
+    if "gamed_baselines" in data:
+        raw = read_part(name, "gamed_baselines", data["gamed_baselines"])
+        gamed = alpaca_eval.convert_gamed_baselines(raw)
     places = ("instruction", "output_1", "output_2")
     return Pairwise(
         items.rename({"instruction": "question"}).with_columns(subset=pl.lit(name)),
         _read_prompt(data, "choice", places, {}),
         places,
-        measure_alpaca_eval,
+        partial(measure_alpaca_eval, gamed=gamed),
         temperature=settings.temperature,
         top_logprobs=TOP_LOGPROBS if settings.token_probabilities else 0,
     )

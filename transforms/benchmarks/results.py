@@ -48,6 +48,7 @@ SUMMARY = {
         "interval",
         "items",
         "unscored_items",
+        "note",
     )
 }
 """Columns of a benchmark's figures for one model."""

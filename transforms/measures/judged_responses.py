@@ -99,7 +99,7 @@ def _add_preferences(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFra
     return joined.with_columns(preference=pl.when(same).then(0.5).otherwise("preference"))
 
 
-def _estimate_rates(pairs: pl.DataFrame) -> dict[str, float | int | None]:
+def _estimate_rates(pairs: pl.DataFrame) -> dict[str, float | int | str | None]:
     rates = estimate_win_rates(pairs)
     raw, controlled = rates.raw, rates.controlled
     return {
@@ -113,6 +113,7 @@ def _estimate_rates(pairs: pl.DataFrame) -> dict[str, float | int | None]:
         "length_controlled_high": controlled and controlled.high,
         "length_coefficient": None if rates.control is None else rates.control.length,
         "longer_share": rates.longer_share,
+        "note": rates.note,
         "response_chars": cast(float, pairs["response_chars"].mean()),
         "baseline_chars": cast(float, pairs["baseline_chars"].mean()),
         "pairs": pairs.height,

@@ -40,6 +40,8 @@ class Part:
     """Other parts in the file, if it is an archive."""
     read_archive: Callable[[Path, str], pl.DataFrame] | None = None
     """Reads one part from an archive, given its name: row_key and the part's native columns."""
+    optional: tuple[str, ...] = ()
+    """Columns that may be missing in all rows."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,16 @@ OUTPUTS = dict.fromkeys(("instruction", "output", "generator"), pl.String)
 
 DIFFICULTIES = {"instruction_sha256": pl.String, "instruction_difficulty_estimate": pl.Float64}
 
+NUMBERED_DIFFICULTIES = {"index": pl.Int64, "": pl.Int64, "instruction_difficulty": pl.Float64}
+"""Columns of alpaca_eval's instruction_difficulty.csv and df_gamed.csv; the number of the
+instruction, from 0, has one of the two names."""
+
+GAMED_BASELINES = {
+    "model": pl.String,
+    **dict.fromkeys(("preference", "std_delta_len", "instruction_difficulty"), pl.Float64),
+}
+"""Columns of alpaca_eval's df_gamed.csv."""
+
 CONTENT = pl.List(pl.Struct({"content": pl.String}))
 """Turns of Arena-Hard 0.1."""
 
@@ -21,10 +31,15 @@ ALPACA_EVAL = BenchmarkSet(
     facts="AlpacaEval 2 (length control: arXiv 2404.04475), 805 instructions with the baseline's "
     "outputs, a JSON array; https://github.com/tatsu-lab/alpaca_eval, "
     "results/gpt4_1106_preview/model_outputs.json. Items have no id: screening uses the row key. "
-    "`difficulties` identifies instructions by the SHA-256 of their text.",
+    "`difficulties` and `gamed_baselines` are df_gamed.csv of the hub's tatsu-lab/alpaca_eval; "
+    "`difficulties` may also identify instructions by the SHA-256 of their text.",
     parts={
         "baseline": Part(OUTPUTS),
-        "difficulties": Part(DIFFICULTIES),
+        "difficulties": Part(
+            DIFFICULTIES | NUMBERED_DIFFICULTIES,
+            optional=(*DIFFICULTIES, *NUMBERED_DIFFICULTIES),
+        ),
+        "gamed_baselines": Part(GAMED_BASELINES),
         "judge_prompt": Part({}),
     },
     needs=(("baseline",),),

@@ -97,6 +97,7 @@ def benchmark(
                     "high",
                     "items",
                     "unscored_items",
+                    "note",
                 )
             )
 

@@ -101,6 +101,49 @@ def test_errors_are_those_of_refits_on_drawn_prompts():
     assert estimate.standard_error == pytest.approx(np.std(drawn), rel=0.25)
 
 
+@pytest.mark.parametrize(("longer", "noted"), [(0, True), (9, True), (11, False), (95, True)])
+def test_a_rate_of_one_sided_lengths_is_noted(longer, noted):
+    sides = ["response_chars", "baseline_chars"]
+    short, long = (pl.Series(range(first, first + 100)) for first in (100, 900))
+    which = pl.Series(range(100)) < longer
+    pairs = judged(100).with_columns(
+        pl.when(which).then(long).otherwise(short).alias(sides[0]),
+        pl.when(which).then(short).otherwise(2 * long).alias(sides[1]),
+    )
+    rates = estimate_win_rates(pairs, QUICK)
+    expected = f"extrapolated: {longer} % longer than the baseline's"
+    assert rates.note == (expected if noted else None)
+    assert estimate_win_rates(pairs.head(1), QUICK).note is None  # there is no rate
+
+
+def test_gamed_baselines_hold_the_coefficient_of_length():
+    """A model whose responses are nearly always shorter: length looks like quality."""
+    rng = np.random.default_rng(3)
+    shorter = rng.normal(1_500, 500, 100).astype(int)
+    log_odds = 0.5 - 1.5 * np.tanh(shorter / shorter.std(ddof=1)) + rng.normal(0, 1, 100)
+    pairs = pl.DataFrame(
+        {
+            "prompt_id": [f"p{i}" for i in range(100)],
+            "response_chars": 4_000 - shorter,
+            "baseline_chars": [4_000] * 100,
+            "preference": 1 / (1 + np.exp(-log_odds)),
+        }
+    )
+    difference = rng.normal(0, 1, 400)
+    gamed = pl.DataFrame(
+        {
+            "model": ["verbose", "concise"] * 200,
+            "length_difference": difference,
+            "difficulty": np.zeros(400),
+            "preference": 1 / (1 + np.exp(1.5 * np.tanh(difference))),
+        }
+    )
+    free, held = (estimate_win_rates(pairs, QUICK, rows) for rows in (None, gamed))
+    assert abs(held.control.length + 1.5) < 0.3 < abs(free.control.length + 1.5)
+    assert abs(held.control.quality - 0.5) < abs(free.control.quality - 0.5)
+    assert held.controlled.standard_error < free.controlled.standard_error
+
+
 @settings(max_examples=2, deadline=None)
 @given(st.integers(0, 10_000), st.floats(-1, 1))
 def test_swapping_the_sides_turns_the_rates_round(seed, quality):

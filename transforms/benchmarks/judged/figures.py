@@ -25,7 +25,10 @@ PER_CENT = 100.0
 
 
 def measure_alpaca_eval(
-    verdicts: pl.DataFrame, items: pl.DataFrame, how: Resampling | None = None
+    verdicts: pl.DataFrame,
+    items: pl.DataFrame,
+    how: Resampling | None = None,
+    gamed: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Compute a model's figures on AlpacaEval 2.
 
@@ -34,6 +37,7 @@ def measure_alpaca_eval(
         items: item, response_chars, baseline_chars, and difficulty if it is known; in the order of
             the benchmark, which determines the folds of the regression.
         how: number of draws, level, seed; items are resampled.
+        gamed: gamed baselines for the length control (`transforms.measures.length_control.fit`).
 
     Returns:
         `SUMMARY`: length_controlled_win_rate, win_rate (mean share over both orders),
@@ -43,7 +47,7 @@ def measure_alpaca_eval(
         judge_flips, judge_sd. A win rate is null if no item has both verdicts.
     """
     judged = _join_preferences(verdicts, items)
-    rows = _build_win_rates(judged, items, how)
+    rows = _build_win_rates(judged, items, how, gamed)
     if judged.height:
         wins = judged.select("prompt_id", value=higher(pl.col("preference"), pl.lit(0.5)))
         discrete = bootstrap.estimate_mean(wins, how=how)
@@ -127,16 +131,19 @@ def _join_preferences(verdicts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFra
 
 
 def _build_win_rates(
-    judged: pl.DataFrame, items: pl.DataFrame, how: Resampling | None
+    judged: pl.DataFrame,
+    items: pl.DataFrame,
+    how: Resampling | None,
+    gamed: pl.DataFrame | None = None,
 ) -> list[dict[str, object]]:
     if judged.is_empty():
         return []
-    rates = estimate_win_rates(judged, how)
+    rates = estimate_win_rates(judged, how, gamed)
     rows = [_build_row("win_rate", rates.raw, asked=items.height, unit=PER_CENT)]
     if rates.controlled is not None:
-        controlled = rates.controlled
         metric = "length_controlled_win_rate"
-        rows.append(_build_row(metric, controlled, asked=items.height, unit=PER_CENT))
+        row = _build_row(metric, rates.controlled, asked=items.height, unit=PER_CENT)
+        rows.append({**row, "note": rates.note})
     return rows
 
 

@@ -80,6 +80,7 @@ TABLES: dict[str, Table] = {
             "interval": Column(pl.String, "kind of the interval, and the resampled unit"),
             "items": Column(pl.Int64, "items that have the metric"),
             "unscored_items": Column(pl.Int64, "answered items without the metric"),
+            "note": Column(pl.String, "why not to trust the value, such as extrapolated; or null"),
             "judge_id": Column(pl.String, "the judge, in judges; null: none"),
             "benchmark_id": Column(pl.String, "hash of data, settings, shots, versions and judge"),
             "source": Column(pl.String, "harness or library of the measurement, and its version"),

@@ -106,6 +106,7 @@ TABLES: dict[str, Table] = {
                 pl.Float64, "of the regression; below 0: the longer side is preferred", "log-odds"
             ),
             "longer_share": Column(pl.Float64, "pairs whose longer side is the model's", "share"),
+            "note": Column(pl.String, "why the rate at equal length is an extrapolation; or null"),
             "response_chars": Column(pl.Float64, "mean length of the model's side", "chars"),
             "baseline_chars": Column(pl.Float64, "mean length of the baseline's side", "chars"),
             "pairs": Column(pl.Int64, "judged pairs of responses"),

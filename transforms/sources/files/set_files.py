@@ -3,7 +3,7 @@
 Not here: the sets (`transforms.public_sets`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -71,8 +71,8 @@ def read_part(benchmark: str, part: str, origin: OriginSettings) -> pl.DataFrame
     Raises:
         InputError: a file cannot be read, or a row does not fit.
     """
-    native = BENCHMARK_SETS[benchmark].parts[part].native
-    return pl.concat(read_strict(f"{benchmark}.{part}", origin, native))
+    known = BENCHMARK_SETS[benchmark].parts[part]
+    return pl.concat(read_strict(f"{benchmark}.{part}", origin, known.native, known.optional))
 
 
 def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
@@ -92,13 +92,21 @@ def read_parts(benchmark: str, data: Mapping[str, OriginSettings]) -> Rows:
     return rows
 
 
-def read_strict(name: str, origin: OriginSettings, native: Native) -> Iterator[pl.DataFrame]:
+def read_strict(
+    name: str, origin: OriginSettings, native: Native, optional: Collection[str] = ()
+) -> Iterator[pl.DataFrame]:
     """Read native columns and `row_key`, batch by batch; every row must fit.
+
+    Args:
+        name: name of the set or part, for messages.
+        origin: files or hub dataset.
+        native: columns to read, with types.
+        optional: columns that may be missing in all rows.
 
     Raises:
         InputError: a file cannot be read, or a row does not fit.
     """
-    for batch in read_batches(name, origin, native):
+    for batch in read_batches(name, origin, native, optional):
         if batch.malformed.height:
             raise InputError(
                 f"set {name} has rows that do not fit",

@@ -69,7 +69,7 @@ def show_figure_8(source: Source) -> Section:
             Figure(
                 "All benchmarks; the score of MT-Bench is multiplied by five, as in the paper. "
                 "Coloured bars are models of this lake, with one standard error; grey bars are the "
-                "paper's models.",
+                "paper's models. A star marks an extrapolation to equal length.",
                 render_svg(plot_benchmarks(rows), f"{source.name}-figure-8"),
             )
         ]

@@ -17,6 +17,8 @@ OURS = [colour for colour in MANY_COLOURS if max(colour) - min(colour) > 0.1]
 def plot_benchmarks(rows: pl.DataFrame) -> Figure:
     """Plot one group of bars per benchmark, one bar per model; the paper's are grey and hatched.
 
+    A star marks a value with a note.
+
     Args:
         rows: rows of the report `benchmark_comparison`.
 
@@ -47,6 +49,11 @@ def plot_benchmarks(rows: pl.DataFrame) -> Figure:
             hatch="///" if paper else None,
             edgecolor="0.75" if paper else None,
         )
+        for name in (name for name in found if mine[name]["note"]):
+            where = (shown.index(name) - 0.42 + (place + 0.5) * width, mine[name]["value"])
+            axis.annotate("*", where, ha="center", va="bottom")
+    if rows["note"].count():
+        axis.plot([], [], "k*", label="extrapolated to equal length")
     axis.set_xticks(range(len(shown)), [name.replace(" ", "\n", 1) for name in shown], fontsize=9)
     axis.set_ylabel("score (%)")
     axis.set_ylim(0, 100)

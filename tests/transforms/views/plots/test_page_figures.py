@@ -13,13 +13,13 @@ from transforms.views.plots.progress import plot_progress
 
 BARS = pl.DataFrame(
     [
-        ("sft_policy", "ours", "MMLU", 25.0, 1.0),
-        ("concise: iteration_3", "ours", "MT-Bench (×5)", 30.0, 2.5),
-        ("LLaMA-3-8B-it", "paper", "GSM8K", 79.6, None),
-        ("LLaMA-3-8B-it", "paper", "MMLU", 66.0, None),
-        ("LLaMA-3-8B-it", "paper", "MT-Bench (×5)", 40.8, None),
+        ("sft_policy", "ours", "MMLU", 25.0, 1.0, None),
+        ("concise: iteration_3", "ours", "MT-Bench (×5)", 30.0, 2.5, None),
+        ("LLaMA-3-8B-it", "paper", "GSM8K", 79.6, None, None),
+        ("LLaMA-3-8B-it", "paper", "MMLU", 66.0, None, None),
+        ("LLaMA-3-8B-it", "paper", "MT-Bench (×5)", 40.8, None, None),
     ],
-    schema=["label", "origin", "benchmark", "value", "standard_error"],
+    schema=["label", "origin", "benchmark", "value", "standard_error", "note"],
     orient="row",
 )
 
@@ -30,6 +30,13 @@ def test_figure_8_has_a_bar_for_what_was_measured():
         "GSM8K", "MMLU", "MT-Bench\n(×5)",
     ]  # fmt: skip
     assert [bar.get_height() for bar in axis.patches] == [25.0, 30.0, 79.6, 66.0, 40.8]
+
+
+def test_a_value_with_a_note_has_a_star():
+    (axis,) = plot_benchmarks(BARS).axes
+    assert not axis.texts
+    (axis,) = plot_benchmarks(BARS.with_columns(note=pl.lit("n", pl.String))).axes
+    assert [text.get_text() for text in axis.texts] == ["*"] * BARS.height
 
 
 def results(*rows):
