@@ -36,7 +36,7 @@ ALPACA_EVAL = BenchmarkSet(
     parts={
         "baseline": Part(OUTPUTS),
         "difficulties": Part(
-            DIFFICULTIES | NUMBERED_DIFFICULTIES,
+            {**DIFFICULTIES, **NUMBERED_DIFFICULTIES},
             optional=(*DIFFICULTIES, *NUMBERED_DIFFICULTIES),
         ),
         "gamed_baselines": Part(GAMED_BASELINES),

@@ -132,6 +132,9 @@ def summarise_ratings(ratings: pl.DataFrame, how: Resampling | None = None) -> p
         (*group, *bootstrap.estimate_ratio(rows, "total", "ratings", how))
         for group, rows in groups.items()
     ]
-    columns = dict.fromkeys(("subset", "metric"), pl.String)
-    estimate = {**dict.fromkeys(Estimate._fields[:-1], pl.Float64), "prompts": pl.Int64}
-    return pl.DataFrame(rows, columns | estimate, orient="row")
+    columns = {
+        **dict.fromkeys(("subset", "metric"), pl.String),
+        **dict.fromkeys(Estimate._fields[:-1], pl.Float64),
+        "prompts": pl.Int64,
+    }
+    return pl.DataFrame(rows, columns, orient="row")
