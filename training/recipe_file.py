@@ -7,6 +7,7 @@ it. The name is never inherited, because a study's lake is in the folder of its 
 Not here: the keys of a recipe and their checks (`training.recipe`). Imports no torch.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_origin
@@ -19,6 +20,7 @@ from transforms.errors import InputError
 from transforms.settings.overrides import merge, parse_overrides
 from transforms.settings.validation_errors import Location, convert_validation_error
 from transforms.settings.yaml_text import read_yaml
+from transforms.text_encoding import decode_text
 
 NAMED = tuple(
     key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
@@ -95,7 +97,7 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
 def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     what = f"recipe {path}{f', the base of {above[-1]},' if above else ''}"
     try:
-        keys = read_yaml(path.read_text(encoding="utf-8"))
+        keys = read_yaml(decode_text(path.read_bytes()))
     except OSError as error:
         is_folder = isinstance(error, IsADirectoryError)
         folder = path if is_folder else path.parent
@@ -107,7 +109,7 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
             found=str(error.strerror),
             remedy=f"use one of {', '.join(recipes)}" if recipes else "check the path",
         ) from None
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise InputError(
             f"{what} cannot be read",
             expected="text in UTF-8",
@@ -138,8 +140,10 @@ def _resolve_paths(keys: Any, folder: Path) -> Any:
     resolved: dict[str, Any] = {}
     for key, value in keys.items():
         if key == "files" and isinstance(value, list):
+            # a link keeps its name, which says what format the file has
             resolved[key] = [
-                str((folder / file).resolve()) if isinstance(file, str) else file for file in value
+                os.path.abspath(folder / file) if isinstance(file, str) else file  # noqa: PTH100
+                for file in value
             ]
         elif key == "accelerate_config" and isinstance(value, str):
             resolved[key] = str((folder / value).resolve())

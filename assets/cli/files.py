@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transforms.errors import InputError
+from transforms.text_encoding import decode_text
 
 
 def read_text(file: Path, expected: str, remedy: str = "check the path") -> str:
@@ -19,11 +20,11 @@ def read_text(file: Path, expected: str, remedy: str = "check the path") -> str:
         remedy: what to do if there is no such file.
 
     Raises:
-        InputError: no such file, no permission to read it, or it is not UTF-8.
+        InputError: no such file, no permission to read it, or it cannot be decoded.
     """
     try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
+        return decode_text(file.read_bytes())
+    except UnicodeError as error:
         found, remedy = str(error), "save the file as UTF-8"
     except FileNotFoundError:
         found = "no such file"

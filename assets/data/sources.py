@@ -1,6 +1,5 @@
 """Raw tables, one asset per source of the recipe, and the texts of the evaluation sets."""
 
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,6 +12,7 @@ from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.prompts.evaluation_texts import read_evaluation_sets
 from transforms.settings.sources import OriginSettings
+from transforms.sources.files.folders import list_parts, record_states
 from transforms.sources.intake.ingest import ingest
 from transforms.sources.intake.sources import Source
 from transforms.sources.sample.raw_rows import ingest_sample_task
@@ -49,7 +49,11 @@ def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
     )
     def raw(step: Step) -> Made:
         version = ingest_sample_task(step.lake, source, task) if task else ingest(step.lake, source)
-        return Made(f"{step.asset}@{version}", lake_metadata(step.lake, step.asset))
+        metadata = lake_metadata(step.lake, step.asset)
+        if source.origin.files and (left_out := list_parts(source.origin.files).left_out):
+            metadata["files_left_out"] = ", ".join(left_out)
+            step.log.warning(f"{step.asset}: left out, no data: {', '.join(left_out)}")
+        return Made(f"{step.asset}@{version}", metadata)
 
     return raw
 
@@ -79,9 +83,5 @@ def _build_evaluation_texts(study: Study) -> dg.AssetsDefinition:
 
 
 def dump_origin(origin: OriginSettings) -> dict[str, Any]:
-    """Return the settings of an origin with the sizes and modification times of its files."""
-    stats = [Path(file).stat() if Path(file).exists() else None for file in origin.files]
-    return {
-        **origin.model_dump(),
-        "file_bytes_and_mtime_ns": [stat and (stat.st_size, stat.st_mtime_ns) for stat in stats],
-    }
+    """Return the settings of an origin with the state of its files (`record_states`)."""
+    return {**origin.model_dump(), "file_bytes_and_mtime_ns": record_states(origin.files)}

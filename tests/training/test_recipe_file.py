@@ -130,6 +130,13 @@ def test_a_recipe_that_is_not_utf_8_is_refused(tmp_path) -> None:
         load_recipe(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_recipe_may_begin_with_a_byte_order_mark(tmp_path, encoding) -> None:
+    path = tmp_path / "marked.yaml"
+    path.write_text(f"base: {QUICKSTART}\nname: marked\n", encoding=encoding)
+    assert load_recipe(path).name == "marked"
+
+
 def test_an_experiment_written_twice_is_refused(write) -> None:
     path = write(top=f"base: {QUICKSTART}\nexperiments:\n  a: {{}}\n  a: {{objective: raft}}\n")
     with pytest.raises(InputError, match=r"the key a is there twice(.|\n)*line 4"):

@@ -25,6 +25,7 @@ from training.judging.rubrics import RUBRICS, Conversation
 from transforms.benchmarks.judged.verdicts import Form
 from transforms.errors import InputError
 from transforms.identity import digest_settings
+from transforms.text_encoding import decode_text
 
 OURS = RUBRICS / "benchmarks"
 
@@ -130,7 +131,15 @@ def read_published_prompt(
             found="no such file",
             remedy="correct judge_prompt, or leave it out for our own prompt",
         )
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = decode_text(path.read_bytes())
+    except UnicodeError as error:
+        raise InputError(
+            f"the judge prompt {file} cannot be read",
+            expected="text in UTF-8",
+            found=str(error),
+            remedy="save the file as UTF-8",
+        ) from None
     turns = _parse_yaml(file, text) if path.suffix in (".yaml", ".yml") else _parse_text(text)
     for theirs, ours in published.items():
         turns = [(role, turn.replace(f"{{{theirs}}}", f"{{{ours}}}")) for role, turn in turns]

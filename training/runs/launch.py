@@ -22,6 +22,7 @@ from training.runs.processes import end_processes
 from training.stages import STAGES
 from transforms.errors import InputError
 from transforms.settings.frozen import Settings
+from transforms.text_encoding import decode_text
 
 if TYPE_CHECKING:
     from training.runs.run_record import Report, TrainingRun
@@ -104,7 +105,7 @@ def run_command(main: Callable[..., None]) -> None:
 
 def read_settings(kind: type[S], file: Path | None) -> S:
     """Read a stage's settings from a JSON file; without a file, use the defaults."""
-    return kind() if file is None else kind.model_validate_json(file.read_text(encoding="utf-8"))
+    return kind() if file is None else kind.model_validate_json(decode_text(file.read_bytes()))
 
 
 def print_report(step: int, total_steps: int, metrics: dict[str, float]) -> None:

@@ -2,7 +2,6 @@
 
 Both are read from Delta's transaction logs: `DeltaTable.history()` counts the rows that a commit
 added but not the rows that it removed.
-Source: Delta transaction log protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md.
 """
 
 import json
@@ -16,6 +15,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.records import COMPUTED
+from transforms.lake.transaction_log import list_commits, read_actions
 
 
 def read_table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
@@ -99,8 +99,8 @@ def _parse_version(lake: Lake, point: str) -> tuple[str, int]:
 def _read_commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
     """Read the commits in the log of one table, oldest first."""
     rows_of: dict[str, int | None] = {}
-    for file in sorted((folder / "_delta_log").glob("[0-9]*[0-9].json")):
-        actions = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for version, file in list_commits(folder).items():
+        actions = read_actions(file)
         info = next(action["commitInfo"] for action in actions if "commitInfo" in action)
         added = [action["add"] for action in actions if "add" in action]
         removed = [action["remove"]["path"] for action in actions if "remove" in action]
@@ -108,7 +108,7 @@ def _read_commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
         removed_rows = [rows_of.get(path) for path in removed]
         yield {
             "table": table,
-            "version": int(file.stem),
+            "version": version,
             "timestamp": info["timestamp"],
             "operation": info["operation"],
             "slice": info.get("prefloop.slice"),

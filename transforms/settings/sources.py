@@ -14,8 +14,9 @@ class OriginSettings(Settings):
     """The origin of rows: local files, or a pinned dataset of the Hugging Face hub."""
 
     files: tuple[str, ...] = ()
-    """Local parquet, csv, json or jsonl files, gzipped or not, or folders of them; a relative path
-    is relative to the recipe."""
+    """Local files, folders of them, Delta tables, or folders that `save_to_disk` wrote. Formats are
+    parquet, arrow, csv, tsv, json and jsonl; text may be compressed as gz, zst or bz2. A relative
+    path is relative to the recipe."""
     hub_id: str | None = None
     """Dataset id on the Hugging Face hub; null: the id in the catalogue, if it has one."""
     hub_split: str | None = None

@@ -6,6 +6,8 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.history import find_versions, read_table_history
 from transforms.lake.lake import Lake
+from transforms.lake.maintenance import maintain
+from transforms.lake.records import costs
 from transforms.lake.schemas import schema_of
 
 
@@ -85,3 +87,15 @@ def test_a_time_before_the_oldest_commit_of_a_cleaned_log_is_refused(lake):
     assert read_table_history(lake, ["scores"])["rows_removed"].to_list() == [None, None]
     with pytest.raises(InputError, match="the history of scores begins later"):
         find_versions(lake, ["2001-01-01"])
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x0b", "\x1e"])
+def test_a_line_separator_in_the_largest_text_of_a_column_splits_no_log(tmp_path, separator):
+    lake = Lake(tmp_path)
+    before = costs.list_last_commits(lake)
+    lake.append("scores", scores("a", "a", f"z{separator}z"))
+    assert read_table_history(lake)["rows_added"].to_list() == [2]
+    facts = {"asset": "s", "experiment": "a", "output_id": "x", "run_id": "r", "elapsed_s": 1.0}
+    costs.record(lake, before, **facts, metadata={"dagster/row_count": 2}, settings={})
+    assert costs.read_costs(lake)["bytes"].item() > 0
+    assert maintain(lake, retention_hours=0, dry_run=True)["versions"].to_list() == [1, 1]

@@ -4,7 +4,6 @@ Not here: sums per stage (`sql/reports/stage_costs.sql`), costs of a planned run
 (`transforms.lake.records.predicted_costs`).
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,13 +13,14 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.lake.transaction_log import list_commits, read_actions
 
 TABLE = "costs"
 
 
 def list_last_commits(lake: Lake) -> dict[str, int]:
     """Return the number of the last commit of every table."""
-    return {table: max(_list_commits(lake, table)) for table in lake.tables()}
+    return {table: max(list_commits(lake.path(table))) for table in lake.tables()}
 
 
 def record(
@@ -105,16 +105,11 @@ def _sum_bytes_since(lake: Lake, before: Mapping[str, int]) -> int:
     files = [
         file
         for table in lake.tables()
-        for number, file in _list_commits(lake, table).items()
+        for number, file in list_commits(lake.path(table)).items()
         if number > before.get(table, -1)
     ]
-    actions = (json.loads(line) for file in files for line in file.read_text("utf-8").splitlines())
+    actions = (action for file in files for action in read_actions(file))
     return sum(action["add"]["size"] for action in actions if "add" in action)
-
-
-def _list_commits(lake: Lake, table: str) -> dict[int, Path]:
-    log = lake.path(table) / "_delta_log"
-    return {int(file.stem): file for file in log.glob("[0-9]*[0-9].json")}
 
 
 def _sum_folder_bytes(folder: Path) -> int:

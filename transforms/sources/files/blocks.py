@@ -1,15 +1,14 @@
 """Files as blocks of whole lines, decompressed while they are read, a few megabytes at a time.
 
-Not here: the content of a line (`transforms.sources.files.json_rows`).
+Not here: compression and encoding (`transforms.sources.files.opening`), the content of a line
+(`transforms.sources.files.json_rows`).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from isal import igzip  # the standard library's gzip is four times slower
-
-from transforms.errors import InputError
+from transforms.sources.files.opening import READ_ERRORS, explain, open_text, read_error
 
 BLOCK_BYTES = 4 << 20
 """Bytes that are read at a time; they bound the memory of an ingest."""
@@ -20,7 +19,7 @@ class Block(NamedTuple):
 
     content: bytes
     offset: int
-    """Bytes of the file before the block, decompressed."""
+    """Bytes of the file before the block, decompressed and in UTF-8."""
     first_line: int
     """Number of the block's first line, from 1."""
     lines: int
@@ -29,22 +28,18 @@ class Block(NamedTuple):
     """Whether the last line has no line end: it is the last line of the file, whole or cut off."""
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """Open a file for reading; a file whose name ends in `.gz` is decompressed."""
-    return igzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-
-
 def read_blocks(path: Path, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
     r"""Read a file in blocks that end at "\n"; other line separators are ordinary characters.
 
     A line longer than a block makes its block longer.
 
     Raises:
-        InputError: the file cannot be decompressed; the error names file, offset and cause.
+        InputError: the file cannot be decompressed or decoded; the error names file, offset and
+            cause.
     """
     offset, first_line = 0, 1
     pending: list[bytes] = []
-    with open_bytes(path) as file:
+    with open_text(path) as file:
         while piece := _read(file, path, offset + sum(map(len, pending)), block_bytes):
             end = piece.rfind(b"\n") + 1
             if end == 0:
@@ -67,26 +62,14 @@ def read_whole(path: Path) -> bytes:
         InputError: the file cannot be decompressed.
     """
     pieces: list[bytes] = []
-    with open_bytes(path) as file:
+    with open_text(path) as file:
         while piece := _read(file, path, sum(map(len, pieces)), BLOCK_BYTES):
             pieces.append(piece)
     return b"".join(pieces)
 
 
-def read_error(path: Path, found: str, offset: int | None = None) -> InputError:
-    """Return the error for a file that cannot be read, with the place and the cause."""
-    where = "" if offset is None else f"at byte {offset}: "
-    return InputError(
-        f"source file {path} cannot be read",
-        expected="parquet, csv, a .json array of objects, or one JSON object per line; .gz allowed",
-        found=where + found,
-        remedy="repair the file or download it again, then run again; "
-        "the table keeps its last version",
-    )
-
-
 def _read(file: IO[bytes], path: Path, offset: int, size: int) -> bytes:
     try:
         return file.read(size)
-    except (OSError, EOFError) as error:
-        raise read_error(path, f"gzip data ends or breaks ({error})", offset) from None
+    except READ_ERRORS as error:
+        raise read_error(path, explain(error, path), offset) from None

@@ -20,6 +20,7 @@ import pyarrow.json
 from polars.datatypes import DataTypeClass
 
 from transforms.sources.files.blocks import Block
+from transforms.text_encoding import describe_undecodable
 
 DType = pl.DataType | DataTypeClass
 
@@ -30,12 +31,15 @@ MALFORMED = {"row": pl.Int64, "evidence": pl.String}
 """Columns of rows that do not fit the native schema: position from 1, and evidence (the declared
 type and the type found)."""
 
+Decoded = tuple[pl.DataFrame, pl.DataFrame]
+"""Rows of a file that fit, with their number `row`, and the rows that do not fit (`MALFORMED`)."""
+
 OBJECT = re.compile(rb"\s*\{")
 ERROR_FRAME = re.compile(r"^JSON parse error: | in row \d+$")
 """Text of PyArrow around the cause; its row number counts from the start of the block."""
 
 
-def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFrame]:
+def decode_lines(block: Block, native: Native) -> Decoded:
     """Decode a block of JSON lines.
 
     Returns:
@@ -55,7 +59,7 @@ def decode_lines(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFra
 
 def convert_rows(
     rows: Iterable[tuple[int, Any]], native: Native, *, strict: bool = True
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+) -> Decoded:
     """Convert decoded objects, numbered, to rows that fit and rows that do not (`decode_lines`).
 
     Without `strict`, text is read as the declared number or boolean.
@@ -96,7 +100,7 @@ def _has_one_object_per_line(block: Block) -> bool:
     )
 
 
-def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _decode_by_halves(block: Block, native: Native) -> Decoded:
     decoder = msgspec.json.Decoder(_make_row_type(tuple(native.items())))
     lines: list[tuple[int, bytes]] = []
     unread: list[tuple[int, bytes]] = []
@@ -121,7 +125,7 @@ def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.Da
             good.append(table.with_columns(row=pl.Series(rows, dtype=pl.Int64)))
         except pa.ArrowInvalid as error:
             if len(lines) == 1:
-                bad.append((rows[0], ERROR_FRAME.sub("", str(error))))
+                bad.append((rows[0], _explain(contents[0], error)))
                 return
             separate(lines[: len(lines) // 2])
             separate(lines[len(lines) // 2 :])
@@ -132,6 +136,15 @@ def _decode_by_halves(block: Block, native: Native) -> tuple[pl.DataFrame, pl.Da
         separate([unread_line])  # not JSON, or JSON that msgspec refuses (NaN): PyArrow decides
     rows = pl.concat(good).sort("row")
     return rows, pl.DataFrame(sorted(bad), schema=MALFORMED, orient="row")
+
+
+def _explain(line: bytes, error: pa.ArrowInvalid) -> str:
+    """Return why a line is malformed."""
+    try:
+        line.decode()
+    except UnicodeDecodeError as undecodable:
+        return describe_undecodable(undecodable)
+    return ERROR_FRAME.sub("", str(error))
 
 
 def _decode_whole(content: bytes, lines: int, native: Native) -> pl.DataFrame:

@@ -1,8 +1,9 @@
 """Rows of a source in their native columns, batch by batch, from files or a pinned hub dataset.
 
-Lives here: the reader of each file format, the check of native columns, row keys. Not here: the
-meaning of columns (`transforms.sources.catalog`), decoding JSON
-(`transforms.sources.files.json_rows`).
+Lives here: the choice of a reader, the check of native columns, row keys. Not here: the files of a
+folder (`transforms.sources.files.folders`), the readers of single formats
+(`transforms.sources.files.arrow_files`, `transforms.sources.files.json_rows`,
+`transforms.sources.files.tabular`), the meaning of columns (`transforms.sources.catalog`).
 
 A row that does not fit the declared types is returned separately, with the reason. Reading stops
 with an error at a file that cannot be read, and at a source without any value in a native column. A
@@ -11,38 +12,36 @@ be cut.
 """
 
 import hashlib
-import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet
 
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.blocks import (
-    Block,
-    open_bytes,
-    read_blocks,
-    read_error,
-    read_whole,
+from transforms.sources.files.arrow_files import (
+    number_rows,
+    read_arrow,
+    read_delta,
+    read_parquet,
 )
-from transforms.sources.files.json_rows import MALFORMED, Native, convert_rows, decode_lines
+from transforms.sources.files.blocks import Block, read_blocks, read_whole
+from transforms.sources.files.folders import is_delta_table, list_parts, open_delta
+from transforms.sources.files.json_rows import Decoded, Native, convert_rows, decode_lines
+from transforms.sources.files.opening import (
+    READ_ERRORS,
+    explain,
+    find_format,
+    open_text,
+    read_error,
+)
 from transforms.sources.files.tabular import conform, read_csv
 from transforms.workers import map_in_order
 
 ROW_KEY = "row_key"
 """Name of the added column: origin and row number, `<file name>:1` or `<hub_id>@<revision>:1`."""
-
-SUFFIXES = (".parquet", ".csv", ".json", ".jsonl")
-
-
-Decoded = tuple[pl.DataFrame, pl.DataFrame]
-"""Rows of a file that fit, with their number `row`, and the rows that do not fit
-(`transforms.sources.files.json_rows.MALFORMED`)."""
 
 
 class Batch(NamedTuple):
@@ -99,6 +98,8 @@ def read_batches(
 def fingerprint_origin(origin: OriginSettings) -> str:
     """Return an identifier of the content: hash of the files' names and bytes, or the hub revision.
 
+    The content of a Delta table is its id and version.
+
     Raises:
         InputError: a file is missing.
     """
@@ -107,38 +108,21 @@ def fingerprint_origin(origin: OriginSettings) -> str:
             [f"{origin.hub_id}@{origin.revision}", origin.hub_split or "", *origin.hub_dirs]
         )
     whole = hashlib.sha256()
-    for name, path in list_files(origin.files).items():
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+    for name, path in list_parts(origin.files).files.items():
+        if is_delta_table(path):
+            table = open_delta(path)
+            content = f"{table.metadata().id}@{table.version()}"
+        else:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
         whole.update(f"{name}\x1f{content}\x1e".encode())
     return whole.hexdigest()[:32]
-
-
-def list_files(files: tuple[str, ...]) -> dict[str, Path]:
-    """List the files of an origin, and the files of its folders, by their names in row keys.
-
-    Raises:
-        InputError: a path does not exist, or a folder has no file that can be read.
-    """
-    paths: list[Path] = []
-    for path in (Path(file).resolve() for file in files):
-        found = sorted(p for p in path.rglob("*") if _file_format(p)) if path.is_dir() else [path]
-        if not found or not found[0].is_file():
-            raise InputError(
-                f"source file {path} cannot be read",
-                expected="a file or folder of parquet, csv, json or jsonl, gzipped or not",
-                found="a folder without such files" if path.is_dir() else "no such file or folder",
-                remedy="correct `files` in the recipe; a relative path is relative to the recipe",
-            )
-        paths += found
-    common = os.path.commonpath([path.parent for path in paths])
-    return {path.relative_to(common).as_posix(): path for path in paths}
 
 
 def _read_files(
     _: str, origin: OriginSettings, native: Native, optional: Collection[str]
 ) -> Iterator[Batch]:
-    for name, path in list_files(origin.files).items():
+    for name, path in list_parts(origin.files).files.items():
         rows = 0
         for batch in _decode(path, native, optional):
             rows += batch[0].height + batch[1].height
@@ -147,31 +131,30 @@ def _read_files(
             raise read_error(path, "no rows")
 
 
-def _file_format(path: Path) -> str | None:
-    suffixes = [suffix for suffix in path.suffixes if suffix != ".gz"]
-    return suffixes[-1] if suffixes and suffixes[-1] in SUFFIXES else None
-
-
 def _decode(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
-    kind = _file_format(path)
-    if kind == ".parquet":
-        return _read_parquet(path, native, optional)
-    if kind == ".csv":
-        return read_csv(path, native, optional)
-    if kind == ".jsonl" or (kind == ".json" and _has_json_lines(path)):
-        return _read_json_lines(path, native)
-    if kind == ".json":
-        return iter([_read_json_array(path, native)])
+    if is_delta_table(path):
+        return read_delta(path, native, optional)
+    match find_format(path):
+        case ".parquet":
+            return read_parquet(path, native, optional)
+        case ".arrow":
+            return read_arrow(path, native, optional)
+        case ".csv" | ".tsv":
+            return read_csv(path, native, optional)
+        case ".json" if not _has_json_lines(path):
+            return iter([_read_json_array(path, native)])
+        case ".json" | ".jsonl" | ".ndjson":
+            return _read_json_lines(path, native)
     raise read_error(path, f"name ending in {''.join(path.suffixes[-2:]) or 'nothing'}")
 
 
 def _has_json_lines(path: Path) -> bool:
     """Check whether a file has JSON lines, not one array or one object over many lines."""
-    with open_bytes(path) as file:
+    with open_text(path) as file:
         try:
             start = file.read(1 << 16).lstrip()
-        except (OSError, EOFError) as error:
-            raise read_error(path, f"gzip data ends or breaks ({error})", 0) from None
+        except READ_ERRORS as error:
+            raise read_error(path, explain(error, path), 0) from None
     return not start.startswith(b"[") and start.split(b"\n", 1)[0].rstrip() != b"{"
 
 
@@ -202,21 +185,6 @@ def _read_json_array(path: Path, native: Native) -> Decoded:
     return convert_rows(enumerate(rows if isinstance(rows, list) else [rows], start=1), native)
 
 
-def _read_parquet(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
-    row = 1
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            columns = [name for name in native if name in file.schema_arrow.names]
-            for batch in file.iter_batches(batch_size=16_384, columns=columns):
-                batch.validate(full=True)  # the reader accepts broken UTF-8
-                table = pl.DataFrame(pa.Table.from_batches([batch]))
-                rows = conform(table, native, optional, f"source file {path}")
-                yield _number_rows(rows, row)
-                row += rows.height
-    except (OSError, pa.ArrowException) as error:
-        raise read_error(path, f"row {row}: {error}") from None
-
-
 def _read_hub(
     name: str, origin: OriginSettings, native: Native, optional: Collection[str]
 ) -> Iterator[Batch]:
@@ -238,13 +206,8 @@ def _read_hub(
         where = "/".join(part for part in (f"{origin.hub_id}@{origin.revision}", folder) if part)
         for table in found.iter(batch_size=16_384):
             rows = conform(pl.DataFrame(table), native, optional, f"source {name}")
-            yield _add_keys(*_number_rows(rows, row), where)
+            yield _add_keys(*number_rows(rows, row), where)
             row += rows.height
-
-
-def _number_rows(rows: pl.DataFrame, first: int) -> Decoded:
-    numbers = pl.int_range(first, first + pl.len(), dtype=pl.Int64)
-    return rows.with_columns(row=numbers), pl.DataFrame(schema=MALFORMED)
 
 
 def _add_keys(rows: pl.DataFrame, misfits: pl.DataFrame, origin: str) -> Batch:

@@ -1,4 +1,4 @@
-"""Columns of parquet, hub and csv tables: compared with the declared columns, and converted.
+"""Columns of parquet, Arrow, hub and csv tables: compared with the declared columns, and converted.
 
 Not here: JSON (`transforms.sources.files.json_rows`).
 """
@@ -12,8 +12,14 @@ from typing import Any
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.sources.files.blocks import open_bytes, read_error
-from transforms.sources.files.json_rows import MALFORMED, Native, convert_rows
+from transforms.sources.files.json_rows import MALFORMED, Decoded, Native, convert_rows
+from transforms.sources.files.opening import (
+    READ_ERRORS,
+    explain,
+    find_format,
+    open_text,
+    read_error,
+)
 
 CSV_ROWS = 4_096
 """Records that are converted at a time."""
@@ -58,30 +64,25 @@ def conform(
         ) from None
 
 
-def read_csv(
-    path: Path, native: Native, optional: Collection[str]
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """Read a csv file with a header; its text is converted to the declared types.
+def read_csv(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
+    """Read a csv or tsv file with a header; its text is converted to the declared types.
 
     Returns:
         Batches: the rows that fit, with `row` from 1, and the rows that do not fit (`MALFORMED`).
         An empty field is null in a column of numbers and empty text in a column of text.
 
     Raises:
-        InputError: not UTF-8, a quote without an end, or a declared column is not in the header.
+        InputError: the file cannot be decoded, a quote has no end, or a declared column is not in
+            the header or is there twice.
     """
     csv.field_size_limit(2**31 - 1)  # one turn may be longer than the default, 128 KiB
-    with open_bytes(path) as file:
-        records = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+    delimiter = "\t" if find_format(path) == ".tsv" else ","
+    with open_text(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        records = csv.reader(text, delimiter=delimiter, strict=True)
         header, first = _read_records(records, 1, path), 1
-        if header and (missing := set(native) - set(header[0]) - set(optional)):
-            raise InputError(
-                f"source file {path} does not have the columns that its catalogue entry declares",
-                expected=", ".join(native),
-                found=f"no {', '.join(sorted(missing))} among {', '.join(header[0])}",
-                remedy="choose the entry with the columns of this file, or correct `native` of the "
-                "entry",
-            )
+        if header:
+            _require_columns(header[0], native, optional, path)
         while chunk := _read_records(records, CSV_ROWS, path):
             numbered = list(enumerate(chunk, start=first))
             whole = [(row, fields) for row, fields in numbered if len(fields) == len(header[0])]
@@ -111,9 +112,30 @@ def _read_records(records: Any, count: int, path: Path) -> list[list[str]]:
                 found.append(record)
     except StopIteration:
         return found
-    except (ValueError, csv.Error, OSError, EOFError) as error:
+    except csv.Error as error:
         raise read_error(path, f"the record that begins in line {line + 1}: {error}") from None
+    except READ_ERRORS as error:
+        cause = explain(error, path)
+        raise read_error(path, f"near the record of line {line + 1}: {cause}") from None
     return found
+
+
+def _require_columns(
+    header: list[str], native: Native, optional: Collection[str], path: Path
+) -> None:
+    """Require each declared column once, except optional ones."""
+    missing = set(native) - set(header) - set(optional)
+    twice = sorted(name for name in native if header.count(name) > 1)
+    if missing or twice:
+        raise InputError(
+            f"source file {path} does not have the columns that its catalogue entry declares",
+            expected=", ".join(native),
+            found=f"{', '.join(twice)} twice"
+            if twice
+            else f"no {', '.join(sorted(missing))} among {', '.join(header)}",
+            remedy="choose the entry with the columns of this file, or correct `native` of the "
+            "entry",
+        )
 
 
 def _pick_fields(header: list[str], fields: list[str], native: Native) -> dict[str, str | None]:

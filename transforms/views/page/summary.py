@@ -12,6 +12,7 @@ import polars as pl
 from transforms.formats import shorten_id
 from transforms.lake.asset_names import shared_noun
 from transforms.lake.schemas.table import SHARED
+from transforms.lake.transaction_log import list_commits, read_actions
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
@@ -103,9 +104,9 @@ def _list_software(source: Source, models: pl.DataFrame) -> Iterator[str]:
         if config.is_file():
             written = json.loads(config.read_text(encoding="utf-8"))
             yield f"transformers {written.get('transformers_version', 'unknown')} (models)"
-    log = source.lake.path("materializations") / "_delta_log" / f"{0:020}.json"
-    for line in log.read_text(encoding="utf-8").splitlines() if log.is_file() else ():
-        if info := json.loads(line).get("commitInfo"):
+    first = list_commits(source.lake.path("materializations")).get(0)
+    for action in read_actions(first) if first else ():
+        if info := action.get("commitInfo"):
             yield f"{info.get('clientVersion', 'unknown client')} (tables)"
 
 

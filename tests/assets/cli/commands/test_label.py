@@ -49,6 +49,14 @@ def test_a_filled_in_export_is_imported_and_leaves_what_is_missing(home: Path) -
     assert [record["id"] for record in json.loads(rest.stdout)] == ["y"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_label_file_may_begin_with_a_byte_order_mark(home: Path, encoding: str) -> None:
+    line = {"experiment": "e", "iteration": 1, "pair_id": "x", "person": "ann", "preferred": "a"}
+    file = home / "labels.jsonl"
+    file.write_text(json.dumps(line), encoding=encoding)
+    assert "1 labels added" in prefloop(home, "import", str(file)).output
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

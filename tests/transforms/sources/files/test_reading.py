@@ -109,7 +109,7 @@ def test_an_optional_column_may_be_missing_everywhere(tmp_path):
         ("a.json", "[]", "no rows"),
         ("a.json", '[{"text": "a"', "truncated"),
         ("a.csv", 'text,n\n"a,1\n', "unexpected end of data"),
-        ("a.csv", b"text,n\n\xff,1\n", "utf-8"),
+        ("a.csv", b"text,n\n\xff,1\n", "not UTF-8: byte 0xff"),
         ("a.csv", "words,n\na,1\n", "no text among words, n"),
         ("a.parquet", "PAR", "arquet"),
         ("a.txt", "text", ".txt"),

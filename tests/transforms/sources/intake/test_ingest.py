@@ -40,7 +40,7 @@ UNREADABLE = {
     "cut.parquet": (lambda folder: parquet(folder)[: -len(parquet(folder)) // 2], "arquet"),
     "text.parquet": (broken_text, "row 1: .*UTF8"),
     "quote.csv": (lambda _: b'chosen,rejected\na,b\n"c,d\n', "begins in line 3: unexpected end"),
-    "latin.csv": (lambda _: "chosen,rejected\na,\xe9\n".encode("latin-1"), "utf-8"),
+    "latin.csv": (lambda _: "chosen,rejected\na,\xe9\n".encode("latin-1"), "not UTF-8"),
     "columns.csv": (lambda _: b"chosen\na\n", "no rejected among chosen"),
     "numbers.jsonl": (
         lambda _: b'{"chosen": 1, "rejected": "x"}\n' * 500,

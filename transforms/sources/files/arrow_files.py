@@ -1,0 +1,95 @@
+"""Batches of parquet files, Arrow files and Delta tables, in their declared columns.
+
+Not here: text files (`transforms.sources.files.json_rows`, `transforms.sources.files.tabular`).
+"""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet
+from deltalake.exceptions import DeltaError
+
+from transforms.sources.files.folders import open_delta
+from transforms.sources.files.json_rows import MALFORMED, Decoded, Native
+from transforms.sources.files.opening import read_error, require_content
+from transforms.sources.files.tabular import conform
+
+BATCH_ROWS = 16_384
+
+FILE_MAGIC = b"ARROW1"
+STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
+"""Last bytes of an Arrow stream. PyArrow reads a stream without them up to its last whole batch."""
+
+
+def read_parquet(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
+    """Read a parquet file in batches of rows with their numbers.
+
+    Raises:
+        InputError: the file cannot be read, or has other columns.
+    """
+
+    def list_batches() -> Iterator[pa.RecordBatch]:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            columns = [name for name in native if name in file.schema_arrow.names]
+            yield from file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
+
+    require_content(path)
+    return _convert(list_batches(), path, native, optional)
+
+
+def read_arrow(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
+    """Read an Arrow file or stream, such as `save_to_disk` writes (`read_parquet`)."""
+
+    def list_batches() -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(path)) as file:
+            if file.read(len(FILE_MAGIC)) == FILE_MAGIC:
+                reader = pa.ipc.open_file(file)
+                yield from map(reader.get_batch, range(reader.num_record_batches))
+                return
+            file.seek(max(0, file.size() - len(STREAM_END)))
+            if file.read() != STREAM_END:
+                raise pa.ArrowInvalid("the Arrow stream has no end: the file is cut off")
+            file.seek(0)
+            yield from pa.ipc.open_stream(file)
+
+    require_content(path)
+    return _convert(list_batches(), path, native, optional)
+
+
+def read_delta(path: Path, native: Native, optional: Collection[str]) -> Iterator[Decoded]:
+    """Read a Delta table at its last version, file by file in the order of their names."""
+
+    def list_batches() -> Iterator[pa.RecordBatch]:
+        table = open_delta(path).to_pyarrow_dataset()
+        columns = [name for name in native if name in table.schema.names]
+        for part in sorted(table.get_fragments(), key=lambda part: part.path):
+            yield from part.to_batches(
+                schema=table.schema, columns=columns, batch_size=BATCH_ROWS, use_threads=False
+            )
+
+    return _convert(list_batches(), path, native, optional)
+
+
+def number_rows(rows: pl.DataFrame, first: int) -> Decoded:
+    """Add the column `row` from a number on; no row is malformed."""
+    numbers = pl.int_range(first, first + pl.len(), dtype=pl.Int64)
+    return rows.with_columns(row=numbers), pl.DataFrame(schema=MALFORMED)
+
+
+def _convert(
+    batches: Iterator[pa.RecordBatch], path: Path, native: Native, optional: Collection[str]
+) -> Iterator[Decoded]:
+    row = 1
+    try:
+        for batch in batches:
+            batch.validate(full=True)  # the readers accept broken UTF-8
+            columns = [name for name in native if name in batch.schema.names]
+            table = pl.DataFrame(pa.Table.from_batches([batch.select(columns)]))
+            rows = conform(table, native, optional, f"source file {path}")
+            yield number_rows(rows, row)
+            row += rows.height
+    except (OSError, pa.ArrowException, DeltaError) as error:
+        raise read_error(path, f"row {row}: {error}") from None

@@ -1,0 +1,187 @@
+"""The files of an origin: single files, and the data files of folders in a fixed order.
+
+In a folder, files that are known to be no data (hidden files, documentation, metadata of a dataset)
+are left out, and their names are returned. A file of any other ending that cannot be read is an
+error, so that no part of a dataset is missing unnoticed. Not here: reading
+(`transforms.sources.files.reading`).
+
+Source of the files of `save_to_disk`: datasets 5.2, `Dataset.save_to_disk`.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from transforms.errors import InputError
+from transforms.sources.files.opening import READABLE, find_format, read_error
+
+NO_DATA_ENDINGS = (
+    *(".md", ".rst", ".txt", ".html", ".pdf", ".bib", ".cff", ".log", ".lock"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".crc", ".md5", ".sha256"),
+    *(".py", ".ipynb", ".sh", ".yaml", ".yml", ".toml", ".cfg", ".ini"),
+)
+"""Endings of documentation, code and checksums."""
+
+METADATA = ("dataset_infos.json", "dataset_info.json", "state.json")
+"""Files that the library `datasets` writes beside its data."""
+
+NO_DATA_NAMES = (*METADATA, "Makefile", "Dockerfile", "__MACOSX", "__pycache__")
+
+SHOWN = 5
+"""Names of files in an error."""
+
+
+class Parts(NamedTuple):
+    """The files to read, and the other files of their folders."""
+
+    files: dict[str, Path]
+    """By their names in row keys, in the order of reading; a Delta table is one part."""
+    left_out: list[str]
+    """Paths of files and folders that are no data, below the folder of the recipe's `files`."""
+
+
+def list_parts(files: tuple[str, ...]) -> Parts:
+    """List the files of an origin, and the data files of its folders.
+
+    Raises:
+        InputError: a path does not exist; or a folder has no file that can be read, a file whose
+            ending cannot be read, or the splits of a saved dataset.
+    """
+    paths: list[Path] = []
+    left_out: list[str] = []
+    # a link keeps its own name: in the hub's cache the file behind it has no ending
+    for path in (Path(os.path.abspath(file)) for file in files):  # noqa: PTH100
+        if not path.is_dir():
+            found = [path]
+        else:
+            unread: list[Path] = []
+            others: list[Path] = []
+            found = list(_walk(path, others, unread, ()))
+            left_out += [other.relative_to(path).as_posix() for other in others]
+            if unread:
+                raise _refuse_unread(path, unread)
+        if not found or not found[0].exists():
+            raise InputError(
+                f"source file {path} cannot be read",
+                expected=f"a file or folder of files: {READABLE}",
+                found="a folder without such files" if path.is_dir() else "no such file or folder",
+                remedy="correct `files` in the recipe; a relative path is relative to the recipe",
+            )
+        paths += found
+    common = os.path.commonpath([path.parent for path in paths])
+    return Parts({path.relative_to(common).as_posix(): path for path in paths}, left_out)
+
+
+def is_delta_table(path: Path) -> bool:
+    """Check whether a path is the folder of a Delta table."""
+    return (path / "_delta_log").is_dir()
+
+
+def open_delta(path: Path) -> DeltaTable:
+    """Open a Delta table at its last version.
+
+    Raises:
+        InputError: its log cannot be read.
+    """
+    try:
+        return DeltaTable(path)
+    except (DeltaError, OSError, ValueError) as error:
+        raise read_error(path, f"a Delta table whose log cannot be read ({error})") from None
+
+
+def record_states(files: tuple[str, ...]) -> list[Any]:
+    """Return what changes when a file of an origin changes, for each of `files`.
+
+    Returns:
+        For a file, its bytes and modification time (ns); for a folder, those of its parts by path;
+        for a Delta table, its version; None if it is missing or cannot be listed.
+    """
+    return [_record_state(Path(file)) for file in files]
+
+
+def _record_state(path: Path) -> Any:
+    try:
+        if is_delta_table(path):
+            return {"delta_version": open_delta(path).version()}
+        if path.is_dir():
+            parts = sorted(_walk(path, [], [], ()))
+            return {part.relative_to(path).as_posix(): _record_state(part) for part in parts}
+        stat = path.stat()
+    except (InputError, OSError):
+        return None
+    return (stat.st_size, stat.st_mtime_ns)
+
+
+def _walk(
+    folder: Path, left_out: list[Path], unread: list[Path], above: tuple[Path, ...]
+) -> Iterator[Path]:
+    """Yield the parts of a folder; collect what is no data, and files that cannot be read."""
+    if is_delta_table(folder):
+        yield folder
+        return
+    if (folder / "dataset_dict.json").is_file():
+        raise _refuse_splits(folder)
+    above = (*above, folder.resolve())
+    saved = _list_saved_files(folder)
+    yield from (folder / name for name in saved)
+    for path in sorted(folder.iterdir()):
+        if _is_no_data(path):
+            left_out.append(path)
+        elif path.is_dir() and path.resolve() in above:
+            left_out.append(path)  # a link to a folder above it
+        elif path.is_dir():
+            yield from _walk(path, left_out, unread, above)
+        elif saved:
+            if path.name not in saved:
+                left_out.append(path)  # caches of computed columns
+        elif find_format(path):
+            yield path
+        else:
+            unread.append(path)
+
+
+def _is_no_data(path: Path) -> bool:
+    name = path.name
+    return (
+        name.startswith(".")
+        or name in NO_DATA_NAMES
+        or (not path.is_dir() and path.suffix.lower() in NO_DATA_ENDINGS)
+        or (not path.is_dir() and not path.suffix and name.isupper())  # LICENSE, _SUCCESS
+    )
+
+
+def _list_saved_files(folder: Path) -> list[str]:
+    """Return the data files of a folder that `save_to_disk` wrote, in order; else none."""
+    try:
+        state = json.loads((folder / "state.json").read_bytes())
+        return [file["filename"] for file in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _refuse_splits(folder: Path) -> InputError:
+    splits = sorted(path.name for path in folder.iterdir() if path.is_dir())
+    example = folder / (splits or ["train"])[0]
+    return InputError(
+        f"source folder {folder} has the splits of a saved dataset",
+        expected="the folder of one split, so that test rows are not trained on",
+        found=", ".join(splits) or "no splits",
+        remedy=f"write the folder of a split in `files`, such as {example}",
+    )
+
+
+def _refuse_unread(folder: Path, unread: list[Path]) -> InputError:
+    names = [path.relative_to(folder).as_posix() for path in unread]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return InputError(
+        f"source folder {folder} has files that cannot be read",
+        expected=READABLE,
+        found=", ".join(names[:SHOWN]) + more,
+        remedy="convert or decompress them, move them away, or write the single files to read in "
+        "`files`",
+    )
