@@ -32,12 +32,13 @@ PARTED = pl.List(pl.Struct({"role": pl.String, "content": PARTS}))
 
 
 def append_last_turn(column: str) -> pl.Expr:
-    """Append a {from, value} turn to the conversation before it."""
+    """Append a {from, value} turn to the system text and the conversation before it."""
     speech = pl.col(column).struct
     last = pl.struct(
         role=speech.field("from").replace(SHAREGPT_ROLES), content=speech.field("value")
     )
-    return pl.concat_list(read_sharegpt("conversations"), last).cast(MESSAGES)
+    turns = prepend_system(pl.col("system"), read_sharegpt("conversations"))
+    return pl.concat_list(turns, last).cast(MESSAGES)
 
 
 def make_typed_part_layouts() -> dict[Role, Layout]:
@@ -93,7 +94,13 @@ ENTRIES = {
     ),
     "sharegpt_pairs": Entry(
         facts="pairs/dpo_en_demo, LLaMA-Factory's layout: common turns, then two last turns.",
-        native={"conversations": pl.List(SPEECH), "chosen": SPEECH, "rejected": SPEECH},
+        native={
+            "conversations": pl.List(SPEECH),
+            "chosen": SPEECH,
+            "rejected": SPEECH,
+            "system": pl.String,
+        },
+        optional=("system",),
         layouts=make_pair_layouts(append_last_turn("chosen"), append_last_turn("rejected")),
     ),
     "typed_part_pairs": Entry(
