@@ -20,6 +20,7 @@ from training.judging.judge import open_judge
 from training.judging.rubrics import Answer, Conversation
 from training.settings.judge import JudgeSettings
 from transforms.benchmarks.judged.alpaca_eval import compute_preference
+from transforms.benchmarks.judged.thoughts import drop_thoughts
 from transforms.benchmarks.judged.verdict_table import VERDICTS
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
 from transforms.identity import digest
@@ -130,7 +131,8 @@ def _build_row(request: VerdictRequest, judge_id: str, answer: Answer) -> dict[s
         verdict = read_verdict(answer.text, form)
     rating = float(verdict) if verdict and form == "rating" else None
     weighted = None
-    if form == "choice" and answer.top_logprobs:
+    # the first token of an answer with a thought is no verdict
+    if form == "choice" and answer.top_logprobs and drop_thoughts(answer.text or "") == answer.text:
         weighted = compute_preference(answer.top_logprobs, *FIRST_SHARES[form])
     first = weighted
     if first is None and verdict and form != "rating":

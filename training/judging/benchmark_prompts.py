@@ -22,6 +22,7 @@ import polars as pl
 import yaml
 
 from training.judging.rubrics import RUBRICS, Conversation
+from training.judging.templates import fill_template
 from transforms.benchmarks.judged.verdicts import Form
 from transforms.errors import InputError
 from transforms.identity import digest_settings
@@ -51,10 +52,9 @@ class JudgePrompt:
         return digest_settings([list(message) for message in self.messages])
 
     def fill(self, **texts: str) -> Conversation:
-        """Fill all placeholders in one pass: dollar signs in the texts are unchanged."""
+        """Fill all placeholders (`training.judging.templates`)."""
         return [
-            {"role": role, "content": Template(text).substitute(texts)}
-            for role, text in self.messages
+            {"role": role, "content": fill_template(text, texts)} for role, text in self.messages
         ]
 
 

@@ -66,6 +66,10 @@ def identify_judge(
     }
     if top_logprobs:
         sampling["top_logprobs"] = top_logprobs
+    if settings.max_tokens_field != "max_tokens":
+        sampling["max_tokens_field"] = settings.max_tokens_field
+    if settings.extra_fields:
+        sampling["extra_fields"] = settings.extra_fields
     if settings.path is None:
         model = settings.model
     else:

@@ -18,6 +18,7 @@ from training.judging.rubrics import Answer, Conversation
 from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
 from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
+from transforms.benchmarks.judged.thoughts import find_open_thought
 from transforms.errors import InputError
 
 
@@ -81,6 +82,9 @@ class LocalJudge:
         """Use a started engine, whose settings are the sampling settings of the judge's answers."""
         self.settings, self._sampler, self._top_logprobs = settings, sampler, top_logprobs
         self._longest = sampler.settings.max_context_tokens - settings.max_tokens
+        # some templates open a thought at the end of the prompt; the answer has only its end
+        ((*prompt,),) = tokenize_prompts(sampler.tokenizer, [[{"role": "user", "content": "-"}]])
+        self._opened_thought = find_open_thought(sampler.tokenizer.decode(prompt))
 
     def answer_requests(
         self, conversations: Iterable[Conversation]
@@ -113,7 +117,8 @@ class LocalJudge:
         # The last token of a stopped answer is the end of the turn, not text.
         stopped = response.finish_reason == "stop"
         token_ids = list(response.token_ids)[: -1 if stopped else None]
-        text = cast(str, self._sampler.tokenizer.decode(token_ids, skip_special_tokens=True))
+        # Marks of thoughts are special tokens of some models; without them, thoughts are text.
+        text = self._opened_thought + cast(str, self._sampler.tokenizer.decode(token_ids))
         logprobs = self._read_first_logprobs(response)
         return Answer(text, response.finish_reason, None, None, logprobs)
 

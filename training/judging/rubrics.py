@@ -14,6 +14,7 @@ from pathlib import Path
 from string import Template
 from typing import Literal, Protocol, Self
 
+from training.judging.templates import escape_delimiters, fill_template
 from training.settings.judge import JudgeSettings
 from transforms.benchmarks.judged.verdicts import find_last_mark
 from transforms.errors import InputError
@@ -28,6 +29,9 @@ Verdict = Literal["A", "B", "tie", "unparseable"]
 VERDICTS: dict[str, Verdict] = {"A": "A", "B": "B", "C": "tie"}
 
 Conversation = list[dict[str, str]]
+
+ROLE_LINE = re.compile(r"(?<=\n)[^\S\n]*(?:system|user|assistant|tool)[^\S\n]*:", re.I)
+"""A line of a message that starts like a turn of `write_transcript`."""
 
 
 @dataclass(frozen=True)
@@ -102,21 +106,24 @@ def require_places(name: str, text: str) -> None:
 def build_request(
     rubric: str, prompt: Sequence[Mapping[str, str]], response_a: str, response_b: str
 ) -> Conversation:
-    """Build the request for a verdict: one user message.
-
-    Placeholders are filled in one pass: dollar signs in a prompt or a response are unchanged.
-    """
+    """Build the request for a verdict: one user message (`training.judging.templates`)."""
     places = {
         "prompt": write_transcript(prompt),
         "response_a": response_a,
         "response_b": response_b,
     }
-    return [{"role": "user", "content": Template(rubric).substitute(places)}]
+    return [{"role": "user", "content": fill_template(rubric, places)}]
 
 
 def write_transcript(messages: Sequence[Mapping[str, str]]) -> str:
-    """Write a conversation as text, each turn after its role."""
-    return "\n\n".join(f"{message['role']}: {message['content']}" for message in messages)
+    """Write a conversation as text, each turn after its role.
+
+    A line of a turn that starts like another turn gets a backslash.
+    """
+    return "\n\n".join(
+        f"{message['role']}: {escape_delimiters(message['content'], ROLE_LINE)}"
+        for message in messages
+    )
 
 
 def parse_verdict(answer: Answer) -> Verdict | None:

@@ -1,10 +1,15 @@
 """Settings of a judge: model, server, rubric, limits of requests. Imports no torch."""
 
-from typing import Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from transforms.settings.frozen import Settings
+
+OWN_FIELDS = {
+    "max_completion_tokens", "max_tokens", "messages", "model", "n", "stream", "temperature",
+}  # fmt: skip
+"""Fields of a request that other settings decide, or that the answer is read by."""
 
 
 class JudgeSettings(Settings):
@@ -27,12 +32,22 @@ class JudgeSettings(Settings):
     max_context_tokens: int = Field(default=8192, ge=16)
     """Tokens of request and answer, for a model in this process; at most the model's context. A
     comparison that leaves no room for max_tokens gets a row with that error."""
-    temperature: float = Field(default=0.0, ge=0)
-    """0 is greedy: the most likely verdict."""
+    max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Name of `max_tokens` in a request to `address`. OpenAI's reasoning models accept only
+    max_completion_tokens, which also counts the tokens of their thoughts."""
+    temperature: float | None = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """0 is greedy: the most likely verdict. null: a request to `address` has no temperature, for
+    models that refuse one."""
+    extra_fields: dict[str, Any] = Field(default={})
+    """Further fields of every request to `address`, such as {reasoning_effort: low}."""
     timeout_s: float = Field(default=60.0, gt=0)
     """Time limit of a request, seconds."""
     retries: int = Field(default=3, ge=0)
     """Number of times that a failed request is sent again, after 1, 2, 4 ... seconds."""
+    max_equal_errors: int | None = Field(default=16, ge=1)
+    """Number of equal client errors (HTTP 4xx), with no answer in between, after which the run
+    stops: the server refuses a setting, and would refuse every request. null: never, for a server
+    that refuses single texts by always the same error."""
     concurrency: int = Field(default=8, ge=1)
     """Largest number of requests at the same time."""
     chunk_comparisons: int = Field(default=64, ge=1)
@@ -48,6 +63,22 @@ class JudgeSettings(Settings):
                 "set exactly one judge: path (with a revision if it is a hub id), or address and"
                 f" model; found path {self.path}, revision {self.revision}, address"
                 f" {self.address}, model {self.model}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _require_fitting_request(self) -> Self:
+        if self.path is not None and self.temperature is None:
+            raise ValueError("a judge with a path needs a temperature; null is for an address")
+        if self.path is not None and (self.extra_fields or self.max_tokens_field != "max_tokens"):
+            raise ValueError(
+                "extra_fields and max_tokens_field change requests to an address; this judge has a"
+                " path"
+            )
+        if taken := sorted(OWN_FIELDS & set(self.extra_fields)):
+            raise ValueError(
+                f"extra_fields contains {', '.join(taken)}; these fields are set by model,"
+                " max_tokens, max_tokens_field and temperature, or by the request itself"
             )
         return self
 

@@ -3,7 +3,8 @@
 Not here: a judge's prompts (`training.judging`), the figures of a benchmark
 (`transforms.benchmarks.judged.figures`).
 
-The last line with a mark counts, so that a judge's reasons may quote marks. Different marks in that
+Thoughts and quotations of other texts are left out (`transforms.benchmarks.judged.thoughts`). The
+last line with a mark counts, so that a judge's reasons may contain marks. Different marks in that
 line contradict each other: there is no verdict. Nothing is guessed: a text without a mark of the
 exact form has no verdict.
 """
@@ -12,6 +13,8 @@ import re
 from typing import Literal
 
 import polars as pl
+
+from transforms.benchmarks.judged.thoughts import drop_thoughts, split_unquoted_lines
 
 Form = Literal["rating", "choice", "three_way", "five_way"]
 """Form of a verdict. `rating`: [[1]] to [[10]]; `choice`: m or M and nothing else; `three_way`:
@@ -43,14 +46,16 @@ ORDERS = ("model", "baseline")
 
 def find_last_mark(text: str, form: str) -> str | None:
     """Return the mark in the last line with marks; None if there is no mark or they differ."""
-    marked = [marks for line in text.splitlines() if (marks := set(MARKS[form].findall(line)))]
+    conclusion = drop_thoughts(text)
+    lines = [] if conclusion is None else split_unquoted_lines(conclusion)
+    marked = [marks for line in lines if (marks := set(MARKS[form].findall(line)))]
     return marked[-1].pop() if marked and len(marked[-1]) == 1 else None
 
 
 def read_verdict(text: str, form: Form) -> str | None:
     """Read the verdict in a text; None if it has no verdict of this form."""
     if form == "choice":
-        choice = text.strip()
+        choice = (drop_thoughts(text) or "").strip()
         return choice if choice in FIRST_SHARES[form] else None
     mark = find_last_mark(text, form)
     if mark is None or (form != "rating" and mark not in FIRST_SHARES[form]):
