@@ -84,7 +84,7 @@ class LocalJudge:
         self._longest = sampler.settings.max_context_tokens - settings.max_tokens
         # some templates open a thought at the end of the prompt; the answer has only its end
         ((*prompt,),) = tokenize_prompts(sampler.tokenizer, [[{"role": "user", "content": "-"}]])
-        self._opened_thought = find_open_thought(sampler.tokenizer.decode(prompt))
+        self._opened_thought = find_open_thought(cast(str, sampler.tokenizer.decode(prompt)))
 
     def answer_requests(
         self, conversations: Iterable[Conversation]
