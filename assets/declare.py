@@ -109,6 +109,7 @@ def declare(
             if experiment not in loops:
                 return skip(context, experiment, [*checks, *warned.checks])
             opened = lake.open()
+            before = materializations.read_version(opened)
             with lock_slice(opened, name, experiment, wait=context.log.warning):
                 step = Step(
                     study,
@@ -120,7 +121,7 @@ def declare(
                     materializations.find_output_ids(opened, read[experiment], experiment),
                     resolved[experiment],
                 )
-                return materialize(context, step, body, checks, scope, warned)
+                return materialize(context, step, body, checks, scope, warned, before)
 
         return asset
 

@@ -10,7 +10,6 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -25,7 +24,7 @@ from transforms.lake.records import costs, materializations
 from transforms.views.query import check, connect, select_slice
 
 PLANNED = "prefloop/planned"
-"""Tag of a run: the time at which its stale assets were listed, ISO 8601."""
+"""Tag of a run: the version of `materializations` when its stale assets were listed."""
 
 CONCERN = "concern"
 """Metadata key of a warning: its text."""
@@ -91,12 +90,23 @@ def materialize(
     checks: Sequence[str],
     scope: Callable[[Step], Mapping[str, object]],
     warnings: Warnings,
+    version_before: int,
 ) -> dg.MaterializeResult:
     """Run an asset's body and its checks, and record the materialization.
 
     Two runs that were planned at the same time may both contain the asset. The second run waits for
     the first. Then it finds a materialization that is newer than its own plan, with equal settings
     and inputs. It uses that output and does not run the body.
+
+    Args:
+        context: Dagster's context of the asset.
+        step: the step.
+        body: makes the output.
+        checks: files of `sql/checks`.
+        scope: returns the slice that the checks look at.
+        warnings: checks that only warn.
+        version_before: version of `materializations` before the step waited for other runs. It is
+            the plan of a run without the tag `PLANNED`, such as one from the Dagster page.
     """
     record = {
         "asset": step.asset,
@@ -104,7 +114,8 @@ def materialize(
         "settings": json.dumps(step.settings, sort_keys=True),
         "inputs": json.dumps(step.inputs, sort_keys=True),
     }
-    other = materializations.find_newer(step.lake, _planning_time(context), **record)
+    planned = int(context.run.tags.get(PLANNED, version_before))
+    other = materializations.find_newer(step.lake, planned, **record)
     before, started = costs.list_last_commits(step.lake), time.monotonic()
     if other:
         made = Made(other["output_id"], {"made_by_run": other["run_id"]})
@@ -155,13 +166,6 @@ def skip(
             for name in checks
         ],
     )
-
-
-def _planning_time(context: dg.AssetExecutionContext) -> datetime:
-    """Return when the stale assets were listed, which may be earlier than the run's creation."""
-    if PLANNED in context.run.tags:
-        return datetime.fromisoformat(context.run.tags[PLANNED])
-    return context.instance.get_run_record_by_id(context.run_id).create_timestamp
 
 
 def _report_warnings(step: Step, warnings: Warnings) -> list[dg.AssetCheckResult]:

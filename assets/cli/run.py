@@ -9,7 +9,6 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -28,6 +27,7 @@ from training.recipe_file import load_recipe
 from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
+from transforms.lake.records import materializations
 from transforms.views.plots import progress as plots
 from transforms.views.query import connect, list_reports, report
 
@@ -101,7 +101,7 @@ def _run_experiment(
     forced: list[str],
     wanted: set[str],
 ) -> None:
-    planned = datetime.now(UTC)
+    planned = materializations.read_version(lake)
     stale = stale_assets(definitions, lake, experiment, forced)
     stale = {name: reason for name, reason in stale.items() if name in wanted}
     if not stale:
@@ -117,7 +117,7 @@ def _run_experiment(
         tags={
             HOST: socket.gethostname(),
             PROCESS: str(os.getpid()),
-            PLANNED: planned.isoformat(),
+            PLANNED: str(planned),
         },
         asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
         raise_on_error=True,

@@ -10,7 +10,7 @@ benchmark_answers as (select * from benchmark_answers),
 checkpoints as (select * from checkpoints),
 
 newest as (
-    select asset as model, experiment, max_by(checkpoint_id, created_at) as newest_id
+    select asset as model, experiment, max_by(checkpoint_id, commit_version) as newest_id
     from checkpoints
     group by asset, experiment
 ),

@@ -30,7 +30,7 @@ sampled as (
 ),
 
 newest as (
-    select asset, experiment, max_by(checkpoint_id, created_at) as expected_policy_id
+    select asset, experiment, max_by(checkpoint_id, commit_version) as expected_policy_id
     from checkpoints
     group by asset, experiment
 )

@@ -12,7 +12,7 @@ generations as (select * from generations),
 checkpoints as (select * from checkpoints),
 
 newest as (
-    select asset as ranker, experiment, max_by(checkpoint_id, created_at) as newest_id
+    select asset as ranker, experiment, max_by(checkpoint_id, commit_version) as newest_id
     from checkpoints
     group by asset, experiment
 ),

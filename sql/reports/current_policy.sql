@@ -17,5 +17,5 @@ select
     checkpoints.path
 from promotions
 left join checkpoints on checkpoints.checkpoint_id = promotions.policy_id
-order by promotions.created_at desc
+order by promotions.commit_version desc
 limit 1

@@ -14,9 +14,9 @@ models as (
     select
         asset,
         checkpoint_id,
-        arg_min(experiment, created_at) as experiment,
-        arg_min(iteration, created_at) as iteration,
-        min(created_at) as created_at
+        arg_min(experiment, commit_version) as experiment,
+        arg_min(iteration, commit_version) as iteration,
+        min(commit_version) as commit_version
     from checkpoints
     group by asset, checkpoint_id
 ),
@@ -65,4 +65,4 @@ select
         as version
 from models
 inner join nearest on nearest.of_asset = models.asset and nearest.of_id = models.checkpoint_id
-order by models.created_at, checkpoint_asset, nearest.step, nearest.relation, asset
+order by models.commit_version, checkpoint_asset, nearest.step, nearest.relation, asset

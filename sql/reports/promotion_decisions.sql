@@ -19,4 +19,4 @@ select
     policy_id,
     current_id
 from promotions
-order by created_at desc
+order by commit_version desc

@@ -25,7 +25,7 @@ summed as (
         sum(tokens)::bigint as tokens,
         sum(tokens) / nullif(sum(elapsed_s) filter (tokens is not null), 0) as tokens_per_s,
         sum(bytes)::bigint as bytes,
-        min(created_at) as first_made
+        min(commit_version) as first_made
     from stages
     group by experiment, iteration, stage
 )

@@ -9,13 +9,14 @@ materializations as (select * from materializations),
 checkpoints as (select * from checkpoints),
 
 outputs as (
-    select asset, output_id, inputs, created_at from materializations
+    select asset, output_id, inputs, commit_version from materializations
+    where output_id not in (select checkpoint_id from checkpoints)
     union all
-    select asset, checkpoint_id as output_id, inputs, created_at from checkpoints
+    select asset, checkpoint_id as output_id, inputs, commit_version from checkpoints
 ),
 
 first_made as (
-    select asset, output_id, arg_min(inputs, created_at) as inputs
+    select asset, output_id, arg_min(inputs, commit_version) as inputs
     from outputs
     group by asset, output_id
 ),
@@ -24,8 +25,8 @@ models as (
     select
         asset,
         checkpoint_id,
-        arg_min(parent_id, created_at) as parent_id,
-        arg_min(reference_id, created_at) as reference_id
+        arg_min(parent_id, commit_version) as parent_id,
+        arg_min(reference_id, commit_version) as reference_id
     from checkpoints
     group by asset, checkpoint_id
 ),

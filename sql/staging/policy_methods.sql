@@ -16,7 +16,7 @@ policies as (
         iteration,
         asset,
         checkpoint_id,
-        created_at,
+        commit_version,
         settings::json as settings,
         list_filter(
             json_keys(settings::json),
@@ -29,7 +29,7 @@ pair_settings as (
     select
         experiment,
         asset,
-        arg_max(settings, created_at)::json as settings
+        arg_max(settings, commit_version)::json as settings
     from materializations
     group by experiment, asset
 ),
@@ -81,5 +81,5 @@ select
         null,
         pairs ->> '$.pairs.length_unit'
     ) as length_unit,
-    created_at
+    commit_version
 from described

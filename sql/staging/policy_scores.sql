@@ -44,9 +44,9 @@ methods as (
         experiment,
         asset,
         checkpoint_id as policy_id,
-        arg_max(method, created_at) as method,
-        arg_max(ranker, created_at) as ranker,
-        arg_max(length_penalty, created_at) as length_penalty
+        arg_max(method, commit_version) as method,
+        arg_max(ranker, commit_version) as ranker,
+        arg_max(length_penalty, commit_version) as length_penalty
     from policy_methods
     group by experiment, asset, checkpoint_id
 )

@@ -1,5 +1,4 @@
 import re
-from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -43,7 +42,7 @@ def scores(*keys, reward=1.0, ranker_id="rm", ranking_id="r", **origin):
 
 def checkpoint(asset, checkpoint_id, experiment="shared", day=1):
     made = {"asset": asset, "checkpoint_id": checkpoint_id, "experiment": experiment}
-    return made | {"created_at": datetime(2026, 1, day, tzinfo=UTC)}
+    return made | {"commit_version": day}
 
 
 def splits(**prompts):

@@ -1,5 +1,4 @@
 import json
-from datetime import UTC, datetime
 
 import polars as pl
 import pytest
@@ -216,13 +215,13 @@ def test_policy_ancestry():
         return {
             "experiment": experiment, "iteration": iteration, "asset": asset, "checkpoint_id": own,
             "parent_id": parent, "reference_id": reference, "kind": "causal_lm",
-            "inputs": json.dumps(inputs), "created_at": datetime(2026, 1, 1, iteration, tzinfo=UTC),
+            "inputs": json.dumps(inputs), "commit_version": iteration,
         }  # fmt: skip
 
     def made(asset, output_id, inputs):
         return {
             "asset": asset, "experiment": "e", "output_id": output_id,
-            "inputs": json.dumps(inputs), "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "inputs": json.dumps(inputs), "commit_version": 0,
         }  # fmt: skip
 
     first = ("iteration_1/policy", "1", "s", "s")

@@ -11,6 +11,7 @@ from transforms.formats import SHORTEST_ID, shorten_id
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
+from transforms.lake.schemas.table import ORDER
 
 POLICY = "causal_lm"
 """Kind of the checkpoints that benchmarks can measure."""
@@ -26,7 +27,7 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[MeasuredModel, Checkpoint]
     Raises:
         InputError: no checkpoint or several begin with these digits, or it is not a policy.
     """
-    rows = lake.read(checkpoints.TABLE).sort("created_at")
+    rows = lake.read(checkpoints.TABLE).sort(ORDER)
     found = rows.filter(pl.col("checkpoint_id").str.starts_with(checkpoint))
     ids = found["checkpoint_id"].unique(maintain_order=True).to_list()
     kinds = found["kind"].unique().to_list()

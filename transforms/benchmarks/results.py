@@ -18,7 +18,7 @@ from transforms.benchmarks.judged.verdict_table import TABLE as VERDICTS_TABLE
 from transforms.identity import FIELD
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.table import SHARED
+from transforms.lake.schemas.table import ORDER, SHARED
 from transforms.measures import bootstrap
 
 TABLE = "benchmark_results"
@@ -119,7 +119,7 @@ def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
     Otherwise the tables would contain rows of a policy that is no longer selected. Old versions of
     the tables stay readable.
     """
-    by_asset = lake.scan("checkpoints").sort("created_at").group_by("asset", "experiment")
+    by_asset = lake.scan("checkpoints").sort(ORDER).group_by("asset", "experiment")
     newest = by_asset.agg(newest_id=pl.col("checkpoint_id").last()).collect()
     current = newest.filter(pl.col("experiment").is_in([experiment, SHARED])).select(
         model="asset", newest_id="newest_id"

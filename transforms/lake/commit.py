@@ -27,6 +27,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from transforms.errors import InputError
 from transforms.lake.enforcement import Slice
 from transforms.lake.schemas import TABLES
+from transforms.lake.schemas.table import ORDER
 
 Mode = Literal["append", "overwrite"]
 
@@ -88,11 +89,15 @@ def commit(
         rows: the slice that is overwritten; empty for the whole table.
         transaction: identifies the commit; if the table already has it, nothing is written.
 
+    Rows of a table with the column `commit_version` get the version of the commit there.
+
     Raises:
         InputError: the disk is full.
-        CommitFailedError: another writer changed the rows that are overwritten.
+        CommitFailedError: another writer changed the rows that are overwritten, or has committed
+            the version that the rows have.
     """
     table = folder.name
+    ordered = table in TABLES and ORDER in TABLES[table].columns
     partitions = list(TABLES[table].partitions) if table in TABLES else []
     # given the open table, the writer need not read the log again
     delta = DeltaTable(folder) if DeltaTable.is_deltatable(str(folder)) else None
@@ -100,6 +105,10 @@ def commit(
         committed = delta.transaction_version(transaction.app_id)
         if committed is not None and committed >= transaction.version:
             return delta.version()
+    if ordered and isinstance(data, pl.DataFrame):
+        data = data.with_columns(pl.col(ORDER).fill_null(delta.version() + 1 if delta else 0))
+    # a table that another writer makes meanwhile is an error: its first version is taken
+    make = "error" if ordered and not delta else None
     try:
         write = partial(
             write_deltalake,
@@ -113,20 +122,35 @@ def commit(
             commit_properties=CommitProperties(
                 custom_metadata={"prefloop.slice": slice_predicate(rows)},
                 app_transactions=[transaction] if transaction else None,
+                # rows that have their version cannot become those of a later one
+                max_commit_retries=0 if ordered else None,
             ),
             post_commithook_properties=KEEP_LOG,
         )
         if mode == "append":
-            write(mode=mode)
+            write(mode=make or mode)
         else:
             write(mode=mode, predicate=slice_predicate(rows) if rows and delta else None)
     except DeltaError as error:
-        if NO_SPACE not in str(error):
-            raise
+        _raise_cause(error, folder, taken=bool(make))
+        raise
+    return (delta or DeltaTable(folder)).version()
+
+
+def _raise_cause(error: DeltaError, folder: Path, *, taken: bool) -> None:
+    """Raise the error that stands for a failed write, if Delta's own error hides it.
+
+    Args:
+        error: Delta's error.
+        folder: folder of the table.
+        taken: whether the write failed if another writer had made the table.
+    """
+    if taken and DeltaTable.is_deltatable(str(folder)):
+        raise CommitFailedError(str(error)) from error
+    if NO_SPACE in str(error):
         raise InputError(
-            f"the disk is full; nothing was added to table {table}",
+            f"the disk is full; nothing was added to table {folder.name}",
             expected=f"room for the rows in {folder}",
             found=f"{shutil.disk_usage(folder).free} bytes free",
             remedy="free some space, then run the same command again: it continues from here",
         ) from error
-    return (delta or DeltaTable(folder)).version()

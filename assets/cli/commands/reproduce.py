@@ -41,6 +41,7 @@ def reproduce(
     from assets.cli.console import quiet_teardown
     from assets.cli.reproduce import read_training, retrain
     from transforms.lake.records import checkpoints
+    from transforms.lake.schemas.table import ORDER
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
@@ -56,7 +57,7 @@ def reproduce(
                 found=f"a {subject.kind.replace('_', ' ')}",
                 remedy="`prefloop lineage` shows the models it was made from",
             )
-        rows = lake.read(checkpoints.TABLE, checkpoint_id=subject.name).sort("created_at")
+        rows = lake.read(checkpoints.TABLE, checkpoint_id=subject.name).sort(ORDER)
         training = read_training(lake, rows.row(0, named=True))
         read = ", ".join(f"{table}@{version}" for table, version in training.tables.items())
         models = ", ".join(

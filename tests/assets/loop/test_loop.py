@@ -180,7 +180,7 @@ def test_an_experiment_without_a_difference_reuses_responses(
         )
         assert mine.height > 0
         assert mine.equals(theirs)
-    costs = lake.read("costs", asset="iteration_1/generations").sort("created_at")
+    costs = lake.read("costs", asset="iteration_1/generations").sort("commit_version")
     assert costs["rows"].to_list()[1] == 0
     with connect(lake) as connection:
         assert sum(check(connection, name).height for name in list_checks()) == 0

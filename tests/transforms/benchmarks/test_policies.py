@@ -1,7 +1,5 @@
 """Policies found by the first digits of a checkpoint id."""
 
-from datetime import UTC, datetime
-
 import polars as pl
 import pytest
 
@@ -24,15 +22,14 @@ def lake(tmp_path) -> Lake:
             "checkpoint_id": checkpoint_id,
             "kind": kind,
             "path": f"checkpoints/{checkpoint_id}",
-            "created_at": datetime(2026, 1, day, tzinfo=UTC),
+            "commit_version": version,
         }
-        for day, (asset, iteration, checkpoint_id, kind) in enumerate(
+        for version, (asset, iteration, checkpoint_id, kind) in enumerate(
             [
                 ("iteration_1/policy", 1, OLD, "causal_lm"),
                 ("iteration_1/policy", 1, NEW, "causal_lm"),
                 ("reward_model", 0, REWARD, "reward_model"),
-            ],
-            start=1,
+            ]
         )
     ]
     schema = schema_of("checkpoints")

@@ -15,7 +15,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.table import SHARED
+from transforms.lake.schemas.table import ORDER, SHARED
 
 TABLE = "checkpoints"
 
@@ -38,7 +38,7 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
     Args:
         lake: the lake.
         folder: the finished folder, which is moved.
-        row: the columns of `checkpoints` except `path` and `created_at`.
+        row: the columns of `checkpoints` except `path`, `created_at` and `commit_version`.
     """
     target = lake.root / "checkpoints" / row["checkpoint_id"]
     if target.exists():
@@ -63,17 +63,17 @@ def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
         row: asset, experiment, settings and inputs of the step.
 
     Returns:
-        The asset's last checkpoint, if it has these settings and inputs and is newer than the
-        asset's last materialization; else None.
+        The asset's last checkpoint, if it has these settings and inputs and is not the output of
+        the asset's last materialization; else None.
     """
     if not lake.exists(TABLE):
         return None
     rows = lake.read(TABLE, asset=row["asset"], experiment=row["experiment"])
-    last = rows.sort("created_at").tail(1).to_dicts()
+    last = rows.sort(ORDER).tail(1).to_dicts()
     made = materializations.read_latest(lake).get((row["asset"], row["experiment"]))
     if not last or any(last[0][name] != value for name, value in row.items()):
         return None
-    if made and made["created_at"] > last[0]["created_at"]:
+    if made and made["output_id"] == last[0]["checkpoint_id"]:
         return None
     return Checkpoint(last[0]["checkpoint_id"], lake.root / last[0]["path"])
 
@@ -99,7 +99,7 @@ def find_latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
     rows = (
         lake.scan(TABLE)
         .filter(pl.col("asset") == asset, pl.col("experiment").is_in([experiment, SHARED]))
-        .sort("created_at")
+        .sort(ORDER)
         .tail(1)
         .collect()
     )

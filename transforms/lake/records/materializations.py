@@ -12,7 +12,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.schemas.table import SHARED
+from transforms.lake.schemas.table import ORDER, SHARED
 
 TABLE = "materializations"
 
@@ -27,8 +27,13 @@ def read_latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the last materialization by asset and experiment."""
     if not lake.exists(TABLE):
         return {}
-    rows = lake.read(TABLE).sort("created_at").unique(["asset", "experiment"], keep="last")
+    rows = lake.read(TABLE).sort(ORDER).unique(["asset", "experiment"], keep="last")
     return {(row["asset"], row["experiment"]): row for row in rows.iter_rows(named=True)}
+
+
+def read_version(lake: Lake) -> int:
+    """Return the version of the table; −1 if there is none. Later rows have a higher one."""
+    return lake.version(TABLE) if lake.exists(TABLE) else -1
 
 
 def find_equal_experiments(lake: Lake, asset: str, experiment: str, settings: str) -> list[str]:
@@ -40,18 +45,18 @@ def find_equal_experiments(lake: Lake, asset: str, experiment: str, settings: st
     )
 
 
-def find_newer(lake: Lake, since: datetime, **row: str) -> dict[str, Any] | None:
-    """Return an asset's last materialization if it is newer than a time and equal in inputs.
+def find_newer(lake: Lake, since: int, **row: str) -> dict[str, Any] | None:
+    """Return an asset's last materialization if it is newer than a plan and equal in inputs.
 
     Args:
         lake: the lake.
-        since: the time, with a time zone.
+        since: `read_version` when the plan was made.
         row: asset, experiment, settings and inputs; the materialization must have the same.
     """
     last = read_latest(lake).get((row["asset"], row["experiment"]))
     if last is None or any(last[name] != value for name, value in row.items()):
         return None
-    return last if last["created_at"] > since else None
+    return last if last[ORDER] > since else None
 
 
 def find_output_ids(lake: Lake, assets: Sequence[str], experiment: str) -> dict[str, str]:

@@ -6,6 +6,8 @@ Not here: the sizes that follow from a recipe (`assets.cli.plan`), the measureme
 
 import polars as pl
 
+from transforms.lake.schemas.table import ORDER
+
 
 def predict_costs(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     """Replace upper bounds by measured rates where the lake has them, and add seconds.
@@ -56,7 +58,7 @@ def predict_costs(work: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
 
 def add_actual_costs(predicted: pl.DataFrame, costs: pl.DataFrame) -> pl.DataFrame:
     """Add the costs of each asset's last materialization as `actual_*`; null: there is none."""
-    last = costs.sort("created_at").unique(["asset", "experiment"], keep="last")
+    last = costs.sort(ORDER).unique(["asset", "experiment"], keep="last")
     actual = last.select(
         "asset", "experiment", pl.col("rows", "tokens", "bytes", "elapsed_s").name.prefix("actual_")
     )

@@ -11,6 +11,7 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.lake.schemas.table import ORDER
 
 TABLE = "promotions"
 FIRST = "the first policy"
@@ -21,7 +22,7 @@ def read_decisions(lake: Lake) -> pl.DataFrame:
     """Return all decisions, oldest first; no rows if there is none."""
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))
-    return lake.read(TABLE).sort("created_at")
+    return lake.read(TABLE).sort(ORDER)
 
 
 def find_current(lake: Lake) -> dict[str, Any] | None:

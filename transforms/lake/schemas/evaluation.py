@@ -3,7 +3,6 @@
 import polars as pl
 
 from transforms.lake.schemas.table import (
-    CREATED_AT,
     HIGH,
     LOOP_SLICE,
     LOW,
@@ -12,6 +11,7 @@ from transforms.lake.schemas.table import (
     PROMPTS,
     RESPONSE_INDEX,
     STANDARD_ERROR,
+    WRITTEN,
     Column,
     Table,
 )
@@ -165,7 +165,7 @@ TABLES: dict[str, Table] = {
                 "fall: current_value minus value; missing: reason if there is no value",
                 "as value",
             ),
-            "created_at": CREATED_AT,
+            **WRITTEN,
         },
     ),
     "reward_bench_results": Table(

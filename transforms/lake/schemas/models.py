@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from transforms.lake.schemas.table import CREATED_AT, LOOP_SLICE, Column, Table
+from transforms.lake.schemas.table import LOOP_SLICE, WRITTEN, Column, Table
 
 TABLES: dict[str, Table] = {
     "checkpoints": Table(
@@ -17,7 +17,7 @@ TABLES: dict[str, Table] = {
             "settings": Column(pl.String, "settings of the training, JSON"),
             "inputs": Column(pl.String, "upstream asset -> output id, JSON"),
             "path": Column(pl.String, "folder, relative to the lake's root"),
-            "created_at": CREATED_AT,
+            **WRITTEN,
         },
     ),
     "training_metrics": Table(

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from transforms.lake.schemas.table import CREATED_AT, Column, Table
+from transforms.lake.schemas.table import WRITTEN, Column, Table
 
 ASSET = Column(pl.String, "materialized asset")
 EXPERIMENT = Column(pl.String, "experiment of the asset; `shared`: all experiments")
@@ -19,7 +19,7 @@ TABLES: dict[str, Table] = {
             "inputs": Column(pl.String, "upstream asset -> output id, JSON"),
             "run_id": Column(pl.String, "run of the orchestrator"),
             "elapsed_s": Column(pl.Float64, "time of the asset's own work", "seconds"),
-            "created_at": CREATED_AT,
+            **WRITTEN,
         },
     ),
     "costs": Table(
@@ -33,7 +33,7 @@ TABLES: dict[str, Table] = {
             "rows": Column(pl.Int64, "rows of its table, or examples of all epochs; null: neither"),
             "tokens": Column(pl.Int64, "tokens sampled or trained on; null: neither", "tokens"),
             "bytes": Column(pl.Int64, "written to the lake, with checkpoints", "bytes"),
-            "created_at": CREATED_AT,
+            **WRITTEN,
         },
     ),
 }

@@ -91,3 +91,13 @@ LOW = Column(pl.Float64, "lower end of the 95% interval", "as value")
 HIGH = Column(pl.Float64, "upper end of the 95% interval", "as value")
 PROMPTS = Column(pl.Int64, "number of prompts in the mean")
 CREATED_AT = Column(pl.Datetime("us", "UTC"), "when the row was written")
+
+ORDER = "commit_version"
+"""Column by which the rows of a record table are ordered. The lake fills it in
+(`transforms.lake.commit`). It does not depend on a clock: the clocks of two hosts may differ."""
+
+WRITTEN = {
+    ORDER: Column(pl.Int64, "version of this table that has the row first; newest: the highest"),
+    "created_at": Column(CREATED_AT.dtype, "when the row was written, by the clock of its host"),
+}
+"""Last columns of a record table, to which rows are only appended, one per commit."""

@@ -35,6 +35,9 @@ class Output:
     """Experiments that recorded it; the one that made it is first."""
     settings: Mapping[str, Any]
     created_at: datetime
+    """When it was first recorded, by the clock of the host."""
+    commit_version: int
+    """Place of its first record among the outputs of its kind: of tables, or of models."""
     run_id: str | None
     """Dagster's run; None for a model whose asset failed a check."""
     elapsed_s: float | None
@@ -62,12 +65,12 @@ class Lineage:
             for output in self.outputs.values()
             if output.asset == asset and experiment in output.experiments
         ]
-        return max(made, key=lambda output: output.created_at, default=None)
+        return max(made, key=lambda output: output.commit_version, default=None)
 
     def models(self) -> list[Output]:
         """Return the checkpoints, the oldest first."""
         models = (output for output in self.outputs.values() if output.kind != "table")
-        return sorted(models, key=lambda output: output.created_at)
+        return sorted(models, key=lambda output: output.commit_version)
 
     def upstream(self, inputs: Iterable[Input]) -> list[Output]:
         """Return the inputs and all their ancestors, each once, sources first."""
@@ -92,13 +95,15 @@ class Lineage:
 
 OUTPUTS = """
 with made as (
-    select asset, output_id, experiment, settings, created_at, run_id, elapsed_s, 'table' as kind
+    select
+        asset, output_id, experiment, settings, commit_version, created_at, run_id, elapsed_s,
+        'table' as kind
     from materializations
     where output_id not in (select checkpoint_id from checkpoints)
     union all
     select
         checkpoints.asset, checkpoint_id, checkpoints.experiment, checkpoints.settings,
-        checkpoints.created_at, run_id, elapsed_s, kind
+        checkpoints.commit_version, checkpoints.created_at, run_id, elapsed_s, kind
     from checkpoints
     left join materializations on materializations.asset = checkpoints.asset
         and materializations.experiment = checkpoints.experiment
@@ -108,15 +113,16 @@ select
     asset,
     output_id,
     list_distinct(list(experiment)) as experiments,
-    arg_min(experiment, created_at) as first_experiment,
-    arg_min(settings, created_at) as settings,
-    arg_min(run_id, created_at) as run_id,
-    arg_min(elapsed_s, created_at) as elapsed_s,
+    arg_min(experiment, commit_version) as first_experiment,
+    arg_min(settings, commit_version) as settings,
+    arg_min(run_id, commit_version) as run_id,
+    arg_min(elapsed_s, commit_version) as elapsed_s,
     any_value(kind) as kind,
-    min(created_at) as created_at
+    arg_min(created_at, commit_version) as created_at,
+    min(commit_version) as commit_version
 from made
 group by asset, output_id
-order by created_at
+order by kind, commit_version
 """
 
 EDGES = """
@@ -154,6 +160,7 @@ def read_lineage(lake: Lake) -> Lineage:
             ),
             settings=json.loads(row["settings"]),
             created_at=row["created_at"],
+            commit_version=row["commit_version"],
             run_id=row["run_id"],
             elapsed_s=row["elapsed_s"],
             kind=row["kind"],

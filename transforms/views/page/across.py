@@ -6,6 +6,7 @@ Not here: the average (`transforms.measures.seeds`), the sections of one lake
 
 from collections.abc import Sequence
 
+from transforms.lake.schemas.table import ORDER
 from transforms.measures.seeds import average_over_seeds
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import make_table
@@ -59,9 +60,7 @@ def show_average(sources: Sequence[Source]) -> Section:
 def _are_seeds(sources: Sequence[Source]) -> bool:
     """Check whether every lake has its own SFT policy."""
     policies = [
-        source.table("checkpoints", asset="sft_policy")
-        .sort("created_at")["checkpoint_id"]
-        .to_list()
+        source.table("checkpoints", asset="sft_policy").sort(ORDER)["checkpoint_id"].to_list()
         for source in sources
     ]
     return all(policies) and len({ids[-1] for ids in policies}) == len(sources)

@@ -11,7 +11,7 @@ import polars as pl
 
 from transforms.formats import shorten_id
 from transforms.lake.asset_names import shared_noun
-from transforms.lake.schemas.table import SHARED
+from transforms.lake.schemas.table import ORDER, SHARED
 from transforms.lake.transaction_log import list_commits, read_actions
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
@@ -75,7 +75,7 @@ def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
         time = format_seconds(float(costs["elapsed_s"].sum()))
         written = format_bytes(int(costs["bytes"].sum()))
         yield Fact("Work", f"{time} in {costs.height} materializations, {written} written")
-    models = source.table("checkpoints").sort("created_at").unique("asset", keep="last")
+    models = source.table("checkpoints").sort(ORDER).unique("asset", keep="last")
     roles = {"initial_model": "Initial model", "sft_policy": "SFT policy, the reference of DPO"}
     for asset, role in roles.items():
         for row in models.filter(asset=asset).iter_rows(named=True):
@@ -176,7 +176,7 @@ def list_settings(made: pl.DataFrame) -> pl.DataFrame:
 
 
 def _select_last(made: pl.DataFrame) -> pl.DataFrame:
-    last = made.sort("created_at").unique(["asset", "experiment"], keep="last")
+    last = made.sort(ORDER).unique(["asset", "experiment"], keep="last")
     return last.sort("asset", "experiment")
 
 

@@ -1,7 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
+from transforms.views.query import connect, query
 
 STEP = {"asset": "iteration_1/policy", "experiment": "e", "settings": "{}", "inputs": "{}"}
 
@@ -60,3 +63,33 @@ def test_the_same_content_replaces_a_folder_that_was_damaged(lake):
     second = train(lake)
     assert second.path == first.path
     assert (second.path / "model.safetensors").read_text() == "weights"
+
+
+class FixedClock(datetime):
+    """A host's clock that stands still."""
+
+    at: datetime
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls.at
+
+
+def test_the_newest_checkpoint_is_the_last_commit_whatever_the_clocks_say(lake, monkeypatch):
+    monkeypatch.setattr(checkpoints, "datetime", FixedClock)
+    FixedClock.at = datetime(2026, 1, 1, 12, 2, tzinfo=UTC)
+    train(lake, "old")
+    FixedClock.at = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)  # another host, two minutes behind
+    train(lake, "new", "other weights")
+    assert checkpoints.find_latest(lake, STEP["asset"], "e").checkpoint_id == "new"
+    with connect(lake) as connection:
+        newest = "select max_by(checkpoint_id, commit_version) as newest from checkpoints"
+        assert query(connection, newest).item() == "new"
+
+
+def test_a_finished_step_has_no_unrecorded_checkpoint_whatever_the_clocks_say(lake, monkeypatch):
+    monkeypatch.setattr(checkpoints, "datetime", FixedClock)
+    FixedClock.at = datetime(2099, 1, 1, tzinfo=UTC)
+    train(lake)
+    finish(lake)
+    assert checkpoints.find_unrecorded(lake, **STEP) is None

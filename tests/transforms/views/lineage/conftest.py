@@ -54,6 +54,7 @@ def record_tables() -> dict[str, pl.DataFrame]:
             "run_id": "00000000-0000-0000-0000-00000000000a",
             "elapsed_s": 2.0,
             "created_at": START + timedelta(minutes=minute),
+            "commit_version": minute,
         }
         for minute, (asset, experiment, own, inputs) in enumerate(made)
     ]
@@ -70,6 +71,7 @@ def record_tables() -> dict[str, pl.DataFrame]:
             "settings": json.dumps({"of": asset, "dpo": {"beta": 0.1}}),
             "path": f"checkpoints/{own}",
             "created_at": START + timedelta(minutes=minute + len(TABLES)),
+            "commit_version": minute,
         }
         for minute, (asset, experiment, iteration, own, parent, reference, inputs) in enumerate(
             MODELS

@@ -116,10 +116,11 @@ def made_rows(seed: int) -> tuple[list[Row], list[Row], list[Row]]:
              "kind": "causal_lm", "parent_id": "" if asset == "sft_policy" else first,
              "reference_id": first if t else "", "path": f"checkpoints/{own}",
              "settings": json.dumps({"dpo": {"learning_rate": 0.1}} if t else {}),
-             "inputs": json.dumps(inputs), "created_at": at(minute)}
+             "inputs": json.dumps(inputs), "created_at": at(minute),
+             "commit_version": minute}
         )  # fmt: skip
         made = {"asset": asset, "experiment": experiment, "output_id": own, "run_id": "run",
-                "elapsed_s": 2.5, "created_at": at(minute)}  # fmt: skip
+                "elapsed_s": 2.5, "created_at": at(minute), "commit_version": minute}  # fmt: skip
         materializations.append({**made, "settings": "{}", "inputs": json.dumps(inputs)})
         costs.append({**made, "rows": 10, "tokens": 100 if t else None, "bytes": 2_000_000})
         if t:
