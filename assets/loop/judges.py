@@ -75,7 +75,7 @@ def ask_judge(step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]
     description = describe_judge(settings, dtype=step.dtype)
     judgments.record_judge(lake, description)
     judge_id = str(description.item(0, "judge_id"))
-    missing = judgments.select_missing(comparisons, judgments.keep_answered(lake, judge_id))
+    missing = judgments.select_missing(comparisons, judgments.read_answered(lake, judge_id))
     step.log.info(f"{step.asset}: {missing.height} of {comparisons.height} comparisons to judge")
     judge(
         missing,
@@ -84,7 +84,7 @@ def ask_judge(step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]
         commit=Chunks(lake, "judgments"),
         description=step.asset,
     )
-    verdicts = lake.scan("judgments", judge_id=judge_id)
+    verdicts = judgments.select_verdicts(lake.scan("judgments", judge_id=judge_id))
     return judge_id, verdicts.join(comparisons.lazy(), on="comparison_id", how="semi").collect()
 
 
@@ -115,7 +115,7 @@ def rank_by_judge(
         settings,
         ranking,
         dtype=step.dtype,
-        judged=judgments.keep_answered(lake, judge_id(step.study)),
+        judged=judgments.read_answered(lake, judge_id(step.study)),
         commit_judgments=Chunks(lake, "judgments"),
         commit=commit,
         description=step.asset,

@@ -4,7 +4,7 @@
 -- such a slice it has nulls.
 with
 
-judgments as (select * from judgments),
+verdicts as (select * from verdicts),
 
 judges as (select * from judges),
 
@@ -18,7 +18,7 @@ answers as (
         count(*) as answers,
         count(*) filter (verdict = 'unparseable') as unparseable,
         count(*) filter (verdict is null) as unanswered
-    from judgments
+    from verdicts
     group by judge_id
 ),
 

@@ -9,7 +9,13 @@ from transforms.views.query import check, connect_frames, select_slice
 
 def failures(verdicts, bound=0.25, judge_id="j", slices=()):
     rows = [
-        {"judge_id": "j", "comparison_id": str(i), "a_is": "first", "verdict": verdict}
+        {
+            "judge_id": "j",
+            "comparison_id": str(i),
+            "a_is": "first",
+            "verdict": verdict,
+            "commit_version": 0,
+        }
         for i, verdict in enumerate(verdicts)
     ]
     judge = {"judge_id": judge_id, "model": "m", "rubric": "r", "max_unparsed_share": bound}

@@ -56,7 +56,7 @@ def judge_responses(
         ranking: chunk_prompts, and method, which is `round_robin` here.
         dtype: dtype of the weights of a model that runs here.
         judged: comparison_id, a_is, verdict: earlier verdicts of this judge
-            (`transforms.pairs.judgments.keep_answered`), which are not requested again. If no
+            (`transforms.pairs.judgments.read_answered`), which are not requested again. If no
             verdict is missing, no engine starts.
         commit_judgments: as `commit` in `training.judging.judge.judge`.
         commit: called with prompt_id, response_index, reward for every chunk_prompts prompts. The

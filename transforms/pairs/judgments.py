@@ -15,6 +15,7 @@ import polars as pl
 from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.lake.schemas.table import ORDER
 
 ORDERS = ("first", "second")
 """Values of `a_is`: the response of a comparison that is shown as A."""
@@ -148,12 +149,26 @@ def record_judge(lake: Lake, judge: pl.DataFrame) -> None:
     lake.overwrite("judges", judge, judge_id=judge.item(0, "judge_id"))
 
 
-def keep_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
-    """Remove a judge's comparisons without an answer in both orders, and return the others.
+def select_verdicts(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Select one answer per judge, comparison and order among the rows of `judgments`.
 
-    A comparison with an error in one order (such as a time-out) is removed in one commit, so that
-    the run sends it again; the old version stays readable. An unparseable answer is kept: with
-    greedy decoding, the judge would repeat it.
+    Rows are only appended, so a comparison may have several commits: a request that failed is sent
+    again, and two runs may send the same one at the same time. The first commit without an error
+    counts; if every commit has one, the last.
+    """
+    key = ["judge_id", "comparison_id"]
+    answered = pl.col("error").is_null().all().over(*key, ORDER)
+    counts = pl.coalesce(
+        pl.col(ORDER).filter(answered).min().over(key), pl.col(ORDER).max().over(key)
+    )
+    return rows.filter(pl.col(ORDER) == counts)
+
+
+def read_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
+    """Read a judge's comparisons with an answer in both orders.
+
+    A comparison with an error in one order (such as a time-out) is left out, so that the run sends
+    it again. An unparseable answer is an answer: with greedy decoding, the judge would repeat it.
 
     Returns:
         comparison_id, a_is, verdict; both orders of every comparison.
@@ -161,15 +176,9 @@ def keep_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
     columns = ["comparison_id", "a_is", "verdict"]
     if not lake.exists("judgments"):
         return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
-    rows = lake.scan("judgments", judge_id=judge_id)
-    has_answer = pl.col("error").is_null()
-    if rows.filter(~has_answer).head(1).collect().height:
-        read = rows.collect()
-        lake.overwrite(
-            "judgments", read.filter(has_answer.all().over("comparison_id")), judge_id=judge_id
-        )
-        rows = lake.scan("judgments", judge_id=judge_id)
-    return rows.select(columns).collect()
+    rows = select_verdicts(lake.scan("judgments", judge_id=judge_id))
+    answered = rows.filter(pl.col("error").is_null().all().over("comparison_id"))
+    return answered.select(columns).collect()
 
 
 def read_verdicts(lake: Lake) -> pl.DataFrame:
@@ -177,7 +186,8 @@ def read_verdicts(lake: Lake) -> pl.DataFrame:
     columns = ["judge_id", "comparison_id", "a_is", "verdict"]
     if not lake.exists("judgments"):
         return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
-    return lake.scan("judgments").select(columns).sort(columns[:3]).collect()
+    verdicts = select_verdicts(lake.scan("judgments"))
+    return verdicts.select(columns).sort(columns[:3]).collect()
 
 
 def select_missing(comparisons: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import MESSAGES
-from transforms.pairs.judgments import keep_answered
+from transforms.pairs.judgments import read_answered, read_verdicts
 
 KEY = "sk-secret-0123456789"
 SHOWN = re.compile(r"<response_a>\n(.*?)\n</response_a>.*<response_b>\n(.*?)\n</response_b>", re.S)
@@ -332,7 +332,7 @@ def rank(rows, settings, lake, **ranking):
         settings,
         RankingSettings(**{"chunk_prompts": 2} | ranking),
         dtype="float32",
-        judged=keep_answered(lake, judge_id),
+        judged=read_answered(lake, judge_id),
         commit_judgments=lambda judgments: lake.append("judgments", judgments),
         commit=rewards.append,
     )
@@ -386,7 +386,7 @@ def test_silence_is_asked_for_again_by_the_next_run(server, tmp_path):
     (chunk,), run = rank(rows, settings, lake)
     assert chunk["reward"].to_list() == [1.0, 0.0]
     assert run.unranked == 0
-    assert lake.read("judgments")["verdict"].to_list() == ["A", "B"]
+    assert read_verdicts(lake)["verdict"].to_list() == ["A", "B"]
 
 
 def test_a_tournament_is_refused(server, tmp_path):

@@ -11,12 +11,15 @@ from transforms.lake.schemas.table import MESSAGES
 from transforms.pairs.judgments import (
     combine_verdicts,
     compute_win_shares,
-    keep_answered,
     make_round_robin,
+    read_answered,
+    read_verdicts,
     record_judge,
     select_missing,
+    select_verdicts,
     split_pair_shares,
 )
+from transforms.views.query import connect, query
 
 VERDICTS = ["A", "B", "tie", "unparseable", None]
 
@@ -174,22 +177,59 @@ def test_a_pair_without_a_verdict_is_named_and_not_ranked():
 
 def test_a_restart_asks_for_what_is_missing_and_what_had_no_answer(tmp_path):
     lake = Lake(tmp_path)
-    assert keep_answered(lake, "j").is_empty()
+    assert read_answered(lake, "j").is_empty()
     lake.append("judgments", judgments(*both("c", "A", "B"), *both("d", "unparseable", "A")))
     lake.append(
         "judgments", judgments(("e", "first", None, "no answer within 1 s"), ("e", "second", "A"))
     )
     other = judgments(("e", "first", None, "no answer"), ("e", "second", "A"), judge_id="other")
     lake.append("judgments", other)
-    known = keep_answered(lake, "j")
+    known = read_answered(lake, "j")
     assert sorted(known.rows()) == sorted([*both("c", "A", "B"), *both("d", "unparseable", "A")])
     asked = pl.DataFrame({"comparison_id": ["e", "f", "c", "d"]})
     assert select_missing(asked, known)["comparison_id"].to_list() == ["e", "f"]
-    # the rest of the table is unchanged, and nothing is written twice
-    version = lake.version("judgments")
-    assert keep_answered(lake, "j").height == 4
-    assert lake.version("judgments") == version
-    assert lake.read("judgments", judge_id="other").height == 2
+    assert lake.version("judgments") == 2  # reading removes nothing
+
+
+def test_no_run_removes_a_verdict_that_another_run_has_paid_for(tmp_path, monkeypatch):
+    lake = Lake(tmp_path)
+    lake.append("judgments", judgments(("c", "first", None, "no answer"), ("c", "second", "A")))
+    scan = Lake.scan
+
+    def append_meanwhile(self, *table, **rows):
+        found = scan(self, *table, **rows)
+        monkeypatch.setattr(Lake, "scan", scan)
+        Lake(tmp_path).append("judgments", judgments(*both("d", "A", "B")))
+        return found
+
+    monkeypatch.setattr(Lake, "scan", append_meanwhile)
+    read_answered(lake, "j")
+    assert set(lake.read("judgments")["comparison_id"]) == {"c", "d"}
+    assert set(read_answered(lake, "j")["comparison_id"]) == {"d"}
+
+
+def test_a_verdict_counts_more_than_an_error_and_the_first_one_counts(tmp_path):
+    lake = Lake(tmp_path)
+    failed = ("c", "first", None, "no answer"), ("c", "second", "B")
+    for rows in (failed, both("c", "A", "B"), both("c", "tie", "tie"), failed):
+        lake.append("judgments", judgments(*rows))
+    lake.append("judgments", judgments(*both("c", "B", "A"), judge_id="other"))
+    assert sorted(read_answered(lake, "j").rows()) == sorted(both("c", "A", "B"))
+    first = read_verdicts(lake).rows()
+    assert first == [("j", *row) for row in both("c", "A", "B")] + [
+        ("other", *row) for row in both("c", "B", "A")
+    ]
+    with connect(lake) as connection:
+        columns = "judge_id, comparison_id, a_is, verdict"
+        assert query(connection, f"select {columns} from verdicts order by all").rows() == first
+
+
+def test_the_last_error_is_read_if_no_request_was_answered(tmp_path):
+    lake = Lake(tmp_path)
+    for error in ("no answer", "refused"):
+        lake.append("judgments", judgments(("c", "first", None, error), ("c", "second", "B")))
+    rows = select_verdicts(lake.scan("judgments")).collect()
+    assert rows["error"].to_list() == ["refused", None]
 
 
 def test_a_judge_is_recorded_once_with_its_last_bound(tmp_path):

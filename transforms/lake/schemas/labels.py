@@ -2,7 +2,16 @@
 
 import polars as pl
 
-from transforms.lake.schemas.table import CREATED_AT, LOOP_SLICE, MESSAGES, PROMPT_ID, Column, Table
+from transforms.lake.schemas.table import (
+    CREATED_AT,
+    LOOP_SLICE,
+    MESSAGES,
+    ORDER,
+    PROMPT_ID,
+    WRITTEN,
+    Column,
+    Table,
+)
 
 PAIR_ID = Column(pl.String, "comparison_id of judgments: hash of the prompt and both texts")
 FINISH_REASON = Column(pl.String, "stop | length; null: no answer")
@@ -23,7 +32,8 @@ TABLES: dict[str, Table] = {
         },
     ),
     "judgments": Table(
-        grain="One row per judge, comparison and order in which the two responses were shown.",
+        grain="One row per request to a judge: a comparison, and the order of its two responses. "
+        "Rows are only appended; the view `verdicts` has those that count.",
         columns={
             "judge_id": Column(pl.String, "the judge, in judges"),
             "comparison_id": Column(pl.String, "hash of the prompt and both texts"),
@@ -36,6 +46,7 @@ TABLES: dict[str, Table] = {
             "elapsed_s": Column(
                 pl.Float64, "time of the request with retries; null: answered in a batch", "seconds"
             ),
+            ORDER: WRITTEN[ORDER],
         },
         partitions=["judge_id"],
     ),

@@ -100,4 +100,4 @@ WRITTEN = {
     ORDER: Column(pl.Int64, "version of this table that has the row first; newest: the highest"),
     "created_at": Column(CREATED_AT.dtype, "when the row was written, by the clock of its host"),
 }
-"""Last columns of a record table, to which rows are only appended, one per commit."""
+"""Last columns of a record table, to which rows are only appended."""
