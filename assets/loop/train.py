@@ -1,10 +1,10 @@
 """The body of a training asset: run a stage, record its checkpoint, metrics and dropped rows."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
@@ -22,6 +22,9 @@ from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.sources.intake.ledger import write_dropped_examples
 from transforms.views.plots.training import render_training_curves, select_last_values
+
+if TYPE_CHECKING:
+    from training.runs.run_record import TrainingRun
 
 
 def train(
@@ -66,8 +69,9 @@ def train(
     if reference is not None:
         models["reference"] = reference
     stage_models = {name: models[name] for name in STAGES[stage].models}
-    folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
-    run = launch(
+    folder = checkpoints.claim_workspace(step.lake, **_describe(step))
+    kept = {share: locate_kept_folder(folder, share) for share in settings.kept_shares}
+    run = _read_finished(step, folder, kept) or launch(
         stage,
         rows,
         folder,
@@ -90,8 +94,9 @@ def train(
         reference_id=reference.checkpoint_id if reference else "",
         iteration=iteration,
     )
-    for share in settings.kept_shares:  # first, because the last model's row completes the step
-        save(locate_kept_folder(folder, share), share=share)
+    for share, one in kept.items():  # first, because the last model's row completes the step
+        if one.is_dir():
+            save(one, share=share)
     made = save(folder)
     return Made(
         made.output_id,
@@ -110,13 +115,7 @@ def train(
 
 def _find_trained(step: Step) -> Made | None:
     """Return the checkpoint of a run that ended after the training and before its record."""
-    found = checkpoints.find_unrecorded(
-        step.lake,
-        asset=step.asset,
-        experiment=step.experiment,
-        settings=json.dumps(step.settings, sort_keys=True),
-        inputs=json.dumps(step.inputs, sort_keys=True),
-    )
+    found = checkpoints.find_unrecorded(step.lake, **_describe(step))
     if found is None:
         return None
     try:
@@ -126,6 +125,42 @@ def _find_trained(step: Step) -> Made | None:
         return None
     step.log.info(f"{step.asset}: the checkpoint of an interrupted run is complete and is used")
     return Made(found.checkpoint_id, {"checkpoint_id": found.checkpoint_id})
+
+
+def _read_finished(step: Step, folder: Path, kept: Mapping[float, Path]) -> "TrainingRun | None":
+    """Return the run of a training that is finished and has no row in `checkpoints` yet.
+
+    Args:
+        step: the asset's step.
+        folder: the training's folder; it gets its name when it is complete.
+        kept: folders of the weights after a share of the steps, by share. One that is missing was
+            recorded before the row of the last weights failed.
+    """
+    from training.runs.run_record import read_run
+
+    if not folder.is_dir():
+        return None
+    try:
+        require_model(folder)
+        for share, one in kept.items():
+            row = _describe(step) | {"asset": f"{step.asset}@{share:g}"}
+            if one.is_dir() or checkpoints.find_unrecorded(step.lake, **row) is None:
+                require_model(one)
+    except InputError as error:
+        step.log.warning(f"{step.asset} is trained again: {error}")
+        return None
+    step.log.info(f"{step.asset}: an earlier run has finished the training; its row is written")
+    return read_run(folder)
+
+
+def _describe(step: Step) -> dict[str, str]:
+    """Return the columns of `checkpoints` that identify a training."""
+    return {
+        "asset": step.asset,
+        "experiment": step.experiment,
+        "settings": json.dumps(step.settings, sort_keys=True),
+        "inputs": json.dumps(step.inputs, sort_keys=True),
+    }
 
 
 def _add_reference_logps(

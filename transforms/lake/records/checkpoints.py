@@ -4,6 +4,8 @@ The name of a checkpoint's folder is a hash of its content. Two trainings with e
 one folder, and no checkpoint overwrites another.
 """
 
+import json
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +34,32 @@ def workspace(lake: Lake, asset: str, experiment: str) -> Path:
     return lake.root / "checkpoints" / "in_progress" / f"{asset.replace('/', '__')}__{experiment}"
 
 
+def claim_workspace(lake: Lake, **row: str) -> Path:
+    """Return the folder in which a training works (`workspace`).
+
+    A finished folder stays there until its row is recorded. If the row could not be written, the
+    next run of the same training finds the folder; that of another training is removed here.
+
+    Args:
+        lake: the lake.
+        row: asset, experiment, settings and inputs of the training.
+    """
+    folder = workspace(lake, row["asset"], row["experiment"])
+    claim = folder.with_name(f"{folder.name}.json")
+    if not claim.is_file() or json.loads(claim.read_text(encoding="utf-8")) != row:
+        for finished in (folder, *folder.parent.glob(f"{folder.name}@*")):
+            shutil.rmtree(finished, ignore_errors=True)
+        claim.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = claim.with_name(f".{claim.name}")
+        unfinished.write_text(json.dumps(row), encoding="utf-8")
+        unfinished.rename(claim)
+    return folder
+
+
 def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
     """Move a finished model folder to the folder of its id, and append its row.
+
+    The folder is removed last, so a failure before that loses no model.
 
     Args:
         lake: the lake.
@@ -41,18 +67,26 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
         row: the columns of `checkpoints` except `path`, `created_at` and `commit_version`.
     """
     target = lake.root / "checkpoints" / row["checkpoint_id"]
-    if target.exists():
-        # It has the same content by its name, but its files may have been damaged since.
-        replaced = target.with_name(f".{target.name}.replaced")
-        shutil.rmtree(replaced, ignore_errors=True)
+    linked, replaced = (target.with_name(f".{target.name}.{part}") for part in ("new", "replaced"))
+    for unfinished in (linked, replaced):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.copytree(folder, linked, copy_function=_link)
+    if target.exists():  # with the same content by its name, but it may have been damaged since
         target.rename(replaced)
-        folder.rename(target)
-        shutil.rmtree(replaced)
-    else:
-        folder.rename(target)
+    linked.rename(target)
+    shutil.rmtree(replaced, ignore_errors=True)
     row = {**row, "path": str(target.relative_to(lake.root)), "created_at": datetime.now(UTC)}
     lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
+    shutil.rmtree(folder)
     return Checkpoint(row["checkpoint_id"], target)
+
+
+def _link(source: str, target: str) -> None:
+    """Link a file, so that it takes no room twice; copy it where there are no hard links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
