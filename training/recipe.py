@@ -25,8 +25,11 @@ from training.settings.stages import (
     TrainedRankerSettings,
 )
 from transforms.benchmarks.reward_bench.pairs import resolve_bench_set
+from transforms.lake.schemas.preferences import RAW
+from transforms.lake.schemas.records import COMPUTED
 from transforms.prompts.evaluation_texts import resolve_evaluation_set
 from transforms.settings.frozen import Settings
+from transforms.settings.names import Name
 from transforms.settings.overrides import merge
 from transforms.settings.prompts import PromptMapSettings, PromptSettings, SplitSettings
 from transforms.settings.sample_task import SampleTaskSettings
@@ -57,20 +60,20 @@ class Recipe(Settings):
     """Seed of all random steps: initial weights, data order, sampling, the sample task."""
     model: ModelSettings
     """The initial model."""
-    sources: dict[str, SourceSettings] = Field(min_length=1)
+    sources: dict[Name, SourceSettings] = Field(min_length=1)
     """Raw datasets by name; each becomes the table `raw_<name>`."""
     sample_task: SampleTaskSettings | None = None
     """The sample task; required if a source or the gold reward uses it."""
     gold: bool = False
     """Evaluate with the gold reward of the sample task; other prompts have no gold reward."""
-    mixtures: dict[str, dict[str, MixtureSource]] = Field(default={})
+    mixtures: dict[Name, dict[str, MixtureSource]] = Field(default={})
     """Mixtures of preference sources by name. The mixture `all` always exists: all rows of
     every source, once."""
     offline_mixture: str = EVERYTHING
     """Mixture of the offline DPO baseline. In the paper it is Nectar alone."""
     prompts: PromptSettings = PromptSettings()
     """Cleaning of the prompt collection."""
-    evaluation_sets: dict[str, OriginSettings] = Field(default={})
+    evaluation_sets: dict[Name, OriginSettings] = Field(default={})
     """Evaluation sets by name (`transforms.prompts.evaluation_texts`). Prompts that share an n-gram
     with an item are dropped."""
     prompt_map: PromptMapSettings | None = None
@@ -81,7 +84,7 @@ class Recipe(Settings):
     """Supervised fine-tuning."""
     reward_model: RewardModelSettings = RewardModelSettings()
     """Reward model."""
-    reward_models: dict[str, dict[str, Any]] = Field(default={})
+    reward_models: dict[Name, dict[str, Any]] = Field(default={})
     """Further reward models by name, as overrides of `reward_model`, such as another mixture. An
     experiment uses one with `ranker: reward_model_<name>` (paper, Table 6)."""
     preference_model: PreferenceModelSettings | None = None
@@ -90,19 +93,19 @@ class Recipe(Settings):
     """Chat model that compares responses by a rubric; null: no judge."""
     loop: LoopSettings = LoopSettings()
     """The iterations."""
-    reward_bench: dict[str, OriginSettings] = Field(default={})
+    reward_bench: dict[Name, OriginSettings] = Field(default={})
     """Sets of labelled pairs by name (`transforms.public_sets`), on which the
     rankers are measured."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """Evaluation."""
     health: HealthSettings = HealthSettings()
     """Bounds of the figures of an iteration's pairs; a run warns if one is exceeded."""
-    benchmarks: dict[str, AnyBenchmark] = Field(default={})
+    benchmarks: dict[Name, AnyBenchmark] = Field(default={})
     """Benchmarks by name (paper, Table 3) that models are measured on after the loop. The recipe's
     judge scores AlpacaEval, MT-Bench and Arena-Hard."""
     promotion: PromotionSettings | None = None
     """Conditions for an experiment's selected policy to become the current one; null: none does."""
-    experiments: dict[str, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
+    experiments: dict[Name, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
     """Named overrides of `loop`; each is a partition of every asset of the loop."""
 
     @field_validator("benchmarks", mode="before")
@@ -118,6 +121,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _require_known_sources(self) -> Self:
+        if taken := [name for name in self.sources if f"{RAW}{name}" in COMPUTED]:
+            raise ValueError(f"the table {RAW}{taken[0]} of source {taken[0]} is another one")
         roles = {role for source in self.resolve_sources() for role in source.roles}
         for role in ("demonstrations", "preferences", "prompts"):
             if role not in roles:

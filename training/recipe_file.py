@@ -19,7 +19,7 @@ from training.recipe import Recipe
 from transforms.errors import InputError
 from transforms.settings.overrides import merge, parse_overrides
 from transforms.settings.validation_errors import Location, convert_validation_error
-from transforms.settings.yaml_text import read_yaml
+from transforms.settings.yaml_text import find_lines, read_yaml
 from transforms.text_encoding import decode_text
 
 NAMED = tuple(
@@ -35,6 +35,8 @@ class Layer(NamedTuple):
     """The file, or `--set`."""
     keys: Mapping[str, Any]
     """Nested settings; paths are absolute."""
+    lines: Mapping[Location, int]
+    """The line of each key in the file."""
 
 
 def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
@@ -57,7 +59,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
             found="no key `name`",
             remedy=f"write for example name: {path.stem}",
         )
-    layers.append(Layer("--set", _resolve_paths(parse_overrides(overrides), path.parent)))
+    layers.append(Layer("--set", _resolve_paths(parse_overrides(overrides), path.parent), {}))
     keys: dict[str, Any] = {}
     for layer in layers:
         keys = _merge_layer(keys, layer.keys)
@@ -68,7 +70,7 @@ def load_recipe(path: Path | str, overrides: Sequence[str] = ()) -> Recipe:
             error,
             f"recipe {path} is refused",
             model=Recipe,
-            place=lambda location: _find_origin(layers, location) if len(layers) > 2 else "",
+            place=lambda location: _find_origin(layers, location),
         ) from None
 
 
@@ -81,7 +83,7 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
             found=" -> ".join(map(str, (*above, path))),
             remedy=f"remove `base` from {above[-1]}",
         )
-    keys = _read_keys(path, above)
+    keys, lines = _read_keys(path, above)
     base = keys.pop("base", None)
     if base is not None and not (isinstance(base, str) and base and base.isprintable()):
         raise InputError(
@@ -91,13 +93,14 @@ def _read_layers(path: Path, above: tuple[Path, ...] = ()) -> list[Layer]:
             remedy="write for example base: quickstart.yaml",
         )
     layers = [] if base is None else _read_layers(path.parent / base, (*above, path))
-    return [*layers, Layer(str(path), _resolve_paths(keys, path.parent))]
+    return [*layers, Layer(str(path), _resolve_paths(keys, path.parent), lines)]
 
 
-def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read_keys(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dict[Location, int]]:
     what = f"recipe {path}{f', the base of {above[-1]},' if above else ''}"
     try:
-        keys = read_yaml(decode_text(path.read_bytes()))
+        text = decode_text(path.read_bytes())
+        keys, lines = read_yaml(text), find_lines(text)
     except OSError as error:
         is_folder = isinstance(error, IsADirectoryError)
         folder = path if is_folder else path.parent
@@ -130,7 +133,7 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
             found=type(keys).__name__,
             remedy="start from recipes/quickstart.yaml",
         )
-    return keys
+    return keys, lines
 
 
 def _resolve_paths(keys: Any, folder: Path) -> Any:
@@ -164,7 +167,7 @@ def _merge_layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str
 
 
 def _find_origin(layers: Sequence[Layer], location: Location) -> str:
-    """Return the origin of the last layer that contains the longest part of a key."""
+    """Return the place of the longest part of a key, in the last layer that contains it."""
 
     def depth(layer: Layer) -> int:
         keys: Any = layer.keys
@@ -178,4 +181,8 @@ def _find_origin(layers: Sequence[Layer], location: Location) -> str:
     if location and location[0] not in Recipe.model_fields and not depth(deepest):
         return ""  # a key within an experiment, without the experiment's name
     last = [layer for layer in layers if depth(layer) == depth(deepest)][-1]
-    return last.origin if depth(deepest) else layers[-2].origin
+    found = last if depth(deepest) else layers[-2]
+    line = found.lines.get(location[: depth(deepest)])
+    # the error names the recipe; its bases and --set are other places
+    origin = [found.origin] if len(layers) > 2 or not found.lines else []
+    return ", ".join([*origin, *([] if line is None else [f"line {line}"])])

@@ -94,7 +94,7 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path) -> None
                 "top": "base: low.yaml\nname: top",
                 "low": f"base: {QUICKSTART}\nsft: {{epoks: 1}}",
             },
-            [r"top\.yaml is refused", r"unknown key sft\.epoks \(\S*low\.yaml\)"],
+            [r"top\.yaml is refused", r"unknown key sft\.epoks \(\S*low\.yaml, line 2\)"],
         ),
         (
             {
@@ -102,8 +102,8 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path) -> None
                 "low": f"base: {QUICKSTART}\nexperiments: {{ipo: {{dpo: {{los: ipo, beta: -1}}}}}}",
             },
             [
-                r"unknown key experiments\.ipo\.dpo\.los \(\S*low\.yaml\)",
-                r"experiments\.ipo\.dpo\.beta = -1 \(\S*low\.yaml\)",
+                r"unknown key experiments\.ipo\.dpo\.los \(\S*low\.yaml, line 2\)",
+                r"experiments\.ipo\.dpo\.beta = -1 \(\S*low\.yaml, line 2\)",
             ],
         ),
         ({"top": "base: ''"}, ["base = ''"]),
@@ -112,7 +112,7 @@ def test_paths_are_relative_to_the_file_that_names_them(write, tmp_path) -> None
         ({"top": f"base: {'a' * 400}"}, ["the base of .* cannot be read", "check the path"]),
         (
             {"top": f"base: {QUICKSTART}\nname: top\nloop: {{dpo: {{beta: -1}}}}"},
-            [r"loop\.dpo\.beta = -1 \(\S*top\.yaml\)"],
+            [r"loop\.dpo\.beta = -1 \(\S*top\.yaml, line 3\)"],
         ),
     ],
 )

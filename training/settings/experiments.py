@@ -15,14 +15,15 @@ RESERVED = ("shared", "one_shot", "length_study", "current")
 
 
 def require_allowed(experiment: str, override: Mapping[str, Any]) -> None:
-    """Refuse an invalid experiment name, and an override of `iterations`.
+    """Refuse a reserved experiment name, and an override of `iterations`.
 
     Raises:
         ValueError: the message explains what is allowed.
     """
-    if not experiment.replace("_", "").isalnum() or experiment in RESERVED:
+    if experiment in RESERVED:
         raise ValueError(
-            f"experiment name {experiment!r} is not allowed; use letters, digits and _"
+            f"an experiment cannot have the name {experiment}: tables use {', '.join(RESERVED)} for"
+            " rows of no experiment"
         )
     if "iterations" in override:
         raise ValueError(

@@ -72,7 +72,8 @@ def _describe_problems(
 ) -> Iterator[Clauses]:
     above = tuple(filter(None, prefix.split(".")))
     for problem in error.errors():
-        location = problem["loc"]
+        location = tuple(part for part in problem["loc"] if part != "[key]")
+        is_name = location != problem["loc"]
         key = ".".join(map(str, (*above, *location)))
         written = f" ({where})" if (where := place((*above, *location))) else ""
         cause = problem.get("ctx", {}).get("error")
@@ -93,6 +94,8 @@ def _describe_problems(
             message = problem["msg"].removeprefix("Value error, ")
             group = isinstance(problem["input"], dict) or not location
             value = f"the keys below {key or 'it'}" if group else f"{key} = {problem['input']!r}"
+            if is_name:
+                value = f"the name {problem['input']!r}"
             yield Clauses(
                 f"{key}: {message}" if key else message,
                 value + written,

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from transforms.settings.yaml_text import read_yaml
+from transforms.settings.yaml_text import find_lines, read_yaml
 
 
 def test_yaml_is_read() -> None:
@@ -28,3 +28,30 @@ def test_yaml_is_read() -> None:
 def test_what_a_person_cannot_mean_is_refused_with_its_line(text: str, problem: str) -> None:
     with pytest.raises(yaml.YAMLError, match=rf"{problem}(.|\n)*line 3"):
         read_yaml(text)
+
+
+@pytest.mark.parametrize("number", ["010", "-0777", "0_1", "00123", "1:30", "-190:20:30", "1:30.5"])
+def test_a_number_with_two_readings_is_refused_with_its_line(number):
+    with pytest.raises(yaml.YAMLError, match=r"(?s)two numbers.*line 2, column 7"):
+        read_yaml(f"a: 1\nseed: {number}")
+
+
+def test_numbers_with_one_reading_are_read():
+    text = "[0, 00, -0, 10, 1_000, 0x1f, 0.5, 1.5e-3, '010', 2024-01-02]"
+    assert read_yaml(text)[:-1] == [0, 0, 0, 10, 1000, 31, 0.5, 0.0015, "010"]
+
+
+def test_the_line_of_every_key_and_item_is_found():
+    text = "a:\n  b: 1\n\nc: [x,\n  {d: 2}]\ne: &one {f: 3}\ng: *one\n"
+    assert find_lines(text) == {
+        ("a",): 1,
+        ("a", "b"): 2,
+        ("c",): 4,
+        ("c", 0): 4,
+        ("c", 1): 5,
+        ("c", 1, "d"): 5,
+        ("e",): 6,
+        ("e", "f"): 6,
+        ("g",): 7,
+    }
+    assert find_lines("") == {}
