@@ -23,6 +23,7 @@ from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs import dpo_pairs, responses
 from transforms.pairs.length_penalty import resolve_length_penalty
+from transforms.settings.names import is_name
 from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
 from transforms.settings.validation_errors import convert_validation_error
@@ -51,12 +52,17 @@ class Paired(NamedTuple):
 
 
 def write_pairs(lake: Lake, settings: PairSettings, source: Slice, target: Slice) -> Paired:
-    """Pair the responses of one slice; write pairs and dropped prompts as a target slice."""
+    """Pair the responses of one slice; write pairs and dropped prompts as a target slice.
+
+    Raises:
+        InputError: no prompt has a pair; the tables keep their rows.
+    """
     rows = responses.read_with_rewards(lake, **source)
     penalty = resolve_length_penalty(rows, settings)
     kept, dropped = (
         add_keys(part, **target) for part in dpo_pairs.make_pairs(rows, settings, penalty)
     )
+    dpo_pairs.require_pairs(kept, dropped)
     lake.overwrite("dropped_pairs", dropped, **target)
     return Paired(kept, dropped, penalty, lake.overwrite("dpo_pairs", kept, **target))
 
@@ -130,11 +136,12 @@ def _require_free(lake: Lake, name: str) -> None:
     """Refuse the name of an experiment that a recipe has run: it has more assets than pairs."""
     made = [asset for asset, experiment in materializations.read_latest(lake) if experiment == name]
     run = sorted(asset for asset in made if not asset.endswith("/dpo_pairs"))
-    allowed = name.replace("_", "").isalnum() and name not in (*RESERVED, SHARED)
+    allowed = is_name(name) and name not in (*RESERVED, SHARED)
     if run or not allowed:
         raise InputError(
             f"pairs cannot be written as experiment {name}",
-            expected="the name of a new experiment: letters, digits and _",
+            expected="the name of a new experiment: a lower-case letter, then lower-case letters,"
+            " digits and _",
             found=f"an experiment that has {run[0]}" if run else "a reserved or impossible name",
             remedy="choose another name with --as",
         )

@@ -12,6 +12,7 @@ higher penalised reward.
 
 import polars as pl
 
+from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import LOOP_SLICE
 from transforms.pairs.pair_rules import RULES
@@ -84,3 +85,25 @@ def make_pairs(
         pairs.select(name for name in schema_of("dpo_pairs") if name not in LOOP_SLICE),
         dropped.select(name for name in schema_of("dropped_pairs") if name not in LOOP_SLICE),
     )
+
+
+def require_pairs(pairs: pl.DataFrame, dropped: pl.DataFrame) -> None:
+    """Check that a prompt has a pair.
+
+    Args:
+        pairs: `dpo_pairs` of a slice.
+        dropped: its `dropped_pairs`.
+
+    Raises:
+        InputError: there is no pair; the error counts the reasons.
+    """
+    if pairs.is_empty():
+        counts = dropped["reason"].value_counts(sort=True).rows()
+        raise InputError(
+            "no prompt has a pair of responses",
+            expected="a prompt whose best and worst response differ in text and reward",
+            found=", ".join(f"{count} prompts {reason}" for reason, count in counts)
+            or "no prompt with responses",
+            remedy="raise sampling.temperature or sampling.n, lower pairs.min_margin, or look at"
+            " the scores: prefloop sql 'select * from scored_responses limit 20'",
+        )

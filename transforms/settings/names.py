@@ -14,13 +14,18 @@ LONGEST = 64
 """Largest number of characters of a name."""
 
 
+def is_name(text: str) -> bool:
+    """Check whether a text can be a name."""
+    return len(text) <= LONGEST and re.fullmatch(r"[a-z][a-z0-9_]*", text) is not None
+
+
 def require_name(name: str) -> str:
     """Return the name.
 
     Raises:
         ValueError: it has other characters, or does not begin with a letter, or is too long.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > LONGEST:
+    if not is_name(name):
         raise ValueError(
             f"a name is a lower-case letter and then lower-case letters, digits or _, at most"
             f" {LONGEST} characters"

@@ -8,7 +8,7 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import MESSAGES
-from transforms.pairs.dpo_pairs import make_pairs
+from transforms.pairs.dpo_pairs import make_pairs, require_pairs
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.pairs.pair_rules import RULES
 from transforms.settings.pairs import PairSettings
@@ -243,3 +243,13 @@ def test_a_higher_penalty_never_makes_the_chosen_longer(prompts, penalty, more):
     )
     both = low.join(high, on="prompt_id", suffix="_high")
     assert (both["chosen_chars_high"] <= both["chosen_chars"]).all()
+
+
+def test_no_pair_at_all_is_an_error_with_its_reasons():
+    frame = responses({"p": [("a", 1.0), ("a", 2.0)], "q": [("a", 1.0), ("b", 1.0)], "r": []})
+    pairs, dropped = paired(frame)
+    with pytest.raises(InputError, match=r"(?s)no prompt has a pair.*1 prompts equal_.*1 prompts"):
+        require_pairs(pairs, dropped)
+    with pytest.raises(InputError, match="no prompt with responses"):
+        require_pairs(pairs, dropped.clear())
+    require_pairs(*paired(responses({"p": [("a", 1.0), ("b", 2.0)]})))
