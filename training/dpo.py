@@ -29,6 +29,7 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from training.models.rendering import hash_rendering, load_tokenizer
+from training.models.token_counts import EQUAL_SIDES
 from training.reference_logps import add_reference_logps
 from training.runs.launch import (
     DtypeOption,
@@ -90,7 +91,7 @@ def train_dpo(
     started = time.perf_counter()
     tokenizer = load_tokenizer(start)
     examples = select_examples(pairs, tokenizer, settings.max_tokens)
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id", equal=EQUAL_SIDES)
 
     def build(folder: Path) -> DPOTrainer:
         return TokenizedDPOTrainer(

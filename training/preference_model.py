@@ -24,12 +24,13 @@ from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from training.models.comparison_prompts import (
+    Comparison,
     add_unknown_words,
     find_label_tokens,
     is_chosen_first,
     tokenize_comparisons,
 )
-from training.models.rendering import load_tokenizer
+from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -76,8 +77,9 @@ def train_preference_model(
     tokenizer = load_tokenizer(policy)
     add_unknown_words(tokenizer)
     examples = label_comparisons(tokenizer, pairs, both_orders=settings.both_orders)
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "pair_id")
-    # One row per pair, also if both orders were dropped.
+    equal = pl.col("pair_id").is_in(find_equal_pairs(tokenizer, pairs))
+    dataset, dropped = keep_fitting(examples, settings.max_tokens, "pair_id", equal=equal)
+    # one row per pair, also if both orders were dropped
     dropped = dropped.unique(maintain_order=True)
 
     def build(folder: Path) -> SFTTrainer:
@@ -114,15 +116,9 @@ def label_comparisons(
     )
     if both_orders:
         ordered = pl.concat([ordered, ordered.with_columns(~pl.col("chosen_first"))])
-    comparisons, answers = [], []
     labels = find_label_tokens(tokenizer)
-    for prompt, chosen, rejected, chosen_first in ordered.select(
-        "prompt", "chosen", "rejected", "chosen_first"
-    ).iter_rows():
-        sides = chosen[-1]["content"], rejected[-1]["content"]
-        comparisons.append((prompt, *(sides if chosen_first else sides[::-1])))
-        answers.append(labels[0] if chosen_first else labels[1])
-    questions = tokenize_comparisons(tokenizer, comparisons)
+    answers = [labels[0] if first else labels[1] for first in ordered["chosen_first"]]
+    questions = tokenize_comparisons(tokenizer, _list_comparisons(ordered))
     return ordered.select(
         "pair_id",
         pl.Series("input_ids", [[*q, a] for q, a in zip(questions, answers, strict=True)]),
@@ -130,6 +126,34 @@ def label_comparisons(
             "labels", [[IGNORED] * len(q) + [a] for q, a in zip(questions, answers, strict=True)]
         ),
     ).with_columns(pl.col("input_ids").list.len().max().over("pair_id").alias("length"))
+
+
+def find_equal_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> list[str]:
+    """Return the ids of pairs whose comparisons have the same tokens in both orders."""
+    found: list[str] = []
+    for rows in pairs.iter_slices(RENDERED_AT_ONCE):
+        orders = [
+            tokenize_comparisons(
+                tokenizer, _list_comparisons(rows.with_columns(chosen_first=pl.lit(first)))
+            )
+            for first in (True, False)
+        ]
+        found += [
+            pair_id
+            for pair_id, one, other in zip(rows["pair_id"], *orders, strict=True)
+            if one == other
+        ]
+    return found
+
+
+def _list_comparisons(ordered: pl.DataFrame) -> list[Comparison]:
+    """List the comparisons of pairs in the order that `chosen_first` gives."""
+    columns = ordered.select("prompt", "chosen", "rejected", "chosen_first")
+    return [
+        (prompt, *(sides if chosen_first else sides[::-1]))
+        for prompt, chosen, rejected, chosen_first in columns.iter_rows()
+        for sides in [(chosen[-1]["content"], rejected[-1]["content"])]
+    ]
 
 
 def load_with_words(policy: Path, tokens: int, seed: int) -> torch.nn.Module:

@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from trl import RewardConfig, RewardTrainer
 
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
+from training.models.token_counts import EQUAL_SIDES
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -61,7 +62,7 @@ def train_reward_model(
     started = time.perf_counter()
     tokenizer = load_tokenizer(policy)
     dataset, dropped = keep_fitting(
-        tokenize_pairs(tokenizer, pairs), settings.max_tokens, "pair_id"
+        tokenize_pairs(tokenizer, pairs), settings.max_tokens, "pair_id", equal=EQUAL_SIDES
     )
 
     def build(folder: Path) -> RewardTrainer:

@@ -53,6 +53,15 @@ from transforms.identity import FIELD, hash_text
 Messages = list[dict[str, str]]
 
 
+class RenderingRLOOTrainer(RLOOTrainer):
+    """RLOOTrainer whose prompts are rendered as everywhere else (`training.models.rendering`)."""
+
+    def _tokenize_prompts(
+        self, prompts: list[Messages]
+    ) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return tokenize_prompts(self.processing_class, prompts), None, {}
+
+
 def train_rloo(
     prompts: pl.DataFrame,
     start: Path,
@@ -100,7 +109,7 @@ def train_rloo(
         policy.config.name_or_path = str(reference)  # deviation 2
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own order
-        return RLOOTrainer(
+        return RenderingRLOOTrainer(
             model=policy,
             reward_funcs=reward,
             args=RLOOConfig(

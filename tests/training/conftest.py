@@ -63,6 +63,17 @@ def preference_pairs() -> pl.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def equal_sides(preference_pairs) -> pl.DataFrame:
+    """Eight comparisons; the sides of pair-2 differ only in white space, not in their tokens."""
+    chosen = preference_pairs["chosen"].to_list()
+    text = preference_pairs["rejected"][2][0]["content"]
+    chosen[2] = turn("assistant", f"{text} \n")
+    return preference_pairs.with_columns(
+        chosen=pl.Series(chosen, dtype=preference_pairs.schema["chosen"])
+    )
+
+
+@pytest.fixture(scope="session")
 def tiny_policy(tmp_path_factory, tiny_settings, demonstrations) -> Path:
     """A one-layer Llama with random weights; tests read it and never write into it."""
     folder = tmp_path_factory.mktemp("models") / "tiny"

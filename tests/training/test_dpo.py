@@ -97,6 +97,12 @@ def test_same_seed_same_checkpoint(tiny_policy, other_policy, preference_pairs, 
     assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
 
 
+def test_a_pair_of_equal_tokens_is_dropped_by_name(tiny_policy, equal_sides, tmp_path):
+    result = run(equal_sides, tiny_policy, tiny_policy, tmp_path / "dpo", max_steps=1)
+    assert result.dropped.select("row_key", "reason").rows() == [("prompt-2", "equal_tokens")]
+    assert result.examples == 7
+
+
 def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):
     lengths = tokenize_responses(load_tokenizer(tiny_policy), preference_pairs)["length"]
     assert lengths.unique().to_list() == [13]

@@ -198,6 +198,14 @@ def test_training_follows_the_seed(tiny_policy, preference_pairs, tmp_path):
 
 
 @pytest.mark.parametrize("both_orders", [False, True])
+def test_a_pair_of_equal_tokens_is_dropped_by_name(tiny_policy, equal_sides, tmp_path, both_orders):
+    settings = SETTINGS.model_copy(update={"max_steps": 1, "both_orders": both_orders})
+    result = run(equal_sides, tiny_policy, tmp_path / "pm", settings)
+    assert result.dropped.select("row_key", "reason").rows() == [("pair-2", "equal_tokens")]
+    assert result.examples == (14 if both_orders else 7)
+
+
+@pytest.mark.parametrize("both_orders", [False, True])
 def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path, both_orders):
     long = [{"role": "assistant", "content": "cat " * 60}]
     pairs = preference_pairs.with_columns(

@@ -125,6 +125,16 @@ def test_a_reward_model_goes_on_with_its_head(tiny_policy, preference_pairs, tmp
     assert losses[1][0] < 0.1 < losses[0][0]
 
 
+def test_a_pair_of_equal_tokens_is_dropped_by_name(tiny_policy, equal_sides, tmp_path):
+    result = run(equal_sides, tiny_policy, tmp_path / "rm", SETTINGS.model_copy(update=FEW_STEPS))
+    assert result.dropped.rows() == [
+        ("pair-2", "equal_tokens", "the same 13 tokens for chosen and rejected")
+    ]
+    assert result.examples == 7
+    with pytest.raises(InputError, match="the same 13 tokens"):
+        run(equal_sides[2], tiny_policy, tmp_path / "none")
+
+
 def test_long_pair_is_dropped_by_name(tiny_policy, preference_pairs, tmp_path):
     long = [{"role": "assistant", "content": "cat " * 40}]
     pairs = preference_pairs.with_columns(

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from transformers import AddedToken, PreTrainedTokenizerBase
 
-from training.models.rendering import Message, tokenize_conversations, tokenize_prompts
+from training.models.control_tokens import Message
+from training.models.rendering import tokenize_conversations, tokenize_prompts
 from transforms.errors import InputError
 from transforms.identity import digest
 

@@ -13,6 +13,7 @@ from accelerate.utils import release_memory
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
+from training.models.control_tokens import tokenize_texts
 from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
 
 ROWS_AT_ONCE = 4096
@@ -51,7 +52,7 @@ def compute_sequence_logps(
     logps: list[float] = []
     for chunk in responses.iter_slices(ROWS_AT_ONCE):
         prompts = tokenize_prompts(tokenizer, chunk["prompt"].to_list())
-        answers = tokenizer(chunk["response"].to_list(), add_special_tokens=False)["input_ids"]
+        answers = tokenize_texts(tokenizer, chunk["response"].to_list())
         rows = [
             prompt + answer + ([] if reason == "length" else [end_of_turn])
             for prompt, answer, reason in zip(prompts, answers, chunk["finish_reason"], strict=True)

@@ -2,28 +2,29 @@
 
 Every chat template is applied here: for training, scoring, sampling, judging and benchmarks. Only
 the template writes the BOS and the end of a turn. A text that is rendered first and tokenized
-afterwards would have two BOS, or none. Not here: batches and tensors (`training.models.batches`).
+afterwards would have two BOS, or none. Control tokens that a turn spells stay text
+(`training.models.control_tokens`). Not here: batches and tensors (`training.models.batches`).
 """
 
 import json
 from array import array
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from training.models.checkpoint import require_model
+from training.models.control_tokens import Message, mask_spans, read_control_tokens
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 from transforms.identity import digest_settings
 
 RENDERED_AT_ONCE = 1024
 """Prompts per call of the tokenizer."""
-
-Message = dict[str, str]
-"""One turn: `role` (system, user, assistant) and `content`."""
 
 
 def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBase:
@@ -134,19 +135,39 @@ def tokenize_assistant_turns(
     Returns:
         Token ids, and masks of the same lengths (1 = a token that the assistant wrote).
     """
-    rendered: Any = tokenizer.apply_chat_template(
-        [list(messages) for messages in conversations],
-        chat_template=template,
-        return_dict=True,
-        return_assistant_tokens_mask=True,
-    )
-    return rendered["input_ids"], rendered["assistant_masks"]
+    known = read_control_tokens(tokenizer)
+    token_ids: list[list[int]] = []
+    masks: list[list[int]] = []
+    for spells, group in groupby(conversations, known.occur_in_turns):
+        if spells:
+            marked = [known.mark_turns(messages) for messages in group]
+            texts, spans = render_jinja_template(
+                conversations=marked,
+                chat_template=template,
+                return_assistant_tokens_mask=True,
+                **tokenizer.special_tokens_map,
+            )
+            encodings = [known.encode(text) for text in texts]
+            token_ids += [encoding.ids for encoding in encodings]
+            masks += map(mask_spans, encodings, spans)
+            continue
+        rendered: Any = tokenizer.apply_chat_template(
+            [list(messages) for messages in group],
+            chat_template=template,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
+        )
+        token_ids += rendered["input_ids"]
+        masks += rendered["assistant_masks"]
+    return token_ids, masks
 
 
 def render_text(
     tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, continue_last: bool
 ) -> str:
     """Render messages as text, for a library that tokenizes texts itself.
+
+    That library reads control tokens that a message spells as control tokens.
 
     Args:
         tokenizer: the tokenizer.
@@ -196,14 +217,25 @@ def _render(
     *,
     add_generation_prompt: bool,
 ) -> list[list[int]]:
-    if not conversations:
-        return []
-    token_ids = tokenizer.apply_chat_template(
-        [list(messages) for messages in conversations],
-        tokenize=True,
-        add_generation_prompt=add_generation_prompt,
-        return_dict=False,
-        # Masks are not used here, and making them as Python lists takes a third of the time.
-        tokenizer_kwargs={"return_attention_mask": False},
-    )
-    return cast(list[list[int]], token_ids)
+    known = read_control_tokens(tokenizer)
+    token_ids: list[list[int]] = []
+    for spells, group in groupby(conversations, known.occur_in_turns):
+        if spells:
+            for messages in group:
+                text = tokenizer.apply_chat_template(
+                    known.mark_turns(messages),
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                )
+                token_ids.append(known.encode(cast(str, text)).ids)
+            continue
+        rendered = tokenizer.apply_chat_template(
+            [list(messages) for messages in group],
+            tokenize=True,
+            add_generation_prompt=add_generation_prompt,
+            return_dict=False,
+            # Masks are not used here, and making them as Python lists takes a third of the time.
+            tokenizer_kwargs={"return_attention_mask": False},
+        )
+        token_ids += cast(list[list[int]], rendered)
+    return token_ids

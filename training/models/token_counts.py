@@ -1,4 +1,4 @@
-"""Token counts of prompts and responses, rendered as in training, and rows that are too long.
+"""Token counts of prompts and responses, rendered as in training, and rows that do not fit a model.
 
 Not here: rendering (`training.models.rendering`), means and distributions of the counts
 (`sql/reports`).
@@ -22,7 +22,10 @@ from training.models.rendering import (
 from transforms.lake.enforcement import enforce_schema
 
 DROPPED = pl.Schema({"row_key": pl.String, "reason": pl.String, "evidence": pl.String})
-"""One row per example that is too long for a model."""
+"""One row per example that a model is not trained on, or cannot read."""
+
+EQUAL_SIDES = pl.col("chosen_ids") == pl.col("rejected_ids")
+"""Whether both sides of a tokenized pair have the same tokens."""
 
 
 def count_tokens(
@@ -83,6 +86,31 @@ def split_too_long(
         evidence=pl.format("{} tokens, at most {}", tokens, pl.lit(max_tokens)),
     )
     return rows.filter(~too_long), dropped
+
+
+def split_equal_tokens(
+    rows: pl.DataFrame, equal: pl.Expr, *, key: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split pairs into those whose sides differ in their tokens, and the others.
+
+    Two texts that differ only in what the chat template trims, or only in unknown words, have the
+    same tokens: a model cannot prefer one of them.
+
+    Args:
+        rows: pairs with the columns of `equal`, `length` (tokens) and `key`.
+        equal: whether both sides of a pair have the same tokens.
+        key: column that identifies a pair.
+
+    Returns:
+        The pairs whose sides differ, and one row of `DROPPED` for each other pair; both in the
+        order of `rows`.
+    """
+    dropped = rows.filter(equal).select(
+        row_key=pl.col(key).cast(pl.String),
+        reason=pl.lit("equal_tokens"),
+        evidence=pl.format("the same {} tokens for chosen and rejected", "length"),
+    )
+    return rows.filter(~equal), dropped
 
 
 def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -25,7 +25,7 @@ from transformers import PrinterCallback, Trainer
 from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, save_settings
-from training.models.token_counts import split_too_long
+from training.models.token_counts import split_equal_tokens, split_too_long
 from training.runs.kept_checkpoints import KeptSteps, remove_pickle
 from training.runs.run_record import (
     METRICS,
@@ -93,28 +93,35 @@ def build_trl_arguments(
 
 
 def keep_fitting(
-    examples: pl.DataFrame, max_tokens: int, key: str
+    examples: pl.DataFrame, max_tokens: int, key: str, *, equal: pl.Expr | None = None
 ) -> tuple[datasets.Dataset, pl.DataFrame]:
-    """Split tokenized examples into a dataset of those that fit and a table of dropped ones.
+    """Split tokenized examples into a dataset of those to train on and a table of dropped ones.
 
     Args:
         examples: columns `key`, `length` (tokens of the longest sequence) and token ids.
         max_tokens: longest example.
         key: column that identifies an example.
+        equal: of pairs, whether both sides have the same tokens; such pairs are dropped.
 
     Returns:
         The dataset, without `key`, and the dropped rows (`token_counts.DROPPED`).
 
     Raises:
-        InputError: no example fits.
+        InputError: no example is left.
     """
     fitting, dropped = split_too_long(examples, "length", max_tokens, key=key)
+    if equal is not None:
+        fitting, same = split_equal_tokens(fitting, equal, key=key)
+        dropped = pl.concat([dropped, same])
     kept = fitting.drop(key)
     if kept.is_empty():
         raise InputError(
             "there is nothing to train on",
-            expected=f"examples of at most {max_tokens} tokens",
-            found=f"no short enough example among {examples.height}",
+            expected=f"examples of at most {max_tokens} tokens"
+            + (", of pairs whose sides differ in their tokens" if equal is not None else ""),
+            found=f"none among {examples.height}, the first: {dropped['evidence'][0]}"
+            if dropped.height
+            else "no examples",
             remedy="check the table, or raise max_tokens",
         )
     return datasets.Dataset(kept.to_arrow()), dropped

@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 
 from transforms.sources.files.folders import open_delta
 from transforms.sources.files.json_rows import MALFORMED, Decoded, Native
-from transforms.sources.files.opening import read_error, require_content
+from transforms.sources.files.opening import READ_ERRORS, read_error, require_content
 from transforms.sources.files.tabular import conform
 
 BATCH_ROWS = 16_384
@@ -91,5 +91,5 @@ def _convert(
             rows = conform(table, native, optional, f"source file {path}")
             yield number_rows(rows, row)
             row += rows.height
-    except (OSError, pa.ArrowException, DeltaError) as error:
+    except (*READ_ERRORS, DeltaError) as error:
         raise read_error(path, f"row {row}: {error}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 import pyarrow as pa
-from isal import igzip  # the standard library's gzip is four times slower
+from isal import igzip, igzip_lib  # the standard library's gzip is four times slower
 
 from transforms.errors import InputError
 from transforms.text_encoding import describe_undecodable, find_encoding
@@ -74,7 +74,7 @@ def require_content(path: Path) -> None:
         )
 
 
-READ_ERRORS = (OSError, EOFError, UnicodeError, pa.ArrowException)
+READ_ERRORS = (OSError, EOFError, UnicodeError, pa.ArrowException, igzip_lib.IsalError)
 """Errors of decompression and decoding while a file is read."""
 
 

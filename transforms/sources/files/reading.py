@@ -180,7 +180,9 @@ def _read_json_array(path: Path, native: Native) -> Decoded:
     content = read_whole(path)
     try:
         rows = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UnicodeDecodeError as error:
+        raise read_error(path, explain(error, path)) from None
+    except (msgspec.DecodeError, RecursionError) as error:
         raise read_error(path, f"{error}, in {len(content)} bytes of JSON") from None
     return convert_rows(enumerate(rows if isinstance(rows, list) else [rows], start=1), native)
 
