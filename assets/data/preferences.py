@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.data.losses import loss_warnings
 from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
@@ -49,6 +50,7 @@ def _build_demonstrations(study: Study) -> dg.AssetsDefinition:
         deps=_list_raw_tables(recipe, "demonstrations"),
         settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "demonstrations"),
         checks=("kept_and_dropped_add_up", "every_raw_row_found"),
+        warnings=loss_warnings(),
         scope=_select_table,
         kinds=("deltalake",),
     )
@@ -81,6 +83,7 @@ def _build_preference_pairs(study: Study) -> dg.AssetsDefinition:
         deps=_list_raw_tables(recipe, "preferences"),
         settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "preferences"),
         checks=("chosen_differs_from_rejected", "kept_and_dropped_add_up", "every_raw_row_found"),
+        warnings=loss_warnings(),
         scope=_select_table,
         kinds=("deltalake",),
     )
@@ -151,6 +154,7 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
             {"prompts": recipe.prompts.model_dump()} | _dump_sources(recipe, "prompts")
         ),
         checks=("kept_and_dropped_add_up",),
+        warnings=loss_warnings(),
         scope=_select_table,
         kinds=("deltalake",),
     )

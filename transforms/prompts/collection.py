@@ -23,6 +23,7 @@ from transforms.sources.intake.ledger import (
     write_account,
     write_ledger,
 )
+from transforms.sources.intake.losses import require_kept
 from transforms.sources.intake.sources import Source
 from transforms.sources.layouts.rules import Rule, apply_rules
 
@@ -76,26 +77,38 @@ def collect_prompts(
         sources: sources with the role prompts.
         settings: settings of near duplicates and decontamination.
         evaluation_texts: table of that name.
+
+    Raises:
+        InputError: no row of a source passes the rules, or no prompt is left at the end.
     """
     seen = FirstSeen("prompts", "prompt")
     kept: list[pl.DataFrame] = []
     dropped: list[pl.DataFrame] = []
     rows_in: dict[str, int] = {}
     for source in sorted(sources, key=lambda source: source.name):
-        rows_in[source.name] = 0
+        rows_in[source.name] = valid_rows = 0
+        all_broken = []
         for raw in lake.read_frames(f"raw_{source.name}"):
             rows = source.layout("prompts")(raw, source.options)
             rows_in[source.name] += rows.height
             valid, broken = split_prompt_rows(source.name, rows, source.options)
+            valid_rows += valid.height
+            all_broken.append(broken)
             first, repeated = seen.split(valid)
             kept.append(first)
-            dropped += [broken, repeated]
+            dropped.append(repeated)
+        broken_rows = pl.concat(all_broken)
+        require_kept(lake, "prompts", source.name, rows_in[source.name], valid_rows, broken_rows)
+        dropped.append(broken_rows)
     prompts = pl.concat(kept)
     prompts, near_duplicates = _drop_near_duplicates(prompts, settings)
     prompts, contaminated, spans = _drop_contaminated(prompts, settings, evaluation_texts)
+    all_dropped = pl.concat([*dropped, near_duplicates, contaminated])
+    names = ", ".join(rows_in)
+    require_kept(lake, "prompts", names, sum(rows_in.values()), prompts.height, all_dropped)
     return Collection(
         prompts.select(list(schema_of("prompts"))),
-        pl.concat([*dropped, near_duplicates, contaminated]),
+        all_dropped,
         spans,
         rows_in,
     )

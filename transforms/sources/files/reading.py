@@ -20,6 +20,7 @@ import msgspec
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.schemas.table import type_name
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.arrow_files import (
     number_rows,
@@ -30,6 +31,7 @@ from transforms.sources.files.arrow_files import (
 from transforms.sources.files.blocks import Block, read_blocks, read_whole
 from transforms.sources.files.folders import is_delta_table, list_parts, open_delta
 from transforms.sources.files.json_rows import Decoded, Native, convert_rows, decode_lines
+from transforms.sources.files.native_fields import FoundFields, MissingColumnsError
 from transforms.sources.files.opening import (
     READ_ERRORS,
     explain,
@@ -68,28 +70,27 @@ def read_batches(
         optional: columns that may be missing in all rows.
 
     Raises:
-        InputError: a file is missing, empty or cannot be read; a native column has no value in any
-            row; the hub dataset cannot be read.
+        MissingColumnsError: a native column, or a field of a struct in it, has no value in any row.
+        InputError: a file is missing, empty or cannot be read; the hub dataset cannot be read.
     """
     read = _read_hub if origin.hub_id else _read_files
     batches = read(name, origin, native, optional)
     left = origin.max_rows
-    seen = dict.fromkeys((column for column in native if column not in optional), False)
+    fields = FoundFields(native, optional)
     first_misfit = None
     for batch in batches:
         rows = batch.rows if left is None else batch.rows.head(left)
-        for column, found in seen.items():
-            seen[column] = found or rows[column].null_count() < rows.height
+        fields.add(rows)
         if first_misfit is None and batch.malformed.height:
             first_misfit = "{}: {}".format(*batch.malformed.row(0))
         yield Batch(rows, batch.malformed)
         left = None if left is None else left - rows.height
         if left == 0:
             break
-    if absent := [column for column, found in seen.items() if not found]:
-        raise InputError(
-            f"source {name} has no column {', '.join(absent)}",
-            expected=", ".join(f"{column}: {native[column]}" for column in absent),
+    if absent := fields.list_missing():
+        raise MissingColumnsError(
+            f"source {name} has no column {', '.join(path for path, _ in absent)}",
+            expected=", ".join(f"{path}: {type_name(dtype)}" for path, dtype in absent),
             found=f"no row with it; first row that does not fit: {first_misfit or 'none'}",
             remedy="choose the catalogue entry whose columns the source has",
         )

@@ -13,6 +13,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.sources.files.json_rows import MALFORMED, Decoded, Native, convert_rows
+from transforms.sources.files.native_fields import MissingColumnsError
 from transforms.sources.files.opening import (
     READ_ERRORS,
     explain,
@@ -37,10 +38,10 @@ def conform(
     misfits = [
         f"{name}: {rows.schema.get(name, 'missing')}, not {dtype}"
         for name, dtype in native.items()
-        if not (name in optional if name not in rows.columns else _fits(rows.schema[name], dtype))
+        if not (name in optional if name not in rows.columns else fits(rows.schema[name], dtype))
     ]
     if misfits:
-        raise InputError(
+        raise MissingColumnsError(
             f"{origin} does not have the columns that its catalogue entry declares",
             expected=", ".join(f"{name}: {dtype}" for name, dtype in native.items()),
             found="; ".join(misfits),
@@ -127,7 +128,7 @@ def _require_columns(
     missing = set(native) - set(header) - set(optional)
     twice = sorted(name for name in native if header.count(name) > 1)
     if missing or twice:
-        raise InputError(
+        raise MissingColumnsError(
             f"source file {path} does not have the columns that its catalogue entry declares",
             expected=", ".join(native),
             found=f"{', '.join(twice)} twice"
@@ -165,7 +166,7 @@ def _narrow(value: pl.Expr, found: Any, declared: Any) -> pl.Expr:
     return value.cast(declared)
 
 
-def _fits(found: Any, declared: Any) -> bool:
+def fits(found: Any, declared: Any) -> bool:
     """Check whether a type found in a file equals a declared type or can be converted to it.
 
     Every number fits a declared f64, such as a score: signed, unsigned, decimal or half precision.
@@ -174,11 +175,11 @@ def _fits(found: Any, declared: Any) -> bool:
     if found in (declared, pl.Null):
         return True
     if isinstance(found, pl.List) and isinstance(declared, pl.List):
-        return _fits(found.inner, declared.inner)
+        return fits(found.inner, declared.inner)
     if isinstance(found, pl.Struct) and isinstance(declared, pl.Struct):
         fields = found.to_schema()
         return all(
-            field.name in fields and _fits(fields[field.name], field.dtype)
+            field.name in fields and fits(fields[field.name], field.dtype)
             for field in declared.fields
         )
     if declared.is_integer():

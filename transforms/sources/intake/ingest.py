@@ -18,6 +18,7 @@ from transforms.sources.files.reading import ROW_KEY, fingerprint_origin, read_b
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.duplicates import FirstSeen
 from transforms.sources.intake.ledger import KeptAndDropped, write_account, write_ledger
+from transforms.sources.intake.losses import require_kept
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
 from transforms.sources.intake.sources import Source
 from transforms.workers import map_in_order
@@ -61,11 +62,14 @@ def standardise_pairs(
 
     Returns:
         Number of candidate pairs.
+
+    Raises:
+        InputError: no candidate passes the rules; the slice keeps its last rows.
     """
     table = "preference_pairs"
     layout, seen = source.layout("preferences"), FirstSeen(table, "pair")
     ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
-    candidates_in = 0
+    candidates_in = valid = 0
 
     def apply(raw: pl.DataFrame) -> tuple[int, pl.DataFrame, pl.DataFrame]:
         candidates = layout(raw, source.options)
@@ -76,12 +80,15 @@ def standardise_pairs(
         raws = lake.read_frames(f"raw_{source.name}", group_by=source.entry.group_by)
         for height, kept, broken in map_in_order(apply, raws):
             candidates_in += height
+            valid += kept.height
             first, repeated = seen.split(kept)
             limited, over_limit = limit_pairs(first, source.options)
             used, held_out = hold_out(limited)
             ledger += [broken, repeated, over_limit, held_out]
             write(used)
-        write_ledger(lake, table, pl.concat(ledger), source=source.name)
+        dropped = pl.concat(ledger)
+        require_kept(lake, table, source.name, candidates_in, valid, dropped)
+        write_ledger(lake, table, dropped, source=source.name)
     return candidates_in
 
 
@@ -91,16 +98,19 @@ def standardise_demonstrations(
     """Write a source's slice of `demonstrations` and of the ledger (`standardise_pairs`)."""
     table, layout = "demonstrations", source.layout("demonstrations")
     ledger = [pl.DataFrame(schema=schema_of("dropped_rows"))]
-    rows_in = 0
+    rows_in = valid = 0
     with lake.overwrite_frames(table, pl.Schema(schema_of(table)), source=source.name) as write:
         for raw in lake.read_frames(f"raw_{source.name}"):
             rows = layout(raw, source.options)
             rows_in += rows.height
             kept, broken = split_demonstrations(source.name, rows, source.options)
+            valid += kept.height
             used, held_out = hold_out(kept)
             ledger += [broken, held_out]
             write(used)
-        write_ledger(lake, table, pl.concat(ledger), source=source.name)
+        dropped = pl.concat(ledger)
+        require_kept(lake, table, source.name, rows_in, valid, dropped)
+        write_ledger(lake, table, dropped, source=source.name)
     return rows_in
 
 

@@ -12,10 +12,12 @@ from collections.abc import Collection, Mapping
 
 import polars as pl
 
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.settings.sources import MixtureSource
 from transforms.sources.intake.ledger import write_ledger
+from transforms.sources.intake.losses import describe_loss
 from transforms.sources.intake.preferences import identify_pairs
 from transforms.sources.layouts.rules import Rule, apply_rules
 
@@ -81,9 +83,22 @@ def write_mixtures(lake: Lake, mixtures: Mapping[str, Mapping[str, MixtureSource
 
     Returns:
         Counts: mixture, source, pairs, shown (pairs times copies).
+
+    Raises:
+        InputError: a mixture has no pairs; the table keeps its last version.
     """
     pairs = read_comparable_pairs(lake)
     mixed = {name: mix(name, pairs, parts) for name, parts in mixtures.items()}
+    for name, (kept, dropped) in mixed.items():
+        if kept.is_empty():
+            raise InputError(
+                f"mixture {name} has no pairs",
+                expected=f"training pairs of {', '.join(mixtures[name])}",
+                found=f"{dropped.height:,} pairs, all dropped: {describe_loss(lake, dropped)}"
+                if dropped.height
+                else "none: all pairs of these sources are held out",
+                remedy="add a source to the mixture, or lower the held-out fractions in `splits`",
+            )
     for name, (_, dropped) in mixed.items():
         write_ledger(lake, ledger_name(name), dropped)
     kept = pl.concat([rows for rows, _ in mixed.values()])

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.prompts.prompt_rules import split_prompt_rows
@@ -35,6 +36,10 @@ FOLDERS = (
     "ultrafeedback",
 )
 """Folders of preferences, prompts and instructions; the others hold benchmarks."""
+
+
+UNSCORED = "native_rows/ultrafeedback_native_1row_1completion.json"
+"""One completion without a score: no entry reads it."""
 
 
 class Case(NamedTuple):
@@ -91,7 +96,6 @@ CASES = [
     Case("pairs/intel_orca_dpo_pairs_100.csv", "intel_orca", kept=100, options=FOLD),
     Case("pairs/intel_orca_dpo_pairs_100.csv", "intel_orca", kept=8, dropped={"odd_turns": 92}),
     Case("text_score_lists/webgpt_test.json.gz", "webgpt_lists", kept=656, dropped={"tie": 245}),
-    Case("pairs/beavertails_demo.json", "beavertails_rows", dropped={"no_comparison": 51}),
     Case(
         "pairs/beavertails_demo.json",
         "beavertails_rows",
@@ -188,11 +192,6 @@ CASES = [
     ),
     Case("native_rows/shp_native_1row.jsonl", "shp", kept=1),
     Case("native_rows/pku_saferlhf_native_4rows.jsonl", "pku_saferlhf_30k", kept=4),
-    Case(
-        "native_rows/ultrafeedback_native_1row_1completion.json",
-        "ultrafeedback",
-        dropped={"no_comparison": 1},
-    ),
     Case("prompts/code_alpaca_2k.json.gz", "alpaca", "prompts", kept=2017),
     Case(
         "prompts/code_alpaca_2k.json.gz",
@@ -273,8 +272,22 @@ def test_a_file_gives_what_is_in_it(case, real_data, manifest, tmp_path):
     assert native_keys([*kept, *dropped["row_key"]]) == set(raw["row_key"])
 
 
+def test_a_source_of_which_no_row_can_be_used_is_refused(real_data, tmp_path):
+    lake = Lake(tmp_path)
+
+    def read(entry, file):
+        source = resolve("s", SourceSettings(entry=entry, files=(str(real_data / file),)))
+        ingest(lake, source)
+        standardise_pairs(lake, source, take)
+
+    with pytest.raises(InputError, match=r"(?s)51 rows, all dropped: 51 no_comparison\. Example"):
+        read("beavertails_rows", "pairs/beavertails_demo.json")
+    with pytest.raises(InputError, match=r"no column completions\.fine-grained_score"):
+        read("ultrafeedback", UNSCORED)
+
+
 def test_no_file_is_left_out(manifest):
-    of_interest = {name for name in manifest if name.split("/")[0] in FOLDERS}
+    of_interest = {name for name in manifest if name.split("/")[0] in FOLDERS} - {UNSCORED}
     read = {name for name in of_interest for case in CASES if name.startswith(case.files)}
     assert read == of_interest
     assert {case.entry for case in CASES} <= set(CATALOGUE)
@@ -286,7 +299,7 @@ def test_the_recipe_reads_every_file(manifest):
     named = [
         file.removeprefix("../../shared/data/") for source in sources for file in source["files"]
     ]
-    of_interest = {name for name in manifest if name.split("/")[0] in FOLDERS}
+    of_interest = {name for name in manifest if name.split("/")[0] in FOLDERS} - {UNSCORED}
     assert {name for name in of_interest if name.startswith(tuple(named))} == of_interest
 
 

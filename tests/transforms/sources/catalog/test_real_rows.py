@@ -57,13 +57,6 @@ def test_pku(kept_and_dropped, real_data):
     assert kept_and_dropped("pku_saferlhf_30k", file, label="better")[0].equals(kept)
 
 
-def test_ultrafeedback(kept_and_dropped):
-    file = "native_rows/ultrafeedback_native_1row_1completion.json"
-    kept, dropped = kept_and_dropped("ultrafeedback", file)
-    assert kept.is_empty()
-    assert reasons(dropped) == {"no_comparison": 1}
-
-
 @pytest.mark.parametrize(
     ("part", "rows", "counts"),
     [
