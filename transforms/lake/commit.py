@@ -26,6 +26,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from transforms.errors import InputError
 from transforms.lake.enforcement import Slice
+from transforms.lake.row_order import find_next_number, number_rows
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import ORDER
 
@@ -84,7 +85,7 @@ def commit(
 
     Args:
         folder: folder of the table, named like the table.
-        data: a frame, or a reader of record batches, which is read once.
+        data: a frame, or a reader of record batches with row numbers, which is read once.
         mode: `append`, or `overwrite` a slice.
         rows: the slice that is overwritten; empty for the whole table.
         transaction: identifies the commit; if the table already has it, nothing is written.
@@ -109,6 +110,8 @@ def commit(
         data = data.with_columns(pl.col(ORDER).fill_null(delta.version() + 1 if delta else 0))
     # a table that another writer makes meanwhile is an error: its first version is taken
     make = "error" if ordered and not delta else None
+    if isinstance(data, pl.DataFrame):
+        data = number_rows(data, find_next_number(delta))
     try:
         write = partial(
             write_deltalake,

@@ -1,7 +1,8 @@
 """The lake: Delta tables under one root, whose schemas are enforced on write.
 
-A `Lake` reads tables, overwrites slices, appends chunks, and opens old versions. Not here: the
-meaning of rows (`transforms.lake.schemas`), SQL (`transforms.views.query`).
+A `Lake` reads tables, overwrites slices, appends chunks, and opens old versions. Rows are read in
+the order in which they were written (`transforms.lake.row_order`). Not here: the meaning of rows
+(`transforms.lake.schemas`), SQL (`transforms.views.query`).
 
 A *slice* is the set of rows of one experiment and, in most tables, one iteration. Overwriting a
 slice is one commit that replaces exactly those rows. The old rows stay readable by version.
@@ -25,6 +26,7 @@ from transforms.lake.commit import KEEP_LOG, Mode, commit, commit_frame, slice_p
 from transforms.lake.enforcement import Slice, enforce_slice
 from transforms.lake.file_integrity import require_intact
 from transforms.lake.frame_queue import ARROW_LAYOUT, FrameQueue
+from transforms.lake.row_order import find_next_number, number_rows, sort_rows
 
 
 class Lake:
@@ -73,15 +75,14 @@ class Lake:
     def scan(self, table: str, version: int | None = None, /, **rows: str | int) -> pl.LazyFrame:
         """Scan a table lazily, optionally one slice of it, optionally at an old version.
 
+        The rows are in the order in which they were written (`transforms.lake.row_order`).
+
         Raises:
             InputError: the table does not exist, or a file of it is missing or truncated.
         """
         delta = self.delta(table, version)
-        require_intact(delta, self.path(table), table)
-        frame = pl.scan_delta(delta)
-        for column, value in rows.items():
-            frame = frame.filter(pl.col(column) == value)
-        return frame
+        partitions = [name for name in delta.metadata().partition_columns if name not in rows]
+        return sort_rows(self._scan_stored(table, delta, rows), partitions)
 
     def read(self, table: str, version: int | None = None, /, **rows: str | int) -> pl.DataFrame:
         """Read a table, or one slice of it, into memory."""
@@ -118,14 +119,22 @@ class Lake:
             InputError: columns or types differ from the table's schema, or a row is outside the
                 slice.
         """
-        arrow = pl.DataFrame(schema=schema).to_arrow(compat_level=ARROW_LAYOUT).schema
+        numbered = number_rows(pl.DataFrame(schema=schema), 0)
+        arrow = numbered.to_arrow(compat_level=ARROW_LAYOUT).schema
+        number = find_next_number(self.delta(table) if self.exists(table) else None)
         frames = FrameQueue()
+
+        def write(frame: pl.DataFrame) -> None:
+            nonlocal number
+            frames.put(number_rows(enforce_slice(table, frame, rows), number))
+            number += frame.height
+
         with ThreadPoolExecutor(1) as pool:
             reader = pa.RecordBatchReader.from_batches(arrow, frames.read_batches())
             committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
             committed.add_done_callback(frames.abandon)
             try:
-                yield lambda frame: frames.put(enforce_slice(table, frame, rows))
+                yield write
             except BrokenPipeError:
                 committed.result()  # the writer stopped first: raises its error
                 raise
@@ -142,15 +151,15 @@ class Lake:
 
         Args:
             table: its name.
-            group_by: rows with equal values of this column are in one frame; the order of rows is
-                lost.
+            group_by: rows with equal values of this column are in one frame; the order is that of
+                the groups, then that of the rows.
             rows: the slice, as column values.
 
         Raises:
-            InterruptedError: polars stopped before the end.
+            InterruptedError: the frames have fewer rows than the table.
         """
-        scan = self.scan(table, **rows)
-        yield from read_in_frames(self.delta(table), scan, group_by, self.root)
+        delta = self.delta(table)
+        yield from read_in_frames(delta, self._scan_stored(table, delta, rows), group_by, self.root)
 
     def append(
         self, table: str, frame: pl.DataFrame, *, transaction: Transaction | None = None
@@ -170,6 +179,14 @@ class Lake:
         delta = self.delta(table)
         delta.delete(slice_predicate(rows), post_commithook_properties=KEEP_LOG)
         return delta.version()
+
+    def _scan_stored(self, table: str, delta: DeltaTable, rows: Slice) -> pl.LazyFrame:
+        """Scan the rows of a slice with their numbers, in no order."""
+        require_intact(delta, self.path(table), table)
+        frame = pl.scan_delta(delta)
+        for column, value in rows.items():
+            frame = frame.filter(pl.col(column) == value)
+        return frame
 
     def _write(
         self,
