@@ -16,6 +16,7 @@ from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
 from transforms.prompts import splits
 from transforms.prompts.collection import write_prompts
+from transforms.prompts.decontamination import count_searches
 from transforms.settings.prompts import SplitSettings
 from transforms.settings.sources import Role
 from transforms.sources.intake import ledger, mixtures
@@ -166,7 +167,16 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
             recipe.prompts,
             screened=bool(recipe.evaluation_sets),
         )
-        return _describe(step)
+        searches = count_searches(
+            step.lake.read("evaluation_texts"), recipe.prompts.decontamination
+        )
+        for row in searches.to_dicts():
+            step.log.info(
+                "{evaluation_set}: {items} items; prompts are searched for {by_ngram} of them by"
+                " n-grams, for {as_whole_item} short ones as a whole; {as_whole_prompt} are only"
+                " compared with whole prompts".format(**row)
+            )
+        return _describe(step, searches=table_preview(searches, 40))
 
     return prompts
 

@@ -38,6 +38,9 @@ def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
         lake.read("scores", **slice_),
         lake.read("dpo_pairs", **slice_),
         others,
+        lake.scan("generations", experiment=experiment, iteration=1)
+        .select("prompt_id", "response_chars")
+        .collect(),
     )
 
 

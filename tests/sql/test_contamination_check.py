@@ -65,11 +65,13 @@ def test_a_prompt_that_is_in_no_split_passes():
     [
         (THIRTEEN.rsplit(" ", 1)[0] + " x", THIRTEEN),
         ("What is Atlantis? Tell me.", "what is atlantis"),
+        ("ha ha ha ha ha ha", "ha ha ha"),
+        ("请问今天天气如何？谢谢", "请问今天天气如何"),
         ("?", "!"),
         ("", ""),
     ],
 )
-def test_less_than_thirteen_words_pass(prompt, item):
+def test_a_part_of_an_item_and_a_trivial_item_pass(prompt, item):
     assert failures(prompts(p=prompt), items(("set", "a", item))).is_empty()
 
 
@@ -80,10 +82,25 @@ def test_less_than_thirteen_words_pass(prompt, item):
         ("don’t — stop", "Don't stop"),
         (THIRTEEN.replace(" ", " - "), THIRTEEN.replace(" ", "\u3000")),
         (THIRTEEN.split(" seven ", 1)[0] + " seven", THIRTEEN.split(" eight")[0]),
+        ("Question: Which planet is the largest one? A. Mars", "Which planet is the largest one?"),
+        ("请问：中国历史上最大的城市是哪一个？谢谢", "中国历史上最大的城市是哪一个"),
+        ("请问今天天气如何？", "请问今天天气如何"),
     ],
 )
-def test_whole_short_texts_and_any_punctuation_fail(prompt, item):
+def test_whole_short_items_and_any_punctuation_fail(prompt, item):
     assert failures(prompts(p=prompt), items(("set", "a", item)))["prompt_id"].to_list() == ["p"]
+
+
+def test_a_text_that_three_items_share_is_a_form():
+    form = "Which of the following is true?"
+    asked = prompts(p=f"{form} A. Yes", q=form)
+    two = items(("set", "a", form), ("set", "b", form), ("other", "c", form))
+    assert failures(asked, two)["prompt_id"].to_list() == ["p", "p", "q", "q"]
+    three = pl.concat([two, items(("set", "d", form))])
+    assert failures(asked, three).rows()[1:] == [
+        ("q", "iteration_1", "other", "c", 1, "which of the following is true"),
+        ("q", "iteration_1", "set", "a", 3, "which of the following is true"),
+    ]
 
 
 def test_turns_follow_one_another():
@@ -104,13 +121,14 @@ PIECES = [
     "\t",
     "\u00a0",
     "京",
+    "กำ",
     "ß",
     "_",
     ".",
 ]
 TEXTS = st.lists(
     st.lists(st.sampled_from(PIECES), max_size=24).map(" ".join)
-    | st.lists(st.just("a"), min_size=11, max_size=15).map(" ".join),
+    | st.lists(st.sampled_from(["word", "京都"]), min_size=2, max_size=15).map(" ".join),
     max_size=4,
 )
 

@@ -20,6 +20,10 @@ class HealthSettings(Settings):
     max_longer_chosen_share: float | None = Field(default=0.7, ge=0, le=1)
     """Share of pairs whose chosen response is the longer one; a tie counts one half; 0.70 for GPT-4
     as a judge."""
+    max_length_growth: float | None = Field(default=1.5, gt=0)
+    """Mean length of an iteration's responses divided by that of iteration 1, which π₀ wrote. A
+    choice: in the paper's Table 6 a length penalty makes the final policy's responses shorter by a
+    factor of 1.7."""
     max_repeated_4gram_share: float | None = Field(default=0.1, ge=0, le=1)
     """Share of a response's sequences of four words that are repetitions, mean over responses. A
     character of Chinese, Japanese or Thai counts as a word."""

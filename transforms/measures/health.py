@@ -10,6 +10,7 @@ disagree. Every standard error is clustered by prompt, because a prompt's respon
 """
 
 from collections.abc import Mapping
+from math import hypot
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -54,6 +55,8 @@ WATCHED = (
             "DPO will learn to write longer responses"),
     Watched("longer_are_not_chosen", "max", "longer_chosen_share",
             "the longer response is usually the chosen one"),
+    Watched("responses_do_not_grow", "max", "length_growth",
+            "the policy learns to write longer responses"),
     Watched("few_repeated_ngrams", "max", "repeated_4gram_share",
             "responses repeat themselves"),
     Watched("few_duplicates_across_prompts", "max", "duplicate_share",
@@ -68,7 +71,11 @@ WATCHED = (
 
 
 def measure(
-    generations: pl.DataFrame, scores: pl.DataFrame, pairs: pl.DataFrame, others: pl.DataFrame
+    generations: pl.DataFrame,
+    scores: pl.DataFrame,
+    pairs: pl.DataFrame,
+    others: pl.DataFrame,
+    first: pl.DataFrame,
 ) -> pl.DataFrame:
     """Measure the health of one slice.
 
@@ -77,6 +84,8 @@ def measure(
         scores: rows of the slice; a response without a reward is ignored in statistics of rewards.
         pairs: `dpo_pairs` of the slice.
         others: from `find_other_rewards`.
+        first: prompt_id, response_chars of the responses of iteration 1, which π₀ wrote; not used
+            for a slice of iteration 1.
 
     Returns:
         One row: `iteration_health`. A statistic without data is null.
@@ -106,6 +115,7 @@ def measure(
         "reward_length_slope_se": slope.standard_error if slope else None,
         **_average(_correlate(rewarded), "reward_length_correlation"),
         **_average(texts, *texts.columns[1:]),
+        **(_estimate_growth(texts, first) if generations["iteration"].first() != 1 else {}),
         **_average(lengths, "chosen_minus_rejected_chars", "longer_chosen_share"),
         **_estimate_length_ratio(lengths),
         **_find_lowest_agreement(rewarded, others),
@@ -208,6 +218,23 @@ def _compute_pair_lengths(pairs: pl.DataFrame) -> pl.DataFrame:
         chosen_minus_rejected_chars=chosen - rejected,
         longer_chosen_share=higher(chosen, rejected),
     )
+
+
+def _estimate_growth(texts: pl.DataFrame, first: pl.DataFrame) -> dict[str, float | None]:
+    """Divide the mean length by that of the first iteration, whose prompts are different ones.
+
+    So the two means are independent: relative errors add up in squares (delta method).
+    """
+    name = "response_chars"
+    means = [_average(rows, name) for rows in (texts, first)]
+    now, then = (mean[name] for mean in means)
+    if not now or not then:
+        return {}
+    growth, error, error_then = now / then, *(mean[f"{name}_se"] for mean in means)
+    if error is None or error_then is None:
+        return {"length_growth": growth}
+    relative = hypot(error / now, error_then / then)
+    return {"length_growth": growth, "length_growth_se": growth * relative}
 
 
 def _estimate_length_ratio(lengths: pl.DataFrame) -> dict[str, float | None]:

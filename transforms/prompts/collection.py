@@ -70,7 +70,8 @@ def collect_prompts(
     """Collect the prompts of raw tables.
 
     If several sources have a prompt, it is kept as a row of the first source in alphabetical order.
-    Then near duplicates are dropped, then prompts that share an n-gram with an evaluation set.
+    Then near duplicates are dropped, then prompts that contain an n-gram of an evaluation item,
+    or a whole short item.
 
     Args:
         lake: the lake with the raw tables.

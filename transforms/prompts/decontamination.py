@@ -1,12 +1,15 @@
-"""Contaminated prompts: prompts that share a run of words with an item of an evaluation set.
+"""Contaminated prompts: prompts that contain words of an item of an evaluation set.
 
-Lives here: the normalisation of text, the search, the evidence. Not here: the evaluation sets and
-their texts (`transforms.prompts.evaluation_texts`). `sql/checks/no_contaminated_prompt.sql` finds
-the same prompts independently of this module, with the same normalisation.
+Lives here: the search, the evidence, and the count of items by kind of search. Not here: words
+(`transforms.prompts.words`), the evaluation sets and their texts
+(`transforms.prompts.evaluation_texts`). `sql/checks/no_contaminated_prompt.sql` finds the same
+prompts independently of this module, with the same words.
 
-The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C): lower-case words
-without punctuation, and any shared n-gram counts. White space separates words. So a Chinese or
-Japanese text is one long word or a few words, and matches only as a whole text.
+The method is that of GPT-3 (Brown et al. 2020, arXiv 2005.14165, appendix C), with one addition:
+lower-case words without punctuation, and any shared n-gram counts. An item of fewer than n words is
+searched for as a whole, if it says enough to be recognised inside another text: a longer item is
+found by any n-gram, a short one by all of its words. Where and how often each is wrong:
+docs/measured/contamination.md.
 """
 
 from typing import NamedTuple
@@ -15,12 +18,18 @@ import numpy as np
 import polars as pl
 
 from transforms.prompts.ngrams import cut_into_slices, find_window_starts, hash_windows
+from transforms.prompts.words import normalise
 from transforms.settings.prompts import DecontaminationSettings
 
-NO_WORD = r"[^\p{L}\p{M}\p{N}\p{Z}\t\n\v\f\r]+"
-"""Punctuation, symbols, control characters: deleted, so that `don't` and `don’t` are `dont`."""
-BLANK = r"[\p{Z}\t\n\v\f\r]+"
-"""White space between words. Both classes are written out: `\\s` differs in polars and DuckDB."""
+LEAST_WORDS = 6
+"""Words of the shortest item that is searched for inside prompts. Shorter ones ("what do you do")
+are said in passing."""
+
+LEAST_CHARS = 12
+"""Characters, without blanks, of such an item: six Chinese characters are three or four words."""
+
+TEMPLATE_ITEMS = 3
+"""Items of a set that share a short text; it is then a form ("which of the following is true")."""
 
 PART_CHARS = 8_000_000
 """Characters of prompts that are processed at a time; about 500 MB of memory."""
@@ -35,19 +44,14 @@ CONTAMINATED = {
 }
 
 
-def normalise(text: pl.Expr) -> pl.Expr:
-    """Normalise a text: lower case; only letters, marks and digits; one space between words."""
-    words = text.str.to_lowercase().str.replace_all(NO_WORD, "")
-    return words.str.replace_all(BLANK, " ").str.strip_chars(" ")
-
-
 def find_contaminated(
     prompts: pl.DataFrame, evaluation_texts: pl.DataFrame, settings: DecontaminationSettings
 ) -> pl.DataFrame:
-    """Find the prompts that share `ngram_words` consecutive words with an evaluation item.
+    """Find the prompts that contain an n-gram of an evaluation item, or a whole short item.
 
-    A prompt or item of fewer words matches only if both normalised texts are equal. A text without
-    words matches nothing.
+    An item of fewer than `LEAST_WORDS` words or `LEAST_CHARS` characters, or whose short text
+    `TEMPLATE_ITEMS` items of its set share, matches only a prompt that is equal to it. A text
+    without words matches nothing.
 
     Args:
         prompts: prompt_id (each once) and text.
@@ -58,25 +62,71 @@ def find_contaminated(
         One row per prompt and matching item, in that order: prompt_id, evaluation_set, item, span
         (the longest common run of words, normalised; of equally long runs the first).
     """
-    n = settings.ngram_words
     words = normalise(pl.col("text")).alias("words")
-    items = evaluation_texts.select("evaluation_set", "item", words)
-    items = items.filter(pl.col("words") != "")
+    items = _choose_windows(evaluation_texts, settings).filter(pl.col("words") != "")
     dictionary = pl.Enum(items["words"].str.split(" ").explode().drop_nulls().unique().sort())
     coded_items = _encode_words(items["words"], dictionary)
-    item_grams = _find_ngrams(coded_items, n)
+    item_grams = _find_item_ngrams(coded_items, items["window"])
     found = []
     for part in cut_into_slices(prompts["text"].str.len_chars().to_numpy(), PART_CHARS):
         texts = prompts[part].select("prompt_id", words)
-        found.append(_find_equal_texts(texts, items, n))
+        found.append(_find_equal_texts(texts, items))
         coded = _encode_words(texts["words"], dictionary)
-        spans = _find_shared_spans(_find_ngrams(coded, n), coded, item_grams, coded_items, n)
-        matched = items[spans["row_item"]].select("evaluation_set", "item")
-        shared = pl.concat([texts[spans["row"]], matched, spans], how="horizontal")
-        run = pl.col("words").str.split(" ").list.slice("first", "length").list.join(" ")
-        found.append(shared.with_columns(span=run).select(list(CONTAMINATED)))
+        for n, grams in item_grams.items():
+            spans = _find_shared_spans(_find_ngrams(coded, n), coded, grams, coded_items, n)
+            matched = items[spans["row_item"]].select("evaluation_set", "item")
+            shared = pl.concat([texts[spans["row"]], matched, spans], how="horizontal")
+            run = pl.col("words").str.split(" ").list.slice("first", "length").list.join(" ")
+            found.append(shared.with_columns(span=run).select(list(CONTAMINATED)))
     rows = pl.concat(found) if found else pl.DataFrame(schema=CONTAMINATED)
     return rows.sort("prompt_id", "evaluation_set", "item")
+
+
+def count_searches(
+    evaluation_texts: pl.DataFrame, settings: DecontaminationSettings
+) -> pl.DataFrame:
+    """Count the items of each evaluation set by how prompts are searched for them.
+
+    Returns:
+        evaluation_set, items, by_ngram (of `ngram_words` words), as_whole_item (a short item,
+        anywhere in a prompt), as_whole_prompt (only a prompt that is equal to it).
+    """
+    window, whole = pl.col("window"), pl.col("window") == pl.col("length")
+    return (
+        _choose_windows(evaluation_texts, settings)
+        .group_by("evaluation_set")
+        .agg(
+            items=pl.len(),
+            by_ngram=(window == settings.ngram_words).sum(),
+            as_whole_item=(whole & (window < settings.ngram_words)).sum(),
+            as_whole_prompt=(window == 0).sum(),
+        )
+        .sort("evaluation_set")
+    )
+
+
+def _choose_windows(
+    evaluation_texts: pl.DataFrame, settings: DecontaminationSettings
+) -> pl.DataFrame:
+    """Choose the words per n-gram of each item: evaluation_set, item, words, length, window.
+
+    `window` is the smaller of `ngram_words` and the item's length in words; 0 for an item that is
+    only compared with whole prompts.
+    """
+    length = pl.col("words").str.split(" ").list.len().cast(pl.Int64)
+    chars = pl.col("words").str.len_chars() - length + 1
+    short = pl.col("length") < settings.ngram_words
+    vague = (pl.col("length") < LEAST_WORDS) | (chars < LEAST_CHARS)
+    template = pl.len().over("evaluation_set", "words") >= TEMPLATE_ITEMS
+    return (
+        evaluation_texts.select("evaluation_set", "item", words=normalise(pl.col("text")))
+        .with_columns(length=length)
+        .with_columns(
+            window=pl.when(short & (vague | template))
+            .then(0)
+            .otherwise(pl.min_horizontal("length", pl.lit(settings.ngram_words)))
+        )
+    )
 
 
 class _Coded(NamedTuple):
@@ -104,8 +154,17 @@ def _find_ngrams(texts: _Coded, n: int) -> pl.DataFrame:
     return pl.DataFrame({"hash": hashes[starts[known]], "row": rows[known], "start": starts[known]})
 
 
-def _find_equal_texts(texts: pl.DataFrame, items: pl.DataFrame, n: int) -> pl.DataFrame:
-    short = items.filter(pl.col("words").str.count_matches(" ") < n - 1)
+def _find_item_ngrams(items: _Coded, windows: pl.Series) -> dict[int, pl.DataFrame]:
+    """Find the n-grams of the items with a window of n words, for each n."""
+    grams = {}
+    for n in windows.filter(windows > 0).unique().sort():
+        rows = np.flatnonzero(windows == n)
+        grams[n] = _find_ngrams(items, n).filter(pl.col("row").is_in(rows))
+    return grams
+
+
+def _find_equal_texts(texts: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
+    short = items.filter(window=0)
     return texts.join(short, on="words").select("prompt_id", "evaluation_set", "item", span="words")
 
 

@@ -42,11 +42,15 @@ PAIRS = [
 ]
 
 
-def measured(texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, **options):
+FIRST = pl.DataFrame({"prompt_id": ["u", "v"], "response_chars": [4, 2]})
+
+
+def measured(texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, iteration=1, **options):
     generations, scores = slice_of(texts, rewards, **options)
+    generations = generations.with_columns(iteration=pl.lit(iteration, dtype=pl.Int32))
     nobody = find_other_rewards(generations.lazy(), scores.lazy(), "e")
     opinions = nobody if others is None else others
-    frame = measure(generations, scores, table("dpo_pairs", pairs), opinions)
+    frame = measure(generations, scores, table("dpo_pairs", pairs), opinions, FIRST)
     assert frame.columns == list(schema_of("iteration_health"))
     return frame.row(0, named=True)
 
@@ -69,6 +73,19 @@ def test_figures_of_a_slice():
     assert row["reward_length_slope"] < 0
     assert -1 < row["reward_length_correlation"] < 1
     assert (row["other_ranker"], row["ranker_agreement"]) == (None, None)
+
+
+def test_responses_are_compared_with_those_of_the_first_iteration():
+    assert measured()["length_growth"] is None
+    row = measured(iteration=2)
+    now, then = (18 / 3 + 22 / 3) / 2, 3
+    assert row["length_growth"] == pytest.approx(now / then)
+    # the standard errors of the two means: half the difference of the two prompts' means
+    relative = (((22 / 3 - 6) / 2 / now) ** 2 + (1 / then) ** 2) ** 0.5
+    assert row["length_growth_se"] == pytest.approx(now / then * relative)
+    bounds = HealthSettings().model_dump()
+    assert "responses_do_not_grow" in find_concerns(row, bounds)
+    assert "responses_do_not_grow" not in find_concerns(row | {"length_growth": 1.4}, bounds)
 
 
 def test_a_reward_that_is_length_correlates_by_one():

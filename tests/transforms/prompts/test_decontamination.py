@@ -1,6 +1,3 @@
-import re
-import unicodedata
-
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +6,7 @@ from hypothesis import strategies as st
 
 from transforms.lake.schemas import schema_of
 from transforms.prompts import decontamination
-from transforms.prompts.decontamination import CONTAMINATED, find_contaminated, normalise
+from transforms.prompts.decontamination import CONTAMINATED, count_searches, find_contaminated
 from transforms.settings.prompts import DecontaminationSettings
 
 THIRTEEN = "one two three four five six seven eight nine ten eleven twelve thirteen"
@@ -37,25 +34,6 @@ def spans(prompt_texts, item_texts, ngram_words=13):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Don't STOP", "dont stop"),
-        ("don’t — stop!", "dont stop"),
-        (" a\t\tb\u00a0c\u3000d\r\ne ", "a b c d e"),
-        ("a_b + c", "ab c"),
-        ("x² = ½ · 3", "x² ½ 3"),
-        ("नमस्ते", "नमस्ते"),
-        ("日本語、です。", "日本語です"),
-        ("a\u200bb\x00c", "abc"),
-        ("?!", ""),
-        ("", ""),
-    ],
-)
-def test_normalised(text, words):
-    assert pl.select(normalise(pl.lit(text))).item() == words
-
-
-@pytest.mark.parametrize(
     ("prompt", "item"),
     [
         (f"before {THIRTEEN} after", f"other {THIRTEEN}, end."),
@@ -77,22 +55,78 @@ def test_twelve_are_not_enough_unless_a_recipe_says_so():
 def test_no_run_crosses_from_one_text_to_the_next():
     half, rest = THIRTEEN.split(" seven ")
     assert spans([f"{half} seven", rest], [THIRTEEN]) == []
-    assert spans([THIRTEEN], [f"{half} seven", rest]) == []
+    assert spans([THIRTEEN], [f"x {half} seven", f"{rest} x"]) == []
+
+
+QUESTION = "Which planet is the largest one?"
 
 
 @pytest.mark.parametrize(
-    ("prompt", "item", "matches"),
+    "prompt",
     [
-        ("What is Atlantis?", "what is atlantis", True),
-        ("What is Atlantis? Tell me.", "what is atlantis", False),
-        ("what is", "what is atlantis", False),
-        ("請問今天天氣如何？", "請問今天天氣如何", True),
-        ("?", "!", False),
-        ("", "", False),
+        QUESTION,
+        f"Question: {QUESTION}",
+        f"{QUESTION}\nA. Mars\nB. Jupiter\nAnswer:",
+        f"I have a test tomorrow. {QUESTION} Say why, in one sentence.",
+        "which planet is  THE LARGEST one",
     ],
 )
-def test_a_short_text_matches_as_a_whole_only(prompt, item, matches):
-    assert bool(spans([prompt], [item])) is matches
+def test_a_short_item_is_found_inside_a_prompt(prompt):
+    span = "which planet is the largest one"
+    assert spans([prompt], [QUESTION]) == [("p0", "i0", span)]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["Which planet is the smallest one?", "Which planet is the largest?", "largest one which"],
+)
+def test_a_part_of_a_short_item_is_not_enough(prompt):
+    assert spans([prompt], [QUESTION]) == []
+
+
+@pytest.mark.parametrize(
+    ("item", "inside"),
+    [
+        ("one two three four five six", True),
+        ("one two three four five", False),
+        ("a b c d e f g", False),
+        ("中国历史上最大的城市是哪一个", True),
+        ("今天天气如何", False),
+    ],
+)
+def test_a_trivial_item_matches_the_whole_prompt_only(item, inside):
+    assert spans([item], [item]) != []
+    assert bool(spans([f"Say: {item}!"], [item])) is inside
+
+
+def test_a_short_text_that_three_items_share_matches_the_whole_prompt_only():
+    form = "Which of the following is true?"
+    asked = [f"{form} A. Yes", form]
+    assert len(spans(asked, [form] * 2)) == 4
+    assert [prompt for prompt, *_ in spans(asked, [form] * 3)] == ["p1"] * 3
+
+
+def test_one_changed_word_in_thirteen_hides_an_item_unless_n_is_eight():
+    longer = f"{THIRTEEN} fourteen fifteen sixteen seventeen"
+    changed = longer.replace("nine", "9")
+    assert spans([changed], [longer]) == []
+    found = " ".join(longer.split()[:8])
+    assert spans([changed], [longer], ngram_words=8) == [("p0", "i0", found)]
+
+
+def test_items_are_counted_by_their_search():
+    texts = items(THIRTEEN, QUESTION, "Who are you?", QUESTION, QUESTION)
+    texts = pl.concat([texts, items(QUESTION, THIRTEEN, evaluation_set="another")])
+    counts = count_searches(texts, DecontaminationSettings())
+    assert counts.rows() == [("another", 2, 1, 1, 0), ("set", 5, 1, 0, 4)]
+    assert count_searches(texts.clear(), DecontaminationSettings()).is_empty()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "item"), [("what is", "what is atlantis"), ("?", "!"), ("", "")]
+)
+def test_nothing_is_shared(prompt, item):
+    assert spans([prompt], [item]) == []
 
 
 def test_spans_are_merged_and_the_longest_is_the_evidence():
@@ -142,8 +176,9 @@ def test_nothing_to_compare(asked, screened):
 def longest_shared_runs(prompt, item, n):
     """Longest shared runs of words, by brute force."""
     one, other = (text.split() for text in (prompt, item))
-    if len(one) < n or len(other) < n:
+    if len(other) < 6 or len("".join(other)) < 12:
         return {prompt} if one == other and one else set()
+    n = min(n, len(other))
     runs = {}
     for i in range(len(one)):
         for j in range(len(other)):
@@ -157,11 +192,11 @@ def longest_shared_runs(prompt, item, n):
     return runs[max(runs)] if runs else set()
 
 
-WORDS = st.lists(st.sampled_from("ab"), max_size=14).map(" ".join)
+WORDS = st.lists(st.sampled_from(["a", "bb"]), max_size=14).map(" ".join)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(WORDS, max_size=4), st.lists(WORDS, max_size=4))
+@given(st.lists(WORDS, max_size=4), st.lists(WORDS, max_size=4, unique=True))
 def test_search_agrees_with_brute_force(asked, screened):
     found = {(prompt, item): span for prompt, item, span in spans(asked, screened, ngram_words=8)}
     for i, prompt in enumerate(asked):
@@ -172,13 +207,12 @@ def test_search_agrees_with_brute_force(asked, screened):
     assert not found
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.text())
-def test_normalised_text_holds_words_only(text):
-    words = pl.select(normalise(pl.lit(text))).item()
-    assert re.fullmatch(r"(\S+( \S+)*)?", words)
-    # unassigned: what polars knows as a letter and this Python's Unicode does not yet
-    assert all(
-        unicodedata.category(c)[0] in "LMN" or c == " " or unicodedata.category(c) == "Cn"
-        for c in words
-    )
+MORE_WORDS = st.lists(st.text("abc", min_size=1, max_size=5), max_size=20).map(" ".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(MORE_WORDS, MORE_WORDS, MORE_WORDS, st.integers(8, 13))
+def test_an_item_inside_any_prompt_is_found_if_it_is_long_enough(before, item, after, n):
+    prompt = f"{before} x {item} y {after}"
+    enough = len(item.split()) >= 6 and len("".join(item.split())) >= 12
+    assert bool(spans([prompt], [item], ngram_words=n)) is enough

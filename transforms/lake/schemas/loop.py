@@ -147,6 +147,12 @@ TABLES: dict[str, Table] = {
             "reward_length_correlation_se": _standard_error("−1 to 1"),
             "response_chars": Column(pl.Float64, "mean length of the responses", "chars"),
             "response_chars_se": _standard_error("chars"),
+            "length_growth": Column(
+                pl.Float64,
+                "mean length of the responses over that of iteration 1, which π₀ wrote; null there",
+                "ratio",
+            ),
+            "length_growth_se": _standard_error("ratio"),
             "chosen_minus_rejected_chars": Column(pl.Float64, "mean over pairs", "chars"),
             "chosen_minus_rejected_chars_se": _standard_error("chars"),
             "chosen_to_rejected_chars": Column(pl.Float64, "mean length over mean length", "ratio"),

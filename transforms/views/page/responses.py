@@ -23,6 +23,7 @@ HEALTH_TITLES = {
     "reward_length_correlation": "r of reward and length",
     "chosen_to_rejected_chars": "chosen to rejected length",
     "longer_chosen_share": "longer chosen",
+    "length_growth": "length over iteration 1's",
     "repeated_4gram_share": "repeated runs of 4 words",
     "duplicate_share": "duplicates",
     "truncated_share": "cut at the limit",
@@ -161,11 +162,11 @@ def show_health(source: Source) -> Section:
                     "iteration",
                     *(name for name in rows.columns if name.removesuffix("_se") in HEALTH_TITLES),
                 ),
-                "The same values. ± is one standard error, clustered by prompt. Refusals are found "
-                "by their first words. Agreement with another ranker is measured on pairs of a "
-                "prompt's responses that both rankers scored.",
+                "The same values. ± is one standard error, clustered by prompt. Refusals decline "
+                "and do not answer (English). Agreement with another ranker is measured on pairs "
+                "of a prompt's responses that both rankers scored.",
                 titles=HEALTH_TITLES,
-                units={"chosen_to_rejected_chars": ""},
+                units={"chosen_to_rejected_chars": "", "length_growth": ""},
             )
         )
     return Section(

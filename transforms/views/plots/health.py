@@ -25,6 +25,7 @@ TITLES = {
     "reward_length_correlation": "r of reward and length",
     "chosen_to_rejected_chars": "chosen over rejected length",
     "longer_chosen_share": "longer response chosen (share)",
+    "length_growth": "length over iteration 1's",
     "repeated_4gram_share": "repeated runs of 4 words (share)",
     "duplicate_share": "same response to other prompts",
     "truncated_share": "cut at max_tokens (share)",
