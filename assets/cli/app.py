@@ -16,6 +16,7 @@ from assets.cli.commands import (
     report,
     reproduce,
     run,
+    sources,
     sql,
     ui,
     what_if,
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 
 app.command(epilog=run.EXAMPLES)(run.run)
+app.command(epilog=sources.EXAMPLES)(sources.sources)
 app.command(epilog=plan.EXAMPLES)(plan.plan)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=page.EXAMPLES)(page.page)

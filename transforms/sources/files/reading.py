@@ -142,14 +142,14 @@ def _decode(path: Path, native: Native, optional: Collection[str]) -> Iterator[D
             return read_arrow(path, native, optional)
         case ".csv" | ".tsv":
             return read_csv(path, native, optional)
-        case ".json" if not _has_json_lines(path):
+        case ".json" if not has_json_lines(path):
             return iter([_read_json_array(path, native)])
         case ".json" | ".jsonl" | ".ndjson":
             return _read_json_lines(path, native)
     raise read_error(path, f"name ending in {''.join(path.suffixes[-2:]) or 'nothing'}")
 
 
-def _has_json_lines(path: Path) -> bool:
+def has_json_lines(path: Path) -> bool:
     """Check whether a file has JSON lines, not one array or one object over many lines."""
     with open_text(path) as file:
         try:

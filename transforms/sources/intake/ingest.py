@@ -14,9 +14,11 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.sources.files.native_fields import MissingColumnsError
 from transforms.sources.files.reading import ROW_KEY, fingerprint_origin, read_batches
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.duplicates import FirstSeen
+from transforms.sources.intake.fits import explain_columns
 from transforms.sources.intake.ledger import KeptAndDropped, write_account, write_ledger
 from transforms.sources.intake.losses import require_kept
 from transforms.sources.intake.preferences import limit_pairs, split_pairs
@@ -38,14 +40,17 @@ def ingest(lake: Lake, source: Source) -> int:
     malformed: list[pl.DataFrame] = []
     rows_in = 0
     schema = pl.Schema({ROW_KEY: pl.String, **entry.native})
-    with lake.overwrite_frames(table, schema) as write:
-        for batch in read_batches(source.name, source.origin, entry.native, entry.optional):
-            rows_in += batch.rows.height + batch.malformed.height
-            malformed.append(batch.malformed)
-            write(batch.rows.select(list(schema)))
-        write_ledger(
-            lake, table, _malformed_rows(table, source.name, malformed), source=source.name
-        )
+    try:
+        with lake.overwrite_frames(table, schema) as write:
+            for batch in read_batches(source.name, source.origin, entry.native, entry.optional):
+                rows_in += batch.rows.height + batch.malformed.height
+                malformed.append(batch.malformed)
+                write(batch.rows.select(list(schema)))
+            write_ledger(
+                lake, table, _malformed_rows(table, source.name, malformed), source=source.name
+            )
+    except MissingColumnsError as error:
+        raise explain_columns(error, source.origin) from None
     write_account(lake, table, source, rows_in, fingerprint_origin(source.origin))
     return lake.version(table)
 
