@@ -46,9 +46,16 @@ def import_answers(lake: Lake, answers: Iterable[Answer | Unreadable]) -> Import
     Raises:
         InputError: a row is unreadable, or has no exported pair, no person, an unknown answer, or a
             second answer of a person to a pair. The error lists the first such rows, and nothing is
-            written.
+            written. Or the file has no answer at all.
     """
     answers = list(answers)
+    if not answers:
+        raise InputError(
+            "the file has no answer",
+            expected="pairs in which a person filled in `person` and `preferred`",
+            found="none, or only pairs without both",
+            remedy="fill in the file that `prefloop label export` wrote, then import it",
+        )
     queues = _read_queues(lake)
     with ExitStack() as locks:
         for experiment, iteration in sorted(queues):

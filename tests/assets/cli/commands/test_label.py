@@ -49,6 +49,15 @@ def test_a_filled_in_export_is_imported_and_leaves_what_is_missing(home: Path) -
     assert [record["id"] for record in json.loads(rest.stdout)] == ["y"]
 
 
+@pytest.mark.parametrize("form", ["jsonl", "argilla"])
+def test_a_label_file_that_nobody_filled_in_is_refused(home: Path, form: str) -> None:
+    file = home / "labels.jsonl"
+    file.write_text(prefloop(home, "export", "e/1", "--format", form).stdout, encoding="utf-8")
+    done = prefloop(home, "import", str(file))
+    assert done.exit_code == 2
+    assert "the file has no answer" in done.output
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_a_label_file_may_begin_with_a_byte_order_mark(home: Path, encoding: str) -> None:
     line = {"experiment": "e", "iteration": 1, "pair_id": "x", "person": "ann", "preferred": "a"}
