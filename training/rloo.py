@@ -59,7 +59,8 @@ class RenderingRLOOTrainer(RLOOTrainer):
     def _tokenize_prompts(
         self, prompts: list[Messages]
     ) -> tuple[list[list[int]], None, dict[str, Any]]:
-        return tokenize_prompts(self.processing_class, prompts), None, {}
+        tokenizer = cast(PreTrainedTokenizerBase, self.processing_class)
+        return tokenize_prompts(tokenizer, prompts), None, {}
 
 
 def train_rloo(

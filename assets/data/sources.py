@@ -13,7 +13,7 @@ from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.prompts.evaluation_texts import read_evaluation_sets
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.folders import list_parts, record_states
+from transforms.sources.files.folders import join_names, list_parts, record_states
 from transforms.sources.intake.ingest import ingest
 from transforms.sources.intake.sources import Source
 from transforms.sources.sample.raw_rows import ingest_sample_task
@@ -54,7 +54,7 @@ def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
         metadata = lake_metadata(step.lake, step.asset)
         if source.origin.files and (left_out := list_parts(source.origin.files).left_out):
             metadata["files_left_out"] = ", ".join(left_out)
-            step.log.warning(f"{step.asset}: left out, no data: {', '.join(left_out)}")
+            step.log.warning(f"{step.asset}: left out, no data: {join_names(left_out)}")
         return Made(f"{step.asset}@{version}", metadata)
 
     return raw

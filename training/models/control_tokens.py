@@ -37,9 +37,9 @@ class ControlTokens:
         added = tokenizer.added_tokens_decoder.values()
         names = {str(token) for token in added if token.special} | set(tokenizer.all_special_tokens)
         # the longest first, as in the tokenizer: one name may begin with another one
-        self._names = sorted(names, key=lambda name: (-len(name), name))
+        in_order = sorted(names, key=lambda name: (-len(name), name))
+        self._names = {name: number for number, name in enumerate(in_order)}
         self._pattern = re.compile("|".join(map(re.escape, self._names)) or r"(?!)")
-        self._tokenizer = tokenizer
         self._copy: Tokenizer | None = None
 
     def occur_in(self, text: str) -> bool:
@@ -69,32 +69,32 @@ class ControlTokens:
         """Replace the control tokens that the turns spell by their marks (`mark`)."""
         return [{**message, "content": self.mark(message["content"])} for message in messages]
 
-    def encode(self, rendered: str) -> Encoding:
-        """Tokenize what a template made of marked texts."""
+    def encode(self, rendered: str, tokenizer: PreTrainedTokenizerBase) -> Encoding:
+        """Tokenize what a template made of marked texts; `tokenizer` is the one of the names."""
         marked = self._replace(rendered, TEMPLATE_MARK)
-        for number, name in enumerate(self._names):
+        for name, number in self._names.items():
             marked = marked.replace(_write_mark(TEXT_MARK, number, name), name)
         if self._copy is None:
-            self._copy = self._copy_tokenizer()
+            self._copy = self._copy_tokenizer(tokenizer)
         return self._copy.encode(marked, add_special_tokens=False)
 
     def _replace(self, text: str, mark: int) -> str:
-        numbers = {name: number for number, name in enumerate(self._names)}
-        return self._pattern.sub(lambda found: _write_mark(mark, numbers[found[0]], found[0]), text)
+        return self._pattern.sub(
+            lambda found: _write_mark(mark, self._names[found[0]], found[0]), text
+        )
 
-    def _copy_tokenizer(self) -> Tokenizer:
-        if not self._tokenizer.is_fast:
+    def _copy_tokenizer(self, tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+        if not tokenizer.is_fast:
             raise InputError(
-                f"the tokenizer {self._tokenizer.name_or_path} cannot keep control tokens as text",
+                f"the tokenizer {tokenizer.name_or_path} cannot keep control tokens as text",
                 expected="a tokenizer with the file tokenizer.json",
-                found=f"{type(self._tokenizer).__name__}, and texts that spell control tokens",
+                found=f"{type(tokenizer).__name__}, and texts that spell control tokens",
                 remedy="convert the tokenizer, or drop the rows",
             )
         marks = {
-            name: _write_mark(TEMPLATE_MARK, number, name)
-            for number, name in enumerate(self._names)
+            name: _write_mark(TEMPLATE_MARK, number, name) for name, number in self._names.items()
         }
-        rules: dict[str, Any] = json.loads(self._tokenizer.backend_tokenizer.to_str())
+        rules: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
         rules["truncation"] = rules["padding"] = None
         for token in rules["added_tokens"]:
             token["content"] = marks.get(token["content"], token["content"])
@@ -126,7 +126,7 @@ def tokenize_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> 
     """Tokenize texts without a template; control tokens that they spell stay text."""
     known = read_control_tokens(tokenizer)
     return [
-        known.encode(known.mark(text)).ids
+        known.encode(known.mark(text), tokenizer).ids
         if known.occur_in(text)
         else tokenizer(text, add_special_tokens=False)["input_ids"]
         for text in texts

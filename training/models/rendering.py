@@ -141,13 +141,13 @@ def tokenize_assistant_turns(
     for spells, group in groupby(conversations, known.occur_in_turns):
         if spells:
             marked = [known.mark_turns(messages) for messages in group]
-            texts, spans = render_jinja_template(
+            texts, spans = cast(Any, render_jinja_template)(
                 conversations=marked,
                 chat_template=template,
                 return_assistant_tokens_mask=True,
                 **tokenizer.special_tokens_map,
             )
-            encodings = [known.encode(text) for text in texts]
+            encodings = [known.encode(text, tokenizer) for text in texts]
             token_ids += [encoding.ids for encoding in encodings]
             masks += map(mask_spans, encodings, spans)
             continue
@@ -227,7 +227,7 @@ def _render(
                     tokenize=False,
                     add_generation_prompt=add_generation_prompt,
                 )
-                token_ids.append(known.encode(cast(str, text)).ids)
+                token_ids.append(known.encode(cast(str, text), tokenizer).ids)
             continue
         rendered = tokenizer.apply_chat_template(
             [list(messages) for messages in group],

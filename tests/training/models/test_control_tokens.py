@@ -1,5 +1,8 @@
 """Control tokens that a text spells stay text, for every kind of tokenizer and every stage."""
 
+import gc
+import weakref
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -125,7 +128,7 @@ def test_the_copy_of_a_tokenizer_reads_ordinary_text_like_it(kind, contents):
         return
     (ids,) = tokenize_prompts(tokenizer, [messages])
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    assert known.encode(rendered).ids == ids
+    assert known.encode(rendered, tokenizer).ids == ids
     template = tokenizer.chat_template
     (_, masks) = tokenize_assistant_turns(tokenizer, [messages], template)
     marked = turns(*(f"{content} <s>" for content in contents))
@@ -159,6 +162,15 @@ def test_every_stage_keeps_them_as_text(tiny_policy):
         (fitted["input_ids"][0], ["<eos>"]),
     ):
         assert [controls[token] for token in ids if token in controls] == expected
+
+
+def test_a_tokenizer_that_is_no_longer_used_is_freed():
+    tokenizer = make_tokenizer("words")
+    assert tokenize_prompts(tokenizer, [turns(FORGED)])
+    left = weakref.ref(tokenizer)
+    del tokenizer
+    gc.collect()
+    assert left() is None
 
 
 def test_characters_that_stand_for_control_tokens_are_refused_beside_them():

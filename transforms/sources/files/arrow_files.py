@@ -19,6 +19,9 @@ from transforms.sources.files.tabular import conform
 
 BATCH_ROWS = 16_384
 
+FAILURES: tuple[type[Exception], ...] = (*READ_ERRORS, DeltaError)
+"""Errors of PyArrow and Delta about a damaged file."""
+
 FILE_MAGIC = b"ARROW1"
 STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 """Last bytes of an Arrow stream. PyArrow reads a stream without them up to its last whole batch."""
@@ -91,5 +94,5 @@ def _convert(
             rows = conform(table, native, optional, f"source file {path}")
             yield number_rows(rows, row)
             row += rows.height
-    except (*READ_ERRORS, DeltaError) as error:
+    except FAILURES as error:
         raise read_error(path, f"row {row}: {error}") from None

@@ -32,8 +32,8 @@ METADATA = ("dataset_infos.json", "dataset_info.json", "state.json")
 
 NO_DATA_NAMES = (*METADATA, "Makefile", "Dockerfile", "__MACOSX", "__pycache__")
 
-SHOWN = 5
-"""Names of files in an error."""
+SHOWN = 10
+"""Names of files in a message."""
 
 
 class Parts(NamedTuple):
@@ -159,7 +159,7 @@ def _list_saved_files(folder: Path) -> list[str]:
     """Return the data files of a folder that `save_to_disk` wrote, in order; else none."""
     try:
         state = json.loads((folder / "state.json").read_bytes())
-        return [file["filename"] for file in state["_data_files"]]
+        return [Path(file["filename"]).name for file in state["_data_files"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -175,13 +175,18 @@ def _refuse_splits(folder: Path) -> InputError:
     )
 
 
+def join_names(names: list[str]) -> str:
+    """Join the first names, with the number of the others."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
 def _refuse_unread(folder: Path, unread: list[Path]) -> InputError:
     names = [path.relative_to(folder).as_posix() for path in unread]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return InputError(
         f"source folder {folder} has files that cannot be read",
         expected=READABLE,
-        found=", ".join(names[:SHOWN]) + more,
+        found=join_names(names),
         remedy="convert or decompress them, move them away, or write the single files to read in "
         "`files`",
     )

@@ -74,7 +74,13 @@ def require_content(path: Path) -> None:
         )
 
 
-READ_ERRORS = (OSError, EOFError, UnicodeError, pa.ArrowException, igzip_lib.IsalError)
+READ_ERRORS: tuple[type[Exception], ...] = (
+    OSError,
+    EOFError,
+    UnicodeError,
+    pa.ArrowException,
+    cast(type[Exception], igzip_lib.IsalError),
+)
 """Errors of decompression and decoding while a file is read."""
 
 
@@ -121,6 +127,12 @@ class _Utf8(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self._decoder or size < 0:
+            return super().read(size)
+        piece, self._ready = self._ready[:size], self._ready[size:]
+        return piece or self._file.read(size)  # without a copy
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         while not self._ready:

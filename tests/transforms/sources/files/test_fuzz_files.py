@@ -1,0 +1,43 @@
+"""Damaged files of every entry and format: read whole, or refused by one clear error."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.fuzz.file_cases import TEXT_FORMATS, Case, count_rows, make_case, write_text
+from bench.fuzz.files import GOOD, judge
+
+ROWS = [{"a": 'x "y" ,\t"', "b": 1}, {"a": "", "b": None}, {"a": "two\nlines\u2028", "b": 2}]
+
+
+@settings(max_examples=60)
+@given(number=st.integers(0, 10**9))
+def test_a_file_is_read_whole_or_refused(number):
+    case = make_case(number, seed=0, inputs=[])
+    with tempfile.TemporaryDirectory() as folder:
+        outcome, evidence = judge(case, Path(folder))
+    assert outcome in GOOD, (case, evidence)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("f.jsonl.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x63" + b"\xff" * 40),
+        ("f.parquet", b"PAR1" + b"\xff" * 40 + b"PAR1"),
+        ("f.arrow", b"ARROW1" + b"\xff" * 40),
+        ("f.json", b"[" * 100_000),
+        ("f.jsonl", b'{"chosen": ' + b"[" * 100_000),
+    ],
+)
+def test_broken_content_is_refused(tmp_path, name, content):
+    assert judge(Case("standard_pairs", name, content, "odd", ()), tmp_path)[0] == "refused"
+
+
+@pytest.mark.parametrize("ending", TEXT_FORMATS)
+def test_the_other_reader_counts_rows(tmp_path, ending):
+    path = tmp_path / f"f{ending}"
+    path.write_bytes(write_text(ROWS, ["a", "b"], ending))
+    assert count_rows(path) == 3
