@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-import torch
 import typer
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_counts import EQUAL_SIDES
+from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.launch import (
     DtypeOption,
@@ -95,7 +95,7 @@ def train_dpo(
 
     def build(folder: Path) -> DPOTrainer:
         return TokenizedDPOTrainer(
-            model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
+            model=load_causal_model(start, "float32"),
             args=DPOConfig(
                 **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
                 beta=settings.beta,

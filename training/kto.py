@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-import torch
 import typer
 from datasets import Dataset
-from transformers import AutoModelForCausalLM
 from trl import KTOConfig, KTOTrainer
 
 from training.dpo import select_examples
 from training.models.rendering import load_tokenizer
+from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.launch import (
     DtypeOption,
@@ -91,7 +90,7 @@ def train_kto(
     def build(folder: Path) -> KTOTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         return TokenizedKTOTrainer(
-            model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
+            model=load_causal_model(start, "float32"),
             args=KTOConfig(
                 **arguments | {"train_sampling_strategy": "sequential"},
                 beta=settings.beta,

@@ -20,7 +20,7 @@ from typing import Annotated, cast
 import polars as pl
 import torch
 import typer
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from training.models.comparison_prompts import (
@@ -31,6 +31,7 @@ from training.models.comparison_prompts import (
     tokenize_comparisons,
 )
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
+from training.models.weights import load_causal_model
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -159,7 +160,7 @@ def _list_comparisons(ordered: pl.DataFrame) -> list[Comparison]:
 def load_with_words(policy: Path, tokens: int, seed: int) -> torch.nn.Module:
     """Load the policy; added words get random embeddings from the seed."""
     set_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(policy, dtype=torch.float32)
+    model = load_causal_model(policy, "float32")
     if tokens > cast(torch.nn.Embedding, model.get_input_embeddings()).num_embeddings:
         # with the mean of the old rows, A and B would start with the same embedding
         model.resize_token_embeddings(tokens, mean_resizing=False)

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from training.settings.evaluation import EvaluationSettings
-from training.settings.experiments import require_allowed, require_consistent
+from training.settings.experiments import require_allowed, require_consistent, require_context
 from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
@@ -183,6 +183,25 @@ class Recipe(Settings):
             if loop.feedback is not None:
                 self.resolve_refresh(loop)
         return self
+
+    @model_validator(mode="after")
+    def _require_context_of_tiny(self) -> Self:
+        if self.model.tiny is not None:
+            self.require_context(self.model.tiny.context_tokens)
+        return self
+
+    def require_context(self, context_tokens: int) -> None:
+        """Refuse token limits that are larger than the context of the initial model.
+
+        Raises:
+            InputError: the message lists the settings.
+        """
+        require_context(
+            context_tokens,
+            trained={"sft": self.sft, **self.resolve_trained_rankers()},
+            loops={name: self.resolve_loop(name) for name in self.experiments},
+            benchmarks=self.benchmarks,
+        )
 
     def resolve_sources(self, role: Role | None = None) -> list[Source]:
         """Resolve the sources with their catalogue entries, all or those with a role.

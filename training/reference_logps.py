@@ -23,12 +23,12 @@ import torch
 import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
-from transformers import AutoModelForCausalLM
 
 from training.models.checkpoint import require_model
 from training.models.logps import sum_logps
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_ids import tokenize_responses
+from training.models.weights import load_causal_model
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.objectives import DPOSettings
 from training.settings.training import ReferenceSettings
@@ -133,7 +133,7 @@ def compute_logps(
         commit: called with sequence_id, completion_tokens, logp (nats) for every chunk.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = AutoModelForCausalLM.from_pretrained(reference, dtype=torch.float32).eval().to(device)
+    model = load_causal_model(reference, "float32").eval().to(device)
     tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
     wanted = wanted.sort(tokens, descending=True, maintain_order=True)
     with (

@@ -14,11 +14,12 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.models.token_counts import EQUAL_SIDES
+from training.models.weights import load_classifier
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -66,13 +67,10 @@ def train_reward_model(
     )
 
     def build(folder: Path) -> RewardTrainer:
-        # From a path, TRL makes the head after it sets the seed, with num_labels and pad_token_id.
+        set_seed(seed)  # of a new head
         return RewardTrainer(
-            model=str(policy),
-            args=RewardConfig(
-                **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
-                model_init_kwargs={"dtype": "float32", "device_map": None},
-            ),
+            model=load_classifier(policy, "float32", new_head=True),
+            args=RewardConfig(**build_trl_arguments(settings, folder, seed=seed, dtype=dtype)),
             train_dataset=dataset,
             processing_class=tokenizer,
         )

@@ -28,12 +28,13 @@ from typing import Annotated, Any, cast
 import polars as pl
 import torch
 import typer
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.models.rewards import load_reward_model
 from training.models.unscorable import raise_refusals
+from training.models.weights import load_causal_model, require_causal_weights
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -101,12 +102,13 @@ def train_rloo(
             remedy="set rloo.generator to transformers",
         )
     tokenizer = load_tokenizer(start)
+    require_causal_weights(reference)  # TRL loads it
     examples = shuffle_prompts(tokenizer, prompts, settings, seed)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
     reward = make_reward(reward_model, settings, dtype)
 
     def build(folder: Path) -> RLOOTrainer:
-        policy = AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32)
+        policy = load_causal_model(start, "float32")
         policy.config.name_or_path = str(reference)  # deviation 2
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own order

@@ -20,7 +20,6 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.models.batches import read_context_tokens
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.models.rewards import compute_rewards, load_reward_model
 from training.models.token_counts import split_too_long
@@ -31,6 +30,7 @@ from training.models.unscorable import (
     refuse_rewards,
     refuse_texts,
 )
+from training.models.weights import get_context_tokens
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import ScoringSettings
 from transforms.pairs.responses import convert_to_responses
@@ -199,7 +199,7 @@ def read_rewards(
     token_ids = tokenize_conversations(
         tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
     )
-    refusals = refuse_texts(chunk, token_ids, read_context_tokens(model))
+    refusals = refuse_texts(chunk, token_ids, get_context_tokens(model.config))
     readable = [row for row in range(chunk.height) if row not in refusals]
     rewards = [math.nan] * chunk.height
     found = compute_rewards(model, [token_ids[row] for row in readable], batch_tokens)

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-import torch
 import typer
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 from trl.chat_template_utils import (
     get_training_chat_template,
@@ -23,6 +22,7 @@ from trl.chat_template_utils import (
 )
 
 from training.models.rendering import load_tokenizer, tokenize_assistant_turns
+from training.models.weights import load_causal_model
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -108,7 +108,7 @@ def fit(
         if packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32),
+            model=load_causal_model(model, "float32"),
             args=SFTConfig(**arguments),
             train_dataset=dataset,
             processing_class=load_tokenizer(model),
@@ -127,7 +127,10 @@ def label_assistant_tokens(
     """
     template = _find_training_template(tokenizer)
     token_ids, masks = tokenize_assistant_turns(
-        tokenizer, demonstrations["messages"].to_list(), template
+        tokenizer,
+        demonstrations["messages"].to_list(),
+        template,
+        [f"row_key {key}" for key in demonstrations["row_key"]],
     )
     labels = [
         [token if assistant else IGNORED for token, assistant in zip(ids, mask, strict=True)]

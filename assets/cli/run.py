@@ -17,6 +17,7 @@ from filelock import FileLock
 from rich.markup import escape
 
 from assets.cli.console import print_table, quiet_teardown
+from assets.cli.model_checks import check_local_models
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.logger import CONSOLE
@@ -56,11 +57,13 @@ def run_study(
         overrides: settings of the recipe to override, as `key.key=value`.
 
     Raises:
-        InputError: the recipe is refused, or it has no such experiment, iteration or asset.
+        InputError: the recipe or a local model is refused, or there is no such experiment,
+            iteration or asset.
     """
     recipe = load_recipe(path, overrides)
     experiments = _require_experiments(recipe, experiments)
     forced = _list_forced(recipe, from_iteration)
+    check_local_models(recipe)
     quiet_teardown()
     home = prepare_home(home or default_home(recipe.name))
     os.environ["DAGSTER_HOME"] = str(home)

@@ -10,6 +10,7 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, picture, table_metadata
 from assets.study import Study
+from training.models.checkpoint import describe_files
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.settings.prompts import PromptMapSettings
@@ -60,7 +61,10 @@ def _build_prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDef
         group="preferences",
         table=TABLES["prompt_map"],
         deps=("prompts", "prompt_splits"),
-        settings=lambda _: {"prompt_map": settings.model_dump()},
+        settings=lambda _: {
+            "prompt_map": settings.model_dump(),
+            **describe_files(settings.embedding_model),
+        },
         accelerator=settings.embedding_model is not None,
         kinds=("deltalake", "scikitlearn"),
     )

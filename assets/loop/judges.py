@@ -11,6 +11,7 @@ import polars as pl
 
 from assets.materialize import Step
 from assets.study import Study
+from training.models.checkpoint import describe_files
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
 from transforms.lake.lake import Chunks
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 
 def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
-    """Return the settings that a judge's verdicts depend on: all but those of the connection."""
-    return judge.model_dump(
+    """Return the settings that a judge's verdicts depend on: all but those of the connection.
+
+    They contain the files of a judge in a folder, so that an edited one makes verdicts stale.
+    """
+    dumped = judge.model_dump(
         exclude={
             "timeout_s",
             "retries",
@@ -33,6 +37,7 @@ def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
             "max_unparsed_share",
         }
     )
+    return {**dumped, **describe_files(judge.path)}
 
 
 def judge_id(study: Study) -> str:

@@ -7,8 +7,12 @@ from assets.loop.ranking.registry import find_trained_ranker
 from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
+from training.models.checkpoint import describe_files
+from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
+from transforms.lake.records.checkpoints import Checkpoint
 from transforms.prompts import rows_by_split
+from transforms.prompts.prompt_rules import select_one_per_roles
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -20,12 +24,17 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "initial_model",
         group="sft",
         deps=("demonstrations",) if recipe.model.tiny else (),
-        settings=lambda _: {"model": recipe.model.model_dump(), "seed": recipe.seed},
+        settings=lambda _: {
+            "model": recipe.model.model_dump(),
+            "seed": recipe.seed,
+            **describe_files(recipe.model.path, recipe.model.tokenizer),
+        },
         kinds=("pytorch",),
     )
     def initial_model_(step: Step) -> Made:
         """Model: initial weights, tokenizer, chat template; from a folder, the hub, or random."""
         from training.models import initial_model
+        from training.models.weights import read_context_tokens
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
         if recipe.model.tiny:
@@ -33,6 +42,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             initial_model.make_tiny_model(recipe.model.tiny, conversations, folder, seed=step.seed)
         else:
             initial_model.fetch_initial_model(recipe.model, folder)
+            recipe.require_context(read_context_tokens(folder))
         return save_model(step, folder, kind="causal_lm")
 
     @declare(
@@ -47,11 +57,24 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     def sft_policy(step: Step) -> Made:
         """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
         model = checkpoints.find_latest(step.lake, "initial_model", step.experiment)
+        require_rendering(step.lake, model)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(step, "sft", rows, recipe.sft, start=model)
 
     rankers = (_build_ranker(study, name) for name in recipe.resolve_trained_rankers())
     return [initial_model_, sft_policy, *rankers]
+
+
+def require_rendering(lake: Lake, model: Checkpoint) -> None:
+    """Refuse prompts that the chat template refuses before anything is trained, not in the loop.
+
+    A run of pi_0 alone has no prompts yet; they are then refused when they are sampled from.
+    """
+    from training.models.rendering import load_tokenizer, tokenize_prompts
+
+    if lake.exists("prompts"):
+        prompts = select_one_per_roles(lake.scan("prompts"))
+        tokenize_prompts(load_tokenizer(model.path), prompts.to_list())
 
 
 def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:

@@ -32,7 +32,8 @@ def _compute_token_logps(rows: pl.DataFrame, model: Path) -> list[list[tuple[flo
     import torch
     from transformers import AutoModelForCausalLM
 
-    from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
+    from training.models.end_of_turn import find_end_of_turn
+    from training.models.rendering import load_tokenizer, tokenize_prompts
 
     tokenizer = load_tokenizer(model)
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()

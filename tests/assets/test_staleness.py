@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -7,8 +8,10 @@ import pytest
 
 from assets.declare import SETTINGS
 from assets.definitions import build_definitions
+from assets.loop.judges import judge_settings
 from assets.staleness import name_of, stale_assets
 from training.recipe import Recipe
+from training.settings.judge import JudgeSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
@@ -19,8 +22,12 @@ from transforms.lake.schemas.table import SHARED
 @pytest.fixture(scope="module")
 def finished(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """A lake that records every asset of `iterative` as made with the tiny recipe's settings."""
-    lake = Lake(tmp_path_factory.mktemp("lake"))
-    graph = build_definitions(tiny_recipe, lake.root).resolve_asset_graph()
+    return record_all(tiny_recipe, tmp_path_factory.mktemp("lake"))
+
+
+def record_all(recipe: Recipe, folder: Path) -> Lake:
+    lake = Lake(folder)
+    graph = build_definitions(recipe, lake.root).resolve_asset_graph()
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         scope = "iterative" if node.partitions_def else SHARED
@@ -48,6 +55,29 @@ def stale(finished: Lake, make_tiny: Callable[..., Recipe]) -> Callable[..., dic
         return stale_assets(definitions, finished, experiment)
 
     return after
+
+
+@pytest.mark.parametrize("file", ["chat_template.jinja", "model.safetensors"])
+def test_an_edited_file_of_a_local_model_makes_pi_0_stale(make_tiny, tmp_path, file) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("chat_template.jinja", "model.safetensors", "config.json"):
+        (model / name).write_text("{}")
+    recipe = make_tiny("model.tiny=null", f"model.path={model}")
+    lake = record_all(recipe, tmp_path / "lake")
+    assert stale_assets(build_definitions(recipe, lake.root), lake, "iterative") == {}
+    (model / file).write_text("{ }")
+    stale = stale_assets(build_definitions(recipe, lake.root), lake, "iterative")
+    assert file in stale["initial_model"]
+    assert stale["sft_policy"] == "initial_model is stale"
+
+
+def test_an_edited_judge_makes_its_verdicts_stale(tmp_path) -> None:
+    (tmp_path / "chat_template.jinja").write_text("one")
+    judge = JudgeSettings(path=str(tmp_path))
+    before = judge_settings(judge)
+    (tmp_path / "chat_template.jinja").write_text("two")
+    assert judge_settings(judge) != before
 
 
 def test_everything_is_stale_in_an_empty_lake(tiny_recipe: Recipe, tmp_path) -> None:

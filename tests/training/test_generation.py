@@ -11,8 +11,9 @@ from transformers import AutoModelForCausalLM
 from training.engine.chunk_folder import select_shard
 from training.engine.sampler import Sampler
 from training.generation import generate, main
+from training.models.end_of_turn import find_end_of_turn
 from training.models.initial_model import make_tiny_model
-from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
+from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError

@@ -15,7 +15,8 @@ from bench.gpu.compare import TOLERANCES, compare, find_memory_problems
 from bench.gpu.sampled import check_sampled
 from bench.gpu.stages import STAGES
 from bench.gpu_check import run_check
-from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
+from training.models.end_of_turn import find_end_of_turn
+from training.models.rendering import load_tokenizer, tokenize_prompts
 
 CASE = replace(
     SMALL,

@@ -12,6 +12,7 @@ from trl import DPOConfig, DPOTrainer
 from typer.testing import CliRunner
 
 from training.dpo import TokenizedDPOTrainer, train_dpo
+from training.models import rendering
 from training.models.checkpoint import hash_checkpoint
 from training.models.rendering import load_tokenizer
 from training.models.token_ids import tokenize_responses
@@ -220,10 +221,13 @@ def test_pairs_are_rendered_once(
 ):
     rows = look_up(preference_pairs, other_policy).pairs
 
-    def refuse(*_, **__):
-        raise AssertionError("the pairs are rendered again")
+    render = rendering._render
 
-    monkeypatch.setattr("training.models.rendering._render", refuse)
+    def render_one(tokenizer, conversations, **arguments):
+        assert len(conversations) == 1, "the pairs are rendered again"
+        return render(tokenizer, conversations, **arguments)
+
+    monkeypatch.setattr(rendering, "_render", render_one)  # one turn is rendered as a check
     train_dpo(rows, tiny_policy, tmp_path / "dpo", SETTINGS, seed=0, dtype="float32")
 
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import polars as pl
-from transformers import AutoConfig
 
 from training.benchmarks.sampled_answers import answer_questions
 from training.benchmarks.verdict_requests import VerdictRequest, add_repeats, request_verdicts
 from training.judging.benchmark_prompts import JudgePrompt
 from training.judging.judge import identify_judge
+from training.models.weights import read_context_tokens
 from training.settings.benchmarks import JudgedSettings
 from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
@@ -160,7 +160,7 @@ class JudgedBenchmark:
         """
         context = self._settings.max_context_tokens
         if context is None:
-            context = AutoConfig.from_pretrained(policy).max_position_embeddings
+            context = read_context_tokens(policy)
         answer_questions(
             policy,
             self._questions.join(missing, on="item", how="semi", maintain_order="left"),

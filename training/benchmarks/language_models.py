@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from transformers import AutoConfig
 
 from training.benchmarks.engine_lm import EngineLM
 from training.engine.sampler import Sampler
+from training.models.weights import read_context_tokens, require_causal_weights
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
@@ -85,15 +85,14 @@ def open_language_model(
     Raises:
         InputError: the folder is not a complete model, or its context is too short.
     """
-    context = (
-        settings.max_context_tokens or AutoConfig.from_pretrained(policy).max_position_embeddings
-    )
+    context = settings.max_context_tokens or read_context_tokens(policy)
     if settings.engine == "vllm":
         placed = sampling.model_copy(update={"max_context_tokens": context})
         with Sampler(policy, placed, seed=seed, dtype=dtype) as sampler:
             # vLLM always samples a token after a prompt.
             yield EngineLM(sampler, context - 1)
         return
+    require_causal_weights(policy)  # the harness loads it
     yield TransformersLM(
         pretrained=str(policy),
         dtype=dtype,

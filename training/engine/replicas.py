@@ -19,8 +19,8 @@ from tqdm import tqdm
 
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.sampler import GenerationRun
-from training.engine.vllm_engine import require_context
-from training.models.rendering import load_tokenizer, render_prompts
+from training.engine.vllm_engine import render_prompts, require_context
+from training.models.rendering import load_tokenizer
 from training.runs.processes import end_processes
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError

@@ -22,8 +22,14 @@ import torch
 from tqdm import tqdm
 
 from training.engine.background_commits import BackgroundCommits
-from training.engine.vllm_engine import require_context, run_requests, start_engine
-from training.models.rendering import load_tokenizer, render_prompts
+from training.engine.vllm_engine import (
+    render_prompts,
+    require_context,
+    run_requests,
+    start_engine,
+)
+from training.models.end_of_turn import find_end_of_turn
+from training.models.rendering import load_tokenizer
 from training.settings.sampling import ResolvedSampler, SamplingSettings
 
 RESPONSE_SCHEMA = {
@@ -66,10 +72,11 @@ class Sampler:
         """Load the policy.
 
         Raises:
-            InputError: the folder is not a complete model with a chat template, or its context is
-                shorter than max_context_tokens.
+            InputError: the folder is not a complete model with a chat template, sampling does not
+                stop at the end of its turn, or its context is shorter than max_context_tokens.
         """
         self.tokenizer = load_tokenizer(self.policy, pads=False)
+        find_end_of_turn(self.tokenizer, self.policy)  # else responses would never end
         require_context(self.policy, self.settings.max_context_tokens)
         started = time.perf_counter()
         self._set_num_threads = torch.set_num_threads

@@ -1,4 +1,4 @@
-"""vLLM's engine: starting it on GPUs or a CPU, and a request queue that keeps its batch full.
+"""vLLM's engine: its prompts, its start, and a request queue that keeps its batch full.
 
 Not here: stopping the engine, rows of responses (`training.engine.sampler`).
 """
@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import polars as pl
 import torch
-from transformers import AutoConfig
+from transformers import PreTrainedTokenizerBase
 
+from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
+from training.models.weights import read_context_tokens
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
@@ -26,7 +29,7 @@ def require_context(policy: Path, max_context_tokens: int) -> None:
     Raises:
         InputError: the message gives both numbers.
     """
-    positions = AutoConfig.from_pretrained(policy).max_position_embeddings
+    positions = read_context_tokens(policy)
     if max_context_tokens > positions:
         raise InputError(
             f"the context of the policy {policy} is too short",
@@ -34,6 +37,38 @@ def require_context(policy: Path, max_context_tokens: int) -> None:
             found=f"{positions} tokens (max_position_embeddings)",
             remedy=f"lower sampling.max_context_tokens to at most {positions}",
         )
+
+
+def render_prompts(
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: pl.DataFrame,
+    settings: SamplingSettings,
+    *,
+    context_tokens: int,
+) -> list[array]:
+    """Render every prompt to token ids (4 bytes per token); refuse a prompt that is too long.
+
+    Raises:
+        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message gives its
+            prompt_id.
+    """
+    limit = context_tokens - settings.max_tokens
+    rendered: list[array] = []
+    for chunk in prompts.iter_slices(RENDERED_AT_ONCE):
+        for prompt_id, token_ids in zip(
+            chunk["prompt_id"], tokenize_prompts(tokenizer, chunk["prompt"].to_list()), strict=True
+        ):
+            if len(token_ids) > limit:
+                raise InputError(
+                    f"prompt {prompt_id} is too long: no room is left for a response",
+                    expected=f"at most {limit} tokens (max_context_tokens {context_tokens}"
+                    f" - max_tokens {settings.max_tokens})",
+                    found=f"{len(token_ids)} tokens",
+                    remedy="raise sampling.max_context_tokens, lower sampling.max_tokens, or drop"
+                    " the prompt",
+                )
+            rendered.append(array("i", token_ids))
+    return rendered
 
 
 def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> Any:

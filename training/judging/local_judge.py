@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from huggingface_hub import snapshot_download
-from transformers import AutoConfig
 
 from training.engine.sampler import Sampler
 from training.judging.rubrics import Answer, Conversation
-from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
+from training.models.end_of_turn import find_end_of_turn
+from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer, tokenize_prompts
+from training.models.weights import read_context_tokens
 from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.thoughts import find_open_thought
@@ -45,6 +46,28 @@ def find_judge_folder(path: str, revision: str | None) -> Path:
     return Path(snapshot_download(path, revision=revision))
 
 
+def check_judge_folder(folder: Path, settings: JudgeSettings) -> int:
+    """Check the folder of a judge's model; no weights are loaded.
+
+    Returns:
+        Tokens of a request and its answer.
+
+    Raises:
+        InputError: the folder is not a complete model with a chat template that ends a turn, or
+            max_tokens leaves no room for a request.
+    """
+    find_end_of_turn(load_tokenizer(folder, pads=False), folder)
+    context = min(read_context_tokens(folder), settings.max_context_tokens)
+    if settings.max_tokens >= context:
+        raise InputError(
+            f"the judge {settings.path} has no room for a request",
+            expected=f"judge.max_tokens below its context of {context} tokens",
+            found=f"max_tokens {settings.max_tokens}",
+            remedy="lower judge.max_tokens",
+        )
+    return context
+
+
 @contextmanager
 def open_local_judge(
     settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0
@@ -56,15 +79,7 @@ def open_local_judge(
     """
     # a local judge has a path: JudgeSettings checks it
     folder = find_judge_folder(cast(str, settings.path), settings.revision)
-    positions = AutoConfig.from_pretrained(folder).max_position_embeddings
-    context = min(positions, settings.max_context_tokens)
-    if settings.max_tokens >= context:
-        raise InputError(
-            f"the judge {settings.path} has no room for a request",
-            expected=f"judge.max_tokens below its context of {context} tokens",
-            found=f"max_tokens {settings.max_tokens}",
-            remedy="lower judge.max_tokens",
-        )
+    context = check_judge_folder(folder, settings)
     sampling = SamplingSettings(
         n=1,
         temperature=settings.temperature,

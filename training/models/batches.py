@@ -6,7 +6,6 @@ Not here: forward passes (`training.models.logps`, `training.models.rewards`).
 from collections.abc import Iterator, Sequence
 
 import torch
-from transformers import PreTrainedModel
 
 from transforms.errors import InputError
 
@@ -36,11 +35,6 @@ def pad_right(
     padded = torch.full_like(mask, pad_id)
     padded[mask.bool()] = torch.tensor([token for row in token_ids for token in row])
     return padded.to(device), mask.to(device)
-
-
-def read_context_tokens(model: PreTrainedModel) -> int:
-    """Return the context length of a model, in tokens."""
-    return model.config.max_position_embeddings
 
 
 def require_fit(

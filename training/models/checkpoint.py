@@ -1,4 +1,4 @@
-"""Model folders (checkpoints): hashes, checks for missing files, atomic replacement.
+"""Model folders (checkpoints): hashes, checks of their files, atomic replacement.
 
 A checkpoint is a folder with safetensors weights, a tokenizer and a chat template. A new one is
 written under a temporary name and renamed at the end, so a half-written folder never has the final
@@ -19,6 +19,12 @@ from transforms.errors import InputError
 
 BLOCK_BYTES = 1 << 22
 """Bytes per read when weights are hashed."""
+
+WEIGHTS = "*.safetensors"
+"""Files of weights in a model folder."""
+
+READ_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*/*.jinja")
+"""Other files of a model folder that a stage reads: settings, tokenizer, chat templates."""
 
 
 def hash_checkpoint(folder: Path) -> str:
@@ -45,8 +51,25 @@ def hash_checkpoint(folder: Path) -> str:
     return hashed.hexdigest()[:32]
 
 
+def describe_files(*models: str | None) -> dict[str, Any]:
+    """Describe the files of local models, as a recorded setting: an edited file changes it.
+
+    Weights are described by size and time of modification, because a hundred gigabytes cannot be
+    read whenever a graph is built. Every other file is described by a hash of its content.
+
+    Args:
+        models: folders; hub ids and None are left out.
+
+    Returns:
+        `model_files`: descriptions by folder and file; empty if no model is a folder.
+    """
+    folders = {model: Path(model) for model in models if model and Path(model).is_dir()}
+    files = {model: _describe_files(folder) for model, folder in folders.items()}
+    return {"model_files": files} if files else {}
+
+
 def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
-    """Refuse a folder without one of the files that the stages read.
+    """Refuse a folder that is not one whole model: its files are checked, no weights are read.
 
     Args:
         folder: a local folder. A hub model must be downloaded first
@@ -54,8 +77,8 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
         chat_template: whether a chat template is required.
 
     Raises:
-        InputError: config, safetensors weights, tokenizer or chat template is missing, or a
-            weights file is incomplete.
+        InputError: config, safetensors weights, tokenizer or chat template is missing, a weights
+            file is missing or incomplete, or the folder is a LoRA adapter.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -65,11 +88,18 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
             found="a file" if path.is_file() else "no such folder",
             remedy="give the folder of a finished checkpoint; download a hub model first",
         )
+    if (path / "adapter_config.json").is_file():
+        raise InputError(
+            f"model {folder} is an adapter (LoRA), not a whole model",
+            expected="the weights of a whole model",
+            found=f"adapter_config.json, for the model {_read_base(path)}",
+            remedy="merge the adapter into its model (peft: merge_and_unload), and save the result",
+        )
     tokenizer = ("tokenizer.json", "tokenizer.model", "vocab.json")
     missing = []
     if not (path / "config.json").is_file():
         missing.append("config.json")
-    if not sorted(path.glob("*.safetensors")):
+    if not sorted(path.glob(WEIGHTS)):
         missing.append("*.safetensors weights")
     if not any((path / name).is_file() for name in tokenizer):
         missing.append("a tokenizer (tokenizer.json)")
@@ -83,7 +113,8 @@ def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
             found=", ".join(sorted(file.name for file in path.iterdir())) or "an empty folder",
             remedy="use an instruction-tuned model that was saved with save_pretrained",
         )
-    for weights in sorted(path.glob("*.safetensors")):
+    _require_shards(path)
+    for weights in sorted(path.glob(WEIGHTS)):
         _require_complete(weights)
 
 
@@ -126,7 +157,7 @@ def build_folder(
 
 
 def _list_weights(folder: Path) -> list[Path]:
-    files = sorted(folder.glob("*.safetensors"))
+    files = sorted(folder.glob(WEIGHTS))
     if not files:
         raise InputError(
             f"{folder} is not a checkpoint",
@@ -135,6 +166,41 @@ def _list_weights(folder: Path) -> list[Path]:
             remedy="train or download the model first",
         )
     return files
+
+
+def _describe_files(folder: Path) -> dict[str, str]:
+    described = {}
+    for file in sorted(file for pattern in READ_FILES for file in folder.glob(pattern)):
+        content = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+        described[str(file.relative_to(folder))] = content
+    for file in sorted(folder.glob(WEIGHTS)):
+        stat = file.stat()
+        described[file.name] = f"{stat.st_size} bytes of {stat.st_mtime_ns} ns"
+    return described
+
+
+def _read_base(folder: Path) -> str:
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    return str(config.get("base_model_name_or_path"))
+
+
+def _require_shards(folder: Path) -> None:
+    """Refuse a folder in which a file of a divided model is missing."""
+    index = folder / "model.safetensors.index.json"
+    found = {file.name for file in folder.glob(WEIGHTS)}
+    if index.is_file():
+        expected = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    else:
+        expected = {"model.safetensors"}
+    if missing := sorted(expected - found):
+        raise InputError(
+            f"weights of model {folder} are missing",
+            expected=f"{len(expected)} files, named by {index.name}"
+            if index.is_file()
+            else f"model.safetensors, or {index.name} and the files that it names",
+            found=f"no {missing[0]}; missing files: {len(missing)}",
+            remedy="copy or download the missing files",
+        )
 
 
 def _require_complete(weights: Path) -> None:

@@ -1,8 +1,9 @@
 """The initial model: tokenizer, chat template and weights, random or from a folder or the hub.
 
-The result is a folder with safetensors, a tokenizer and a chat template. Two things are true of it:
-the pad token is not the end-of-sequence token (a reward model is read at the last token that is not
-padding, and padding is masked), and only the template writes the BOS, once. Not here: training.
+The result is a folder with safetensors, a tokenizer and a chat template. Three things are true of
+it: the end-of-sequence token is the token with which the template ends a turn; the pad token is
+another one (a reward model is read at the last token that is not padding, and padding is masked);
+and only the template writes the BOS, once. Not here: training.
 """
 
 from collections.abc import Sequence
@@ -12,15 +13,17 @@ from typing import cast
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     set_seed,
 )
 
 from training.models.checkpoint import build_folder, require_model, save_settings
+from training.models.end_of_turn import adopt_end_of_turn, require_one_rendering
+from training.models.rendering import read_tokenizer, render_turn
+from training.models.weights import load_causal_model, read_config, require_embeddings
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -104,10 +107,14 @@ def make_tiny_model(
 def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
     """Load a model from a folder or the hub and save it as a complete checkpoint.
 
-    If the pad token is missing or equals EOS, a new one is added, with a new embedding row.
+    The token that ends a turn becomes the EOS of the tokenizer and one of the tokens at which
+    generation stops. If the pad token is missing or is one that a turn of the assistant contains, a
+    new one is added, with a new embedding row.
 
     Raises:
-        InputError: the model has no chat template, or `settings.path` is null.
+        InputError: `settings.path` is null; the model is not one whole text model; its chat
+            template is missing, ends no turn or renders a prompt in two ways; or a token has no
+            embedding.
     """
     if settings.path is None:
         raise InputError(
@@ -116,31 +123,51 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
             found="model.path is null",
             remedy="set it, or set model.tiny to make a model",
         )
-    if Path(settings.path).is_dir() and settings.tokenizer is None:
-        require_model(settings.path)
-    tokenizer = (
-        AutoTokenizer.from_pretrained(settings.path, revision=settings.revision)
-        if settings.tokenizer is None
-        else AutoTokenizer.from_pretrained(settings.tokenizer)
-    )
-    model = AutoModelForCausalLM.from_pretrained(
-        settings.path,
-        revision=settings.revision,
-        dtype=getattr(torch, settings.dtype),
-        use_safetensors=True,
-    )
-    if tokenizer.pad_token is None or tokenizer.pad_token_id == tokenizer.eos_token_id:
+    tokenizer = read_initial_tokenizer(settings)
+    model = load_causal_model(settings.path, settings.dtype, revision=settings.revision)
+    if tokenizer.pad_token_id in (None, *render_turn(tokenizer)):
         tokenizer.add_special_tokens({"pad_token": PAD})
         embeddings = cast(torch.nn.Embedding, model.get_input_embeddings())
         if len(tokenizer) > embeddings.num_embeddings:
             model.resize_token_embeddings(len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
-    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.config.eos_token_id = tokenizer.eos_token_id
+    generation = model.generation_config
+    generation.pad_token_id = tokenizer.pad_token_id
+    generation.eos_token_id = _add_stop(generation.eos_token_id, tokenizer.eos_token_id)
     with build_folder(output) as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         save_settings(folder, settings.model_dump(mode="json"))
         require_model(folder)
+
+
+def read_initial_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
+    """Read the tokenizer of a model of the settings, and check it; no weights are loaded.
+
+    Returns:
+        The tokenizer, whose EOS is the token that ends a turn.
+
+    Raises:
+        InputError: as in `fetch_initial_model`.
+    """
+    path = cast(str, settings.path)
+    if Path(path).is_dir():
+        require_model(path, chat_template=settings.tokenizer is None)
+    tokenizer = read_tokenizer(
+        *((path, settings.revision) if settings.tokenizer is None else (settings.tokenizer, None))
+    )
+    rows = read_config(path, settings.revision).vocab_size
+    require_embeddings(tokenizer.get_vocab(), rows, path)
+    adopt_end_of_turn(tokenizer, settings.tokenizer or path)
+    require_one_rendering(tokenizer, settings.tokenizer or path)
+    return tokenizer
+
+
+def _add_stop(stops: int | list[int] | None, token: int) -> int | list[int]:
+    """Add a token to the tokens at which generation stops."""
+    known = stops if isinstance(stops, list) else [stops] if stops is not None else []
+    return token if set(known) <= {token} else [token, *(one for one in known if one != token)]
 
 
 def _train_tokenizer(settings: TinyModelSettings, texts: list[str]) -> Tokenizer:

@@ -10,11 +10,13 @@ from pathlib import Path
 import polars as pl
 import torch
 from accelerate.utils import release_memory
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
-from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
+from training.models.batches import batch_by_length, pad_right, require_fit
 from training.models.control_tokens import tokenize_texts
-from training.models.rendering import find_end_of_turn, load_tokenizer, tokenize_prompts
+from training.models.end_of_turn import find_end_of_turn
+from training.models.rendering import load_tokenizer, tokenize_prompts
+from training.models.weights import get_context_tokens, load_causal_model
 
 ROWS_AT_ONCE = 4096
 """Rows that are tokenized in one call and then grouped by length."""
@@ -47,7 +49,7 @@ def compute_sequence_logps(
     """
     tokenizer = load_tokenizer(model)
     end_of_turn = find_end_of_turn(tokenizer, model)
-    policy = AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype)).eval()
+    policy = load_causal_model(model, dtype).eval()
     policy.to("cuda" if torch.cuda.is_available() else "cpu")
     logps: list[float] = []
     for chunk in responses.iter_slices(ROWS_AT_ONCE):
@@ -58,7 +60,7 @@ def compute_sequence_logps(
             for prompt, answer, reason in zip(prompts, answers, chunk["finish_reason"], strict=True)
         ]
         names = [f"of row {len(logps) + row}" for row in range(chunk.height)]
-        require_fit(rows, names, read_context_tokens(policy))
+        require_fit(rows, names, get_context_tokens(policy.config))
         sums = dict(sum_logps(policy, rows, list(map(len, prompts)), batch_tokens))
         logps += [sums[row] for row in range(chunk.height)]
     del policy

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from training.models.batches import batch_by_length, pad_right, read_context_tokens, require_fit
+from training.models.batches import batch_by_length, pad_right, require_fit
 from training.models.comparison_prompts import (
     Comparison,
     find_label_tokens,
@@ -23,6 +23,7 @@ from training.models.comparison_prompts import (
 )
 from training.models.rendering import load_tokenizer
 from training.models.token_counts import split_too_long
+from training.models.weights import get_context_tokens, load_causal_model
 from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 
@@ -59,7 +60,7 @@ def load_preference_model(folder: Path, dtype: str) -> PreferenceModel:
     """
     tokenizer = load_tokenizer(folder)
     labels = find_label_tokens(tokenizer)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
+    model = load_causal_model(folder, dtype)
     # Only two rows of the head are read. In bfloat16, logits near 20 have steps of 0.125.
     whole = model.get_output_embeddings()
     head = torch.nn.Linear(whole.in_features, len(labels), bias=whole.bias is not None)
@@ -99,7 +100,7 @@ def compare_responses(
     in_order = [(prompt, min(one, two), max(one, two)) for prompt, one, two in comparisons]
     reverse_order = [(prompt, second, first) for prompt, first, second in in_order]
     token_ids = tokenize_comparisons(model.tokenizer, in_order + reverse_order)
-    require_fit(token_ids, [*names, *names], read_context_tokens(model.model))
+    require_fit(token_ids, [*names, *names], get_context_tokens(model.model.config))
     chances = [math.nan] * len(token_ids)
     for batch in batch_by_length(token_ids, batch_tokens):
         for row, chance in zip(

@@ -7,21 +7,22 @@ afterwards would have two BOS, or none. Control tokens that a turn spells stay t
 """
 
 import json
-from array import array
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase
+from jinja2 import TemplateError
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from training.models.checkpoint import require_model
 from training.models.control_tokens import Message, mask_spans, read_control_tokens
-from training.settings.sampling import SamplingSettings
+from training.models.weights import read_config, require_embeddings
 from transforms.errors import InputError
-from transforms.identity import digest_settings
+from transforms.identity import digest_settings, identify_messages
 
 RENDERED_AT_ONCE = 1024
 """Prompts per call of the tokenizer."""
@@ -35,18 +36,53 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBas
         pads: whether rows are padded with it, as in training and scoring; vLLM does not pad.
 
     Raises:
-        InputError: the folder is not a complete model with a chat template; or rows are padded, and
-            the tokenizer pads with the end-of-sequence token, which would mask the end of a turn.
+        InputError: the folder is not a complete model with a chat template; a token has no row in
+            the embeddings; or rows are padded, and the pad token is one that the chat template
+            writes, such as the end of a turn, which would be masked.
     """
     require_model(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    if pads and tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+    tokenizer = read_tokenizer(folder)
+    require_embeddings(tokenizer.get_vocab(), read_config(folder).vocab_size, folder)
+    if pads and tokenizer.pad_token_id in (None, tokenizer.eos_token_id, *render_turn(tokenizer)):
         raise InputError(
             f"the tokenizer of {folder} cannot pad",
-            expected="a pad token that is not the end-of-sequence token",
-            found=f"pad {tokenizer.pad_token}, eos {tokenizer.eos_token}",
+            expected="a pad token that is no end of a sequence or of a turn",
+            found=f"pad {tokenizer.pad_token}, eos {tokenizer.eos_token}, a turn of the assistant"
+            f" {tokenizer.decode(render_turn(tokenizer))!r}",
             remedy="let training.models.initial_model.fetch_initial_model add one",
         )
+    return tokenizer
+
+
+def read_tokenizer(model: Path | str, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """Read a tokenizer and its chat template from a folder or the hub.
+
+    Of a set of named templates the one called `default` is used, as in transformers.
+
+    Raises:
+        InputError: there is no tokenizer, no chat template, or a set of templates without default.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the tokenizer of {model} cannot be read",
+            expected="the files of a tokenizer that transformers knows, without code of its own",
+            found=str(error).strip().partition("\n")[0],
+            remedy="use another model, or save its tokenizer again",
+        ) from None
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
+    if template is None:
+        named = isinstance(tokenizer.chat_template, dict)
+        raise InputError(
+            f"the tokenizer of {model} has no chat template to use",
+            expected="a chat template, or a set of templates with one called default",
+            found=f"the templates {', '.join(tokenizer.chat_template)}" if named else "none",
+            remedy="save the template of your choice as chat_template.jinja in the model's folder",
+        )
+    tokenizer.chat_template = template
     return tokenizer
 
 
@@ -68,38 +104,6 @@ def tokenize_prompts(
 ) -> list[list[int]]:
     """Render prompts with the generation prompt, after which the assistant starts to write."""
     return _render(tokenizer, prompts, add_generation_prompt=True)
-
-
-def render_prompts(
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: pl.DataFrame,
-    settings: SamplingSettings,
-    *,
-    context_tokens: int,
-) -> list[array]:
-    """Render every prompt to token ids (4 bytes per token); refuse a prompt that is too long.
-
-    Raises:
-        InputError: a prompt and max_tokens do not fit into `context_tokens`; the message gives its
-            prompt_id.
-    """
-    limit = context_tokens - settings.max_tokens
-    rendered: list[array] = []
-    for chunk in prompts.iter_slices(RENDERED_AT_ONCE):
-        for prompt_id, token_ids in zip(
-            chunk["prompt_id"], tokenize_prompts(tokenizer, chunk["prompt"].to_list()), strict=True
-        ):
-            if len(token_ids) > limit:
-                raise InputError(
-                    f"prompt {prompt_id} is too long: no room is left for a response",
-                    expected=f"at most {limit} tokens (max_context_tokens {context_tokens}"
-                    f" - max_tokens {settings.max_tokens})",
-                    found=f"{len(token_ids)} tokens",
-                    remedy="raise sampling.max_context_tokens, lower sampling.max_tokens, or drop"
-                    " the prompt",
-                )
-            rendered.append(array("i", token_ids))
-    return rendered
 
 
 def tokenize_conversations(
@@ -124,6 +128,7 @@ def tokenize_assistant_turns(
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Sequence[Message]],
     template: str,
+    keys: Sequence[str] | None = None,
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Render conversations with a template that marks the assistant's turns.
 
@@ -131,6 +136,7 @@ def tokenize_assistant_turns(
         tokenizer: the tokenizer.
         conversations: complete conversations with any number of turns.
         template: a chat template with {% generation %} marks.
+        keys: keys of the conversations, for an error message; by default their prompt_id.
 
     Returns:
         Token ids, and masks of the same lengths (1 = a token that the assistant wrote).
@@ -138,27 +144,28 @@ def tokenize_assistant_turns(
     known = read_control_tokens(tokenizer)
     token_ids: list[list[int]] = []
     masks: list[list[int]] = []
-    for spells, group in groupby(conversations, known.occur_in_turns):
-        if spells:
-            marked = [known.mark_turns(messages) for messages in group]
-            texts, spans = cast(Any, render_jinja_template)(
-                conversations=marked,
+    with _name_refused(tokenizer, conversations, keys):
+        for spells, group in groupby(conversations, known.occur_in_turns):
+            if spells:
+                marked = [known.mark_turns(messages) for messages in group]
+                texts, spans = cast(Any, render_jinja_template)(
+                    conversations=marked,
+                    chat_template=template,
+                    return_assistant_tokens_mask=True,
+                    **tokenizer.special_tokens_map,
+                )
+                encodings = [known.encode(text, tokenizer) for text in texts]
+                token_ids += [encoding.ids for encoding in encodings]
+                masks += map(mask_spans, encodings, spans)
+                continue
+            rendered: Any = tokenizer.apply_chat_template(
+                [list(messages) for messages in group],
                 chat_template=template,
+                return_dict=True,
                 return_assistant_tokens_mask=True,
-                **tokenizer.special_tokens_map,
             )
-            encodings = [known.encode(text, tokenizer) for text in texts]
-            token_ids += [encoding.ids for encoding in encodings]
-            masks += map(mask_spans, encodings, spans)
-            continue
-        rendered: Any = tokenizer.apply_chat_template(
-            [list(messages) for messages in group],
-            chat_template=template,
-            return_dict=True,
-            return_assistant_tokens_mask=True,
-        )
-        token_ids += rendered["input_ids"]
-        masks += rendered["assistant_masks"]
+            token_ids += rendered["input_ids"]
+            masks += rendered["assistant_masks"]
     return token_ids, masks
 
 
@@ -184,31 +191,16 @@ def render_text(
     return cast(str, text)
 
 
-def find_end_of_turn(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
-    """Find the token that ends an assistant's turn in the chat template and stops sampling.
+def render_turn(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Render a turn of the assistant: the tokens after the prompt.
 
-    Candidates are the end-of-sequence tokens of the tokenizer and of `generation_config.json`, as
-    in vLLM. The last candidate in a rendered turn is chosen (a template may write a newline after
-    it).
-
-    Raises:
-        InputError: the template writes none of them, so a response would never end.
+    The prompt is left out, because a user's turn may end with a token that ends the assistant's.
     """
-    stops = {tokenizer.eos_token_id}
-    if (folder / "generation_config.json").is_file():
-        eos = GenerationConfig.from_pretrained(folder).eos_token_id
-        stops |= set(eos if isinstance(eos, list) else [eos])
-    (turn,) = tokenize_conversations(tokenizer, [[{"role": "user", "content": "a"}]], ["a"])
-    ends = [token for token in turn if token in stops]
-    if not ends:
-        names = tokenizer.convert_ids_to_tokens(sorted(stops - {None}))
-        raise InputError(
-            f"the chat template of {folder} does not end the assistant's turn",
-            expected=f"one of the stop tokens {names}",
-            found=repr(tokenizer.decode(turn)),
-            remedy="end the assistant's turn in the template with the tokenizer's eos token",
-        )
-    return ends[-1]
+    prompt = [{"role": "user", "content": "a"}]
+    (whole,) = tokenize_conversations(tokenizer, [prompt], ["a"])
+    (before,) = tokenize_prompts(tokenizer, [prompt])
+    same = (one == other for one, other in zip(before, whole, strict=False))
+    return whole[sum(takewhile(bool, same)) :]
 
 
 def _render(
@@ -219,23 +211,57 @@ def _render(
 ) -> list[list[int]]:
     known = read_control_tokens(tokenizer)
     token_ids: list[list[int]] = []
-    for spells, group in groupby(conversations, known.occur_in_turns):
-        if spells:
-            for messages in group:
-                text = tokenizer.apply_chat_template(
-                    known.mark_turns(messages),
-                    tokenize=False,
-                    add_generation_prompt=add_generation_prompt,
-                )
-                token_ids.append(known.encode(cast(str, text), tokenizer).ids)
-            continue
-        rendered = tokenizer.apply_chat_template(
-            [list(messages) for messages in group],
-            tokenize=True,
-            add_generation_prompt=add_generation_prompt,
-            return_dict=False,
-            # Masks are not used here, and making them as Python lists takes a third of the time.
-            tokenizer_kwargs={"return_attention_mask": False},
-        )
-        token_ids += cast(list[list[int]], rendered)
+    with _name_refused(tokenizer, conversations):
+        for spells, group in groupby(conversations, known.occur_in_turns):
+            if spells:
+                for messages in group:
+                    text = tokenizer.apply_chat_template(
+                        known.mark_turns(messages),
+                        tokenize=False,
+                        add_generation_prompt=add_generation_prompt,
+                    )
+                    token_ids.append(known.encode(cast(str, text), tokenizer).ids)
+                continue
+            rendered = tokenizer.apply_chat_template(
+                [list(messages) for messages in group],
+                tokenize=True,
+                add_generation_prompt=add_generation_prompt,
+                return_dict=False,
+                # Masks are not used here; as Python lists they take a third of the time.
+                tokenizer_kwargs={"return_attention_mask": False},
+            )
+            token_ids += cast(list[list[int]], rendered)
     return token_ids
+
+
+@contextmanager
+def _name_refused(
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    keys: Sequence[str] | None = None,
+) -> Iterator[None]:
+    """Name the conversation that a chat template refuses, by its key or its prompt_id."""
+    try:
+        yield
+    except TemplateError:
+        for number, turns in enumerate(conversations):
+            messages = list(turns)
+            try:
+                tokenizer.apply_chat_template(messages, tokenize=False)
+            except TemplateError as error:
+                key = keys[number] if keys else f"prompt_id {_identify_prompt(messages)}"
+                raise InputError(
+                    f"the chat template of {tokenizer.name_or_path} refuses a conversation: {key}",
+                    expected="a conversation that the template can render",
+                    found=f"turns {', '.join(turn['role'] for turn in messages)}; the template"
+                    f" says: {error}",
+                    remedy="if it refuses the system turn, set system_turn: fold (or remove) on"
+                    " the row's source; else drop the row",
+                ) from None
+        raise
+
+
+def _identify_prompt(messages: list[Message]) -> str:
+    """Return the prompt_id of a prompt, or of a prompt with its response."""
+    prompt = messages[:-1] if messages[-1]["role"] == "assistant" else messages
+    return pl.DataFrame({"prompt": [prompt]}).select(identify_messages("prompt")).item()

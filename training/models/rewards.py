@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from training.models.batches import batch_by_length, pad_right
 from training.models.last_layer import compute_last_states, shorten_last_layer
+from training.models.weights import load_classifier
 from transforms.errors import InputError
 
 
@@ -22,19 +23,20 @@ def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
     """Load a sequence classifier for `compute_rewards`, on the GPU where there is one.
 
     Raises:
-        InputError: the model has more than one label, or no pad token.
+        InputError: the weights are not those of a classifier with one label, or it has no pad
+            token.
     """
-    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=getattr(torch, dtype))
-    if model.config.num_labels != 1 or model.config.pad_token_id is None:
+    model = load_classifier(folder, dtype)
+    if model.config.pad_token_id is None:
         raise InputError(
             f"{folder} is not a reward model",
-            expected="a sequence classifier with one label and a pad_token_id",
-            found=f"{model.config.num_labels} labels, pad_token_id {model.config.pad_token_id}",
+            expected="a sequence classifier with a pad_token_id in its config",
+            found="no pad_token_id",
             remedy="train it with training.reward_model",
         )
     # In bfloat16, rewards near 2 have steps of 0.016, so that best and worst of n may tie.
     model.score.float()
-    shorten_last_layer(model.base_model)
+    shorten_last_layer(cast(PreTrainedModel, model.base_model))
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -1,4 +1,4 @@
-"""Checks of experiments: their names, and their overrides of `loop` settings. Imports no torch.
+"""Checks of experiments: names, overrides of `loop` settings, token limits. Imports no torch.
 
 Not here: bounds of single settings, which are at their fields (`training.settings.loop`).
 """
@@ -6,9 +6,12 @@ Not here: bounds of single settings, which are at their fields (`training.settin
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from training.settings.benchmarks import AnyBenchmark
 from training.settings.feedback import FeedbackSettings
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
+from training.settings.training import TrainingSettings
+from transforms.errors import InputError
 
 RESERVED = ("shared", "one_shot", "length_study", "current")
 """Names that tables use for rows that belong to no experiment of the recipe."""
@@ -66,6 +69,50 @@ def require_consistent(
         )
     if loop.feedback is not None:
         _require_feedback(experiment, loop.ranker, loop.feedback, oracles)
+
+
+def require_context(
+    context_tokens: int,
+    *,
+    trained: Mapping[str, TrainingSettings],
+    loops: Mapping[str, LoopSettings],
+    benchmarks: Mapping[str, AnyBenchmark],
+) -> None:
+    """Refuse limits that are larger than the context of the initial model.
+
+    Limits of packed examples are not compared: a block may be longer than the context, because the
+    positions restart with every example.
+
+    Args:
+        context_tokens: context of the initial model, which all policies share.
+        trained: settings of the trainings before the loop, by recipe key.
+        loops: settings of the loop, by experiment.
+        benchmarks: settings of the benchmarks, by name.
+
+    Raises:
+        InputError: the message lists the settings.
+    """
+    limits = {
+        f"{key}.max_tokens": one.max_tokens
+        for key, one in trained.items()
+        if not getattr(one, "packing", False)
+    }
+    for name, loop in loops.items():
+        key = f"experiments.{name}"
+        limits[f"{key}.sampling.max_context_tokens"] = loop.sampling.max_context_tokens
+        limits[f"{key}.{loop.objective}.max_tokens"] = loop.resolve_training().max_tokens
+    for name, benchmark in benchmarks.items():
+        key = f"benchmarks.{name}"
+        limits[f"{key}.max_context_tokens"] = benchmark.max_context_tokens or 0
+        limits[f"{key}.max_tokens"] = benchmark.max_tokens or 0
+    too_long = [f"{key} {limit}" for key, limit in limits.items() if limit > context_tokens]
+    if too_long:
+        raise InputError(
+            "the model's context is too short",
+            expected=f"at most {context_tokens} tokens, the context of the initial model",
+            found=", ".join(too_long),
+            remedy="lower these settings, or use a model with more context",
+        )
 
 
 def _require_feedback(

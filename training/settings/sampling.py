@@ -64,14 +64,15 @@ class SamplingSettings(Settings):
     """Responses per prompt if `samplers` is empty; otherwise the n of the samplers are added.
     Paper, section 3.3: 8; the loop needs at least 2."""
     temperature: float = Field(default=1.0, ge=0)
-    """Sampling temperature; 0 is greedy. Paper: 1.0 or 0.7."""
+    """Sampling temperature; 0 is greedy, and then n is 1. Paper: 1.0 or 0.7."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Probability mass of nucleus sampling; 1 disables it, as in the paper."""
     max_tokens: int = Field(default=2048, ge=1)
-    """Maximum tokens of a response; a longer one is cut, with finish_reason `length`."""
+    """Maximum tokens of a response, below max_context_tokens; a longer one is cut, with
+    finish_reason `length`."""
     max_context_tokens: int = Field(default=4096, ge=16)
-    """Maximum tokens of prompt and response; a prompt that leaves no room for max_tokens is
-    refused; the error gives its id."""
+    """Maximum tokens of prompt and response, at most the model's context; a prompt that leaves no
+    room for max_tokens is refused; the error gives its id."""
     max_sequences: int = Field(default=256, ge=1)
     """Sequences that vLLM decodes at once."""
     chunk_prompts: int = Field(default=64, ge=1)
@@ -102,11 +103,21 @@ class SamplingSettings(Settings):
 
     @model_validator(mode="after")
     def _require_single_greedy(self) -> Self:
-        for place, sampler in enumerate(self.resolve_samplers() if self.samplers else ()):
+        for place, sampler in enumerate(self.resolve_samplers()):
             if sampler.temperature == 0 and sampler.n > 1:
                 raise ValueError(
-                    f"sampler {place} is greedy and would give {sampler.n} equal texts"
+                    f"temperature 0 of sampler {place} is greedy: its n = {sampler.n} responses"
+                    " would be equal texts"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _require_room(self) -> Self:
+        if self.max_tokens >= self.max_context_tokens:
+            raise ValueError(
+                f"max_tokens {self.max_tokens} leaves no room for a prompt in max_context_tokens"
+                f" {self.max_context_tokens}"
+            )
         return self
 
     def resolve_samplers(self) -> tuple[ResolvedSampler, ...]:

@@ -35,6 +35,7 @@ def plan(
     import polars as pl
 
     from assets.cli.console import print_table
+    from assets.cli.model_checks import check_local_models
     from assets.cli.plan import count_known_rows, count_weights, plan_work
     from training.recipe_file import load_recipe
     from transforms.lake.lake import Lake
@@ -43,6 +44,7 @@ def plan(
 
     with exit_on_bad_input():
         study = load_recipe(recipe, overrides or [])
+        check_local_models(study)
         own = Lake((home or default_home(study.name)) / "lake")
         measured = read_costs(own if rates is None else open_lake(rates))
         actual = read_costs(own)

@@ -2,8 +2,15 @@ import os
 import shutil
 
 import pytest
+from transformers import AutoModelForCausalLM
 
-from training.models.checkpoint import build_folder, hash_checkpoint, require_model, save_settings
+from training.models.checkpoint import (
+    build_folder,
+    describe_files,
+    hash_checkpoint,
+    require_model,
+    save_settings,
+)
 from transforms.errors import InputError
 
 
@@ -52,6 +59,58 @@ def test_weights_that_were_cut_short_are_refused(copy):
     os.truncate(weights, weights.stat().st_size // 2)
     with pytest.raises(InputError, match=r"model.safetensors are damaged"):
         require_model(copy)
+
+
+def test_an_adapter_is_refused_with_the_name_of_its_model(copy):
+    (copy / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+    with pytest.raises(InputError, match=r"adapter .LoRA.*\n.*\n.*org/base\n.*merge"):
+        require_model(copy)
+
+
+@pytest.fixture
+def divided(tiny_policy, tmp_path):
+    folder = shutil.copytree(tiny_policy, tmp_path / "divided")
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="30KB")
+    assert len(list(folder.glob("model-*.safetensors"))) > 2
+    return folder
+
+
+def test_a_missing_file_of_a_divided_model_is_named(divided):
+    require_model(divided)
+    lost = sorted(divided.glob("model-*.safetensors"))[1]
+    lost.unlink()
+    with pytest.raises(InputError, match=f"no {lost.name}; missing files: 1"):
+        require_model(divided)
+
+
+def test_a_divided_model_without_its_index_is_refused(divided):
+    (divided / "model.safetensors.index.json").unlink()
+    with pytest.raises(InputError, match=r"no model.safetensors; missing files: 1"):
+        require_model(divided)
+
+
+@pytest.mark.parametrize("file", ["chat_template.jinja", "config.json", "model.safetensors"])
+def test_an_edited_file_of_a_local_model_changes_its_description(copy, file):
+    before = describe_files(str(copy), "org/model", None)
+    assert set(before["model_files"]) == {str(copy)}
+    assert describe_files(str(copy)) == before
+    with (copy / file).open("ab") as stream:
+        stream.write(b" ")
+    after = describe_files(str(copy))["model_files"][str(copy)]
+    assert {
+        name for name, text in before["model_files"][str(copy)].items() if after[name] != text
+    } == {file}
+    assert describe_files("org/model", None) == {}
+
+
+def test_a_touched_template_is_the_same_and_touched_weights_are_others(copy):
+    before = describe_files(str(copy))
+    os.utime(copy / "chat_template.jinja", ns=(1, 1))
+    assert describe_files(str(copy)) == before
+    os.utime(copy / "model.safetensors", ns=(1, 1))
+    assert describe_files(str(copy)) != before
 
 
 def test_a_model_that_renders_no_conversations_needs_no_template(copy):

@@ -5,6 +5,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import fetch_initial_model, make_tiny_model
+from training.models.rendering import load_tokenizer
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -126,3 +127,36 @@ def test_fetching_a_model_without_template_is_refused(tiny_policy, tmp_path):
     with pytest.raises(InputError, match="chat template"):
         fetch_initial_model(ModelSettings(path=str(source)), tmp_path / "fetched")
     assert not (tmp_path / "fetched").exists()
+
+
+def test_a_vocabulary_larger_than_the_embeddings_is_refused(tiny_policy, tmp_path):
+    source = shutil.copytree(tiny_policy, tmp_path / "source")
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    tokenizer.add_tokens(["<|tool|>"])
+    tokenizer.save_pretrained(source)
+    with pytest.raises(InputError, match=r"'<\|tool\|>' with id"):
+        fetch_initial_model(ModelSettings(path=str(source)), tmp_path / "fetched")
+    with pytest.raises(InputError, match="larger than its embeddings"):
+        load_tokenizer(source)
+
+
+def test_a_tokenizer_of_its_own_is_checked_against_the_model(tiny_policy, tmp_path):
+    """`model.tokenizer` gives a base model a template; its tokens need embeddings, too."""
+    base = shutil.copytree(tiny_policy, tmp_path / "base")
+    (base / "chat_template.jinja").unlink()
+    settings = ModelSettings(path=str(base), tokenizer=str(tiny_policy), dtype="float32")
+    fetch_initial_model(settings, tmp_path / "fetched")
+    assert load_tokenizer(tmp_path / "fetched").chat_template
+    other = shutil.copytree(tiny_policy, tmp_path / "other")
+    tokenizer = AutoTokenizer.from_pretrained(other)
+    tokenizer.add_tokens(["<|tool|>"])
+    tokenizer.save_pretrained(other)
+    with pytest.raises(InputError, match="larger than its embeddings"):
+        fetch_initial_model(settings.model_copy(update={"tokenizer": str(other)}), tmp_path / "no")
+
+
+def test_weights_that_are_no_safetensors_are_refused(tiny_policy, tmp_path):
+    source = shutil.copytree(tiny_policy, tmp_path / "source")
+    (source / "model.safetensors").rename(source / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"safetensors weights missing"):
+        fetch_initial_model(ModelSettings(path=str(source)), tmp_path / "fetched")

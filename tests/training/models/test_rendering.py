@@ -1,5 +1,6 @@
 """Training and scoring read the same token ids, whatever the chat template writes."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 from transformers import AutoTokenizer
 
+from training.models.initial_model import fetch_initial_model
 from training.models.rendering import (
     extract_texts,
     load_tokenizer,
@@ -17,8 +19,10 @@ from training.models.rendering import (
 from training.models.token_counts import count_tokens
 from training.models.token_ids import tokenize_responses
 from training.reward_model import tokenize_pairs
+from training.settings.model import ModelSettings
 from training.sft import label_assistant_tokens
 from transforms.errors import InputError
+from transforms.identity import identify_messages
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -124,6 +128,59 @@ def test_a_tokenizer_that_pads_with_the_end_of_turn_can_sample_and_judge(tiny_po
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(folder)
     assert load_tokenizer(folder, pads=False).pad_token == tokenizer.eos_token
+
+
+def name_templates(folder: Path, **templates: str) -> Path:
+    """Store a set of named templates as older tokenizers do, in tokenizer_config.json."""
+    (folder / "chat_template.jinja").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["chat_template"] = [{"name": name, "template": text} for name, text in templates.items()]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_of_a_set_of_named_templates_the_default_is_used(tiny_policy, demonstrations, tmp_path):
+    folder = shutil.copytree(tiny_policy, tmp_path / "model")
+    own = (folder / "chat_template.jinja").read_text()
+    tokenizer = load_tokenizer(name_templates(folder, default=own, tool_use=ROLES_ON_LINES))
+    assert tokenizer.chat_template == own
+    fetch_initial_model(ModelSettings(path=str(folder), dtype="float32"), tmp_path / "initial")
+    fetched = load_tokenizer(tmp_path / "initial")
+    expected = label_assistant_tokens(load_tokenizer(tiny_policy), demonstrations)
+    assert label_assistant_tokens(fetched, demonstrations).equals(expected)
+
+
+def test_a_set_of_named_templates_without_default_is_refused(tiny_policy, tmp_path):
+    folder = shutil.copytree(tiny_policy, tmp_path / "model")
+    name_templates(folder, chat=ROLES_ON_LINES, tool_use=ROLES_ON_LINES)
+    with pytest.raises(InputError, match="the templates chat, tool_use"):
+        load_tokenizer(folder)
+
+
+@pytest.fixture
+def without_system(tiny_policy, tmp_path):
+    """A tokenizer whose template refuses a system turn, as Gemma's does."""
+    folder = shutil.copytree(tiny_policy, tmp_path / "model")
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("['system', 'user'", "['user'"))
+    return load_tokenizer(folder)
+
+
+def test_a_refused_system_turn_is_named_with_its_row(without_system, demonstrations, pairs):
+    system = {"role": "system", "content": "be brief"}
+    kind = demonstrations.schema["messages"]
+    messages = demonstrations["messages"].to_list()
+    rows = demonstrations.with_columns(
+        messages=pl.Series([*messages[:3], [system, *messages[3]], *messages[4:]], dtype=kind)
+    )
+    with pytest.raises(InputError, match=r"row_key row-3\n[^~]*system_turn: fold"):
+        label_assistant_tokens(without_system, rows)
+    prompts = [[system, *prompt] for prompt in pairs["prompt"].to_list()]
+    told = pairs.with_columns(prompt=pl.Series(prompts, dtype=kind))
+    prompt_id = told.select(identify_messages("prompt"))["prompt"][0]
+    for render in (tokenize_pairs, tokenize_responses):
+        with pytest.raises(InputError, match=f"prompt_id {prompt_id}"):
+            render(without_system, told)
 
 
 def test_an_incomplete_folder_is_refused(tmp_path):

@@ -5,7 +5,7 @@ from transforms.errors import InputError
 
 RECIPE = """
 name: s
-model: {tiny: {}}
+model: {tiny: {context_tokens: 4096}}
 sample_task: {}
 sources:
   d: {roles: [demonstrations], entry: messages, sample_task: true}

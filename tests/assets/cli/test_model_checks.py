@@ -1,0 +1,121 @@
+"""A fault of a local model is found before anything runs."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.cli.app import app
+from assets.cli.model_checks import check_local_models
+from assets.loop.models import require_rendering
+from training.models.initial_model import make_tiny_model
+from training.recipe import Recipe
+from training.settings.model import TinyModelSettings
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.records.checkpoints import Checkpoint
+from transforms.lake.schemas import schema_of
+
+ROOT = Path(__file__).resolve().parents[3]
+TALK = [[{"role": "user", "content": "name a cat"}, {"role": "assistant", "content": "the cat ."}]]
+
+
+@pytest.fixture(scope="module")
+def whole_model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "whole"
+    settings = TinyModelSettings(hidden_size=32, intermediate_size=32, layers=1, heads=1)
+    make_tiny_model(settings, TALK, folder, seed=0)
+    return folder
+
+
+@pytest.fixture
+def model(whole_model, tmp_path) -> Path:
+    return shutil.copytree(whole_model, tmp_path / "model")
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "adapter": (lambda m: (m / "adapter_config.json").write_text("{}"), "is an adapter"),
+    "weights": (lambda m: (m / "model.safetensors").unlink(), "weights missing"),
+    "head": (
+        lambda m: replace(m / "config.json", '"num_hidden_layers": 1', '"num_hidden_layers": 2'),
+        "not a language model",
+    ),
+    "template": (
+        lambda m: replace(m / "chat_template.jinja", "message['content'] + eos_token", "'a'"),
+        "does not end the assistant's turn",
+    ),
+    "vocabulary": (
+        lambda m: replace(m / "config.json", '"vocab_size": 12', '"vocab_size": 11'),
+        "larger than its embeddings",
+    ),
+    "context": (
+        lambda m: replace(
+            m / "config.json", '"max_position_embeddings": 128', '"max_position_embeddings": 96'
+        ),
+        "at most 96 tokens",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_faulty_initial_model_is_refused(make_tiny: Callable[..., Recipe], model, fault) -> None:
+    recipe = make_tiny("model.tiny=null", f"model.path={model}")
+    check_local_models(recipe)
+    change, words = FAULTS[fault]
+    change(model)
+    with pytest.raises(InputError, match=words):
+        check_local_models(recipe)
+
+
+@pytest.mark.parametrize("fault", ["adapter", "template"])
+def test_a_faulty_judge_is_refused(make_tiny: Callable[..., Recipe], model, fault) -> None:
+    recipe = make_tiny(f"judge={{path: {model}, max_tokens: 8}}")
+    check_local_models(recipe)
+    change, words = FAULTS[fault]
+    change(model)
+    with pytest.raises(InputError, match=words):
+        check_local_models(recipe)
+
+
+def test_a_judge_without_room_for_a_request_is_refused(make_tiny, model) -> None:
+    with pytest.raises(InputError, match="no room for a request"):
+        check_local_models(make_tiny(f"judge={{path: {model}, max_tokens: 128}}"))
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_run_and_plan_refuse_a_faulty_model(tiny_overrides, model, tmp_path, command) -> None:
+    (model / "model.safetensors").unlink()
+    settings = [*tiny_overrides, "model.tiny=null", f"model.path={model}"]
+    arguments = [part for one in settings for part in ("--set", one)]
+    quickstart = str(ROOT / "recipes" / "quickstart.yaml")
+    result = CliRunner().invoke(
+        app, [command, quickstart, "--home", str(tmp_path / "home"), *arguments]
+    )
+    assert result.exit_code == 2
+    assert "weights missing" in result.output
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_prompt_that_the_template_refuses_is_named_before_the_first_training(
+    model, tmp_path
+) -> None:
+    lake = Lake(tmp_path / "lake")
+    checkpoint = Checkpoint("id", model)
+    require_rendering(lake, checkpoint)
+    prompt = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "name a cat"}]
+    row = {"prompt_id": "p", "source": "s", "prompt": prompt, "prompt_chars": 18}
+    lake.append("prompts", pl.DataFrame([row], schema=schema_of("prompts")))
+    require_rendering(lake, checkpoint)
+    replace(model / "chat_template.jinja", "['system', 'user'", "['user'")
+    with pytest.raises(InputError, match="turns system, user") as refusal:
+        require_rendering(lake, checkpoint)
+    assert "system_turn: fold" in str(refusal.value)

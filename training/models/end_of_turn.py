@@ -1,0 +1,83 @@
+"""The end of an assistant's turn in a chat template, and checks of an initial model's template.
+
+Not here: rendering (`training.models.rendering`), the initial model's folder
+(`training.models.initial_model`).
+"""
+
+from pathlib import Path
+
+from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+from training.models.rendering import render_turn, tokenize_conversations, tokenize_prompts
+from transforms.errors import InputError
+
+
+def find_end_of_turn(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
+    """Find the token that ends an assistant's turn in the chat template and stops sampling.
+
+    Candidates are the end-of-sequence tokens of the tokenizer and of `generation_config.json`, as
+    in vLLM. The last candidate in a rendered turn is chosen (a template may write a newline after
+    it).
+
+    Raises:
+        InputError: the template writes none of them, so a response would never end.
+    """
+    stops = {tokenizer.eos_token_id}
+    if (folder / "generation_config.json").is_file():
+        eos = GenerationConfig.from_pretrained(folder).eos_token_id
+        stops |= set(eos if isinstance(eos, list) else [eos])
+    turn = render_turn(tokenizer)
+    ends = [token for token in turn if token in stops]
+    if not ends:
+        names = tokenizer.convert_ids_to_tokens(sorted(stops - {None}))
+        raise InputError(
+            f"the chat template of {folder} does not end the assistant's turn",
+            expected=f"one of the stop tokens {names}",
+            found=repr(tokenizer.decode(turn)),
+            remedy="end the assistant's turn in the template with the tokenizer's eos token",
+        )
+    return ends[-1]
+
+
+def adopt_end_of_turn(tokenizer: PreTrainedTokenizerBase, model: Path | str) -> None:
+    """Make the token that ends an assistant's turn the tokenizer's end-of-sequence token.
+
+    Training, padding and sampling stop at that token. A base model's tokenizer often has another
+    one (Qwen2.5: `<|endoftext|>`, while the template writes `<|im_end|>`), and a model that is
+    trained to write the second would never stop. The token is the last added token (no subword) of
+    a rendered turn.
+
+    Raises:
+        InputError: the template ends a turn with no such token, or uses the old token elsewhere.
+    """
+    turn = render_turn(tokenizer)
+    added = set(tokenizer.get_added_vocab().values()) - {tokenizer.unk_token_id}
+    ends = [token for token in turn if token in added]
+    if ends:
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[-1])
+    if not ends or render_turn(tokenizer) != turn:
+        raise InputError(
+            f"the chat template of {model} does not end the assistant's turn",
+            expected="an end-of-turn token after the text, the same whatever eos_token is",
+            found=repr(tokenizer.decode(turn)),
+            remedy="end the assistant's turn in the template with the tokenizer's eos token",
+        )
+
+
+def require_one_rendering(tokenizer: PreTrainedTokenizerBase, model: Path | str) -> None:
+    """Refuse a chat template that renders a prompt in two ways, alone and before its response.
+
+    The tokens that are sampled from and the tokens that are trained on would differ.
+    """
+    first = {"role": "user", "content": "a"}
+    turns = [first, {"role": "assistant", "content": "a"}, first]
+    for prompt in ([first], turns):
+        (alone,) = tokenize_prompts(tokenizer, [prompt])
+        (whole,) = tokenize_conversations(tokenizer, [prompt], ["a"])
+        if whole[: len(alone)] != alone:
+            raise InputError(
+                f"the chat template of {model} renders a prompt in two ways",
+                expected=f"a conversation that begins with its prompt {tokenizer.decode(alone)!r}",
+                found=repr(tokenizer.decode(whole)),
+                remedy="use a template that does not change earlier turns",
+            )

@@ -1,0 +1,224 @@
+"""Weights and configs of model folders: a model is loaded completely or refused.
+
+transformers gives random numbers to every weight that the files do not contain, and ignores
+every weight that the model does not have; it only logs both. Here both are errors. Not here: the
+files of a folder (`training.models.checkpoint`), tokenizers (`training.models.rendering`).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+)
+from transformers.utils import logging
+
+from transforms.errors import InputError
+
+HEAD = "score.weight"
+"""The scalar head of a reward model."""
+
+LANGUAGE_HEAD = "lm_head.weight"
+"""The head of a causal model, which a reward model made from it does not have."""
+
+SHOWN_NAMES = 4
+"""Names of weights in an error message."""
+
+
+def read_config(model: Path | str, revision: str | None = None) -> PretrainedConfig:
+    """Read the config of a model's text part; for a text model that is its whole config.
+
+    Raises:
+        InputError: there is no config, or its kind of model is unknown.
+    """
+    try:
+        return AutoConfig.from_pretrained(model, revision=revision).get_text_config(decoder=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the config of model {model} cannot be read",
+            expected="config.json of a model that transformers knows, without code of its own",
+            found=_shorten(error),
+            remedy="use another model, or a newer version of transformers",
+        ) from None
+
+
+def read_context_tokens(model: Path | str) -> int:
+    """Return the context length of a model, in tokens.
+
+    Raises:
+        InputError: as in `read_config` and `get_context_tokens`.
+    """
+    return get_context_tokens(read_config(model))
+
+
+def get_context_tokens(config: PretrainedConfig) -> int:
+    """Return the context length in a config, in tokens.
+
+    Raises:
+        InputError: the config contains none.
+    """
+    tokens = getattr(config, "max_position_embeddings", None)
+    if not isinstance(tokens, int):
+        raise InputError(
+            f"model {config.name_or_path} has no context length",
+            expected="max_position_embeddings in config.json",
+            found=str(tokens),
+            remedy="use another model",
+        )
+    return tokens
+
+
+def require_embeddings(vocabulary: Mapping[str, int], rows: int, model: Path | str) -> None:
+    """Refuse a tokenizer with a token that has no row in the model's embeddings.
+
+    Args:
+        vocabulary: token ids of the tokenizer, by token.
+        rows: rows of the embeddings.
+        model: the model, for the message.
+    """
+    token, number = max(vocabulary.items(), key=lambda item: item[1])
+    if number >= rows:
+        raise InputError(
+            f"the vocabulary of {model} is larger than its embeddings",
+            expected=f"token ids below {rows}, the rows of the embeddings",
+            found=f"token {token!r} with id {number}",
+            remedy="use the model's own tokenizer, or add the rows (resize_token_embeddings),"
+            " train them, and save the model",
+        )
+
+
+def load_causal_model(
+    model: Path | str, dtype: str, *, revision: str | None = None
+) -> PreTrainedModel:
+    """Load a causal language model with all its weights.
+
+    Args:
+        model: folder, or hub id.
+        dtype: dtype of the weights.
+        revision: Git revision of the hub model.
+
+    Raises:
+        InputError: the model cannot be loaded, is not a text model, or its weights are not
+            exactly those of the files.
+    """
+    _require_text_model(model, revision)
+    return _load(AutoModelForCausalLM, model, dtype, kind="language model", revision=revision)
+
+
+def require_causal_weights(model: Path | str) -> None:
+    """Check the weights of a causal language model by their names and shapes; none is read.
+
+    For a model that a library loads by itself, or that is loaded later.
+
+    Raises:
+        InputError: as in `load_causal_model`.
+    """
+    _require_text_model(model, None)
+    _load(AutoModelForCausalLM, model, "float32", kind="language model", device_map="meta")
+
+
+def load_classifier(folder: Path, dtype: str, *, new_head: bool = False) -> PreTrainedModel:
+    """Load a sequence classifier with one label: a reward model.
+
+    Args:
+        folder: folder of the model.
+        dtype: dtype of the weights.
+        new_head: whether a causal model gets a new head, with weights from torch's generator. A
+            classifier always keeps its own.
+
+    Raises:
+        InputError: as in `load_causal_model`. A head of another name is refused, too: what it
+            computes beside a dot product, such as a mean that is subtracted, is not known.
+    """
+    _require_text_model(folder, None)
+    architectures = AutoConfig.from_pretrained(folder).architectures or ()
+    is_causal = not any("Classification" in name for name in architectures)
+    return _load(
+        AutoModelForSequenceClassification,
+        folder,
+        dtype,
+        kind="reward model",
+        absent=(HEAD,) if new_head and is_causal else (),
+        unread=(LANGUAGE_HEAD,),
+        num_labels=1,
+    )
+
+
+def _load(
+    architecture: Any,
+    model: Path | str,
+    dtype: str,
+    *,
+    kind: str,
+    absent: Sequence[str] = (),
+    unread: Sequence[str] = (),
+    **arguments: Any,
+) -> PreTrainedModel:
+    """Load a model; `absent` weights may be missing in the files, `unread` ones may be there."""
+    reported = logging.get_verbosity()
+    logging.set_verbosity_error()  # instead of its report, the error below
+    try:
+        loaded, info = architecture.from_pretrained(
+            model,
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **arguments,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"model {model} cannot be loaded",
+            expected="the safetensors weights of a text model that transformers knows",
+            found=_shorten(error),
+            remedy="check the model's folder or hub id",
+        ) from error
+    finally:
+        logging.set_verbosity(reported)
+    missing = sorted(set(info["missing_keys"]) - set(absent))
+    unknown = sorted(set(info["unexpected_keys"]) - set(unread))
+    sizes = [
+        (f"{name} {tuple(wanted)}", f"{name} {tuple(found)}")
+        for name, found, wanted in sorted(info["mismatched_keys"])
+    ]
+    if missing or unknown or sizes:
+        extra = sorted(info["unexpected_keys"])
+        raise InputError(
+            f"{model} is not a {kind}: its weights are not those of {type(loaded).__name__}",
+            expected=_list_names([*missing, *(wanted for wanted, _ in sizes)])
+            or "no further weights",
+            found=_list_names([*extra, *(found for _, found in sizes)]) or "no such weights",
+            remedy="use a model of this kind; give a weight another name only if it computes the"
+            " same under it",
+        )
+    return loaded
+
+
+def _require_text_model(model: Path | str, revision: str | None) -> None:
+    """Refuse a model that has parts for images or sound: only its text part would be trained."""
+    text = read_config(model, revision)
+    kind = AutoConfig.from_pretrained(model, revision=revision).model_type
+    if text.model_type != kind:
+        raise InputError(
+            f"model {model} is not a text model",
+            expected="a model of text alone",
+            found=f"{kind}, of which {text.model_type} is the text part",
+            remedy="save its text part as a model of its own, or use another model",
+        )
+
+
+def _list_names(names: Collection[str]) -> str:
+    """List names; of many, the first ones and their number."""
+    shown = ", ".join([*names][:SHOWN_NAMES])
+    return f"{shown}, ... ({len(names)} weights)" if len(names) > SHOWN_NAMES else shown
+
+
+def _shorten(error: Exception) -> str:
+    """Return the first line of an error's message."""
+    return str(error).strip().partition("\n")[0]
