@@ -3,7 +3,7 @@
 Not here: text files (`transforms.sources.files.json_rows`, `transforms.sources.files.tabular`).
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -82,6 +82,17 @@ def number_rows(rows: pl.DataFrame, first: int) -> Decoded:
     return rows.with_columns(row=numbers), pl.DataFrame(schema=MALFORMED)
 
 
+def decode_names(fields: Iterable[pa.Field]) -> None:
+    """Decode the names of columns and of fields in them: polars panics at one that is not UTF-8.
+
+    Raises:
+        UnicodeDecodeError: a name is not UTF-8.
+    """
+    for field in fields:
+        _ = field.name
+        decode_names(map(field.type.field, range(field.type.num_fields)))
+
+
 def _convert(
     batches: Iterator[pa.RecordBatch], path: Path, native: Native, optional: Collection[str]
 ) -> Iterator[Decoded]:
@@ -89,6 +100,7 @@ def _convert(
     try:
         for batch in batches:
             batch.validate(full=True)  # the readers accept broken UTF-8
+            decode_names(batch.schema)
             columns = [name for name in native if name in batch.schema.names]
             table = pl.DataFrame(pa.Table.from_batches([batch.select(columns)]))
             rows = conform(table, native, optional, f"source file {path}")

@@ -17,6 +17,7 @@ import pyarrow.ipc
 import pyarrow.parquet
 
 from transforms.errors import InputError
+from transforms.sources.files.arrow_files import decode_names
 from transforms.sources.files.blocks import read_blocks, read_whole
 from transforms.sources.files.folders import is_delta_table, list_parts, open_delta
 from transforms.sources.files.json_rows import DType
@@ -28,6 +29,9 @@ from transforms.sources.files.opening import (
     read_error,
 )
 from transforms.sources.files.reading import has_json_lines
+
+FAILURES: tuple[type[Exception], ...] = (*READ_ERRORS, msgspec.DecodeError, csv.Error)
+"""Errors about a damaged file."""
 
 FIRST_ROWS = 200
 """Rows of a JSON file from which types are inferred."""
@@ -61,7 +65,7 @@ def read_columns(files: tuple[str, ...]) -> FileColumns:
             types = dict.fromkeys(_read_header(path, "\t" if ending == ".tsv" else ","), pl.String)
         else:
             types = _infer_types(_read_objects(path))
-    except (*READ_ERRORS, msgspec.DecodeError, csv.Error) as error:
+    except FAILURES as error:
         raise read_error(path, explain(error, path)) from None
     if not types:
         raise InputError(
@@ -74,6 +78,7 @@ def read_columns(files: tuple[str, ...]) -> FileColumns:
 
 
 def _convert_schema(schema: pa.Schema) -> dict[str, DType]:
+    decode_names(schema)
     return dict(pl.DataFrame(schema.empty_table()).schema)
 
 

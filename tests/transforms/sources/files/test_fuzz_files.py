@@ -1,5 +1,6 @@
 """Damaged files of every entry and format: read whole, or refused by one clear error."""
 
+import random
 import tempfile
 from pathlib import Path
 
@@ -7,8 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.fuzz.file_cases import TEXT_FORMATS, Case, count_rows, make_case, write_text
+from bench.fuzz.file_cases import (
+    TABLE_FORMATS,
+    TEXT_FORMATS,
+    Case,
+    count_rows,
+    draw,
+    make_case,
+    write_table,
+    write_text,
+)
 from bench.fuzz.files import GOOD, judge
+from transforms.sources.catalog import CATALOGUE
 
 ROWS = [{"a": 'x "y" ,\t"', "b": 1}, {"a": "", "b": None}, {"a": "two\nlines\u2028", "b": 2}]
 
@@ -34,6 +45,18 @@ def test_a_file_is_read_whole_or_refused(number):
 )
 def test_broken_content_is_refused(tmp_path, name, content):
     assert judge(Case("standard_pairs", name, content, "odd", ()), tmp_path)[0] == "refused"
+
+
+@pytest.mark.parametrize("ending", TABLE_FORMATS)
+@pytest.mark.parametrize("name", [b"chosen", b"content"])
+def test_a_column_name_that_is_no_text_is_refused(tmp_path, ending, name):
+    native = CATALOGUE["standard_pairs"].native
+    rows = [{column: draw(dtype, random.Random(0)) for column, dtype in native.items()}]
+    content = write_table(rows, native, ending)
+    broken = content.replace(name, b"\xf2" * len(name))
+    case = Case("standard_pairs", f"f{ending}", broken, "odd", ())
+    assert broken != content
+    assert judge(case, tmp_path)[0] == "refused"
 
 
 @pytest.mark.parametrize("ending", TEXT_FORMATS)
