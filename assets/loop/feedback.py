@@ -84,7 +84,7 @@ def _build_labels(study: Study, chain: Chain) -> dg.AssetsDefinition:
             f"preference_labels@{version}",
             {
                 **table_metadata(labels, version),
-                "preferred": table_preview(labels["preferred"].value_counts(sort=True)),
+                "preferred": table_preview(labels["preferred"].value_counts().sort("preferred")),
             },
         )
 

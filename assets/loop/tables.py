@@ -164,7 +164,7 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
     def pairs(step: Step) -> Made:
         slice_ = chain.slice(step)
         made = write_pairs(step.lake, step.loop.pairs, slice_, slice_)
-        reasons = made.dropped["reason"].value_counts(sort=True)
+        reasons = made.dropped["reason"].value_counts().sort("reason")
         health = record_health(step, chain)
         return Made(
             f"dpo_pairs@{made.version}",

@@ -85,7 +85,7 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, unit: str) -> pl.DataF
     )
     rows = []
     for (metric,), group in long.group_by("metric", maintain_order=True):
-        by_item = group.group_by("subset", "item").agg(pl.col("value").mean())
+        by_item = group.group_by("subset", "item", maintain_order=True).agg(pl.col("value").mean())
         key = (
             pl.col("subset")
             if unit == "subset"
@@ -158,7 +158,9 @@ def find_warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]
     answers = lake.scan(ANSWERS_TABLE, experiment=experiment, benchmark=benchmark)
     texts = answers.drop_nulls("finish_reason")
     shares = texts.group_by("model").agg(share=(pl.col("finish_reason") == "length").mean())
-    unscored = figures.select("model", "unscored_items").unique().sort("model").collect()
+    unscored = (
+        figures.select("model", "unscored_items").unique().sort("model", "unscored_items").collect()
+    )
     cut = shares.filter(pl.col("share") > MOST_CUT).sort("model").collect()
     found = {
         UNSCORED: [f"{model}: {items} items" for model, items in unscored.iter_rows()],

@@ -92,7 +92,7 @@ def measure(
     """
     key = ["prompt_id", "response_index"]
     rewards = scores.select(*key, "ranker", "reward")
-    responses = generations.join(rewards, on=key, how="left")
+    responses = generations.join(rewards, on=key, how="left", maintain_order="left")
     rewarded = responses.filter(pl.col("reward").is_finite())
     slope = estimate_slope(rewarded, "chars") if rewarded.height else None
     texts = responses.select(
@@ -189,7 +189,9 @@ def find_concerns(row: Mapping[str, Any], bounds: Mapping[str, float | None]) ->
 
 def _average(rows: pl.DataFrame, *names: str) -> dict[str, float | None]:
     """Average within each prompt, then over prompts, with the standard error over prompts."""
-    means = rows.group_by("prompt_id").agg(pl.col(names).cast(pl.Float64).mean())
+    means = rows.group_by("prompt_id", maintain_order=True).agg(
+        pl.col(names).cast(pl.Float64).mean()
+    )
     averages = means.select(
         *(pl.col(name).mean() for name in names),
         *(error_of_mean(pl.col(name)).alias(f"{name}_se") for name in names),
@@ -201,7 +203,7 @@ def _correlate(rewarded: pl.DataFrame) -> pl.DataFrame:
     """Compute Pearson's r of reward and characters within each prompt where both vary."""
     reward, chars = pl.col("reward"), pl.col("response_chars").cast(pl.Float64)
     varied = (reward.min() < reward.max()) & (chars.min() < chars.max())
-    rows = rewarded.group_by("prompt_id").agg(
+    rows = rewarded.group_by("prompt_id", maintain_order=True).agg(
         varied=varied, reward_length_correlation=pl.corr(reward, chars)
     )
     return rows.filter("varied")
@@ -251,11 +253,16 @@ def _find_lowest_agreement(rewarded: pl.DataFrame, others: pl.DataFrame) -> dict
     A pair that is a tie for exactly one of the two rankers counts one half.
     """
     both = rewarded.select("prompt_id", "response_index", "reward").join(
-        others.filter(pl.col("other_reward").is_finite()), on=["prompt_id", "response_index"]
+        others.filter(pl.col("other_reward").is_finite()),
+        on=["prompt_id", "response_index"],
+        maintain_order="left_right",
     )
-    pairs = both.join(both, on=["prompt_id", "other_experiment"], suffix="_second").filter(
-        pl.col("response_index") < pl.col("response_index_second")
-    )
+    pairs = both.join(
+        both,
+        on=["prompt_id", "other_experiment"],
+        suffix="_second",
+        maintain_order="left_right",
+    ).filter(pl.col("response_index") < pl.col("response_index_second"))
     signs = [
         (pl.col(name) - pl.col(f"{name}_second")).sign() for name in ("reward", "other_reward")
     ]

@@ -52,7 +52,7 @@ def compute_advantages(
     Raises:
         InputError: no prompt has the metric for both.
     """
-    pairs = challenger.join(current, on="prompt_id", suffix="_current")
+    pairs = challenger.join(current, on="prompt_id", suffix="_current", maintain_order="left_right")
     column = WIN_RATES.get(metric, metric)
     ours, theirs = pl.col(column), pl.col(f"{column}_current")
     value = higher(ours, theirs) - 0.5 if metric in WIN_RATES else ours - theirs
@@ -122,7 +122,9 @@ def measure_falls(
         )
         ours, theirs = (found.filter(policy_id=one) for one in (challenger_id, current_id))
         # a policy may be measured more than once; compare two results of equal settings
-        both = ours.join(theirs, on="benchmark_id", suffix="_current").head(1)
+        both = ours.join(
+            theirs, on="benchmark_id", suffix="_current", maintain_order="left_right"
+        ).head(1)
         value, current_value = (
             both.select("value", "value_current").row(0) if both.height else (None, None)
         )

@@ -175,11 +175,11 @@ def _subtract(first: pl.DataFrame, second: pl.DataFrame, metric: str) -> pl.Data
     """Subtract the first's mean from the second's, for each common prompt."""
     means = [
         frame.drop_nulls(metric)
-        .group_by(PROMPT)
+        .group_by(PROMPT, maintain_order=True)
         .agg(mean=pl.col(metric).cast(pl.Float64).mean(), rows=pl.len())
         for frame in (first, second)
     ]
-    both = means[0].join(means[1], on=PROMPT, suffix="_second")
+    both = means[0].join(means[1], on=PROMPT, suffix="_second", maintain_order="left")
     return both.select(*PROMPT, value=pl.col("mean_second") - pl.col("mean"), rows="rows")
 
 
@@ -187,7 +187,7 @@ def _average(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Average within each prompt, then over prompts."""
     prompts = (
         rows.drop_nulls("value")
-        .group_by(PROMPT)
+        .group_by(PROMPT, maintain_order=True)
         .agg(pl.col("value").mean(), pl.col("rows").sum().cast(pl.Int64))
     )
     return prompts.group_by("iteration").agg(

@@ -72,7 +72,7 @@ def make_pairs(
         "prompt_id", "margin", "rejected_place", descending=[False, True, True]
     ).unique("prompt_id", keep="first", maintain_order=True)
     dropped = (
-        prompts.join(kept, on="prompt_id", how="anti")
+        prompts.join(kept, on="prompt_id", how="anti", maintain_order="left")
         .join(widest, on="prompt_id", how="left", maintain_order="left")
         .with_columns(reason=pl.col("reason").fill_null("too_few_responses"))
     )
@@ -98,7 +98,12 @@ def require_pairs(pairs: pl.DataFrame, dropped: pl.DataFrame) -> None:
         InputError: there is no pair; the error counts the reasons.
     """
     if pairs.is_empty():
-        counts = dropped["reason"].value_counts(sort=True).rows()
+        counts = (
+            dropped["reason"]
+            .value_counts()
+            .sort("count", "reason", descending=[True, False])
+            .rows()
+        )
         raise InputError(
             "no prompt has a pair of responses",
             expected="a prompt whose best and worst response differ in text and reward",

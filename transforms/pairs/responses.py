@@ -109,7 +109,9 @@ def find_missing_prompts(
         schema={"policy_id": pl.String, "sampling_id": pl.String},
         orient="row",
     )
-    kept = rows.join(makers, on=makers.columns, how="semi").join(wanted, on="prompt_id", how="semi")
+    kept = rows
+    for right, columns in ((makers, makers.columns), (wanted, ["prompt_id"])):
+        kept = kept.join(right, on=columns, how="semi", maintain_order="left")
     if kept.height < rows.height:
         lake.overwrite("generations", kept, **keys[0].slice)
     return [

@@ -44,7 +44,7 @@ def adopt_responses(
         )
         whole = pl.len().over("prompt_id") == sum(draw.n for draw in keys.draws)
         rows = rows.filter(whole).join(prompts, on="prompt_id", how="semi", maintain_order="left")
-        prompts = prompts.join(rows, on="prompt_id", how="anti")
+        prompts = prompts.join(rows, on="prompt_id", how="anti", maintain_order="left")
         if rows.height:
             frames.append(add_keys(rows, experiment=keys.experiment))
             adopted[experiment] = rows.height

@@ -1,3 +1,5 @@
+import random
+
 import polars as pl
 import pytest
 
@@ -175,3 +177,18 @@ def test_the_figure_is_drawn_from_one_row_or_many():
     )
     for shown in (rows, rows.head(1)):
         assert render_health(shown, HealthSettings().model_dump()).startswith(b"\x89PNG")
+
+
+def test_a_row_repeats_to_the_last_digit():
+    draw = random.Random(0)
+    texts = {f"p{n}": ["a" * draw.randrange(1, 99) for _ in range(3)] for n in range(300)}
+    rewards = {prompt: [draw.gauss() for _ in range(3)] for prompt in texts}
+    generations, scores = slice_of(texts, rewards)
+    _, judged = slice_of(texts, {prompt: row[::-1] for prompt, row in rewards.items()})
+    others = judged.select(
+        "prompt_id", "response_index", other_experiment=pl.lit("f"), other_ranker=pl.lit("judge"),
+        other_reward="reward",
+    )  # fmt: skip
+    parts = (generations, scores, table("dpo_pairs", PAIRS), others, generations)
+    rows = [measure(*parts) for _ in range(4)]
+    assert all(row.equals(rows[0]) for row in rows)

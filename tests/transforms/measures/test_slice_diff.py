@@ -1,3 +1,5 @@
+import random
+
 import polars as pl
 import pytest
 
@@ -143,3 +145,11 @@ def test_the_means_of_pairs():
         {"iteration": 1, "slice": "y", "pairs": 1, "prompts": 1, "margin": 4.0,
          "chosen_chars": 1.0, "rejected_chars": 3.0, "longer_chosen": 0.0},
     ]  # fmt: skip
+
+
+def test_shifts_repeat_to_the_last_digit():
+    draw = random.Random(0)
+    rows = [(f"p{n // 3}", n % 3, "a" * draw.randrange(1, 99), draw.gauss()) for n in range(900)]
+    first, second = sampled(*rows), sampled(*((*row[:2], "b", draw.gauss()) for row in rows))
+    found = [measure_shifts(first, second) for _ in range(4)]
+    assert all(one.equals(found[0]) for one in found)

@@ -144,4 +144,6 @@ def require_labels(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
         )
     if queue.is_empty():
         return pl.DataFrame(schema=schema_of("preference_labels"))
-    return lake.read("preference_labels", oracle=PEOPLE).join(queue, on=PAIR, how="semi")
+    return lake.read("preference_labels", oracle=PEOPLE).join(
+        queue, on=PAIR, how="semi", maintain_order="left"
+    )

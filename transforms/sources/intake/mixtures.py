@@ -128,7 +128,9 @@ def mix(
         source also has, both pairs of a contradiction, pairs over a cap, and pairs that get no copy
         because the weight is below 1. Pairs of other sources are in neither frame.
     """
-    of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort("source", "row_key")
+    of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort(
+        "source", "row_key", maintain_order=True
+    )
     of_mixture = of_mixture.with_columns(
         first=pl.col("row_key").first().over("pair_id"),
         first_source=pl.col("source").first().over("pair_id"),

@@ -130,9 +130,13 @@ def _make_candidates(
     numbered = dict.fromkeys(("group", "first", "second", "winner"), pl.Int64)
     rows = pl.DataFrame(pairs, schema={**numbered, "alone": pl.String}, orient="row")
     for side, texts in zip(("first", "second"), sides, strict=True):
-        rows = rows.join(_list_texts(raw, texts, side), on=["group", side], how="left")
+        rows = rows.join(
+            _list_texts(raw, texts, side), on=["group", side], how="left", maintain_order="left"
+        )
     prompts = raw.select("row_key", pack_native(raw, *sides), _number_groups(), prompt=prompt)
-    rows = rows.join(prompts, on="group").sort("group", "first", "second")
+    rows = rows.join(prompts, on="group", maintain_order="left").sort(
+        "group", "first", "second", maintain_order=True
+    )
     layout = pair_labelled_responses(
         pl.col("prompt"), pl.col("first_text"), pl.col("second_text"), pl.col("winner")
     )

@@ -80,7 +80,9 @@ def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     for asset, role in roles.items():
         for row in models.filter(asset=asset).iter_rows(named=True):
             yield Fact(role, shorten_id(row["checkpoint_id"]))
-    rankers = source.table("scores").select("ranker", "ranker_id").unique().sort("ranker")
+    rankers = (
+        source.table("scores").select("ranker", "ranker_id").unique().sort("ranker", "ranker_id")
+    )
     yield Fact(
         "Rankers",
         ", ".join(f"{name} {shorten_id(str(ranker_id))}" for name, ranker_id in rankers.rows())
