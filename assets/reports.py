@@ -12,6 +12,7 @@ from assets.study import Study
 from transforms.identity import digest
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
+from transforms.views.empty_reports import explain_empty, read_condition
 from transforms.views.plots import preferences as preference_plots
 from transforms.views.plots import progress as plots
 from transforms.views.query import connect, read_description, report
@@ -87,11 +88,15 @@ def build_report(
     def asset(step: Step) -> Made:
         with connect(step.lake) as connection:
             rows = report(connection, name)
+            reason = explain_empty(connection, name) if rows.is_empty() else None
         if select:
             rows = select(rows, step.experiment)
         elif partitioned:
             rows = rows.filter(experiment=step.experiment)
         metadata = {"dagster/row_count": rows.height, "report": table_preview(rows, MOST_ROWS)}
+        if rows.is_empty():
+            other = f"{name} has no rows of experiment {step.experiment}. {read_condition(name)}"
+            metadata["why_empty"] = reason or other
         if plot and rows.height:
             metadata["plot"] = picture(plot(step.lake, rows), name)
         return Made(f"{name}@{digest(rows.write_csv())}", metadata)

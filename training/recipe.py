@@ -157,10 +157,6 @@ class Recipe(Settings):
     def _require_measurements(self) -> Self:
         if self.judge is None and (judged := [*self.select_judged_benchmarks()]):
             raise ValueError(f"the benchmarks {', '.join(judged)} need a judge; set `judge`")
-        if self.promotion is not None:
-            self.promotion.require_measured(
-                gold=self.gold, judge=self.judge is not None, benchmarks=self.benchmarks
-            )
         return self
 
     @model_validator(mode="after")
@@ -182,6 +178,7 @@ class Recipe(Settings):
             )
             if loop.feedback is not None:
                 self.resolve_refresh(loop)
+        self.resolve_promotion()
         return self
 
     @model_validator(mode="after")
@@ -243,6 +240,20 @@ class Recipe(Settings):
         if loop.feedback is None or not isinstance(base, RewardModelSettings):
             raise ValueError(f"no feedback is set, or ranker {loop.ranker} is not a reward model")
         return _override(base, loop.feedback.reward_model, "feedback.reward_model")
+
+    def resolve_promotion(self) -> PromotionSettings | None:
+        """Return the settings of promotion with their metric; None without promotion.
+
+        Raises:
+            ValueError: the recipe does not measure what they need, or optimises their metric.
+        """
+        return self.promotion and self.promotion.complete(
+            gold=self.gold,
+            judge=self.judge is not None,
+            has_split=self.splits.promotion_fraction > 0,
+            loops={name: self.resolve_loop(name) for name in self.experiments},
+            benchmarks=self.benchmarks,
+        )
 
     def select_judged_benchmarks(self) -> dict[str, JudgedSettings]:
         """Return the settings of the benchmarks that the judge scores, by name."""

@@ -47,10 +47,10 @@ def find_current_policy(step: Step) -> dict[str, Any]:
     )
 
 
-def read_validation_responses(
-    step: Step, current: dict[str, Any], evaluation_id: str
+def read_responses(
+    step: Step, current: dict[str, Any], evaluation_id: str, split: str
 ) -> pl.DataFrame:
-    """Read the current policy's validation responses of an evaluation, or compute them.
+    """Read the current policy's responses of an evaluation to one split, or compute them.
 
     Raises:
         InputError: its checkpoint is damaged or missing.
@@ -60,7 +60,7 @@ def read_validation_responses(
     if rows.height:
         # two experiments may have made the same policy
         key = ["split", "decoding", "prompt_id", "response_index"]
-        return rows.filter(split="validation").unique(key, keep="first", maintain_order=True)
+        return rows.filter(split=split).unique(key, keep="first", maintain_order=True)
     [policy] = checkpoints.find_checkpoints(lake, {policy_id})
     require_model(policy.path)
     prompts = rows_by_split.select_held_out_prompts(
@@ -69,8 +69,7 @@ def read_validation_responses(
     step.log.info(
         f"{step.asset}: evaluation of the current policy {shorten_id(policy_id)} on these prompts"
     )
-    validation = prompts.filter(split="validation")
-    answers = evaluate_policy(step, policy, validation, "current policy")
+    answers = evaluate_policy(step, policy, prompts.filter(split=split), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
     keyed = add_keys(answers, **keys, evaluation_id=evaluation_id, iteration=0)
     rows = keyed.select(list(schema_of("evaluation_responses")))

@@ -15,35 +15,33 @@ from assets.evaluation.benchmarks import list_asset_names
 from assets.evaluation.current_policy import (
     find_current_policy,
     read_benchmark_results,
-    read_validation_responses,
+    read_responses,
 )
 from assets.evaluation.held_out import read_evaluation
 from assets.loop.judges import judge_id, judge_pairs, judge_settings
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata
 from assets.study import Study
-from training.settings.promotion import PromotionSettings
+from training.settings.promotion import JUDGE_METRIC, PromotionSettings
 from transforms.identity import digest_settings
 from transforms.lake.locks import lock_slice
 from transforms.lake.records import promotions
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
-from transforms.measures import bootstrap
 from transforms.measures.promotion import (
     compute_advantages,
+    compute_decision_level,
     decide,
+    estimate_advantage,
     measure_falls,
     pair_first_responses,
 )
 from transforms.public_sets.registry import METRICS
 
-BY_JUDGE = "win_rate_judge"
-"""The metric for which the recipe's judge compares responses."""
-
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the asset of the decision; none if the recipe has no `promotion`."""
-    settings = study.recipe.promotion
+    settings = study.recipe.resolve_promotion()
     if settings is None:
         return []
     bounded = {name: study.recipe.benchmarks[name] for name in settings.max_fall}
@@ -89,7 +87,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 def decision_settings(study: Study, settings: PromotionSettings) -> dict[str, Any]:
     """Return the settings that a decision depends on, besides the policies and their results."""
-    judge = {"judge": judge_settings(study.judge)} if settings.metric == BY_JUDGE else {}
+    judge = {"judge": judge_settings(study.judge)} if settings.metric == JUDGE_METRIC else {}
     return settings.model_dump() | judge
 
 
@@ -124,27 +122,30 @@ def decide_on_selected(step: Step, settings: PromotionSettings) -> dict[str, Any
     decision_id = digest_settings(decided_by)
     if found := promotions.find_decision(lake, decision_id):
         return found
-    answers = read_validation_responses(step, current, evaluation_id)
+    answers = read_responses(step, current, evaluation_id, settings.split)
     ours, theirs = (
-        rows.filter(split="validation", decoding=settings.decoding)
+        rows.filter(split=settings.split, decoding=settings.decoding)
         for rows in (challenger, answers)
     )
-    by_judge = settings.metric == BY_JUDGE
+    by_judge = settings.metric == JUDGE_METRIC
     if by_judge:
         rows = _judge_advantages(step, ours, theirs)
     else:
-        rows = compute_advantages(ours, theirs, settings.metric)
-    how = bootstrap.Resampling(settings.level, seed=step.seed)
-    advantage = bootstrap.estimate_mean(rows, how=how)
+        rows = compute_advantages(ours, theirs, str(settings.metric))
+    number = promotions.count_comparisons(lake) + 1
+    level = compute_decision_level(settings.level, number)
+    advantage = estimate_advantage(rows, level)
     return promotions.record(
         lake,
         **keys,
         decision_id=decision_id,
         current_id=policies[1],
-        **decide(settings.metric, settings.level, advantage, fallen)._asdict(),
+        **decide(str(settings.metric), level, advantage, fallen)._asdict(),
         metric=settings.metric,
         decoding=settings.decoding,
-        level=settings.level,
+        level=level,
+        number=number,
+        split=settings.split,
         advantage=advantage.value,
         standard_error=advantage.standard_error,
         low=advantage.low,

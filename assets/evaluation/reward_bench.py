@@ -25,11 +25,12 @@ from transforms.public_sets.registry import LABELLED_PAIRS
 from transforms.sources.intake.ledger import write_dropped_examples
 
 TABLE = "reward_bench_results"
-REPORT = "reward_bench"
+REPORT, TABLE_2 = "labelled_pairs", "reward_bench"
+"""Reports of all sets, and of RewardBench with the paper's rows."""
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the results of each ranker and Table 2; none if the recipe has no `reward_bench`."""
+    """Build the results of each ranker and their reports; none without `reward_bench`."""
     if not study.recipe.reward_bench:
         return []
     rankers = [
@@ -37,12 +38,15 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     ]
     return [
         *(_build_results(study, ranker) for ranker in rankers),
-        build_report(study, REPORT, [_key(ranker) for ranker in rankers]),
+        *(
+            build_report(study, name, [_key(ranker) for ranker in rankers])
+            for name in (REPORT, *({TABLE_2} & {*study.recipe.reward_bench}))
+        ),
     ]
 
 
 def _key(ranker: Ranker) -> str:
-    return f"{REPORT}/{ranker.name}"
+    return f"{TABLE_2}/{ranker.name}"
 
 
 def _build_results(study: Study, ranker: Ranker) -> dg.AssetsDefinition:

@@ -17,7 +17,7 @@ preference_labels as (select * from preference_labels),
 held_out as (
     select distinct prompt_id, split
     from prompt_splits
-    where split in ('evaluation', 'validation')
+    where split in ('evaluation', 'validation', 'promotion')
 ),
 
 trained_on as (

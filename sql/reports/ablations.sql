@@ -4,6 +4,8 @@
 -- characters for our rows; the paper does not give its unit. `_se` is the standard error over items;
 -- the paper gives none. Null: not measured, or no penalty. `source` is the place of a row in the paper.
 -- `note` marks an alpaca_eval_lc that is an extrapolation (see judged_benchmarks).
+-- There are rows once a policy of the loop is measured on a benchmark of Table 6 (recipe key
+-- `benchmarks`).
 with
 
 numbers as (

@@ -1,6 +1,8 @@
 -- One row per policy on the academic benchmarks, as in the paper's Table 5, whose rows follow ours.
 -- Accuracy in per cent; `_se` is the standard error over items (for MMLU over subjects); the paper
 -- gives none. Null: not measured. `source` is the place of a row in the paper.
+-- There are rows once a policy is measured on a benchmark of Table 5, such as gsm8k (recipe key
+-- `benchmarks`).
 with
 
 numbers as (

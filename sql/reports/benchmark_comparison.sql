@@ -2,6 +2,8 @@
 -- paper's models follow ours. Per cent; MT-Bench's score is multiplied by five, as in the paper.
 -- `standard_error` is over items; the paper gives none. A benchmark that was not measured has no row.
 -- `note` marks an extrapolation (see judged_benchmarks).
+-- There are rows once a policy is measured on a benchmark of Tables 4 or 5 (recipe key
+-- `benchmarks`).
 with
 
 reported_scores as (

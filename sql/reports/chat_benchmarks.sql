@@ -4,6 +4,8 @@
 -- none. Null: not measured. Figures are comparable only with the same judge (`judge_id`); the paper's
 -- judge is GPT-4. `source` is the place of a row in the paper. `note` marks an alpaca_eval_lc that is
 -- an extrapolation (see judged_benchmarks).
+-- There are rows once a policy is measured on alpaca_eval, mt_bench or arena_hard (recipe keys
+-- `benchmarks` and `judge`).
 with
 
 numbers as (

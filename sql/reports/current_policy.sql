@@ -1,7 +1,6 @@
 -- One row per current policy (at most one): the policy that was promoted last, with the reason and
--- the folder of the model in the lake. No row if no policy was ever promoted: only runs of a recipe
--- with the key `promotion` (or with --set promotion.level=0.95) promote policies. All decisions:
--- promotion_decisions.
+-- the folder of the model in the lake. All decisions: promotion_decisions.
+-- There are rows once a run decides on promotion (recipe key `promotion`).
 with
 
 promotions as (select * from promotions where promoted),

@@ -1,5 +1,6 @@
 -- One row per table, origin and reason: the number of rows dropped by rules. The origin is the
 -- source; for DPO pairs it is experiment/iteration.
+-- There are rows once a rule drops a row.
 with
 
 dropped_rows as (select * from dropped_rows),

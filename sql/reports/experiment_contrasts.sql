@@ -2,6 +2,7 @@
 -- that of `versus` on the evaluation prompts, paired by prompt. chars_ratio is the ratio of the
 -- mean lengths. `_se` is the standard error clustered by prompt (of the ratio by linearisation);
 -- `_low` and `_high` are the 95% interval by the bootstrap over prompts.
+-- There are rows once two experiments have a selected policy.
 with
 
 outcome_prompts as (select * from outcome_prompts where not baseline),

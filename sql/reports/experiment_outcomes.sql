@@ -5,6 +5,8 @@
 -- differences paired by prompt, to offline DPO and to the experiment `iterative` (the paper's
 -- algorithm). `_se` is the standard error clustered by prompt.
 -- Over several seeds: prefloop report experiment_outcomes --over-seeds --home a --home b ...
+-- There are rows once policies are evaluated: the assets baseline_evaluation, evaluation,
+-- selected_policy.
 with
 
 evaluation_results as (select * from evaluation_results where split = 'evaluation'),

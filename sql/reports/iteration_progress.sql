@@ -4,6 +4,7 @@
 -- by the bootstrap over prompts (null with one prompt); a win rate is against sft_policy; kl_to_sft
 -- is in nats, estimated from the samples; `selected` marks the policy that the validation prompts
 -- selected.
+-- There are rows once policies are evaluated: the assets baseline_evaluation and evaluation.
 with
 
 evaluation_results as (select * from evaluation_results where split = 'evaluation'),

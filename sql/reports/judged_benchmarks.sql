@@ -6,6 +6,8 @@
 -- deviation between repeats (ratings, or per cent of a win); `order_flips` is the share of pairs
 -- whose winner changes when the answers change places. `unusable` verdicts, per cent, are in no
 -- score. Scores are comparable only with the same judge_id: the same judge with the same prompts.
+-- There are rows once the judge has judged a policy's answers (recipe keys `benchmarks` and
+-- `judge`).
 with
 
 benchmark_results as (

@@ -5,6 +5,8 @@
 -- prompt) in which the longer response has the higher reward, equal lengths one half.
 -- calibrated_penalty is the slope of reward on length within prompts, in reward units per unit of
 -- length: the length penalty that removes the slope. `_se` is over prompts, or clustered by prompt.
+-- There are rows once responses are scored, in the loop or in the study of length
+-- (splits.length_study_fraction).
 with
 
 scored_responses as (select * from scored_responses),

@@ -4,6 +4,7 @@
 -- id. `length_coefficient` is below 0 if the longer response is preferred. `note` marks a rate at
 -- equal length that is an extrapolation: fewer than 10 % of the responses are longer, or shorter,
 -- than the baseline's.
+-- There are rows once policies are evaluated with evaluation.length_control=true.
 with
 
 length_controlled_win_rates as (select * from length_controlled_win_rates)

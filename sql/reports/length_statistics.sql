@@ -1,6 +1,7 @@
 -- One row per source of comparisons, part (prompt, chosen, rejected) and unit (chars, tokens):
 -- lengths of the kept pairs. `sd` is the sample standard deviation; p05 ... p99 are interpolated
 -- quantiles. Rows for tokens, one per tokenizer, exist once preference_tokens is materialized.
+-- There are rows once preference_pairs is materialized.
 with
 
 preference_lengths as (select * from preference_lengths),

@@ -1,6 +1,7 @@
 -- One row per experiment, iteration and bin: the distribution of the margins of its DPO pairs
 -- (chosen minus rejected penalised reward, in the ranker's unit). An experiment's iterations share
 -- thirty bins of equal width from 0 to the largest margin; bins without a pair are left out.
+-- There are rows once an iteration has its pairs (asset iteration_1/dpo_pairs).
 with
 
 dpo_pairs as (select * from dpo_pairs),

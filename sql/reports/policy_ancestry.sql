@@ -3,6 +3,7 @@
 -- `step` is the number of assets on the shortest path from the checkpoint to the ancestor (1: read
 -- by the training itself). `relation` is that of the ancestor to the asset that read it
 -- (`lineage_edges`).
+-- There are rows once a model is trained.
 with recursive
 
 checkpoints as (select * from checkpoints),

@@ -2,6 +2,7 @@
 -- selected, and whether the policy is the selected one (Algorithm 1, last line: the best on the
 -- validation prompts; on a tie, the earlier one). The metric is a mean over sampled responses;
 -- `value_se` is its standard error, clustered by prompt.
+-- There are rows once policies of the loop are evaluated (asset evaluation).
 with
 
 evaluation_results as (

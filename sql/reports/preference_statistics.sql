@@ -5,6 +5,7 @@
 -- pair: chars of the messages, and tokens of the tokenizer `tokenizer_id` with its chat template
 -- (the paper uses Llama-3's tokenizer; it does not mention a template). The longer response is
 -- chosen in `longer_chosen_share` of the pairs; equal lengths count one half.
+-- There are rows once preference_pairs is materialized.
 with
 
 preference_lengths as (select * from preference_lengths),

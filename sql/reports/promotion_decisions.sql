@@ -1,7 +1,9 @@
 -- One row per decision on the current policy, the last one first: the model that was compared with
--- the current policy on the validation prompts, whether it was promoted, and why. `advantage` is
--- the model's metric minus the current policy's (a win rate minus one half); `_low` and `_high` are
--- its interval at the level of the recipe's `promotion`.
+-- the current policy, whether it was promoted, and why. `advantage` is the model's metric minus the
+-- current policy's (a win rate minus one half) on the prompts of `split`; `_low` and `_high` are its
+-- interval at `level`. All decisions of the lake share one error rate, so the level of decision
+-- `number` rises with the number.
+-- There are rows once a run decides on promotion (recipe key `promotion`).
 with
 
 promotions as (select * from promotions)
@@ -15,6 +17,9 @@ select
     advantage,
     low as advantage_low,
     high as advantage_high,
+    level,
+    number,
+    split,
     reason,
     policy_id,
     current_id

@@ -3,6 +3,7 @@
 -- over prompts of the correlation of their rewards. Ties go to the lower index. Two random rankers
 -- pick the same best for one prompt in n (`same_by_chance`). `_se` is the standard error over
 -- prompts.
+-- There are rows once two experiments with different rankers have scored the same responses.
 with
 
 generations as (select * from generations),

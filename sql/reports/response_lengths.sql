@@ -2,6 +2,7 @@
 -- rewarded. Rewards are a reward model's scalars. The correlation is the mean over prompts of
 -- Pearson's r of reward and response_chars (paper, section 2.3), without prompts where either is
 -- constant. `_se` is the standard error clustered by prompt; a prompt may have several pairs.
+-- There are rows once responses of an iteration are scored (asset iteration_1/scores).
 with
 
 scored_responses as (select * from scored_responses),

@@ -5,6 +5,8 @@
 -- subsets. Pairs longer than the model's context are counted in `unscored_pairs` and are in no
 -- accuracy. The paper does not state its weights: before 2024-09 the weights of the two xstest
 -- subsets were swapped, which changes only Safety.
+-- There are rows once the recipe's `reward_bench` names the set reward_bench and a ranker is
+-- measured on it. Other sets are in labelled_pairs.
 with
 
 reward_bench_results as (

@@ -2,6 +2,7 @@
 -- responses. An experiment's iterations share thirty bins of equal width, from the lowest reward to
 -- the highest; bins without a response are left out. The last bin includes its upper edge. Unit:
 -- the ranker's.
+-- There are rows once responses are scored (asset iteration_1/scores).
 with
 
 scores as (select * from scores where reward is not null),

@@ -3,6 +3,7 @@
 -- differences. The 24 by 24 cells cover, in each direction, the 99 % of an experiment's responses
 -- nearest to the means. Other responses, and prompts with one response, are left out. Units:
 -- characters, and the ranker's.
+-- There are rows once responses are scored (asset iteration_1/scores).
 with
 
 scored_responses as (select * from scored_responses where reward is not null),

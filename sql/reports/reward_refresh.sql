@@ -4,6 +4,7 @@
 -- responses. `fixed` is the reward model from before the loop, `before` and `after` are the models
 -- before and after the iteration's refresh. `_se` is the standard error clustered by prompt;
 -- old_pairs_* is the accuracy on validation pairs of the reward model's first training data.
+-- There are rows once an experiment with `feedback` is evaluated.
 with
 
 reward_accuracy as (select * from reward_accuracy where split = 'evaluation'),

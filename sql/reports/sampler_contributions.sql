@@ -9,6 +9,7 @@
 -- margin_without_as_many minus margin_without, paired by prompt: above zero, the sampler's
 -- responses widen margins more than the other responses. `_se` is the standard error clustered by
 -- prompt.
+-- There are rows once an iteration has its pairs (asset iteration_1/dpo_pairs).
 with
 
 scored_responses as (select * from scored_responses),

@@ -3,6 +3,7 @@
 -- prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null with one prompt);
 -- `z` is the difference in standard errors. Rewards are in reward units, response_chars in
 -- characters.
+-- There are rows once an experiment has a selected policy (asset selected_policy).
 with
 
 evaluation_results as (select * from evaluation_results),

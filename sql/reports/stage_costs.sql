@@ -2,6 +2,7 @@
 -- elapsed_s: computing time of the stages in seconds, finished runs only; rows: responses, pairs,
 -- or examples over all epochs; tokens: sampled or trained on; bytes: written to the lake, including
 -- checkpoints; share: share of all seconds of the lake. Iteration 0 means outside the loop.
+-- There are rows once an asset is materialized.
 with
 
 costs as (select * from costs),

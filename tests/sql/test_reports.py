@@ -1,11 +1,19 @@
 import json
+import re
 
 import polars as pl
 import pytest
 
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.measures import bootstrap
-from transforms.views.query import connect_frames, list_reports, list_views, report
+from transforms.views.empty_reports import ONCE, explain_empty, find_tables, read_condition
+from transforms.views.query import (
+    connect_frames,
+    list_reports,
+    list_views,
+    read_description,
+    report,
+)
 
 
 def table(name, *rows):
@@ -31,6 +39,28 @@ def test_no_name_has_two_meanings():
     for name in set(TABLES) & set(list_reports()):
         two = pl.DataFrame(schema=schema_of(name)).clear(2)
         assert rows_of(name, **{name: two}).equals(two), name
+
+
+@pytest.mark.parametrize("name", list_reports())
+def test_every_report_says_when_it_has_rows(name):
+    assert read_description("reports", name).count(ONCE) == 1
+    assert re.fullmatch(f"{ONCE}.+[.]", read_condition(name))
+    with connect_frames({}) as connection:
+        reason = explain_empty(connection, name)
+    assert all(table in reason for table in find_tables("reports", name))
+    assert reason.endswith(read_condition(name))
+
+
+def test_the_reason_names_only_tables_that_are_empty():
+    deciding = {"experiment": "a", "promoted": False}
+    with connect_frames({"promotions": table("promotions", deciding)}) as connection:
+        reason = explain_empty(connection, "current_policy")
+    assert "empty tables that it reads: checkpoints. There are rows" in reason
+    scored = {"promotions": table("promotions", deciding),
+              "checkpoints": table("checkpoints", {"asset": "a"})}  # fmt: skip
+    with connect_frames(scored) as connection:
+        reason = explain_empty(connection, "current_policy")
+    assert "checkpoints has 1 rows, promotions has 1 rows, and the report selects none" in reason
 
 
 def result(experiment, iteration, model, metric, value, **changes):

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from transforms.lake.schemas import schema_of
+from transforms.views.empty_reports import explain_empty
 from transforms.views.query import connect_frames, query, report
 
 SECTIONS = ("Chat", "Chat Hard", "Safety", "Reasoning")
@@ -90,6 +91,30 @@ def test_subsets_and_other_sets_are_no_rows():
     other = result("Chat", "pair_accuracy", 1.0, bench="llmbar", weights="equal")
     assert rows_of(subset, other).is_empty()
     assert rows_of(*results(), subset, other).equals(rows_of(*results()))
+
+
+def test_every_set_has_its_rows_and_the_empty_table_2_says_why():
+    rows = [
+        result("Natural", metric, value, bench="llmbar", weights="equal")
+        for metric, value in (("pair_accuracy", 75.0), ("longer_wins", 50.0))
+    ]
+    rows.append(result("llmbar-natural", "pair_accuracy", 74.0, bench="llmbar", level="subset",
+                       weights=None))  # fmt: skip
+    frame = pl.DataFrame(rows + results(), schema=schema_of("reward_bench_results"))
+    with connect_frames({"reward_bench_results": frame}) as connection:
+        found = report(connection, "labelled_pairs")
+    columns = ("bench", "level", "name", "accuracy", "accuracy_se", "longer_wins", "pairs")
+    assert found.filter(bench="llmbar").select(columns).rows() == [
+        ("llmbar", "section", "Natural", 75.0, 1.5, 50.0, 10),
+        ("llmbar", "subset", "llmbar-natural", 74.0, 1.5, None, 10),
+    ]
+    assert found.filter(bench="reward_bench")["name"].to_list() == sorted(SECTIONS)
+    frame = frame.filter(bench="llmbar")
+    with connect_frames({"reward_bench_results": frame}) as connection:
+        assert report(connection, "reward_bench").is_empty()
+        reason = explain_empty(connection, "reward_bench")
+    assert "reward_bench_results has 3 rows, and the report selects none of them" in reason
+    assert "Other sets are in labelled_pairs" in reason
 
 
 @pytest.mark.parametrize("model", ["LLaMA-3-8B-it", "Gemma-2B-it"])

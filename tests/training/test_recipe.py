@@ -156,12 +156,41 @@ def test_feedback_needs_its_oracle_and_a_reward_model() -> None:
 @pytest.mark.parametrize(
     ("recipe", "setting", "reason"),
     [
-        ("quickstart", "promotion.max_fall.gsm8k=1", "gsm8k; the recipe's benchmarks are none"),
+        ("quickstart", "promotion={}", "splits.promotion_fraction is 0"),
+        (
+            "quickstart",
+            "promotion={split: validation, max_fall: {gsm8k: 1}}",
+            "gsm8k; the recipe's benchmarks are none",
+        ),
         ("quickstart", "promotion.metric=win_rate_judge", "there is no `judge`"),
         ("quickstart", "promotion.level=1.5", "promotion.level"),
+        ("quickstart", "promotion.metric=reward", "reward, which iterative, .* optimises"),
+        ("quickstart", "promotion.metric=win_rate_reward", "allow_optimised=true"),
+        ("hh_rlhf_cpu", "promotion={}", "there is no `judge`"),
         ("hh_rlhf_cpu", "promotion.metric=gold_reward", "`gold` is false"),
     ],
 )
-def test_a_promotion_by_what_is_not_measured_is_refused(recipe, setting, reason) -> None:
+def test_a_promotion_by_what_is_not_measured_or_is_optimised_is_refused(
+    recipe, setting, reason
+) -> None:
     with pytest.raises(InputError, match=reason):
         load_recipe(ROOT / "recipes" / f"{recipe}.yaml", [setting])
+
+
+def test_the_metric_of_promotion_is_one_that_no_experiment_optimises() -> None:
+    own = "splits.promotion_fraction=0.1"
+
+    def metric(*settings: str) -> str:
+        promotion = load_recipe(QUICKSTART, [own, "promotion={}", *settings]).resolve_promotion()
+        return promotion.metric
+
+    no_gold = ("gold=false", "evaluation.selection_metric=reward")
+    judge = "judge={address: 'http://127.0.0.1:1/v1', model: m}"
+    assert metric() == "gold_reward"
+    assert metric(*no_gold, judge) == "win_rate_judge"
+    assert metric("promotion={metric: reward, allow_optimised: true}") == "reward"
+    with pytest.raises(InputError, match=r"win_rate_judge, which iterative.* optimises"):
+        metric(*no_gold, judge, "loop.ranker=judge")
+    with pytest.raises(InputError, match=r"win_rate_judge, which iterative.* optimises"):
+        metric(*no_gold, judge, "loop.feedback={labels: 5, oracle: judge}")
+    assert load_recipe(QUICKSTART).resolve_promotion() is None

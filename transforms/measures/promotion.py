@@ -3,12 +3,17 @@
 Lives here: the comparison of the two policies, the falls of benchmark results, the decision. Not
 here: the decisions' table (`transforms.lake.records.promotions`), requests to a judge, sampling.
 
-The advantage is measured on validation prompts, paired by prompt; its interval is a bootstrap over
-prompts. The same prompts selected the policy among an experiment's iterations, so the estimate of
-its advantage is somewhat too high. The evaluation prompts, on which nothing is decided, give an
-unbiased estimate.
+The advantage is measured on prompts of its own, which selected no policy, paired by prompt. All
+decisions of a lake, of all its experiments, count together: decision k has the error rate
+(1 - level) * 6 / (pi k)^2, and these rates add up to 1 - level. By Bonferroni's inequality the
+probability of any false promotion is then at most (1 - level) / 2, whichever policies are compared.
+Unequal parts of an error rate for a sequence of tests: Foster and Stine 2008
+(https://doi.org/10.1111/j.1467-9868.2007.00643.x). The interval is Student's, because a bootstrap
+has too few draws in the tails of a late decision. Someone who reads the results on these prompts
+and chooses the next experiment by them is not covered.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +22,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Estimate
-from transforms.measures.clustered import higher
+from transforms.measures.clustered import error_of_mean, higher
 
 WIN_RATES = {"win_rate_reward": "reward", "win_rate_gold": "gold_reward"}
 """For each win rate, the column whose higher value wins."""
@@ -31,6 +36,35 @@ class Decision(NamedTuple):
 
     promoted: bool
     reason: str
+
+
+def compute_decision_level(level: float, number: int) -> float:
+    """Return the confidence level of one decision.
+
+    Args:
+        level: confidence level of all decisions together.
+        number: number of the decision in the lake, from 1.
+    """
+    return 1 - (1 - level) * 6 / (math.pi * number) ** 2
+
+
+def estimate_advantage(rows: pl.DataFrame, level: float) -> Estimate:
+    """Estimate the mean advantage with Student's interval over prompts.
+
+    Args:
+        rows: of `compute_advantages`.
+        level: confidence level of the interval.
+
+    Returns:
+        Error and interval are None with one prompt.
+    """
+    from scipy import stats  # imported here, since it takes a second
+
+    value, error = rows.select(pl.col("value").mean(), error=error_of_mean(pl.col("value"))).row(0)
+    if error is None:
+        return Estimate(value, None, None, None, rows.height)
+    reach = error * stats.t.ppf((1 + level) / 2, rows.height - 1)
+    return Estimate(value, error, value - reach, value + reach, rows.height)
 
 
 def compute_advantages(
@@ -60,7 +94,7 @@ def compute_advantages(
     if rows.is_empty():
         raise InputError(
             "the current policy and its challenger cannot be compared",
-            expected=f"validation prompts with a {column} of both",
+            expected=f"prompts of the split with a {column} of both",
             found=f"no common prompt: {challenger.height} responses of the challenger,"
             f" {current.height} of the current policy",
             remedy="evaluate both on the same prompt_splits",

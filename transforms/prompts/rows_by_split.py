@@ -35,7 +35,7 @@ def select_reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFra
 
 
 def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
-    """Select validation and evaluation prompts: prompt_id, prompt, split; sorted by prompt_id."""
+    """Select the prompts of `HELD_OUT`: prompt_id, prompt, split; sorted by prompt_id."""
     held_out = prompt_splits.filter(pl.col("split").is_in(HELD_OUT))
     return (
         held_out.join(prompts.select("prompt_id", "prompt"), on="prompt_id")

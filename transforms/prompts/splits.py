@@ -1,4 +1,4 @@
-"""Splits of the prompts: held out for evaluation and validation, or sampled in iteration t.
+"""Splits of the prompts: held out for measurements, or sampled in iteration t.
 
 One function from a prompt's id to its split is applied to prompts, pairs and demonstrations. A
 split depends only on the prompt's hash and the settings. So a new source changes the split of no
@@ -18,14 +18,14 @@ from transforms.settings.prompts import SplitSettings
 HASH_DIGITS = 13
 """Hexadecimal digits of the hash that decide the split: 52 bits, exact in a float."""
 
-HELD_OUT = ("evaluation", "validation")
+HELD_OUT = ("evaluation", "validation", "promotion")
 """Splits whose prompts are in no training table."""
 
 
 def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: int) -> pl.Expr:
     """Return the split of a prompt: a held-out one, length_study, or iteration_<t>.
 
-    The hash is read as a number u in [0, 1). The fractions of the first four splits are consecutive
+    The hash is read as a number u in [0, 1). The fractions of the first five splits are consecutive
     intervals; the rest is divided evenly among the iterations.
     """
     column = pl.col(prompt_id) if isinstance(prompt_id, str) else prompt_id
@@ -33,14 +33,16 @@ def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: in
     evaluation = splits.evaluation_fraction
     validation = evaluation + splits.validation_fraction
     measured = validation + splits.reward_validation_fraction
-    held = measured + splits.length_study_fraction
+    studied = measured + splits.length_study_fraction
+    held = studied + splits.promotion_fraction
     # u just below 1 can round up to the end of the last interval
     iteration = ((u - held) / (1 - held) * iterations).floor().clip(0, iterations - 1)
     return (
         pl.when(u < evaluation).then(pl.lit("evaluation"))
         .when(u < validation).then(pl.lit("validation"))
         .when(u < measured).then(pl.lit("reward_validation"))
-        .when(u < held).then(pl.lit("length_study"))
+        .when(u < studied).then(pl.lit("length_study"))
+        .when(u < held).then(pl.lit("promotion"))
         .when(u.is_not_null()).then(pl.format(f"{ITERATION}{{}}", iteration.cast(pl.Int32) + 1))
     )  # fmt: skip
 
@@ -64,7 +66,7 @@ def hold_out_pairs(
 def hold_out_demonstrations(
     demonstrations: pl.DataFrame, splits: SplitSettings, iterations: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Drop demonstrations whose prompt is held out for evaluation or validation."""
+    """Drop demonstrations whose prompt is in one of `HELD_OUT`."""
     kept, dropped = _hold_out("demonstrations", demonstrations, splits, iterations)
     return kept.drop("split"), dropped
 
@@ -92,6 +94,8 @@ def split_prompts(
     }
     if splits.length_study_fraction:
         caps["length_study"] = splits.length_study_prompts
+    if splits.promotion_fraction:
+        caps["promotion"] = splits.promotion_prompts
     found = set(placed["split"])
     if missing := [name for name in caps if name not in found]:
         counts = ", ".join(

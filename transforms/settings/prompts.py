@@ -64,6 +64,9 @@ class SplitSettings(Settings):
     length_study_fraction: float = Field(default=0.0, ge=0, lt=0.5)
     """Share of prompts whose responses show the relation of reward and length (paper, section 2.3:
     2K prompts)."""
+    promotion_fraction: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of prompts for decisions on promotion; they are in no training table, and select no
+    policy. All policies answer them, as they answer the other held-out prompts."""
     prompts_per_iteration: int = Field(default=20_000, ge=1)
     """Maximum number of prompts per iteration. Paper, section 3.3: 60K prompts over three
     iterations."""
@@ -73,6 +76,8 @@ class SplitSettings(Settings):
     """Maximum number of validation prompts."""
     length_study_prompts: int = Field(default=2_000, ge=2)
     """Maximum number of prompts of the length study."""
+    promotion_prompts: int = Field(default=500, ge=2)
+    """Maximum number of prompts for decisions on promotion."""
 
     @model_validator(mode="after")
     def _require_training_prompts(self) -> Self:
@@ -81,6 +86,7 @@ class SplitSettings(Settings):
             + self.validation_fraction
             + self.reward_validation_fraction
             + self.length_study_fraction
+            + self.promotion_fraction
         )
         if held >= 0.9:
             raise ValueError(

@@ -78,7 +78,7 @@ def connect_with_reports(
     connection = connect(lake, versions)
     connection.register("table_history", read_table_history(lake).to_arrow())
     for name in _list_names("reports"):
-        connection.execute(f"create view {name} as {_read_statement('reports', name)}")
+        connection.execute(f"create view {name} as {read_statement('reports', name)}")
     return connection
 
 
@@ -148,7 +148,7 @@ def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     Raises:
         InputError: there is no such report.
     """
-    return query(connection, _read_statement("reports", name))
+    return query(connection, read_statement("reports", name))
 
 
 def select_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
@@ -163,7 +163,7 @@ def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     Raises:
         InputError: there is no such check.
     """
-    return query(connection, _read_statement("checks", name))
+    return query(connection, read_statement("checks", name))
 
 
 def select_slice(failures: pl.DataFrame, rows: Mapping[str, object]) -> pl.DataFrame:
@@ -176,7 +176,7 @@ def select_slice(failures: pl.DataFrame, rows: Mapping[str, object]) -> pl.DataF
 
 def read_description(folder: str, name: str) -> str:
     """Return the head comment of a statement of `sql/`: its grain, or the meaning of its rows."""
-    head = takewhile(lambda line: line.startswith("--"), _read_statement(folder, name).splitlines())
+    head = takewhile(lambda line: line.startswith("--"), read_statement(folder, name).splitlines())
     return " ".join(line.removeprefix("--").strip() for line in head)
 
 
@@ -211,9 +211,9 @@ def _prepare(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb
         f"list_position({list(REPORTED_BASELINES)}, replace(model, '/policy', ''))"
     )
     for name in _list_names("macros"):
-        connection.execute(_read_statement("macros", name))
+        connection.execute(read_statement("macros", name))
     for name in _list_names("staging"):
-        connection.execute(f"create view {name} as {_read_statement('staging', name)}")
+        connection.execute(f"create view {name} as {read_statement('staging', name)}")
     connection.execute("set python_enable_replacements = false")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -246,7 +246,12 @@ def _list_names(folder: str) -> list[str]:
     return sorted(path.stem for path in (SQL / folder).glob("*.sql"))
 
 
-def _read_statement(folder: str, name: str) -> str:
+def read_statement(folder: str, name: str) -> str:
+    """Return a statement of `sql/`.
+
+    Raises:
+        InputError: the folder has no such statement.
+    """
     if name not in _list_names(folder):
         raise InputError(
             f"no {folder.removesuffix('s')} is called {name}",

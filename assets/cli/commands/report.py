@@ -69,6 +69,7 @@ def report(
     from transforms.measures.health import TABLE
     from transforms.measures.seeds import average_over_seeds, require_different_seeds
     from transforms.views import query
+    from transforms.views.empty_reports import explain_empty
 
     with exit_on_bad_input():
         if name not in query.list_reports():
@@ -83,10 +84,12 @@ def report(
         lakes = [open_lake(folder) for folder in homes]
         if seeds:
             require_different_seeds(lakes)
-        tables = []
+        tables, empty = [], {}
         for folder, lake in zip(homes, lakes, strict=True):
             with query.connect(lake) as connection:
                 rows = query.report(connection, name)
+                if rows.is_empty():
+                    empty[folder] = explain_empty(connection, name)
             stacked = len(homes) > 1 and not seeds
             tables.append(
                 rows.select(pl.lit(folder.name).alias("lake"), pl.all()) if stacked else rows
@@ -97,9 +100,9 @@ def report(
             with refuse_unwritable(plot):
                 plot.write_bytes(picture)
     write_frame(found, form)
-    if found.is_empty():
-        typer.echo(f"no rows. {name}: {query.read_description('reports', name)}", err=True)
-    elif name == TABLE and not seeds:
+    for folder, reason in empty.items():
+        typer.echo(f"{folder}: {reason}" if len(homes) > 1 else reason, err=True)
+    if name == TABLE and not seeds:
         _print_warnings(found, bounds)
 
 

@@ -21,7 +21,7 @@ from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 
 PROMPTS = 24
-GOLD = "promotion.metric=gold_reward"
+OWN = "splits.promotion_fraction=0.1"
 ASSET = "iteration_2/policy"
 
 
@@ -39,7 +39,7 @@ def add_policy(lake: Lake, experiment: str, better_by: float, model: str = ASSET
          "gold_reward": p % 5 + better_by * (1 + p % 3)}
         for p in range(PROMPTS)
         for i in range(2)
-        for split in ("validation", "evaluation")
+        for split in ("validation", "evaluation", "promotion")
     ]  # fmt: skip
     answers = pl.DataFrame(rows, schema=schema_of("evaluation_responses"))
     lake.overwrite("evaluation_responses", answers, experiment=experiment, model=model)
@@ -63,7 +63,7 @@ def lake(home: Path) -> Lake:
     add_policy(lake, "iterative", 0.5)
     prompts = [
         {"prompt_id": f"p{p}", "prompt": [{"role": "user", "content": f"question {p}"}],
-         "split": "validation"}
+         "split": "promotion"}
         for p in range(PROMPTS)
     ]  # fmt: skip
     for table in ("prompts", "prompt_splits"):
@@ -92,7 +92,7 @@ def test_there_is_no_asset_without_the_key(make_tiny) -> None:
 
 
 def test_a_better_policy_takes_pi_0s_place_once(make_tiny, lake: Lake) -> None:
-    made = decide(make_tiny(GOLD), lake)
+    made = decide(make_tiny(OWN, "promotion={}"), lake)
     first, _ = promotions.read_decisions(lake).iter_rows(named=True)
     assert (first["model"], first["promoted"], first["reason"]) == (
         "sft_policy", True, "the first policy",
@@ -101,26 +101,28 @@ def test_a_better_policy_takes_pi_0s_place_once(make_tiny, lake: Lake) -> None:
     assert 0 < made["low"] < made["advantage"] < made["high"]
     assert made["prompts"] == PROMPTS
     assert promotions.find_current(lake)["policy_id"] == made["policy_id"]
-    decide(make_tiny(GOLD), lake)
+    decide(make_tiny(OWN, "promotion={}"), lake)
     assert promotions.read_decisions(lake).height == 2
 
 
 def test_a_worse_policy_is_blocked_and_the_reason_kept(make_tiny, lake: Lake) -> None:
-    current = decide(make_tiny(GOLD), lake)
+    current = decide(make_tiny(OWN, "promotion={}"), lake)
     add_policy(lake, "concise", 0.2)
     for _ in range(2):  # a second time, the decision stands
-        blocked = decide(make_tiny(GOLD), lake, "concise")
+        blocked = decide(make_tiny(OWN, "promotion={}"), lake, "concise")
         assert promotions.read_decisions(lake).height == 3
     assert blocked["current_id"] == current["policy_id"]
     assert not blocked["promoted"]
     assert "the interval is not above zero" in blocked["reason"]
     assert promotions.find_current(lake)["policy_id"] == current["policy_id"]
+    assert (current["number"], blocked["number"]) == (1, 2)
+    assert blocked["level"] == pytest.approx(1 - (1 - current["level"]) / 4)
     # other settings are another decision
-    decide(make_tiny("promotion.metric=win_rate_gold"), lake, "concise")
+    decide(make_tiny(OWN, "promotion.metric=win_rate_gold"), lake, "concise")
     assert promotions.read_decisions(lake).height == 4
 
 
-GSM8K = ("benchmarks.gsm8k.data.test.files=[none.jsonl]", "promotion.max_fall.gsm8k=2.0", GOLD)
+GSM8K = ("benchmarks.gsm8k.data.test.files=[none.jsonl]", "promotion.max_fall.gsm8k=2.0", OWN)
 
 
 def add_gsm8k(lake: Lake, policy_id: str, value: float) -> None:
@@ -159,10 +161,25 @@ def test_benchmarks_come_before_the_decision(make_tiny) -> None:
     }  # fmt: skip
 
 
+def test_the_prompts_that_selected_the_policy_decide_only_if_asked(make_tiny, lake: Lake) -> None:
+    """On the validation prompts this policy is better, on the others it is not."""
+    rows = lake.read("evaluation_responses", experiment="iterative")
+    worse = pl.when(pl.col("split") == "promotion").then(pl.col("gold_reward") - 5)
+    worse = worse.otherwise("gold_reward")
+    lake.overwrite(
+        "evaluation_responses", rows.with_columns(gold_reward=worse), experiment="iterative"
+    )
+    own = decide(make_tiny(OWN, "promotion={}"), lake)
+    assert (own["split"], own["promoted"]) == ("promotion", False)
+    assert own["advantage"] < -3
+    asked = decide(make_tiny("promotion.split=validation"), lake)
+    assert (asked["split"], asked["promoted"]) == ("validation", True)
+
+
 def test_a_judge_decides(make_tiny, lake: Lake, serve_judge) -> None:
     address = serve_judge(lambda _, a, b: a.count("0.5") - b.count("0.5"))
     judge = (f"judge.address={address}", "judge.model=served")
-    made = decide(make_tiny(*judge, "promotion.metric=win_rate_judge"), lake)
+    made = decide(make_tiny(*judge, OWN, "promotion.metric=win_rate_judge"), lake)
     assert (made["advantage"], made["low"], made["promoted"]) == (0.5, 0.5, True)
     assert made["judge_id"] == lake.read("judges").item(0, "judge_id")
     assert lake.height("judgments") == 2 * PROMPTS  # both orders
@@ -172,7 +189,7 @@ def test_a_current_policy_without_answers_gives_them(
     make_tiny, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was promoted by an earlier run, and another policy's rows have replaced its own."""
-    decide(make_tiny(GOLD), lake)
+    decide(make_tiny(OWN, "promotion={}"), lake)
     old = promotions.find_current(lake)
     answers = lake.read("evaluation_responses", policy_id=old["policy_id"])
     add_policy(lake, "iterative", 0.9)
@@ -181,11 +198,11 @@ def test_a_current_policy_without_answers_gives_them(
     def answer(step, policy, prompts, description):
         asked.append((policy.checkpoint_id, prompts.height))
         keys = ("experiment", "iteration", "model", "policy_id", "evaluation_id")
-        return answers.filter(split="validation").drop(keys)
+        return answers.filter(split="promotion").drop(keys)
 
     monkeypatch.setattr(current_policy, "evaluate_policy", answer)
     monkeypatch.setattr(current_policy, "require_model", lambda path: None)
-    made = decide(make_tiny(GOLD), lake)
+    made = decide(make_tiny(OWN, "promotion={}"), lake)
     assert asked == [(old["policy_id"], PROMPTS)]
     assert (made["promoted"], made["current_id"]) == (True, old["policy_id"])
     assert lake.read("evaluation_responses", experiment="current")["model"].unique().item() == ASSET
@@ -200,8 +217,9 @@ def test_reports_show_the_current_policy_and_all_decisions(
 
     empty = printed("current_policy")
     assert json.loads(empty.stdout) == []
-    assert "--set promotion.level=0.95" in empty.stderr
-    made = decide(make_tiny(GOLD), lake)
+    assert "current_policy has no rows: empty tables that it reads: promotions" in empty.stderr
+    assert "recipe key `promotion`" in empty.stderr
+    made = decide(make_tiny(OWN, "promotion={}"), lake)
     [shown] = json.loads(printed("current_policy").stdout)
     assert (shown["policy_id"], shown["reason"]) == (made["policy_id"], made["reason"])
     assert lake.root / shown["path"] == lake.root / "checkpoints" / made["policy_id"]

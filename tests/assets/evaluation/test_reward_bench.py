@@ -167,15 +167,17 @@ def test_the_assets_exist_only_if_the_recipe_names_a_set(make_tiny, override: st
                 sorted(graph.get(key).pools or []),
             )
             for key in graph.toposorted_asset_keys
-            if name_of(key).startswith("reward_bench")
+            if name_of(key).startswith(("reward_bench", "labelled_pairs"))
         }
 
     assert list_assets() == {}
     alone = {
         "reward_bench/reward_model": (["reward_model"], ["gpu"]),
-        "reward_bench": (["reward_bench/reward_model"], []),
+        "labelled_pairs": (["reward_bench/reward_model"], []),
     }
-    assert list_assets(override) == alone
+    assert list_assets("reward_bench.llmbar.files=[Natural/dataset.json]") == alone
+    table_2 = {"reward_bench": (["reward_bench/reward_model"], [])}
+    assert list_assets(override) == alone | table_2
     several = list_assets(
         override, "reward_models.small.learning_rate=0.1", "preference_model.epochs=1"
     )

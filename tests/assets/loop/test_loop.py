@@ -118,6 +118,7 @@ def test_every_report_has_rows(lake: Lake) -> None:
         "current_policy",
         "experiment_contrasts",
         "judged_benchmarks",
+        "labelled_pairs",
         "length_control",
         "promotion_decisions",
         "ranker_agreement",

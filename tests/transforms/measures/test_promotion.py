@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 
@@ -6,7 +7,9 @@ from transforms.lake.schemas import schema_of
 from transforms.measures.bootstrap import Estimate
 from transforms.measures.promotion import (
     compute_advantages,
+    compute_decision_level,
     decide,
+    estimate_advantage,
     measure_falls,
     pair_first_responses,
 )
@@ -111,6 +114,40 @@ def test_what_is_not_measured_is_said(rows, reason):
     assert fallen(*rows)["missing"].to_list() == [reason]
     decision = decide("reward", 0.95, CLEAR, fallen(*rows))
     assert decision == (False, f"gsm8k {reason}")
+
+
+def test_the_error_rates_of_all_decisions_add_up_to_one_level():
+    rates = [1 - compute_decision_level(0.9, number) for number in range(1, 20_000)]
+    assert rates == sorted(rates, reverse=True)
+    assert sum(rates) == pytest.approx(0.1, rel=1e-4)
+    assert sum(rates) < 0.1
+
+
+def test_an_advantage_has_students_interval():
+    rows = pl.DataFrame({"prompt_id": ["a", "b", "c", "d"], "value": [1.0, 2.0, 3.0, 6.0]})
+    found = estimate_advantage(rows, 0.95)
+    error = (14 / 3) ** 0.5 / 2
+    low, high = 3 - 3.182446 * error, 3 + 3.182446 * error
+    assert tuple(found) == pytest.approx((3.0, error, low, high, 4))
+    assert estimate_advantage(rows.head(1), 0.95) == (1.0, None, None, None, 1)
+
+
+def test_lakes_of_equal_policies_promote_as_rarely_as_the_level_says():
+    """Ten experiments, each the best of three equal policies; nominal: 2.5 % of the lakes."""
+    lakes, experiments, prompts = 200, 10, 60
+    rng = np.random.default_rng(0)
+    false_promotions = 0
+    for _ in range(lakes):
+        promoted = False
+        for number in range(1, experiments + 1):
+            validation, own = rng.standard_normal((2, 3, prompts))
+            selected = own[validation.mean(axis=1).argmax()]
+            rows = pl.DataFrame({"value": selected})
+            estimate = estimate_advantage(rows, compute_decision_level(0.95, number))
+            promoted |= decide("reward", 0.95, estimate, NO_BOUNDS).promoted
+        false_promotions += promoted
+    # 5 expected, standard deviation 2.2; by the validation prompts at 0.95 each, about 100
+    assert false_promotions <= 14
 
 
 CLEAR = Estimate(0.5, 0.1, 0.3, 0.7, 40)

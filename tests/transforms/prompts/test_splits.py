@@ -49,6 +49,23 @@ def test_fractions_are_met():
         assert shares[split] / 20_000 == pytest.approx(share, abs=0.01)
 
 
+def test_promotion_takes_its_share_from_the_iterations_alone():
+    ids = [digest(str(n)) for n in range(5_000)]
+    own = SplitSettings(promotion_fraction=0.2, promotion_prompts=50)
+    before, after = assigned(ids), assigned(ids, own)
+    held = {"evaluation", "validation", "reward_validation"}
+    assert [s for s in before if s in held] == [s for s in after if s in held]
+    assert after.count("promotion") / 5_000 == pytest.approx(0.2, abs=0.02)
+    kept, _ = split_prompts(prompts(1_000), own, 2)
+    assert dict(kept["split"].value_counts().rows())["promotion"] == 50
+    # no training table has one
+    demonstrations = pl.DataFrame({"prompt_id": kept["prompt_id"]}).with_columns(
+        source=pl.lit("s"), row_key=pl.lit("k")
+    )
+    _, dropped = hold_out_demonstrations(demonstrations, own, 2)
+    assert dropped["evidence"].str.ends_with("in promotion").sum() == 50
+
+
 def test_a_length_study_takes_its_share_from_the_iterations_alone():
     ids = [digest(str(n)) for n in range(5_000)]
     study = SplitSettings(length_study_fraction=0.2, length_study_prompts=50)

@@ -31,6 +31,11 @@ def find_current(lake: Lake) -> dict[str, Any] | None:
     return promoted.row(-1, named=True) if promoted.height else None
 
 
+def count_comparisons(lake: Lake) -> int:
+    """Count the decisions that compared two policies: all but the first row."""
+    return read_decisions(lake)["current_id"].count()
+
+
 def find_decision(lake: Lake, decision_id: str) -> dict[str, Any] | None:
     """Return the decision with this id (a hash of policies, figures and settings), or None."""
     rows = read_decisions(lake).filter(decision_id=decision_id)

@@ -145,6 +145,8 @@ TABLES: dict[str, Table] = {
             "low": Column(pl.Float64, "lower end of the interval", "as metric"),
             "high": Column(pl.Float64, "upper end of the interval", "as metric"),
             "level": Column(pl.Float64, "confidence level of the interval", "share"),
+            "number": Column(pl.Int64, "number of the decision in the lake, from 1"),
+            "split": Column(pl.String, "promotion | validation: prompts of the comparison"),
             "prompts": PROMPTS,
             "evaluation_id": Column(pl.String, "evaluation in which both are compared"),
             "judge_id": Column(pl.String, "the judge, in judges; null: none"),

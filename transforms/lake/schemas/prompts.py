@@ -39,7 +39,7 @@ TABLES: dict[str, Table] = {
         grain="One row per prompt of a split.",
         columns={
             "prompt_id": PROMPT_ID,
-            "split": Column(pl.String, "iteration_1 … iteration_T | validation | evaluation"),
+            "split": Column(pl.String, "iteration_<t> | validation | evaluation | …"),
         },
     ),
     "prompt_map": Table(

@@ -78,7 +78,7 @@ def show_figure_8(source: Source) -> Section:
         "All benchmarks side by side (Figure 8)",
         "Tables 4 and 5 as a figure.",
         blocks,
-        absent="No benchmark was run on a model of this lake.",
+        absent="" if blocks else source.explain_empty("benchmark_comparison"),
     )
 
 
@@ -101,5 +101,5 @@ def _section(source: Source, report: str, title: str, lead: str, note: str = "")
             )
         ]
     return Section(
-        report, title, lead, blocks, absent="No such benchmark was run on a model of this lake."
+        report, title, lead, blocks, absent="" if blocks else source.explain_empty(report)
     )

@@ -88,13 +88,11 @@ def show_dropped(source: Source) -> Section:
 
 
 def show_reward_bench(source: Source) -> Section:
-    """Show the rankers on RewardBench, with the rows of the paper's Table 2."""
+    """Show the rankers on RewardBench with the rows of the paper's Table 2, and on other sets."""
     rows = source.report("reward_bench")
-    return Section(
-        "reward_bench",
-        "Rankers on RewardBench (Table 2)",
-        "How often a ranker prefers the better of two labelled responses that are new to it.",
-        [
+    blocks: list[Block] = []
+    if rows.height:
+        blocks.append(
             make_table(
                 rows.with_columns(pl.col("model_id").str.head(ID_CHARS)),
                 "Accuracy by section, per cent; ± is one standard error in percentage points, "
@@ -106,8 +104,24 @@ def show_reward_bench(source: Source) -> Section:
                 kind=lambda row: "paper" if row["origin"] == "paper" else "",
                 hidden=("origin",),
             )
-        ]
-        if rows.height
-        else [],
-        absent="No ranker was measured on RewardBench: the recipe names no bench set.",
+        )
+    others = source.report("labelled_pairs").filter(pl.col("bench") != "reward_bench")
+    if others.height:
+        accuracies = ("accuracy", "longer_wins")
+        blocks.append(
+            make_table(
+                others.with_columns(pl.col("model_id").str.head(ID_CHARS)),
+                "Other sets by section and subset: accuracy, per cent, ± one standard error "
+                "clustered by prompt, and the accuracy by length alone.",
+                titles={"longer_wins": "length alone"},
+                units=dict.fromkeys(accuracies, "%"),
+                decimals=dict.fromkeys(accuracies, 1),
+            )
+        )
+    return Section(
+        "reward_bench",
+        "Rankers on labelled pairs (Table 2)",
+        "How often a ranker prefers the better of two labelled responses that are new to it.",
+        blocks,
+        absent="" if blocks else source.explain_empty("labelled_pairs"),
     )

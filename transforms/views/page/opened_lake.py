@@ -9,7 +9,7 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.views import query
+from transforms.views import empty_reports, query
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class Source:
     def report(self, name: str) -> pl.DataFrame:
         """Run a report of `sql/reports`."""
         return query.report(self.connection, name)
+
+    def explain_empty(self, name: str) -> str:
+        """Explain why a report has no rows."""
+        return empty_reports.explain_empty(self.connection, name)
 
     def table(self, name: str, /, **rows: str) -> pl.DataFrame:
         """Read a table, or its rows with these values; no rows if it was never written."""

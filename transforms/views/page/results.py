@@ -220,12 +220,14 @@ def show_selection(source: Source) -> Section:
                     "experiment",
                     "model",
                     pl.col("policy_id", "current_id").str.head(ID_CHARS),
-                    cs.by_name("promoted", "metric", "reason") | cs.starts_with("advantage"),
+                    cs.by_name("promoted", "metric", "split", "reason")
+                    | cs.starts_with("advantage"),
+                    "level",
                 ),
                 "Decisions on promotion, the last one first: whether a selected policy became the "
                 "current policy. The advantage is over the current policy at that time, on "
-                "validation prompts, with its interval. If a policy is not promoted, the current "
-                "policy stays.",
+                "the prompts of the split, with its interval at the level. If a policy is not "
+                "promoted, the current policy stays.",
                 titles={
                     "decided_utc": "decided",
                     "policy_id": "policy",

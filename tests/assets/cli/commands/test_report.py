@@ -82,3 +82,13 @@ def test_a_figure_that_cannot_be_written_is_refused(homes, tmp_path):
     place = str(tmp_path / "missing" / "progress.png")
     refused = report("iteration_progress", "--plot", place, homes=homes[:1])
     assert (refused.exit_code, "cannot be written" in refused.stderr) == (2, True)
+
+
+def test_a_report_without_rows_says_why_for_each_lake(homes):
+    one = report("margin_histogram", homes=homes[:1])
+    assert (one.exit_code, one.stderr.count("margin_histogram has no rows")) == (0, 1)
+    assert "empty tables that it reads: dpo_pairs. There are rows once" in one.stderr
+    both = report("margin_histogram", homes=homes)
+    for home in homes:
+        assert f"{home}: margin_histogram has no rows" in both.stderr
+    assert report("experiment_outcomes", homes=homes).stderr == ""
