@@ -6,14 +6,14 @@ same graph with one process per step.
 
 import difflib
 import os
-import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
-import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from rich.markup import escape
 
 from assets.cli.console import print_table, quiet_teardown
@@ -32,8 +32,10 @@ from transforms.lake.records import materializations
 from transforms.views.plots import progress as plots
 from transforms.views.query import connect, list_reports, report
 
-HOST, PROCESS = "prefloop/host", "prefloop/process"
-"""Tags of a run: its machine and process, by which a killed run is recognised."""
+LOCK = "prefloop/lock"
+"""Tag of a run: the file in `runs` of its home that its process locks. The operating system
+releases the lock when the process ends, for whatever reason and on whatever machine."""
+RUNS = "runs"
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -73,10 +75,12 @@ def run_study(
     started = time.monotonic()
     # The first use of a home creates its databases; two processes must not do so at the same time.
     with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
-        release_dead_runs(instance)
-    with dg.DagsterInstance.get() as instance:
+        release_dead_runs(instance, home)
+    with dg.DagsterInstance.get() as instance, _lock_run(home) as lock:
         for experiment in experiments:
-            _run_experiment(definitions, instance, lake, experiment, forced, wanted[experiment])
+            _run_experiment(
+                definitions, instance, lake, experiment, forced, wanted[experiment], lock
+            )
     CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
     if until:
         _show_reports(lake, until)
@@ -84,16 +88,30 @@ def run_study(
         _show_progress(recipe, lake, home, path)
 
 
-def release_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark runs of this machine without a process as failed, and free their slots of the pool.
+def release_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
+    """Mark runs whose process has ended as failed, and free their slots of the pool.
 
     A killed run keeps its slot in Dagster's storage, and the next run would wait for it forever.
+    Runs of the Dagster page have no lock, and are left as they are.
     """
-    here = dg.RunsFilter(statuses=UNFINISHED, tags={HOST: socket.gethostname()})
-    for run in instance.get_runs(here):
-        if not psutil.pid_exists(int(run.tags[PROCESS])):
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if LOCK not in run.tags:
+            continue
+        file = home / RUNS / run.tags[LOCK]
+        with suppress(Timeout), FileLock(file, timeout=0):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
             instance.report_run_failed(run, "its process has ended")
+            file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock_run(home: Path) -> Iterator[str]:
+    """Lock a new file for the runs of this process; yield its name."""
+    (home / RUNS).mkdir(exist_ok=True)
+    file = home / RUNS / f"{uuid4().hex}.lock"
+    with FileLock(file):
+        yield file.name
+        file.unlink(missing_ok=True)
 
 
 def _run_experiment(
@@ -103,6 +121,7 @@ def _run_experiment(
     experiment: str,
     forced: list[str],
     wanted: set[str],
+    lock: str,
 ) -> None:
     planned = materializations.read_version(lake)
     stale = stale_assets(definitions, lake, experiment, forced)
@@ -117,11 +136,7 @@ def _run_experiment(
         instance=instance,
         partition_key=experiment,
         run_config={"loggers": {"console": {}}},
-        tags={
-            HOST: socket.gethostname(),
-            PROCESS: str(os.getpid()),
-            PLANNED: str(planned),
-        },
+        tags={LOCK: lock, PLANNED: str(planned)},
         asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
         raise_on_error=True,
     )

@@ -44,5 +44,5 @@ def find_policy(lake: Lake, checkpoint: str) -> tuple[MeasuredModel, Checkpoint]
     model = row["asset"] if newest == ids[0] else f"{row['asset']}@{shorten_id(ids[0])}"
     return (
         MeasuredModel(row["experiment"], row["iteration"], model, ids[0]),
-        Checkpoint(ids[0], lake.root / row["path"]),
+        Checkpoint(ids[0], lake.locate(row["path"])),
     )

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from transforms.errors import InputError
+
 ITERATION = "iteration_"
 """First part of an iteration's name, before its number."""
 
@@ -21,6 +23,23 @@ def iteration_name(iteration: int) -> str:
 def iteration_asset(iteration: int, noun: str) -> str:
     """Return the name of an asset of an iteration, such as `iteration_2/policy`."""
     return f"{iteration_name(iteration)}/{noun}"
+
+
+def slice_file_name(asset: str, experiment: str) -> str:
+    """Return a file name for an asset of an experiment.
+
+    Raises:
+        InputError: a name could be a path to another folder.
+    """
+    name = f"{asset.replace('/', '__')}__{experiment}"
+    if not re.fullmatch(r"\w[\w.-]*", name, re.ASCII):
+        raise InputError(
+            "these names cannot be a part of the name of a file",
+            expected="letters without accents, digits and the characters _ . -",
+            found=f"asset {asset!r}, experiment {experiment!r}",
+            remedy="choose another name",
+        )
+    return name
 
 
 def iteration_number(name: str) -> int | None:

@@ -9,6 +9,7 @@ slice is one commit that replaces exactly those rows. The old rows stay readable
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -37,8 +38,35 @@ class Lake:
         self.root = Path(root).expanduser().resolve()
 
     def path(self, table: str) -> Path:
-        """Return the folder of a table, which need not exist."""
+        """Return the folder of a table, which need not exist.
+
+        Raises:
+            InputError: the name could be a path to another folder.
+        """
+        if not re.fullmatch(r"\w+", table, re.ASCII):
+            raise InputError(
+                "this name cannot be the name of a table",
+                expected="letters without accents, digits and _, and nothing else",
+                found=repr(table),
+                remedy="choose another name, such as another name of the source",
+            )
         return self.root / "tables" / table
+
+    def locate(self, path: str) -> Path:
+        """Return the place of a file or folder whose path in the lake is written in a table.
+
+        Raises:
+            InputError: the path leads out of the lake.
+        """
+        place = (self.root / path).resolve()
+        if not place.is_relative_to(self.root):
+            raise InputError(
+                "a path in a table of the lake leads out of it",
+                expected=f"a path inside {self.root}",
+                found=path,
+                remedy="do not use this lake: one of its tables was changed by other means",
+            )
+        return place
 
     def tables(self) -> list[str]:
         """Return the names of the tables that exist, sorted."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from transforms.lake.asset_names import slice_file_name
 from transforms.lake.lake import Lake
 
 
@@ -34,7 +35,7 @@ def lock_slice(
     Yields:
         Whether another process had the lock before.
     """
-    name = f"{asset.replace('/', '__')}__{experiment}"
+    name = slice_file_name(asset, experiment)
     folder = lake.root / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock, owner = FileLock(folder / f"{name}.lock"), folder / f"{name}.owner"

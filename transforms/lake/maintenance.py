@@ -154,7 +154,7 @@ def _count_files(delta: DeltaTable) -> tuple[int, int]:
 def _drop_files(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) -> None:
     """Remove damaged files from a table, and record the assets of their slices as stale."""
     for one in damaged:
-        (lake.path(table) / unquote(one.path)).unlink(missing_ok=True)
+        lake.locate(f"tables/{table}/{unquote(one.path)}").unlink(missing_ok=True)
     delta.repair(post_commithook_properties=KEEP_LOG)
     slices = [dict(re.findall(r"(\w+)=([^/]+)/", unquote(one.path))) for one in damaged]
     for (asset, experiment), row in materializations.read_latest(lake).items():

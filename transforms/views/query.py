@@ -9,8 +9,9 @@ The table `benchmark_columns` lists the columns of benchmarks in reports
 (`transforms.public_sets.registry`). Each of these reports pivots on an enum `<report>_column`,
 because the columns of a view are fixed at its creation.
 
-Two measures keep a query inside the lake: DuckDB allows no external access, with its settings
-locked; and only statements that read are run, so that the name of a table cannot be redefined.
+Three measures keep a query inside the lake. DuckDB allows no external access, with its settings
+locked. Only statements that read are run; a statement below EXPLAIN must read, too, because EXPLAIN
+ANALYZE runs it. And every query is rolled back, so that none can redefine the name of a table.
 DuckDB's `delta` extension would have to be downloaded; a polars scan of the table pushes down
 columns, filters and partitions without it.
 
@@ -41,10 +42,9 @@ SQL = Path(__file__).resolve().parents[2] / "sql"
 
 READING = {
     duckdb.StatementType.SELECT,  # also show, describe, summarize and unpivot
-    duckdb.StatementType.EXPLAIN,
     duckdb.StatementType.MULTI,  # pivot, which first reads the names of its columns
 }
-"""Kinds of statements that are allowed."""
+"""Kinds of statements that are allowed; for EXPLAIN, the kind of the statement below it."""
 
 
 def connect(
@@ -98,19 +98,15 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
     """
     try:
         parsed = connection.extract_statements(statement)
-        if [one.type in READING for one in parsed] != [True]:
-            kinds = [f"a statement of kind {one.type.name}" for one in parsed]
-            raise _make_refusal(", ".join(kinds) or "no statement")
-        relation = connection.sql(parsed[0])
-        spans = [
-            name
-            for name, kind in zip(relation.columns, relation.types, strict=True)
-            if "INTERVAL" in str(kind)  # polars has no type for a difference of times
-        ]
-        if spans:
-            texts = ", ".join(f'"{name}"::varchar as "{name}"' for name in spans)
-            relation = relation.project(f"* replace ({texts})")
-        return cast(pl.DataFrame, pl.from_arrow(relation.to_arrow_table()))
+        kinds = [_find_kind(connection, one) for one in parsed]
+        if [kind in READING for kind in kinds] != [True]:
+            found = [f"a statement of kind {kind.name}" for kind in kinds]
+            raise _make_refusal(", ".join(found) or "no statement")
+        connection.begin()
+        try:
+            return _read_rows(connection, parsed[0])
+        finally:
+            connection.rollback()
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
         raise _make_refusal(str(error)) from None
 
@@ -178,6 +174,36 @@ def read_description(folder: str, name: str) -> str:
     """Return the head comment of a statement of `sql/`: its grain, or the meaning of its rows."""
     head = takewhile(lambda line: line.startswith("--"), read_statement(folder, name).splitlines())
     return " ".join(line.removeprefix("--").strip() for line in head)
+
+
+def _find_kind(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement
+) -> duckdb.StatementType:
+    """Return the kind of a statement; for EXPLAIN, of the statement that it explains."""
+    if statement.type != duckdb.StatementType.EXPLAIN:
+        return statement.type
+    # What is explained follows the options. It is the first end of the text that is a statement.
+    text = statement.query.encode()
+    for start, _ in duckdb.tokenize(statement.query)[1:]:
+        try:
+            return connection.extract_statements(text[start:].decode())[0].type
+        except duckdb.Error:
+            continue
+    return statement.type
+
+
+def _read_rows(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> pl.DataFrame:
+    """Run a statement that reads and return its rows; differences of times become texts."""
+    relation = connection.sql(statement)
+    spans = [
+        name
+        for name, kind in zip(relation.columns, relation.types, strict=True)
+        if "INTERVAL" in str(kind)  # polars has no type for a difference of times
+    ]
+    if spans:
+        texts = ", ".join(f'"{name}"::varchar as "{name}"' for name in spans)
+        relation = relation.project(f"* replace ({texts})")
+    return cast(pl.DataFrame, pl.from_arrow(relation.to_arrow_table()))
 
 
 def _make_refusal(found: str) -> InputError:

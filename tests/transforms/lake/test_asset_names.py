@@ -2,6 +2,7 @@
 
 import pytest
 
+from transforms.errors import InputError
 from transforms.lake.asset_names import (
     BASELINES,
     REPORTED_BASELINES,
@@ -10,6 +11,7 @@ from transforms.lake.asset_names import (
     iteration_number,
     reported_name,
     shared_noun,
+    slice_file_name,
 )
 from transforms.views.query import connect_frames, query
 
@@ -39,3 +41,12 @@ def test_sql_orders_the_baselines_as_they_are_listed():
 
 def test_reports_leave_policy_out():
     assert [*map(reported_name, BASELINES)] == ["sft_policy", "offline_dpo", "one_shot"]
+
+
+@pytest.mark.parametrize(
+    ("asset", "experiment"), [("policy", "../a"), ("policy", "a/b"), ("..", "a"), ("", "/etc/a")]
+)
+def test_a_name_that_is_a_path_names_no_file(asset, experiment):
+    assert slice_file_name("iteration_2/policy", "n-8") == "iteration_2__policy__n-8"
+    with pytest.raises(InputError, match="name of a file"):
+        slice_file_name(asset, experiment)

@@ -160,3 +160,18 @@ def test_a_reading_that_ends_early_is_no_end(lake, monkeypatch):
     monkeypatch.setattr("transforms.lake.batched_reads.read_numbers", lambda _: half)
     with pytest.raises(InterruptedError, match=r"only 500 of 1000 rows of .*raw_x/? were read"):
         list(lake.read_frames("raw_x"))
+
+
+@pytest.mark.parametrize("name", ["raw_../../../outside", "raw_a/b", "..", "", "raw_x\n", "raw_ä"])
+def test_a_table_name_that_is_a_path_is_refused(tmp_path, name):
+    lake = Lake(tmp_path / "home" / "lake")
+    with pytest.raises(InputError, match="cannot be the name of a table"):
+        lake.overwrite(name, pl.DataFrame({"row_key": ["a"]}))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["../outside", "/etc", "checkpoints/../../outside"])
+def test_a_path_in_a_table_stays_in_the_lake(lake, path):
+    with pytest.raises(InputError, match="leads out of it"):
+        lake.locate(path)
+    assert lake.locate("checkpoints/a").parent == lake.root / "checkpoints"

@@ -124,6 +124,14 @@ def test_duckdb_itself_refuses_what_reaches_out(lake, tmp_path, statement):
         "delete from scores",
         "select 1; drop view scores",
         "begin",
+        "explain analyze create or replace temp view scores as select 1",
+        "/* é */ EXPLAIN -- é\n (analyze, format json) create temp view scores as select 1",
+        "explain analyze create temp table scores as pivot (select 1 as a) on a using sum(a)",
+        "explain analyze drop view response_facts",
+        "explain analyze set variable experiment = 'b'",
+        "explain analyze copy (select 1) to '/tmp/leak.csv'",
+        "explain analyze begin",
+        "explain create view other as select 1",
     ],
 )
 def test_tables_cannot_be_written_nor_their_names_taken(lake, statement):
@@ -141,6 +149,9 @@ def test_tables_cannot_be_written_nor_their_names_taken(lake, statement):
         "describe scores",
         "summarize scores",
         "explain from scores",
+        "explain analyze select 'é', reward from scores",
+        "explain (analyze, format json) (select 1)",
+        "explain analyze pivot scores on iteration using avg(reward)",
         "pivot scores on iteration using avg(reward) group by experiment",
     ],
 )
@@ -148,6 +159,17 @@ def test_what_reads_is_answered(lake, statement):
     with query.connect_with_reports(lake) as connection:
         for _ in range(2):
             assert query.query(connection, statement).height
+
+
+def test_what_a_query_creates_is_gone_when_it_ends(lake):
+    """A pivot first creates types, and DuckDB gives a table made from it the same kind."""
+    with query.connect_with_reports(lake) as connection:
+        before = query.query(connection, "show all tables").drop("database")
+        made = "create or replace temp table labels as pivot scores on iteration using avg(reward)"
+        query.query(connection, made)
+        with pytest.raises(InputError, match="labels does not exist"):
+            query.query(connection, "from labels")
+        assert query.query(connection, "show all tables").drop("database").equals(before)
 
 
 def test_a_difference_of_times_is_read_as_text(lake):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.lake.asset_names import slice_file_name
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
@@ -31,7 +32,7 @@ class Checkpoint(NamedTuple):
 
 def workspace(lake: Lake, asset: str, experiment: str) -> Path:
     """Return the folder in which a training works until its checkpoint is recorded."""
-    return lake.root / "checkpoints" / "in_progress" / f"{asset.replace('/', '__')}__{experiment}"
+    return lake.root / "checkpoints" / "in_progress" / slice_file_name(asset, experiment)
 
 
 def claim_workspace(lake: Lake, **row: str) -> Path:
@@ -109,7 +110,7 @@ def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
         return None
     if made and made["output_id"] == last[0]["checkpoint_id"]:
         return None
-    return Checkpoint(last[0]["checkpoint_id"], lake.root / last[0]["path"])
+    return Checkpoint(last[0]["checkpoint_id"], lake.locate(last[0]["path"]))
 
 
 def find_checkpoints(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
@@ -118,7 +119,7 @@ def find_checkpoints(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
         return []
     known = lake.read(TABLE).unique("checkpoint_id").sort("checkpoint_id")
     return [
-        Checkpoint(checkpoint_id, lake.root / path)
+        Checkpoint(checkpoint_id, lake.locate(path))
         for checkpoint_id, path in known.select("checkpoint_id", "path").iter_rows()
         if checkpoint_id in checkpoint_ids
     ]
@@ -137,7 +138,7 @@ def find_latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
         .tail(1)
         .collect()
     )
-    path = lake.root / rows.item(0, "path") if rows.height else None
+    path = lake.locate(rows.item(0, "path")) if rows.height else None
     if path is None or not path.is_dir():
         raise InputError(
             f"model {asset} of experiment {experiment} is missing",

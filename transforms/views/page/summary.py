@@ -102,7 +102,7 @@ def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
 def _list_software(source: Source, models: pl.DataFrame) -> Iterator[str]:
     """Yield the software and its version as recorded in the models and the tables."""
     for path in models.filter(asset="sft_policy")["path"]:
-        config = source.lake.root / path / "config.json"
+        config = source.lake.locate(path) / "config.json"
         if config.is_file():
             written = json.loads(config.read_text(encoding="utf-8"))
             yield f"transformers {written.get('transformers_version', 'unknown')} (models)"

@@ -1,7 +1,9 @@
 from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 from transforms.views.query import connect, query
@@ -93,3 +95,16 @@ def test_a_finished_step_has_no_unrecorded_checkpoint_whatever_the_clocks_say(la
     train(lake)
     finish(lake)
     assert checkpoints.find_unrecorded(lake, **STEP) is None
+
+
+def test_a_checkpoint_outside_the_lake_is_not_used(lake):
+    checkpoint = train(lake)
+    moved = lake.read("checkpoints").with_columns(path=pl.lit("../elsewhere"))
+    lake.overwrite("checkpoints", moved)
+    for find in (
+        lambda: checkpoints.find_unrecorded(lake, **STEP),
+        lambda: checkpoints.find_checkpoints(lake, {checkpoint.checkpoint_id}),
+        lambda: checkpoints.find_latest(lake, STEP["asset"], STEP["experiment"]),
+    ):
+        with pytest.raises(InputError, match="leads out of it"):
+            find()
