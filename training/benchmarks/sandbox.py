@@ -1,20 +1,23 @@
 """A sandbox for generated programs (bubblewrap): isolation, limits, time-out, tests of isolation.
 
-Not here: the programs (`training.benchmarks.programs`).
+Not here: the programs (`training.benchmarks.programs`), the code in the sandbox
+(`training.benchmarks.sandboxed`), the filter of system calls (`training.benchmarks.seccomp`).
 
-A program can read the interpreter and the system's libraries. It can write only to /box, which is
-in memory and has a limited size. It has no network, sees no other processes and no environment
-variables of the machine. It runs as the user nobody, without capabilities, with limits on processor
-time, elapsed time, memory, processes and files. This protects the machine from programs that a
-model writes. It does not protect from an attacker who exploits the kernel.
+A program and its tests run in two sandboxes, which exchange only calls and plain values. The
+verdict comes from the tests' process, in which no code of the program runs.
 
-Two limits: memory is limited per process, so that a program with many processes can use a multiple
-of `memory_mib`; and a program that searches its own process for the nonce can count as passed.
+Both can read the interpreter and the system's libraries, and can write nowhere. They have no
+network, see no other processes and no environment variables of the machine. They run as the user
+nobody, without capabilities. A program is one process with one thread, because a filter refuses the
+others; so limits on its processor time and memory are limits on everything that it does. This
+protects the machine from programs that a model writes. It does not protect from an attacker who
+exploits the kernel.
 """
 
 import json
 import os
-import secrets
+import platform
+import select
 import shutil
 import signal
 import socket
@@ -22,41 +25,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from training.benchmarks import sandboxed
+from training.benchmarks.seccomp import REFUSED, build_filter
 from training.settings.benchmarks import CodeLimits
 from transforms.errors import InputError
 
 NOBODY = 65534
-"""User id and group id of a program."""
+"""User id and group id in a sandbox."""
 OPEN_FILES = 64
-"""Files that a program can have open at the same time."""
+"""Files that a process can have open at the same time."""
 SHOWN_CHARS = 500
 """Number of characters that are kept from the end of standard error."""
 MIB = 1 << 20
+END_S = 5.0
+"""Seconds that a program has to end after its tests."""
 
-DRIVER = f"""
-import json, os, resource, sys
-for name, value in json.loads(sys.argv.pop()).items():
-    resource.setrlimit(getattr(resource, "RLIMIT_" + name), (value, value))
-if os.geteuid() == 0:
-    os.setgroups([])
-    os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
-    os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
-source, nonce = sys.stdin.read().split("\\0")
-verdict = os.dup(1)
-os.dup2(os.open("/dev/null", os.O_RDWR), 0)
-os.dup2(0, 1)
-exec(compile(source, "program.py", "exec"), {{"__name__": "__main__"}})
-os.write(verdict, nonce.encode())
-"""
-"""Sets the limits, changes the user to nobody, and runs the program from standard input. The
-parent's nonce is written only after the program's last line, so that `exit(0)` is not a success.
-Root changes its user here and not in a user namespace, because Linux does not limit the processes
-of a namespace's user that is root outside."""
+START = "import sys; sys.path.append('/'); from sandboxed.start import main; main()"
 
 SYSTEM = ("/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache")
 """Paths that an interpreter needs in addition to its own folder, if the machine has them."""
@@ -66,11 +55,26 @@ PROBES = {
     "a file of the machine": "open({file!r}).read()",
     "a place to write on the machine": "open({folder!r} + '/written', 'w')",
     "the environment": "import os\nos.environ['PREFLOOP_PROBE']",
-    "more processes than it may have": "import os\nfor _ in range({processes}):\n"
-    "    if os.fork() == 0:\n        os._exit(0)",
+    "a second process": "import os\nif os.fork() == 0:\n    os._exit(0)",
+    "a second thread": "import threading\nthreading.Thread(target=print).start()",
+    "memory outside its limit": "import os\nos.memfd_create('probe')",
 }
 """Programs, each of which accesses something forbidden, by the name of that thing. Each succeeds
 outside the sandbox and must fail inside."""
+
+
+@dataclass(frozen=True)
+class ProgramTests:
+    """The tests of a program: code of the benchmark."""
+
+    text: str = ""
+    """The tests; they fail by raising an error."""
+    names: tuple[str, ...] = ()
+    """Names that the tests take from the program."""
+    known: str = ""
+    """Code that runs before the tests, such as functions of the task that they use."""
+    setup: str = ""
+    """Code that uses the program's names; it runs after the program, in the program's process."""
 
 
 @dataclass(frozen=True)
@@ -78,54 +82,149 @@ class Outcome:
     """How a program ended."""
 
     reason: Literal["passed", "failed", "time"]
-    """It finished; it ended early by an error, an exit or a signal; it ran out of time."""
+    """Its tests passed; an error, an exit or a signal ended it or its tests; it ran out of time."""
     error_output: str
-    """End of its standard error."""
+    """End of the standard error of its tests, with the error of the program if it had one."""
 
 
-def run_program(source: str, limits: CodeLimits) -> Outcome:
-    """Run a program in the sandbox until it ends or a limit stops it.
+class Sandbox:
+    """One process in a sandbox; leaving the context ends it."""
 
-    Raises:
-        InputError: this machine cannot isolate a program; it was not run then.
-    """
-    nonce = secrets.token_hex(16)
-    with (
-        tempfile.TemporaryDirectory(prefix="sandbox-") as folder,
-        (Path(folder) / "out").open("w+b") as out,
-        (Path(folder) / "err").open("w+b") as err,
-        (Path(folder) / "status").open("w+b") as status,
-    ):
-        process = subprocess.Popen(
-            _build_command(limits, status.fileno()),
-            pass_fds=[status.fileno()],
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=err,
+    def __init__(self, limits: CodeLimits, role: str, pipes: tuple[int, int], **task: Any) -> None:
+        """Start `training.benchmarks.sandboxed.start` in a new sandbox.
+
+        Args:
+            limits: limits of the process.
+            role: `program` or `tests`.
+            pipes: file descriptors that it reads from and writes to.
+            task: arguments of `serve` or `check`.
+
+        Raises:
+            InputError: bubblewrap is not installed, or the machine is not known.
+        """
+        self.limits, self._files = limits, ExitStack()
+        rows, self._out, self._err, self._status, calls = (
+            self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+            for _ in range(5)
+        )
+        maximum = {
+            "CPU": limits.cpu_s,
+            "AS": limits.memory_mib * MIB,
+            "NOFILE": OPEN_FILES,
+            "CORE": 0,
+        }
+        rows.write(json.dumps({"limits": maximum, **task}).encode())
+        calls.write(build_filter() if platform.machine() in REFUSED else b"")
+        for file in (rows, calls):
+            file.seek(0)
+        command = _build_command(self._status.fileno(), calls.fileno())
+        self._process = subprocess.Popen(
+            [*command, role, *map(str, pipes)],
+            pass_fds=[self._status.fileno(), calls.fileno(), *pipes],
+            stdin=rows,
+            stdout=self._out,
+            stderr=self._err,
             cwd="/",
             env={},
             start_new_session=True,
         )
-        try:
-            process.communicate(f"{source}\0{nonce}".encode(), timeout=limits.wall_s)
-            in_time = True
-        except subprocess.TimeoutExpired:
-            in_time = False
-        finally:
-            # when bwrap ends, every process in the sandbox ends, whatever its process group
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        error_output = _read_tail(err)
-        status.seek(0)
-        if in_time and b'"exit-code"' not in status.read():  # bwrap did not start the program
-            raise _make_refusal(error_output)
-        out.seek(0)
-        if in_time and out.read(len(nonce) + 1) == nonce.encode():
-            return Outcome("passed", error_output)
-    killed = (128 + signal.SIGKILL, 128 + signal.SIGXCPU)
-    timed_out = not in_time or process.returncode in killed
-    return Outcome("time" if timed_out else "failed", error_output)
+        self._ended = self._files.enter_context(_open_process(self._process.pid))
+        self.cpu_s = 0.0
+
+    def __enter__(self) -> "Sandbox":
+        """Return the running process."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the process if it runs, and everything that it started."""
+        if not self.wait(0):
+            # The process is killed and not bwrap, which then reaps it. If bwrap were killed, too,
+            # the machine's first process would have to reap it, which some containers' does not.
+            os.kill(self._read_status().get("child-pid", self._process.pid), signal.SIGKILL)
+            self.wait(None)
+        self._files.close()
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait for the end; return whether it was reached."""
+        if self._process.returncode is None and select.select([self._ended], [], [], timeout_s)[0]:
+            _, status, usage = os.wait4(self._process.pid, 0)
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_s = usage.ru_utime + usage.ru_stime
+        return self._process.returncode is not None
+
+    def read_output(self) -> str:
+        """Return what the process wrote to standard output."""
+        self._out.seek(0)
+        return self._out.read().decode("utf-8", "replace")
+
+    def read_error(self) -> str:
+        """Return the end of standard error."""
+        self._err.seek(0, os.SEEK_END)
+        self._err.seek(max(0, self._err.tell() - SHOWN_CHARS))
+        return self._err.read().decode("utf-8", "replace").strip()
+
+    def used_all_time(self) -> bool:
+        """Check whether the limit on processor time ended it.
+
+        Then the kernel killed it; it cannot kill itself, because it is the first process of its
+        namespace. The kernel counts its time by ticks, so `cpu_s` may be less than the limit.
+        """
+        killed = self._process.returncode == 128 + signal.SIGKILL
+        return killed and self.cpu_s > self.limits.cpu_s / 2
+
+    def require_started(self) -> None:
+        """Check that bwrap started the process, which has ended.
+
+        Raises:
+            InputError: it did not.
+        """
+        if "exit-code" not in self._read_status():
+            raise _make_refusal(self.read_error())
+
+    def _read_status(self) -> dict[str, int]:
+        """Read bwrap's report: `child-pid` after the start, `exit-code` after the end."""
+        self._status.seek(0)
+        decoder, text, status = json.JSONDecoder(), self._status.read().decode(), {}
+        while text := text.strip():
+            part, end = decoder.raw_decode(text)
+            status |= part
+            text = text[end:]
+        return status
+
+
+def run_program(source: str, limits: CodeLimits, tests: ProgramTests = ProgramTests()) -> Outcome:
+    """Run a program and its tests in two sandboxes until they end or a limit stops them.
+
+    Raises:
+        InputError: this machine cannot isolate a program; it was not run then.
+    """
+    with ExitStack() as stack:
+        asked, replied = os.pipe(), os.pipe()
+        with ExitStack() as ours:
+            for number in (*asked, *replied):
+                ours.callback(os.close, number)
+            program = stack.enter_context(
+                Sandbox(limits, "program", (asked[0], replied[1]), source=source, setup=tests.setup)
+            )
+            checker = stack.enter_context(
+                Sandbox(
+                    limits,
+                    "tests",
+                    (replied[0], asked[1]),
+                    known=tests.known,
+                    names=tests.names,
+                    tests=tests.text,
+                )
+            )
+        if not checker.wait(limits.wall_s):
+            return Outcome("time", checker.read_error())
+        if program.wait(END_S):
+            program.require_started()
+        checker.require_started()
+        if checker.read_output() == "passed":
+            return Outcome("passed", "")
+        late = program.used_all_time() or checker.used_all_time()
+        return Outcome("time" if late else "failed", checker.read_error() or program.read_error())
 
 
 def require_isolation(limits: CodeLimits) -> None:
@@ -138,14 +237,14 @@ def require_isolation(limits: CodeLimits) -> None:
         raise _make_refusal(f"{sys.platform}, which has no namespaces")
     if (found := run_program("assert sum(range(4)) == 6", limits)).reason != "passed":
         raise _make_refusal(f"a program that does nothing does not pass: {found.error_output}")
-    with prepare_probes(limits) as programs:
+    with prepare_probes() as programs:
         for what, program in programs.items():
             if run_program(program, limits).reason == "passed":
                 raise _make_refusal(f"a program in the sandbox can access {what}")
 
 
 @contextmanager
-def prepare_probes(limits: CodeLimits) -> Iterator[dict[str, str]]:
+def prepare_probes() -> Iterator[dict[str, str]]:
     """Open a port and write a file for the probes; yield the programs of `PROBES` by name."""
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -155,28 +254,27 @@ def prepare_probes(limits: CodeLimits) -> Iterator[dict[str, str]]:
         file.write_text("readable")
         Path(folder).chmod(0o777)
         file.chmod(0o666)
-        places = {
-            "port": server.getsockname()[1],
-            "file": str(file),
-            "folder": folder,
-            "processes": limits.processes + 1,
-        }
+        places = {"port": server.getsockname()[1], "file": str(file), "folder": folder}
         yield {what: program.format(**places) for what, program in PROBES.items()}
 
 
-def _build_command(limits: CodeLimits, status: int) -> list[str]:
-    """Return the command that runs `DRIVER` in a new sandbox.
+def _build_command(status: int, calls: int) -> list[str]:
+    """Return the command that runs `sandboxed.start` in a new sandbox.
 
     Args:
-        limits: limits of the program.
-        status: file descriptor to which bwrap writes the exit status if the driver has started.
+        status: file descriptor to which bwrap writes the number of the sandbox's first process, and
+            the exit status if it has started.
+        calls: file descriptor of the filter of system calls.
 
     Raises:
-        InputError: bubblewrap is not installed.
+        InputError: bubblewrap is not installed, or there is no filter for this machine.
     """
     if (bwrap := shutil.which("bwrap")) is None:
         raise _make_refusal("no program `bwrap` on the PATH")
+    if platform.machine() not in REFUSED:
+        raise _make_refusal(f"a {platform.machine()}, whose system calls are not known")
     if os.geteuid() == 0:
+        # root changes its user in the sandbox, because a machine may have no user namespaces
         namespaces = [f"--unshare-{kind}" for kind in ("ipc", "pid", "net", "uts", "cgroup-try")]
         user = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     else:
@@ -186,24 +284,17 @@ def _build_command(limits: CodeLimits, status: int) -> list[str]:
     visible = [path for path in shown if not _is_inside(path, shown)]
     parents = {parent for path in [*visible, "/dev/null"] for parent in Path(path).parents}
     folders = sorted(str(parent) for parent in parents)  # bwrap itself creates them for root only
-    maximum = {
-        "CPU": limits.cpu_s,
-        "AS": limits.memory_mib * MIB,
-        "NPROC": limits.processes,
-        "FSIZE": limits.file_mib * MIB,
-        "NOFILE": OPEN_FILES,
-        "CORE": 0,
-    }
     return [
-        *(bwrap, *namespaces, "--die-with-parent", "--new-session", "--cap-drop", "ALL", *user),
-        *("--json-status-fd", str(status)),
-        *("--clearenv", "--setenv", "HOME", "/box", "--setenv", "LANG", "C.UTF-8"),
+        *(bwrap, *namespaces, "--die-with-parent", "--as-pid-1", "--new-session"),
+        *("--cap-drop", "ALL", *user),
+        *("--json-status-fd", str(status), "--seccomp", str(calls)),
+        *("--clearenv", "--setenv", "HOME", "/", "--setenv", "LANG", "C.UTF-8"),
         *(word for path in folders for word in ("--perms", "0755", "--dir", path)),
         *(word for path in visible for word in ("--ro-bind", path, path)),
+        *("--ro-bind", str(Path(sandboxed.__file__).parent), "/sandboxed"),
         *("--dev-bind", "/dev/null", "/dev/null"),
-        *("--size", str(limits.file_mib * MIB), "--perms", "0777", "--tmpfs", "/box"),
-        *("--remount-ro", "/", "--chdir", "/box", "--"),
-        *(_find_interpreter(), "-I", "-S", "-c", DRIVER, json.dumps(maximum)),
+        *("--remount-ro", "/", "--chdir", "/", "--"),
+        *(_find_interpreter(), "-I", "-S", "-c", START),
     ]
 
 
@@ -217,16 +308,19 @@ def _find_interpreter() -> str:
     return os.path.realpath(sys.executable)
 
 
-def _read_tail(file: Any) -> str:
-    file.seek(0, os.SEEK_END)
-    file.seek(max(0, file.tell() - SHOWN_CHARS))
-    return file.read().decode("utf-8", "replace").strip()
+@contextmanager
+def _open_process(process: int) -> Iterator[int]:
+    """Yield a file descriptor that can be read when a process has ended."""
+    descriptor = os.pidfd_open(process)
+    yield descriptor
+    os.close(descriptor)
 
 
 def _make_refusal(found: str) -> InputError:
     return InputError(
         "generated programs cannot be isolated on this machine, so they are not run",
-        expected="Linux with bubblewrap (`bwrap`), as root or with unprivileged user namespaces",
+        expected="Linux on x86_64 or aarch64 with bubblewrap (`bwrap`), as root or with"
+        " unprivileged user namespaces",
         found=found,
         remedy="install the package `bubblewrap` and allow user namespaces,"
         " or set run_code to false: the answers stay unscored",

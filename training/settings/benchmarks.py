@@ -74,18 +74,17 @@ class BenchmarkSettings(Settings):
 
 
 class CodeLimits(Settings):
-    """Resource limits of a generated program; a program that needs more is stopped and fails."""
+    """Resource limits of a generated program; a program that needs more is stopped and fails.
+
+    A program is one process with one thread, and writes no files.
+    """
 
     cpu_s: int = Field(default=10, ge=1)
     """Processor time, seconds."""
     wall_s: float = Field(default=30.0, gt=0)
     """Elapsed time, seconds, including the start of the process."""
     memory_mib: int = Field(default=1024, ge=64)
-    """Address space of a process, MiB."""
-    processes: int = Field(default=16, ge=1)
-    """Number of processes and threads."""
-    file_mib: int = Field(default=16, ge=1)
-    """Size of all its files, MiB; files are in memory and are deleted with the program."""
+    """Address space, MiB, of the program; its tests, in a process of their own, have as much."""
 
 
 class AcademicSettings(BenchmarkSettings):

@@ -9,6 +9,7 @@ slice is one commit that replaces exactly those rows. The old rows stay readable
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,7 @@ class Lake:
         Raises:
             InputError: the path leads out of the lake.
         """
-        place = (self.root / path).resolve()
+        place = Path(os.path.normpath(self.root / path))  # a folder in it may be a link
         if not place.is_relative_to(self.root):
             raise InputError(
                 "a path in a table of the lake leads out of it",
