@@ -184,7 +184,8 @@ class Sandbox:
     def _read_status(self) -> dict[str, int]:
         """Read bwrap's report: `child-pid` after the start, `exit-code` after the end."""
         self._status.seek(0)
-        decoder, text, status = json.JSONDecoder(), self._status.read().decode(), {}
+        decoder, text = json.JSONDecoder(), self._status.read().decode()
+        status: dict[str, int] = {}
         while text := text.strip():
             part, end = decoder.raw_decode(text)
             status |= part

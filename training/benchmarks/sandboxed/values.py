@@ -31,7 +31,7 @@ def pack(value: Any, refer: Callable[[Any], list]) -> Any:
         return ["complex", [value.real, value.imag]]
     if isinstance(value, bytes):
         return ["bytes", list(value)]
-    if isinstance(value, type) and getattr(builtins, value.__name__, None) is value:
+    if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
         return ["type", value.__name__]
     return refer(value)
 
