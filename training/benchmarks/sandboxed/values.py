@@ -31,8 +31,9 @@ def pack(value: Any, refer: Callable[[Any], list]) -> Any:
         return ["complex", [value.real, value.imag]]
     if isinstance(value, bytes):
         return ["bytes", list(value)]
-    if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
-        return ["type", value.__name__]
+    for name, kind in vars(builtins).items():
+        if value is kind and isinstance(kind, type):
+            return ["type", name]
     return refer(value)
 
 
