@@ -21,7 +21,7 @@ from training.engine.chunk_folder import ChunkFolder
 from training.engine.sampler import GenerationRun
 from training.engine.vllm_engine import render_prompts, require_context
 from training.models.rendering import load_tokenizer
-from training.runs.processes import end_processes
+from training.runs.processes import end_processes, start_guarded
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
@@ -135,11 +135,10 @@ def _start(
         "--shard": shard,
     }
     with (work / f"{index}.out").open("wb") as out, (work / f"{index}.err").open("wb") as err:
-        return subprocess.Popen(
+        return start_guarded(
             [sys.executable, "-m", "training.generation"]
             + [str(part) for pair in arguments.items() for part in pair],
             stdout=out,
             stderr=err,
             env=os.environ | ({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices}),
-            start_new_session=True,  # so that its engine can be ended together with it
         )

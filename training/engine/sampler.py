@@ -30,6 +30,7 @@ from training.engine.vllm_engine import (
 )
 from training.models.end_of_turn import find_end_of_turn
 from training.models.rendering import load_tokenizer
+from training.runs.processes import guard_children
 from training.settings.sampling import ResolvedSampler, SamplingSettings
 
 RESPONSE_SCHEMA = {
@@ -81,6 +82,7 @@ class Sampler:
         started = time.perf_counter()
         self._set_num_threads = torch.set_num_threads
         self._llm = start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
+        self._guard = guard_children()
         self.engine_start_s = time.perf_counter() - started
         return self
 
@@ -94,6 +96,9 @@ class Sampler:
         from vllm.distributed import cleanup_dist_env_and_memory
 
         self._llm.llm_engine.engine_core.shutdown()
+        if self._guard:
+            self._guard.kill()
+            self._guard.wait()
         del self._llm
         cleanup_dist_env_and_memory()
         # vLLM's CPU worker replaces this function of torch with one that does nothing.

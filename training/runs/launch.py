@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 import polars as pl
 import typer
 import yaml
+from filelock import FileLock, Timeout
 
-from training.runs.processes import end_processes
+from training.runs.processes import end_processes, start_guarded
 from training.stages import STAGES
 from transforms.errors import InputError
 from transforms.settings.frozen import Settings
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 150
 """Last lines of a failed run's output that the error message shows."""
+
+WAIT_S = 60
+"""Seconds that the processes of a killed run have to end."""
 
 S = TypeVar("S", bound=Settings)
 
@@ -68,15 +72,17 @@ def launch(
         models: the stage's model folders by parameter name (`Stage.start`, `Stage.models`).
 
     Raises:
-        InputError: more processes than GPUs.
+        InputError: more processes than GPUs, or processes of a killed run still use the folder.
         RuntimeError: a launched process failed; the message ends with the last lines of its output.
     """
+    output = Path(output)
+    lock = output.parent / f".{output.name}.lock"
+    _wait_for_processes(lock)
     if settings.processes == 1 and settings.accelerate_config is None:
         return STAGES[stage].load()(
             frame, output=output, settings=settings, seed=seed, dtype=dtype, report=report, **models
         )
     _require_gpus(settings)
-    output = Path(output)
     inputs = output.parent / f".{output.name}.inputs"
     shutil.rmtree(inputs, ignore_errors=True)
     inputs.mkdir(parents=True)
@@ -91,7 +97,7 @@ def launch(
     options |= models | {"output": output, "seed": seed, "dtype": dtype}
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
-    _follow(command, report)
+    _follow(command, report, lock)
     shutil.rmtree(inputs)
     return import_module("training.runs.run_record").read_run(output)
 
@@ -142,19 +148,35 @@ def _build_device_options(settings: "TrainingSettings") -> list[str]:
     return [*devices, "--mixed_precision", "no", "--dynamo_backend", "no"]
 
 
-def _follow(command: list[str], report: "Report | None") -> None:
+def _wait_for_processes(lock: Path) -> None:
+    """Wait until the processes of a killed run have ended, which use the same folders."""
+    if not lock.exists():
+        return
+    try:
+        with FileLock(lock, timeout=WAIT_S):
+            lock.unlink(missing_ok=True)
+    except Timeout:
+        raise InputError(
+            "the folder of a training is in use",
+            expected=f"no process that has locked {lock}",
+            found=f"one that did not end within {WAIT_S} s",
+            remedy="end the processes of the other run; `ps aux` lists them",
+        ) from None
+
+
+def _follow(command: list[str], report: "Report | None", lock: Path | None = None) -> None:
     """Run a command; pass its reports to `report` and its other lines to stderr.
 
-    If this process is interrupted or `report` fails, the command is ended first.
+    If this process is interrupted or killed, or `report` fails, the command is ended.
     """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with subprocess.Popen(
+    with start_guarded(
         command,
+        lock=lock,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        start_new_session=True,  # so that its workers can be ended together with it
     ) as process:
         try:
             for line in cast(IO[str], process.stdout):

@@ -1,43 +1,63 @@
-"""Ending child processes, and freeing this process's memory between stages.
+"""Starting child processes that end with this one, and freeing its memory between stages.
 
-The processes of vLLM's engine and of accelerate keep running, and keep their GPU, after the process
-that started them has ended. Imports no torch.
+Not here: the process that ends them (`training.runs.guard`). Imports no torch.
 """
 
 import gc
-import os
-import signal
 import subprocess
-import time
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
-POLL_S = 0.2
-END_S = 10.0
-"""Seconds between SIGTERM and SIGKILL, for a process that ignores SIGTERM, or whose children do."""
+import psutil
 
-
-def end_processes(processes: Sequence[subprocess.Popen]) -> None:
-    """End the process group of each process with SIGTERM, after `END_S` with SIGKILL; reap them."""
-    _signal(processes, signal.SIGTERM)
-    deadline = time.monotonic() + END_S
-    while _signal(processes, 0) and time.monotonic() < deadline:
-        time.sleep(POLL_S)
-        for process in processes:
-            process.poll()  # a dead process exists until it is reaped
-    _signal(processes, signal.SIGKILL)
-    for process in processes:
-        process.wait()
+GUARD = [sys.executable, "-m", "training.runs.guard"]
 
 
-def _signal(processes: Sequence[subprocess.Popen], number: int) -> bool:
-    """Signal each process group; return whether one of the groups still exists."""
-    exists = False
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-            exists = True
-    return exists
+def start_guarded(
+    command: Sequence[str], *, lock: Path | None = None, **options: Any
+) -> subprocess.Popen:
+    """Start a command under a guard, which ends it and all that it starts when this process ends.
+
+    Args:
+        command: the command; its standard input is empty.
+        lock: file that is locked until the command and all that it started have ended; None: none.
+        options: arguments of `subprocess.Popen`.
+
+    Returns:
+        The guard. Its status is that of the command. `end_processes` ends both.
+    """
+    # a session of its own, so that Ctrl-C reaches this process only, which then ends the command
+    return subprocess.Popen(
+        [*GUARD, str(lock or ""), *command],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+        **options,
+    )
+
+
+def guard_children() -> subprocess.Popen | None:
+    """Start a guard for the present children of this process; it ends them if this process dies.
+
+    Returns:
+        The guard, to be killed when the children are no longer needed; None without children.
+    """
+    children = [str(child.pid) for child in psutil.Process().children(recursive=True)]
+    if not children:
+        return None
+    return subprocess.Popen(
+        [*GUARD, "--watch", *children], stdin=subprocess.PIPE, start_new_session=True
+    )
+
+
+def end_processes(guards: Sequence[subprocess.Popen]) -> None:
+    """End guarded commands and all that they started, first with SIGTERM; reap the guards."""
+    for guard in guards:
+        if guard.stdin:
+            guard.stdin.close()
+    for guard in guards:
+        guard.wait()
 
 
 def free_stage_memory() -> None:
