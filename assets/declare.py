@@ -17,6 +17,7 @@ from assets.resources import LakeResource
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.locks import lock_slice
+from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED, Table
 from transforms.views.query import read_description
@@ -111,14 +112,15 @@ def declare(
             opened = lake.open()
             before = materializations.read_version(opened)
             with lock_slice(opened, name, experiment, wait=context.log.warning):
+                inputs = materializations.find_output_ids(opened, read[experiment], experiment)
                 step = Step(
                     study,
-                    opened,
+                    PinnedLake(opened.root, inputs),
                     name,
                     experiment,
                     loops[experiment],
                     context.log,
-                    materializations.find_output_ids(opened, read[experiment], experiment),
+                    inputs,
                     resolved[experiment],
                 )
                 return materialize(context, step, body, checks, scope, warned, before)

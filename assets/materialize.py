@@ -20,7 +20,8 @@ from assets.study import Study
 from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
 from transforms.lake.lake import Lake
-from transforms.lake.records import costs, materializations
+from transforms.lake.records import checkpoints, costs, materializations
+from transforms.lake.records.checkpoints import Checkpoint
 from transforms.views.query import check, connect, select_slice
 
 PLANNED = "prefloop/planned"
@@ -36,6 +37,7 @@ class Step:
 
     study: Study
     lake: Lake
+    """The lake with its inputs at the versions that `inputs` names; other tables are live."""
     asset: str
     experiment: str
     loop: LoopSettings
@@ -56,6 +58,20 @@ class Step:
     def dtype(self) -> str:
         """Return the dtype in which models are loaded."""
         return self.study.recipe.model.dtype
+
+    def model(self, asset: str) -> Checkpoint:
+        """Return the checkpoint of an upstream asset that `inputs` names, or that of this asset.
+
+        Args:
+            asset: the asset of the model; with `@share`, the weights after a share of its steps.
+
+        Raises:
+            InputError: it is missing.
+        """
+        trained = asset.partition("@")[0]
+        if trained == self.asset:
+            return checkpoints.find_latest(self.lake, asset, self.experiment)
+        return checkpoints.find_recorded(self.lake, asset, self.experiment, self.inputs[trained])
 
     def report(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Write a training stage's progress to the Dagster log."""

@@ -21,6 +21,7 @@ from transforms.errors import InputError
 from transforms.identity import derive_seed
 from transforms.lake.asset_names import iteration_name
 from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.feedback.refresh import read_refresh_pairs
@@ -74,9 +75,9 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
             found=f"a checkpoint with the settings {', '.join(recorded) or 'none'}",
             remedy="choose a trained one; `prefloop lineage` shows the inputs of this one",
         )
-    tables = _read_versions(inputs)
+    at_record = PinnedLake(lake.root, inputs)
     settings = stage.settings.model_validate(recorded[stage.name])
-    rows, settings = _read_rows(lake, row, stage.name, settings, recorded, tables)
+    rows, settings = _read_rows(at_record, row, stage.name, settings, recorded)
     trained, _, share = row["asset"].partition("@")
     others = {"reference": row["reference_id"], "reward_model": inputs.get(recorded.get("ranker"))}
     models = {stage.start: row["parent_id"], **{name: others[name] for name in stage.models}}
@@ -89,7 +90,7 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         seed=derive_seed(recorded["seed"], trained),
         dtype=recorded["dtype"],
         rows=rows,
-        tables=tables,
+        tables=at_record.pinned,
         models={name: _find_model(lake, model) for name, model in models.items()},
         reference_id=row["reference_id"] or None,
         share=float(share) if share else None,
@@ -145,31 +146,21 @@ def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
     ).pairs
 
 
-def _read_versions(inputs: Mapping[str, str]) -> dict[str, int]:
-    """Return the version of each table in recorded inputs; the newest one of several slices."""
-    outputs = (value.rpartition("@") for value in inputs.values() if "@" in value)
-    found: dict[str, int] = {}
-    for table, _, version in outputs:
-        found[table] = max(int(version), found.get(table, 0))
-    return found
-
-
 def _read_rows(
-    lake: Lake,
+    lake: PinnedLake,
     row: Mapping[str, Any],
     stage: str,
     settings: TrainingSettings,
     recorded: Mapping[str, Any],
-    tables: Mapping[str, int],
 ) -> tuple[pl.DataFrame, TrainingSettings]:
     """Read a stage's rows at the recorded versions; return them and the settings of the run."""
     if "data" in recorded:
-        part = _describe_part(row, settings, recorded, tables)
+        part = _describe_part(row, settings, recorded)
         return OBJECTIVES[stage].read_rows(lake, part)[0], settings
-    if "demonstrations" in tables:
-        rows = lake.read("demonstrations", tables["demonstrations"])
+    if "demonstrations" in lake.pinned:
+        rows = lake.read("demonstrations")
         return rows.select("row_key", "messages"), settings
-    if "preference_labels" in tables and isinstance(settings, TrainedRankerSettings):
+    if "preference_labels" in lake.pinned and isinstance(settings, TrainedRankerSettings):
         rows = read_refresh_pairs(
             lake,
             experiment=row["experiment"],
@@ -178,20 +169,17 @@ def _read_rows(
             mixture=settings.mixture,
             replay=recorded["replay"],
             seed=derive_seed(recorded["seed"], row["asset"]),
-            versions=tables,
         )
         return rows, settings
     mixture = (
         settings.mixture if isinstance(settings, TrainedRankerSettings) else recorded["mixture"]
     )
     rows = rows_by_split.select_training_pairs(
-        lake.read("preference_pairs", tables["preference_pairs"]),
-        lake.read("mixture_pairs", tables["mixture_pairs"], mixture=mixture),
+        lake.read("preference_pairs"),
+        lake.read("mixture_pairs", mixture=mixture),
     )
     if isinstance(settings, DPOSettings):
-        prompts = rows_by_split.count_iteration_prompts(
-            lake.read("prompt_splits", tables["prompt_splits"])
-        )
+        prompts = rows_by_split.count_iteration_prompts(lake.read("prompt_splits"))
         settings = settings.adapt_to_offline(prompts)
     return rows, settings
 
@@ -200,7 +188,6 @@ def _describe_part(
     row: Mapping[str, Any],
     settings: TrainingSettings,
     recorded: Mapping[str, Any],
-    tables: Mapping[str, int],
 ) -> TrainedPart:
     """Return the part of the loop's tables that a policy of a chain was trained on."""
     in_loop = row["iteration"] > 0
@@ -212,7 +199,6 @@ def _describe_part(
         pairs=PairSettings.model_validate(recorded.get("pairs", {})),
         settings=settings,
         splits=[iteration_name(t) for t in iterations] if in_loop else (),
-        versions=tables,
     )
 
 

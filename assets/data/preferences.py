@@ -221,9 +221,9 @@ def _build_dropped_rows(study: Study) -> dg.AssetsDefinition:
     )
     def dropped_rows(step: Step) -> Made:
         """The upstream assets write their own slices; this asset counts them by reason."""
-        with connect(step.lake) as connection:
-            reasons = report(connection, "dropped_by_reason")
         version = step.lake.version("dropped_rows")
+        with connect(step.lake, {"dropped_rows": version}) as connection:
+            reasons = report(connection, "dropped_by_reason")
         return Made(
             f"dropped_rows@{version}",
             {"delta_version": version, "by_reason": table_preview(reasons, 200)},

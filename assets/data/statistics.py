@@ -11,7 +11,6 @@ from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, picture, table_metadata
 from assets.study import Study
 from training.models.checkpoint import describe_files
-from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.settings.prompts import PromptMapSettings
 from transforms.views.plots.prompt_map import render_prompt_map
@@ -39,7 +38,7 @@ def _build_preference_tokens(study: Study) -> dg.AssetsDefinition:
         from training.models.token_counts import count_tokens
 
         lake, table = step.lake, step.asset
-        model = checkpoints.find_latest(lake, "initial_model", step.experiment)
+        model = step.model("initial_model")
         counts = count_tokens(
             lake.read_frames("preference_pairs"),
             model.path,

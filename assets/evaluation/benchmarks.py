@@ -25,6 +25,7 @@ from transforms.benchmarks.answer_table import MeasuredModel
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
+from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
 from transforms.views.plots.benchmarks import plot_benchmarks
@@ -108,8 +109,7 @@ def _asset(
     def benchmark(step: Step) -> Made:
         opened = open_study_benchmark(step, settings)
         rows = []
-        for model in _models(step, settings) if partitioned else deps:
-            policy = checkpoints.find_latest(step.lake, model, step.experiment)
+        for model, policy in _find_models(step, settings, deps).items():
             measured = MeasuredModel(
                 step.experiment, iterations[model], model, policy.checkpoint_id
             )
@@ -126,12 +126,15 @@ def _asset(
     return benchmark
 
 
-def _models(step: Step, settings: AnyBenchmark) -> list[str]:
-    """Return the policies to measure: those of all iterations, or the selected one."""
+def _find_models(step: Step, settings: AnyBenchmark, deps: Sequence[str]) -> dict[str, Checkpoint]:
+    """Find the models to measure: baselines, policies of all iterations, or the selected one."""
+    if "selected_policy" not in deps:
+        return {model: step.model(model) for model in deps}
     if "iterates" in settings.models:
-        return list(step.study.policies)
-    selected = step.lake.read("selected_policies", experiment=step.experiment)
-    return [selected.item(0, "model")]
+        return {model: step.model(model) for model in step.study.policies}
+    [row] = step.lake.read("selected_policies", experiment=step.experiment).to_dicts()
+    selected = checkpoints.find_recorded(step.lake, row["model"], step.experiment, row["policy_id"])
+    return {row["model"]: selected}
 
 
 def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def find_current_policy(step: Step) -> dict[str, Any]:
     found = promotions.find_current(step.lake)
     if found is not None:
         return found
-    policy = checkpoints.find_latest(step.lake, "sft_policy", SHARED)
+    policy = step.model("sft_policy")
     return promotions.record(
         step.lake,
         experiment=SHARED,
@@ -56,7 +56,7 @@ def read_responses(
         InputError: its checkpoint is damaged or missing.
     """
     lake, policy_id = step.lake, current["policy_id"]
-    rows = read_evaluation(lake, policy_id=policy_id, evaluation_id=evaluation_id)
+    rows = read_evaluation(lake.live, policy_id=policy_id, evaluation_id=evaluation_id)
     if rows.height:
         # two experiments may have made the same policy
         key = ["split", "decoding", "prompt_id", "response_index"]
@@ -89,7 +89,7 @@ def read_benchmark_results(
         benchmarks: the benchmarks that a decision reads, by name.
         policy_id: checkpoint of the current policy.
     """
-    lake = step.lake
+    lake = step.lake.live  # the current policy may be that of another experiment
     for name, settings in benchmarks.items():
         known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
         if settings.enabled and not known:

@@ -18,7 +18,6 @@ from transforms.identity import digest_settings
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
-from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import SHARED
@@ -62,7 +61,14 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "evaluation",
         group="evaluation",
         table=TABLES[RESULTS],
-        deps=("prompts", "prompt_splits", "reward_model", "baseline_evaluation", *study.policies),
+        deps=(
+            "prompts",
+            "prompt_splits",
+            "sft_policy",
+            "reward_model",
+            "baseline_evaluation",
+            *study.policies,
+        ),
         settings=lambda _: evaluation_settings(study),
         partitioned=True,
         accelerator=True,
@@ -118,7 +124,7 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
     evaluation_id = _identify_evaluation(step)
     results = []
     for number, (model, iteration) in enumerate(models.items()):
-        policy = checkpoints.find_latest(step.lake, model, step.experiment)
+        policy = step.model(model)
         keys = ModelKeys(
             experiment=step.experiment,
             iteration=iteration,
@@ -178,8 +184,8 @@ def evaluate_policy(
     recipe = step.study.recipe
     return evaluate(
         policy.path,
-        checkpoints.find_latest(step.lake, "sft_policy", step.experiment).path,
-        checkpoints.find_latest(step.lake, "reward_model", step.experiment).path,
+        step.model("sft_policy").path,
+        step.model("reward_model").path,
         prompts,
         recipe.loop,
         recipe.evaluation,
@@ -192,8 +198,8 @@ def evaluate_policy(
 
 def _identify_evaluation(step: Step) -> str:
     """Return the id of an evaluation: a hash of its settings, prompts, reference, reward model."""
-    reference = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
-    reward_model = checkpoints.find_latest(step.lake, "reward_model", step.experiment)
+    reference = step.model("sft_policy")
+    reward_model = step.model("reward_model")
     return digest_settings(
         {
             "settings": step.settings,

@@ -52,6 +52,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="evaluation",
         table=TABLES[promotions.TABLE],
         deps=(
+            "prompts",
+            "prompt_splits",
+            "sft_policy",
+            "reward_model",
             "evaluation",
             "baseline_evaluation",
             "selected_policy",

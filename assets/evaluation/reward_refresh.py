@@ -14,7 +14,6 @@ from assets.metadata import table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.asset_names import iteration_asset
-from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
 from transforms.measures.reward_accuracy import measure_refreshed_accuracy
@@ -55,7 +54,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         rows = _read_sampled_responses(step)
         measured = []
         for refreshes, name in enumerate(models(step.loop)):
-            model = checkpoints.find_latest(step.lake, name, step.experiment)
+            model = step.model(name)
             rewards = score_rows(rows, model.path, step.loop.scoring, dtype=step.dtype)
             measured.append(
                 measure_refreshed_accuracy(

@@ -7,7 +7,6 @@ from assets.loop import iterations
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.study import Study
-from transforms.lake.records import checkpoints
 from transforms.prompts import rows_by_split
 
 
@@ -33,7 +32,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         The paper's vanilla DPO. It has as many optimiser steps as all iterations together would
         have with one pair per prompt.
         """
-        policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
+        policy = step.model("sft_policy")
         mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
         pairs = rows_by_split.select_training_pairs(step.lake.read("preference_pairs"), mixture)
         prompts = rows_by_split.count_iteration_prompts(step.lake.read("prompt_splits"))

@@ -23,7 +23,6 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.enforcement import add_keys
-from transforms.lake.records import checkpoints
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
 from transforms.pairs.feedback.queue import choose_pairs, list_candidate_pairs
@@ -175,7 +174,7 @@ def _write_queue(step: Step, chain: Chain) -> Made:
 def _refresh(step: Step, chain: Chain) -> Made:
     """Train the last reward model further on labels and old pairs, and measure the result."""
     feedback, settings = require_feedback(step.loop), step.study.recipe.resolve_refresh(step.loop)
-    last = checkpoints.find_latest(step.lake, _last_model(chain, step.loop), step.experiment)
+    last = step.model(_last_model(chain, step.loop))
     rows = read_refresh_pairs(
         step.lake,
         **chain.slice(step),

@@ -56,7 +56,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def sft_policy(step: Step) -> Made:
         """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
-        model = checkpoints.find_latest(step.lake, "initial_model", step.experiment)
+        model = step.model("initial_model")
         require_rendering(step.lake, model)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(step, "sft", rows, recipe.sft, start=model)
@@ -95,7 +95,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         "prompts are in no training table.",
     )
     def model(step: Step) -> Made:
-        policy = checkpoints.find_latest(step.lake, "sft_policy", step.experiment)
+        policy = step.model("sft_policy")
         pairs = step.lake.read("preference_pairs")
         mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
         rows = rows_by_split.select_training_pairs(pairs, mixture)

@@ -18,7 +18,6 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.training import TrainingSettings
 from transforms.lake.asset_names import iteration_name
-from transforms.lake.records import checkpoints
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
 
@@ -107,10 +106,7 @@ def train_policy(step: Step, chain: Chain) -> Made:
         splits=(*(iteration_name(t) for t in iterations[:-1]), *chain.splits),
     )
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)
-    models = {
-        name: checkpoints.find_latest(step.lake, asset, step.experiment)
-        for name, asset in find_models(chain, loop).items()
-    }
+    models = {name: step.model(asset) for name, asset in find_models(chain, loop).items()}
     return train(
         step,
         loop.objective,

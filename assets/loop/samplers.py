@@ -11,7 +11,6 @@ from assets.materialize import Step
 from training.settings.loop import LoopSettings
 from training.settings.sampling import SamplingSettings
 from transforms.lake.asset_names import iteration_asset
-from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs import responses, sampler_places
 
@@ -52,7 +51,7 @@ def group_samplers(step: Step, chain: Chain) -> list[Engine]:
     draws_of_policy: dict[Checkpoint, list[sampler_places.Draw]] = {}
     for draw in draws:
         asset = find_policy_asset(chain, draw.policy)
-        policy = checkpoints.find_latest(step.lake, asset, step.experiment)
+        policy = step.model(asset)
         assets.setdefault(policy, asset)
         draws_of_policy.setdefault(policy, []).append(draw)
     engines = []

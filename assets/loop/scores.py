@@ -25,7 +25,7 @@ def score_missing(step: Step, ranker: Ranker, slice_: SliceKeys) -> dict[str, An
     columns = ranker.columns(step)
     keys = (columns["ranker_id"], columns["ranking_id"])
     missing = responses.find_unscored(step.lake, *keys, **slice_)
-    adopted = describe_reuse(step, adopt_scores(step.lake, *keys, missing, **slice_))
+    adopted = describe_reuse(step, adopt_scores(step.lake.live, *keys, missing, **slice_))
     if adopted:
         missing = responses.find_unscored(step.lake, *keys, **slice_)
     step.log.info(f"{step.asset}: {missing.height} responses to score")

@@ -38,6 +38,11 @@ class Lake:
         """Open the lake at `root`; nothing is created before the first write."""
         self.root = Path(root).expanduser().resolve()
 
+    @property
+    def live(self) -> "Lake":
+        """Return the lake without pinned versions (`transforms.lake.pinned_lake`)."""
+        return self
+
     def path(self, table: str) -> Path:
         """Return the folder of a table, which need not exist.
 

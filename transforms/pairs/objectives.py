@@ -7,7 +7,7 @@ prompt (`transforms.pairs.dpo_pairs`, `best_of_n`, `unpaired`), the settings
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -18,7 +18,6 @@ from transforms.pairs import unpaired
 from transforms.pairs.best_of_n import select_best_of_n
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.pairs.responses import (
-    NEWEST,
     read_pairs_between,
     read_prompts_of_splits,
     read_with_rewards,
@@ -51,8 +50,6 @@ class TrainedPart:
     """Settings of the training."""
     splits: Sequence[str] = ()
     """Splits of the prompts of these iterations; empty: the splits of all iterations."""
-    versions: Mapping[str, int] = field(default_factory=lambda: NEWEST)
-    """Delta version by table; a table that is absent is read at its newest version."""
 
 
 def _keep_rows(rows: pl.DataFrame, batch: int, seed: int) -> pl.DataFrame:
@@ -103,7 +100,6 @@ def read_pairs(lake: Lake, part: TrainedPart) -> Rows:
     """Read pairs: prompt_id, prompt, chosen, rejected."""
     found = read_pairs_between(
         lake,
-        part.versions.get("dpo_pairs"),
         experiment=part.experiment,
         iteration=max(part.iterations),
         first_iteration=min(part.iterations),
@@ -129,19 +125,15 @@ def read_best_of_n(lake: Lake, part: TrainedPart) -> Rows:
 
 def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
     """Read the prompts for which the training samples responses: prompt_id, prompt."""
-    splits = part.splits or list_iteration_splits(
-        lake.read("prompt_splits", part.versions.get("prompt_splits"))
-    )
-    return read_prompts_of_splits(lake, splits, part.versions), NONE_DROPPED
+    splits = part.splits or list_iteration_splits(lake.read("prompt_splits"))
+    return read_prompts_of_splits(lake, splits), NONE_DROPPED
 
 
 def _choose(lake: Lake, part: TrainedPart, choose: Callable[[pl.DataFrame, float], Rows]) -> Rows:
     """Apply `choose` to the scored responses of each iteration, with lambda of eq. 8."""
     chosen = []
     for iteration in part.iterations:
-        responses = read_with_rewards(
-            lake, part.versions, experiment=part.experiment, iteration=iteration
-        )
+        responses = read_with_rewards(lake, experiment=part.experiment, iteration=iteration)
         chosen.append(choose(responses, resolve_length_penalty(responses, part.pairs)))
     kept, dropped = zip(*chosen, strict=True)
     return pl.concat(kept), pl.concat(dropped)

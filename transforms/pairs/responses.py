@@ -5,7 +5,6 @@ Not here: sampling responses (`training.generation`), pairing them (`transforms.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -19,9 +18,6 @@ from transforms.pairs.sampler_places import Draw, list_places
 SAMPLER_KEYS = ("n", "temperature", "top_p")
 LIMIT_KEYS = ("max_tokens", "max_context_tokens")
 """Sampling settings that change the responses; the others change only the speed."""
-
-NEWEST: Mapping[str, int] = MappingProxyType({})
-"""Value of `versions` with which every table is read at its newest version."""
 
 
 def make_sampling_id(sampling: Mapping[str, Any], seed: int, draws: Sequence[Draw] = ()) -> str:
@@ -69,14 +65,12 @@ class Keys:
         return add_keys(placed, **self.slice, **keys).select(list(schema_of("generations")))
 
 
-def read_prompts_of_splits(
-    lake: Lake, splits: Sequence[str], versions: Mapping[str, int] = NEWEST
-) -> pl.DataFrame:
+def read_prompts_of_splits(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
     """Read the prompts of some splits: prompt_id, prompt; sorted by prompt_id."""
     return (
-        lake.scan("prompt_splits", versions.get("prompt_splits"))
+        lake.scan("prompt_splits")
         .filter(pl.col("split").is_in(list(splits)))
-        .join(lake.scan("prompts", versions.get("prompts")), on="prompt_id")
+        .join(lake.scan("prompts"), on="prompt_id")
         .select("prompt_id", "prompt")
         .sort("prompt_id")
         .collect()
@@ -192,13 +186,11 @@ def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int
     return wanted.join(kept, on=key, how="anti", maintain_order="left")
 
 
-def read_with_prompts(
-    lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
-) -> pl.DataFrame:
+def read_with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
     """Read the responses of a slice with their prompts, sorted by key."""
-    prompts = lake.scan("prompts", versions.get("prompts")).select("prompt_id", "prompt")
+    prompts = lake.scan("prompts").select("prompt_id", "prompt")
     return (
-        lake.scan("generations", versions.get("generations"), **rows)
+        lake.scan("generations", **rows)
         .join(prompts, on="prompt_id")
         .sort("prompt_id", "response_index")
         .collect()
@@ -232,29 +224,27 @@ def add_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     return rewards.join(scored.select(*key, "policy_id", "sampling_id"), on=key, validate="1:1")
 
 
-def read_with_rewards(
-    lake: Lake, versions: Mapping[str, int] = NEWEST, /, **rows: str | int
-) -> pl.DataFrame:
+def read_with_rewards(lake: Lake, **rows: str | int) -> pl.DataFrame:
     """Read the responses of a slice with their prompts and rewards, sorted by key."""
-    scores = lake.read("scores", versions.get("scores"), **rows)
+    scores = lake.read("scores", **rows)
     rewards = scores.select("prompt_id", "response_index", "reward")
-    return read_with_prompts(lake, versions, **rows).join(
+    return read_with_prompts(lake, **rows).join(
         rewards, on=["prompt_id", "response_index"], validate="1:1"
     )
 
 
 def read_pairs_between(
-    lake: Lake, version: int | None = None, *, experiment: str, iteration: int, first_iteration: int
+    lake: Lake, *, experiment: str, iteration: int, first_iteration: int
 ) -> pl.DataFrame:
     """Read the pairs of the iterations `first_iteration` ... `iteration` of an experiment.
 
     Returns:
         prompt_id, prompt, chosen, rejected; sorted by iteration, prompt_id and responses.
     """
-    return (
-        lake.scan("dpo_pairs", version, experiment=experiment)
-        .filter(pl.col("iteration").is_between(first_iteration, iteration))
-        .sort("iteration", "prompt_id", "chosen_response_index", "rejected_response_index")
+    return pl.concat(
+        lake.scan("dpo_pairs", experiment=experiment, iteration=one)
+        .sort("prompt_id", "chosen_response_index", "rejected_response_index")
         .select("prompt_id", "prompt", "chosen", "rejected")
         .collect()
+        for one in range(first_iteration, iteration + 1)
     )

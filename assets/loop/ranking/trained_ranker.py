@@ -11,7 +11,6 @@ from assets.loop.ranking.ranker import Ranker
 from assets.materialize import Step
 from assets.metadata import table_preview
 from training.settings.stages import TrainedRankerSettings
-from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.measures.reward_accuracy import measure_reward_model
 from transforms.prompts import rows_by_split
@@ -42,7 +41,7 @@ class TrainedRanker(Ranker):
         Raises:
             InputError: it is missing.
         """
-        return checkpoints.find_latest(step.lake, self.name, step.experiment)
+        return step.model(self.name)
 
     def ranker_id(self, step: Step) -> str:
         """Return the id of its checkpoint."""

@@ -131,13 +131,37 @@ def find_latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
     Raises:
         InputError: there is none, or its folder is missing.
     """
-    rows = (
-        lake.scan(TABLE)
-        .filter(pl.col("asset") == asset, pl.col("experiment").is_in([experiment, SHARED]))
-        .sort(ORDER)
-        .tail(1)
-        .collect()
-    )
+    return _require(lake, _read_rows(lake, asset, experiment), asset, experiment)
+
+
+def find_recorded(lake: Lake, asset: str, experiment: str, checkpoint_id: str) -> Checkpoint:
+    """Return the checkpoint of an asset that a record names as input.
+
+    Args:
+        lake: the lake.
+        asset: the asset; with `@share`, the weights after a share of the training's steps.
+        experiment: experiment of the reader.
+        checkpoint_id: id of the training's last weights.
+
+    Raises:
+        InputError: there is none, or its folder is missing.
+    """
+    trained = asset.partition("@")[0]
+    rows = _read_rows(lake, trained, experiment).filter(checkpoint_id=checkpoint_id)
+    if asset != trained:  # the rows of a training's shares are directly before its last one
+        kept = _read_rows(lake, asset, experiment)
+        rows = kept.filter(pl.col(ORDER) < rows[ORDER].max())
+    return _require(lake, rows, asset, experiment)
+
+
+def _read_rows(lake: Lake, asset: str, experiment: str) -> pl.DataFrame:
+    """Read the rows of an asset, of this experiment or shared by all, the newest one last."""
+    rows = lake.scan(TABLE).filter(pl.col("asset") == asset)
+    return rows.filter(pl.col("experiment").is_in([experiment, SHARED])).sort(ORDER).collect()
+
+
+def _require(lake: Lake, rows: pl.DataFrame, asset: str, experiment: str) -> Checkpoint:
+    rows = rows.tail(1)
     path = lake.locate(rows.item(0, "path")) if rows.height else None
     if path is None or not path.is_dir():
         raise InputError(

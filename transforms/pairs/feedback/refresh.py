@@ -3,8 +3,6 @@
 Not here: training (`training.reward_model`), labels (`transforms.pairs.feedback.labels`).
 """
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from transforms.errors import InputError
@@ -24,7 +22,6 @@ def read_refresh_pairs(
     mixture: str,
     replay: float,
     seed: int,
-    versions: Mapping[str, int] | None = None,
 ) -> pl.DataFrame:
     """Read the pairs of a refresh: the experiment's labels so far, `replay` old pairs per label.
 
@@ -36,7 +33,6 @@ def read_refresh_pairs(
         mixture: mixture of the old pairs.
         replay: old pairs per label.
         seed: for the choice of old pairs.
-        versions: Delta version by table; absent: the last version.
 
     Returns:
         pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash.
@@ -44,14 +40,13 @@ def read_refresh_pairs(
     Raises:
         InputError: no label prefers a response.
     """
-    at = versions or {}
 
-    def scan_until(table: str) -> pl.LazyFrame:
-        rows = lake.scan(table, at.get(table), experiment=experiment)
-        return rows.filter(pl.col("iteration") <= iteration)
+    def read_until(table: str) -> pl.DataFrame:
+        iterations = range(1, iteration + 1)
+        return pl.concat(lake.read(table, experiment=experiment, iteration=t) for t in iterations)
 
-    labels = scan_until("preference_labels").filter(oracle=oracle).collect()
-    labelled = make_labelled_pairs(scan_until("label_queue").collect(), labels)
+    labels = read_until("preference_labels").filter(oracle=oracle)
+    labelled = make_labelled_pairs(read_until("label_queue"), labels)
     if labelled.is_empty():
         raise InputError(
             f"no labels to refresh the reward model of iteration {iteration}",
@@ -60,8 +55,8 @@ def read_refresh_pairs(
             remedy="raise loop.feedback.labels, or set loop.feedback.choice to random",
         )
     old = rows_by_split.select_training_pairs(
-        lake.read("preference_pairs", at.get("preference_pairs")),
-        lake.read("mixture_pairs", at.get("mixture_pairs"), mixture=mixture),
+        lake.read("preference_pairs"),
+        lake.read("mixture_pairs", mixture=mixture),
     )
     replayed = choose_replay_pairs(old, round(replay * labelled.height), seed)
     return pl.concat([labelled, replayed]).sort("pair_id")

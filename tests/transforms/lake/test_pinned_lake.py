@@ -1,0 +1,71 @@
+"""The view of the lake in which inputs have their recorded versions."""
+
+import polars as pl
+import pytest
+
+from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import PinnedLake
+from transforms.lake.schemas import schema_of
+from transforms.pairs.responses import read_pairs_between
+
+
+def pairs(iteration: int, prompt: str, experiment: str = "e") -> pl.DataFrame:
+    row = {"experiment": experiment, "iteration": iteration, "prompt_id": prompt}
+    return pl.DataFrame([row], schema=schema_of("dpo_pairs"))
+
+
+def write(lake: Lake, iteration: int, prompt: str, experiment: str = "e") -> str:
+    rows = pairs(iteration, prompt, experiment)
+    version = lake.overwrite("dpo_pairs", rows, experiment=experiment, iteration=iteration)
+    return f"dpo_pairs@{version}"
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return Lake(tmp_path)
+
+
+def test_an_input_is_read_at_its_recorded_version_however_it_is_read(lake):
+    recorded = write(lake, 1, "recorded")
+    view = PinnedLake(lake.root, {"iteration_1/dpo_pairs": recorded, "sft_policy": "abcdef"})
+    write(lake, 1, "newer")
+    write(lake, 1, "other", experiment="f")
+    assert view.read("dpo_pairs")["prompt_id"].to_list() == ["recorded"]
+    assert view.read("dpo_pairs", experiment="f").is_empty()
+    assert [frame["prompt_id"].item() for frame in view.read_frames("dpo_pairs")] == ["recorded"]
+    assert (view.version("dpo_pairs"), view.height("dpo_pairs")) == (0, 1)
+    assert view.live.height("dpo_pairs") == 2
+    assert view.read("dpo_pairs", 2).height == 2
+    assert view.pinned == {"dpo_pairs": 0}
+
+
+def test_each_iteration_is_read_at_its_own_version(lake):
+    first = write(lake, 1, "first")
+    write(lake, 1, "rewritten, and not recorded yet")
+    inputs = {"iteration_1/dpo_pairs": first, "iteration_2/dpo_pairs": write(lake, 2, "second")}
+    write(lake, 2, "rewritten later")
+    view = PinnedLake(lake.root, inputs)
+    read = read_pairs_between(view, experiment="e", first_iteration=1, iteration=2)
+    assert read["prompt_id"].to_list() == ["first", "second"]
+    assert view.pinned == {"dpo_pairs": 2}
+
+
+@pytest.mark.parametrize("way", ["overwrite", "append", "frames", "delete"])
+def test_a_table_that_the_asset_writes_is_live(lake, way):
+    view = PinnedLake(lake.root, {"iteration_1/dpo_pairs": write(lake, 1, "a")})
+    write(lake, 2, "b")
+    assert view.read("dpo_pairs")["prompt_id"].to_list() == ["a"]
+    key = {"experiment": "e", "iteration": 3}
+    if way == "overwrite":
+        view.overwrite("dpo_pairs", pairs(3, "c"), **key)
+    elif way == "append":
+        view.append("dpo_pairs", pairs(3, "c"))
+    elif way == "frames":
+        with view.overwrite_frames("dpo_pairs", pl.Schema(schema_of("dpo_pairs")), **key) as put:
+            put(pairs(3, "c"))
+    else:
+        view.delete("dpo_pairs", **key)
+    assert set(view.read("dpo_pairs")["prompt_id"]) == {"a", "b"} | (
+        set() if way == "delete" else {"c"}
+    )
+    assert lake.read("dpo_pairs").height == view.height("dpo_pairs")
