@@ -1,8 +1,8 @@
 """Reproduction of a recorded training from the rows, models and settings in the lake.
 
 A checkpoint's record becomes the arguments of its stage, which runs in a folder outside the lake;
-the lake is only read. The weights are equal if the same libraries sum in the same order: on a CPU
-with the same number of threads.
+the lake is only read. The weights are equal if the same libraries sum in the same order, which the
+recorded environment decides (`training.runs.environment`).
 """
 
 import json
@@ -51,6 +51,8 @@ class RecordedTraining:
     """Folders of the models, by the stage's parameter."""
     reference_id: str | None
     """Checkpoint of the reference; None without one."""
+    environment: Mapping[str, Any]
+    """Threads, processor and libraries of the training."""
     share: float | None
     """Share of the steps after which the checkpoint was kept; None for the last one."""
 
@@ -93,6 +95,7 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         tables=at_record.pinned,
         models={name: _find_model(lake, model) for name, model in models.items()},
         reference_id=row["reference_id"] or None,
+        environment=json.loads(row.get("environment") or "{}"),
         share=float(share) if share else None,
     )
 

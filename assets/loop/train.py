@@ -93,6 +93,7 @@ def train(
         parent_id=start.checkpoint_id,
         reference_id=reference.checkpoint_id if reference else "",
         iteration=iteration,
+        environment=run.environment,
     )
     for share, one in kept.items():  # first, because the last model's row completes the step
         if one.is_dir():
@@ -208,6 +209,7 @@ def save_model(
     share: float | None = None,
     parent_id: str = "",
     reference_id: str = "",
+    environment: Mapping[str, Any] | None = None,
 ) -> Made:
     """Move a finished model folder to its content-addressed place; record it in `checkpoints`.
 
@@ -219,6 +221,7 @@ def save_model(
         share: share of the training's steps after which the weights were kept; None for the end.
         parent_id: checkpoint that the training started from; empty for the initial model.
         reference_id: checkpoint of the reference; empty without one.
+        environment: of the training (`training.runs.environment`); None for the initial model.
     """
     from training.models.checkpoint import hash_checkpoint
 
@@ -234,6 +237,7 @@ def save_model(
         inputs=json.dumps(step.inputs, sort_keys=True),
         parent_id=parent_id,
         reference_id=reference_id,
+        environment=None if environment is None else json.dumps(environment, sort_keys=True),
     )
     return Made(
         checkpoint.checkpoint_id,

@@ -39,6 +39,8 @@ class TrainingRun:
     elapsed_s: float
     """Wall-clock seconds from loading the model to the saved checkpoint; for a run that was killed
     and resumed, the seconds of its last attempt."""
+    environment: Mapping[str, Any]
+    """Threads, processor and libraries (`training.runs.environment`)."""
 
 
 class MetricsCallback(TrainerCallback):
@@ -112,6 +114,7 @@ def write_run(run: TrainingRun, folder: Path) -> None:
         "examples": run.examples,
         "steps": run.steps,
         "elapsed_s": run.elapsed_s,
+        "environment": run.environment,
         "dropped": run.dropped.to_dicts(),
     }
     (folder / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -26,6 +26,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, save_settings
 from training.models.token_counts import split_equal_tokens, split_too_long
+from training.runs.environment import read_environment
 from training.runs.kept_checkpoints import KeptSteps, remove_pickle
 from training.runs.run_record import (
     METRICS,
@@ -173,6 +174,7 @@ def train(
             examples=len(cast(datasets.Dataset, trainer.train_dataset)),
             steps=trainer.state.global_step,
             elapsed_s=time.perf_counter() - started,
+            environment=read_environment(),
         )
         if state.is_main_process:
             remove_pickle(folder)

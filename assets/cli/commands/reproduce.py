@@ -1,7 +1,7 @@
 """The command `prefloop reproduce`: train a checkpoint again and compare the weights."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,9 @@ from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
 from transforms.formats import shorten_id
+
+EQUAL, NOT_EQUAL, NOT_COMPARABLE = 0, 1, 3
+"""Exit codes; 2 is that of bad input."""
 
 EXAMPLES = """
 Examples:
@@ -35,11 +38,15 @@ def reproduce(
 ) -> None:
     """Train a checkpoint again from its recorded inputs; exit code 0 if the weights are equal.
 
-    The lake is only read, and no recipe is needed. Expect equal weights on the
-    CPU: floating-point sums depend on the device and the versions of libraries.
+    The lake is only read, and no recipe is needed. Floating-point sums depend on
+    threads, processor, GPU and libraries, which the lake records. If the weights
+    differ, the exit code is 1 in the same environment, and 3 in another one
+    (`not comparable`). OMP_NUM_THREADS sets the number of threads.
     """
     from assets.cli.console import quiet_teardown
     from assets.cli.reproduce import read_training, retrain
+    from training.runs.environment import list_differences
+    from training.runs.run_record import read_run
     from transforms.lake.records import checkpoints
     from transforms.lake.schemas.table import ORDER
     from transforms.views.lineage.outputs import read_lineage
@@ -74,11 +81,21 @@ def reproduce(
         with scratch as folder:
             output = Path(folder) / "checkpoint" if keep is None else keep
             found = retrain(lake, training, output, report=_print_step)
-    equal = found == training.checkpoint_id
-    typer.echo(
-        f"recorded {training.checkpoint_id}\ntrained  {found}\n{'equal' if equal else 'NOT equal'}"
+            here = read_run(output).environment
+    verdict, code = _judge(
+        found == training.checkpoint_id, list_differences(training.environment, here)
     )
-    raise typer.Exit(0 if equal else 1)
+    typer.echo(f"recorded {training.checkpoint_id}\ntrained  {found}\n{verdict}")
+    raise typer.Exit(code)
+
+
+def _judge(equal: bool, differences: Sequence[str]) -> tuple[str, int]:
+    """Return the last line of the output, and the exit code."""
+    if equal:
+        return "equal", EQUAL
+    if differences:
+        return f"not comparable: other {', other '.join(differences)}", NOT_COMPARABLE
+    return "NOT equal", NOT_EQUAL
 
 
 def _require_new(folder: Path | None) -> None:

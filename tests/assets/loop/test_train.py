@@ -42,7 +42,7 @@ class Trainings:
                 (folder / name).write_text("{}")
         rows = [{"step": 1, "epoch": 1.0, "metric": "loss", "value": 0.5}]
         (output / "metrics.jsonl").write_text(json.dumps(rows[0]) + "\n")
-        run = TrainingRun(pl.DataFrame(rows, METRICS), NONE_DROPPED, 1, 1, 2.0)
+        run = TrainingRun(pl.DataFrame(rows, METRICS), NONE_DROPPED, 1, 1, 2.0, {"threads": 2})
         write_run(run, output)
         return run
 
@@ -103,6 +103,7 @@ def test_a_finished_training_whose_row_was_not_written_is_recorded_and_not_train
         assert checkpoints.find_latest(lake, asset, "shared").path.is_dir()
     assert checkpoints.find_latest(lake, "sft_policy", "shared").checkpoint_id == made
     assert lake.read("training_metrics")["value"].to_list() == [0.5]
+    assert set(rows["environment"]) == {'{"threads": 2}'}
 
 
 def test_a_row_that_fails_after_the_kept_weights_were_recorded_is_written_later(

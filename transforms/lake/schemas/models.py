@@ -16,6 +16,9 @@ TABLES: dict[str, Table] = {
             "reference_id": Column(pl.String, "checkpoint of the reference; empty: none"),
             "settings": Column(pl.String, "settings of the training, JSON"),
             "inputs": Column(pl.String, "upstream asset -> output id, JSON"),
+            "environment": Column(
+                pl.String, "threads, processor, libraries of the training, JSON; null: not trained"
+            ),
             "path": Column(pl.String, "folder, relative to the lake's root"),
             **WRITTEN,
         },

@@ -10,6 +10,7 @@ Not here: the ancestors of a subject (`transforms.views.lineage.outputs`). Forms
     experiment/iteration/prompt_id/response_index     response; the prompt's first digits suffice
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,8 @@ def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
             0, named=True
         )
         facts = {key: row[key] for key in ("asset", "experiment", "iteration", "kind", "path")}
+        if row["environment"]:
+            facts["environment"] = json.loads(row["environment"])
         return Subject(
             "checkpoint",
             checkpoint_id,

@@ -50,7 +50,7 @@ def home(tiny_recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = checkpoints.workspace(lake, "x", "shared")
     make_tiny_model(tiny_recipe.model.tiny, rows["messages"].to_list(), folder, seed=0)
     initial = record(lake, folder, asset="initial_model", settings={"seed": 3})
-    train_sft(
+    run = train_sft(
         rows.select("row_key", "messages"),
         lake.root / "checkpoints" / initial,
         folder,
@@ -65,6 +65,7 @@ def home(tiny_recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
         parent_id=initial,
         settings={"sft": SFT.model_dump(mode="json"), "seed": 3, "dtype": "float32"},
         inputs={"initial_model": initial, "demonstrations": "demonstrations@0"},
+        environment=json.dumps(run.environment),
     )
     lake.overwrite("demonstrations", demonstrations("other"))
     return home
@@ -109,6 +110,30 @@ def test_other_weights_are_told_and_exit_with_1(home, tmp_path):
     done = reproduce(tmp_path, row_of(home, "sft_policy")["checkpoint_id"])
     assert done.exit_code == 1
     assert done.stdout.splitlines()[-1] == "NOT equal"
+
+
+@pytest.mark.parametrize("rows", ["the same", "others"])
+def test_other_weights_of_another_environment_are_not_comparable(home, tmp_path, rows):
+    other = Lake(tmp_path / "lake")
+    (tmp_path / "lake" / "checkpoints").mkdir(parents=True)
+    for folder in (home / "lake" / "checkpoints").iterdir():
+        (other.root / "checkpoints" / folder.name).symlink_to(folder)
+    words = ("yes", "no") if rows == "the same" else ("yes", "yes")
+    other.overwrite("demonstrations", demonstrations(*words))
+    environment = json.loads(row_of(home, "sft_policy")["environment"])
+    threads = environment["threads"]
+    recorded = json.dumps(environment | {"threads": threads + 1, "trl": "0.1"})
+    trained = Lake(home / "lake").read("checkpoints")
+    other.append("checkpoints", trained.with_columns(environment=pl.lit(recorded)))
+    done = reproduce(tmp_path, row_of(home, "sft_policy")["checkpoint_id"])
+    if rows == "the same":
+        assert (done.exit_code, done.stdout.splitlines()[-1]) == (0, "equal")
+    else:
+        assert done.exit_code == 3
+        assert done.stdout.splitlines()[-1] == (
+            f"not comparable: other threads ({threads + 1} recorded, {threads} here), "
+            f"other trl (0.1 recorded, {environment['trl']} here)"
+        )
 
 
 def test_a_model_that_was_not_trained_or_is_unknown_is_refused(home):
