@@ -4,8 +4,8 @@ While an asset is made, other runs may write slices of its input tables. What is
 the output id of each upstream asset, `table@version`; this view reads exactly these versions.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +55,14 @@ class PinnedLake(Lake):
             version = self._find(table, rows.get("iteration"))
         return super().scan(table, version, **rows)
 
+    @contextmanager
     def overwrite_frames(
         self, table: str, schema: pl.Schema, /, **rows: str | int
-    ) -> AbstractContextManager[Callable[[pl.DataFrame], None]]:
+    ) -> Iterator[Callable[[pl.DataFrame], None]]:
         """Replace a slice frame by frame, as `Lake.overwrite_frames` does."""
         self._unpin(table)
-        return super().overwrite_frames(table, schema, **rows)
+        with super().overwrite_frames(table, schema, **rows) as write:
+            yield write
 
     def delete(self, table: str, /, **rows: str | int) -> int:
         """Remove a slice in one commit; return the version."""
