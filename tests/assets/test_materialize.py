@@ -29,7 +29,7 @@ def record(lake: Lake, asset: str, output_id: str) -> None:
 
 
 def train(lake: Lake, asset: str, checkpoint_id: str) -> None:
-    folder = checkpoints.workspace(lake, asset, "shared")
+    folder = checkpoints.workspace(lake, asset.partition("@")[0], "shared")
     folder.mkdir(parents=True)
     (folder / "weights").write_text(checkpoint_id)
     row = {"settings": "{}", "inputs": "{}", "iteration": 0, "kind": "causal_lm"}
