@@ -52,7 +52,7 @@ def test_importing_the_launcher_loads_no_torch():
 def test_an_accelerate_config_is_used_by_one_process_too(preference_pairs, tmp_path, monkeypatch):
     commands = []
 
-    def refuse(command, report):
+    def refuse(command, report, lock):
         commands.append(command)
         raise KeyboardInterrupt
 
