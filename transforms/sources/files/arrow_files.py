@@ -4,6 +4,7 @@ Not here: text files (`transforms.sources.files.json_rows`, `transforms.sources.
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -83,13 +84,17 @@ def number_rows(rows: pl.DataFrame, first: int) -> Decoded:
 
 
 def decode_names(fields: Iterable[pa.Field]) -> None:
-    """Decode the names of columns and of fields in them: polars panics at one that is not UTF-8.
+    """Decode the names and the metadata of columns, and of fields in them.
+
+    Polars decodes them, too, and panics at one that is not UTF-8.
 
     Raises:
-        UnicodeDecodeError: a name is not UTF-8.
+        UnicodeDecodeError: a name or its metadata are not UTF-8.
     """
     for field in fields:
         _ = field.name
+        for text in chain(*(field.metadata or {}).items()):
+            text.decode()
         decode_names(map(field.type.field, range(field.type.num_fields)))
 
 
@@ -102,7 +107,9 @@ def _convert(
             batch.validate(full=True)  # the readers accept broken UTF-8
             decode_names(batch.schema)
             columns = [name for name in native if name in batch.schema.names]
-            table = pl.DataFrame(pa.Table.from_batches([batch.select(columns)]))
+            # without metadata of the file, which polars would decode
+            known = batch.select(columns).replace_schema_metadata(None)
+            table = pl.DataFrame(pa.Table.from_batches([known]))
             rows = conform(table, native, optional, f"source file {path}")
             yield number_rows(rows, row)
             row += rows.height

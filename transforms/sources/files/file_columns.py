@@ -79,7 +79,7 @@ def read_columns(files: tuple[str, ...]) -> FileColumns:
 
 def _convert_schema(schema: pa.Schema) -> dict[str, DType]:
     decode_names(schema)
-    return dict(pl.DataFrame(schema.empty_table()).schema)
+    return dict(pl.DataFrame(schema.remove_metadata().empty_table()).schema)
 
 
 def _read_arrow_schema(path: Path) -> pa.Schema:

@@ -1,9 +1,11 @@
 """Damaged files of every entry and format: read whole, or refused by one clear error."""
 
+import io
 import random
 import tempfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -57,6 +59,21 @@ def test_a_column_name_that_is_no_text_is_refused(tmp_path, ending, name):
     case = Case("standard_pairs", f"f{ending}", broken, "odd", ())
     assert broken != content
     assert judge(case, tmp_path)[0] == "refused"
+
+
+def test_metadata_that_is_no_text_is_not_read(tmp_path):
+    table = pa.table({"prompt": ["a"]})
+    for number, broken in enumerate(
+        (
+            table.replace_schema_metadata({b"\xf3": b"\xf3"}),
+            table.cast(pa.schema([pa.field("prompt", "string", metadata={b"\xf3": b"a"})])),
+        )
+    ):
+        out = io.BytesIO()
+        with pa.ipc.new_stream(out, broken.schema) as stream:
+            stream.write_table(broken)
+        case = Case("prompt_text", "f.arrow", out.getvalue(), "odd", ())
+        assert judge(case, tmp_path)[0] == ("all rows fit", "refused")[number]
 
 
 @pytest.mark.parametrize("ending", TEXT_FORMATS)
