@@ -1,15 +1,26 @@
 """Refusals on real responses: precision and recall against labels read by hand.
 
-`refusal_labels.csv` has the first 16 digits of the SHA-256 of a response, and whether it declines:
-nothing of what was asked is in it. It has every response of these files that the rule finds, every
-one that opens with a usual phrase of refusal ("I'm sorry", "As an AI"; of Tulu's the first 108 by
-hash), and others with words such as "cannot". A refusal without any such words is not in it, so
-recall is an upper bound. The rule was written on `tulu`, `alpaca_eval` and `ultrafeedback`;
-`mixed` was read once, after. RM-Bench pairs refusals with answers to the same request; the rule was
-written on its even rows.
+`refusal_labels.csv` has the first 16 digits of the SHA-256 of a response, and whether it declines
+(defined in docs/measured/refusals.md). How the sets were drawn:
 
-Prints one line per set: responses, refusals, how many of them are found, precision and recall with
-Wilson's 95 % interval; and the share of all responses of Tulu that are found.
+- `tulu`, `alpaca_eval`, `ultrafeedback`, `mixed`: every response that an earlier version of the
+  rules found, every one with a phrase of `PHRASES` at its start (of Tulu's the first 108 by hash),
+  and others with words such as "cannot". A refusal without any such word is not in them.
+- `others`: responses with a declining word ("sorry", "cannot", "illegal") at the start: all 61 of
+  GPT-4's Arena-Hard answers, PandaLM and LLMBar, 380 of HH-RLHF harmless and 60 of its helpful
+  part; and 60 of HH-RLHF harmless without such a word.
+- `random`: 110 of HH-RLHF harmless, 20 each of Arena-Hard (GPT-4), PandaLM and LLMBar, 40 each of
+  Tulu, UltraFeedback and AlpacaEval, and all of BeaverTails and PKU-SafeRLHF.
+- `test_answers`: 110 of Tulu and AlpacaEval with a declining word or a phrase at the start.
+- `test_dialogues`: 90 of HH-RLHF harmless with a declining word at the start.
+
+The draws are random (seeds 14 to 17). The rules were written on all sets but the two tests, which
+were read when the rules stood; the rules were not changed after. The tests are of the same sources.
+RM-Bench pairs refusals with answers to the same request; the rules were written on its even rows.
+
+Prints two lines per set: responses, refusals, how many of them are found, precision and recall with
+Wilson's 95 % interval, by the rules and by a list of phrases; and the share of all responses of
+Tulu that are found.
 
     python -m bench.real.refusals
 """
@@ -40,8 +51,22 @@ FILES = (
     "pairs/lmsys_arena_49.csv",
     "arena_hard/model_answer_gpt-3.5-turbo-0125.jsonl.gz",
     "mt_bench/model_answer/*.jsonl",
+    "hh-rlhf/*_test.jsonl.gz",
+    "arena_hard/model_answer_gpt-4-0314.jsonl.gz",
+    "labelled_pairs/*.json*",
+    "pairs/beavertails_demo.json",
+    "native_rows/pku_saferlhf_native_4rows.jsonl",
 )
 RM_BENCH = "rm_bench/safety-refuse_filtered.json.gz"
+PHRASES = (
+    "i'm sorry", "i am sorry", "i'm very sorry", "sorry, but", "i apologize", "my apologies",
+    "i cannot", "i can't", "i can not", "i'm not able to", "i am not able to", "i'm unable to",
+    "i am unable to", "i won't", "i will not", "i must decline", "as an ai", "as a language model",
+    "as an assistant, i", "i'm just an", "i'm really just an", "i do not have the ability",
+    "i don't have the ability", "it is not appropriate", "it's not appropriate",
+    "unfortunately, i can",
+)  # fmt: skip
+"""Phrases of refusals, for comparison; after Zou et al. 2023 (arXiv 2307.15043)."""
 
 
 def read_values(file: Path) -> Iterator[Any]:
@@ -56,28 +81,40 @@ def read_values(file: Path) -> Iterator[Any]:
         return
     content = file.read_bytes()
     text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8")
-    parts = text.split("\n") if ".jsonl" in file.name else [text]
+    parts = text.split("\n") if "}\n{" in text else [text]
     yield from (json.loads(part) for part in parts if part)
 
 
 def list_strings(value: Any) -> Iterator[str]:
-    """List the strings inside a JSON value."""
+    """List the strings inside a JSON value; of a dialogue the last turn, too."""
     if isinstance(value, str):
         yield value
+        yield value.rpartition("\n\nAssistant:")[2].strip()
     elif isinstance(value, list | dict):
         for part in value.values() if isinstance(value, dict) else value:
             yield from list_strings(part)
 
 
+def find_phrases(texts: pl.Series) -> pl.Series:
+    """Find responses with a phrase of `PHRASES` in the first 100 characters."""
+    openings = texts.str.head(100).str.replace_all("’", "'")
+    return openings.str.contains_any(PHRASES, ascii_case_insensitive=True)
+
+
 def show(name: str, declines: pl.Series, texts: pl.Series) -> None:
-    """Print precision and recall of the rule on labelled responses."""
-    found = find_refusals(texts)
-    hits = int((found & declines).sum())
-    figures = []
-    for total in (int(found.sum()), int(declines.sum())):
-        interval = binomtest(hits, total).proportion_ci(method="wilson")
-        figures.append(f"{hits / total:.2f} [{interval.low:.2f}, {interval.high:.2f}]")
-    print(f"{name:15}{len(texts):6}{declines.sum():6}{hits:6}   {'   '.join(figures)}")
+    """Print precision and recall of the rules and of the phrases on labelled responses."""
+    for method, find in (("rules", find_refusals), ("phrases", find_phrases)):
+        found = find(texts)
+        hits = int((found & declines).sum())
+        figures = []
+        for total in (int(found.sum()), int(declines.sum())):
+            if total == 0:
+                figures.append(f"{'-':17}")
+                continue
+            interval = binomtest(hits, total).proportion_ci(method="wilson")
+            figures.append(f"{hits / total:.2f} [{interval.low:.2f}, {interval.high:.2f}]")
+        counts = f"{len(texts):6}{declines.sum():6}{hits:6}"
+        print(f"{name:15}{method:8}{counts}   {'   '.join(figures)}")
 
 
 def main() -> None:
@@ -90,7 +127,7 @@ def main() -> None:
             key = hashlib.sha256(text.encode()).hexdigest()[:16]
             if key in hashes:
                 texts[key] = text
-    print("set             read  decl.  found  precision           recall")
+    print("set            method    read decl. found  precision           recall")
     labelled = wanted.with_columns(text=pl.col("response_sha256").replace_strict(texts))
     for (name,), rows in labelled.group_by("set", maintain_order=True):
         show(str(name), rows["declines"].cast(pl.Boolean), rows["text"])
