@@ -52,6 +52,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="evaluation",
         table=TABLES[promotions.TABLE],
         deps=(
+            # the first four: a current policy without answers on these prompts is evaluated here
             "prompts",
             "prompt_splits",
             "sft_policy",

@@ -56,21 +56,24 @@ def lake(tmp_path: Path) -> Lake:
     model = checkpoints.workspace(lake, "initial_model", SHARED)
     settings = TinyModelSettings(hidden_size=64, layers=1, heads=2, context_tokens=64)
     make_tiny_model(settings, [pair["prompt"] + pair["chosen"] for pair in pairs], model, seed=0)
+    model_id = hash_checkpoint(model)
     checkpoints.record(
         lake,
         model,
         experiment=SHARED,
         iteration=0,
         asset="initial_model",
-        checkpoint_id=hash_checkpoint(model),
+        checkpoint_id=model_id,
         kind="causal_lm",
         parent_id="",
         reference_id="",
         settings="{}",
         inputs="{}",
     )
-    for asset in ("preference_pairs", "prompts", "prompt_splits", "dropped_rows", "initial_model"):
-        materializations.record(lake, asset=asset, experiment=SHARED, output_id=f"{asset}@0")
+    tables = ("preference_pairs", "prompts", "prompt_splits", "dropped_rows")
+    outputs = {"initial_model": model_id, **{table: f"{table}@0" for table in tables}}
+    for asset, output_id in outputs.items():
+        materializations.record(lake, asset=asset, experiment=SHARED, output_id=output_id)
     return lake
 
 

@@ -59,7 +59,9 @@ def record(lake: Lake, folder: Path, asset: str, experiment: str, iteration: int
 
 
 def select(lake: Lake, model: str, iteration: int) -> None:
-    row = {"experiment": "iterative", "iteration": iteration, "model": model}
+    policy_id = checkpoints.find_latest(lake, model, "iterative").checkpoint_id
+    keys = {"experiment": "iterative", "iteration": iteration, "model": model}
+    row = {**keys, "policy_id": policy_id}
     rows = pl.DataFrame([row], schema=schema_of("selected_policies"))
     lake.overwrite("selected_policies", rows, experiment="iterative")
     materializations.record(

@@ -59,7 +59,7 @@ def home(tmp_path: Path) -> Path:
 def lake(home: Path) -> Lake:
     """A lake with pi_0, and one experiment whose selected policy is better."""
     lake = Lake(home / "lake")
-    add_policy(lake, SHARED, 0.0, "sft_policy")
+    pi_0 = add_policy(lake, SHARED, 0.0, "sft_policy")
     add_policy(lake, "iterative", 0.5)
     prompts = [
         {"prompt_id": f"p{p}", "prompt": [{"role": "user", "content": f"question {p}"}],
@@ -71,7 +71,15 @@ def lake(home: Path) -> Lake:
     for experiment in ("iterative", "concise"):
         for asset in ("evaluation", "selected_policy"):
             materializations.record(lake, asset=asset, experiment=experiment, output_id="o")
-    materializations.record(lake, asset="baseline_evaluation", experiment=SHARED, output_id="o")
+    outputs = {
+        "prompts": "prompts@0",
+        "prompt_splits": "prompt_splits@0",
+        "sft_policy": pi_0,
+        "reward_model": "r",
+        "baseline_evaluation": "o",
+    }
+    for asset, output_id in outputs.items():
+        materializations.record(lake, asset=asset, experiment=SHARED, output_id=output_id)
     return lake
 
 
@@ -156,8 +164,10 @@ def test_benchmarks_come_before_the_decision(make_tiny) -> None:
 
     assert {"benchmarks/gsm8k", "baseline_benchmarks/gsm8k"} < upstream()
     assert "baseline_benchmarks/gsm8k" not in upstream("benchmarks.gsm8k.models=[selected]")
+    # a current policy without answers is evaluated: on prompts, beside pi_0, by the reward model
     assert upstream("benchmarks.gsm8k.enabled=false") == {
         "evaluation", "baseline_evaluation", "selected_policy",
+        "prompts", "prompt_splits", "sft_policy", "reward_model",
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from transforms.lake.schemas.table import (
 )
 
 MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
-SPLIT = Column(pl.String, "validation | evaluation")
+SPLIT = Column(pl.String, "validation | evaluation | promotion")
 DECODING = Column(pl.String, "sampled | greedy")
 
 TABLES: dict[str, Table] = {

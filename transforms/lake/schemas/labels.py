@@ -32,8 +32,7 @@ TABLES: dict[str, Table] = {
         },
     ),
     "judgments": Table(
-        grain="One row per request to a judge: a comparison, and the order of its two responses. "
-        "Rows are only appended; the view `verdicts` has those that count.",
+        grain="One row per request to a judge; rows stay. The view `verdicts` has those in use.",
         columns={
             "judge_id": Column(pl.String, "the judge, in judges"),
             "comparison_id": Column(pl.String, "hash of the prompt and both texts"),

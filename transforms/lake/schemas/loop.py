@@ -149,7 +149,7 @@ TABLES: dict[str, Table] = {
             "response_chars_se": _standard_error("chars"),
             "length_growth": Column(
                 pl.Float64,
-                "mean length of the responses over that of iteration 1, which π₀ wrote; null there",
+                "mean length over that of iteration 1, by π₀; null in iteration 1",
                 "ratio",
             ),
             "length_growth_se": _standard_error("ratio"),

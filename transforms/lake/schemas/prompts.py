@@ -39,7 +39,9 @@ TABLES: dict[str, Table] = {
         grain="One row per prompt of a split.",
         columns={
             "prompt_id": PROMPT_ID,
-            "split": Column(pl.String, "iteration_<t> | validation | evaluation | …"),
+            "split": Column(
+                pl.String, "iteration_1 … | validation | evaluation | promotion | length_study"
+            ),
         },
     ),
     "prompt_map": Table(
