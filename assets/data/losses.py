@@ -11,6 +11,6 @@ def loss_warnings() -> Warnings:
 
     def find(step: Step) -> dict[str, str]:
         losses = find_losses(step.lake, step.asset)
-        return {CHECK: "; ".join(losses)} if losses else {}
+        return {CHECK: "".join(f"\n- {loss}" for loss in losses)} if losses else {}
 
     return Warnings({CHECK: f"Every source loses less than {DROPPED_SHARE:.0%} of its rows."}, find)

@@ -18,8 +18,8 @@ DROPPED_SHARE = 0.5
 Public sets in their own entry lose less, except sets of scored samples, whose many ties and
 unscored pairs are worth a look as well."""
 
-SHOWN_CHARS = 200
-"""Characters of a row that are shown."""
+SHOWN_CHARS = 80
+"""Characters of a row, and of the evidence against it, that are shown."""
 
 SHOWN_REASONS = 4
 
