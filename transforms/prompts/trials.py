@@ -28,6 +28,8 @@ class Trial(NamedTuple):
     kept: int
     reason: str
     """Most frequent reason of dropped rows; empty if all are kept."""
+    error: InputError | None = None
+    """Why no row could be read."""
 
 
 def try_entry(entry: str, files: tuple[str, ...], rows: int = TRIED_ROWS) -> list[Trial]:
@@ -39,7 +41,7 @@ def try_entry(entry: str, files: tuple[str, ...], rows: int = TRIED_ROWS) -> lis
         )
         raw = pl.concat(batch.rows for batch in batches)
     except InputError as error:
-        return [Trial(entry, role, 0, 0, error.what) for role in source.entry.layouts]
+        return [Trial(entry, role, 0, 0, error.what, error) for role in source.entry.layouts]
     return [_try_role(source, role, raw) for role in source.entry.layouts]
 
 

@@ -50,6 +50,8 @@ def sources(
         found = find_fits(columns)
         fitting = [one for one in found if not one.missing]
         trials = [trial for one in fitting[:TRIED_ENTRIES] for trial in try_entry(one.entry, paths)]
+        if trials and trials[0].error and all(one.error for one in trials):
+            raise trials[0].error
     typer.echo(f"{files[0]} has the columns {_list_columns(columns.types)}\n")
     share = {one.entry: 0.0 for one in trials}
     for one in trials:

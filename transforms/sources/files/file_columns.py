@@ -27,6 +27,7 @@ from transforms.sources.files.opening import (
     find_format,
     open_text,
     read_error,
+    require_content,
 )
 from transforms.sources.files.reading import has_json_lines
 
@@ -54,6 +55,8 @@ def read_columns(files: tuple[str, ...]) -> FileColumns:
     """
     path = next(iter(list_parts(files).files.values()))
     ending = find_format(path)
+    if path.is_file():
+        require_content(path)
     try:
         if is_delta_table(path):
             types = _convert_schema(open_delta(path).to_pyarrow_dataset().schema)
@@ -98,18 +101,26 @@ def _read_header(path: Path, delimiter: str) -> list[str]:
 
 
 def _read_objects(path: Path) -> list[dict[str, Any]]:
-    """Read the first objects of a JSON file; lines that are no objects are left out."""
+    """Read the first objects of a JSON file; lines that are no objects are left out.
+
+    Raises:
+        ValueError: no line is an object; the error of the first line that cannot be decoded.
+    """
     values: list[Any] = []
+    failure: ValueError | None = None
     if find_format(path) == ".json" and not has_json_lines(path):
         whole = msgspec.json.decode(read_whole(path))
         values = whole[:FIRST_ROWS] if isinstance(whole, list) else [whole]
     else:
         for line in islice(next(read_blocks(path)).content.split(b"\n"), FIRST_ROWS):
             try:
-                values.append(msgspec.json.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                continue
-    return [value for value in values if isinstance(value, dict)]
+                values.append(msgspec.json.decode(line.decode()))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                failure = failure or error
+    objects = [value for value in values if isinstance(value, dict)]
+    if failure is not None and not objects:
+        raise failure
+    return objects
 
 
 def _infer_types(rows: list[dict[str, Any]]) -> dict[str, DType]:

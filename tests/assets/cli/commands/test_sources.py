@@ -77,3 +77,24 @@ def test_a_file_without_columns_or_without_rows_is_refused(tmp_path):
         assert result.exit_code == 2, result.output
         assert name in result.output
     assert run(tmp_path / "none.jsonl").exit_code == 2
+
+
+UNREADABLE = {
+    "pointer.parquet": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 1\n",
+        "Git-LFS pointer",
+    ),
+    "old.jsonl": ('{"prompt": "don\u2019t"}\n'.encode("cp1252"), "iconv -f WINDOWS-1252"),
+    "old.csv": ("prompt,chosen,rejected\ndon\u2019t,a,b\n".encode("cp1252"), "WINDOWS-1252"),
+    "header.tsv": (b"prompt\tchosen\trejected\n", "no rows"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_file_that_no_entry_can_read_is_refused_with_its_reason(tmp_path, name):
+    content, reason = UNREADABLE[name]
+    (tmp_path / name).write_bytes(content)
+    result = run(tmp_path / name)
+    assert result.exit_code == 2, result.output
+    assert reason in result.output
+    assert "has the columns" not in result.output
