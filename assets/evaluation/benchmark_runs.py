@@ -5,6 +5,7 @@ Assets and the command line both use it. Not here: the models that are measured
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from transforms.benchmarks import results
 from transforms.benchmarks.answer_table import Answers, MeasuredModel
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.lake.lake import Lake
+from transforms.lake.locks import lock_slice
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs.judgments import record_judge
 
@@ -40,6 +42,9 @@ def measure(
 ) -> pl.DataFrame:
     """Measure a model on a benchmark and record its answers and results; a killed run continues.
 
+    Only one run at a time measures the models of an experiment: each removes answers to old
+    requests, and a request that another run waits for would be sent twice.
+
     Args:
         lake: the lake.
         measured: the columns that identify the model.
@@ -51,6 +56,25 @@ def measure(
     Returns:
         The model's rows of `benchmark_results`.
     """
+    with lock_results(lake, measured.experiment, name, log):
+        return _measure(lake, measured, policy, name, benchmark, log)
+
+
+def lock_results(
+    lake: Lake, experiment: str, name: str, log: Callable[[str], None]
+) -> AbstractContextManager[bool]:
+    """Lock an experiment's answers and results of a benchmark."""
+    return lock_slice(lake, f"{results.TABLE}/{name}", experiment, wait=log)
+
+
+def _measure(
+    lake: Lake,
+    measured: MeasuredModel,
+    policy: Checkpoint,
+    name: str,
+    benchmark: Benchmark,
+    log: Callable[[str], None],
+) -> pl.DataFrame:
     answers = Answers(lake, measured, name)
     requests = benchmark.list_requests(policy.path)
     missing = answers.select_missing(requests)
@@ -67,7 +91,8 @@ def measure(
     if scored is not None:
         answers.replace(scored)
         rows = scored
-    verdicts = Verdicts(lake, {**measured._asdict(), "benchmark": name})
+    identity = {"benchmark": name, "benchmark_id": benchmark.benchmark_id}
+    verdicts = Verdicts(lake, {**measured._asdict(), **identity})
     if benchmark.judge is not None:
         record_judge(lake, benchmark.judge)
         sent = benchmark.ask_judge(
@@ -78,8 +103,7 @@ def measure(
         lake,
         benchmark.compute_results(rows, verdicts.read()),
         **measured._asdict(),
-        benchmark=name,
+        **identity,
         judge_id=benchmark.judge_id,
-        benchmark_id=benchmark.benchmark_id,
         source=benchmark.source,
     )

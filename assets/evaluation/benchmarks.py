@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.data.sources import dump_origin
 from assets.declare import declare
-from assets.evaluation.benchmark_runs import measure, open_study_benchmark
+from assets.evaluation.benchmark_runs import lock_results, measure, open_study_benchmark
 from assets.loop.judges import judge_settings
 from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
@@ -114,7 +114,8 @@ def _asset(
                 step.experiment, iterations[model], model, policy.checkpoint_id
             )
             rows.append(measure(step.lake, measured, policy, name, opened, step.log.info))
-        results.drop_replaced(step.lake, step.experiment, name)
+        with lock_results(step.lake, step.experiment, name, step.log.info):
+            results.drop_replaced(step.lake, step.experiment, name)
         table = pl.concat(rows)
         version = step.lake.version(results.TABLE)
         figures = table.filter(subset=results.ALL).drop("benchmark_id", "experiment", "iteration")

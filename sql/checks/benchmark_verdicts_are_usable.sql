@@ -3,7 +3,7 @@
 -- measure the judge's noise, do not count.
 with
 
-benchmark_verdicts as (select * from benchmark_verdicts where repeat = 0),
+verdicts as (select * from counted_benchmark_verdicts where repeat = 0),
 
 judges as (select * from judges),
 
@@ -17,7 +17,7 @@ counted as (
         count(*) filter (share is null and rating is null and error is null) as without_verdict,
         count(*) filter (error is not null) as unanswered,
         any_value(error) as first_error
-    from benchmark_verdicts
+    from verdicts
     group by experiment, benchmark, model, judge_id
 )
 

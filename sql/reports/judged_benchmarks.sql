@@ -14,7 +14,7 @@ benchmark_results as (
     select * from benchmark_results where subset = 'all' and judge_id is not null
 ),
 
-benchmark_verdicts as (select * from benchmark_verdicts where repeat = 0),
+verdicts as (select * from counted_benchmark_verdicts where repeat = 0),
 
 judges as (select * from judges),
 
@@ -53,7 +53,7 @@ unusable as (
         benchmark,
         judge_id,
         100 * avg((rating is null and share is null)::int) as unusable
-    from benchmark_verdicts
+    from verdicts
     group by experiment, model, benchmark, judge_id
 )
 

@@ -7,13 +7,29 @@ from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.views.query import check, connect_frames, report
 
-MODEL = {"experiment": SHARED, "iteration": 0, "model": "sft_policy", "benchmark": "b"}
+MODEL = {
+    "experiment": SHARED,
+    "iteration": 0,
+    "model": "sft_policy",
+    "policy_id": "p",
+    "benchmark": "b",
+    "benchmark_id": "i",
+}
 
 
-def frames(verdicts, bound=0.25, judge_id="j", results=()):
-    """Verdicts as (share, error, repeat)."""
+def frames(verdicts, bound=0.25, judge_id="j", results=({},), **other):
+    """Verdicts as (share, error, repeat); `other`: columns of verdicts."""
     rows = [
-        {**MODEL, "item": str(n), "judge_id": "j", "share": share, "error": error, "repeat": repeat}
+        {
+            **MODEL,
+            "item": str(n),
+            "judge_id": "j",
+            "share": share,
+            "error": error,
+            "repeat": repeat,
+            "commit_version": 0,
+            **other,
+        }
         for n, (share, error, repeat) in enumerate(verdicts)
     ]
     judge = {"judge_id": judge_id, "model": "m", "max_unparsed_share": bound}
@@ -46,6 +62,11 @@ def test_both_kinds_count_and_repeats_do_not():
     assert (row["requests"], row["without_verdict"], row["unanswered"]) == (3, 1, 1)
     assert row["first_error"] == "time-out"
     assert failures(GOOD, (*SILENT[:2], 1)).is_empty()
+
+
+@pytest.mark.parametrize("column", ["policy_id", "benchmark_id"])
+def test_verdicts_on_a_replaced_policy_or_of_other_settings_do_not_count(column):
+    assert failures(SILENT, **{column: "old"}).is_empty()
 
 
 def test_a_judge_that_is_not_recorded_has_no_bound_and_fails():

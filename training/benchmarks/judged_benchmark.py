@@ -16,7 +16,12 @@ from typing import Any, Protocol, cast
 import polars as pl
 
 from training.benchmarks.sampled_answers import answer_questions
-from training.benchmarks.verdict_requests import VerdictRequest, add_repeats, request_verdicts
+from training.benchmarks.verdict_requests import (
+    VerdictRequest,
+    add_repeats,
+    request_verdicts,
+    tabulate_requests,
+)
 from training.judging.benchmark_prompts import JudgePrompt
 from training.judging.judge import identify_judge
 from training.models.weights import read_context_tokens
@@ -24,7 +29,7 @@ from training.settings.benchmarks import JudgedSettings
 from training.settings.judge import JudgeSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import REQUESTS
-from transforms.benchmarks.judged.verdict_table import Verdicts
+from transforms.benchmarks.judged.verdict_table import REQUEST, Verdicts
 from transforms.identity import digest_settings
 
 Texts = Mapping[str, Sequence[str]]
@@ -185,24 +190,17 @@ class JudgedBenchmark:
 
         Args:
             answers: all rows of `benchmark_answers` of the model.
-            verdicts: the slice of verdicts, to which new verdicts are appended.
+            verdicts: the measurement's verdicts, to which new verdicts are appended.
             description: label of the progress bar.
 
         Returns:
             The number of requests sent.
         """
-        requests = [
-            *add_repeats(
-                self._task.list_requests(self._read_texts(answers)),
-                items=self._settings.noise_items,
-                repeats=self._settings.noise_repeats,
-            )
-        ]
-        ids = [request.hash_request(self.judge_id) for request in requests]
-        answered = verdicts.select_answered(pl.Series(ids, dtype=pl.String))
-        missing = [
-            request for request, id_ in zip(requests, ids, strict=True) if id_ not in answered
-        ]
+        requests = self._list_judge_requests(answers)
+        table = tabulate_requests(requests, self.judge_id)
+        unanswered = verdicts.adopt_answers(table)
+        by_id = dict(zip(table["request_id"], requests, strict=True))
+        missing = [request for id_, request in by_id.items() if id_ in unanswered]
         request_verdicts(
             missing,
             self._judge,
@@ -212,11 +210,25 @@ class JudgedBenchmark:
             commit=verdicts.commit,
             description=description,
         )
+        verdicts.adopt_answers(table)  # requests with equal messages were sent once
         return len(missing)
 
     def compute_results(self, answers: pl.DataFrame, verdicts: pl.DataFrame) -> pl.DataFrame:
         """Compute figures (`results.SUMMARY`) from the verdicts on the answers."""
-        return self._task.compute_figures(verdicts, self._read_texts(answers))
+        requests = tabulate_requests(self._list_judge_requests(answers), self.judge_id)
+        counted = verdicts.join(
+            requests, on=REQUEST, how="semi", nulls_equal=True, maintain_order="left"
+        )
+        return self._task.compute_figures(counted, self._read_texts(answers))
+
+    def _list_judge_requests(self, answers: pl.DataFrame) -> list[VerdictRequest]:
+        return [
+            *add_repeats(
+                self._task.list_requests(self._read_texts(answers)),
+                items=self._settings.noise_items,
+                repeats=self._settings.noise_repeats,
+            )
+        ]
 
     def _read_texts(self, answers: pl.DataFrame) -> dict[str, list[str]]:
         turns = dict(self._task.questions.select("item", pl.col("turns").list.len()).iter_rows())

@@ -21,7 +21,7 @@ from training.judging.rubrics import Answer, Conversation
 from training.settings.judge import JudgeSettings
 from transforms.benchmarks.judged.alpaca_eval import compute_preference
 from transforms.benchmarks.judged.thoughts import drop_thoughts
-from transforms.benchmarks.judged.verdict_table import VERDICTS
+from transforms.benchmarks.judged.verdict_table import REQUESTS, VERDICTS
 from transforms.benchmarks.judged.verdicts import FIRST_SHARES, read_verdict
 from transforms.identity import digest
 
@@ -70,6 +70,22 @@ def add_repeats(
         for request in requests:
             if request.item in again:
                 yield replace(request, repeat=repeat)
+
+
+def tabulate_requests(requests: Sequence[VerdictRequest], judge_id: str) -> pl.DataFrame:
+    """Return the requests to a judge as rows of `verdict_table.REQUESTS`, in their order."""
+    return pl.DataFrame([_identify(request, judge_id) for request in requests], schema=REQUESTS)
+
+
+def _identify(request: VerdictRequest, judge_id: str) -> dict[str, Any]:
+    return {
+        "subset": request.subset,
+        "item": request.item,
+        "turn": request.turn,
+        "shown_first": request.shown_first,
+        "repeat": request.repeat,
+        "request_id": request.hash_request(judge_id),
+    }
 
 
 def request_verdicts(
@@ -139,12 +155,7 @@ def _build_row(request: VerdictRequest, judge_id: str, answer: Answer) -> dict[s
         first = FIRST_SHARES[form][verdict]
     share = first if first is None or request.shown_first == "model" else 1 - first
     return {
-        "subset": request.subset,
-        "item": request.item,
-        "turn": request.turn,
-        "shown_first": request.shown_first,
-        "repeat": request.repeat,
-        "request_id": request.hash_request(judge_id),
+        **_identify(request, judge_id),
         "judge_id": judge_id,
         "prompt": request.prompt.name,
         "prompt_version": request.prompt.version,

@@ -14,7 +14,6 @@ sqrt(p (1 - p) / n).
 import polars as pl
 
 from transforms.benchmarks.answer_table import TABLE as ANSWERS_TABLE
-from transforms.benchmarks.judged.verdict_table import TABLE as VERDICTS_TABLE
 from transforms.identity import FIELD
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
@@ -114,17 +113,18 @@ def _summarise_subset(subset: str, answers: pl.DataFrame, unit: str) -> pl.DataF
 
 
 def drop_replaced(lake: Lake, experiment: str, benchmark: str) -> None:
-    """Delete the rows of an experiment's checkpoints that a newer checkpoint has replaced.
+    """Delete answers and results of checkpoints that a newer one has replaced.
 
     Otherwise the tables would contain rows of a policy that is no longer selected. Old versions of
-    the tables stay readable.
+    the tables stay readable. A judge's verdicts stay: they cost money, and count only with the
+    results of their policy.
     """
     by_asset = lake.scan("checkpoints").sort(ORDER).group_by("asset", "experiment")
     newest = by_asset.agg(newest_id=pl.col("checkpoint_id").last()).collect()
     current = newest.filter(pl.col("experiment").is_in([experiment, SHARED])).select(
         model="asset", newest_id="newest_id"
     )
-    for table in filter(lake.exists, (TABLE, ANSWERS_TABLE, VERDICTS_TABLE)):
+    for table in filter(lake.exists, (TABLE, ANSWERS_TABLE)):
         rows = lake.scan(table, experiment=experiment, benchmark=benchmark)
         found = rows.select("model", "policy_id").unique().collect()
         replaced = found.join(current, on="model").filter(

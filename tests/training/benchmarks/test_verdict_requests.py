@@ -6,7 +6,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from training.benchmarks.verdict_requests import VerdictRequest, add_repeats, request_verdicts
+from training.benchmarks.verdict_requests import (
+    VerdictRequest,
+    add_repeats,
+    request_verdicts,
+    tabulate_requests,
+)
 from training.judging.benchmark_prompts import JudgePrompt
 from training.settings.judge import JudgeSettings
 from transforms.benchmarks.judged.verdict_table import VERDICTS, Verdicts
@@ -181,16 +186,13 @@ def test_what_was_said_is_kept_and_the_rest_asked_again(judged, tmp_path):
         "model": "sft_policy",
         "policy_id": "p",
         "benchmark": "mt_bench",
+        "benchmark_id": "b",
     }
     verdicts = Verdicts(Lake(tmp_path), constants)
-    ids = pl.Series([one.hash_request("judge") for one in requests[:3]])
-    assert verdicts.select_answered(ids) == set()
+    asked = tabulate_requests(requests[:3], "judge")
+    good, failed, silent = asked["request_id"]
+    assert verdicts.adopt_answers(asked) == {good, failed, silent}
     verdicts.commit(pl.concat(chunks))
-    # an error is asked again, an answer without a verdict is an answer, other requests leave
-    assert verdicts.select_answered(ids) == {ids[0], ids[2]}
-    assert sorted(verdicts.read()["item"]) == ["good", "silent"]
-    assert Lake(tmp_path).read("benchmark_verdicts", 0).height == 4
-    # of another policy nothing is taken over
-    other = Verdicts(Lake(tmp_path), constants | {"policy_id": "q"})
-    assert other.select_answered(ids) == set()
-    assert other.read().is_empty()
+    # an error is asked again, an answer without a verdict is an answer
+    assert verdicts.adopt_answers(asked) == {failed}
+    assert Lake(tmp_path).read("benchmark_verdicts").height == 4

@@ -3,9 +3,10 @@
 Not here: requests to a judge (`training.benchmarks.verdict_requests`), figures
 (`transforms.benchmarks.judged.figures`).
 
-`request_id` identifies a verdict: a hash of the messages sent and of the judge, so that only
-missing verdicts are requested. A request without an answer (a time-out, a refusal) is sent again; a
-request whose answer has no verdict is not.
+Verdicts cost money, so rows are only appended and no run removes one. `request_id` identifies a
+request: a hash of the messages sent and of the judge. A request that has an answer anywhere in the
+table is not sent again; its answer is copied to the model that needs it. A request without an
+answer (a time-out, a refusal) is sent again; a request whose answer has no verdict is not.
 """
 
 from collections.abc import Mapping
@@ -14,60 +15,95 @@ import polars as pl
 
 from transforms.lake.lake import Chunks, Lake
 from transforms.lake.schemas import schema_of
+from transforms.lake.schemas.table import ORDER
 
 TABLE = "benchmark_verdicts"
 
-SLICE = ("experiment", "model", "benchmark")
+MEASUREMENT = ("experiment", "model", "benchmark", "policy_id", "benchmark_id")
+"""Columns that identify a measurement of a model."""
 
-MODEL = (*SLICE, "iteration", "policy_id")
-"""Columns that identify whose answers were judged."""
+CONSTANTS = (*MEASUREMENT, "iteration")
+"""Columns that have one value in a measurement."""
 
-VERDICTS = {name: dtype for name, dtype in schema_of(TABLE).items() if name not in MODEL}
+REQUEST = ("subset", "item", "turn", "shown_first", "repeat", "request_id")
+"""Columns that identify a request in a measurement."""
+
+REQUESTS = {name: schema_of(TABLE)[name] for name in REQUEST}
+"""Columns of a request: one row per request."""
+
+VERDICTS = {
+    name: dtype for name, dtype in schema_of(TABLE).items() if name not in (*CONSTANTS, ORDER)
+}
 """Columns of a verdict."""
+
+
+def select_counted(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Select one row per measurement and request among the rows of the table.
+
+    A request that failed is sent again, and two runs may send the same one at the same time. The
+    first answer counts; if there is none, the last error.
+    """
+    failed = pl.col("error").is_not_null()
+    place = pl.when(failed).then(-pl.col(ORDER)).otherwise(ORDER)
+    return rows.sort(failed, place, maintain_order=True).unique(
+        [*MEASUREMENT, *REQUEST], keep="first", maintain_order=True
+    )
 
 
 class Verdicts:
     """The verdicts on the answers of one model to one benchmark."""
 
     def __init__(self, lake: Lake, constants: Mapping[str, str | int]) -> None:
-        """Set the slice; nothing is read yet.
+        """Set the measurement; nothing is read yet.
 
         Args:
             lake: the lake.
-            constants: the columns `MODEL`.
+            constants: the columns `CONSTANTS`.
         """
-        self._lake, self._constants = lake, {name: constants[name] for name in MODEL}
-        self._slice = {name: constants[name] for name in SLICE}
+        self._lake, self._constants = lake, {name: constants[name] for name in CONSTANTS}
         self._chunks = Chunks(lake, TABLE)
 
-    def select_answered(self, request_ids: pl.Series) -> set[str]:
-        """Return the ids of the requests that have an answer.
+    def adopt_answers(self, requests: pl.DataFrame) -> set[str]:
+        """Copy answers that the table has to this measurement; return the ids without an answer.
 
-        Rows of other requests, of another policy, or without an answer are deleted from the slice
-        in one commit; the old version stays readable.
+        An answer may be one on another model with the same text, or from before a setting changed.
+
+        Args:
+            requests: `REQUESTS`, all of the measurement.
         """
-        stored = self.read()
-        valid = stored.filter(
-            pl.col("request_id").is_in(request_ids.to_list()),
-            pl.col("policy_id") == self._constants["policy_id"],
-            pl.col("error").is_null(),
+        wanted = requests["request_id"].unique()
+        if not self._lake.exists(TABLE):
+            return set(wanted)
+        answers = self._lake.scan(TABLE).filter(
+            pl.col("error").is_null(), pl.col("request_id").is_in(wanted.to_list())
         )
-        if valid.height < stored.height:
-            self._lake.overwrite(TABLE, valid, **self._slice)
-        return set(valid["request_id"])
+        known = answers.sort(ORDER, maintain_order=True).unique(
+            "request_id", keep="first", maintain_order=True
+        )
+        own = self.read().filter(pl.col("error").is_null())
+        missing = requests.join(own, on=REQUEST, how="anti", nulls_equal=True)
+        copies = missing.lazy().join(known, on="request_id", suffix="_known").collect()
+        if copies.height:
+            # equal answers of model and baseline make equal messages in both orders
+            same_side = pl.col("shown_first").eq_missing(pl.col("shown_first_known"))
+            share = pl.when(same_side).then("share").otherwise(1 - pl.col("share"))
+            not_sent = pl.lit(None, pl.Float64)
+            rows = copies.with_columns(share=share, elapsed_s=not_sent)
+            self.commit(rows.select(list(VERDICTS)))
+        return set(wanted) - set(known.select("request_id").collect()["request_id"])
 
     def commit(self, rows: pl.DataFrame) -> None:
         """Append verdicts (`VERDICTS`) in one commit."""
         stamped = rows.with_columns(
             pl.lit(value, schema_of(TABLE)[name]).alias(name)
-            for name, value in self._constants.items()
+            for name, value in {**self._constants, ORDER: None}.items()
         )
         self._chunks(stamped.select(list(schema_of(TABLE))))
 
     def read(self) -> pl.DataFrame:
-        """Read the slice, sorted by item, turn, shown_first, repeat."""
+        """Read the rows that count, sorted by item, turn, shown_first, repeat."""
         if not self._lake.exists(TABLE):
             return pl.DataFrame(schema=schema_of(TABLE))
-        return self._lake.read(TABLE, None, **self._slice).sort(
-            "item", "turn", "shown_first", "repeat"
-        )
+        of_measurement = {name: self._constants[name] for name in MEASUREMENT}
+        rows = select_counted(self._lake.scan(TABLE, None, **of_measurement))
+        return rows.sort("item", "turn", "shown_first", "repeat", maintain_order=True).collect()

@@ -2,10 +2,11 @@
 
 import polars as pl
 
-from transforms.lake.schemas.table import LOOP_SLICE, POLICY_ID, Column, Table
+from transforms.lake.schemas.table import LOOP_SLICE, ORDER, POLICY_ID, WRITTEN, Column, Table
 
 MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
 BENCHMARK = Column(pl.String, "name of the benchmark in the recipe")
+BENCHMARK_ID = Column(pl.String, "hash of data, settings, shots, versions and judge")
 ITEM = Column(pl.String, "key of the item in the benchmark's data")
 
 TABLES: dict[str, Table] = {
@@ -34,11 +35,13 @@ TABLES: dict[str, Table] = {
         partitions=["experiment", "model", "benchmark"],
     ),
     "benchmark_verdicts": Table(
-        grain="One row per request to the judge of a benchmark.",
+        grain="One row per request to the judge of a benchmark. Rows are only appended; the view "
+        "`counted_benchmark_verdicts` has those that count in `benchmark_results`.",
         columns={
             **LOOP_SLICE,
             **MODEL,
             "benchmark": BENCHMARK,
+            "benchmark_id": BENCHMARK_ID,
             "subset": Column(pl.String, "subject or category, as in benchmark_answers"),
             "item": ITEM,
             "turn": Column(pl.Int32, "turn that is judged: 1, in MT-Bench 1 or 2"),
@@ -58,8 +61,11 @@ TABLES: dict[str, Table] = {
             "finish_reason": Column(pl.String, "stop | length; null: no answer"),
             "error": Column(pl.String, "why there is no answer"),
             "elapsed_s": Column(
-                pl.Float64, "time of the request with retries; null: answered in a batch", "seconds"
+                pl.Float64,
+                "time of the request with retries; null: answered in a batch, or copied",
+                "seconds",
             ),
+            ORDER: WRITTEN[ORDER],
         },
         partitions=["experiment", "model", "benchmark"],
     ),
@@ -82,7 +88,7 @@ TABLES: dict[str, Table] = {
             "unscored_items": Column(pl.Int64, "answered items without the metric"),
             "note": Column(pl.String, "why not to trust the value, such as extrapolated; or null"),
             "judge_id": Column(pl.String, "the judge, in judges; null: none"),
-            "benchmark_id": Column(pl.String, "hash of data, settings, shots, versions and judge"),
+            "benchmark_id": BENCHMARK_ID,
             "source": Column(pl.String, "harness or library of the measurement, and its version"),
         },
         partitions=["experiment", "model", "benchmark"],
