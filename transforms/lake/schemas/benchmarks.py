@@ -35,8 +35,7 @@ TABLES: dict[str, Table] = {
         partitions=["experiment", "model", "benchmark"],
     ),
     "benchmark_verdicts": Table(
-        grain="One row per request to the judge of a benchmark. Rows are only appended; the view "
-        "`counted_benchmark_verdicts` has those that count in `benchmark_results`.",
+        grain="One row per request to the judge of a benchmark; rows are only appended.",
         columns={
             **LOOP_SLICE,
             **MODEL,
