@@ -113,9 +113,10 @@ def declare(
             before = materializations.read_version(opened)
             with lock_slice(opened, name, experiment, wait=context.log.warning):
                 inputs = materializations.find_output_ids(opened, read[experiment], experiment)
+                written = materializations.find_written(opened, inputs, experiment)
                 step = Step(
                     study,
-                    PinnedLake(opened.root, inputs),
+                    PinnedLake(opened.root, inputs, written),
                     name,
                     experiment,
                     loops[experiment],

@@ -20,6 +20,7 @@ from assets.study import Study
 from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
 from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import checkpoints, costs, materializations
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.views.query import check, connect, select_slice
@@ -36,8 +37,8 @@ class Step:
     """The argument of an asset's body: the asset, its lake, its experiment, its settings."""
 
     study: Study
-    lake: Lake
-    """The lake with its inputs at the versions that `inputs` names; other tables are live."""
+    lake: PinnedLake
+    """The lake with its inputs at the versions that their records name; other rows are live."""
     asset: str
     experiment: str
     loop: LoopSettings
@@ -145,7 +146,8 @@ def materialize(
     if not other and all(result.passed for result in results):
         # A step with a failed check is not recorded, so the next run repeats it.
         facts = {"output_id": made.output_id, "run_id": context.run_id, "elapsed_s": elapsed_s}
-        materializations.record(step.lake, **record, **facts)
+        tables = materializations.describe_written(step.lake.list_written())
+        materializations.record(step.lake, **record, tables=tables, **facts)
         costs.record(
             step.lake,
             before,

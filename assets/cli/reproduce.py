@@ -22,7 +22,7 @@ from transforms.identity import derive_seed
 from transforms.lake.asset_names import iteration_name
 from transforms.lake.lake import Lake
 from transforms.lake.pinned_lake import PinnedLake
-from transforms.lake.records import checkpoints
+from transforms.lake.records import checkpoints, materializations
 from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.pairs.feedback.refresh import read_refresh_pairs
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
@@ -77,7 +77,8 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
             found=f"a checkpoint with the settings {', '.join(recorded) or 'none'}",
             remedy="choose a trained one; `prefloop lineage` shows the inputs of this one",
         )
-    at_record = PinnedLake(lake.root, inputs)
+    written = materializations.find_written(lake, inputs, row["experiment"])
+    at_record = PinnedLake(lake.root, inputs, written)
     settings = stage.settings.model_validate(recorded[stage.name])
     rows, settings = _read_rows(at_record, row, stage.name, settings, recorded)
     trained, _, share = row["asset"].partition("@")

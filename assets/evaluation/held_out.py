@@ -138,6 +138,8 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
             answers = evaluate_policy(step, policy, prompts, model)
             rows = add_keys(answers, **keys).select(list(schema_of(RESPONSES)))
             step.lake.overwrite(RESPONSES, rows, experiment=step.experiment, model=model)
+        else:
+            step.lake.keep(RESPONSES, experiment=step.experiment, model=model)
         # a baseline is contrasted with the baselines before it
         baselines = list(models)[:number] if step.experiment == SHARED else BASELINES
         summary = [evaluation.summarise(rows)] + [

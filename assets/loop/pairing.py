@@ -19,6 +19,7 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_slice
+from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs import dpo_pairs, responses
@@ -107,7 +108,10 @@ def pair_again(
         target = {"experiment": name, "iteration": iteration}
         started = time.monotonic()
         with lock_slice(lake, asset, name, wait=lambda message: None):
-            made = write_pairs(lake, settings, {**target, "experiment": source}, target)
+            view = PinnedLake(
+                lake.root, inputs, materializations.find_written(lake, inputs, source)
+            )
+            made = write_pairs(view, settings, {**target, "experiment": source}, target)
             _require_passed(lake, target)
             materializations.record(
                 lake,
@@ -116,6 +120,7 @@ def pair_again(
                 output_id=f"dpo_pairs@{made.version}",
                 settings=json.dumps({"pairs": settings.model_dump()}, sort_keys=True),
                 inputs=json.dumps(inputs, sort_keys=True),
+                tables=materializations.describe_written(view.list_written()),
                 run_id=str(uuid4()),
                 elapsed_s=time.monotonic() - started,
             )

@@ -125,6 +125,7 @@ def _find_trained(step: Step) -> Made | None:
         step.log.warning(f"{step.asset} is trained again: {error}")
         return None
     step.log.info(f"{step.asset}: the checkpoint of an interrupted run is complete and is used")
+    step.lake.keep("training_metrics", asset=step.asset, experiment=step.experiment)
     return Made(found.checkpoint_id, {"checkpoint_id": found.checkpoint_id})
 
 

@@ -12,6 +12,7 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.resources import LakeResource
 from transforms.lake.lake import Lake
+from transforms.lake.maintenance import list_referred_versions
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas import schema_of
 
@@ -79,3 +80,38 @@ def test_an_asset_that_is_no_input_has_no_model(lake):
         return Made("reader@0")
 
     run(lake, body)
+
+
+def respond(lake: Lake, response: str) -> None:
+    slice_ = {"experiment": "shared", "model": "sft_policy"}
+    rows = pl.DataFrame(
+        [{**slice_, "response": response}], schema=schema_of("evaluation_responses")
+    )
+    lake.overwrite("evaluation_responses", rows, **slice_)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_second_table_of_an_input_is_read_as_its_record_names_it(lake, resumed):
+    """`resumed`: the rows are those of an interrupted run."""
+
+    def write(step: Step) -> Made:
+        respond(Lake(lake.root) if resumed else step.lake, "recorded")
+        if resumed:
+            step.lake.keep("evaluation_responses", experiment="shared", model="sft_policy")
+        return Made("evaluation_results@3")
+
+    found = []
+
+    def read(step: Step) -> Made:
+        respond(Lake(lake.root), "of another run")
+        found.extend(step.lake.read("evaluation_responses")["response"])
+        return Made("reader@0")
+
+    written = declare(STUDY, "prompts", group="g")(write)
+    dg.materialize([written], resources={"lake": LakeResource(root=str(lake.root))})
+    run(lake, read)
+    assert found == ["recorded"]
+    row = materializations.read_latest(lake)["prompts", "shared"]
+    slice_ = {"experiment": "shared", "model": "sft_policy"}
+    assert json.loads(row["tables"]) == {"evaluation_responses@0": [slice_]}
+    assert list_referred_versions(lake)["evaluation_responses"] == [0]

@@ -70,12 +70,12 @@ def list_referred_versions(lake: Lake) -> dict[str, list[int]]:
     """List the versions that records name, by table, in ascending order."""
     named: set[tuple[str, int]] = set()
     for record, columns in {
-        materializations.TABLE: ("output_id", "inputs"),
+        materializations.TABLE: ("output_id", "inputs", "tables"),
         checkpoints.TABLE: ("inputs",),
     }.items():
         if lake.exists(record):
             for column in columns:
-                for text in lake.read(record)[column].unique():
+                for text in lake.read(record)[column].drop_nulls().unique():
                     named |= {(table, int(version)) for table, version in OUTPUT_ID.findall(text)}
     return {
         table: sorted(version for other, version in named if other == table)
@@ -168,6 +168,7 @@ def _drop_files(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged
                 output_id=row["output_id"],
                 settings=json.dumps({"rows_lost": True}),
                 inputs=row["inputs"],
+                tables=row["tables"],
                 run_id=row["run_id"],
                 elapsed_s=0.0,
             )

@@ -14,6 +14,7 @@ from assets.staleness import list_upstream, name_of
 from assets.study import Study
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.schemas import schema_of
 
 REFRESHED = "experiments={iterative: {}, refreshed: {feedback: {labels: 5}}}"
@@ -74,7 +75,7 @@ def queue() -> pl.DataFrame:
 @pytest.fixture
 def label(make_tiny, tmp_path: Path) -> Callable[..., pl.DataFrame]:
     """Label rows of a queue by an oracle of the recipe."""
-    lake = Lake(tmp_path)
+    lake = PinnedLake(tmp_path, {})
 
     def by(oracle: str, rows: pl.DataFrame, *overrides: str) -> pl.DataFrame:
         feedback = f"experiments.e.feedback={{oracle: {oracle}}}"

@@ -17,6 +17,7 @@ from training.runs.run_record import METRICS, TrainingRun, write_run
 from training.settings.stages import SFTSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 
@@ -59,7 +60,8 @@ def train(lake: Lake, **settings) -> str:
         recipe=SimpleNamespace(model=SimpleNamespace(dtype="float32")), seed=lambda asset: 0
     )
     log = logging.getLogger("test")
-    step = Step(study, lake, "sft_policy", "shared", None, log, {}, {"sft": {}, **settings})
+    view = PinnedLake(lake.root, {})
+    step = Step(study, view, "sft_policy", "shared", None, log, {}, {"sft": {}, **settings})
     start = Checkpoint("initial", lake.root)
     return body.train(
         step, "sft", pl.DataFrame({"row_key": ["a"]}), SETTINGS, start=start

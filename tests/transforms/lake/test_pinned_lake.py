@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.lake.pinned_lake import PinnedLake
+from transforms.lake.pinned_lake import PinnedLake, WrittenSlice
 from transforms.lake.schemas import schema_of
 from transforms.pairs.responses import read_pairs_between
+from transforms.views.query import connect, query
 
 
 def pairs(iteration: int, prompt: str, experiment: str = "e") -> pl.DataFrame:
@@ -69,3 +70,64 @@ def test_a_table_that_the_asset_writes_is_live(lake, way):
         set() if way == "delete" else {"c"}
     )
     assert lake.read("dpo_pairs").height == view.height("dpo_pairs")
+
+
+def respond(lake: Lake, experiment: str, model: str, response: str) -> WrittenSlice:
+    """Replace a model's rows of a table that no output id names."""
+    slice_ = {"experiment": experiment, "model": model}
+    row = {**slice_, "response": response}
+    rows = pl.DataFrame([row], schema=schema_of("evaluation_responses"))
+    version = lake.overwrite("evaluation_responses", rows, **slice_)
+    return WrittenSlice("evaluation_responses", version, slice_)
+
+
+def read_responses(lake: Lake, **slice_: str) -> list[str]:
+    return sorted(lake.read("evaluation_responses", **slice_)["response"])
+
+
+def test_each_slice_of_a_table_is_read_at_the_version_of_the_asset_that_wrote_it(lake):
+    baseline = respond(lake, "shared", "sft_policy", "baseline")
+    respond(lake, "shared", "sft_policy", "baseline, not recorded yet")
+    policy = respond(lake, "e", "policy", "policy")
+    respond(lake, "e", "policy", "policy, rewritten")
+    respond(lake, "e", "other", "of no input")
+    inputs = {"baseline_evaluation": "evaluation_results@7", "evaluation": "evaluation_results@9"}
+    written = {"baseline_evaluation": [baseline], "evaluation": [policy]}
+    view = PinnedLake(lake.root, inputs, written)
+    assert read_responses(view, experiment="shared", model="sft_policy") == ["baseline"]
+    assert read_responses(view, experiment="e", model="policy") == ["policy"]
+    assert read_responses(view, experiment="e") == ["of no input", "policy"]
+    assert read_responses(view) == ["baseline", "of no input", "policy"]
+    with connect(view) as connection:
+        found = query(connection, "select response from evaluation_responses order by all")
+    assert found["response"].to_list() == ["baseline", "of no input", "policy"]
+
+
+def test_a_write_leaves_the_slices_of_inputs_at_their_versions(lake):
+    written = {"baseline_evaluation": [respond(lake, "shared", "sft_policy", "baseline")]}
+    view = PinnedLake(lake.root, {"baseline_evaluation": "evaluation_results@7"}, written)
+    respond(lake, "shared", "sft_policy", "rewritten")
+    respond(view, "e", "policy", "own")
+    assert read_responses(view) == ["baseline", "own"]
+    respond(view, "shared", "sft_policy", "own, too")
+    assert read_responses(view) == ["own", "own, too"]
+
+
+def test_what_is_listed_is_what_the_asset_replaced_or_kept(lake):
+    respond(lake, "e", "policy", "of an interrupted run")
+    view = PinnedLake(lake.root, {})
+    view.keep("evaluation_responses", experiment="e", model="policy")
+    respond(view, "e", "next", "own")
+    view.append("dpo_pairs", pairs(1, "a"))
+    assert view.list_written() == [
+        WrittenSlice("evaluation_responses", 1, {"experiment": "e", "model": model})
+        for model in ("policy", "next")
+    ]
+
+
+def test_rows_of_several_versions_are_in_the_order_in_which_they_were_written(lake):
+    first = respond(lake, "e", "a", "1")
+    respond(lake, "e", "b", "2")
+    respond(lake, "e", "a", "3")
+    view = PinnedLake(lake.root, {}, {"evaluation": [first]})
+    assert view.read("evaluation_responses")["response"].to_list() == ["1", "2"]

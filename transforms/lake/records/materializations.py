@@ -3,7 +3,8 @@
 It is in the lake and not in the orchestrator's history, so that a copy of the lake contains it.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import WrittenSlice
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import ORDER, SHARED
 
@@ -57,6 +59,39 @@ def find_newer(lake: Lake, since: int, **row: str) -> dict[str, Any] | None:
     if last is None or any(last[name] != value for name, value in row.items()):
         return None
     return last if last[ORDER] > since else None
+
+
+def describe_written(slices: Iterable[WrittenSlice]) -> str:
+    """Return the column `tables` for the slices that an asset wrote."""
+    by_version: dict[str, list[Mapping[str, Any]]] = {}
+    for one in slices:
+        by_version.setdefault(f"{one.table}@{one.version}", []).append(one.slice)
+    return json.dumps(by_version, sort_keys=True)
+
+
+def find_written(
+    lake: Lake, inputs: Mapping[str, str], experiment: str
+) -> dict[str, list[WrittenSlice]]:
+    """Return the slices that recorded assets wrote, by asset.
+
+    Args:
+        lake: the lake.
+        inputs: output id by asset.
+        experiment: experiment that read them; the assets are its own or shared.
+    """
+    if not lake.exists(TABLE):
+        return {}
+    rows = lake.read(TABLE).sort(ORDER).filter(pl.col("experiment").is_in([experiment, SHARED]))
+    made = {(row["asset"], row["output_id"]): row["tables"] for row in rows.to_dicts()}
+    return {asset: _read_written(made.get((asset, id_))) for asset, id_ in inputs.items()}
+
+
+def _read_written(tables: str | None) -> list[WrittenSlice]:
+    found = []
+    for output_id, slices in json.loads(tables or "{}").items():
+        table, _, version = output_id.rpartition("@")
+        found += [WrittenSlice(table, int(version), rows) for rows in slices]
+    return found
 
 
 def find_output_ids(lake: Lake, assets: Sequence[str], experiment: str) -> dict[str, str]:

@@ -17,6 +17,9 @@ TABLES: dict[str, Table] = {
             "output_id": OUTPUT_ID,
             "settings": Column(pl.String, "settings that the asset depends on, JSON"),
             "inputs": Column(pl.String, "upstream asset -> output id, JSON"),
+            "tables": Column(
+                pl.String, "table@version -> slices that the asset replaced there, JSON; or null"
+            ),
             "run_id": Column(pl.String, "run of the orchestrator"),
             "elapsed_s": Column(pl.Float64, "time of the asset's own work", "seconds"),
             **WRITTEN,
