@@ -7,21 +7,23 @@ same graph with one process per step.
 import difflib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+import typer
+from dagster._core.errors import DagsterAssetCheckFailedError
 from filelock import FileLock, Timeout
-from rich.markup import escape
 
+from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
 from assets.cli.model_checks import check_local_models
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.logger import CONSOLE
-from assets.materialize import CONCERN, PLANNED
+from assets.materialize import PLANNED
 from assets.staleness import list_upstream, name_of, stale_assets
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
@@ -36,6 +38,8 @@ LOCK = "prefloop/lock"
 """Tag of a run: the file in `runs` of its home that its process locks. The operating system
 releases the lock when the process ends, for whatever reason and on whatever machine."""
 RUNS = "runs"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of its signal."""
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -132,34 +136,23 @@ def _run_experiment(
     CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
     for name, reason in stale.items():
         CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
-    result = definitions.resolve_job_def("whole_loop").execute_in_process(
-        instance=instance,
-        partition_key=experiment,
-        run_config={"loggers": {"console": {}}},
-        tags={LOCK: lock, PLANNED: str(planned)},
-        asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
-        raise_on_error=True,
-    )
-    unmet = [one for one in result.get_asset_check_evaluations() if not one.passed]
-    failed = [one.check_name for one in unmet if one.severity == dg.AssetCheckSeverity.ERROR]
-    _print_concerns(experiment, [one for one in unmet if one.check_name not in failed])
-    if failed:
-        raise InputError(
-            f"experiment {experiment} stopped at a check",
-            expected=f"no rows from sql/checks/{failed[0]}.sql",
-            found="failing rows; the Dagster page shows the first of them",
-            remedy="prefloop ui, then open the checks of the asset",
+    run_id = str(uuid4())
+    try:
+        definitions.resolve_job_def("whole_loop").execute_in_process(
+            instance=instance,
+            partition_key=experiment,
+            run_config={"loggers": {"console": {}}},
+            tags={LOCK: lock, PLANNED: str(planned)},
+            asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
+            raise_on_error=True,
+            run_id=run_id,
         )
-
-
-def _print_concerns(experiment: str, warnings: Sequence[dg.AssetCheckEvaluation]) -> None:
-    """Print the warnings of a run's checks again at its end."""
-    for one in warnings:
-        text = f"{name_of(one.asset_key)} [{experiment}]: {one.metadata[CONCERN].value}"
-        CONSOLE.print(
-            f"[yellow]warning[/yellow]  {escape(text)}  [dim]{one.check_name}[/dim]",
-            highlight=False,
-        )
+    except DagsterAssetCheckFailedError:
+        raise failed_check_error(experiment, list_unmet(instance, run_id)) from None
+    except dg.DagsterExecutionInterruptedError:
+        CONSOLE.print(f"{experiment}: interrupted; the same command goes on", highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
+    print_concerns(experiment, list_unmet(instance, run_id))
 
 
 def _list_needed(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:

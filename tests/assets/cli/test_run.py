@@ -3,10 +3,13 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 from filelock import FileLock
+from typer.testing import CliRunner, Result
 
-from assets.cli.run import LOCK, RUNS, release_dead_runs
+from assets.cli.app import app
+from assets.cli.run import INTERRUPTED, LOCK, RUNS, release_dead_runs
 
 HOLD = """
 import sys, time
@@ -82,3 +85,33 @@ def test_a_living_run_and_a_run_of_the_page_keep_it(
         release_dead_runs(instance, home)
     assert list_holders(instance) == {run_id}
     assert instance.get_run_by_id(page_id).status == dg.DagsterRunStatus.STARTED
+
+
+def run_sample_prompts(home: Path, *settings: str) -> Result:
+    overrides = [word for setting in settings for word in ("--set", setting)]
+    words = ["run", "recipes/quickstart.yaml", "--experiment", "iterative", "--home", str(home)]
+    return CliRunner().invoke(app, [*words, "--until", "raw_sample_prompts", *overrides])
+
+
+def test_a_check_that_fails_ends_the_run_with_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_overrides: tuple[str, ...]
+) -> None:
+    failing = pl.DataFrame({"row_key": ["a", "b"]})
+    monkeypatch.setattr("assets.materialize.check", lambda *_: failing)
+    result = run_sample_prompts(tmp_path, *tiny_overrides)
+    assert result.exit_code == 2, result.output
+    assert "stopped at the check kept_and_dropped_add_up of raw_sample_prompts" in result.output
+    assert "found:    2 rows" in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_ctrl_c_ends_the_run_with_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_overrides: tuple[str, ...]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise dg.DagsterExecutionInterruptedError
+
+    monkeypatch.setattr(dg.JobDefinition, "execute_in_process", interrupt)
+    result = run_sample_prompts(tmp_path, *tiny_overrides)
+    assert result.exit_code == INTERRUPTED
+    assert isinstance(result.exception, SystemExit)
