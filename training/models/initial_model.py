@@ -6,6 +6,7 @@ another one (a reward model is read at the last token that is not padding, and p
 and only the template writes the BOS, once. Not here: training.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
@@ -15,10 +16,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     set_seed,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, require_model, save_settings
 from training.models.end_of_turn import adopt_end_of_turn, require_one_rendering
@@ -99,8 +102,7 @@ def make_tiny_model(
         )
     )
     with build_folder(output) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        _save(model, tokenizer, folder)
         save_settings(folder, {"tiny": settings.model_dump(mode="json"), "seed": seed})
 
 
@@ -136,8 +138,7 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
     generation.pad_token_id = tokenizer.pad_token_id
     generation.eos_token_id = _add_stop(generation.eos_token_id, tokenizer.eos_token_id)
     with build_folder(output) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        _save(model, tokenizer, folder)
         save_settings(folder, settings.model_dump(mode="json"))
         require_model(folder)
 
@@ -198,3 +199,11 @@ def _train_tokenizer(settings: TinyModelSettings, texts: list[str]) -> Tokenizer
         )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write both to a folder; without a terminal, without a progress bar per file."""
+    if not sys.stderr.isatty():
+        disable_progress_bar()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -3,7 +3,7 @@
 Not here: the declarations of columns (`transforms.lake.schemas`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -22,6 +22,28 @@ def add_keys(rows: pl.DataFrame, **keys: str | int) -> pl.DataFrame:
             for name, value in keys.items()
         }
     )
+
+
+def require_columns(table: str, stored: Collection[str], needed: Collection[str]) -> None:
+    """Check that a stored table has the columns that readers need.
+
+    Args:
+        table: its name.
+        stored: the columns that it has.
+        needed: columns that every stored table has; those of its declaration are added.
+
+    Raises:
+        InputError: another version of the program wrote it.
+    """
+    declared = schema_of(table) if table in TABLES else {}
+    if missing := [name for name in (*needed, *declared) if name not in stored]:
+        raise InputError(
+            f"table {table} was written by another version of prefloop",
+            expected=f"the columns {', '.join([*needed, *declared])}",
+            found=f"no {', '.join(missing)}",
+            remedy="read this lake with the version that wrote it, or run the recipe in a new"
+            " folder with --home",
+        )
 
 
 def enforce_slice(table: str, frame: pl.DataFrame, rows: Slice) -> pl.DataFrame:

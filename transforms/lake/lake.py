@@ -25,10 +25,10 @@ from deltalake.exceptions import TableNotFoundError
 from transforms.errors import InputError
 from transforms.lake.batched_reads import read_in_frames
 from transforms.lake.commit import KEEP_LOG, Mode, commit, commit_frame, slice_predicate
-from transforms.lake.enforcement import Slice, enforce_slice
+from transforms.lake.enforcement import Slice, enforce_slice, require_columns
 from transforms.lake.file_integrity import require_intact
 from transforms.lake.frame_queue import ARROW_LAYOUT, FrameQueue
-from transforms.lake.row_order import find_next_number, number_rows, sort_rows
+from transforms.lake.row_order import ROW_NUMBER, find_next_number, number_rows, sort_rows
 
 
 class Lake:
@@ -216,6 +216,7 @@ class Lake:
 
     def _scan_stored(self, table: str, delta: DeltaTable, rows: Slice) -> pl.LazyFrame:
         """Scan the rows of a slice with their numbers, in no order."""
+        require_columns(table, {field.name for field in delta.schema().fields}, [ROW_NUMBER])
         require_intact(delta, self.path(table), table)
         frame = pl.scan_delta(delta)
         for column, value in rows.items():

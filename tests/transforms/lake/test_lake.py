@@ -1,5 +1,6 @@
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
@@ -175,3 +176,11 @@ def test_a_path_in_a_table_stays_in_the_lake(lake, path):
     with pytest.raises(InputError, match="leads out of it"):
         lake.locate(path)
     assert lake.locate("checkpoints/a").parent == lake.root / "checkpoints"
+
+
+@pytest.mark.parametrize("missing", ["_row_number", "policy_id"])
+def test_a_table_of_another_version_is_refused_by_its_missing_column(tmp_path, missing):
+    rows = pl.DataFrame(schema={"_row_number": pl.Int64, **schema_of("generations")})
+    write_deltalake(tmp_path / "tables" / "generations", rows.drop(missing))
+    with pytest.raises(InputError, match=rf"(?s)another version of prefloop.*no {missing}"):
+        Lake(tmp_path).read("generations")

@@ -107,7 +107,7 @@ def _read_objects(path: Path) -> list[dict[str, Any]]:
         ValueError: no line is an object; the error of the first line that cannot be decoded.
     """
     values: list[Any] = []
-    failure: ValueError | None = None
+    failure: ValueError | msgspec.DecodeError | None = None
     if find_format(path) == ".json" and not has_json_lines(path):
         whole = msgspec.json.decode(read_whole(path))
         values = whole[:FIRST_ROWS] if isinstance(whole, list) else [whole]
