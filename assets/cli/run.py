@@ -108,6 +108,17 @@ def release_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
             file.unlink(missing_ok=True)
 
 
+def print_other_runs(instance: dg.DagsterInstance) -> None:
+    """Print the unfinished runs of the study: this one may wait for them in silence."""
+    if others := instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        ids = ", ".join(run.run_id.partition("-")[0] for run in others)
+        CONSOLE.print(
+            f"[yellow]unfinished runs of this study: {ids}[/yellow]. Models are trained and sampled"
+            " in one run at a time; this run waits where it has to. `prefloop ui` shows them.",
+            highlight=False,
+        )
+
+
 @contextmanager
 def _lock_run(home: Path) -> Iterator[str]:
     """Lock a new file for the runs of this process; yield its name."""
@@ -136,6 +147,7 @@ def _run_experiment(
     CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
     for name, reason in stale.items():
         CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
+    print_other_runs(instance)
     run_id = str(uuid4())
     try:
         definitions.resolve_job_def("whole_loop").execute_in_process(

@@ -9,7 +9,7 @@ from filelock import FileLock
 from typer.testing import CliRunner, Result
 
 from assets.cli.app import app
-from assets.cli.run import INTERRUPTED, LOCK, RUNS, release_dead_runs
+from assets.cli.run import INTERRUPTED, LOCK, RUNS, print_other_runs, release_dead_runs
 
 HOLD = """
 import sys, time
@@ -85,6 +85,17 @@ def test_a_living_run_and_a_run_of_the_page_keep_it(
         release_dead_runs(instance, home)
     assert list_holders(instance) == {run_id}
     assert instance.get_run_by_id(page_id).status == dg.DagsterRunStatus.STARTED
+
+
+def test_an_unfinished_run_is_named_before_this_one_waits(
+    instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_other_runs(instance)
+    assert capsys.readouterr() == ("", "")
+    run_id = started_run(instance)
+    print_other_runs(instance)
+    printed = capsys.readouterr()
+    assert f"unfinished runs of this study: {run_id[:8]}." in printed.out + printed.err
 
 
 def run_sample_prompts(home: Path, *settings: str) -> Result:
