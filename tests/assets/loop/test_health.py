@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.run import _print_concerns
+from assets.cli.check_results import print_concerns
 from assets.declare import asset_key
 from assets.home import ROOT
 from assets.logger import CONSOLE
@@ -76,7 +76,7 @@ def test_a_ranker_of_length_is_warned_of_and_the_run_goes_on(make_tiny, lake: La
     assert (row["pairs"], row["longer_chosen_share"]) == (PROMPTS, 1.0)
     assert row["reward_length_correlation"] == pytest.approx(1.0)
     with CONSOLE.capture() as captured:
-        _print_concerns("iterative", unmet)
+        print_concerns("iterative", unmet)
     told = " ".join(captured.get().split())
     assert "warning iteration_1/dpo_pairs [iterative]: longer_chosen_share 1 ± 0 is above" in told
 
