@@ -166,6 +166,7 @@ def test_a_folder_without_chat_template_is_refused(policy, tmp_path):
         Sampler(tmp_path, SETTINGS, seed=0, dtype="float32").__enter__()
 
 
+@pytest.mark.slow
 def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, prompts, tmp_path):
     """Two new engines draw for the same eight prompts; the command line already has the others."""
     threads, set_num_threads = torch.get_num_threads(), torch.set_num_threads

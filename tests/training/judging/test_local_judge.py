@@ -76,6 +76,7 @@ def test_nonsense_is_counted_and_a_long_response_named(model):
     assert [error.split(", ")[1] for error in errors] == [f"at most {CONTEXT - 9}"] * 2
 
 
+@pytest.mark.slow
 def test_responses_without_a_verdict_have_no_reward(model):
     rows = pl.DataFrame(
         {
@@ -129,6 +130,7 @@ def test_a_hub_model_needs_a_revision():
         describe_judge(JudgeSettings(path="nobody/nothing"), dtype="float32")
 
 
+@pytest.mark.slow
 def test_log_probabilities_of_the_first_token_come_where_they_are_asked_for(model):
     settings = JudgeSettings(path=str(model), max_tokens=1)
     conversation = [{"role": "user", "content": "which answer"}]

@@ -75,6 +75,7 @@ def test_more_processes_than_gpus_are_refused(config, preference_pairs, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_error_in_the_report_ends_the_launched_processes():
     """Also where SIGTERM is ignored, as it is below a process that ignores it."""
     line = '{"step": 1, "total_steps": 2, "metrics": {"process": %d}}'

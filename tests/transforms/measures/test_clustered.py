@@ -33,7 +33,7 @@ def test_one_prompt_has_no_error():
 
 
 @given(PROMPTS)
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_a_ratio_to_ones_is_a_mean_and_sql_has_the_same_formula(prompts):
     rows = frame(prompts)
     known = rows.drop_nulls("above")
@@ -53,7 +53,7 @@ def test_a_ratio_to_ones_is_a_mean_and_sql_has_the_same_formula(prompts):
 
 
 @given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=12))
-@settings(max_examples=30)
+@settings(max_examples=15)
 def test_a_tie_is_one_half_in_polars_and_in_sql(pairs):
     rows = pl.DataFrame(pairs, {"first": pl.Float64, "second": pl.Float64}, orient="row")
     found = rows.select(higher(pl.col("first"), pl.col("second"))).to_series().to_list()

@@ -197,7 +197,7 @@ def test_a_reward_of_length_alone_has_a_slope_without_error():
     assert found == (pytest.approx(0.25), pytest.approx(0, abs=1e-12), 2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.deferred(lambda: prompts))
 def test_a_penalty_leaves_the_error_of_the_slope(prompts):
     frames = tables(prompts)
@@ -216,7 +216,7 @@ prompts = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(prompts)
 def test_coefficients_are_within_bounds_and_every_prompt_has_a_status(prompts):
     rows = correlate(**tables(prompts))
@@ -226,7 +226,7 @@ def test_coefficients_are_within_bounds_and_every_prompt_has_a_status(prompts):
     assert count_cells(rows)["prompts"].sum() == rows["pearson"].count()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(prompts)
 def test_the_summary_agrees_with_the_rows_and_the_slope(prompts):
     frames = tables(prompts)
