@@ -57,7 +57,38 @@ def measure(
         The model's rows of `benchmark_results`.
     """
     with lock_results(lake, measured.experiment, name, log):
-        return _measure(lake, measured, policy, name, benchmark, log)
+        answers = Answers(lake, measured, name)
+        requests = benchmark.list_requests(policy.path)
+        missing = answers.select_missing(requests)
+        log(f"{name}: {measured.model}: {missing.height} of {requests.height} items to answer")
+        if missing.height:
+            benchmark.answer(
+                policy.path,
+                missing,
+                commit=answers.commit,
+                description=f"{name}: {measured.model}",
+            )
+        rows = answers.read()
+        scored = benchmark.score(rows, description=f"{name}: {measured.model}: scores")
+        if scored is not None:
+            answers.replace(scored)
+            rows = scored
+        identity = {"benchmark": name, "benchmark_id": benchmark.benchmark_id}
+        verdicts = Verdicts(lake, {**measured._asdict(), **identity})
+        if benchmark.judge is not None:
+            record_judge(lake, benchmark.judge)
+            sent = benchmark.ask_judge(
+                rows, verdicts, description=f"{name}: {measured.model}: verdicts"
+            )
+            log(f"{name}: {measured.model}: {sent} requests sent to the judge")
+        return results.record(
+            lake,
+            benchmark.compute_results(rows, verdicts.read()),
+            **measured._asdict(),
+            **identity,
+            judge_id=benchmark.judge_id,
+            source=benchmark.source,
+        )
 
 
 def lock_results(
@@ -65,45 +96,3 @@ def lock_results(
 ) -> AbstractContextManager[bool]:
     """Lock an experiment's answers and results of a benchmark."""
     return lock_slice(lake, f"{results.TABLE}/{name}", experiment, wait=log)
-
-
-def _measure(
-    lake: Lake,
-    measured: MeasuredModel,
-    policy: Checkpoint,
-    name: str,
-    benchmark: Benchmark,
-    log: Callable[[str], None],
-) -> pl.DataFrame:
-    answers = Answers(lake, measured, name)
-    requests = benchmark.list_requests(policy.path)
-    missing = answers.select_missing(requests)
-    log(f"{name}: {measured.model}: {missing.height} of {requests.height} items to answer")
-    if missing.height:
-        benchmark.answer(
-            policy.path,
-            missing,
-            commit=answers.commit,
-            description=f"{name}: {measured.model}",
-        )
-    rows = answers.read()
-    scored = benchmark.score(rows, description=f"{name}: {measured.model}: scores")
-    if scored is not None:
-        answers.replace(scored)
-        rows = scored
-    identity = {"benchmark": name, "benchmark_id": benchmark.benchmark_id}
-    verdicts = Verdicts(lake, {**measured._asdict(), **identity})
-    if benchmark.judge is not None:
-        record_judge(lake, benchmark.judge)
-        sent = benchmark.ask_judge(
-            rows, verdicts, description=f"{name}: {measured.model}: verdicts"
-        )
-        log(f"{name}: {measured.model}: {sent} requests sent to the judge")
-    return results.record(
-        lake,
-        benchmark.compute_results(rows, verdicts.read()),
-        **measured._asdict(),
-        **identity,
-        judge_id=benchmark.judge_id,
-        source=benchmark.source,
-    )
