@@ -2,8 +2,10 @@
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,13 @@ from training.runs.processes import free_stage_memory
 ROOT = Path(__file__).resolve().parent.parent
 
 quiet_teardown()
+
+# absl's log handler (of lm-evaluation-harness) keeps the stderr of its import, which is pytest's.
+# It closes that when Dagster configures logging in a test that has replaced stderr.
+with suppress(ImportError):  # of the extra `benchmarks`
+    from absl import logging as absl_logging
+
+    absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 # No test talks to a hub, and no test leaves runs in the checkout's dagster_home.
 os.environ["HF_HUB_OFFLINE"] = "1"
