@@ -40,6 +40,7 @@ from training.runs.launch import (
     read_settings,
     run_command,
 )
+from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.objectives import DPOSettings
@@ -96,12 +97,14 @@ def train_dpo(
     def build(folder: Path) -> DPOTrainer:
         return TokenizedDPOTrainer(
             model=load_causal_model(start, "float32"),
-            args=DPOConfig(
-                **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
-                beta=settings.beta,
-                **build_loss_arguments(settings),
-                disable_dropout=True,
-                precompute_ref_log_probs=True,
+            args=complete_arguments(
+                DPOConfig(
+                    **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
+                    beta=settings.beta,
+                    **build_loss_arguments(settings),
+                    disable_dropout=True,
+                    precompute_ref_log_probs=True,
+                )
             ),
             train_dataset=dataset,
             processing_class=tokenizer,

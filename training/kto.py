@@ -36,6 +36,7 @@ from training.runs.launch import (
     read_settings,
     run_command,
 )
+from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.objectives import KTOSettings
@@ -91,13 +92,15 @@ def train_kto(
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         return TokenizedKTOTrainer(
             model=load_causal_model(start, "float32"),
-            args=KTOConfig(
-                **arguments | {"train_sampling_strategy": "sequential"},
-                beta=settings.beta,
-                desirable_weight=settings.desirable_weight,
-                undesirable_weight=settings.undesirable_weight,
-                disable_dropout=True,
-                precompute_ref_log_probs=True,
+            args=complete_arguments(
+                KTOConfig(
+                    **arguments | {"train_sampling_strategy": "sequential"},
+                    beta=settings.beta,
+                    desirable_weight=settings.desirable_weight,
+                    undesirable_weight=settings.undesirable_weight,
+                    disable_dropout=True,
+                    precompute_ref_log_probs=True,
+                )
             ),
             train_dataset=dataset,
             processing_class=tokenizer,

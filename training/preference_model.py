@@ -41,6 +41,7 @@ from training.runs.launch import (
     read_settings,
     run_command,
 )
+from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.stages import PreferenceModelSettings
@@ -89,7 +90,7 @@ def train_preference_model(
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
             model=load_with_words(policy, len(tokenizer), seed),
-            args=SFTConfig(**arguments),
+            args=complete_arguments(SFTConfig(**arguments)),
             train_dataset=dataset,
             processing_class=tokenizer,
         )

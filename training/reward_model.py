@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
+from training.models.rewards import compute_head_in_float32
 from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_classifier
 from training.runs.launch import (
@@ -29,6 +30,7 @@ from training.runs.launch import (
     read_settings,
     run_command,
 )
+from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.stages import RewardModelSettings
@@ -68,9 +70,12 @@ def train_reward_model(
 
     def build(folder: Path) -> RewardTrainer:
         set_seed(seed)  # of a new head
+        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
+        model = load_classifier(policy, "float32", new_head=True)
+        compute_head_in_float32(model)
         return RewardTrainer(
-            model=load_classifier(policy, "float32", new_head=True),
-            args=RewardConfig(**build_trl_arguments(settings, folder, seed=seed, dtype=dtype)),
+            model=model,
+            args=complete_arguments(RewardConfig(**arguments)),
             train_dataset=dataset,
             processing_class=tokenizer,
         )

@@ -44,6 +44,7 @@ from training.runs.launch import (
     read_settings,
     run_command,
 )
+from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.scoring import read_rewards
@@ -105,7 +106,6 @@ def train_rloo(
     require_causal_weights(reference)  # TRL loads it
     examples = shuffle_prompts(tokenizer, prompts, settings, seed)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
-    reward = make_reward(reward_model, settings, dtype)
 
     def build(folder: Path) -> RLOOTrainer:
         policy = load_causal_model(start, "float32")
@@ -114,20 +114,23 @@ def train_rloo(
         del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own order
         return RenderingRLOOTrainer(
             model=policy,
-            reward_funcs=reward,
-            args=RLOOConfig(
-                **arguments,
-                beta=settings.beta,
-                num_generations=settings.sampling.n,
-                temperature=settings.sampling.temperature,
-                top_p=settings.sampling.top_p,
-                max_completion_length=settings.sampling.max_tokens,
-                mask_truncated_completions=settings.pairs.drop_truncated,
-                shuffle_dataset=False,
-                disable_dropout=True,
-                use_vllm=settings.generator == "vllm",
-                vllm_gpu_memory_utilization=settings.vllm_memory_utilization,
-                vllm_max_model_length=settings.max_tokens,
+            # after the arguments, which choose the GPU of this process
+            reward_funcs=make_reward(reward_model, settings, dtype),
+            args=complete_arguments(
+                RLOOConfig(
+                    **arguments,
+                    beta=settings.beta,
+                    num_generations=settings.sampling.n,
+                    temperature=settings.sampling.temperature,
+                    top_p=settings.sampling.top_p,
+                    max_completion_length=settings.sampling.max_tokens,
+                    mask_truncated_completions=settings.pairs.drop_truncated,
+                    shuffle_dataset=False,
+                    disable_dropout=True,
+                    use_vllm=settings.generator == "vllm",
+                    vllm_gpu_memory_utilization=settings.vllm_memory_utilization,
+                    vllm_max_model_length=settings.max_tokens,
+                )
             ),
             train_dataset=dataset,
             processing_class=tokenizer,

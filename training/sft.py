@@ -32,6 +32,7 @@ from training.runs.launch import (
     read_settings,
     run_command,
 )
+from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, keep_fitting, train
 from training.settings.stages import SFTSettings
@@ -109,7 +110,7 @@ def fit(
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
             model=load_causal_model(model, "float32"),
-            args=SFTConfig(**arguments),
+            args=complete_arguments(SFTConfig(**arguments)),
             train_dataset=dataset,
             processing_class=load_tokenizer(model),
         )

@@ -1,9 +1,12 @@
 import polars as pl
 import pytest
 import torch
+from accelerate import PartialState
+from accelerate.state import AcceleratorState
 from pydantic import ValidationError
 from transformers import AutoModelForSequenceClassification
 
+from training import rloo
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import make_tiny_model
 from training.rloo import make_reward, train_rloo
@@ -70,6 +73,21 @@ def test_first_loss_is_zero_and_the_weights_move(run, tiny_policy, tmp_path):
     assert values(result, "reward_std")[0] > 0
     assert hash_checkpoint(tmp_path / "rloo") != hash_checkpoint(tiny_policy)
     assert result.examples == 8
+
+
+def test_the_reward_model_is_loaded_when_the_process_has_its_gpu(run, tmp_path, monkeypatch):
+    """PartialState chooses it; before, each process would load its reward model to the first."""
+    chosen = []
+
+    def load(*_):
+        chosen.append(PartialState._shared_state.get("device"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rloo, "load_reward_model", load)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "rloo")
+    assert chosen == [torch.device("cpu")]
 
 
 def test_the_kl_is_to_the_reference_that_is_named(run, other_policy, tmp_path):

@@ -72,6 +72,20 @@ def compute_rewards(
     return rewards
 
 
+def compute_head_in_float32(model: PreTrainedModel) -> None:
+    """Make the scalar head of a model in training compute rewards in float32, for every dtype.
+
+    In bfloat16, rewards near 2 have steps of 0.016, and the loss of a pair is made of a difference.
+    """
+    head = cast(torch.nn.Linear, model.score)
+
+    def forward(states: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            return torch.nn.functional.linear(states.float(), head.weight.float())
+
+    head.forward = forward  # type: ignore[method-assign, assignment]
+
+
 @torch.inference_mode()
 def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[float]:
     inputs, mask = pad_right(token_ids, model.config.pad_token_id, model.device)

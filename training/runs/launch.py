@@ -5,11 +5,12 @@ Importing this module loads no torch, so an orchestrator may import it. Not here
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
@@ -103,10 +104,47 @@ def launch(
 
 
 def run_command(main: Callable[..., None]) -> None:
-    """Run a stage's `main` as a command."""
+    """Run a stage's `main` as a command.
+
+    Raises:
+        InputError: it was started by `accelerate launch` with a file that is not usable.
+    """
+    require_usable_sharding(os.environ)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     app()
+
+
+def require_usable_sharding(launched: Mapping[str, str]) -> None:
+    """Refuse kinds of sharding whose numbers or checkpoints would be wrong, or are not tested.
+
+    DeepSpeed and FSDP1 add gradients in the compute type. With another state dict than the full
+    one, transformers saves no weights of a finished model.
+
+    Args:
+        launched: environment variables, which `accelerate launch` sets from its file.
+
+    Raises:
+        InputError: see above.
+    """
+    usable = {
+        "ACCELERATE_USE_DEEPSPEED": ("distributed_type: DEEPSPEED", "false"),
+        "ACCELERATE_USE_MEGATRON_LM": ("distributed_type: MEGATRON_LM", "false"),
+    }
+    if launched.get("ACCELERATE_USE_FSDP") == "true":
+        usable |= {
+            "FSDP_VERSION": ("fsdp_version", "2"),
+            "FSDP_STATE_DICT_TYPE": ("fsdp_state_dict_type", "full_state_dict"),
+        }
+    for variable, (setting, expected) in usable.items():
+        found = launched.get(variable, "false").lower()
+        if found != expected:
+            raise InputError(
+                f"the accelerate file cannot be used: {setting}",
+                expected=expected,
+                found=found,
+                remedy="use recipes/accelerate/fsdp.yaml, or change another setting in a copy",
+            )
 
 
 def read_settings(kind: type[S], file: Path | None) -> S:

@@ -28,6 +28,7 @@ from training.models.checkpoint import build_folder, save_settings
 from training.models.token_counts import split_equal_tokens, split_too_long
 from training.runs.environment import read_environment
 from training.runs.kept_checkpoints import KeptSteps, remove_pickle
+from training.runs.precision import OutputCheck
 from training.runs.run_record import (
     METRICS,
     MetricsCallback,
@@ -48,8 +49,9 @@ def build_trl_arguments(
 ) -> dict[str, Any]:
     """Build the arguments that SFTConfig, RewardConfig, DPOConfig and others share.
 
-    Weights are float32 for every `dtype`; bfloat16 is only the compute type (autocast). At learning
-    rates near 5e-7 most updates of a bfloat16 weight would be rounded to zero.
+    Weights are float32 for every `dtype`; bfloat16 is only the compute type
+    (`training.runs.precision`). At learning rates near 5e-7 most updates of a bfloat16 weight would
+    be rounded to zero.
 
     Raises:
         InputError: the settings are for another number of processes.
@@ -165,6 +167,7 @@ def train(
         trainer = build(steps)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(callback)
+        trainer.add_callback(OutputCheck(trainer))
         trainer.add_callback(KeptSteps(trainer, output, settings))
         train_resumably(trainer, steps, settings)
         trainer.save_model(str(folder))

@@ -50,7 +50,8 @@ class TrainingSettings(Settings):
     processes: int = Field(default=1, ge=1)
     """Training processes; more than one are started by `accelerate launch`."""
     accelerate_config: str | None = None
-    """File for `accelerate launch --config_file` (FSDP, DeepSpeed); relative to the recipe."""
+    """File for `accelerate launch --config_file`, relative to the recipe. It may shard with FSDP2;
+    DeepSpeed and FSDP1 are refused."""
 
     @model_validator(mode="after")
     def _require_whole_batches(self) -> Self:
