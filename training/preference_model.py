@@ -20,7 +20,7 @@ from typing import Annotated, cast
 import polars as pl
 import torch
 import typer
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
 from training.models.comparison_prompts import (
@@ -158,7 +158,7 @@ def _list_comparisons(ordered: pl.DataFrame) -> list[Comparison]:
     ]
 
 
-def load_with_words(policy: Path, tokens: int, seed: int) -> torch.nn.Module:
+def load_with_words(policy: Path, tokens: int, seed: int) -> PreTrainedModel:
     """Load the policy; added words get random embeddings from the seed."""
     set_seed(seed)
     model = load_causal_model(policy, "float32")
