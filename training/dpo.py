@@ -18,6 +18,7 @@ remaining length: pairs that are too long are dropped and recorded.
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,7 @@ from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
+from training.runs.adapters import load_trained
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -90,13 +92,13 @@ def train_dpo(
             missing or were computed with another tokenizer or chat template.
     """
     started = time.perf_counter()
-    tokenizer = load_tokenizer(start)
+    tokenizer, load = load_tokenizer(start), partial(load_causal_model, start)
     examples = select_examples(pairs, tokenizer, settings.max_tokens)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id", equal=EQUAL_SIDES)
 
     def build(folder: Path) -> DPOTrainer:
         return TokenizedDPOTrainer(
-            model=load_causal_model(start, "float32"),
+            **load_trained(load, settings, dtype),
             args=complete_arguments(
                 DPOConfig(
                     **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
@@ -110,7 +112,9 @@ def train_dpo(
             processing_class=tokenizer,
         )
 
-    return train(build, output, settings, dropped=dropped, started=started, report=report)
+    return train(
+        build, output, settings, load=load, dropped=dropped, started=started, report=report
+    )
 
 
 def select_examples(

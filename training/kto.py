@@ -15,6 +15,7 @@ in which responses were mismatched.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from training.dpo import select_examples
 from training.models.rendering import load_tokenizer
 from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
+from training.runs.adapters import load_trained
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -81,7 +83,7 @@ def train_kto(
             missing or were computed with another tokenizer or chat template.
     """
     started = time.perf_counter()
-    tokenizer = load_tokenizer(start)
+    tokenizer, load = load_tokenizer(start), partial(load_causal_model, start)
     examples = select_examples(responses, tokenizer, settings.max_tokens, SIDES).rename(
         {"ref_completion_logps": "ref_logps", "ref_KL_completion_logps": "ref_KL_logps"}
     )
@@ -91,7 +93,7 @@ def train_kto(
     def build(folder: Path) -> KTOTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         return TokenizedKTOTrainer(
-            model=load_causal_model(start, "float32"),
+            **load_trained(load, settings, dtype),
             args=complete_arguments(
                 KTOConfig(
                     **arguments | {"train_sampling_strategy": "sequential"},
@@ -106,7 +108,9 @@ def train_kto(
             processing_class=tokenizer,
         )
 
-    return train(build, output, settings, dropped=dropped, started=started, report=report)
+    return train(
+        build, output, settings, load=load, dropped=dropped, started=started, report=report
+    )
 
 
 def main(

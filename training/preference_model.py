@@ -15,7 +15,7 @@ a GPU with flash attention, or with a micro-batch of one block.
 
 import time
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import polars as pl
 import torch
@@ -32,6 +32,7 @@ from training.models.comparison_prompts import (
 )
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
 from training.models.weights import load_causal_model
+from training.runs.adapters import load_trained
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -84,18 +85,23 @@ def train_preference_model(
     # one row per pair, also if both orders were dropped
     dropped = dropped.unique(maintain_order=True)
 
+    def load(dtype: str, **options: Any) -> PreTrainedModel:
+        return load_with_words(policy, len(tokenizer), seed, dtype, **options)
+
     def build(folder: Path) -> SFTTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         if settings.packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
-            model=load_with_words(policy, len(tokenizer), seed),
+            **load_trained(load, settings, dtype),
             args=complete_arguments(SFTConfig(**arguments)),
             train_dataset=dataset,
             processing_class=tokenizer,
         )
 
-    return train(build, output, settings, dropped=dropped, started=started, report=report)
+    return train(
+        build, output, settings, load=load, dropped=dropped, started=started, report=report
+    )
 
 
 def label_comparisons(
@@ -158,10 +164,12 @@ def _list_comparisons(ordered: pl.DataFrame) -> list[Comparison]:
     ]
 
 
-def load_with_words(policy: Path, tokens: int, seed: int) -> PreTrainedModel:
+def load_with_words(
+    policy: Path, tokens: int, seed: int, dtype: str = "float32", **options: Any
+) -> PreTrainedModel:
     """Load the policy; added words get random embeddings from the seed."""
     set_seed(seed)
-    model = load_causal_model(policy, "float32")
+    model = load_causal_model(policy, dtype, **options)
     if tokens > cast(torch.nn.Embedding, model.get_input_embeddings()).num_embeddings:
         # with the mean of the old rows, A and B would start with the same embedding
         model.resize_token_embeddings(tokens, mean_resizing=False)

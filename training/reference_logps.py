@@ -15,6 +15,7 @@ any number of training processes. Not here: the table of stored sequences
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,7 @@ from training.models.logps import sum_logps
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_ids import tokenize_responses
 from training.models.weights import load_causal_model
+from training.runs.adapters import load_model
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.objectives import DPOSettings
 from training.settings.training import ReferenceSettings
@@ -133,7 +135,8 @@ def compute_logps(
         commit: called with sequence_id, completion_tokens, logp (nats) for every chunk.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_causal_model(reference, "float32").eval().to(device)
+    load = partial(load_causal_model, reference)
+    model = load_model(load, settings, dtype).eval().to(device)
     tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
     wanted = wanted.sort(tokens, descending=True, maintain_order=True)
     with (

@@ -10,17 +10,18 @@ deletes it from the text, and a tokenizer bug removes it in training.
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.models.rewards import compute_head_in_float32
 from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_classifier
+from training.runs.adapters import load_trained
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -68,19 +69,24 @@ def train_reward_model(
         tokenize_pairs(tokenizer, pairs), settings.max_tokens, "pair_id", equal=EQUAL_SIDES
     )
 
-    def build(folder: Path) -> RewardTrainer:
+    def load(dtype: str, **options: Any) -> PreTrainedModel:
         set_seed(seed)  # of a new head
-        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
-        model = load_classifier(policy, "float32", new_head=True)
+        model = load_classifier(policy, dtype, new_head=True, **options)
         compute_head_in_float32(model)
+        return model
+
+    def build(folder: Path) -> RewardTrainer:
+        arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         return RewardTrainer(
-            model=model,
+            **load_trained(load, settings, dtype, head="score"),
             args=complete_arguments(RewardConfig(**arguments)),
             train_dataset=dataset,
             processing_class=tokenizer,
         )
 
-    return train(build, output, settings, dropped=dropped, started=started, report=report)
+    return train(
+        build, output, settings, load=load, dropped=dropped, started=started, report=report
+    )
 
 
 def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:

@@ -14,7 +14,8 @@ instead of the reward. Responses are rendered and scored as for the other object
 Deviation 1 from TRL: prompts have the same order in every epoch, decided by the seed. TRL makes a
 new order per epoch, and a resumed run would have another one. Deviation 2: TRL loads the reference
 from the folder in the policy's config, which is the folder that the policy started from; here the
-config has the folder of the reference.
+config has the folder of the reference. With an adapter, TRL's reference is the policy without its
+adapter, which is right if the policy started from the reference; another reference is loaded.
 
 With the model itself as generator, a killed and resumed run ends with the weights of an
 uninterrupted one. With vLLM it does not, because the state of vLLM's random numbers is not stored.
@@ -22,19 +23,23 @@ uninterrupted one. With vLLM it does not, because the state of vLLM's random num
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import polars as pl
 import torch
 import typer
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
+from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.models.rewards import load_reward_model
 from training.models.unscorable import raise_refusals
 from training.models.weights import load_causal_model, require_causal_weights
+from training.runs.adapters import load_model, load_trained
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -63,6 +68,20 @@ class RenderingRLOOTrainer(RLOOTrainer):
     ) -> tuple[list[list[int]], None, dict[str, Any]]:
         tokenizer = cast(PreTrainedTokenizerBase, self.processing_class)
         return tokenize_prompts(tokenizer, prompts), None, {}
+
+    def _generate_single_turn(self, *arguments: Any) -> Any:
+        """Sample in the compute type, in which log-probabilities are computed, too.
+
+        TRL samples in the type of the weights; an adapter and its frozen weights have two.
+        """
+        with nullcontext() if self.use_vllm else self.accelerator.autocast():
+            return super()._generate_single_turn(*arguments)
+
+    def add_reference(self, model: PreTrainedModel) -> None:
+        """Use a model as the reference of an adapter; TRL uses the model without its adapter."""
+        disable_dropout_in_model(model)
+        add_fused_lm_head(model, temperature=self.temperature)
+        self.ref_model = self.accelerator.prepare_model(model, evaluation_mode=True)
 
 
 def train_rloo(
@@ -102,18 +121,19 @@ def train_rloo(
             found="no GPU",
             remedy="set rloo.generator to transformers",
         )
-    tokenizer = load_tokenizer(start)
+    tokenizer, load = load_tokenizer(start), partial(load_causal_model, start)
     require_causal_weights(reference)  # TRL loads it
     examples = shuffle_prompts(tokenizer, prompts, settings, seed)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
 
     def build(folder: Path) -> RLOOTrainer:
-        policy = load_causal_model(start, "float32")
-        policy.config.name_or_path = str(reference)  # deviation 2
+        policy = load_trained(load, settings, dtype)
+        if settings.lora is None:
+            policy["model"].config.name_or_path = str(reference)  # deviation 2
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         del arguments["max_length"], arguments["train_sampling_strategy"]  # TRL has its own order
-        return RenderingRLOOTrainer(
-            model=policy,
+        trainer = RenderingRLOOTrainer(
+            **policy,
             # after the arguments, which choose the GPU of this process
             reward_funcs=make_reward(reward_model, settings, dtype),
             args=complete_arguments(
@@ -135,8 +155,15 @@ def train_rloo(
             train_dataset=dataset,
             processing_class=tokenizer,
         )
+        if settings.lora and settings.beta and not reference.samefile(start):
+            trainer.add_reference(
+                load_model(partial(load_causal_model, reference), settings, dtype)
+            )
+        return trainer
 
-    return train(build, output, settings, dropped=dropped, started=started, report=report)
+    return train(
+        build, output, settings, load=load, dropped=dropped, started=started, report=report
+    )
 
 
 def shuffle_prompts(

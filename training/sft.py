@@ -8,6 +8,7 @@ published code it is on all tokens.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from trl.chat_template_utils import (
 
 from training.models.rendering import load_tokenizer, tokenize_assistant_turns
 from training.models.weights import load_causal_model
+from training.runs.adapters import load_trained
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -101,6 +103,7 @@ def fit(
         report: called at every logged step.
         started: `time.perf_counter()` when the stage began.
     """
+    load = partial(load_causal_model, model)
     dataset, dropped = keep_fitting(examples, settings.max_tokens, key)
     packing = isinstance(settings, SFTSettings) and settings.packing
 
@@ -109,13 +112,15 @@ def fit(
         if packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
         return SFTTrainer(
-            model=load_causal_model(model, "float32"),
+            **load_trained(load, settings, dtype),
             args=complete_arguments(SFTConfig(**arguments)),
             train_dataset=dataset,
             processing_class=load_tokenizer(model),
         )
 
-    return train(build, output, settings, dropped=dropped, started=started, report=report)
+    return train(
+        build, output, settings, load=load, dropped=dropped, started=started, report=report
+    )
 
 
 def label_assistant_tokens(

@@ -1,12 +1,14 @@
-"""Checks of the local models that a recipe names, before anything runs.
+"""Checks of the local models and the software that a recipe needs, before anything runs.
 
-Not here: the checks (`training.models.initial_model`, `training.judging.local_judge`). The asset
-`initial_model` repeats them, and checks a model from the hub, too.
+Not here: the checks (`training.models.initial_model`, `training.judging.local_judge`,
+`training.runs.software`). The asset `initial_model` repeats those of its model, and checks a model
+from the hub, too.
 """
 
 from pathlib import Path
 
 from training.recipe import Recipe
+from training.runs.software import require_software
 
 
 def check_local_models(recipe: Recipe) -> None:
@@ -27,3 +29,19 @@ def check_local_models(recipe: Recipe) -> None:
         from training.judging.local_judge import check_judge_folder
 
         check_judge_folder(Path(recipe.judge.path), recipe.judge)
+
+
+def check_software(recipe: Recipe) -> None:
+    """Refuse a recipe with a training for which a package or a compiler is missing here.
+
+    Raises:
+        InputError: the first one that is missing.
+    """
+    loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
+    for settings in (
+        recipe.sft,
+        *recipe.resolve_trained_rankers().values(),
+        *(recipe.resolve_refresh(loop) for loop in loops if loop.feedback),
+        *(loop.resolve_training() for loop in loops),
+    ):
+        require_software(settings)

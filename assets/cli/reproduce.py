@@ -146,7 +146,9 @@ def _complete_rows(lake: Lake, training: RecordedTraining) -> pl.DataFrame:
         settings,
         dtype=training.dtype,
         sides=objective.sides,
-        known=ReferenceLogps(lake, reference_id, training.dtype).read_known,
+        known=ReferenceLogps(
+            lake, reference_id, settings.name_reference_type(training.dtype)
+        ).read_known,
     ).pairs
 
 

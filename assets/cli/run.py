@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
-from assets.cli.model_checks import check_local_models
+from assets.cli.model_checks import check_local_models, check_software
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.logger import CONSOLE
@@ -63,13 +63,14 @@ def run_study(
         overrides: settings of the recipe to override, as `key.key=value`.
 
     Raises:
-        InputError: the recipe or a local model is refused, or there is no such experiment,
-            iteration or asset.
+        InputError: the recipe or a local model is refused, a package that the recipe needs is
+            missing, or there is no such experiment, iteration or asset.
     """
     recipe = load_recipe(path, overrides)
     experiments = _require_experiments(recipe, experiments)
     forced = _list_forced(recipe, from_iteration)
     check_local_models(recipe)
+    check_software(recipe)
     quiet_teardown()
     home = prepare_home(home or default_home(recipe.name))
     os.environ["DAGSTER_HOME"] = str(home)

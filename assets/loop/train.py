@@ -179,7 +179,7 @@ def _add_reference_logps(
     if reference is None or not isinstance(settings, ReferenceSettings):
         raise TypeError(f"{step.asset} is trained without a reference")
     dtype = step.dtype
-    store = ReferenceLogps(step.lake, reference.checkpoint_id, dtype)
+    store = ReferenceLogps(step.lake, reference.checkpoint_id, settings.name_reference_type(dtype))
     done = add_reference_logps(
         rows,
         start.path,

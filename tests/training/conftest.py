@@ -1,6 +1,8 @@
 """A tiny policy made once a session, and rows to train it on."""
 
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test asks the hub
@@ -87,3 +89,51 @@ def other_policy(tmp_path_factory, tiny_settings, demonstrations) -> Path:
     folder = tmp_path_factory.mktemp("models") / "other"
     make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), folder, seed=1)
     return folder
+
+
+@pytest.fixture
+def prepare_stage(demonstrations, preference_pairs, tiny_policy, other_policy, tmp_path):
+    """Prepare a training of a stage from the tiny policy: call the result with an output folder."""
+    from transformers import AutoModelForSequenceClassification
+
+    from training.reference_logps import add_reference_logps
+    from training.settings.sampling import SamplingSettings
+    from training.stages import STAGES
+    from transforms.pairs.objectives import OBJECTIVES
+
+    def prepare(stage, *, reference=other_policy, dtype="float32", **changed):
+        rows, models = preference_pairs, {}
+        if stage == "rloo":
+            changed |= {"batch_size": 8, "micro_batch_size": 4}
+            changed["sampling"] = SamplingSettings(n=4, max_tokens=8)
+            rows = preference_pairs.select("prompt_id", "prompt")
+            models = {"reference": reference, "reward_model": tmp_path / "reward_model"}
+            shutil.copytree(tiny_policy, models["reward_model"])
+            AutoModelForSequenceClassification.from_pretrained(
+                tiny_policy, num_labels=1
+            ).save_pretrained(models["reward_model"])
+        elif stage == "preference_model":
+            changed["packing"] = False
+        elif stage == "sft":
+            rows = demonstrations
+        elif stage in ("kto", "raft"):
+            rows = preference_pairs.rename({"chosen": "completion"})
+        settings = STAGES[stage].settings(**changed)
+        objective = OBJECTIVES.get(stage)
+        if objective is not None and objective.sides:
+            rows = rows.with_columns(label=pl.int_range(pl.len()) % 2 == 0)
+            rows = objective.complete_rows(rows, settings.micro_batch_size, 0)
+            rows = add_reference_logps(
+                rows, tiny_policy, reference, settings, dtype=dtype, sides=objective.sides
+            ).pairs
+        return partial(
+            STAGES[stage].load(),
+            rows,
+            tiny_policy,
+            settings=settings,
+            seed=0,
+            dtype=dtype,
+            **models,
+        )
+
+    return prepare

@@ -7,22 +7,11 @@ import sys
 
 import polars as pl
 import pytest
-from transformers import AutoModelForSequenceClassification
 
-from training.dpo import train_dpo
-from training.kto import train_kto
 from training.models.checkpoint import hash_checkpoint
-from training.preference_model import train_preference_model
-from training.raft import train_raft
-from training.reference_logps import add_reference_logps
-from training.reward_model import train_reward_model
-from training.rloo import train_rloo
 from training.runs.step_checkpoints import COMPLETE, find_last
-from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings, RLOORun
-from training.settings.sampling import SamplingSettings
-from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from training.settings.stages import SFTSettings
 from training.sft import train_sft
-from transforms.pairs.unpaired import SIDES, add_mismatched
 
 SHARED = {
     "learning_rate": 1e-2,
@@ -142,48 +131,12 @@ def test_random_states_and_order_are_found_again(
         ),
     ],
 )
-def test_the_other_stages_go_on(preference_pairs, tiny_policy, other_policy, tmp_path, stage):
-    common = {"seed": 0, "dtype": "float32"}
-    if stage == "dpo":
-        settings = DPOSettings(**SHARED)
-        rows = add_reference_logps(
-            preference_pairs, tiny_policy, other_policy, settings, dtype="float32"
-        ).pairs
-        function = train_dpo
-    elif stage == "rloo":
-        reward_model = tmp_path / "reward_model"
-        AutoModelForSequenceClassification.from_pretrained(
-            shutil.copytree(tiny_policy, reward_model), num_labels=1
-        ).save_pretrained(reward_model)
-        settings = RLOORun(
-            **SHARED | {"batch_size": 8, "micro_batch_size": 4},
-            sampling=SamplingSettings(n=4, max_tokens=8),
-        )
-        rows, function = preference_pairs.select("prompt_id", "prompt"), train_rloo
-        common |= {"reference": other_policy, "reward_model": reward_model}
-    elif stage == "raft":
-        settings, function = RAFTSettings(**SHARED), train_raft
-        rows = preference_pairs.rename({"chosen": "completion"})
-    elif stage == "kto":
-        settings, function = KTOSettings(**SHARED), train_kto
-        rows = preference_pairs.with_columns(label=pl.int_range(pl.len()) % 2 == 0)
-        rows = add_mismatched(rows.rename({"chosen": "completion"}), settings.micro_batch_size, 0)
-        rows = add_reference_logps(
-            rows, tiny_policy, other_policy, settings, dtype="float32", sides=SIDES
-        ).pairs
-    elif stage == "reward_model":
-        settings, rows, function = (
-            RewardModelSettings(**SHARED),
-            preference_pairs,
-            train_reward_model,
-        )
-    else:
-        settings = PreferenceModelSettings(**SHARED, packing=False)
-        rows, function = preference_pairs, train_preference_model
-    undisturbed = function(rows, tiny_policy, tmp_path / "a", settings, **common)
+def test_the_other_stages_go_on(prepare_stage, tmp_path, stage):
+    run = prepare_stage(stage, **SHARED)
+    undisturbed = run(tmp_path / "a")
     with pytest.raises(KeyboardInterrupt):
-        function(rows, tiny_policy, tmp_path / "b", settings, **common, report=killed_at(6))
-    resumed = function(rows, tiny_policy, tmp_path / "b", settings, **common)
+        run(tmp_path / "b", report=killed_at(6))
+    resumed = run(tmp_path / "b")
     assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
     assert metrics_of(resumed) == metrics_of(undisturbed)
 

@@ -23,6 +23,10 @@ BLOCK_BYTES = 1 << 22
 WEIGHTS = "*.safetensors"
 """Files of weights in a model folder."""
 
+ADAPTER = "adapter"
+"""Folder in a model folder with the adapter that was merged into the weights. It has about a
+hundredth of their bytes, and engines such as vLLM serve many adapters beside one base model."""
+
 READ_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "*/*.jinja")
 """Other files of a model folder that a stage reads: settings, tokenizer, chat templates."""
 

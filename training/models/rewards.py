@@ -8,6 +8,7 @@ the shortened last layer (`training.models.last_layer`).
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MethodType
 from typing import cast
 
 import torch
@@ -77,13 +78,14 @@ def compute_head_in_float32(model: PreTrainedModel) -> None:
 
     In bfloat16, rewards near 2 have steps of 0.016, and the loss of a pair is made of a difference.
     """
-    head = cast(torch.nn.Linear, model.score)
 
-    def forward(states: torch.Tensor) -> torch.Tensor:
+    def forward(head: torch.nn.Linear, states: torch.Tensor) -> torch.Tensor:
         with torch.autocast(states.device.type, enabled=False):
             return torch.nn.functional.linear(states.float(), head.weight.float())
 
-    head.forward = forward  # type: ignore[method-assign, assignment]
+    head = cast(torch.nn.Linear, model.score)
+    # A bound method, because peft trains a copy of the head: the copy's method reads its weights.
+    head.forward = MethodType(forward, head)  # type: ignore[method-assign]
 
 
 @torch.inference_mode()

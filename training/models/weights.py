@@ -94,7 +94,7 @@ def require_embeddings(vocabulary: Mapping[str, int], rows: int, model: Path | s
 
 
 def load_causal_model(
-    model: Path | str, dtype: str, *, revision: str | None = None
+    model: Path | str, dtype: str, *, revision: str | None = None, **options: Any
 ) -> PreTrainedModel:
     """Load a causal language model with all its weights.
 
@@ -102,13 +102,16 @@ def load_causal_model(
         model: folder, or hub id.
         dtype: dtype of the weights.
         revision: Git revision of the hub model.
+        options: further arguments of `from_pretrained`.
 
     Raises:
         InputError: the model cannot be loaded, is not a text model, or its weights are not
             exactly those of the files.
     """
     _require_text_model(model, revision)
-    return _load(AutoModelForCausalLM, model, dtype, kind="language model", revision=revision)
+    return _load(
+        AutoModelForCausalLM, model, dtype, kind="language model", revision=revision, **options
+    )
 
 
 def require_causal_weights(model: Path | str) -> None:
@@ -123,7 +126,9 @@ def require_causal_weights(model: Path | str) -> None:
     _load(AutoModelForCausalLM, model, "float32", kind="language model", device_map="meta")
 
 
-def load_classifier(folder: Path, dtype: str, *, new_head: bool = False) -> PreTrainedModel:
+def load_classifier(
+    folder: Path, dtype: str, *, new_head: bool = False, **options: Any
+) -> PreTrainedModel:
     """Load a sequence classifier with one label: a reward model.
 
     Args:
@@ -131,6 +136,7 @@ def load_classifier(folder: Path, dtype: str, *, new_head: bool = False) -> PreT
         dtype: dtype of the weights.
         new_head: whether a causal model gets a new head, with weights from torch's generator. A
             classifier always keeps its own.
+        options: further arguments of `from_pretrained`.
 
     Raises:
         InputError: as in `load_causal_model`. A head of another name is refused, too: what it
@@ -147,6 +153,7 @@ def load_classifier(folder: Path, dtype: str, *, new_head: bool = False) -> PreT
         absent=(HEAD,) if new_head and is_causal else (),
         unread=(LANGUAGE_HEAD,),
         num_labels=1,
+        **options,
     )
 
 

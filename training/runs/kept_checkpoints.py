@@ -6,13 +6,13 @@ also contain the optimiser and are deleted when the training ends.
 """
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
 from transformers import (
-    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -28,17 +28,14 @@ def locate_kept_folder(output: Path, share: float) -> Path:
     return output.with_name(f"{output.name}@{share:g}")
 
 
-def remove_pickle(folder: Path) -> None:
-    """Remove the arguments that `Trainer.save_model` pickles; settings.json has the settings."""
-    (folder / "training_args.bin").unlink()
-
-
 class KeptSteps(TrainerCallback):
     """Save the model after each share of the steps in `kept_shares`, rounded up to a step."""
 
-    def __init__(self, trainer: Trainer, output: Path, settings: TrainingSettings) -> None:
-        """Store the trainer whose model is saved, the final checkpoint folder and the settings."""
-        self._trainer, self._output, self._settings = trainer, output, settings
+    def __init__(
+        self, save: Callable[[Path], None], output: Path, settings: TrainingSettings
+    ) -> None:
+        """Store what saves the model into a folder, the final folder and the settings."""
+        self._save_model, self._output, self._settings = save, output, settings
 
     def on_step_end(  # noqa: D102
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -52,7 +49,6 @@ class KeptSteps(TrainerCallback):
         with build_folder(
             output, main_process=process.is_main_process, wait=process.wait_for_everyone
         ) as folder:
-            self._trainer.save_model(str(folder))
+            self._save_model(folder)
             if process.is_main_process:
-                remove_pickle(folder)
                 save_settings(folder, self._settings.model_dump(mode="json"))

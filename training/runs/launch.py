@@ -21,6 +21,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from training.runs.processes import end_processes, start_guarded
+from training.runs.software import require_software
 from training.stages import STAGES
 from transforms.errors import InputError
 from transforms.settings.frozen import Settings
@@ -73,9 +74,11 @@ def launch(
         models: the stage's model folders by parameter name (`Stage.start`, `Stage.models`).
 
     Raises:
-        InputError: more processes than GPUs, or processes of a killed run still use the folder.
+        InputError: more processes than GPUs, a package that the settings need is missing, or
+            processes of a killed run still use the folder.
         RuntimeError: a launched process failed; the message ends with the last lines of its output.
     """
+    require_software(settings)
     output = Path(output)
     lock = output.parent / f".{output.name}.lock"
     _wait_for_processes(lock)

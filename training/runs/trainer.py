@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,8 +27,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, save_settings
 from training.models.token_counts import split_equal_tokens, split_too_long
+from training.runs.adapters import Load, keep_adapter_in_float32, save_whole_model
 from training.runs.environment import read_environment
-from training.runs.kept_checkpoints import KeptSteps, remove_pickle
+from training.runs.kept_checkpoints import KeptSteps
 from training.runs.precision import OutputCheck
 from training.runs.run_record import (
     METRICS,
@@ -43,13 +45,20 @@ from transforms.errors import InputError
 # TRL reports every new trainer to the hub. Runs here send no data to anyone.
 constants.HF_HUB_DISABLE_TELEMETRY = True
 
+OPTIMIZERS = {
+    "adamw": "adamw_torch_fused",
+    "adamw_8bit": "adamw_bnb_8bit",
+    "paged_adamw_8bit": "paged_adamw_8bit",
+}
+"""Names that transformers has for the settings `optimizer`."""
+
 
 def build_trl_arguments(
     settings: TrainingSettings, output: Path, *, seed: int, dtype: str
 ) -> dict[str, Any]:
     """Build the arguments that SFTConfig, RewardConfig, DPOConfig and others share.
 
-    Weights are float32 for every `dtype`; bfloat16 is only the compute type
+    Trained weights are float32 for every `dtype`; bfloat16 is only the compute type
     (`training.runs.precision`). At learning rates near 5e-7 most updates of a bfloat16 weight would
     be rounded to zero.
 
@@ -80,6 +89,8 @@ def build_trl_arguments(
         "weight_decay": settings.weight_decay,
         "max_length": None,  # longer examples were dropped before
         "gradient_checkpointing": settings.gradient_checkpointing,
+        "optim": OPTIMIZERS[settings.optimizer],
+        "torch_compile": settings.torch_compile,
         "bf16": dtype == "bfloat16",
         "use_cpu": not torch.cuda.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
@@ -135,6 +146,7 @@ def train(
     output: Path,
     settings: TrainingSettings,
     *,
+    load: Load,
     dropped: pl.DataFrame,
     started: float,
     report: Report | None,
@@ -152,6 +164,7 @@ def train(
             is free when this function returns.
         output: the checkpoint folder; replaced at the end, unchanged by an interrupted run.
         settings: written into the folder.
+        load: loads the weights that the trainer starts from, to merge an adapter into them.
         dropped: examples that are not trained on (`token_counts.DROPPED`).
         started: `time.perf_counter()` when the stage began.
         report: called at every logged step.
@@ -167,10 +180,12 @@ def train(
         trainer = build(steps)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(callback)
+        keep_adapter_in_float32(cast(torch.nn.Module, trainer.model))
         trainer.add_callback(OutputCheck(trainer))
-        trainer.add_callback(KeptSteps(trainer, output, settings))
+        save = partial(save_whole_model, trainer, load)
+        trainer.add_callback(KeptSteps(save, output, settings))
         train_resumably(trainer, steps, settings)
-        trainer.save_model(str(folder))
+        save(folder)
         run = TrainingRun(
             metrics=pl.DataFrame(callback.rows, schema=METRICS),
             dropped=dropped,
@@ -180,11 +195,10 @@ def train(
             environment=read_environment(),
         )
         if state.is_main_process:
-            remove_pickle(folder)
             save_settings(folder, settings.model_dump(mode="json"))
             write_run(run, folder)
     if state.is_main_process:
         shutil.rmtree(steps)
-    del trainer
+    del trainer, save
     release_memory()  # collects cycles and empties the device cache
     return run

@@ -5,7 +5,7 @@ same name in `training`), the losses of a pair (`training.settings.pair_losses`)
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -87,6 +87,7 @@ class RLOOSettings(TrainingSettings):
 
     learning_rate: float = Field(default=1e-6, gt=0)
     """TRL's default."""
+    has_dropout: ClassVar[bool] = False
     batch_size: int = Field(default=256, ge=1)
     """Responses per optimiser step; a multiple of n."""
     micro_batch_size: int = Field(default=32, ge=1)

@@ -5,7 +5,7 @@ Not here: settings of one stage (`training.settings.stages`, `training.settings.
 
 import math
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,28 @@ from transforms.settings.frozen import Settings
 
 INDECISIVE_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
 """Settings that change only speed and how much a crash can lose; they change no result."""
+
+RECORDED_IF_SET = ("lora", "load_in_4bit", "optimizer", "attn_implementation", "torch_compile")
+"""Settings that are recorded only if they differ from their defaults."""
+
+
+class LoRASettings(Settings):
+    """A low-rank adapter (LoRA, Hu et al. 2021, arXiv 2106.09685) beside frozen weights.
+
+    A linear layer computes (W + alpha / rank * B A) x. Its matrix W is frozen, and only A
+    [rank, in] and B [out, rank] are trained. At the end the sum is saved as a whole model.
+    """
+
+    rank: int = Field(default=16, ge=1)
+    """Rows of A and columns of B. A larger rank has more weights to train and to keep in memory."""
+    alpha: int = Field(default=32, ge=1)
+    """The product B A is multiplied by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the inputs of A that is set to zero in training. DPO, KTO and RLOO train without
+    dropout, so there it must be 0."""
+    target_modules: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+    """Linear layers that get an adapter: all but the output head (QLoRA, Dettmers et al. 2023,
+    section 4), or the layers whose names end like this, such as `[q_proj, v_proj]`."""
 
 
 class TrainingSettings(Settings):
@@ -52,6 +74,24 @@ class TrainingSettings(Settings):
     accelerate_config: str | None = None
     """File for `accelerate launch --config_file`, relative to the recipe. It may shard with FSDP2;
     DeepSpeed and FSDP1 are refused."""
+    lora: LoRASettings | None = None
+    """Train an adapter, with the weights frozen; null: train all weights. It needs a learning rate
+    about ten times as high. A new head of a reward model is trained whole."""
+    load_in_4bit: bool = False
+    """Keep the frozen weights of the linear layers in 4 bits (QLoRA, Dettmers et al. 2023, arXiv
+    2305.14314: nf4, double quantisation). Needs `lora` and the package bitsandbytes. The reference
+    of DPO, KTO and RLOO has the same 4 bits. The saved model has none of them."""
+    optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
+    """AdamW with moments in float32 (8 bytes per trained weight) or in 8 bits (2 bytes). `paged`:
+    the moments leave a full GPU for the memory of the host. 8 bits need bitsandbytes."""
+    attn_implementation: (
+        Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3"] | None
+    ) = None
+    """The attention of transformers in training; null: its own choice, `sdpa` for most models.
+    Flash attention needs a GPU and its package; it is what makes packing save time."""
+    torch_compile: bool = False
+    """Compile the model with torch.compile: faster steps after minutes of compilation. Needs a C++
+    compiler."""
 
     @model_validator(mode="after")
     def _require_whole_batches(self) -> Self:
@@ -62,12 +102,33 @@ class TrainingSettings(Settings):
             )
         return self
 
+    has_dropout: ClassVar[bool] = True
+    """Whether the stage trains with dropout."""
+
+    @model_validator(mode="after")
+    def _require_whole_copies(self) -> Self:
+        if self.load_in_4bit and self.lora is None:
+            raise ValueError("load_in_4bit freezes the weights: set lora, which is trained instead")
+        if self.accelerate_config and (self.lora or self.optimizer != "adamw"):
+            raise ValueError(
+                "lora and 8-bit optimizers need all weights on every GPU: remove accelerate_config"
+                " (processes may be above 1)"
+            )
+        if self.lora and self.lora.dropout and not self.has_dropout:
+            raise ValueError("lora.dropout has no effect here: this stage trains without dropout")
+        return self
+
     def dump_decisive(self) -> dict[str, Any]:
         """Dump the settings that decide the trained weights and the metrics.
 
         The others may change when a run resumes, or when a recorded run is requested again.
         """
-        return self.model_dump(mode="json", exclude=INDECISIVE_SETTINGS)
+        unset = {
+            name
+            for name in RECORDED_IF_SET
+            if getattr(self, name) == TrainingSettings.model_fields[name].default
+        }
+        return self.model_dump(mode="json", exclude=INDECISIVE_SETTINGS | unset)
 
     def count_steps(self, examples: int) -> int:
         """Compute the optimiser steps of a training on this many examples."""
@@ -85,7 +146,12 @@ class TrainingSettings(Settings):
 class ReferenceSettings(TrainingSettings):
     """Settings of a training that reads the log-probabilities of a frozen reference."""
 
+    has_dropout: ClassVar[bool] = False
     reference_batch_tokens: int = Field(default=8192, ge=64)
     """Padded tokens per forward pass of the reference."""
     reference_chunk_sequences: int = Field(default=1024, ge=1)
     """Sequences per commit to `reference_logps`; a crash can lose at most this many."""
+
+    def name_reference_type(self, dtype: str) -> str:
+        """Return the value of `reference_logps.dtype` for a reference that computes in `dtype`."""
+        return f"{dtype}, nf4" if self.load_in_4bit else dtype

@@ -38,7 +38,10 @@ TABLES: dict[str, Table] = {
         grain="One row per reference, compute type and sequence (a prompt's and a response's ids).",
         columns={
             "reference_id": Column(pl.String, "checkpoint of the reference"),
-            "dtype": Column(pl.String, "float32 | bfloat16: compute type of the reference"),
+            "dtype": Column(
+                pl.String,
+                "compute type of the reference: float32 | bfloat16; with `, nf4`: 4-bit weights",
+            ),
             "sequence_id": Column(pl.String, "hash of the token ids"),
             "completion_tokens": Column(pl.Int32, "length of the completion", "tokens"),
             "logp": Column(pl.Float64, "sum over the completion and its end of turn", "nats"),

@@ -1,0 +1,224 @@
+"""Adapters: what is trained, what is saved, and that the rest stays as it was."""
+
+import json
+import math
+
+import polars as pl
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import set_seed
+
+from training.models.checkpoint import ADAPTER, hash_checkpoint, require_model
+from training.models.weights import load_causal_model, load_classifier
+from training.runs.kept_checkpoints import locate_kept_folder
+from training.settings.training import LoRASettings
+
+SHARED = {
+    "learning_rate": 1e-2,
+    "schedule": "constant",
+    "max_steps": 12,
+    "batch_size": 8,
+    "micro_batch_size": 8,
+    "max_tokens": 64,
+    "logging_steps": 4,
+    "checkpoint_steps": 4,
+}
+LORA = LoRASettings(rank=4, alpha=12)
+SCALE = 3.0
+STAGES = ("sft", "reward_model", "preference_model", "dpo", "kto", "raft", "rloo")
+SLOW = [pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES]
+
+
+def values(run, metric):
+    return run.metrics.filter(pl.col("metric") == metric).sort("step")["value"].to_list()
+
+
+def read_weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+def merge_by_hand(start, adapter):
+    """W + alpha / rank B A, in float64, from the two files."""
+    merged = {name: weight.double() for name, weight in start.items()}
+    for name, a in adapter.items():
+        if name.endswith("lora_A.weight"):
+            b = adapter[name.replace("lora_A", "lora_B")].double()
+            key = name.removeprefix("base_model.model.").replace("lora_A.", "")
+            merged[key] = merged[key] + SCALE * b @ a.double()
+        elif "lora_" not in name:
+            merged[name.removeprefix("base_model.model.")] = adapter[name].double()
+    return merged
+
+
+@pytest.mark.parametrize("stage", SLOW)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_adapter_is_trained_and_merged(prepare_stage, tiny_policy, tmp_path, stage, dtype):
+    run = prepare_stage(stage, **SHARED, lora=LORA, dtype=dtype)
+    result = run(tmp_path / "lora")
+    require_model(tmp_path / "lora")
+    adapter = load_file(tmp_path / "lora" / ADAPTER / "adapter_model.safetensors")
+    saved = read_weights(tmp_path / "lora")
+    expected = merge_by_hand(read_weights(tiny_policy), adapter)
+    changed = [name for name in adapter if "lora_B" in name and adapter[name].abs().max() > 0]
+    assert len(changed) == 7  # q, k, v, o and the three of the feed-forward block
+    assert {weight.dtype for weight in [*saved.values(), *adapter.values()]} == {torch.float32}
+    if stage == "preference_model":
+        assert saved.keys() == expected.keys()
+        for name in ("model.embed_tokens.weight", "lm_head.weight"):  # words were added
+            rows = expected[name].shape[0]
+            saved[name] = saved[name][:rows]
+    if stage == "reward_model":
+        assert "lm_head.weight" not in saved
+        assert "score.weight" in saved
+        assert "base_model.model.score.weight" in adapter
+        del expected["lm_head.weight"]
+        head = load_classifier(tmp_path / "lora", "float32").score.weight
+        set_seed(0)
+        new = load_classifier(tiny_policy, "float32", new_head=True).score.weight
+        assert (head - new).abs().max() > 1e-3
+    else:
+        load_causal_model(tmp_path / "lora", "float32")
+    assert saved.keys() == expected.keys()
+    for name, weight in saved.items():
+        torch.testing.assert_close(weight.double(), expected[name], atol=1e-6, rtol=0)
+    if stage != "rloo":
+        losses = values(result, "loss")
+        assert losses[-1] < losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["sft", "reward_model"])
+def test_a_folder_is_like_one_without_an_adapter(prepare_stage, tmp_path, stage):
+    for name, lora in {"whole": None, "lora": LORA}.items():
+        prepare_stage(stage, **SHARED, lora=lora)(tmp_path / name)
+    whole, lora = (
+        {file.name: file.read_bytes() for file in (tmp_path / name).iterdir() if file.is_file()}
+        for name in ("whole", "lora")
+    )
+    assert whole.keys() == lora.keys()
+    changed = {name for name in whole if whole[name] != lora[name]}
+    made = {"model.safetensors", "metrics.jsonl", "run.json", "settings.json"}
+    assert changed == made | {"config.json"}
+    configs = [json.loads(files["config.json"]) for files in (whole, lora)]
+    # without an adapter, transformers saves that the training used no cache
+    assert configs[0] | {"use_cache": True} == configs[1]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_untrained_adapter_is_the_reference(prepare_stage, tiny_policy, tmp_path, dtype):
+    """In bfloat16, too: the frozen weights compute what float32 computes under autocast."""
+    settings = SHARED | {"max_steps": 1, "logging_steps": 1}
+    run = prepare_stage("dpo", reference=tiny_policy, **settings, lora=LORA, dtype=dtype)
+    result = run(tmp_path / "dpo")
+    assert values(result, "loss")[0] == pytest.approx(math.log(2), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_rloo_is_against_the_policy_without_its_adapter(prepare_stage, tiny_policy, tmp_path):
+    run = prepare_stage("rloo", reference=tiny_policy, **SHARED | {"logging_steps": 1}, lora=LORA)
+    kl = values(run(tmp_path / "rloo"), "kl")
+    assert kl[0] == pytest.approx(0.0, abs=1e-6)
+    assert max(kl) > 1e-3
+
+
+@pytest.mark.slow
+def test_rloo_is_against_another_reference_if_one_is_named(prepare_stage, tmp_path):
+    run = prepare_stage("rloo", **SHARED | {"max_steps": 1, "logging_steps": 1}, lora=LORA)
+    assert values(run(tmp_path / "rloo"), "kl")[0] > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_killed_training_of_an_adapter_goes_on(prepare_stage, tmp_path, stage):
+    run = prepare_stage(stage, **SHARED, lora=LORA)
+    run(tmp_path / "a")
+
+    def killed(step, *_):
+        if step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", report=killed)
+    step = next((tmp_path / ".b.steps").glob("checkpoint-*"))
+    assert (step / "adapter_model.safetensors").is_file()
+    assert not (step / "model.safetensors").exists()
+    run(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["reward_model", "preference_model", "dpo"])
+def test_a_kept_step_is_merged_and_changes_nothing(prepare_stage, tmp_path, stage):
+    prepare_stage(stage, **SHARED, lora=LORA)(tmp_path / "plain")
+    prepare_stage(stage, **SHARED, lora=LORA, kept_shares=(0.5,))(tmp_path / "kept")
+    kept = locate_kept_folder(tmp_path / "kept", 0.5)
+    require_model(kept)
+    assert hash_checkpoint(tmp_path / "kept") == hash_checkpoint(tmp_path / "plain")
+    assert hash_checkpoint(kept) != hash_checkpoint(tmp_path / "kept")
+    assert json.loads((kept / ADAPTER / "adapter_config.json").read_text())["r"] == 4
+
+
+@pytest.fixture
+def bitsandbytes():
+    """Skip a test if the package is missing: it is not in the environment of the tests."""
+    return pytest.importorskip("bitsandbytes")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bitsandbytes")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("stage", STAGES)
+def test_four_bits_are_trained_beside_and_not_saved(
+    prepare_stage, tiny_policy, tmp_path, stage, dtype
+):
+    run = prepare_stage(stage, **SHARED, lora=LORA, load_in_4bit=True, dtype=dtype)
+    run(tmp_path / "a")
+
+    def killed(step, *_):
+        if step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", report=killed)
+    run(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
+    adapter = load_file(tmp_path / "a" / ADAPTER / "adapter_model.safetensors")
+    assert {weight.dtype for weight in adapter.values()} == {torch.float32}
+    assert "quantization_config" not in json.loads((tmp_path / "a" / "config.json").read_text())
+    saved = read_weights(tmp_path / "a")
+    expected = merge_by_hand(read_weights(tiny_policy), adapter)
+    name = "model.layers.0.self_attn.q_proj.weight"
+    torch.testing.assert_close(saved[name].double(), expected[name], atol=1e-6, rtol=0)
+    assert (saved[name] - read_weights(tiny_policy)[name]).abs().max() > 1e-4
+
+
+@pytest.mark.slow
+def test_the_reference_has_the_same_four_bits(
+    prepare_stage, tiny_policy, tmp_path, bitsandbytes, monkeypatch
+):
+    # without a gradient, bitsandbytes would compute in bfloat16 on some processors
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: False)
+    settings = SHARED | {"max_steps": 1, "logging_steps": 1, "lora": LORA, "load_in_4bit": True}
+    result = prepare_stage("dpo", reference=tiny_policy, **settings)(tmp_path / "dpo")
+    assert values(result, "loss")[0] == pytest.approx(math.log(2), abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("bitsandbytes")
+@pytest.mark.parametrize("optimizer", ["adamw_8bit", "paged_adamw_8bit"])
+def test_moments_of_eight_bits_are_found_again(prepare_stage, tmp_path, optimizer):
+    run = prepare_stage("sft", **SHARED, optimizer=optimizer)
+    losses = values(run(tmp_path / "a"), "loss")
+    assert losses[-1] < losses[0]
+
+    def killed(step, *_):
+        if step == 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "b", report=killed)
+    run(tmp_path / "b")
+    assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
+    prepare_stage("sft", **SHARED)(tmp_path / "c")
+    assert hash_checkpoint(tmp_path / "a") != hash_checkpoint(tmp_path / "c")
