@@ -16,6 +16,7 @@ from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
 from training.settings.model import ModelSettings
+from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
 from training.settings.rankers import RANKER_KINDS
 from training.settings.stages import (
@@ -105,6 +106,8 @@ class Recipe(Settings):
     judge scores AlpacaEval, MT-Bench and Arena-Hard."""
     promotion: PromotionSettings | None = None
     """Conditions for an experiment's selected policy to become the current one; null: none does."""
+    plan: PlanSettings = PlanSettings()
+    """Facts for `prefloop plan`."""
     experiments: dict[Name, dict[str, Any]] = Field(default={"iterative": {}}, min_length=1)
     """Named overrides of `loop`; each is a partition of every asset of the loop."""
 
@@ -136,6 +139,8 @@ class Recipe(Settings):
             preferences=[source.name for source in self.resolve_sources("preferences")],
             used={**used, "offline_mixture": self.offline_mixture},
         )
+        if unknown := sorted(set(self.plan.rows) - set(self.sources)):
+            raise ValueError(f"plan.rows names no source of this recipe: {', '.join(unknown)}")
         for name, origin in self.evaluation_sets.items():
             resolve_evaluation_set(name, origin)
         for name, origin in self.reward_bench.items():

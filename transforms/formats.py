@@ -1,4 +1,4 @@
-"""Formats of estimates, ids and long texts, on the HTML page and on the terminal.
+"""Formats of estimates, quantities, ids and long texts, on the HTML page and on the terminal.
 
 Not here: tables of a page (`transforms.views.page.cells`) and of a terminal (`assets.cli.console`),
 labels of models (`transforms.lake.asset_names`).
@@ -46,3 +46,21 @@ def shorten_id(output_id: str) -> str:
 def cut(text: str, chars: int) -> str:
     """Cut a text to a number of characters; a cut text ends with an ellipsis."""
     return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+def format_quantity(value: float | None) -> str:
+    """Return a number with three digits and k, M, B (10^9) or T; an unknown one is empty."""
+    if value is None:
+        return ""
+    for unit, size in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(value) >= 0.9995 * size:
+            return f"{format_digits(value / size)} {unit}"
+    return format_digits(value)
+
+
+def format_digits(value: float | None) -> str:
+    """Return a number with three digits, or with all digits before the point."""
+    if value is None:
+        return ""
+    decimals = 0 if abs(value) >= 99.95 or value == 0 else 1 if abs(value) >= 9.995 else 2
+    return f"{value:,.{decimals}f}"

@@ -6,7 +6,7 @@ Not here: the messages of a run (`assets.logger`).
 import atexit
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import polars as pl
@@ -23,8 +23,8 @@ GAP = 3
 """Characters between two columns of a printed table."""
 
 
-def print_table(rows: pl.DataFrame) -> None:
-    """Print a frame as a table on standard output.
+def print_table(rows: pl.DataFrame, *, right: Collection[str] = ()) -> None:
+    """Print a frame as a table on standard output; `right` are text columns that are numbers.
 
     Numbers have three decimals. Columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
     with their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
@@ -43,7 +43,7 @@ def print_table(rows: pl.DataFrame) -> None:
     for part in _divide(widths, console.width):
         table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
         for name in part:
-            numeric = rows.schema[name].is_numeric()
+            numeric = rows.schema[name].is_numeric() or name in right
             justify: Literal["right", "left"] = "right" if numeric else "left"
             table.add_column(
                 escape(name.replace("_", " ")), justify=justify, min_width=widths[name]

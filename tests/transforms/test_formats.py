@@ -1,6 +1,13 @@
 import pytest
 
-from transforms.formats import cut, find_attached_columns, format_estimate, shorten_id
+from transforms.formats import (
+    cut,
+    find_attached_columns,
+    format_digits,
+    format_estimate,
+    format_quantity,
+    shorten_id,
+)
 
 
 @pytest.mark.parametrize(
@@ -30,3 +37,22 @@ def test_ids_are_shortened_and_tables_are_not():
 
 def test_a_cut_text_is_as_long_as_allowed():
     assert (cut("abcd", 4), cut("abcde", 4)) == ("abcd", "abc…")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0"), (0.126, "0.13"), (9.994, "9.99"), (9.996, "10.0"), (99.96, "100"),
+        (8_030_261_248, "8,030,261,248"), (None, ""),
+    ],
+)  # fmt: skip
+def test_numbers_have_three_digits_or_all_before_the_point(value, text):
+    assert format_digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(999, "999"), (1500, "1.50 k"), (999_900, "1.00 M"), (8.03e9, "8.03 B"), (2e13, "20.0 T")],
+)
+def test_quantities_have_a_unit(value, text):
+    assert format_quantity(value) == text

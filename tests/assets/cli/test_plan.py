@@ -1,127 +1,89 @@
-"""What a recipe will cost: sizes by arithmetic, rates from a hand-written `costs`."""
+"""What `prefloop plan` prints: tables in units for people, exit status, nothing cut."""
 
 from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
+from assets.cli import console
 from assets.cli.app import app
-from assets.cli.plan import count_known_rows, count_weights, plan_work
-from training.models.initial_model import make_tiny_model
+from assets.cli.plan import print_numbers, show_memory, show_work
+from training.planning.plan import make_plan
+from training.planning.summary import sum_work
+from training.recipe_file import load_recipe
 from transforms.lake.lake import Lake
-from transforms.lake.records.predicted_costs import add_actual_costs, predict_costs
+from transforms.lake.records.predicted_costs import predict_costs
 from transforms.lake.schemas import schema_of
 
 ROOT = Path(__file__).resolve().parents[3]
+COSTS = pl.DataFrame(schema=schema_of("costs"))
 
 
-def costs(*rows: dict) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema_of("costs"))
+def run(recipe: str, home: Path, *options: str) -> Result:
+    arguments = ["plan", str(ROOT / "recipes" / recipe), "--home", str(home), *options]
+    return CliRunner().invoke(app, arguments)
 
 
-@pytest.fixture
-def work(tiny_recipe) -> pl.DataFrame:
-    return plan_work(tiny_recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
-
-
-def row(frame: pl.DataFrame, asset: str, experiment: str) -> dict:
-    return frame.row(
-        by_predicate=(pl.col("asset") == asset) & (pl.col("experiment") == experiment), named=True
+def test_the_8b_recipe_fits_into_its_gpus(tmp_path):
+    found = run("llama3_8b.yaml", tmp_path, "--price-per-gpu-hour", "2.5")
+    assert found.exit_code == 0
+    printed = found.stdout
+    assert printed.startswith("llama3_8b: meta-llama/Meta-Llama-3-8B, 8.03 B weights, on 8 x h100")
+    assert "published  weights: 8,030,261,248 (config.json, meta-llama/Meta-Llama-3-8B)" in printed
+    assert "published  pairs: 10 sources: 848,965 (paper, Table 1)" in printed
+    assert (
+        "assumed    share of the peak rate in training: 0.35 (plan.training_efficiency)" in printed
     )
+    assert "at 2.5 per GPU-hour" in printed
+    assert printed.index("reward_of_mix1") < printed.index("sft_policy") < printed.index("fits")
 
 
-def test_sizes_follow_from_the_recipe(work):
-    # 16 prompts, 4 responses of at most 16 tokens; DPO: 2 epochs of pairs of at most 128 tokens
-    generations = row(work, "iteration_2/generations", "concise")
-    assert (generations["rows"], generations["tokens"]) == (64, 1024)
-    policy = row(work, "iteration_1/policy", "iterative")
-    assert (policy["rows"], policy["tokens"], policy["bytes"]) == (32, 32 * 2 * 128, 4000)
-    assert row(work, "sft_policy", "shared")["rows"] == 100
-    assert row(work, "reward_model", "shared")["rows"] == 300
-    assert row(work, "one_shot/generations", "shared")["rows"] == 128
-    # 12 + 8 prompts, 2 sampled and 1 greedy response, 2 iterates
-    assert row(work, "evaluation", "iterative")["tokens"] == 20 * 3 * 2 * 16
+def test_a_stage_that_does_not_fit_ends_with_status_1_and_a_line(tmp_path):
+    found = run("llama3_8b.yaml", tmp_path, "--gpu", "a100-40gb")
+    assert found.exit_code == 1
+    lines = [line for line in found.stderr.splitlines() if line]
+    assert any(line.startswith("prefloop: sft_policy does not fit: needs 52.8 GB per GPU, has 40.0")
+               for line in lines)  # fmt: skip
+    assert all(line.startswith("prefloop: ") for line in lines)
 
 
-def test_a_refresh_sees_all_labels_so_far_and_as_many_old_pairs(make_tiny):
-    recipe = make_tiny("experiments.refreshed.feedback={labels: 10, reward_model: {epochs: 3}}")
-    work = plan_work(recipe, {"demonstrations": 100, "preference_pairs": 200}, 1000)
-    assert row(work, "iteration_2/label_queue", "refreshed")["rows"] == 10
-    assert row(work, "iteration_2/reward_model", "refreshed")["rows"] == 2 * 10 * 2 * 3
-    assert "iteration_2/reward_model" not in work.filter(experiment="iterative")["asset"].to_list()
+def test_an_unknown_gpu_is_refused_with_the_known_ones(tmp_path):
+    found = run("llama3_8b.yaml", tmp_path, "--gpu", "abacus")
+    assert found.exit_code == 2
+    assert "rtx4090" in found.stderr
 
 
-def test_what_is_not_known_stays_empty(tiny_recipe):
-    work = plan_work(tiny_recipe, {}, None)
-    assert row(work, "sft_policy", "shared") == {
-        "asset": "sft_policy", "experiment": "shared", "rows": None, "tokens": None, "bytes": None,
-    }  # fmt: skip
-    assert predict_costs(work, costs())["elapsed_s"].is_null().all()
+def test_an_unknown_model_is_refused_with_the_way_to_give_its_numbers(tmp_path):
+    found = run("llama3_8b.yaml", tmp_path, "--set", "model.path=org/model")
+    assert found.exit_code == 2
+    assert "plan.architecture" in found.stderr
 
 
-def test_a_measured_stage_is_predicted_by_its_rates_a_row(work):
-    measured = costs(
-        {"asset": "iteration_1/generations", "experiment": "x", "output_id": "generations@1",
-         "elapsed_s": 10.0, "rows": 100, "tokens": 500, "bytes": 1000},
-        {"asset": "iteration_2/generations", "experiment": "x", "output_id": "generations@2",
-         "elapsed_s": 30.0, "rows": 100, "tokens": 300, "bytes": 3000},
-        {"asset": "iteration_1/policy", "experiment": "x", "output_id": "c0ffee",
-         "elapsed_s": 8.0, "rows": 16, "tokens": 160, "bytes": 9},
-        {"asset": "initial_model", "experiment": "shared", "output_id": "c0ffee", "elapsed_s": 5.0,
-         "bytes": 9},
-    )  # fmt: skip
-    found = predict_costs(work, measured)
-    generations = row(found, "iteration_1/generations", "iterative")
-    assert (generations["elapsed_s"], generations["tokens"], generations["bytes"]) == pytest.approx(
-        (64 * 0.2, 64 * 4, 64 * 20)
-    )
-    policy = row(found, "iteration_1/policy", "iterative")
-    assert (policy["elapsed_s"], policy["tokens"], policy["bytes"]) == (16.0, 320, 4000)
-    assert row(found, "initial_model", "shared")["elapsed_s"] == 5.0
-    assert row(found, "reward_model", "shared")["elapsed_s"] is None
-
-
-def test_what_happened_stands_beside(work):
-    happened = costs(
-        {"asset": "sft_policy", "experiment": "shared", "elapsed_s": 4.0, "rows": 7},
-    )  # fmt: skip
-    found = add_actual_costs(predict_costs(work, costs()), happened)
-    sft = row(found, "sft_policy", "shared")
-    assert (sft["actual_elapsed_s"], sft["rows"], sft["actual_rows"]) == (4.0, 100, 7)
-    assert row(found, "evaluation", "iterative")["actual_elapsed_s"] is None
-    assert found.height == work.height
-
-
-def test_sizes_are_those_of_the_lake_where_there_is_one(tiny_recipe, tmp_path):
-    lake = Lake(tmp_path)
-    assert count_known_rows(tiny_recipe, lake) == {"demonstrations": 400, "preference_pairs": 400}
-    rows = (
-        pl.DataFrame(schema=schema_of("demonstrations")).clear(3).with_columns(source=pl.lit("s"))
-    )
-    lake.append("demonstrations", rows)
-    assert count_known_rows(tiny_recipe, lake)["demonstrations"] == 3
-
-
-def test_weights_are_counted_from_settings_and_from_headers(tiny_recipe, tmp_path):
-    tiny = tiny_recipe.model.tiny.model_copy(update={"vocab_size": 16})
-    words = [[{"role": "user", "content": " ".join(f"w{n}" for n in range(99))}]]
-    make_tiny_model(tiny, words, tmp_path, seed=0)
-    made = tiny_recipe.model.model_copy(update={"tiny": tiny})
-    read = tiny_recipe.model.model_copy(update={"tiny": None, "path": str(tmp_path)})
-    assert count_weights(made) == count_weights(read)
-    assert count_weights(read.model_copy(update={"path": "org/model"})) is None
-
-
-def test_the_command_says_what_it_rests_on(tiny_overrides, tmp_path):
+def test_without_a_gpu_there_are_tokens_and_disk(tiny_overrides, tmp_path):
     words = [word for override in tiny_overrides for word in ("--set", override)]
-    recipe = str(ROOT / "recipes" / "quickstart.yaml")
-    printed = CliRunner().invoke(app, ["plan", recipe, "--home", str(tmp_path), *words]).stdout
-    assert "there are no measured seconds" in printed
-    assert "MB of disk" in printed
+    printed = run("quickstart.yaml", tmp_path, *words).stdout
+    assert "nothing is measured" in printed
+    assert "MB of disk with every checkpoint" in printed
+    assert "GPU-hours" not in printed
     row = {"asset": "iteration_1/scores", "experiment": "iterative", "output_id": "scores@0",
            "elapsed_s": 2.5, "rows": 64, "bytes": 640}  # fmt: skip
-    Lake(tmp_path / "lake").append("costs", costs(row))
-    printed = CliRunner().invoke(app, ["plan", recipe, "--home", str(tmp_path), *words]).stdout
+    Lake(tmp_path / "lake").append("costs", pl.DataFrame([row], schema=schema_of("costs")))
+    printed = run("quickstart.yaml", tmp_path, *words).stdout
     assert "actual elapsed s" in printed
     assert "2.500" in printed
+    assert "no time for sft_policy" in printed
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160, 200])
+def test_nothing_is_cut_at_any_width(width, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(console, "PIPED_WIDTH", width)
+    made = make_plan(load_recipe(ROOT / "recipes" / "llama3_8b.yaml"), Lake(tmp_path))
+    sums = sum_work(predict_costs(made.tabulate(), COSTS), "stage")
+    for shown in (show_work(sums, 3.0, 8), show_memory(made.tabulate_memory())):
+        print_numbers(shown)
+        printed = capsys.readouterr().out
+        assert max(len(line.rstrip()) for line in printed.splitlines()) <= width
+        cells = " ".join(printed.split())
+        assert all(cell in cells for column in shown for cell in column.to_list())
+        assert all(name.replace("_", " ") in cells for name in shown.columns)

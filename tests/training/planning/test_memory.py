@@ -1,0 +1,172 @@
+"""Memory formulas, against bytes that torch counts, and against figures from reviews."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Qwen3Config
+
+from training.planning import disk, memory
+from training.planning.known_models import KNOWN
+from training.settings.plan.architecture import ArchitectureSettings
+from training.settings.sampling import SamplingSettings
+from training.settings.training import TrainingSettings
+
+GB = 1e9
+LLAMA = KNOWN["meta-llama/Meta-Llama-3-8B"]
+
+
+def train(**changes: Any) -> TrainingSettings:
+    return TrainingSettings(**{"learning_rate": 1e-5, "micro_batch_size": 1, **changes})
+
+
+def measure(model: ArchitectureSettings, settings: TrainingSettings, **changes: Any):
+    arguments = {
+        "head": "language", "sequences": 1, "tokens": settings.max_tokens, "sharded": False,
+        "dtype": "bfloat16",
+    }  # fmt: skip
+    return memory.measure_training(model, settings, **{**arguments, **changes})
+
+
+def saved_bytes(config: Any, layers: int, tokens: int, *, mixed: bool, checkpointed: bool) -> int:
+    """Return the bytes that the layers of a model save for the backward pass."""
+    config.num_hidden_layers, config._attn_implementation = layers, "sdpa"
+    model = AutoModelForCausalLM.from_config(config).train().to(
+        torch.float32 if mixed else torch.bfloat16
+    )  # fmt: skip
+    if checkpointed:
+        model.gradient_checkpointing_enable()
+    own = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    saved: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.untyped_storage().data_ptr() not in own:
+            saved[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    ids = torch.zeros((1, tokens), dtype=torch.long)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=mixed),
+    ):
+        model.model(input_ids=ids, use_cache=False)
+    return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("config", [LlamaConfig, Qwen3Config, Gemma2Config])
+def test_a_layer_saves_the_bytes_that_torch_saves(config, mixed):
+    model = ArchitectureSettings(
+        hidden_size=64, layers=1, heads=4, kv_heads=2, head_size=32, intermediate_size=96,
+        vocab_size=64, qk_norm=config is Qwen3Config,
+        norms_per_layer=4 if config is Gemma2Config else 2,
+    )  # fmt: skip
+
+    def count(layers: int, tokens: int) -> int:
+        built = config(
+            hidden_size=64, num_attention_heads=4, num_key_value_heads=2, head_dim=32,
+            intermediate_size=96, vocab_size=64, pad_token_id=0,
+        )  # fmt: skip
+        return saved_bytes(built, layers, tokens, mixed=mixed, checkpointed=False)
+
+    # per layer and token: the copies of weights, which do not depend on tokens, cancel
+    found = ((count(2, 64) - count(1, 64)) - (count(2, 32) - count(1, 32))) / 32
+    assert memory.measure_layer(model, mixed=mixed) == pytest.approx(found, rel=0.02)
+
+
+@pytest.mark.parametrize(("mixed", "kept"), [(True, 4), (False, 2)])
+def test_checkpointing_keeps_one_state_per_layer_and_token(mixed, kept):
+    def count(layers: int) -> int:
+        built = LlamaConfig(
+            hidden_size=64, num_attention_heads=2, intermediate_size=96, vocab_size=64
+        )
+        return saved_bytes(built, layers, 32, mixed=mixed, checkpointed=True)
+
+    assert count(2) - count(1) == kept * 64 * 32
+
+
+def test_full_training_on_one_gpu_needs_18_bytes_per_weight():
+    """Float32 weights, gradients and two moments, and autocast's copy of all matrices."""
+    found = measure(LLAMA, train(max_tokens=8))
+    per_weight = (found.weights + found.optimiser + found.gradients) / LLAMA.weights
+    assert per_weight == pytest.approx(16 + 2 * (1 - LLAMA.embedding_weights / LLAMA.weights))
+
+
+def test_the_paper_s_8b_training_fits_into_eight_gpus_of_80_gb():
+    """Shares of 4 GB of weights and 8 GB of moments; 32 GB of gradients are not divided."""
+    settings = train(batch_size=32, processes=8, max_tokens=8192, gradient_checkpointing=True)
+    found = measure(LLAMA, settings, sharded=True)
+    assert found.optimiser == pytest.approx(8.03 * GB, rel=0.01)
+    assert found.gradients == pytest.approx(32.1 * GB, rel=0.01)
+    assert found.weights == pytest.approx((4.0 + 3.0) * GB, rel=0.02)  # own, and gathered
+    assert 36 * GB < found.total < 55 * GB
+    at_once = settings.model_copy(update={"batch_size": 8})
+    assert measure(LLAMA, at_once, sharded=True).gradients == found.gradients / 8
+
+
+def test_gemma_2b_is_tight_on_four_gpus_of_24_gb():
+    settings = train(batch_size=32, processes=4, max_tokens=8192, gradient_checkpointing=True)
+    found = measure(KNOWN["google/gemma-2b"], settings, sharded=True)
+    assert 0.9 * 24 * GB < found.total < 24 * GB
+
+
+@given(
+    tokens=st.integers(8, 4096),
+    batch=st.integers(1, 8),
+    checkpointed=st.booleans(),
+    sharded=st.booleans(),
+)
+def test_more_tokens_never_need_less(tokens, batch, checkpointed, sharded):
+    settings = train(
+        batch_size=8 * batch, micro_batch_size=batch, processes=8,
+        gradient_checkpointing=checkpointed,
+    )  # fmt: skip
+    one, two = (measure(LLAMA, settings, tokens=n, sharded=sharded) for n in (tokens, tokens + 8))
+    assert one.total < two.total
+
+
+def test_a_sampler_s_cache_of_a_llama_3_token_has_128_kib():
+    sampling = SamplingSettings(max_context_tokens=4096)
+    one = memory.measure_sampling(LLAMA, sampling, 1000)
+    assert one.cache == 1000 * 128 * 1024
+    fitting = memory.count_sequences(one, 72 * GB, 10_000)
+    room = 72 * GB - (one.total - one.cache)
+    assert fitting * one.cache <= room < (fitting + 1) * one.cache
+    halved = memory.measure_sampling(
+        LLAMA, sampling.model_copy(update={"tensor_parallel_size": 2}), 1000
+    )
+    assert halved.weights == one.weights / 2
+
+
+def test_logits_of_a_whole_batch_count_in_log_probabilities():
+    found = memory.measure_forward(
+        LLAMA, head="language", batch_tokens=8192, tokens=4096, weight_bytes=6
+    )
+    assert found.weights == 6 * LLAMA.weights
+    logits = 128256 * (2 * 8192 + 8 * 4096)
+    scored = memory.measure_forward(
+        LLAMA, head="reward", batch_tokens=8192, tokens=4096, weight_bytes=6
+    )
+    assert found.activations - scored.activations == logits
+
+
+def test_every_process_holds_all_models_in_host_memory():
+    settings = train(processes=8, batch_size=32)
+    found = memory.measure_host(LLAMA, settings, head="language", models=2)
+    assert found == pytest.approx(514 * GB, rel=0.01)
+
+
+def test_step_checkpoints_have_12_bytes_per_weight_and_16_under_fsdp():
+    settings = train()
+    for sharded, size in ((False, 12), (True, 16)):
+        found = disk.measure_step_checkpoints(LLAMA, settings, "language", sharded=sharded)
+        assert found == 3 * size * LLAMA.weights
+    none = train(checkpoint_steps=None)
+    assert disk.measure_step_checkpoints(LLAMA, none, "language", sharded=False) == 0
+
+
+def test_kept_shares_are_further_checkpoints():
+    settings = train(kept_shares=(0.5,))
+    assert disk.measure_checkpoints(LLAMA, settings, "language") == 2 * 4 * LLAMA.weights

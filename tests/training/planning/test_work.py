@@ -1,0 +1,141 @@
+"""The work of a recipe: rows, tokens and disk by arithmetic, shared work once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from training.planning.plan import Plan, make_plan
+from training.planning.work import Work
+from training.recipe import Recipe
+from training.recipe_file import load_recipe
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import schema_of
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+
+
+@pytest.fixture
+def plan(tmp_path) -> Callable[[Recipe], Plan]:
+    return lambda recipe: make_plan(recipe, Lake(tmp_path))
+
+
+def find(made: Plan, asset: str, experiment: str) -> Work:
+    (found,) = (w for w in made.works if (w.asset, w.experiment) == (asset, experiment))
+    return found
+
+
+def tokens(work: Work, kind: str) -> tuple[float, float]:
+    loads = [load for load in work.loads if load.kind == kind]
+    return sum(load.tokens for load in loads), sum(load.most_tokens for load in loads)
+
+
+def test_sizes_follow_from_the_recipe(tiny_recipe, plan):
+    made = plan(tiny_recipe)
+    # 16 prompts, 4 responses of at most 16 tokens; DPO: 2 epochs of pairs of at most 128 tokens
+    generations = find(made, "iteration_2/generations", "concise")
+    assert (generations.rows, tokens(generations, "sampled")) == (64, (1024, 1024))
+    policy = find(made, "iteration_1/policy", "iterative")
+    assert (policy.rows, tokens(policy, "trained")[1]) == (32, 32 * 2 * 128)
+    assert policy.bytes == 4 * made.size.architecture.weights
+    assert find(made, "sft_policy", "shared").rows == 400
+    assert find(made, "reward_model", "shared").rows == 600
+    assert find(made, "one_shot/generations", "shared").rows == 128
+    # 12 + 8 prompts, 2 sampled and 1 greedy response, 2 iterates
+    evaluated = tokens(find(made, "evaluation", "iterative"), "sampled")
+    assert evaluated == (20 * 3 * 2 * 16,) * 2
+
+
+def test_step_checkpoints_are_scratch_of_a_training(tiny_recipe, plan):
+    made = plan(tiny_recipe)
+    weights = made.size.architecture.weights
+    assert find(made, "iteration_1/policy", "iterative").scratch == 3 * 12 * weights
+
+
+def test_a_refresh_sees_all_labels_so_far_and_as_many_old_pairs(make_tiny, plan):
+    refresh = "experiments.refreshed.feedback={labels: 10, reward_model: {epochs: 3}}"
+    made = plan(make_tiny(refresh))
+    assert find(made, "iteration_2/label_queue", "refreshed").rows == 10
+    assert find(made, "iteration_2/reward_model", "refreshed").rows == 2 * 10 * 2 * 3
+    others = {work.asset for work in made.works if work.experiment == "iterative"}
+    assert "iteration_2/reward_model" not in others
+
+
+def test_what_experiments_share_is_counted_once(make_tiny, plan):
+    made = plan(make_tiny("experiments.cold.sampling.temperature=0.5"))
+    first = {
+        one: find(made, "iteration_1/generations", one).rows
+        for one in ("iterative", "concise", "moving_reference", "cold")
+    }
+    assert first == {"iterative": 64, "concise": 0, "moving_reference": 0, "cold": 64}
+    assert find(made, "iteration_1/scores", "concise").loads == ()
+    assert find(made, "iteration_2/generations", "concise").rows == 64
+    # other pairs need other log-probabilities of the reference, equal ones do not
+    reads = {
+        one: tokens(find(made, "iteration_1/policy", one), "read")[0]
+        for one in ("iterative", "concise", "moving_reference")
+    }
+    assert reads["iterative"] == reads["concise"] > 0 == reads["moving_reference"]
+
+
+def test_kept_shares_are_further_checkpoints_of_the_policies_that_are_sampled(make_tiny, plan):
+    samplers = "loop.sampling.samplers=[{n: 2}, {policy: step, share: 0.5, n: 2}]"
+    made = plan(make_tiny(samplers))
+    size = 4 * made.size.architecture.weights
+    assert find(made, "iteration_1/policy", "iterative").bytes == 2 * size
+    assert find(made, "iteration_2/policy", "iterative").bytes == size
+    assert find(made, "one_shot/policy", "shared").bytes == size
+
+
+def test_accumulated_data_grow_with_the_iteration(make_tiny, plan):
+    made = plan(make_tiny("experiments.grown.data=accumulated"))
+    rows = [find(made, f"iteration_{t}/policy", "grown").rows for t in (1, 2)]
+    assert rows == [32, 64]
+
+
+def test_a_policy_gradient_samples_while_it_trains(make_tiny, plan):
+    rloo = "experiments.gradient={objective: rloo, rloo: {batch_size: 32, max_tokens: 64}}"
+    made = plan(make_tiny(rloo, "plan.gpu=a10"))
+    assets = [work.asset for work in made.works if work.experiment == "gradient"]
+    assert assets == ["iteration_1/policy", "iteration_2/policy", "evaluation"]
+    policy = find(made, "iteration_1/policy", "gradient")
+    assert [load.kind for load in policy.loads] == ["sampled", "read", "trained"]
+    (trained,) = (load.memory for load in policy.loads if load.kind == "trained")
+    (dpo,) = (
+        load.memory
+        for load in find(made, "iteration_1/policy", "iterative").loads
+        if load.kind == "trained"
+    )
+    assert trained.weights > dpo.weights  # reference and reward model beside the policy
+
+
+def test_rows_of_a_source_come_from_recipe_lake_or_publication(tmp_path):
+    recipe = load_recipe(RECIPES / "llama3_8b.yaml", ["plan.rows.hh_rlhf=1000"])
+    lake = Lake(tmp_path)
+    rows = pl.DataFrame(schema=schema_of("preference_pairs")).clear(3)
+    lake.append("preference_pairs", rows.with_columns(source=pl.lit("shp")))
+    made = make_plan(recipe, lake)
+    facts = {(f.name, f.subject): (f.value, f.origin) for f in made.facts if f.unit == "rows"}
+    assert facts["pairs", "hh_rlhf"] == (1000, "recipe")
+    assert facts["pairs", "shp"] == (3, "measured")
+    assert facts["pairs", "ultrafeedback"] == (340_025, "published")
+    assert find(made, "reward_model", "shared").rows == 848_965 - 115_396 - 93_301 + 1003
+
+
+def test_unknown_rows_are_named_with_the_setting_that_gives_them(tmp_path):
+    recipe = load_recipe(RECIPES / "llama3_8b.yaml")
+    recipe = recipe.model_copy(update={"plan": recipe.plan.model_copy(update={"rows": {}})})
+    made = make_plan(recipe, Lake(tmp_path))
+    assert find(made, "sft_policy", "shared").rows is None
+    assert "plan.rows.sharegpt" in made.unplanned[0]
+
+
+def test_measured_responses_decide_the_expected_length(tiny_recipe, tmp_path):
+    lake = Lake(tmp_path)
+    rows = pl.DataFrame(schema=schema_of("generations")).clear(2)
+    lake.append("generations", rows.with_columns(response_tokens=pl.Series([4, 6], dtype=pl.Int32)))
+    made = make_plan(tiny_recipe, lake)
+    generations = find(made, "iteration_2/generations", "iterative")
+    assert tokens(generations, "sampled") == (64 * 5, 64 * 16)
+    assert made.lengths[1].origin == "measured"

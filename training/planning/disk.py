@@ -1,0 +1,43 @@
+"""Disk that a study needs, in bytes: checkpoints, step checkpoints, tables.
+
+A trained checkpoint has float32 weights. A step checkpoint has weights and two moments of AdamW (12
+bytes per weight); under FSDP transformers writes the weights twice (16 bytes). While a new one is
+written, as many as `KEPT` older ones exist. Not here: memory (`training.planning.memory`).
+"""
+
+from training.planning.memory import ADAM, FLOAT32, Head, count_trained, count_weights
+from training.settings.plan.architecture import ArchitectureSettings
+from training.settings.training import TrainingSettings
+
+KEPT = 2
+"""Step checkpoints beside the one that is written (`training.runs.step_checkpoints.KEPT`)."""
+TOKEN_BYTES = 4
+"""Bytes of a token in a table: an English token has four characters."""
+ROW_BYTES = 64
+"""Bytes of the keys and numbers of a row in a table."""
+
+
+def measure_checkpoints(
+    model: ArchitectureSettings, settings: TrainingSettings, head: Head, *, kept: int = 0
+) -> int:
+    """Compute the bytes of a training's checkpoint and of those kept after a share of its steps."""
+    whole = FLOAT32 * count_weights(model, head)
+    adapter = (
+        FLOAT32 * count_trained(model, settings, head) if getattr(settings, "lora", None) else 0
+    )
+    return (1 + len(settings.kept_shares) + kept) * (whole + adapter)
+
+
+def measure_step_checkpoints(
+    model: ArchitectureSettings, settings: TrainingSettings, head: Head, *, sharded: bool
+) -> int:
+    """Compute the bytes of step checkpoints at once; they are removed when the training ends."""
+    if settings.checkpoint_steps is None:
+        return 0
+    per_weight = FLOAT32 * (2 if sharded else 1) + ADAM[getattr(settings, "optimizer", "adamw")]
+    return (KEPT + 1) * per_weight * count_trained(model, settings, head)
+
+
+def measure_rows(rows: float, tokens: float) -> int:
+    """Compute the bytes of rows of a table with texts of so many tokens in all."""
+    return round(rows * ROW_BYTES + tokens * TOKEN_BYTES)

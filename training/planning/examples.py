@@ -1,0 +1,127 @@
+"""Rows and tokens of the tables that models are trained on before the loop, by source.
+
+The number of a source's rows is, in this order: `plan.rows`; rows in the study's lake; the sample
+task; what the dataset's authors or the hub publish, at most `max_rows`. Of other sources it is
+unknown, and a plan states so. Rows that later filters drop are counted, so the numbers are slightly
+high. Not here: rows of the loop (`training.planning.work`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from training.planning.facts import Fact, Origin
+from training.recipe import Recipe
+from transforms.lake.lake import Lake
+from transforms.settings.sources import MixtureSource
+from transforms.sources.catalog.published_sizes import PUBLISHED, TABLE_1, mean_pair_tokens
+from transforms.sources.intake.sources import Source
+
+TABLES = {"demonstrations": "demonstrations", "preferences": "preference_pairs"}
+"""Standard table of a role."""
+DEMONSTRATION_TOKENS = 500
+"""Mean tokens of a demonstration, if the recipe does not give them. Assumed."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of a table or a mixture."""
+
+    rows: float
+    tokens: float
+    """Tokens of one pass over all rows."""
+    facts: tuple[Fact, ...]
+    """What the two numbers rest on."""
+    missing: tuple[str, ...] = ()
+    """Sources whose rows are unknown and not in the numbers."""
+
+
+def count_demonstrations(recipe: Recipe, lake: Lake) -> Examples:
+    """Count demonstrations and their tokens."""
+    given = recipe.plan.demonstration_tokens
+    length = Fact(
+        "mean tokens of a demonstration",
+        given or min(DEMONSTRATION_TOKENS, recipe.sft.max_tokens),
+        "tokens",
+        "recipe" if given else "assumed",
+        "plan.demonstration_tokens",
+    )
+    facts = _count_rows(recipe, "demonstrations", lake)
+    known = [fact for fact in facts.values() if fact is not None]
+    rows = sum(fact.value for fact in known)
+    missing = tuple(name for name, fact in facts.items() if fact is None)
+    return Examples(rows, rows * length.value, (*known, length), missing)
+
+
+def count_pairs(recipe: Recipe, mixture: str, lake: Lake) -> Examples:
+    """Count the pairs of a mixture, and the tokens of both conversations of each."""
+    parts: Mapping[str, MixtureSource] = recipe.resolve_mixture(mixture)
+    facts = _count_rows(recipe, "preferences", lake)
+    sources = {source.name: source for source in recipe.resolve_sources("preferences")}
+    rows = tokens = 0.0
+    found: list[Fact] = []
+    for name, part in parts.items():
+        fact = facts[name]
+        if fact is None:
+            continue
+        pairs = min(fact.value, part.max_pairs or fact.value) * part.weight
+        length = measure_pair(sources[name], recipe)
+        rows, tokens = rows + pairs, tokens + pairs * length.value
+        found += [fact, length]
+    missing = tuple(name for name in parts if facts[name] is None)
+    return Examples(rows, tokens, tuple(found), missing)
+
+
+def measure_pair(source: Source, recipe: Recipe) -> Fact:
+    """Return the mean tokens of a pair: both conversations, so the prompt counts twice."""
+    size = PUBLISHED.get(source.origin.hub_id or source.entry.hub_id or "")
+    most = 2 * recipe.reward_model.max_tokens
+    name, about = "mean tokens of a pair", source.name
+    if size is not None and size.prompt_tokens is not None and size.response_tokens is not None:
+        tokens = 2 * size.prompt_tokens + size.response_tokens
+        return Fact(name, min(tokens, most), "tokens", "published", size.source, about)
+    prompt, responses = mean_pair_tokens()
+    tokens = min(2 * prompt + responses, most)
+    return Fact(name, tokens, "tokens", "assumed", f"mean of all pairs, {TABLE_1}", about)
+
+
+def _count_rows(recipe: Recipe, role: str, lake: Lake) -> dict[str, Fact | None]:
+    """Return the number of rows of every source with a role; None if it is unknown."""
+    sources = [source for source in recipe.resolve_sources() if role in source.roles]
+    stored = _count_stored(lake, TABLES[role])
+    return {source.name: _count_source(recipe, source, role, stored) for source in sources}
+
+
+def _count_source(
+    recipe: Recipe, source: Source, role: str, stored: Mapping[str, int]
+) -> Fact | None:
+    name = "pairs" if role == "preferences" else "demonstrations"
+
+    def state(rows: int, origin: Origin, of: str) -> Fact:
+        return Fact(name, rows, "rows", origin, of, source.name)
+
+    settings = recipe.sources[source.name]
+    if source.name in recipe.plan.rows:
+        return state(recipe.plan.rows[source.name], "recipe", "plan.rows")
+    if source.name in stored:
+        return state(stored[source.name], "measured", "the study's lake")
+    if settings.sample_task and recipe.sample_task is not None:
+        return state(getattr(recipe.sample_task, TABLES[role]), "recipe", "sample_task")
+    size = PUBLISHED.get(source.origin.hub_id or "")
+    if size is not None:
+        return state(min(size.rows, settings.max_rows or size.rows), "published", size.source)
+    if settings.max_rows is not None:
+        return state(settings.max_rows, "recipe", "max_rows of the source")
+    return None
+
+
+def _count_stored(lake: Lake, table: str) -> dict[str, int]:
+    """Count the rows of a standard table by source; none if it does not exist yet."""
+    if not lake.exists(table):
+        return {}
+    counts = lake.scan(table).group_by("source").len().collect()
+    return dict(counts.iter_rows())
+
+
+def list_missing(examples: Sequence[Examples]) -> list[str]:
+    """List the sources with an unknown number of rows, each once."""
+    return list(dict.fromkeys(name for one in examples for name in one.missing))

@@ -1,0 +1,258 @@
+"""Loads: one kind of work on GPUs inside an asset, with its tokens, seconds and memory.
+
+A `Loads` builds them for one recipe, model and GPU. Not here: which loads an asset has
+(`training.planning.work`), the formulas (`training.planning.speed`, `training.planning.memory`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from training.planning import memory, speed
+from training.planning.gpus import Gpu
+from training.planning.memory import Head, Memory
+from training.recipe import Recipe
+from training.settings.loop import LoopSettings
+from training.settings.plan.architecture import ArchitectureSettings
+from training.settings.sampling import SamplingSettings
+from training.settings.scoring import ScoringSettings
+from training.settings.training import ReferenceSettings, TrainingSettings
+
+Kind = Literal["sampled", "trained", "read"]
+"""What happens to the tokens of a load: they are sampled, trained on, or only read."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """One kind of work on GPUs inside an asset."""
+
+    kind: Kind
+    stage: str
+    """Name in the table of memory."""
+    tokens: float
+    """Expected tokens."""
+    most_tokens: float
+    """Upper bound: every sequence has the largest length that the settings allow."""
+    gpus: int
+    """GPUs that it uses at once."""
+    seconds: float | None = None
+    """Predicted; None without a GPU."""
+    memory: Memory | None = None
+    """Memory of one of its GPUs."""
+    limit: float = 1.0
+    """Share of the GPU's memory that it may use."""
+    host: float = 0
+    """Memory of the host, bytes."""
+    remedy: str = ""
+    """Settings to change if the memory does not suffice."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Expected tokens of prompts and sampled responses."""
+
+    prompt: float
+    response: float
+
+
+@dataclass(frozen=True)
+class Loads:
+    """Builds the loads of a recipe, for one architecture and one GPU."""
+
+    recipe: Recipe
+    model: ArchitectureSettings
+    gpu: Gpu | None
+    lengths: Lengths
+
+    @property
+    def dtype(self) -> str:
+        """Return the compute type."""
+        return self.recipe.model.dtype
+
+    def train(
+        self,
+        stage: str,
+        settings: TrainingSettings,
+        *,
+        tokens: float,
+        most_tokens: float,
+        length: float,
+        head: Head = "language",
+        sequences: int = 1,
+        models: int = 1,
+        others: Memory | None = None,
+    ) -> Load:
+        """Build the load of a training; arguments as in `memory.measure_training`.
+
+        `models` is the number of models in a process's host memory, `others` the memory of models
+        that stay on the GPU beside the trained one.
+        """
+        sharded = is_sharded(settings)
+        needed = memory.measure_training(
+            self.model, settings, head=head, sequences=sequences, tokens=settings.max_tokens,
+            sharded=sharded, dtype=self.dtype,
+        )  # fmt: skip
+        if others is not None:
+            needed = replace(needed, weights=needed.weights + others.weights)
+        return Load(
+            "trained", stage, tokens, most_tokens, settings.processes,
+            seconds=self._time(
+                lambda gpu: speed.time_training(
+                    self.model, settings, head, tokens=tokens, length=length, gpu=gpu,
+                    plan=self.recipe.plan,
+                )
+            ),
+            memory=needed if self.gpu else None,
+            host=memory.measure_host(self.model, settings, head=head, models=models),
+            remedy=_advise_training(settings, sharded),
+        )  # fmt: skip
+
+    def hold_others(self, settings: TrainingSettings) -> Memory:
+        """Return the memory of a policy gradient's reference and reward model."""
+        parts = settings.processes if is_sharded(settings) else 1
+        low = memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32
+        # with an adapter, the reference is the policy without it
+        reference = (
+            0 if getattr(settings, "lora", None) else memory.FLOAT32 * self.model.weights / parts
+        )
+        return Memory(weights=reference + low * self.model.reward_weights, reserved=0)
+
+    def sample(
+        self, sampling: SamplingSettings, *, prompts: float, responses: float, engines: int = 1,
+        replicas: int = 1,
+    ) -> Load:  # fmt: skip
+        """Build the load of sampling.
+
+        Args:
+            sampling: settings of the engine.
+            prompts: prompts that are read.
+            responses: responses in all.
+            engines: engines that start one after the other.
+            replicas: engines at the same time.
+        """
+        response = min(self.lengths.response, sampling.max_tokens)
+        tokens, whole = responses * response, self.lengths.prompt + response
+        parts = sampling.tensor_parallel_size
+        gpus = replicas * parts
+        one = memory.measure_sampling(self.model, sampling, whole)
+
+        def time(gpu: Gpu) -> float:
+            room = sampling.gpu_memory_utilization * gpu.memory_bytes
+            at_once = memory.count_sequences(one, room, sampling.max_sequences)
+            decoding = speed.time_decoding(
+                self.model, tokens=tokens, length=self.lengths.prompt + response / 2,
+                sequences=at_once, gpus=gpus, parts=parts, gpu=gpu, plan=self.recipe.plan,
+            )  # fmt: skip
+            reading = self._time_reading(gpu, prompts * self.lengths.prompt, gpus)
+            return decoding + reading + engines * speed.ENGINE_START_S
+
+        return Load(
+            "sampled", "sampling", tokens, responses * sampling.max_tokens, gpus,
+            seconds=self._time(time),
+            memory=memory.measure_sampling(self.model, sampling, sampling.max_context_tokens)
+            if self.gpu else None,
+            limit=sampling.gpu_memory_utilization,
+            remedy="raise loop.sampling.tensor_parallel_size, or lower max_context_tokens",
+        )  # fmt: skip
+
+    def score(self, scoring: ScoringSettings, sampling: SamplingSettings, responses: float) -> Load:
+        """Build the load of a reward model that reads prompts with their responses."""
+        return self._read(
+            "scoring", "reward", responses, sampling, scoring.batch_tokens, gpus=1,
+            weight_bytes=memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32,
+            remedy="lower loop.scoring.batch_tokens",
+        )  # fmt: skip
+
+    def compare(self, loop: LoopSettings, prompts: float, comparisons: float) -> Load:
+        """Build the load of a preference model that reads two responses in both orders."""
+        n = loop.sampling.responses_per_prompt
+        return self._read(
+            "comparisons", "language", prompts * comparisons * 2, loop.sampling,
+            loop.ranking.batch_tokens, gpus=1, responses_per_row=2 if n > 1 else 1,
+            weight_bytes=memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32,
+            remedy="lower loop.ranking.batch_tokens",
+        )  # fmt: skip
+
+    def refer(self, settings: ReferenceSettings, sampling: SamplingSettings, rows: float) -> Load:
+        """Build the load of the reference that reads the responses of training rows."""
+        # float32 weights, and autocast's copy of the matrices
+        copies = memory.BFLOAT16 if self.dtype == "bfloat16" else 0
+        return self._read(
+            "reference", "language", rows, sampling, settings.reference_batch_tokens, gpus=1,
+            weight_bytes=memory.FLOAT32 + copies, longest=settings.max_tokens,
+            remedy="lower reference_batch_tokens",
+        )  # fmt: skip
+
+    def measure_logps(self, rows: float) -> Load:
+        """Build the load of a policy that reads evaluated responses, for the KL."""
+        return self._read(
+            "log-probabilities", "language", rows, self.recipe.loop.sampling,
+            self.recipe.evaluation.logps_batch_tokens, gpus=1,
+            weight_bytes=memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32,
+            remedy="lower evaluation.logps_batch_tokens",
+        )  # fmt: skip
+
+    def _read(
+        self, stage: str, head: Head, rows: float, sampling: SamplingSettings, batch_tokens: int,
+        *, gpus: int, weight_bytes: float, remedy: str, longest: int | None = None,
+        responses_per_row: int = 1,
+    ) -> Load:  # fmt: skip
+        response = min(self.lengths.response, sampling.max_tokens)
+        length = self.lengths.prompt + responses_per_row * response
+        most = longest or sampling.max_context_tokens
+        tokens = rows * min(length, most)
+        return Load(
+            "read", stage, tokens, rows * most, gpus,
+            seconds=self._time(
+                lambda gpu: speed.time_forward(
+                    self.model, head, tokens=tokens, length=length, gpus=gpus, gpu=gpu,
+                    plan=self.recipe.plan,
+                )
+            ),
+            memory=memory.measure_forward(
+                self.model, head=head, batch_tokens=batch_tokens, tokens=most,
+                weight_bytes=weight_bytes,
+            ) if self.gpu else None,
+            remedy=remedy,
+        )  # fmt: skip
+
+    def _time_reading(self, gpu: Gpu, tokens: float, gpus: int) -> float:
+        return speed.time_forward(
+            self.model, "reward", tokens=tokens, length=self.lengths.prompt, gpus=gpus, gpu=gpu,
+            plan=self.recipe.plan,
+        )  # fmt: skip
+
+    def _time(self, compute: Callable[[Gpu], float]) -> float | None:
+        return None if self.gpu is None else compute(self.gpu)
+
+
+@cache
+def _read_distribution(file: str) -> str:
+    settings = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    return str(settings.get("distributed_type"))
+
+
+def is_sharded(settings: TrainingSettings) -> bool:
+    """Check whether the training's accelerate file divides the weights (FSDP)."""
+    file = settings.accelerate_config
+    return file is not None and _read_distribution(file) == "FSDP"
+
+
+def _advise_training(settings: TrainingSettings, sharded: bool) -> str:
+    """Return the settings that lower the memory of a training, cheapest first."""
+    advice = []
+    if settings.micro_batch_size > 1:
+        advice.append("lower micro_batch_size")
+    if not settings.gradient_checkpointing:
+        advice.append("set gradient_checkpointing")
+    advice.append("lower max_tokens")
+    if getattr(settings, "lora", None) is None:
+        if not sharded:
+            advice.append("divide the weights (accelerate_config: accelerate/fsdp.yaml)")
+        advice.append("use more processes" if sharded else "train an adapter (lora)")
+    advice.append("or a larger GPU")
+    return ", ".join(advice)

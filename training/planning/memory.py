@@ -1,0 +1,288 @@
+"""Memory of a GPU and of the host, in bytes: one formula per kind of work.
+
+Sources of the formulas:
+
+- weights, gradients, Adam: 4 + 4 + 8 bytes per trained weight in float32 (Rajbhandari et al. 2019,
+  ZeRO, arXiv 1910.02054, section 3.1); autocast adds a bfloat16 copy of every matrix; FSDP2 divides
+  all three among the processes, but sums the gradients of micro-batches undivided, in float32;
+- activations: bytes that torch saves for the backward pass, measured per token and layer with
+  `torch.autograd.graph.saved_tensors_hooks` on small models of each kind (a test repeats it).
+  Attention is fused (sdpa or flash), so that no matrix of scores is saved;
+- 4 bits: 4.127 bits per weight (Dettmers et al. 2023, arXiv 2305.14314, section 3);
+- key-value cache: 2 x layers x heads x width x 2 bytes per token.
+
+Not here: what a GPU has (`training.planning.gpus`), the disk (`training.planning.disk`).
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from training.settings.plan.architecture import ArchitectureSettings
+from training.settings.sampling import SamplingSettings
+from training.settings.training import TrainingSettings
+
+RESERVED = 1e9
+"""CUDA context, cuBLAS and NCCL buffers of a process on its GPU. Assumed."""
+FLOAT32, BFLOAT16 = 4, 2
+ADAM = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
+"""Bytes of the optimiser's moments per trained weight."""
+FOUR_BITS = 4.127 / 8
+"""Bytes of a weight in 4 bits, with the doubly quantised constants."""
+BUCKETS = 4
+"""Bytes per trained weight that DDP copies gradients into, to send them."""
+EAGER = 10
+"""Bytes per pair of tokens and head that attention without a fused kernel saves: scores, float32
+probabilities, bfloat16 probabilities."""
+TOKEN_TILE = 4096
+"""Tokens that TRL's output head projects at once; the logits of the others are not in memory."""
+VLLM_BATCH = 8192
+"""Tokens that vLLM processes at once while prompts are read (`max_num_batched_tokens`)."""
+
+Head = Literal["language", "reward"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Memory of one GPU by use, bytes."""
+
+    weights: float = 0
+    optimiser: float = 0
+    gradients: float = 0
+    activations: float = 0
+    cache: float = 0
+    """Keys and values of the sequences that are sampled."""
+    reserved: float = RESERVED
+
+    @property
+    def total(self) -> float:
+        """Return the sum."""
+        return sum(getattr(self, field.name) for field in fields(self))
+
+
+def measure_training(
+    model: ArchitectureSettings,
+    settings: TrainingSettings,
+    *,
+    head: Head,
+    sequences: int,
+    tokens: int,
+    sharded: bool,
+    dtype: str,
+) -> Memory:
+    """Compute the memory of a training process.
+
+    Args:
+        model: architecture.
+        settings: batch, processes, checkpointing, adapter and optimiser.
+        head: kind of the model that is trained.
+        sequences: sequences per example: 2 for a pair.
+        tokens: tokens of the longest sequence.
+        sharded: whether FSDP divides the weights among the processes.
+        dtype: compute type.
+    """
+    weights = count_weights(model, head)
+    trained = count_trained(model, settings, head)
+    parts = settings.processes if sharded else 1
+    accumulates = settings.batch_size > settings.micro_batch_size * settings.processes
+    gradients = FLOAT32 * trained / (1 if accumulates else parts)
+    if settings.processes > 1 and not sharded:
+        gradients += BUCKETS * trained
+    batch = settings.micro_batch_size * sequences * tokens
+    return Memory(
+        weights=_measure_weights(model, settings, head, parts, dtype, weights),
+        optimiser=ADAM[getattr(settings, "optimizer", "adamw")] * trained / parts,
+        gradients=gradients,
+        activations=_measure_activations(model, settings, head, batch, tokens, dtype, sharded),
+    )
+
+
+def measure_forward(
+    model: ArchitectureSettings,
+    *,
+    head: Head,
+    batch_tokens: int,
+    tokens: int,
+    weight_bytes: float,
+) -> Memory:
+    """Compute the memory of forward passes without gradients: scoring, log-probabilities.
+
+    Args:
+        model: architecture.
+        head: a language model computes the logits of the whole batch.
+        batch_tokens: padded tokens per forward pass.
+        tokens: tokens of the longest sequence.
+        weight_bytes: bytes per weight, including a copy that autocast keeps.
+    """
+    batch = max(batch_tokens, tokens)
+    activations = _measure_pass(model, batch)
+    if head == "language":
+        # the batch's logits, and one row of them in float32 with its log-softmax
+        activations += model.vocab_size * (BFLOAT16 * batch + 2 * FLOAT32 * tokens)
+    return Memory(weights=weight_bytes * count_weights(model, head), activations=activations)
+
+
+def measure_sampling(
+    model: ArchitectureSettings, sampling: SamplingSettings, tokens: float
+) -> Memory:
+    """Compute the memory that one GPU of a vLLM engine needs for one sequence of so many tokens.
+
+    Args:
+        model: architecture; weights and cache are bfloat16.
+        sampling: max_sequences, tensor_parallel_size.
+        tokens: tokens of prompt and response.
+    """
+    parts = sampling.tensor_parallel_size
+    logits = 2 * FLOAT32 * sampling.max_sequences * model.vocab_size
+    return Memory(
+        weights=BFLOAT16 * model.weights / parts,
+        activations=_measure_pass(model, VLLM_BATCH) / parts + logits,
+        cache=BFLOAT16 * model.cache_elements * tokens / min(parts, model.kv_heads),
+    )
+
+
+def measure_host(
+    model: ArchitectureSettings, settings: TrainingSettings, *, head: Head, models: int
+) -> float:
+    """Compute the host memory of a training's models: every process loads them in float32.
+
+    At the end of a sharded training the first process gathers weights and moments. Not counted:
+    Python, the libraries (about 2 GB per process), and tokens, which all processes share in a file.
+
+    Args:
+        model: architecture.
+        settings: processes.
+        head: kind of the model that is trained.
+        models: models per process: 2 if TRL loads a reference, too.
+    """
+    weights = count_weights(model, head)
+    loaded = FLOAT32 * weights * models * settings.processes
+    gathered = (FLOAT32 + ADAM[getattr(settings, "optimizer", "adamw")]) * count_trained(
+        model, settings, head
+    )
+    return max(loaded, gathered)
+
+
+def count_weights(model: ArchitectureSettings, head: Head) -> int:
+    """Count the weights of a model with this head."""
+    return model.weights if head == "language" else model.reward_weights
+
+
+def count_trained(model: ArchitectureSettings, settings: TrainingSettings, head: Head) -> int:
+    """Count the weights that a training changes: all, or those of an adapter."""
+    lora = getattr(settings, "lora", None)
+    if lora is None:
+        return count_weights(model, head)
+    width, mlp = model.hidden_size, model.intermediate_size
+    queries, keys = model.heads * model.head_size, model.kv_heads * model.head_size
+    sides = {
+        "q_proj": width + queries,
+        "k_proj": width + keys,
+        "v_proj": width + keys,
+        "o_proj": queries + width,
+        "gate_proj": width + mlp,
+        "up_proj": width + mlp,
+        "down_proj": mlp + width,
+    }
+    names = sides if lora.target_modules == "all-linear" else lora.target_modules
+    new_head = width if head == "reward" else 0
+    return model.layers * lora.rank * sum(sides.get(name, 0) for name in names) + new_head
+
+
+def _measure_weights(
+    model: ArchitectureSettings,
+    settings: TrainingSettings,
+    head: Head,
+    parts: int,
+    dtype: str,
+    weights: int,
+) -> float:
+    """Compute the bytes of a process's weights, with the copies in the compute type."""
+    low = dtype == "bfloat16"
+    embedding = model.embedding_weights
+    if getattr(settings, "lora", None) is not None:
+        size = (
+            FOUR_BITS if getattr(settings, "load_in_4bit", False) else BFLOAT16 if low else FLOAT32
+        )
+        rest = weights - model.matrix_weights
+        adapter = count_trained(model, settings, head)
+        # bitsandbytes expands one matrix at a time
+        expanded = (
+            BFLOAT16 * model.mlp_weights / 3 if getattr(settings, "load_in_4bit", False) else 0
+        )
+        return size * model.matrix_weights + FLOAT32 * (rest + adapter) + expanded
+    held = FLOAT32 * weights / parts
+    if parts > 1:
+        # of the others' parts, two layers are gathered, and what is in no layer
+        outside = weights - model.layers * model.layer_weights
+        return held + (BFLOAT16 if low else FLOAT32) * (2 * model.layer_weights + outside)
+    # embeddings are looked up, not multiplied; a language head is multiplied in tiles
+    return held + (BFLOAT16 * (weights - embedding) if low else 0)
+
+
+def _measure_activations(
+    model: ArchitectureSettings,
+    settings: TrainingSettings,
+    head: Head,
+    batch: int,
+    tokens: int,
+    dtype: str,
+    sharded: bool,
+) -> float:
+    """Compute the bytes saved for the backward pass, and those of its largest step."""
+    step: float
+    low = dtype == "bfloat16"
+    layer = measure_layer(model, mixed=not sharded) * (1 if low else 2)
+    if getattr(settings, "attn_implementation", None) == "eager":
+        layer += EAGER * model.heads * tokens
+    # the gradients of an MLP's three products, and with checkpointing a layer that is recomputed
+    step = batch * (BFLOAT16 if low else FLOAT32) * 3 * model.intermediate_size
+    if settings.gradient_checkpointing:
+        step += batch * layer
+        layer = model.hidden_size * (BFLOAT16 if sharded and low else FLOAT32)
+    if head == "language":
+        step = max(
+            step,
+            _measure_output_head(model, batch, trained=getattr(settings, "lora", None) is None),
+        )
+    return batch * layer * model.layers + step
+
+
+def measure_layer(model: ArchitectureSettings, *, mixed: bool) -> float:
+    """Compute the bytes per token that one layer saves for its backward pass.
+
+    Args:
+        model: architecture.
+        mixed: whether weights are float32 under autocast, so that the sums between layers are
+            float32; else all are bfloat16, as under FSDP.
+    """
+    norms = 10 + 8 * model.norms_per_layer if mixed else 10 * model.norms_per_layer - 4
+    attention = 4 * (model.heads + model.kv_heads) * model.head_size + FLOAT32 * model.heads
+    if model.qk_norm:
+        attention += 6 * (model.heads + model.kv_heads) * model.head_size
+    return norms * model.hidden_size + attention + 8 * model.intermediate_size
+
+
+def _measure_output_head(model: ArchitectureSettings, batch: int, *, trained: bool) -> float:
+    """Compute the bytes of TRL's output head: a tile of logits, and gradients in float32."""
+    tile = BFLOAT16 * min(batch, TOKEN_TILE) * min(model.vocab_size, TOKEN_TILE)
+    gradient = FLOAT32 * model.embedding_weights if trained else 0
+    return tile + gradient + 3 * FLOAT32 * batch * model.hidden_size
+
+
+def _measure_pass(model: ArchitectureSettings, batch: int) -> float:
+    """Compute the largest bytes between two layers or in an MLP, without gradients."""
+    width = 4 * FLOAT32 * model.hidden_size
+    return batch * (width + 3 * BFLOAT16 * model.intermediate_size)
+
+
+def count_sequences(one: Memory, available: float, most: int) -> int:
+    """Count the sequences whose cache fits at once, at least 1 and at most `most`.
+
+    Args:
+        one: memory with one sequence.
+        available: bytes that the engine may use.
+        most: `max_sequences`.
+    """
+    room = available - (one.total - one.cache)
+    return max(1, min(most, math.floor(room / one.cache)))

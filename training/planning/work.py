@@ -1,0 +1,313 @@
+"""The planned work of a recipe: rows, loads on GPUs and disk of each asset, in the order of a run.
+
+Responses and scores that experiments share are counted once, as a run copies them: those of
+iteration 1 with equal settings. Of the assets that load no model, only labels and pairs are listed.
+Not here: judges, benchmarks and labelled pairs (`list_unplanned`), measured costs
+(`transforms.lake.records.costs`).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from training.planning import disk, memory
+from training.planning.examples import Examples, count_demonstrations, count_pairs, list_missing
+from training.planning.loads import Load, Loads, is_sharded
+from training.planning.memory import Head
+from training.recipe import Recipe
+from training.settings.loop import LoopSettings
+from training.settings.rankers import find_kind
+from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from training.settings.training import ReferenceSettings, TrainingSettings
+from transforms.lake.asset_names import BASELINES, iteration_asset, iteration_name
+from transforms.lake.lake import Lake
+from transforms.lake.schemas.table import SHARED
+from transforms.pairs.objectives import OBJECTIVES
+
+PAIR = 2
+"""Responses of a pair."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work of one asset for one experiment."""
+
+    asset: str
+    experiment: str
+    rows: int | None
+    """Responses, pairs, or examples over all epochs; None if unknown or not counted."""
+    bytes: int
+    """Disk that stays."""
+    loads: tuple[Load, ...] = ()
+    scratch: int = 0
+    """Disk that is needed only while the asset runs."""
+    examples: Examples | None = None
+    """What it is trained on, if that is known before the loop."""
+
+
+@dataclass
+class Planner:
+    """Lists the work of a recipe."""
+
+    recipe: Recipe
+    loads: Loads
+    lake: Lake
+    """Lake of the study: rows that exist are counted."""
+    _made: set[object] = field(default_factory=set)
+    """Keys of responses, scores and reference passes that an experiment has made."""
+
+    def plan(self) -> list[Work]:
+        """List the work of every asset."""
+        return [*self._plan_shared(), *self._plan_experiments()]
+
+    def _plan_shared(self) -> Iterator[Work]:
+        recipe, loop = self.recipe, self.recipe.loop
+        model = self.loads.model
+        size = memory.BFLOAT16 if recipe.model.dtype == "bfloat16" else memory.FLOAT32
+        # a model of the hub is downloaded into its cache, and saved again
+        copies = 0 if recipe.model.tiny else memory.BFLOAT16
+        yield Work("initial_model", SHARED, None, (size + copies) * model.weights)
+        examples = count_demonstrations(recipe, self.lake)
+        yield self._train_examples("sft_policy", recipe.sft, examples)
+        for name, settings in recipe.resolve_trained_rankers().items():
+            pairs = count_pairs(recipe, settings.mixture, self.lake)
+            yield self._train_examples(name, settings, pairs)
+        yield self._plan_offline()
+        if recipe.splits.length_study_fraction:
+            yield from self._plan_responses(
+                "length_study", SHARED, loop, recipe.splits.length_study_prompts, pairs=False
+            )
+        prompts = loop.iterations * recipe.splits.prompts_per_iteration
+        yield from self._plan_chain("one_shot", SHARED, loop, prompts)
+        yield self._plan_evaluation("baseline_evaluation", SHARED, loop, len(BASELINES))
+
+    def _plan_experiments(self) -> Iterator[Work]:
+        recipe = self.recipe
+        for experiment in recipe.experiments:
+            loop = recipe.resolve_loop(experiment)
+            for t in range(1, recipe.loop.iterations + 1):
+                yield from self._plan_feedback(t, experiment, loop)
+                prompts = recipe.splits.prompts_per_iteration
+                yield from self._plan_chain(iteration_name(t), experiment, loop, prompts, t)
+            yield self._plan_evaluation("evaluation", experiment, loop, recipe.loop.iterations)
+
+    def _plan_offline(self) -> Work:
+        loop = self.recipe.loop
+        settings = loop.dpo.adapt_to_offline(
+            [self.recipe.splits.prompts_per_iteration] * loop.iterations
+        )
+        examples = count_pairs(self.recipe, self.recipe.offline_mixture, self.lake)
+        trained = min(examples.rows, settings.count_steps(0) * settings.batch_size)
+        reference = self.loads.refer(settings, loop.sampling, PAIR * trained)
+        work = self._train_examples("offline_dpo", settings, examples)
+        return replace(work, loads=(reference, *work.loads))
+
+    def _train_examples(self, asset: str, settings: TrainingSettings, examples: Examples) -> Work:
+        """Plan a training on rows that exist before the loop."""
+        head: Head = "reward" if isinstance(settings, RewardModelSettings) else "language"
+        single = isinstance(settings, SFTSettings | PreferenceModelSettings)
+        packed = getattr(settings, "packing", False)
+        sequences = 1 if single else PAIR
+        length = examples.tokens / examples.rows if examples.rows else 0
+        if isinstance(settings, PreferenceModelSettings):
+            length = min(length, settings.max_tokens) * (2 if settings.both_orders else 1)
+        rows: float | None = examples.rows * settings.epochs
+        tokens = examples.rows * settings.epochs * length
+        if settings.max_steps is not None:
+            rows = settings.max_steps * settings.batch_size
+            tokens = rows * (settings.max_tokens if packed else length)
+        if examples.missing and settings.max_steps is None:
+            rows = None
+        load = self.loads.train(
+            asset, settings, head=head, sequences=sequences, tokens=tokens,
+            most_tokens=tokens if packed and settings.max_steps
+            else (rows or examples.rows) * sequences * settings.max_tokens,
+            length=settings.max_tokens if packed else length / sequences,
+            models=_count_host_models(settings),
+        )  # fmt: skip
+        return self._keep(asset, SHARED, settings, head, rows, [load], examples=examples)
+
+    def _plan_chain(
+        self, group: str, experiment: str, loop: LoopSettings, prompts: int, t: int = 0
+    ) -> Iterator[Work]:
+        """Plan the assets of a chain: generations, scores, pairs, policy."""
+        yield from self._plan_responses(group, experiment, loop, prompts, t)
+        objective = OBJECTIVES[loop.objective]
+        settings, n = loop.resolve_training(), loop.sampling.responses_per_prompt
+        per_prompt = objective.rows_per_prompt(n, _count_pairs_per_prompt(loop), settings)
+        own = prompts * per_prompt
+        examples = own * (t if loop.data == "accumulated" and t else 1)
+        length = min(self.loads.lengths.prompt + self.loads.lengths.response, settings.max_tokens)
+        sides = objective.responses_per_row
+        rows = (
+            settings.max_steps * settings.batch_size
+            if settings.max_steps
+            else examples * settings.epochs
+        )
+        loads = []
+        if isinstance(settings, ReferenceSettings) and objective.takes_reference:
+            key = ("reference", self._key_scores(loop), loop.objective, loop.pairs, per_prompt)
+            if self._is_new(key, t):
+                loads.append(self.loads.refer(settings, loop.sampling, own * sides))
+        others = None
+        if not loop.has_responses:
+            loads += self._sample_in_training(loop, rows)
+            others = self.loads.hold_others(settings)
+        loads.append(
+            self.loads.train(
+                loop.objective, settings, sequences=sides, tokens=rows * sides * length,
+                most_tokens=rows * sides * settings.max_tokens, length=length,
+                models=_count_host_models(settings), others=others,
+            )
+        )  # fmt: skip
+        shares = {one.share for one in loop.sampling.samplers if one.policy == "step"}
+        kept = len(shares) if 0 < t < self.recipe.loop.iterations else 0
+        asset = f"{group}/policy"
+        yield self._keep(asset, experiment, settings, "language", rows, loads, kept=kept)
+
+    def _plan_responses(
+        self, group: str, experiment: str, loop: LoopSettings, prompts: int, t: int = 0,
+        *, pairs: bool = True,
+    ) -> Iterator[Work]:  # fmt: skip
+        """Plan responses, scores and pairs of a chain; an objective that stores none has none."""
+        if not loop.has_responses:
+            return
+        sampling, n = loop.sampling, loop.sampling.responses_per_prompt
+        responses = prompts * n
+        response = min(self.loads.lengths.response, sampling.max_tokens)
+        engines = len({one.policy_name for one in sampling.resolve_samplers()})
+        sampled = self.loads.sample(
+            sampling, prompts=prompts, responses=responses, engines=engines,
+            replicas=sampling.replicas,
+        )  # fmt: skip
+        new = self._is_new(("responses", self._key_responses(loop)), t)
+        size = disk.measure_rows(responses, responses * response)
+        yield Work(
+            f"{group}/generations", experiment, responses if new else 0, size,
+            (sampled,) if new else (),
+        )  # fmt: skip
+        new = self._is_new(("scores", self._key_scores(loop)), t)
+        ranked = self._rank(loop, prompts, responses)
+        yield Work(
+            f"{group}/scores", experiment, responses if new else 0,
+            disk.measure_rows(responses, 0), ranked if new else (),
+        )  # fmt: skip
+        if pairs:
+            rows = prompts * _count_pairs_per_prompt(loop)
+            size = disk.measure_rows(rows, rows * PAIR * response)
+            yield Work(f"{group}/dpo_pairs", experiment, rows, size)
+
+    def _rank(self, loop: LoopSettings, prompts: int, responses: int) -> tuple[Load, ...]:
+        """Plan the ranker's work; none for a judge, whose model the plan does not know."""
+        kind = find_kind(loop.ranker)
+        if kind.is_reward_model:
+            return (self.loads.score(loop.scoring, loop.sampling, responses),)
+        if kind.name != "preference_model":
+            return ()
+        n = loop.sampling.responses_per_prompt
+        comparisons = math.comb(n, 2) if loop.ranking.method == "round_robin" else 2 * n
+        return (self.loads.compare(loop, prompts, comparisons),)
+
+    def _sample_in_training(self, loop: LoopSettings, rows: float) -> list[Load]:
+        """Plan the responses that a policy gradient samples and scores while it trains."""
+        processes = loop.resolve_training().processes
+        n = loop.sampling.responses_per_prompt
+        sampled = self.loads.sample(
+            loop.sampling, prompts=rows / n, responses=rows, replicas=processes
+        )
+        # it shares the memory of the training, which is counted there
+        return [replace(sampled, memory=None), self.loads.score(loop.scoring, loop.sampling, rows)]
+
+    def _plan_feedback(self, t: int, experiment: str, loop: LoopSettings) -> Iterator[Work]:
+        """Plan the feedback assets of iteration t; a tie is counted as a training pair."""
+        if loop.feedback is None:
+            return
+        labels = loop.feedback.labels
+        response = min(self.loads.lengths.response, loop.sampling.max_tokens)
+        queue = disk.measure_rows(labels, labels * PAIR * response)
+        yield Work(iteration_asset(t, "label_queue"), experiment, labels, queue)
+        labelled = disk.measure_rows(labels, 0)
+        yield Work(iteration_asset(t, "preference_labels"), experiment, labels, labelled)
+        settings = self.recipe.resolve_refresh(loop)
+        pairs = round(t * labels * (1 + loop.feedback.replay))
+        tokens = pairs * PAIR * (self.loads.lengths.prompt + response)
+        work = self._train_examples("reward_model", settings, Examples(pairs, tokens, ()))
+        yield replace(work, asset=iteration_asset(t, "reward_model"), experiment=experiment)
+
+    def _plan_evaluation(
+        self, asset: str, experiment: str, loop: LoopSettings, models: int
+    ) -> Work:
+        """Plan an evaluation; `costs` does not count its rows."""
+        splits = self.recipe.splits
+        prompts = splits.evaluation_prompts + splits.validation_prompts
+        if splits.promotion_fraction:
+            prompts += splits.promotion_prompts
+        rows = models * prompts * (self.recipe.evaluation.samples + 1)
+        loads = (
+            self.loads.sample(
+                loop.sampling, prompts=2 * models * prompts, responses=rows, engines=models
+            ),
+            self.loads.score(loop.scoring, loop.sampling, rows),
+            self.loads.measure_logps(2 * rows),
+        )
+        tokens = rows * min(self.loads.lengths.response, loop.sampling.max_tokens)
+        return Work(asset, experiment, None, disk.measure_rows(rows, tokens), loads)
+
+    def _keep(
+        self, asset: str, experiment: str, settings: TrainingSettings, head: Head,
+        rows: float | None, loads: list[Load], *, kept: int = 0, examples: Examples | None = None,
+    ) -> Work:  # fmt: skip
+        """Add the checkpoints of a training."""
+        model, sharded = self.loads.model, is_sharded(settings)
+        return Work(
+            asset, experiment, None if rows is None else round(rows),
+            disk.measure_checkpoints(model, settings, head, kept=kept),
+            tuple(loads),
+            disk.measure_step_checkpoints(model, settings, head, sharded=sharded),
+            examples,
+        )  # fmt: skip
+
+    def _is_new(self, key: object, t: int) -> bool:
+        """Check whether no experiment has made this yet; only iteration 1 can be shared."""
+        if t != 1:
+            return True
+        known = key in self._made
+        self._made.add(key)
+        return not known
+
+    def _key_responses(self, loop: LoopSettings) -> str:
+        key = loop.sampling.model_dump_json()
+        adaptive = loop.sampling.adaptive is not None
+        return key + (f"{loop.ranker} {loop.pairs}" if adaptive else "")
+
+    def _key_scores(self, loop: LoopSettings) -> str:
+        feedback = "" if loop.feedback is None else loop.feedback.model_dump_json()
+        return f"{self._key_responses(loop)} {loop.ranker} {loop.ranking.method} {feedback}"
+
+
+def list_unplanned(recipe: Recipe, works: list[Work]) -> list[str]:
+    """List what the numbers leave out, with the setting that would add it."""
+    missing = list_missing([work.examples for work in works if work.examples])
+    notes = [
+        f"rows of {name}: give them as plan.rows.{name}, e.g. --set plan.rows.{name}=100000"
+        for name in missing
+    ]
+    if recipe.judge is not None:
+        notes.append("comparisons by the judge: its model is not planned")
+    if recipe.benchmarks:
+        notes.append(f"benchmarks: {', '.join(recipe.benchmarks)}")
+    if recipe.reward_bench:
+        notes.append(f"reward_bench: {', '.join(recipe.reward_bench)}")
+    if not all(source.sample_task for source in recipe.sources.values()):
+        notes.append("downloads of datasets, and tables of their rows")
+    return notes
+
+
+def _count_pairs_per_prompt(loop: LoopSettings) -> int:
+    n = loop.sampling.responses_per_prompt
+    return math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1
+
+
+def _count_host_models(settings: TrainingSettings) -> int:
+    """Count the models in a process's host memory: under FSDP, TRL's DPO loads a reference, too."""
+    return 2 if isinstance(settings, ReferenceSettings) and is_sharded(settings) else 1

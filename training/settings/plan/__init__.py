@@ -1,0 +1,1 @@
+"""Settings of `prefloop plan`: facts that the recipe's other settings do not contain."""
