@@ -10,7 +10,7 @@ READY := $(VENV)/.installed
 BENCHES := preferences near_duplicates generation scoring dpo crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
-.PHONY: help install quickstart test test-slow ui lint docs bench clean
+.PHONY: help install quickstart rehearsal test test-slow ui lint docs bench clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -27,6 +27,9 @@ install: $(READY) ## make the virtual environment .venv
 
 quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about six minutes)
 	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative
+
+rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (two CPU cores, at most 15 minutes)
+	$(BIN)/python bench/rehearse.py
 
 test: $(READY) ## check the style, then run the tests that need neither a GPU nor minutes
 	$(BIN)/ruff check .

@@ -217,7 +217,7 @@ def orca_pairs(texts: Texts, rows: int) -> list[Row]:
 
 
 def capybara(texts: Texts, rows: int) -> list[Row]:
-    """Capybara: dialogues of several rounds as messages."""
+    """Capybara: dialogues of several rounds as messages; the first row twice."""
     found = []
     for row in range(rows):
         turns = dialogue(texts, 1 + row % 3)
@@ -232,7 +232,7 @@ def capybara(texts: Texts, rows: int) -> list[Row]:
                 "rejected_model": "made up",
             }
         )
-    return found
+    return [*found, found[0]]
 
 
 def summarize_comparisons(texts: Texts, rows: int) -> list[Row]:

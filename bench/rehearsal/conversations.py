@@ -47,9 +47,8 @@ def sharegpt(texts: Texts, rows: int) -> list[Row]:
 
 
 def evol_instruct(texts: Texts, rows: int) -> list[Row]:
-    """Evol-Instruct: one exchange per row; one row twice."""
-    found: list[Row] = [{"idx": f"i{row}", "conversations": talk(texts)} for row in range(rows)]
-    return [*found, found[0]]
+    """Evol-Instruct: one exchange per row."""
+    return [{"idx": f"i{row}", "conversations": talk(texts)} for row in range(rows)]
 
 
 def slim_orca(texts: Texts, rows: int) -> list[Row]:

@@ -15,13 +15,13 @@ from training.runs.run_record import TrainingRun, read_run
 from transforms.lake.lake import Lake
 
 EXPECTED_REASONS = {
-    "demonstrations": {"role_order", "empty_turn", "held_out_prompt", "duplicate"},
+    "demonstrations": {"role_order", "empty_turn", "held_out_prompt"},
     "preference_pairs": {
-        *("tie", "identical_response", "empty_turn", "score_ratio", "missing_score"),
-        *("repeated_model", "prompt_limit", "missing_value", "odd_turns", "held_out_prompt"),
+        *("duplicate_pair", "empty_turn", "held_out_prompt", "identical_response", "missing_score"),
+        *("missing_value", "prompt_limit", "repeated_model", "score_ratio", "tie"),
     },
-    "prompts": {"contaminated", "near_duplicate", "duplicate"},
-    "prompt_splits": {"too_long", "split", "over_cap"},
+    "prompts": {"contaminated", "duplicate_prompt", "near_duplicate"},
+    "prompt_splits": {"over_cap", "reward_validation", "too_long"},
 }
 """Reasons in the ledger by table. The made-up rows have every one of these faults."""
 TRAINED_REASONS = {"too_long", "equal_tokens"}
