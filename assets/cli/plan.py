@@ -73,15 +73,13 @@ def list_totals(
     least = "" if totals.is_whole else "at least "
     if totals.elapsed_s and rented:
         paid = rented * totals.elapsed_s / HOUR_S
-        line = (
-            f"{least}{format_digits(totals.elapsed_s / HOUR_S)} hours with {rented} GPUs, which are"
-            f" busy for {format_digits(totals.gpu_s / HOUR_S)} of {format_digits(paid)} GPU-hours"
-        )
+        line = f"{least}{format_digits(totals.elapsed_s / HOUR_S)} hours with {rented} GPU"
+        if rented > 1:
+            busy = format_digits(totals.gpu_s / HOUR_S)
+            line += f"s, which are busy for {busy} of {format_digits(paid)} GPU-hours"
         if price is not None:
-            line += (
-                f"; {format_digits(price * paid)} at {price:g} per GPU-hour, if all {rented} GPUs"
-                " are paid for all the time"
-            )
+            line += f"; {format_digits(price * paid)} at {price:g} per GPU-hour"
+            line += f", if all {rented} are paid for all the time" if rented > 1 else ""
         lines.append(line)
     lines.append(
         f"{_size(totals.bytes)} of disk with every checkpoint, and {_size(totals.scratch_bytes)}"

@@ -1,11 +1,13 @@
 """Disk that a study needs, in bytes: checkpoints, step checkpoints, tables.
 
-A trained checkpoint has float32 weights. A step checkpoint has weights and two moments of AdamW (12
-bytes per weight); under FSDP transformers writes the weights twice (16 bytes). While a new one is
-written, as many as `KEPT` older ones exist. Not here: memory (`training.planning.memory`).
+A trained checkpoint has all weights in float32, also if only an adapter was trained. A step
+checkpoint has the trained weights and two moments of AdamW (12 bytes per weight); under FSDP
+transformers writes the weights twice (16 bytes). While a new one is written, as many as `KEPT`
+older ones exist. Not here: memory (`training.planning.memory`).
 """
 
-from training.planning.memory import ADAM, FLOAT32, Head, count_trained, count_weights
+from training.planning.activations import FLOAT32, Head
+from training.planning.memory import ADAM, count_trained, count_weights
 from training.settings.plan.architecture import ArchitectureSettings
 from training.settings.training import TrainingSettings
 
@@ -21,11 +23,7 @@ def measure_checkpoints(
     model: ArchitectureSettings, settings: TrainingSettings, head: Head, *, kept: int = 0
 ) -> int:
     """Compute the bytes of a training's checkpoint and of those kept after a share of its steps."""
-    whole = FLOAT32 * count_weights(model, head)
-    adapter = (
-        FLOAT32 * count_trained(model, settings, head) if getattr(settings, "lora", None) else 0
-    )
-    return (1 + len(settings.kept_shares) + kept) * (whole + adapter)
+    return (1 + len(settings.kept_shares) + kept) * FLOAT32 * count_weights(model, head)
 
 
 def measure_step_checkpoints(
@@ -34,7 +32,7 @@ def measure_step_checkpoints(
     """Compute the bytes of step checkpoints at once; they are removed when the training ends."""
     if settings.checkpoint_steps is None:
         return 0
-    per_weight = FLOAT32 * (2 if sharded else 1) + ADAM[getattr(settings, "optimizer", "adamw")]
+    per_weight = FLOAT32 * (2 if sharded else 1) + ADAM[settings.optimizer]
     return (KEPT + 1) * per_weight * count_trained(model, settings, head)
 
 

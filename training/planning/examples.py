@@ -107,8 +107,8 @@ def _count_source(
     if settings.sample_task and recipe.sample_task is not None:
         return state(getattr(recipe.sample_task, TABLES[role]), "recipe", "sample_task")
     size = PUBLISHED.get(source.origin.hub_id or "")
-    if size is not None:
-        return state(min(size.rows, settings.max_rows or size.rows), "published", size.source)
+    if size is not None and size.rows <= (settings.max_rows or size.rows):
+        return state(size.rows, "published", size.source)
     if settings.max_rows is not None:
         return state(settings.max_rows, "recipe", "max_rows of the source")
     return None

@@ -13,8 +13,9 @@ from typing import Literal
 import yaml
 
 from training.planning import memory, speed
+from training.planning.activations import Head
 from training.planning.gpus import Gpu
-from training.planning.memory import Head, Memory
+from training.planning.memory import Memory
 from training.recipe import Recipe
 from training.settings.loop import LoopSettings
 from training.settings.plan.architecture import ArchitectureSettings
@@ -73,6 +74,21 @@ class Loads:
         """Return the compute type."""
         return self.recipe.model.dtype
 
+    @property
+    def copies(self) -> int:
+        """Return the copies of a model that sample at once."""
+        return self.recipe.loop.sampling.replicas
+
+    @property
+    def gpus_per_copy(self) -> int:
+        """Return the GPUs that share a copy of a model that samples."""
+        return self.recipe.loop.sampling.tensor_parallel_size
+
+    @property
+    def type_bytes(self) -> int:
+        """Return the bytes of a weight in the compute type."""
+        return memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32
+
     def train(
         self,
         stage: str,
@@ -114,16 +130,12 @@ class Loads:
     def hold_others(self, settings: TrainingSettings) -> Memory:
         """Return the memory of a policy gradient's reference and reward model."""
         parts = settings.processes if is_sharded(settings) else 1
-        low = memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32
         # with an adapter, the reference is the policy without it
-        reference = (
-            0 if getattr(settings, "lora", None) else memory.FLOAT32 * self.model.weights / parts
-        )
-        return Memory(weights=reference + low * self.model.reward_weights, reserved=0)
+        reference = 0 if settings.lora else memory.FLOAT32 * self.model.weights / parts
+        return Memory(weights=reference + self.type_bytes * self.model.reward_weights, reserved=0)
 
     def sample(
         self, sampling: SamplingSettings, *, prompts: float, responses: float, engines: int = 1,
-        replicas: int = 1,
     ) -> Load:  # fmt: skip
         """Build the load of sampling.
 
@@ -132,13 +144,11 @@ class Loads:
             prompts: prompts that are read.
             responses: responses in all.
             engines: engines that start one after the other.
-            replicas: engines at the same time.
         """
         response = min(self.lengths.response, sampling.max_tokens)
         tokens, whole = responses * response, self.lengths.prompt + response
-        parts = sampling.tensor_parallel_size
-        gpus = replicas * parts
-        one = memory.measure_sampling(self.model, sampling, whole)
+        parts, gpus = self.gpus_per_copy, self.copies * self.gpus_per_copy
+        one = memory.measure_sampling(self.model, sampling, whole, parts)
 
         def time(gpu: Gpu) -> float:
             room = sampling.gpu_memory_utilization * gpu.memory_bytes
@@ -153,7 +163,9 @@ class Loads:
         return Load(
             "sampled", "sampling", tokens, responses * sampling.max_tokens, gpus,
             seconds=self._time(time),
-            memory=memory.measure_sampling(self.model, sampling, sampling.max_context_tokens)
+            memory=memory.measure_sampling(
+                self.model, sampling, sampling.max_context_tokens, parts
+            )
             if self.gpu else None,
             limit=sampling.gpu_memory_utilization,
             remedy="raise loop.sampling.tensor_parallel_size, or lower max_context_tokens",
@@ -163,7 +175,6 @@ class Loads:
         """Build the load of a reward model that reads prompts with their responses."""
         return self._read(
             "scoring", "reward", responses, sampling, scoring.batch_tokens, gpus=1,
-            weight_bytes=memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32,
             remedy="lower loop.scoring.batch_tokens",
         )  # fmt: skip
 
@@ -173,17 +184,15 @@ class Loads:
         return self._read(
             "comparisons", "language", prompts * comparisons * 2, loop.sampling,
             loop.ranking.batch_tokens, gpus=1, responses_per_row=2 if n > 1 else 1,
-            weight_bytes=memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32,
             remedy="lower loop.ranking.batch_tokens",
         )  # fmt: skip
 
     def refer(self, settings: ReferenceSettings, sampling: SamplingSettings, rows: float) -> Load:
         """Build the load of the reference that reads the responses of training rows."""
-        # float32 weights, and autocast's copy of the matrices
-        copies = memory.BFLOAT16 if self.dtype == "bfloat16" else 0
         return self._read(
             "reference", "language", rows, sampling, settings.reference_batch_tokens, gpus=1,
-            weight_bytes=memory.FLOAT32 + copies, longest=settings.max_tokens,
+            weights=memory.measure_reference_weights(self.model, settings, self.dtype),
+            longest=settings.max_tokens,
             remedy="lower reference_batch_tokens",
         )  # fmt: skip
 
@@ -192,13 +201,12 @@ class Loads:
         return self._read(
             "log-probabilities", "language", rows, self.recipe.loop.sampling,
             self.recipe.evaluation.logps_batch_tokens, gpus=1,
-            weight_bytes=memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32,
             remedy="lower evaluation.logps_batch_tokens",
         )  # fmt: skip
 
     def _read(
         self, stage: str, head: Head, rows: float, sampling: SamplingSettings, batch_tokens: int,
-        *, gpus: int, weight_bytes: float, remedy: str, longest: int | None = None,
+        *, gpus: int, remedy: str, weights: float | None = None, longest: int | None = None,
         responses_per_row: int = 1,
     ) -> Load:  # fmt: skip
         response = min(self.lengths.response, sampling.max_tokens)
@@ -215,7 +223,8 @@ class Loads:
             ),
             memory=memory.measure_forward(
                 self.model, head=head, batch_tokens=batch_tokens, tokens=most,
-                weight_bytes=weight_bytes,
+                weights=self.type_bytes * memory.count_weights(self.model, head)
+                if weights is None else weights,
             ) if self.gpu else None,
             remedy=remedy,
         )  # fmt: skip
@@ -250,7 +259,7 @@ def _advise_training(settings: TrainingSettings, sharded: bool) -> str:
     if not settings.gradient_checkpointing:
         advice.append("set gradient_checkpointing")
     advice.append("lower max_tokens")
-    if getattr(settings, "lora", None) is None:
+    if settings.lora is None:
         if not sharded:
             advice.append("divide the weights (accelerate_config: accelerate/fsdp.yaml)")
         advice.append("use more processes" if sharded else "train an adapter (lora)")

@@ -5,41 +5,31 @@ Sources of the formulas:
 - weights, gradients, Adam: 4 + 4 + 8 bytes per trained weight in float32 (Rajbhandari et al. 2019,
   ZeRO, arXiv 1910.02054, section 3.1); autocast adds a bfloat16 copy of every matrix; FSDP2 divides
   all three among the processes, but sums the gradients of micro-batches undivided, in float32;
-- activations: bytes that torch saves for the backward pass, measured per token and layer with
-  `torch.autograd.graph.saved_tensors_hooks` on small models of each kind (a test repeats it).
-  Attention is fused (sdpa or flash), so that no matrix of scores is saved;
 - 4 bits: 4.127 bits per weight (Dettmers et al. 2023, arXiv 2305.14314, section 3);
 - key-value cache: 2 x layers x heads x width x 2 bytes per token.
 
-Not here: what a GPU has (`training.planning.gpus`), the disk (`training.planning.disk`).
+Not here: activations (`training.planning.activations`), what a GPU has (`training.planning.gpus`),
+the disk (`training.planning.disk`).
 """
 
 import math
 from dataclasses import dataclass, fields
-from typing import Literal
 
+from training.planning.activations import BFLOAT16, FLOAT32, Head, measure_activations, measure_pass
 from training.settings.plan.architecture import ArchitectureSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.training import TrainingSettings
 
 RESERVED = 1e9
 """CUDA context, cuBLAS and NCCL buffers of a process on its GPU. Assumed."""
-FLOAT32, BFLOAT16 = 4, 2
 ADAM = {"adamw": 8, "adamw_8bit": 2, "paged_adamw_8bit": 2}
 """Bytes of the optimiser's moments per trained weight."""
 FOUR_BITS = 4.127 / 8
 """Bytes of a weight in 4 bits, with the doubly quantised constants."""
 BUCKETS = 4
 """Bytes per trained weight that DDP copies gradients into, to send them."""
-EAGER = 10
-"""Bytes per pair of tokens and head that attention without a fused kernel saves: scores, float32
-probabilities, bfloat16 probabilities."""
-TOKEN_TILE = 4096
-"""Tokens that TRL's output head projects at once; the logits of the others are not in memory."""
 VLLM_BATCH = 8192
 """Tokens that vLLM processes at once while prompts are read (`max_num_batched_tokens`)."""
-
-Head = Literal["language", "reward"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,6 @@ def measure_training(
         sharded: whether FSDP divides the weights among the processes.
         dtype: compute type.
     """
-    weights = count_weights(model, head)
     trained = count_trained(model, settings, head)
     parts = settings.processes if sharded else 1
     accumulates = settings.batch_size > settings.micro_batch_size * settings.processes
@@ -90,10 +79,10 @@ def measure_training(
         gradients += BUCKETS * trained
     batch = settings.micro_batch_size * sequences * tokens
     return Memory(
-        weights=_measure_weights(model, settings, head, parts, dtype, weights),
-        optimiser=ADAM[getattr(settings, "optimizer", "adamw")] * trained / parts,
+        weights=_measure_weights(model, settings, head, parts, dtype),
+        optimiser=ADAM[settings.optimizer] * trained / parts,
         gradients=gradients,
-        activations=_measure_activations(model, settings, head, batch, tokens, dtype, sharded),
+        activations=measure_activations(model, settings, head, batch, tokens, dtype, sharded),
     )
 
 
@@ -103,7 +92,7 @@ def measure_forward(
     head: Head,
     batch_tokens: int,
     tokens: int,
-    weight_bytes: float,
+    weights: float,
 ) -> Memory:
     """Compute the memory of forward passes without gradients: scoring, log-probabilities.
 
@@ -112,31 +101,31 @@ def measure_forward(
         head: a language model computes the logits of the whole batch.
         batch_tokens: padded tokens per forward pass.
         tokens: tokens of the longest sequence.
-        weight_bytes: bytes per weight, including a copy that autocast keeps.
+        weights: bytes of the weights, including a copy that autocast keeps.
     """
     batch = max(batch_tokens, tokens)
-    activations = _measure_pass(model, batch)
+    activations = measure_pass(model, batch)
     if head == "language":
         # the batch's logits, and one row of them in float32 with its log-softmax
         activations += model.vocab_size * (BFLOAT16 * batch + 2 * FLOAT32 * tokens)
-    return Memory(weights=weight_bytes * count_weights(model, head), activations=activations)
+    return Memory(weights=weights, activations=activations)
 
 
 def measure_sampling(
-    model: ArchitectureSettings, sampling: SamplingSettings, tokens: float
+    model: ArchitectureSettings, sampling: SamplingSettings, tokens: float, parts: int
 ) -> Memory:
     """Compute the memory that one GPU of a vLLM engine needs for one sequence of so many tokens.
 
     Args:
         model: architecture; weights and cache are bfloat16.
-        sampling: max_sequences, tensor_parallel_size.
+        sampling: max_sequences.
         tokens: tokens of prompt and response.
+        parts: GPUs that share the engine's model.
     """
-    parts = sampling.tensor_parallel_size
     logits = 2 * FLOAT32 * sampling.max_sequences * model.vocab_size
     return Memory(
         weights=BFLOAT16 * model.weights / parts,
-        activations=_measure_pass(model, VLLM_BATCH) / parts + logits,
+        activations=measure_pass(model, VLLM_BATCH) / parts + logits,
         cache=BFLOAT16 * model.cache_elements * tokens / min(parts, model.kv_heads),
     )
 
@@ -157,9 +146,7 @@ def measure_host(
     """
     weights = count_weights(model, head)
     loaded = FLOAT32 * weights * models * settings.processes
-    gathered = (FLOAT32 + ADAM[getattr(settings, "optimizer", "adamw")]) * count_trained(
-        model, settings, head
-    )
+    gathered = (FLOAT32 + ADAM[settings.optimizer]) * count_trained(model, settings, head)
     return max(loaded, gathered)
 
 
@@ -170,7 +157,7 @@ def count_weights(model: ArchitectureSettings, head: Head) -> int:
 
 def count_trained(model: ArchitectureSettings, settings: TrainingSettings, head: Head) -> int:
     """Count the weights that a training changes: all, or those of an adapter."""
-    lora = getattr(settings, "lora", None)
+    lora = settings.lora
     if lora is None:
         return count_weights(model, head)
     width, mlp = model.hidden_size, model.intermediate_size
@@ -189,91 +176,47 @@ def count_trained(model: ArchitectureSettings, settings: TrainingSettings, head:
     return model.layers * lora.rank * sum(sides.get(name, 0) for name in names) + new_head
 
 
+def measure_reference_weights(
+    model: ArchitectureSettings, settings: TrainingSettings, dtype: str
+) -> float:
+    """Compute the bytes of a reference: float32 under autocast, or weights beside an adapter."""
+    if settings.lora is not None:
+        return _measure_frozen(model, settings, "language", dtype)
+    copied = model.matrix_weights + model.embedding_weights if dtype == "bfloat16" else 0
+    return FLOAT32 * model.weights + BFLOAT16 * copied
+
+
 def _measure_weights(
     model: ArchitectureSettings,
     settings: TrainingSettings,
     head: Head,
     parts: int,
     dtype: str,
-    weights: int,
 ) -> float:
-    """Compute the bytes of a process's weights, with the copies in the compute type."""
+    """Compute the bytes of a training process's weights, with the copies in the compute type."""
     low = dtype == "bfloat16"
-    embedding = model.embedding_weights
-    if getattr(settings, "lora", None) is not None:
-        size = (
-            FOUR_BITS if getattr(settings, "load_in_4bit", False) else BFLOAT16 if low else FLOAT32
-        )
-        rest = weights - model.matrix_weights
-        adapter = count_trained(model, settings, head)
-        # bitsandbytes expands one matrix at a time
-        expanded = (
-            BFLOAT16 * model.mlp_weights / 3 if getattr(settings, "load_in_4bit", False) else 0
-        )
-        return size * model.matrix_weights + FLOAT32 * (rest + adapter) + expanded
+    weights = count_weights(model, head)
+    if settings.lora is not None:
+        adapter = FLOAT32 * count_trained(model, settings, head)
+        return _measure_frozen(model, settings, head, dtype) + adapter
     held = FLOAT32 * weights / parts
     if parts > 1:
         # of the others' parts, two layers are gathered, and what is in no layer
         outside = weights - model.layers * model.layer_weights
         return held + (BFLOAT16 if low else FLOAT32) * (2 * model.layer_weights + outside)
     # embeddings are looked up, not multiplied; a language head is multiplied in tiles
-    return held + (BFLOAT16 * (weights - embedding) if low else 0)
+    return held + (BFLOAT16 * model.matrix_weights if low else 0)
 
 
-def _measure_activations(
-    model: ArchitectureSettings,
-    settings: TrainingSettings,
-    head: Head,
-    batch: int,
-    tokens: int,
-    dtype: str,
-    sharded: bool,
+def _measure_frozen(
+    model: ArchitectureSettings, settings: TrainingSettings, head: Head, dtype: str
 ) -> float:
-    """Compute the bytes saved for the backward pass, and those of its largest step."""
-    step: float
-    low = dtype == "bfloat16"
-    layer = measure_layer(model, mixed=not sharded) * (1 if low else 2)
-    if getattr(settings, "attn_implementation", None) == "eager":
-        layer += EAGER * model.heads * tokens
-    # the gradients of an MLP's three products, and with checkpointing a layer that is recomputed
-    step = batch * (BFLOAT16 if low else FLOAT32) * 3 * model.intermediate_size
-    if settings.gradient_checkpointing:
-        step += batch * layer
-        layer = model.hidden_size * (BFLOAT16 if sharded and low else FLOAT32)
-    if head == "language":
-        step = max(
-            step,
-            _measure_output_head(model, batch, trained=getattr(settings, "lora", None) is None),
-        )
-    return batch * layer * model.layers + step
-
-
-def measure_layer(model: ArchitectureSettings, *, mixed: bool) -> float:
-    """Compute the bytes per token that one layer saves for its backward pass.
-
-    Args:
-        model: architecture.
-        mixed: whether weights are float32 under autocast, so that the sums between layers are
-            float32; else all are bfloat16, as under FSDP.
-    """
-    norms = 10 + 8 * model.norms_per_layer if mixed else 10 * model.norms_per_layer - 4
-    attention = 4 * (model.heads + model.kv_heads) * model.head_size + FLOAT32 * model.heads
-    if model.qk_norm:
-        attention += 6 * (model.heads + model.kv_heads) * model.head_size
-    return norms * model.hidden_size + attention + 8 * model.intermediate_size
-
-
-def _measure_output_head(model: ArchitectureSettings, batch: int, *, trained: bool) -> float:
-    """Compute the bytes of TRL's output head: a tile of logits, and gradients in float32."""
-    tile = BFLOAT16 * min(batch, TOKEN_TILE) * min(model.vocab_size, TOKEN_TILE)
-    gradient = FLOAT32 * model.embedding_weights if trained else 0
-    return tile + gradient + 3 * FLOAT32 * batch * model.hidden_size
-
-
-def _measure_pass(model: ArchitectureSettings, batch: int) -> float:
-    """Compute the largest bytes between two layers or in an MLP, without gradients."""
-    width = 4 * FLOAT32 * model.hidden_size
-    return batch * (width + 3 * BFLOAT16 * model.intermediate_size)
+    """Compute the bytes of weights beside an adapter: small matrices, the rest in float32."""
+    rest = FLOAT32 * (count_weights(model, head) - model.matrix_weights)
+    if not settings.load_in_4bit:
+        return rest + (BFLOAT16 if dtype == "bfloat16" else FLOAT32) * model.matrix_weights
+    # bitsandbytes expands one matrix at a time
+    return rest + FOUR_BITS * model.matrix_weights + BFLOAT16 * model.mlp_weights / 3
 
 
 def count_sequences(one: Memory, available: float, most: int) -> int:

@@ -11,7 +11,8 @@ from training.planning.gpus import GPUS, Gpu
 from training.planning.loads import Lengths, Loads
 from training.planning.model_size import ModelSize, find_model_size
 from training.planning.summary import tabulate_memory, tabulate_work
-from training.planning.work import Planner, Work, list_unplanned
+from training.planning.trainings import Work
+from training.planning.work import Planner, list_unplanned
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
 from transforms.sources.catalog.published_sizes import TABLE_1, mean_prompt_tokens

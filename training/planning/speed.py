@@ -7,8 +7,8 @@ gradients of the frozen weights. Decoding reads all weights once per step, and e
 cache; the slower of reading and computing decides (Pope et al. 2022, arXiv 2211.05102, section 2).
 """
 
+from training.planning.activations import BFLOAT16, Head
 from training.planning.gpus import Gpu
-from training.planning.memory import BFLOAT16, Head
 from training.settings.plan.architecture import ArchitectureSettings
 from training.settings.plan.plan import PlanSettings
 from training.settings.training import TrainingSettings
@@ -28,7 +28,7 @@ def count_training_flops(
     model: ArchitectureSettings, settings: TrainingSettings, head: Head, length: float
 ) -> float:
     """Count the operations of a training step per token."""
-    passes = 3 if getattr(settings, "lora", None) is None else 2
+    passes = 3 if settings.lora is None else 2
     passes += 1 if settings.gradient_checkpointing else 0
     return passes * count_forward_flops(model, head, length)
 

@@ -13,7 +13,7 @@ import polars as pl
 from training.planning.facts import ORIGINS, Fact, find_weakest
 from training.planning.gpus import Gpu
 from training.planning.loads import Load
-from training.planning.work import Work
+from training.planning.trainings import Work
 from transforms.formats import format_digits
 from transforms.lake.asset_names import shared_noun
 
@@ -58,7 +58,7 @@ def _describe(work: Work, lengths: Sequence[Fact]) -> dict[str, object]:
     known = own is not None and (work.rows is not None or work.examples is None)
     seconds = [load.seconds for load in loads]
     timed = bool(loads) and known and None not in seconds
-    facts = [*(work.examples.facts if work.examples else lengths)]
+    facts = (work.examples and work.examples.facts) or lengths
     return {
         "asset": work.asset,
         "experiment": work.experiment,

@@ -12,37 +12,22 @@ from dataclasses import dataclass, field, replace
 
 from training.planning import disk, memory
 from training.planning.examples import Examples, count_demonstrations, count_pairs, list_missing
-from training.planning.loads import Load, Loads, is_sharded
-from training.planning.memory import Head
+from training.planning.loads import Load, Loads
+from training.planning.trainings import (
+    PAIR,
+    Work,
+    count_host_models,
+    keep_checkpoints,
+    plan_training,
+)
 from training.recipe import Recipe
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
-from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
-from training.settings.training import ReferenceSettings, TrainingSettings
+from training.settings.training import ReferenceSettings
 from transforms.lake.asset_names import BASELINES, iteration_asset, iteration_name
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES
-
-PAIR = 2
-"""Responses of a pair."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """The work of one asset for one experiment."""
-
-    asset: str
-    experiment: str
-    rows: int | None
-    """Responses, pairs, or examples over all epochs; None if unknown or not counted."""
-    bytes: int
-    """Disk that stays."""
-    loads: tuple[Load, ...] = ()
-    scratch: int = 0
-    """Disk that is needed only while the asset runs."""
-    examples: Examples | None = None
-    """What it is trained on, if that is known before the loop."""
 
 
 @dataclass
@@ -68,10 +53,10 @@ class Planner:
         copies = 0 if recipe.model.tiny else memory.BFLOAT16
         yield Work("initial_model", SHARED, None, (size + copies) * model.weights)
         examples = count_demonstrations(recipe, self.lake)
-        yield self._train_examples("sft_policy", recipe.sft, examples)
+        yield plan_training(self.loads, "sft_policy", recipe.sft, examples)
         for name, settings in recipe.resolve_trained_rankers().items():
             pairs = count_pairs(recipe, settings.mixture, self.lake)
-            yield self._train_examples(name, settings, pairs)
+            yield plan_training(self.loads, name, settings, pairs)
         yield self._plan_offline()
         if recipe.splits.length_study_fraction:
             yield from self._plan_responses(
@@ -99,33 +84,8 @@ class Planner:
         examples = count_pairs(self.recipe, self.recipe.offline_mixture, self.lake)
         trained = min(examples.rows, settings.count_steps(0) * settings.batch_size)
         reference = self.loads.refer(settings, loop.sampling, PAIR * trained)
-        work = self._train_examples("offline_dpo", settings, examples)
+        work = plan_training(self.loads, "offline_dpo", settings, examples)
         return replace(work, loads=(reference, *work.loads))
-
-    def _train_examples(self, asset: str, settings: TrainingSettings, examples: Examples) -> Work:
-        """Plan a training on rows that exist before the loop."""
-        head: Head = "reward" if isinstance(settings, RewardModelSettings) else "language"
-        single = isinstance(settings, SFTSettings | PreferenceModelSettings)
-        packed = getattr(settings, "packing", False)
-        sequences = 1 if single else PAIR
-        length = examples.tokens / examples.rows if examples.rows else 0
-        if isinstance(settings, PreferenceModelSettings):
-            length = min(length, settings.max_tokens) * (2 if settings.both_orders else 1)
-        rows: float | None = examples.rows * settings.epochs
-        tokens = examples.rows * settings.epochs * length
-        if settings.max_steps is not None:
-            rows = settings.max_steps * settings.batch_size
-            tokens = rows * (settings.max_tokens if packed else length)
-        if examples.missing and settings.max_steps is None:
-            rows = None
-        load = self.loads.train(
-            asset, settings, head=head, sequences=sequences, tokens=tokens,
-            most_tokens=tokens if packed and settings.max_steps
-            else (rows or examples.rows) * sequences * settings.max_tokens,
-            length=settings.max_tokens if packed else length / sequences,
-            models=_count_host_models(settings),
-        )  # fmt: skip
-        return self._keep(asset, SHARED, settings, head, rows, [load], examples=examples)
 
     def _plan_chain(
         self, group: str, experiment: str, loop: LoopSettings, prompts: int, t: int = 0
@@ -157,13 +117,15 @@ class Planner:
             self.loads.train(
                 loop.objective, settings, sequences=sides, tokens=rows * sides * length,
                 most_tokens=rows * sides * settings.max_tokens, length=length,
-                models=_count_host_models(settings), others=others,
+                models=count_host_models(settings), others=others,
             )
         )  # fmt: skip
         shares = {one.share for one in loop.sampling.samplers if one.policy == "step"}
         kept = len(shares) if 0 < t < self.recipe.loop.iterations else 0
         asset = f"{group}/policy"
-        yield self._keep(asset, experiment, settings, "language", rows, loads, kept=kept)
+        yield keep_checkpoints(
+            self.loads, asset, experiment, settings, "language", rows, loads, kept=kept
+        )
 
     def _plan_responses(
         self, group: str, experiment: str, loop: LoopSettings, prompts: int, t: int = 0,
@@ -178,7 +140,6 @@ class Planner:
         engines = len({one.policy_name for one in sampling.resolve_samplers()})
         sampled = self.loads.sample(
             sampling, prompts=prompts, responses=responses, engines=engines,
-            replicas=sampling.replicas,
         )  # fmt: skip
         new = self._is_new(("responses", self._key_responses(loop)), t)
         size = disk.measure_rows(responses, responses * response)
@@ -210,13 +171,19 @@ class Planner:
 
     def _sample_in_training(self, loop: LoopSettings, rows: float) -> list[Load]:
         """Plan the responses that a policy gradient samples and scores while it trains."""
-        processes = loop.resolve_training().processes
-        n = loop.sampling.responses_per_prompt
-        sampled = self.loads.sample(
-            loop.sampling, prompts=rows / n, responses=rows, replicas=processes
-        )
-        # it shares the memory of the training, which is counted there
-        return [replace(sampled, memory=None), self.loads.score(loop.scoring, loop.sampling, rows)]
+        n, processes = loop.sampling.responses_per_prompt, loop.resolve_training().processes
+        sampled = self.loads.sample(loop.sampling, prompts=rows / n, responses=rows)
+        scored = self.loads.score(loop.scoring, loop.sampling, rows)
+        # every process of the training has both models, whose memory is counted there
+        return [
+            replace(
+                load,
+                gpus=processes,
+                seconds=load.seconds and load.seconds * load.gpus / processes,
+                memory=None,
+            )
+            for load in (sampled, scored)
+        ]
 
     def _plan_feedback(self, t: int, experiment: str, loop: LoopSettings) -> Iterator[Work]:
         """Plan the feedback assets of iteration t; a tie is counted as a training pair."""
@@ -231,7 +198,7 @@ class Planner:
         settings = self.recipe.resolve_refresh(loop)
         pairs = round(t * labels * (1 + loop.feedback.replay))
         tokens = pairs * PAIR * (self.loads.lengths.prompt + response)
-        work = self._train_examples("reward_model", settings, Examples(pairs, tokens, ()))
+        work = plan_training(self.loads, "reward_model", settings, Examples(pairs, tokens, ()))
         yield replace(work, asset=iteration_asset(t, "reward_model"), experiment=experiment)
 
     def _plan_evaluation(
@@ -252,20 +219,6 @@ class Planner:
         )
         tokens = rows * min(self.loads.lengths.response, loop.sampling.max_tokens)
         return Work(asset, experiment, None, disk.measure_rows(rows, tokens), loads)
-
-    def _keep(
-        self, asset: str, experiment: str, settings: TrainingSettings, head: Head,
-        rows: float | None, loads: list[Load], *, kept: int = 0, examples: Examples | None = None,
-    ) -> Work:  # fmt: skip
-        """Add the checkpoints of a training."""
-        model, sharded = self.loads.model, is_sharded(settings)
-        return Work(
-            asset, experiment, None if rows is None else round(rows),
-            disk.measure_checkpoints(model, settings, head, kept=kept),
-            tuple(loads),
-            disk.measure_step_checkpoints(model, settings, head, sharded=sharded),
-            examples,
-        )  # fmt: skip
 
     def _is_new(self, key: object, t: int) -> bool:
         """Check whether no experiment has made this yet; only iteration 1 can be shared."""
@@ -306,8 +259,3 @@ def list_unplanned(recipe: Recipe, works: list[Work]) -> list[str]:
 def _count_pairs_per_prompt(loop: LoopSettings) -> int:
     n = loop.sampling.responses_per_prompt
     return math.comb(n, 2) if loop.pairs.rule == "all_above_margin" else 1
-
-
-def _count_host_models(settings: TrainingSettings) -> int:
-    """Count the models in a process's host memory: under FSDP, TRL's DPO loads a reference, too."""
-    return 2 if isinstance(settings, ReferenceSettings) and is_sharded(settings) else 1

@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig, Qwen3Config
 
 from training.planning import disk, memory
+from training.planning.activations import measure_layer
 from training.planning.known_models import KNOWN
 from training.settings.plan.architecture import ArchitectureSettings
 from training.settings.sampling import SamplingSettings
-from training.settings.training import TrainingSettings
+from training.settings.training import LoRASettings, TrainingSettings
 
 GB = 1e9
 LLAMA = KNOWN["meta-llama/Meta-Llama-3-8B"]
+QWEN = KNOWN["Qwen/Qwen3-1.7B"]
 
 
 def train(**changes: Any) -> TrainingSettings:
@@ -73,7 +75,7 @@ def test_a_layer_saves_the_bytes_that_torch_saves(config, mixed):
 
     # per layer and token: the copies of weights, which do not depend on tokens, cancel
     found = ((count(2, 64) - count(1, 64)) - (count(2, 32) - count(1, 32))) / 32
-    assert memory.measure_layer(model, mixed=mixed) == pytest.approx(found, rel=0.02)
+    assert measure_layer(model, mixed=mixed) == pytest.approx(found, rel=0.02)
 
 
 @pytest.mark.parametrize(("mixed", "kept"), [(True, 4), (False, 2)])
@@ -91,7 +93,7 @@ def test_full_training_on_one_gpu_needs_18_bytes_per_weight():
     """Float32 weights, gradients and two moments, and autocast's copy of all matrices."""
     found = measure(LLAMA, train(max_tokens=8))
     per_weight = (found.weights + found.optimiser + found.gradients) / LLAMA.weights
-    assert per_weight == pytest.approx(16 + 2 * (1 - LLAMA.embedding_weights / LLAMA.weights))
+    assert per_weight == pytest.approx(16 + 2 * LLAMA.matrix_weights / LLAMA.weights)
 
 
 def test_the_paper_s_8b_training_fits_into_eight_gpus_of_80_gb():
@@ -112,6 +114,32 @@ def test_gemma_2b_is_tight_on_four_gpus_of_24_gb():
     assert 0.9 * 24 * GB < found.total < 24 * GB
 
 
+def test_only_an_adapter_has_gradients_and_moments():
+    settings = train(lora=LoRASettings(rank=16), max_tokens=2048, gradient_checkpointing=True)
+    found = measure(QWEN, settings)
+    # per layer: rank x (in + out) of seven matrices
+    sides = (2048 + 2048) * 2 + (2048 + 1024) * 2 + (2048 + 6144) * 3
+    trained = 28 * 16 * sides
+    assert memory.count_trained(QWEN, settings, "language") == trained
+    assert found.gradients == 4 * trained
+    assert found.optimiser == 8 * trained
+    rest = QWEN.weights - QWEN.matrix_weights
+    assert found.weights == 2 * QWEN.matrix_weights + 4 * (rest + trained)
+    assert found.total < 16 * GB
+    named = train(lora=LoRASettings(rank=16, target_modules=("q_proj", "v_proj")))
+    assert memory.count_trained(QWEN, named, "language") == 28 * 16 * (4096 + 3072)
+
+
+def test_four_bits_and_an_8_bit_optimiser_need_less():
+    whole = train(lora=LoRASettings(), max_tokens=512)
+    quantised = whole.model_copy(update={"load_in_4bit": True})
+    saved = (2 - 4.127 / 8) * QWEN.matrix_weights - 2 * QWEN.mlp_weights / 3
+    difference = measure(QWEN, whole).weights - measure(QWEN, quantised).weights
+    assert difference == pytest.approx(saved)
+    full, small = train(max_tokens=512), train(max_tokens=512, optimizer="adamw_8bit")
+    assert measure(QWEN, small).optimiser == measure(QWEN, full).optimiser / 4
+
+
 @given(
     tokens=st.integers(8, 4096),
     batch=st.integers(1, 8),
@@ -129,27 +157,34 @@ def test_more_tokens_never_need_less(tokens, batch, checkpointed, sharded):
 
 def test_a_sampler_s_cache_of_a_llama_3_token_has_128_kib():
     sampling = SamplingSettings(max_context_tokens=4096)
-    one = memory.measure_sampling(LLAMA, sampling, 1000)
+    one = memory.measure_sampling(LLAMA, sampling, 1000, 1)
     assert one.cache == 1000 * 128 * 1024
     fitting = memory.count_sequences(one, 72 * GB, 10_000)
     room = 72 * GB - (one.total - one.cache)
     assert fitting * one.cache <= room < (fitting + 1) * one.cache
-    halved = memory.measure_sampling(
-        LLAMA, sampling.model_copy(update={"tensor_parallel_size": 2}), 1000
-    )
+    halved = memory.measure_sampling(LLAMA, sampling, 1000, 2)
     assert halved.weights == one.weights / 2
 
 
 def test_logits_of_a_whole_batch_count_in_log_probabilities():
     found = memory.measure_forward(
-        LLAMA, head="language", batch_tokens=8192, tokens=4096, weight_bytes=6
+        LLAMA, head="language", batch_tokens=8192, tokens=4096, weights=1e9
     )
-    assert found.weights == 6 * LLAMA.weights
     logits = 128256 * (2 * 8192 + 8 * 4096)
     scored = memory.measure_forward(
-        LLAMA, head="reward", batch_tokens=8192, tokens=4096, weight_bytes=6
+        LLAMA, head="reward", batch_tokens=8192, tokens=4096, weights=1e9
     )
     assert found.activations - scored.activations == logits
+
+
+def test_a_reference_has_float32_weights_and_their_copy_or_those_of_an_adapter():
+    whole, adapter = train(), train(lora=LoRASettings())
+    copied = QWEN.matrix_weights + QWEN.embedding_weights
+    found = memory.measure_reference_weights(QWEN, whole, "bfloat16")
+    assert found == 4 * QWEN.weights + 2 * copied
+    assert memory.measure_reference_weights(QWEN, whole, "float32") == 4 * QWEN.weights
+    frozen = memory.measure_reference_weights(QWEN, adapter, "bfloat16")
+    assert frozen == 4 * (QWEN.weights - QWEN.matrix_weights) + 2 * QWEN.matrix_weights
 
 
 def test_every_process_holds_all_models_in_host_memory():

@@ -6,7 +6,7 @@ from training.planning import speed
 from training.planning.gpus import GPUS
 from training.planning.known_models import KNOWN
 from training.settings.plan.plan import PlanSettings
-from training.settings.training import TrainingSettings
+from training.settings.training import LoRASettings, TrainingSettings
 
 LLAMA = KNOWN["meta-llama/Meta-Llama-3-8B"]
 H100 = GPUS["h100-80gb"]
@@ -25,7 +25,8 @@ def test_a_forward_pass_has_two_operations_per_weight():
 def test_training_has_three_passes_and_a_fourth_with_checkpointing():
     one = speed.count_forward_flops(LLAMA, "language", 1000)
     checkpointed = TRAINING.model_copy(update={"gradient_checkpointing": True})
-    for settings, passes in ((TRAINING, 3), (checkpointed, 4)):
+    adapter = TRAINING.model_copy(update={"lora": LoRASettings()})
+    for settings, passes in ((TRAINING, 3), (checkpointed, 4), (adapter, 2)):
         assert speed.count_training_flops(LLAMA, settings, "language", 1000) == passes * one
 
 

@@ -17,7 +17,7 @@ from training.planning.summary import (
     tabulate_memory,
     tabulate_work,
 )
-from training.planning.work import Work
+from training.planning.trainings import Work
 from transforms.lake.records.predicted_costs import predict_costs
 from transforms.lake.schemas import schema_of
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from training.planning.plan import Plan, make_plan
-from training.planning.work import Work
+from training.planning.trainings import Work
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from transforms.lake.lake import Lake
