@@ -29,6 +29,7 @@ import statistics
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,9 +46,11 @@ from training.dpo import train_dpo
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
 from training.models.token_ids import tokenize_responses
+from training.models.weights import load_causal_model
 from training.reference_logps import ReferencePass, add_reference_logps
+from training.runs.examples import split_fitting
 from training.runs.run_record import TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.settings.model import TinyModelSettings
 from training.settings.objectives import DPOSettings
 from transforms.lake.lake import Lake
@@ -109,14 +112,16 @@ def train_in_memory(folder: Path, output: Path, settings: DPOSettings) -> Traini
     """Train with the reference as a second model."""
     started = time.perf_counter()
     tokenizer = load_tokenizer(folder / "start")
-    examples = tokenize_responses(tokenizer, pl.read_parquet(folder / "pairs.parquet"))
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
     models = [
         AutoModelForCausalLM.from_pretrained(folder / name, dtype=torch.float32)
         for name in ("start", "reference")
     ]
 
-    def build(steps: Path) -> DPOTrainer:
+    def make(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        examples = tokenize_responses(tokenizer, pairs)
+        return split_fitting(examples, settings.max_tokens, "prompt_id")
+
+    def build(steps: Path, dataset: Dataset) -> DPOTrainer:
         return InMemoryDPOTrainer(
             model=models[0],
             ref_model=models[1],
@@ -130,7 +135,11 @@ def train_in_memory(folder: Path, output: Path, settings: DPOSettings) -> Traini
             processing_class=tokenizer,
         )
 
-    return train(build, output, settings, dropped=dropped, started=started, report=None)
+    pairs = pl.read_parquet(folder / "pairs.parquet")
+    load = partial(load_causal_model, folder / "start")
+    return train(
+        build, output, settings, pairs, lambda: make, load=load, started=started, report=None
+    )
 
 
 def fill_store(folder: Path, settings: DPOSettings) -> dict[str, object]:

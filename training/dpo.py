@@ -25,7 +25,6 @@ from typing import Annotated
 import polars as pl
 import typer
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase
 from trl import DPOConfig, DPOTrainer
 
 from training.models.rendering import hash_rendering, load_tokenizer
@@ -33,6 +32,7 @@ from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
+from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -44,7 +44,7 @@ from training.runs.launch import (
 )
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import build_loss_arguments
 from transforms.errors import InputError
@@ -67,7 +67,7 @@ class TokenizedDPOTrainer(DPOTrainer):
 
 
 def train_dpo(
-    pairs: pl.DataFrame,
+    pairs: Rows | Path,
     start: Path,
     output: Path,
     settings: DPOSettings,
@@ -79,7 +79,8 @@ def train_dpo(
     """Train a policy on preference pairs.
 
     Args:
-        pairs: from `training.reference_logps.add_reference_logps`, with the same start.
+        pairs: from `training.reference_logps.add_reference_logps`, with the same start; or the
+            folder of their examples.
         start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and loss.
@@ -92,11 +93,9 @@ def train_dpo(
             missing or were computed with another tokenizer or chat template.
     """
     started = time.perf_counter()
-    tokenizer, load = load_tokenizer(start), partial(load_causal_model, start)
-    examples = select_examples(pairs, tokenizer, settings.max_tokens)
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id", equal=EQUAL_SIDES)
+    load = partial(load_causal_model, start)
 
-    def build(folder: Path) -> DPOTrainer:
+    def build(folder: Path, dataset: Dataset) -> DPOTrainer:
         return TokenizedDPOTrainer(
             **load_trained(load, settings, dtype),
             args=complete_arguments(
@@ -109,17 +108,29 @@ def train_dpo(
                 )
             ),
             train_dataset=dataset,
-            processing_class=tokenizer,
+            processing_class=load_tokenizer(start),
         )
 
     return train(
-        build, output, settings, load=load, dropped=dropped, started=started, report=report
-    )
+        build, output, settings, pairs, partial(load_maker, start, settings),
+        load=load, started=started, report=report,
+    )  # fmt: skip
+
+
+def load_maker(start: Path, settings: DPOSettings) -> Make:
+    """Load the tokenizer, and return the function that makes examples of tokenized pairs."""
+    rendering_id = hash_rendering(load_tokenizer(start))
+
+    def make(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        examples = select_examples(pairs, rendering_id, settings.max_tokens)
+        return split_fitting(examples, settings.max_tokens, "prompt_id", equal=EQUAL_SIDES)
+
+    return make
 
 
 def select_examples(
     rows: pl.DataFrame,
-    tokenizer: PreTrainedTokenizerBase,
+    rendering_id: str,
     max_tokens: int,
     sides: Sequence[str] = SIDES,
 ) -> pl.DataFrame:
@@ -127,7 +138,7 @@ def select_examples(
 
     Args:
         rows: from `training.reference_logps.add_reference_logps`.
-        tokenizer: tokenizer of the start model.
+        rendering_id: `hash_rendering` of the start model's tokenizer.
         max_tokens: longest row that is trained on; longer ones need no log-probabilities.
         sides: columns of the responses of a row.
 
@@ -144,7 +155,7 @@ def select_examples(
             remedy=remedy,
         )
     logps = [f"ref_{side}_logps" for side in sides]
-    unfit = (pl.col("rendering_id") != hash_rendering(tokenizer)) | (
+    unfit = (pl.col("rendering_id") != rendering_id) | (
         pl.any_horizontal(pl.col(logps).is_null()) & (pl.col("length") <= max_tokens)
     )
     refused = rows.filter(unfit)
@@ -178,9 +189,12 @@ def main(
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Train a policy on preference pairs with DPO."""
-    rows, settings = pl.read_parquet(pairs), read_settings(DPOSettings, settings_file)
+    settings = read_settings(DPOSettings, settings_file)
+    rows: Rows | Path = read_rows(pairs)
     if reference is not None:
-        rows = add_reference_logps(rows, start, reference, settings, dtype=dtype).pairs
+        rows = add_reference_logps(
+            pl.read_parquet(pairs), start, reference, settings, dtype=dtype
+        ).pairs
     train_dpo(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

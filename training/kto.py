@@ -25,10 +25,11 @@ from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 
 from training.dpo import select_examples
-from training.models.rendering import load_tokenizer
+from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
+from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -40,7 +41,7 @@ from training.runs.launch import (
 )
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.settings.objectives import KTOSettings
 from transforms.pairs.unpaired import SIDES, add_mismatched
 
@@ -56,7 +57,7 @@ class TokenizedKTOTrainer(KTOTrainer):
 
 
 def train_kto(
-    responses: pl.DataFrame,
+    responses: Rows | Path,
     start: Path,
     output: Path,
     settings: KTOSettings,
@@ -70,7 +71,7 @@ def train_kto(
     Args:
         responses: rows of `add_mismatched`, then of
             `training.reference_logps.add_reference_logps` for both completions, with the same
-            start; with the column label (bool).
+            start; with the column label (bool). Or the folder of their examples.
         start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser, length, beta and weights.
@@ -83,14 +84,9 @@ def train_kto(
             missing or were computed with another tokenizer or chat template.
     """
     started = time.perf_counter()
-    tokenizer, load = load_tokenizer(start), partial(load_causal_model, start)
-    examples = select_examples(responses, tokenizer, settings.max_tokens, SIDES).rename(
-        {"ref_completion_logps": "ref_logps", "ref_KL_completion_logps": "ref_KL_logps"}
-    )
-    examples = examples.with_columns(responses["label"])
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "prompt_id")
+    load = partial(load_causal_model, start)
 
-    def build(folder: Path) -> KTOTrainer:
+    def build(folder: Path, dataset: Dataset) -> KTOTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         return TokenizedKTOTrainer(
             **load_trained(load, settings, dtype),
@@ -105,12 +101,27 @@ def train_kto(
                 )
             ),
             train_dataset=dataset,
-            processing_class=tokenizer,
+            processing_class=load_tokenizer(start),
         )
 
     return train(
-        build, output, settings, load=load, dropped=dropped, started=started, report=report
-    )
+        build, output, settings, responses, partial(load_maker, start, settings),
+        load=load, started=started, report=report,
+    )  # fmt: skip
+
+
+def load_maker(start: Path, settings: KTOSettings) -> Make:
+    """Load the tokenizer, and return the function that makes examples of tokenized responses."""
+    rendering_id = hash_rendering(load_tokenizer(start))
+
+    def make(responses: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        examples = select_examples(responses, rendering_id, settings.max_tokens, SIDES).rename(
+            {"ref_completion_logps": "ref_logps", "ref_KL_completion_logps": "ref_KL_logps"}
+        )
+        labelled = examples.with_columns(responses["label"])
+        return split_fitting(labelled, settings.max_tokens, "prompt_id")
+
+    return make
 
 
 def main(
@@ -135,10 +146,13 @@ def main(
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Train a policy on desirable and undesirable responses with KTO."""
-    rows, settings = pl.read_parquet(responses), read_settings(KTOSettings, settings_file)
+    settings = read_settings(KTOSettings, settings_file)
+    rows: Rows | Path = read_rows(responses)
     if reference is not None:
-        rows = add_mismatched(rows, settings.micro_batch_size, seed)
-        rows = add_reference_logps(rows, start, reference, settings, dtype=dtype, sides=SIDES).pairs
+        mixed = add_mismatched(pl.read_parquet(responses), settings.micro_batch_size, seed)
+        rows = add_reference_logps(
+            mixed, start, reference, settings, dtype=dtype, sides=SIDES
+        ).pairs
     train_kto(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

@@ -14,12 +14,14 @@ a GPU with flash attention, or with a micro-batch of one block.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import polars as pl
 import torch
 import typer
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
 
@@ -30,9 +32,10 @@ from training.models.comparison_prompts import (
     is_chosen_first,
     tokenize_comparisons,
 )
-from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
+from training.models.rendering import TOKEN_IDS, load_tokenizer
 from training.models.weights import load_causal_model
 from training.runs.adapters import load_trained
+from training.runs.examples import ORDER, Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -44,13 +47,13 @@ from training.runs.launch import (
 )
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
 
 
 def train_preference_model(
-    pairs: pl.DataFrame,
+    pairs: Rows | Path,
     policy: Path,
     output: Path,
     settings: PreferenceModelSettings,
@@ -63,7 +66,8 @@ def train_preference_model(
 
     Args:
         pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two contain the
-            last turn only).
+            last turn only), in any order; or the folder of their examples. They are trained on in
+            the order of pair_id, a hash, and with `both_orders` then once more.
         policy: checkpoint folder to start from.
         output: folder of the finished checkpoint. Its tokenizer has additional words if the policy
             does not know them (`training.models.comparison_prompts.add_unknown_words`).
@@ -77,18 +81,12 @@ def train_preference_model(
             no pair fits.
     """
     started = time.perf_counter()
-    tokenizer = load_tokenizer(policy)
-    add_unknown_words(tokenizer)
-    examples = label_comparisons(tokenizer, pairs, both_orders=settings.both_orders)
-    equal = pl.col("pair_id").is_in(find_equal_pairs(tokenizer, pairs))
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "pair_id", equal=equal)
-    # one row per pair, also if both orders were dropped
-    dropped = dropped.unique(maintain_order=True)
+    tokenizer = load_extended_tokenizer(policy)
 
     def load(dtype: str, **options: Any) -> PreTrainedModel:
         return load_with_words(policy, len(tokenizer), seed, dtype, **options)
 
-    def build(folder: Path) -> SFTTrainer:
+    def build(folder: Path, dataset: Dataset) -> SFTTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         if settings.packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
@@ -100,8 +98,31 @@ def train_preference_model(
         )
 
     return train(
-        build, output, settings, load=load, dropped=dropped, started=started, report=report
-    )
+        build, output, settings, pairs, partial(load_maker, policy, settings),
+        load=load, started=started, report=report,
+    )  # fmt: skip
+
+
+def load_maker(policy: Path, settings: PreferenceModelSettings) -> Make:
+    """Load the tokenizer, and return the function that makes examples of pairs."""
+    tokenizer = load_extended_tokenizer(policy)
+
+    def make(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        labelled = label_comparisons(tokenizer, pairs, both_orders=settings.both_orders)
+        kept, dropped = split_fitting(
+            labelled, settings.max_tokens, "pair_id", equal=pl.col("equal")
+        )
+        # one row per pair, also if both orders were dropped
+        return kept.drop("equal"), dropped.unique(maintain_order=True)
+
+    return make
+
+
+def load_extended_tokenizer(policy: Path) -> PreTrainedTokenizerBase:
+    """Load the policy's tokenizer, and add the words of a comparison that it does not know."""
+    tokenizer = load_tokenizer(policy)
+    add_unknown_words(tokenizer)
+    return tokenizer
 
 
 def label_comparisons(
@@ -114,52 +135,49 @@ def label_comparisons(
 
     Returns:
         pair_id, input_ids, labels (-100 except for the last token), length (of the pair's longest
-        example, so that both orders are kept or both are dropped).
+        example, so that both orders are kept or both are dropped), equal (whether both orders have
+        the same tokens), order (of training: by pair_id, all first ones before all repeated ones).
 
     Raises:
         InputError: see `train_preference_model`.
     """
-    ordered = pairs.with_columns(
-        chosen_first=pl.Series([is_chosen_first(pair_id) for pair_id in pairs["pair_id"]])
-    )
-    if both_orders:
-        ordered = pl.concat([ordered, ordered.with_columns(~pl.col("chosen_first"))])
-    labels = find_label_tokens(tokenizer)
-    answers = [labels[0] if first else labels[1] for first in ordered["chosen_first"]]
-    questions = tokenize_comparisons(tokenizer, _list_comparisons(ordered))
-    return ordered.select(
-        "pair_id",
-        pl.Series("input_ids", [[*q, a] for q, a in zip(questions, answers, strict=True)]),
-        pl.Series(
-            "labels", [[IGNORED] * len(q) + [a] for q, a in zip(questions, answers, strict=True)]
-        ),
+    tokens = {
+        first: tokenize_comparisons(tokenizer, _list_comparisons(pairs, chosen_first=first))
+        for first in (True, False)
+    }
+    equal = [one == other for one, other in zip(*tokens.values(), strict=True)]
+    label = dict(zip(tokens, find_label_tokens(tokenizer), strict=True))
+    shown = [is_chosen_first(pair_id) for pair_id in pairs["pair_id"]]
+    orders = [shown, [not first for first in shown]] if both_orders else [shown]
+    return pl.concat(
+        pairs.select(
+            "pair_id",
+            pl.Series(
+                "input_ids",
+                [[*tokens[first][row], label[first]] for row, first in enumerate(order)],
+                TOKEN_IDS,
+            ),
+            pl.Series(
+                "labels",
+                [
+                    [IGNORED] * len(tokens[first][row]) + [label[first]]
+                    for row, first in enumerate(order)
+                ],
+                TOKEN_IDS,
+            ),
+            equal=pl.Series(equal, dtype=pl.Boolean),
+            **{ORDER: pl.format("{}/{}", pl.lit(number), "pair_id")},
+        )
+        for number, order in enumerate(orders)
     ).with_columns(pl.col("input_ids").list.len().max().over("pair_id").alias("length"))
 
 
-def find_equal_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> list[str]:
-    """Return the ids of pairs whose comparisons have the same tokens in both orders."""
-    found: list[str] = []
-    for rows in pairs.iter_slices(RENDERED_AT_ONCE):
-        orders = [
-            tokenize_comparisons(
-                tokenizer, _list_comparisons(rows.with_columns(chosen_first=pl.lit(first)))
-            )
-            for first in (True, False)
-        ]
-        found += [
-            pair_id
-            for pair_id, one, other in zip(rows["pair_id"], *orders, strict=True)
-            if one == other
-        ]
-    return found
-
-
-def _list_comparisons(ordered: pl.DataFrame) -> list[Comparison]:
-    """List the comparisons of pairs in the order that `chosen_first` gives."""
-    columns = ordered.select("prompt", "chosen", "rejected", "chosen_first")
+def _list_comparisons(pairs: pl.DataFrame, *, chosen_first: bool) -> list[Comparison]:
+    """List the comparisons of pairs in one order."""
+    columns = pairs.select("prompt", "chosen", "rejected")
     return [
         (prompt, *(sides if chosen_first else sides[::-1]))
-        for prompt, chosen, rejected, chosen_first in columns.iter_rows()
+        for prompt, chosen, rejected in columns.iter_rows()
         for sides in [(chosen[-1]["content"], rejected[-1]["content"])]
     ]
 
@@ -185,7 +203,7 @@ def main(
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Train a pairwise preference model on preference pairs."""
-    rows, settings = pl.read_parquet(pairs), read_settings(PreferenceModelSettings, settings_file)
+    rows, settings = read_rows(pairs), read_settings(PreferenceModelSettings, settings_file)
     train_preference_model(
         rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report
     )

@@ -7,14 +7,16 @@ here: selecting the best of n (`transforms.pairs.best_of_n`).
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
 
-from training.models.rendering import load_tokenizer
+from training.models.rendering import TOKEN_IDS, load_tokenizer
 from training.models.token_ids import tokenize_responses
+from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -30,7 +32,7 @@ from training.sft import IGNORED, fit
 
 
 def train_raft(
-    responses: pl.DataFrame,
+    responses: Rows | Path,
     start: Path,
     output: Path,
     settings: RAFTSettings,
@@ -43,7 +45,7 @@ def train_raft(
 
     Args:
         responses: columns prompt_id, prompt, completion (message lists; completion contains the
-            last turn only).
+            last turn only); or the folder of their examples.
         start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser and length.
@@ -56,18 +58,28 @@ def train_raft(
             response fits.
     """
     started = time.perf_counter()
-    examples = tokenize_responses(load_tokenizer(start), responses, ("completion",)).select(
-        "prompt_id",
-        pl.concat_list("prompt_ids", "completion_ids").alias("input_ids"),
-        pl.concat_list(
-            pl.lit(IGNORED).repeat_by(pl.col("prompt_ids").list.len()), "completion_ids"
-        ).alias("labels"),
-        "length",
-    )
     return fit(
-        examples, "prompt_id", start, output, settings,
+        responses, partial(load_maker, start, settings), start, output, settings,
         seed=seed, dtype=dtype, report=report, started=started,
     )  # fmt: skip
+
+
+def load_maker(start: Path, settings: RAFTSettings) -> Make:
+    """Load the tokenizer, and return the function that makes examples of responses."""
+    tokenizer = load_tokenizer(start)
+
+    def make(responses: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        prompt, completion = pl.col("prompt_ids"), pl.col("completion_ids")
+        ignored = pl.lit(IGNORED, pl.Int32).repeat_by(prompt.list.len())
+        examples = tokenize_responses(tokenizer, responses, ("completion",)).select(
+            "prompt_id",
+            pl.concat_list(prompt, completion).cast(TOKEN_IDS).alias("input_ids"),
+            pl.concat_list(ignored, completion).cast(TOKEN_IDS).alias("labels"),
+            "length",
+        )
+        return split_fitting(examples, settings.max_tokens, "prompt_id")
+
+    return make
 
 
 def main(
@@ -79,7 +91,7 @@ def main(
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Fine-tune a policy on its own best responses."""
-    rows, settings = pl.read_parquet(responses), read_settings(RAFTSettings, settings_file)
+    rows, settings = read_rows(responses), read_settings(RAFTSettings, settings_file)
     train_raft(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

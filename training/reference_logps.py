@@ -31,6 +31,7 @@ from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_ids import tokenize_responses
 from training.models.weights import load_causal_model
 from training.runs.adapters import load_model
+from training.runs.examples import Rows, cut
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.objectives import DPOSettings
 from training.settings.training import ReferenceSettings
@@ -38,6 +39,7 @@ from transforms.lake.records.reference_logps import (
     LOGPS,
     SIDES,
     add_sequence_ids,
+    gather_tokens,
     join_logps,
     list_sequences,
 )
@@ -48,8 +50,9 @@ class ReferencePass:
     """Tokenized pairs with the reference's log-probabilities, and the cost of computing them."""
 
     pairs: pl.DataFrame
-    """The pairs given. The columns `transforms.lake.records.reference_logps.list_columns` replace
-    their messages; the log-probabilities of a pair that does not fit are null."""
+    """The pairs given, in memory with four bytes per token id. The columns
+    `transforms.lake.records.reference_logps.list_columns` replace their messages; the
+    log-probabilities of a pair that does not fit are null."""
     sequences: int
     """Distinct sequences of the pairs that fit."""
     computed: int
@@ -64,7 +67,7 @@ def find_none(wanted: pl.DataFrame) -> pl.DataFrame:
 
 
 def add_reference_logps(
-    pairs: pl.DataFrame,
+    pairs: Rows,
     start: Path,
     reference: Path,
     settings: ReferenceSettings,
@@ -77,13 +80,14 @@ def add_reference_logps(
     """Tokenize pairs and add the reference's log-probabilities; compute only the unknown ones.
 
     Args:
-        pairs: columns prompt_id, prompt, and each of `sides` (message lists).
+        pairs: columns prompt_id, prompt, and each of `sides` (message lists); tokenized slice by
+            slice.
         start: checkpoint folder that training starts from; its chat template renders the pairs.
         reference: checkpoint folder of the frozen reference.
         settings: max_tokens, and the sizes of batches and chunks.
         dtype: compute type, `float32` or `bfloat16`.
         sides: columns of the responses of a row; chosen and rejected for a pair.
-        known: called with sequence_id, prompt_ids, completion_ids; returns the rows that are stored
+        known: called with sequence_id of the wanted sequences; returns the rows that are stored
             (`LOGPS`), each sequence once.
         commit: called with every chunk of computed rows (`LOGPS`).
 
@@ -94,8 +98,14 @@ def add_reference_logps(
     require_model(reference)
     tokenizer = load_tokenizer(start)
     rendered_by = hash_rendering(tokenizer)
-    examples = add_sequence_ids(tokenize_responses(tokenizer, pairs, sides), sides)
-    wanted = list_sequences(examples.filter(pl.col("length") <= settings.max_tokens), sides)
+    tokenized = pl.concat(
+        rows.drop("prompt", *sides).with_columns(
+            add_sequence_ids(tokenize_responses(tokenizer, rows, sides), sides),
+            rendering_id=pl.lit(rendered_by),
+        )
+        for rows in cut(pairs)
+    )
+    wanted = list_sequences(tokenized, settings.max_tokens, sides)
     found = known(wanted)
     missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")
     chunks = [found]
@@ -105,10 +115,8 @@ def add_reference_logps(
         chunks.append(computed)
 
     if missing.height:
-        compute_logps(missing, reference, settings, dtype=dtype, commit=keep)
-    tokenized = pairs.drop("prompt", *sides).with_columns(
-        examples.drop("prompt_id"), rendering_id=pl.lit(rendered_by)
-    )
+        sequences = gather_tokens(tokenized, missing, sides)
+        compute_logps(sequences, reference, settings, dtype=dtype, commit=keep)
     return ReferencePass(
         join_logps(tokenized, pl.concat(chunks), sides),
         wanted.height,

@@ -9,19 +9,27 @@ deletes it from the text, and a tokenizer bug removes it in training.
 """
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
 import typer
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
-from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
+from training.models.rendering import (
+    TOKEN_IDS,
+    extract_texts,
+    load_tokenizer,
+    tokenize_conversations,
+)
 from training.models.rewards import compute_head_in_float32
 from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_classifier
 from training.runs.adapters import load_trained
+from training.runs.examples import ORDER, Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -33,12 +41,12 @@ from training.runs.launch import (
 )
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.settings.stages import RewardModelSettings
 
 
 def train_reward_model(
-    pairs: pl.DataFrame,
+    pairs: Rows | Path,
     policy: Path,
     output: Path,
     settings: RewardModelSettings,
@@ -51,7 +59,8 @@ def train_reward_model(
 
     Args:
         pairs: columns pair_id, prompt, chosen, rejected (message lists; the last two contain the
-            last turn only).
+            last turn only), in any order; or the folder of their examples. They are trained on in
+            the order of pair_id, a hash, which mixes the sources.
         policy: checkpoint folder; training starts from its weights. A causal model gets a new head
             from the seed. A reward model keeps its head and is trained further.
         output: folder of the finished checkpoint.
@@ -64,10 +73,6 @@ def train_reward_model(
         InputError: the model is incomplete, or no pair fits.
     """
     started = time.perf_counter()
-    tokenizer = load_tokenizer(policy)
-    dataset, dropped = keep_fitting(
-        tokenize_pairs(tokenizer, pairs), settings.max_tokens, "pair_id", equal=EQUAL_SIDES
-    )
 
     def load(dtype: str, **options: Any) -> PreTrainedModel:
         set_seed(seed)  # of a new head
@@ -75,18 +80,30 @@ def train_reward_model(
         compute_head_in_float32(model)
         return model
 
-    def build(folder: Path) -> RewardTrainer:
+    def build(folder: Path, dataset: Dataset) -> RewardTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         return RewardTrainer(
             **load_trained(load, settings, dtype, head="score"),
             args=complete_arguments(RewardConfig(**arguments)),
             train_dataset=dataset,
-            processing_class=tokenizer,
+            processing_class=load_tokenizer(policy),
         )
 
     return train(
-        build, output, settings, load=load, dropped=dropped, started=started, report=report
-    )
+        build, output, settings, pairs, partial(load_maker, policy, settings),
+        load=load, started=started, report=report,
+    )  # fmt: skip
+
+
+def load_maker(policy: Path, settings: RewardModelSettings) -> Make:
+    """Load the tokenizer, and return the function that makes examples of pairs."""
+    tokenizer = load_tokenizer(policy)
+
+    def make(pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        examples = tokenize_pairs(tokenizer, pairs).with_columns(pl.col("pair_id").alias(ORDER))
+        return split_fitting(examples, settings.max_tokens, "pair_id", equal=EQUAL_SIDES)
+
+    return make
 
 
 def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:
@@ -97,7 +114,7 @@ def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> p
         for side in ("chosen", "rejected")
     }
     return pairs.select(
-        "pair_id", *(pl.Series(f"{side}_ids", ids) for side, ids in sides.items())
+        "pair_id", *(pl.Series(f"{side}_ids", ids, TOKEN_IDS) for side, ids in sides.items())
     ).with_columns(
         pl.max_horizontal(pl.col("chosen_ids", "rejected_ids").list.len()).alias("length")
     )
@@ -112,7 +129,7 @@ def main(
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Train a Bradley-Terry reward model on preference pairs."""
-    rows, settings = pl.read_parquet(pairs), read_settings(RewardModelSettings, settings_file)
+    rows, settings = read_rows(pairs), read_settings(RewardModelSettings, settings_file)
     train_reward_model(rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

@@ -31,6 +31,7 @@ from typing import Annotated, Any, cast
 import polars as pl
 import torch
 import typer
+from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
@@ -40,6 +41,7 @@ from training.models.rewards import load_reward_model
 from training.models.unscorable import raise_refusals
 from training.models.weights import load_causal_model, require_causal_weights
 from training.runs.adapters import load_model, load_trained
+from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -51,7 +53,7 @@ from training.runs.launch import (
 )
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.scoring import read_rewards
 from training.settings.objectives import RLOORun
 from transforms.errors import InputError
@@ -85,7 +87,7 @@ class RenderingRLOOTrainer(RLOOTrainer):
 
 
 def train_rloo(
-    prompts: pl.DataFrame,
+    prompts: Rows | Path,
     start: Path,
     output: Path,
     settings: RLOORun,
@@ -99,7 +101,7 @@ def train_rloo(
     """Train a policy on its own responses to prompts, by their rewards.
 
     Args:
-        prompts: columns prompt_id, prompt (message lists).
+        prompts: columns prompt_id, prompt (message lists); or the folder of their examples.
         start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
         settings: optimiser, beta, sampling, length penalty.
@@ -121,12 +123,10 @@ def train_rloo(
             found="no GPU",
             remedy="set rloo.generator to transformers",
         )
-    tokenizer, load = load_tokenizer(start), partial(load_causal_model, start)
+    load = partial(load_causal_model, start)
     require_causal_weights(reference)  # TRL loads it
-    examples = shuffle_prompts(tokenizer, prompts, settings, seed)
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, "row_key")
 
-    def build(folder: Path) -> RLOOTrainer:
+    def build(folder: Path, dataset: Dataset) -> RLOOTrainer:
         policy = load_trained(load, settings, dtype)
         if settings.lora is None:
             policy["model"].config.name_or_path = str(reference)  # deviation 2
@@ -152,8 +152,8 @@ def train_rloo(
                     vllm_max_model_length=settings.max_tokens,
                 )
             ),
-            train_dataset=dataset,
-            processing_class=tokenizer,
+            train_dataset=shuffle_prompts(dataset, seed),
+            processing_class=load_tokenizer(start),
         )
         if settings.lora and settings.beta and not reference.samefile(start):
             trainer.add_reference(
@@ -162,30 +162,37 @@ def train_rloo(
         return trainer
 
     return train(
-        build, output, settings, load=load, dropped=dropped, started=started, report=report
-    )
+        build, output, settings, prompts, partial(load_maker, start, settings),
+        load=load, started=started, report=report,
+    )  # fmt: skip
 
 
-def shuffle_prompts(
-    tokenizer: PreTrainedTokenizerBase, prompts: pl.DataFrame, settings: RLOORun, seed: int
-) -> pl.DataFrame:
-    """Shuffle prompts by the seed, and add their length with the longest response.
+def load_maker(start: Path, settings: RLOORun) -> Make:
+    """Load the tokenizer, and return the function that makes examples of prompts.
 
-    Returns:
-        row_key and prompt_id (the same), prompt, length (tokens).
+    An example is a text with its length in tokens, including the longest response.
     """
-    ids = tokenize_prompts(tokenizer, prompts["prompt"].to_list())
-    order = hash_text(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
-    return (
-        prompts.with_columns(length=pl.Series([len(row) for row in ids]))
-        .select(
+    tokenizer = load_tokenizer(start)
+
+    def make(prompts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        ids = tokenize_prompts(tokenizer, prompts["prompt"].to_list())
+        lengths = [len(row) + settings.sampling.max_tokens for row in ids]
+        examples = prompts.select(
             "prompt_id",
             "prompt",
             pl.col("prompt_id").alias("row_key"),
-            pl.col("length") + settings.sampling.max_tokens,
+            pl.Series("length", lengths, pl.Int64),
         )
-        .sort(order)
-    )
+        return split_fitting(examples, settings.max_tokens, "row_key")
+
+    return make
+
+
+def shuffle_prompts(prompts: Dataset, seed: int) -> Dataset:
+    """Shuffle prompts by a hash of the seed and their prompt_id."""
+    keys = pl.DataFrame({"prompt_id": prompts["prompt_id"][:]})
+    order = hash_text(pl.concat_str(pl.lit(f"{seed}"), pl.lit(FIELD), "prompt_id"))
+    return prompts.select(keys.with_row_index().sort(order)["index"].to_numpy())
 
 
 def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., list[float | None]]:
@@ -228,7 +235,7 @@ def main(
 ) -> None:
     """Train a policy by policy gradient on a reward model, with a KL penalty to a reference."""
     train_rloo(
-        pl.read_parquet(prompts),
+        read_rows(prompts),
         start,
         output,
         read_settings(RLOORun, settings_file),

@@ -8,12 +8,14 @@ published code it is on all tokens.
 """
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
 from trl.chat_template_utils import (
@@ -22,9 +24,10 @@ from trl.chat_template_utils import (
     is_chat_template_stop_token_trained,
 )
 
-from training.models.rendering import load_tokenizer, tokenize_assistant_turns
+from training.models.rendering import TOKEN_IDS, load_tokenizer, tokenize_assistant_turns
 from training.models.weights import load_causal_model
 from training.runs.adapters import load_trained
+from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
     OutputOption,
@@ -36,7 +39,7 @@ from training.runs.launch import (
 )
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
-from training.runs.trainer import build_trl_arguments, keep_fitting, train
+from training.runs.trainer import build_trl_arguments, train
 from training.settings.stages import SFTSettings
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
@@ -46,7 +49,7 @@ IGNORED = -100
 
 
 def train_sft(
-    demonstrations: pl.DataFrame,
+    demonstrations: Rows | Path,
     model: Path,
     output: Path,
     settings: SFTSettings,
@@ -58,7 +61,7 @@ def train_sft(
     """Train a model on conversations, by the negative log-likelihood of the assistant's tokens.
 
     Args:
-        demonstrations: columns row_key, messages.
+        demonstrations: columns row_key, messages; or the folder of their examples.
         model: checkpoint folder to start from.
         output: folder of the finished checkpoint.
         settings: optimiser, length and packing.
@@ -71,16 +74,26 @@ def train_sft(
             loss, a conversation has no assistant turn, or no example fits.
     """
     started = time.perf_counter()
-    examples = label_assistant_tokens(load_tokenizer(model), demonstrations)
     return fit(
-        examples, "row_key", model, output, settings,
+        demonstrations, partial(load_maker, model, settings), model, output, settings,
         seed=seed, dtype=dtype, report=report, started=started,
     )  # fmt: skip
 
 
+def load_maker(model: Path, settings: SFTSettings) -> Make:
+    """Load the tokenizer, and return the function that makes examples of demonstrations."""
+    tokenizer = load_tokenizer(model)
+
+    def make(demonstrations: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        examples = label_assistant_tokens(tokenizer, demonstrations)
+        return split_fitting(examples, settings.max_tokens, "row_key")
+
+    return make
+
+
 def fit(
-    examples: pl.DataFrame,
-    key: str,
+    rows: Rows | Path,
+    maker: Callable[[], Make],
     model: Path,
     output: Path,
     settings: TrainingSettings,
@@ -93,8 +106,9 @@ def fit(
     """Train a model on labelled tokens.
 
     Args:
-        examples: columns `key`, input_ids, labels (-100 outside the loss), length.
-        key: column that identifies an example.
+        rows: the stage's rows, or the folder of their examples.
+        maker: returns the function that makes the examples: input_ids, labels (-100 outside the
+            loss), length.
         model: checkpoint folder to start from.
         output: folder of the finished checkpoint.
         settings: optimiser and length; packing if they are `SFTSettings`.
@@ -104,10 +118,9 @@ def fit(
         started: `time.perf_counter()` when the stage began.
     """
     load = partial(load_causal_model, model)
-    dataset, dropped = keep_fitting(examples, settings.max_tokens, key)
     packing = isinstance(settings, SFTSettings) and settings.packing
 
-    def build(folder: Path) -> SFTTrainer:
+    def build(folder: Path, dataset: Dataset) -> SFTTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
         if packing:
             arguments |= {"packing": True, "max_length": settings.max_tokens}
@@ -118,9 +131,7 @@ def fit(
             processing_class=load_tokenizer(model),
         )
 
-    return train(
-        build, output, settings, load=load, dropped=dropped, started=started, report=report
-    )
+    return train(build, output, settings, rows, maker, load=load, started=started, report=report)
 
 
 def label_assistant_tokens(
@@ -143,7 +154,9 @@ def label_assistant_tokens(
         for ids, mask in zip(token_ids, masks, strict=True)
     ]
     examples = demonstrations.select(
-        "row_key", pl.Series("input_ids", token_ids), pl.Series("labels", labels)
+        "row_key",
+        pl.Series("input_ids", token_ids, TOKEN_IDS),
+        pl.Series("labels", labels, TOKEN_IDS),
     ).with_columns(pl.col("input_ids").list.len().alias("length"))
     mute = examples.filter(pl.col("labels").list.max() == IGNORED)
     if mute.height:
@@ -188,7 +201,7 @@ def main(
     dtype: DtypeOption = "bfloat16",
 ) -> None:
     """Fine-tune a model on demonstrations."""
-    rows, settings = pl.read_parquet(demonstrations), read_settings(SFTSettings, settings_file)
+    rows, settings = read_rows(demonstrations), read_settings(SFTSettings, settings_file)
     train_sft(rows, model, output, settings, seed=seed, dtype=dtype, report=print_report)
 
 

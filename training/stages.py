@@ -7,6 +7,7 @@ the other stages (generation, scoring, ranking, reference_logps, evaluation).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 from training.settings.objectives import DPOSettings, KTOSettings, RAFTSettings, RLOORun
@@ -23,7 +24,7 @@ class Stage:
     in `transforms.pairs.objectives`."""
     settings: type[TrainingSettings]
     rows: str
-    """Command-line option for the file of its rows."""
+    """Command-line option for the file of its rows, or for the folder of their examples."""
     start: str = "start"
     """Parameter of the model that training starts from."""
     models: tuple[str, ...] = ()
@@ -39,6 +40,15 @@ class Stage:
     def load(self) -> Callable[..., Any]:
         """Import the stage's training function; this imports torch."""
         return getattr(import_module(self.module), f"train_{self.name}")
+
+    def load_maker(self, start: Path, settings: TrainingSettings) -> Callable[..., Any]:
+        """Return the function that makes examples (`training.runs.examples.Make`).
+
+        Args:
+            start: folder of the model that training starts from, whose tokenizer is used.
+            settings: settings of the stage.
+        """
+        return import_module(self.module).load_maker(start, settings)
 
 
 STAGES: Mapping[str, Stage] = {

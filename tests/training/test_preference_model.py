@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 
 import polars as pl
 import pytest
@@ -10,7 +11,6 @@ from trl import SFTConfig, SFTTrainer
 
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.comparison_prompts import (
-    add_unknown_words,
     find_label_tokens,
     is_chosen_first,
     tokenize_comparisons,
@@ -19,11 +19,14 @@ from training.models.preference_forward import compare_pairs, load_preference_mo
 from training.models.rendering import load_tokenizer
 from training.preference_model import (
     label_comparisons,
+    load_extended_tokenizer,
+    load_maker,
     load_with_words,
     train_preference_model,
 )
+from training.runs.examples import open_examples
 from training.runs.run_record import read_run
-from training.runs.trainer import build_trl_arguments, keep_fitting
+from training.runs.trainer import build_trl_arguments
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from training.sft import IGNORED
@@ -46,8 +49,7 @@ def run(pairs, policy, output, settings=SETTINGS, seed=0):
 
 
 def examples_of(policy, pairs, *, both_orders=False):
-    tokenizer = load_tokenizer(policy)
-    add_unknown_words(tokenizer)
+    tokenizer = load_extended_tokenizer(policy)
     return tokenizer, label_comparisons(tokenizer, pairs, both_orders=both_orders)
 
 
@@ -111,19 +113,19 @@ def test_pad_equal_to_eos_is_refused(tiny_policy, preference_pairs, tmp_path):
 
 def batches_of(policy, pairs, folder, **settings):
     """What the trainer feeds the model, and the model."""
-    tokenizer, examples = examples_of(policy, pairs)
-    dataset, _ = keep_fitting(examples, SETTINGS.max_tokens, "pair_id")
+    tokenizer = load_extended_tokenizer(policy)
     chosen = SETTINGS.model_copy(update=settings)
     arguments = build_trl_arguments(chosen, folder, seed=0, dtype="float32")
     if chosen.packing:
         arguments |= {"packing": True, "max_length": chosen.max_tokens}
-    trainer = SFTTrainer(
-        model=load_with_words(policy, len(tokenizer), seed=0),
-        args=SFTConfig(**arguments),
-        train_dataset=dataset,
-        processing_class=tokenizer,
-    )
-    return trainer.model.eval(), list(trainer.get_train_dataloader())
+    with open_examples(pairs, folder / "pm", partial(load_maker, policy, SETTINGS)) as examples:
+        trainer = SFTTrainer(
+            model=load_with_words(policy, len(tokenizer), seed=0),
+            args=SFTConfig(**arguments),
+            train_dataset=examples.dataset,
+            processing_class=tokenizer,
+        )
+        return trainer.model.eval(), list(trainer.get_train_dataloader())
 
 
 def losses_of(model, batches):

@@ -3,7 +3,7 @@ import pytest
 
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.rendering import load_tokenizer
-from training.raft import train_raft
+from training.raft import load_maker, train_raft
 from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED
 from transforms.errors import InputError
@@ -38,16 +38,14 @@ def test_a_checkpoint_that_has_learned_the_responses(tiny_policy, responses, tmp
     assert result.examples == 8
 
 
-def test_the_loss_is_on_the_response_alone(tiny_policy, responses, tmp_path, monkeypatch):
+def test_the_loss_is_on_the_response_alone(tiny_policy, responses):
     """Earlier turns of the assistant are context."""
     earlier = [{"role": "user", "content": "name a"}, {"role": "assistant", "content": "red cat"}]
     prompts = [earlier + prompt for prompt in responses["prompt"].to_list()]
     rows = responses.with_columns(pl.Series("prompt", prompts, dtype=responses["prompt"].dtype))
-    seen = []
-    monkeypatch.setattr("training.raft.fit", lambda examples, *_, **__: seen.append(examples))
-    run(rows, tiny_policy, tmp_path / "raft")
+    examples, _ = load_maker(tiny_policy, SETTINGS)(rows)
     tokenizer = load_tokenizer(tiny_policy)
-    example = seen[0].row(0, named=True)
+    example = examples.row(0, named=True)
     answer = [*tokenizer("the cat .")["input_ids"], tokenizer.eos_token_id]
     ids = example["input_ids"]
     assert example["labels"] == [IGNORED] * (len(ids) - len(answer)) + answer

@@ -27,6 +27,7 @@ def test_a_stage_is_a_function_and_a_command_with_the_registered_parameters(stag
     trained, command = (parameters(found[name]) for name in (f"train_{stage.name}", "main"))
     assert {stage.start, *stage.models} <= set(trained) & set(command)
     assert stage.rows == command[0]
+    assert parameters(found["load_maker"]) == [stage.start, "settings"]
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -25,7 +25,9 @@ from transforms.errors import InputError
 from transforms.identity import digest_settings, identify_messages
 
 RENDERED_AT_ONCE = 1024
-"""Prompts per call of the tokenizer."""
+"""Rows per call of the tokenizer."""
+TOKEN_IDS = pl.List(pl.Int32)
+"""Type of a column of token ids, or of labels."""
 
 
 def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBase:

@@ -9,6 +9,7 @@ import polars as pl
 from transformers import PreTrainedTokenizerBase
 
 from training.models.rendering import (
+    TOKEN_IDS,
     extract_texts,
     tokenize_conversations,
     tokenize_prompts,
@@ -51,8 +52,8 @@ def tokenize_responses(
         responses[side] = [ids[len(p) :] for p, ids in zip(prompt_ids, whole, strict=True)]
     return pairs.select(
         "prompt_id",
-        pl.Series("prompt_ids", prompt_ids),
-        *(pl.Series(f"{side}_ids", ids) for side, ids in responses.items()),
+        pl.Series("prompt_ids", prompt_ids, TOKEN_IDS),
+        *(pl.Series(f"{side}_ids", ids, TOKEN_IDS) for side, ids in responses.items()),
     ).with_columns(
         (
             pl.col("prompt_ids").list.len()

@@ -11,11 +11,11 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
-import polars as pl
 import typer
 import yaml
 from filelock import FileLock, Timeout
@@ -28,6 +28,7 @@ from transforms.settings.frozen import Settings
 from transforms.text_encoding import decode_text
 
 if TYPE_CHECKING:
+    from training.runs.examples import Rows
     from training.runs.run_record import Report, TrainingRun
     from training.settings.training import TrainingSettings
 
@@ -50,7 +51,7 @@ DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compu
 
 def launch(
     stage: str,
-    frame: pl.DataFrame,
+    rows: "Rows",
     output: Path,
     settings: "TrainingSettings",
     *,
@@ -63,8 +64,8 @@ def launch(
 
     Args:
         stage: one of `training.stages.STAGES`.
-        frame: the stage's rows; for an objective with `sides`, with the log-probabilities of the
-            reference.
+        rows: the stage's rows; for an objective with `sides`, with the log-probabilities of the
+            reference. Their examples are made in this process, once.
         output: folder of the finished checkpoint.
         settings: the stage's settings. With `processes` above 1 or an `accelerate_config`, the
             stage runs through `accelerate launch`.
@@ -82,28 +83,39 @@ def launch(
     output = Path(output)
     lock = output.parent / f".{output.name}.lock"
     _wait_for_processes(lock)
-    if settings.processes == 1 and settings.accelerate_config is None:
-        return STAGES[stage].load()(
-            frame, output=output, settings=settings, seed=seed, dtype=dtype, report=report, **models
-        )
-    _require_gpus(settings)
+    launched = settings.processes > 1 or settings.accelerate_config is not None
+    if launched:
+        _require_gpus(settings)
+    maker = STAGES[stage].load_maker(models[STAGES[stage].start], settings)
     inputs = output.parent / f".{output.name}.inputs"
-    shutil.rmtree(inputs, ignore_errors=True)
-    inputs.mkdir(parents=True)
-    frame.write_parquet(inputs / "rows.parquet")
-    (inputs / "settings.json").write_text(settings.model_dump_json(), encoding="utf-8")
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, inputs, ignore_errors=True)
+        # loads torch
+        import_module("training.runs.examples").write_examples(rows, maker, inputs / "examples")
+        if not launched:
+            return STAGES[stage].load()(
+                inputs / "examples",
+                output=output, settings=settings, seed=seed, dtype=dtype, report=report, **models,
+            )  # fmt: skip
+        (inputs / "settings.json").write_text(settings.model_dump_json(), encoding="utf-8")
+        options: dict[str, object] = {
+            STAGES[stage].rows: inputs / "examples",
+            "settings": inputs / "settings.json",
+        }
+        options |= models | {"output": output, "seed": seed, "dtype": dtype}
+        _follow(_build_command(stage, settings, options), report, lock)
+    return import_module("training.runs.run_record").read_run(output)
+
+
+def _build_command(
+    stage: str, settings: "TrainingSettings", options: Mapping[str, object]
+) -> list[str]:
+    """Return the command that runs a stage in several processes."""
     command = [sys.executable, "-m", "accelerate.commands.launch", *_build_device_options(settings)]
     command += ["--num_processes", str(settings.processes), "-m", STAGES[stage].module]
-    options: dict[str, object] = {
-        STAGES[stage].rows: inputs / "rows.parquet",
-        "settings": inputs / "settings.json",
-    }
-    options |= models | {"output": output, "seed": seed, "dtype": dtype}
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
-    _follow(command, report, lock)
-    shutil.rmtree(inputs)
-    return import_module("training.runs.run_record").read_run(output)
+    return command
 
 
 def run_command(main: Callable[..., None]) -> None:

@@ -26,9 +26,9 @@ from transformers import PrinterCallback, Trainer
 from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, save_settings
-from training.models.token_counts import split_equal_tokens, split_too_long
 from training.runs.adapters import Load, keep_adapter_in_float32, save_whole_model
 from training.runs.environment import read_environment
+from training.runs.examples import Make, Rows, open_examples
 from training.runs.kept_checkpoints import KeptSteps
 from training.runs.precision import OutputCheck
 from training.runs.run_record import (
@@ -106,52 +106,18 @@ def build_trl_arguments(
     }
 
 
-def keep_fitting(
-    examples: pl.DataFrame, max_tokens: int, key: str, *, equal: pl.Expr | None = None
-) -> tuple[datasets.Dataset, pl.DataFrame]:
-    """Split tokenized examples into a dataset of those to train on and a table of dropped ones.
-
-    Args:
-        examples: columns `key`, `length` (tokens of the longest sequence) and token ids.
-        max_tokens: longest example.
-        key: column that identifies an example.
-        equal: of pairs, whether both sides have the same tokens; such pairs are dropped.
-
-    Returns:
-        The dataset, without `key`, and the dropped rows (`token_counts.DROPPED`).
-
-    Raises:
-        InputError: no example is left.
-    """
-    fitting, dropped = split_too_long(examples, "length", max_tokens, key=key)
-    if equal is not None:
-        fitting, same = split_equal_tokens(fitting, equal, key=key)
-        dropped = pl.concat([dropped, same])
-    kept = fitting.drop(key)
-    if kept.is_empty():
-        raise InputError(
-            "there is nothing to train on",
-            expected=f"examples of at most {max_tokens} tokens"
-            + (", of pairs whose sides differ in their tokens" if equal is not None else ""),
-            found=f"none among {examples.height}, the first: {dropped['evidence'][0]}"
-            if dropped.height
-            else "no examples",
-            remedy="check the table, or raise max_tokens",
-        )
-    return datasets.Dataset(kept.to_arrow()), dropped
-
-
 def train(
-    build: Callable[[Path], Trainer],
+    build: Callable[[Path, datasets.Dataset], Trainer],
     output: Path,
     settings: TrainingSettings,
+    rows: Rows | Path,
+    load_maker: Callable[[], Make],
     *,
     load: Load,
-    dropped: pl.DataFrame,
     started: float,
     report: Report | None,
 ) -> TrainingRun:
-    """Build a TRL trainer, run it, and write the finished checkpoint folder.
+    """Open the examples, build a TRL trainer, run it, and write the finished checkpoint folder.
 
     The folder contains weights (safetensors), tokenizer, settings.json, metrics.jsonl and run.json.
     Until it is finished, step checkpoints (`training.runs.step_checkpoints`) are kept in a folder
@@ -159,25 +125,29 @@ def train(
     weights are the same.
 
     Args:
-        build: makes the trainer; its argument is the folder of step checkpoints, which is the
-            trainer's `output_dir`. Only the trainer refers to the model, so that the model's memory
-            is free when this function returns.
+        build: makes the trainer; its arguments are the folder of step checkpoints, which is the
+            trainer's `output_dir`, and the examples. Only the trainer refers to the model, so that
+            the model's memory is free when this function returns.
         output: the checkpoint folder; replaced at the end, unchanged by an interrupted run.
         settings: written into the folder.
+        rows: the stage's rows, or the folder of their examples.
+        load_maker: returns the function that makes the examples (`training.runs.examples`).
         load: loads the weights that the trainer starts from, to merge an adapter into them.
-        dropped: examples that are not trained on (`token_counts.DROPPED`).
         started: `time.perf_counter()` when the stage began.
         report: called at every logged step.
     """
     state = PartialState(cpu=not torch.cuda.is_available())
     steps = output.parent / f".{output.name}.steps"
-    with build_folder(
-        output, main_process=state.is_main_process, wait=state.wait_for_everyone
-    ) as folder:
+    with (
+        open_examples(rows, output, load_maker) as examples,
+        build_folder(
+            output, main_process=state.is_main_process, wait=state.wait_for_everyone
+        ) as folder,
+    ):
         if not sys.stderr.isatty():
             disable_progress_bar()  # transformers shows one per file
         callback = MetricsCallback(folder / "metrics.jsonl", report)
-        trainer = build(steps)
+        trainer = build(steps, examples.dataset)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(callback)
         keep_adapter_in_float32(cast(torch.nn.Module, trainer.model))
@@ -188,7 +158,7 @@ def train(
         save(folder)
         run = TrainingRun(
             metrics=pl.DataFrame(callback.rows, schema=METRICS),
-            dropped=dropped,
+            dropped=examples.dropped,
             examples=len(cast(datasets.Dataset, trainer.train_dataset)),
             steps=trainer.state.global_step,
             elapsed_s=time.perf_counter() - started,

@@ -49,7 +49,9 @@ def test_importing_the_launcher_loads_no_torch():
     assert done.stdout.strip() == "set()"
 
 
-def test_an_accelerate_config_is_used_by_one_process_too(preference_pairs, tmp_path, monkeypatch):
+def test_an_accelerate_config_is_used_by_one_process_too(
+    tiny_policy, dpo_pairs, tmp_path, monkeypatch
+):
     commands = []
 
     def refuse(command, report, lock):
@@ -59,7 +61,15 @@ def test_an_accelerate_config_is_used_by_one_process_too(preference_pairs, tmp_p
     monkeypatch.setattr(launching, "_follow", refuse)
     settings = SETTINGS.model_copy(update={"accelerate_config": FSDP})
     with pytest.raises(KeyboardInterrupt):
-        launch("dpo", preference_pairs, tmp_path / "a", settings, seed=0, dtype="float32")
+        launch(
+            "dpo",
+            dpo_pairs,
+            tmp_path / "a",
+            settings,
+            seed=0,
+            dtype="float32",
+            start=tiny_policy,
+        )
     (command,) = commands
     assert command[command.index("--config_file") + 1] == FSDP
     assert command[command.index("--num_processes") + 1] == "1"
@@ -127,17 +137,22 @@ def test_two_processes_train_as_one(tiny_policy, dpo_pairs, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p1", "p2"]
 
 
+def test_rows_that_do_not_fit_are_refused_before_anything_is_launched(
+    tiny_policy, dpo_pairs, tmp_path
+):
+    settings = SETTINGS.model_copy(update={"processes": 2, "max_tokens": 8})
+    same = {"seed": 0, "dtype": "float32", "start": tiny_policy}
+    with pytest.raises(InputError, match="nothing to train on"):
+        launch("dpo", dpo_pairs, tmp_path / "dpo", settings, **same)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_failed_launch_shows_the_end_of_its_output(tiny_policy, dpo_pairs, tmp_path):
-    settings = SETTINGS.model_copy(update={"processes": 2, "max_tokens": 8})
-    with pytest.raises(RuntimeError, match="nothing to train on"):
+    settings = SETTINGS.model_copy(update={"processes": 2})
+    with pytest.raises(RuntimeError, match="'float16' is not one of"):
         launch(
-            "dpo",
-            dpo_pairs,
-            tmp_path / "dpo",
-            settings,
-            seed=0,
-            dtype="float32",
-            start=tiny_policy,
-        )
-    assert not (tmp_path / "dpo").exists()
+            "dpo", dpo_pairs, tmp_path / "dpo", settings,
+            seed=0, dtype="float16", start=tiny_policy,
+        )  # fmt: skip
+    assert list(tmp_path.iterdir()) == []

@@ -50,17 +50,44 @@ def _join_ids(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.List(pl.String)).list.join(" ")
 
 
-def list_sequences(pairs: pl.DataFrame, sides: Sequence[str] = SIDES) -> pl.DataFrame:
-    """List the distinct sequences of tokenized pairs: sequence_id, prompt_ids, completion_ids."""
+def list_sequences(
+    pairs: pl.DataFrame, max_tokens: int, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
+    """List the distinct sequences of the tokenized pairs that fit, without their token ids.
+
+    Args:
+        pairs: length (tokens) and <side>_sequence_id of each side.
+        max_tokens: longest pair that fits.
+        sides: the responses of a row.
+
+    Returns:
+        sequence_id, and the first place of the sequence: row (number in `pairs`), side.
+    """
+    ids = pairs.select("length", *(f"{side}_sequence_id" for side in sides)).with_row_index("row")
+    fitting = ids.filter(pl.col("length") <= max_tokens)
     found = [
-        pairs.select(
-            pl.col(f"{side}_sequence_id").alias("sequence_id"),
-            "prompt_ids",
-            pl.col(f"{side}_ids").alias("completion_ids"),
-        )
+        fitting.select("row", sequence_id=f"{side}_sequence_id", side=pl.lit(side))
         for side in sides
     ]
-    return pl.concat(found).unique("sequence_id", maintain_order=True)
+    return pl.concat(found).unique("sequence_id", keep="first", maintain_order=True)
+
+
+def gather_tokens(
+    pairs: pl.DataFrame, sequences: pl.DataFrame, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
+    """Return the token ids of sequences: sequence_id, prompt_ids, completion_ids.
+
+    Args:
+        pairs: prompt_ids and <side>_ids of each side.
+        sequences: rows of `list_sequences` of these pairs.
+        sides: the responses of a row.
+    """
+    found = []
+    for side in sides:
+        places = sequences.filter(side=side)
+        tokens = pairs.select("prompt_ids", completion_ids=f"{side}_ids")[places["row"]]
+        found.append(tokens.select(places["sequence_id"], pl.all()))
+    return pl.concat(found)
 
 
 def join_logps(
@@ -74,16 +101,15 @@ def join_logps(
         sides: the responses of a row.
     """
     for side in sides:
-        pairs = pairs.join(
-            logps.select(
-                pl.col("sequence_id").alias(f"{side}_sequence_id"),
-                pl.col("logp").alias(f"ref_{side}_logps"),
-            ),
-            on=f"{side}_sequence_id",
+        # a join of all columns would copy the token ids
+        joined = pairs.select(sequence_id=f"{side}_sequence_id").join(
+            logps.select("sequence_id", "logp"),
+            on="sequence_id",
             how="left",
             maintain_order="left",
             validate="m:1",
         )
+        pairs = pairs.with_columns(joined["logp"].alias(f"ref_{side}_logps"))
     return pairs.drop(f"{side}_sequence_id" for side in sides)
 
 

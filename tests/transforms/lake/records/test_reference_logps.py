@@ -7,6 +7,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.records.reference_logps import (
     ReferenceLogps,
     add_sequence_ids,
+    gather_tokens,
     join_logps,
     list_sequences,
 )
@@ -16,6 +17,7 @@ PAIRS = pl.DataFrame(
         "prompt_ids": [[1, 2], [1, 2], [1]],
         "chosen_ids": [[3], [3], [2, 3]],
         "rejected_ids": [[4, 5], [45], [4, 5]],
+        "length": [4, 3, 3],
     }
 )
 
@@ -34,13 +36,24 @@ def test_name_is_of_the_tokens_and_of_where_the_completion_begins(named):
 
 
 def test_sequences_are_listed_once(named):
-    wanted = list_sequences(named)
-    assert wanted.columns == ["sequence_id", "prompt_ids", "completion_ids"]
-    assert wanted["completion_ids"].to_list() == [[3], [2, 3], [4, 5], [45], [4, 5]]
+    wanted = list_sequences(named, 4)
+    places = [(0, "chosen"), (2, "chosen"), (0, "rejected"), (1, "rejected"), (2, "rejected")]
+    assert wanted.select("row", "side").rows() == places
+    tokens = gather_tokens(named, wanted)
+    assert tokens["sequence_id"].equals(wanted["sequence_id"])
+    assert tokens["prompt_ids"].to_list() == [[1, 2], [1], [1, 2], [1, 2], [1]]
+    assert tokens["completion_ids"].to_list() == [[3], [2, 3], [4, 5], [45], [4, 5]]
+    assert gather_tokens(named, wanted.tail(2))["completion_ids"].to_list() == [[45], [4, 5]]
+
+
+def test_sequences_of_pairs_that_do_not_fit_are_not_listed(named):
+    assert list_sequences(named, 3).select("row", "side").rows() == [
+        (1, "chosen"), (2, "chosen"), (1, "rejected"), (2, "rejected"),
+    ]  # fmt: skip
 
 
 def test_logps_are_joined_in_the_order_of_the_pairs(named):
-    wanted = list_sequences(named)
+    wanted = list_sequences(named, 4)
     logps = wanted.select("sequence_id", logp=-pl.int_range(pl.len()).cast(pl.Float64))
     joined = join_logps(named, logps.reverse().head(4))
     assert joined["ref_chosen_logps"].to_list() == [None, None, -1]
@@ -48,7 +61,7 @@ def test_logps_are_joined_in_the_order_of_the_pairs(named):
 
 
 def test_rows_of_one_reference_and_type_are_known(named, tmp_path):
-    lake, wanted = Lake(tmp_path), list_sequences(named)
+    lake, wanted = Lake(tmp_path), list_sequences(named, 4)
     store = ReferenceLogps(lake, "initial", "float32")
     assert store.read_known(wanted).is_empty()
     computed = wanted.head(2).select(
