@@ -35,8 +35,10 @@ PIECES = (
 
 MERGED_TOKENS = 768
 """Tokens that are no special ones: 256 bytes and merged pairs."""
-RESPONSE_TOKENS = 24
-"""Mean length of a response that the random model samples."""
+RESPONSE_TOKENS = 40
+"""Tokens after which a response of the random model ends, roughly."""
+CONTEXT_SAMPLE = 256
+"""Tokens of the text whose hidden states are measured."""
 CONSTANT = 4.0
 """Value of the constant channel; the others are about 0.1."""
 
@@ -83,37 +85,35 @@ def make_model(folder: Path, tokenizer_folder: Path, texts: Iterable[str], conte
             pad_token_id=None,
         )
     )
-    unwritten = [
-        token for token in range(len(base)) if "\ufffd" in base.decode([token])
-    ] + base.convert_tokens_to_ids(SPECIAL_TOKENS)
-    _shape_responses(model, base.convert_tokens_to_ids(END_OF_TURN), unwritten)
+    _shape_responses(model, base)
     model.to(torch.bfloat16).save_pretrained(folder)
     base.save_pretrained(folder)
     wrap(END_OF_TURN, llama3_chat_template).save_pretrained(tokenizer_folder)
 
 
-def _shape_responses(model: LlamaForCausalLM, end_of_turn: int, unwritten: list[int]) -> None:
+def _shape_responses(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """Give some tokens a constant logit, so that sampled responses are texts that end.
 
     One channel of the residual stream is constant: the same in all embeddings, written by no layer.
-    The other channels are small beside it, so its value after the last norm is nearly
-    root(hidden_size). Only the output rows of these tokens read it.
-
-    Args:
-        model: the model, changed in place.
-        end_of_turn: the token that ends a response, after `RESPONSE_TOKENS` tokens in the mean.
-        unwritten: tokens that are never sampled: special ones, and bytes that are no character.
+    Only the output rows of these tokens read it: the end of turn, and tokens that are no text.
     """
-    scale = model.config.hidden_size**0.5
-    likely = math.log((model.config.vocab_size - len(unwritten)) / RESPONSE_TOKENS)
+    tokens = range(len(tokenizer))
+    silent = [token for token in tokens if not tokenizer.decode([token]).strip(" ").isalpha()]
+    end_of_turn = tokenizer.convert_tokens_to_ids(END_OF_TURN)
+    written = [token for token in tokens if token not in silent]
+    head, inner = model.lm_head.weight, model.model
     with torch.no_grad():
-        model.model.embed_tokens.weight[:, 0] = CONSTANT
-        for layer in model.model.layers:
+        inner.embed_tokens.weight[:, 0] = CONSTANT
+        for layer in inner.layers:
             layer.self_attn.o_proj.weight[0] = 0.0
             layer.mlp.down_proj.weight[0] = 0.0
-        model.lm_head.weight[:, 0] = 0.0
-        model.lm_head.weight[unwritten, 0] = -30.0 / scale
-        model.lm_head.weight[end_of_turn, 0] = likely / scale
+        states = inner(input_ids=torch.tensor([written[:CONTEXT_SAMPLE]])).last_hidden_state[0]
+        constant, others = states[:, 0].mean(), head[written, 1:] @ states[:, 1:].T
+        head[:, 0] = 0.0
+        head[silent] = 0.0
+        head[silent, 0] = -30.0 / constant
+        likely = others.logsumexp(dim=0).mean() - math.log(RESPONSE_TOKENS)
+        head[end_of_turn, 0] = likely / constant
 
 
 def _train_tokenizer(texts: Iterable[str]) -> Tokenizer:
