@@ -1,7 +1,9 @@
 """The dress rehearsal: its rows, its recipe, and its checks; not the run of the whole graph."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 import torch
 import yaml
@@ -10,10 +12,17 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from bench.rehearsal.files import EVALUATION_SETS, SOURCES
-from bench.rehearsal.outcome import find_weight_problems
+from bench.rehearsal.outcome import (
+    EXPECTED_REASONS,
+    find_dropped_problems,
+    find_response_problems,
+    find_reward_problems,
+    find_weight_problems,
+)
 from bench.rehearsal.small_recipe import SHIPPED, list_replaced, replace_settings, write_study
 from bench.rehearsal.texts import Texts
 from training.recipe_file import load_recipe
+from training.settings.sampling import SamplingSettings
 from transforms.settings.overrides import merge
 from transforms.sources.catalog import CATALOGUE
 
@@ -53,6 +62,55 @@ def test_contexts_have_the_relations_of_the_shipped_recipe(shipped):
 
     both = zip(limits(shipped), limits(merge(shipped, small)), strict=True)
     assert {large / little for large, little in both} == {16}
+
+
+class Tables:
+    """A lake of literal frames."""
+
+    def __init__(self, **frames):
+        self.frames = frames
+
+    def read(self, table):
+        return self.frames[table]
+
+
+def test_a_reason_that_is_new_or_gone_is_a_problem():
+    rows = [(table, reason) for table, some in EXPECTED_REASONS.items() for reason in some]
+    ledger = pl.DataFrame(rows, schema=["table", "reason"], orient="row")
+    assert [*find_dropped_problems(None, Tables(dropped_rows=ledger))] == []
+    for other in (ledger[1:], ledger.vstack(ledger[:1].with_columns(reason=pl.lit("new")))):
+        assert len([*find_dropped_problems(None, Tables(dropped_rows=other))]) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, None),
+        ({"seed": 0}, "1 seeds"),
+        ({"response_tokens": 129}, "more than 128"),
+        ({"finish_reason": "length"}, "0% of the responses end"),
+        ({"prompt_id": "p"}, "not 8 responses"),
+    ],
+)
+def test_responses_of_one_replica_or_without_an_end_are_a_problem(change, found):
+    rows = pl.DataFrame({"prompt_id": ["p"] * 8 + ["q"] * 8, "seed": [0] * 8 + [1] * 8})
+    rows = rows.with_columns(
+        experiment=pl.lit("paper"),
+        iteration=1,
+        response_tokens=9,
+        finish_reason=pl.lit("stop"),
+    ).with_columns(**{name: pl.lit(value) for name, value in change.items()})
+    sampling = SamplingSettings(replicas=2, n=8, max_tokens=128, max_context_tokens=256)
+    recipe = SimpleNamespace(loop=SimpleNamespace(sampling=sampling))
+    problems = [*find_response_problems(recipe, Tables(generations=rows))]
+    assert [found in problem for problem in problems] == ([True] if found else [])
+
+
+@pytest.mark.parametrize("rewards", [[0.1, 0.2], [0.5, 0.25]])
+def test_rewards_that_are_rounded_to_bfloat16_are_a_problem(rewards):
+    frame = pl.DataFrame({"reward": rewards})
+    lake = Tables(scores=frame, evaluation_responses=frame)
+    assert len([*find_reward_problems(None, lake)]) == (2 if rewards[0] == 0.5 else 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

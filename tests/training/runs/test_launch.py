@@ -6,6 +6,7 @@ import polars as pl
 import psutil
 import pytest
 import torch
+import yaml
 
 from training.dpo import train_dpo
 from training.models.checkpoint import hash_checkpoint, require_model
@@ -73,6 +74,10 @@ def test_an_accelerate_config_is_used_by_one_process_too(
     (command,) = commands
     assert command[command.index("--config_file") + 1] == FSDP
     assert command[command.index("--num_processes") + 1] == "1"
+
+
+def test_two_trainings_with_the_shipped_accelerate_file_have_different_ports():
+    assert yaml.safe_load(Path(FSDP).read_text(encoding="utf-8"))["main_process_port"] == 0
 
 
 @pytest.mark.parametrize("config", [None, FSDP])
