@@ -9,6 +9,7 @@ import polars as pl
 from assets.cli.console import print_table
 from training.planning.summary import Totals
 from transforms.formats import format_digits, format_quantity
+from transforms.lake.asset_names import shared_noun
 
 HOUR_S = 3600
 GB = 1e9
@@ -102,8 +103,8 @@ def list_notes(predicted: pl.DataFrame, *, gpu: str | None, is_measured: bool) -
         notes.append("measured rates are means of a lake and include the start of engines")
         unmeasured = predicted.filter(predicted["elapsed_s"].is_null() & (predicted["gpus"] > 0))
         if unmeasured.height:
-            names = ", ".join(unmeasured["asset"].unique(maintain_order=True))
-            notes.append(f"no time for {names}")
+            stages = dict.fromkeys(map(shared_noun, unmeasured["asset"]))
+            notes.append(f"not measured yet: {', '.join(stages)}")
     return notes
 
 

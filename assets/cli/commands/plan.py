@@ -71,8 +71,9 @@ def plan(
     typer.echo(f"{study.name}: {study.model.path or 'tiny model'}, {weights} weights{on}\n")
     for by in ("experiment", "stage"):
         print_numbers(show_work(summary.sum_work(predicted, by), price_per_gpu_hour, rented))
-    if actual.height:
-        print_table(add_actual_costs(predicted, actual))
+    compared = add_actual_costs(predicted, actual)
+    if (happened := compared.filter(compared["actual_elapsed_s"].is_not_null())).height:
+        print_table(happened)
         typer.echo()
     if memory.height:
         print_numbers(show_memory(memory))
