@@ -14,7 +14,7 @@ from training.settings.evaluation import EvaluationSettings
 from training.settings.experiments import require_allowed, require_consistent, require_context
 from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
-from training.settings.loop import LoopSettings
+from training.settings.loop import LoopSettings, PromptRoom
 from training.settings.model import ModelSettings
 from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
@@ -245,6 +245,10 @@ class Recipe(Settings):
         if loop.feedback is None or not isinstance(base, RewardModelSettings):
             raise ValueError(f"no feedback is set, or ranker {loop.ranker} is not a reward model")
         return _override(base, loop.feedback.reward_model, "feedback.reward_model")
+
+    def find_prompt_room(self) -> PromptRoom:
+        """Return what a prompt must leave room for in the recipe's loop and all experiments."""
+        return PromptRoom.find([self.loop, *map(self.resolve_loop, self.experiments)])
 
     def resolve_promotion(self) -> PromotionSettings | None:
         """Return the settings of promotion with their metric; None without promotion.

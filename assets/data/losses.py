@@ -1,9 +1,10 @@
-"""The check that warns about sources that lose most of their rows."""
+"""Checks that warn if most rows of a source, or most prompts, are dropped."""
 
 from assets.materialize import Step, Warnings
-from transforms.sources.intake.losses import DROPPED_SHARE, find_losses
+from transforms.sources.intake.losses import DROPPED_SHARE, find_long_prompts, find_losses
 
 CHECK = "most_rows_kept"
+LENGTH_CHECK = "most_prompts_fit"
 
 
 def loss_warnings() -> Warnings:
@@ -14,3 +15,13 @@ def loss_warnings() -> Warnings:
         return {CHECK: "".join(f"\n- {loss}" for loss in losses)} if losses else {}
 
     return Warnings({CHECK: f"Every source loses less than {DROPPED_SHARE:.0%} of its rows."}, find)
+
+
+def length_warnings() -> Warnings:
+    """Return the check that the prompts fit into the models' context."""
+
+    def find(step: Step) -> dict[str, str]:
+        lost = find_long_prompts(step.lake)
+        return {LENGTH_CHECK: lost} if lost else {}
+
+    return Warnings({LENGTH_CHECK: f"Less than {DROPPED_SHARE:.0%} of prompts are too long."}, find)

@@ -1,12 +1,13 @@
 """Standard tables: demonstrations, preference pairs, mixtures, prompts, splits, and the ledger."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from assets.data.losses import loss_warnings
+from assets.data.losses import length_warnings, loss_warnings
 from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, table_preview
@@ -183,29 +184,47 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
 
 def _build_prompt_splits(study: Study) -> dg.AssetsDefinition:
     settings, iterations = study.recipe.splits, study.recipe.loop.iterations
+    room = study.recipe.find_prompt_room()
 
     @declare(
         study,
         "prompt_splits",
         group="preferences",
         table=TABLES["prompt_splits"],
-        deps=("prompts", "demonstrations", "preference_pairs"),
-        settings=lambda _: {"splits": settings.model_dump(), "iterations": iterations},
+        deps=("prompts", "demonstrations", "preference_pairs", "initial_model"),
+        settings=lambda _: {
+            "splits": settings.model_dump(),
+            "iterations": iterations,
+            "room": room._asdict(),
+        },
         checks=(
             "no_prompt_in_two_splits",
             "no_held_out_prompt_in_training",
             "no_contaminated_prompt",
         ),
+        warnings=length_warnings(),
         scope=lambda step: {"experiment": SHARED},
         kinds=("deltalake",),
     )
     def prompt_splits(step: Step) -> Made:
-        """A prompt is in one iteration or in one held-out split."""
-        kept, dropped = splits.split_prompts(step.lake.read("prompts"), settings, iterations)
+        """A prompt is in one iteration or in one held-out split.
+
+        Every prompt leaves room for the longest response in all experiments, by the tokenizer of
+        the initial model, so that all experiments have the same prompts.
+        """
+        from training.models.token_counts import count_prompt_tokens, find_prompt_limit
+
+        model = step.model("initial_model").path
+        limit = splits.TokenLimit(
+            find_prompt_limit(model, room), partial(count_prompt_tokens, model=model)
+        )
+        kept, dropped = splits.split_prompts(step.lake.read("prompts"), settings, iterations, limit)
         ledger.write_ledger(step.lake, step.asset, dropped)
         step.lake.overwrite(step.asset, kept)
         counts = kept.group_by("split").len().sort("split")
-        return _describe(step, prompts_by_split=table_preview(counts, 40))
+        return _describe(
+            step, prompts_by_split=table_preview(counts, 40), longest_prompt_tokens=limit.most
+        )
 
     return prompt_splits
 

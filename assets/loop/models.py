@@ -8,11 +8,8 @@ from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
 from training.models.checkpoint import describe_files
-from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
-from transforms.lake.records.checkpoints import Checkpoint
 from transforms.prompts import rows_by_split
-from transforms.prompts.prompt_rules import select_one_per_roles
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -49,7 +46,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         study,
         "sft_policy",
         group="sft",
-        deps=("initial_model", "demonstrations"),
+        # prompts are checked before anything is trained; pi_0 does not read them
+        deps=("initial_model", "demonstrations", "prompt_splits"),
+        reads=lambda _: ("initial_model", "demonstrations"),
         settings=lambda _: {"sft": recipe.sft.dump_decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
@@ -57,24 +56,11 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     def sft_policy(step: Step) -> Made:
         """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
         model = step.model("initial_model")
-        require_rendering(step.lake, model)
         rows = step.lake.read("demonstrations").select("row_key", "messages")
         return train(step, "sft", rows, recipe.sft, start=model)
 
     rankers = (_build_ranker(study, name) for name in recipe.resolve_trained_rankers())
     return [initial_model_, sft_policy, *rankers]
-
-
-def require_rendering(lake: Lake, model: Checkpoint) -> None:
-    """Refuse prompts that the chat template refuses before anything is trained, not in the loop.
-
-    A run of pi_0 alone has no prompts yet; they are then refused when they are sampled from.
-    """
-    from training.models.rendering import load_tokenizer, tokenize_prompts
-
-    if lake.exists("prompts"):
-        prompts = select_one_per_roles(lake.scan("prompts"))
-        tokenize_prompts(load_tokenizer(model.path), prompts.to_list())
 
 
 def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:

@@ -1,5 +1,7 @@
 """Token counts of prompts and responses, rendered as in training, and rows that do not fit a model.
 
+Also the longest prompt that leaves room for a response.
+
 Not here: rendering (`training.models.rendering`), means and distributions of the counts
 (`sql/reports`).
 """
@@ -12,13 +14,18 @@ import polars as pl
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from training.models.comparison_prompts import tokenize_comparisons
 from training.models.rendering import (
     RENDERED_AT_ONCE,
     extract_texts,
     load_tokenizer,
+    render_turn,
     tokenize_conversations,
     tokenize_prompts,
 )
+from training.models.weights import read_context_tokens
+from training.settings.loop import PromptRoom
+from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 
 DROPPED = pl.Schema({"row_key": pl.String, "reason": pl.String, "evidence": pl.String})
@@ -111,6 +118,61 @@ def split_equal_tokens(
         evidence=pl.format("the same {} tokens for chosen and rejected", "length"),
     )
     return rows.filter(~equal), dropped
+
+
+def count_prompt_tokens(prompts: pl.DataFrame, model: Path) -> pl.Series:
+    """Count the tokens of rendered prompts, with the generation prompt, in the order of the rows.
+
+    Args:
+        prompts: prompt (messages).
+        model: folder of the model whose tokenizer and chat template are used.
+
+    Raises:
+        InputError: the template refuses a prompt; the message gives its id.
+    """
+    tokenizer = load_tokenizer(model, pads=False)
+    tokenizer.model_max_length = sys.maxsize  # no warning about long prompts: they are dropped
+    tokens = [
+        len(token_ids)
+        for rows in prompts.iter_slices(RENDERED_AT_ONCE)
+        for token_ids in tokenize_prompts(tokenizer, rows["prompt"].to_list())
+    ]
+    return pl.Series("tokens", tokens, dtype=pl.Int64)
+
+
+def find_prompt_limit(model: Path, room: PromptRoom) -> int:
+    """Return the largest number of tokens of a prompt that every sampling and ranker can use.
+
+        prompt <= max_context_tokens - max_tokens
+        prompt + max_tokens + what the chat template writes after a response <= context
+        prompt + 2 max_tokens + what a comparison adds <= context, if a preference model ranks
+
+    The context is that of the initial model, which policies and trained rankers share.
+
+    Args:
+        model: folder of the initial model.
+        room: what a prompt must leave room for.
+
+    Raises:
+        InputError: no prompt leaves room.
+    """
+    tokenizer, context = load_tokenizer(model, pads=False), read_context_tokens(model)
+    prompt = [{"role": "user", "content": "a"}]
+    (alone,) = tokenize_prompts(tokenizer, [prompt])
+    (compared,) = tokenize_comparisons(tokenizer, [(prompt, "", "")])
+    end, marks = len(render_turn(tokenizer)) - 1, len(compared) - len(alone)
+    limits = [room.prompt_tokens, context - room.response_tokens - end]
+    if room.compared_tokens:
+        limits.append(context - room.compared_tokens - marks)
+    if min(limits) < 1:
+        raise InputError(
+            "no prompt leaves room for a response in the model's context",
+            expected=f"a prompt and what is read with it in {context} tokens",
+            found=f"responses of {room.response_tokens} tokens"
+            + (", two of them in a comparison" if room.compared_tokens else ""),
+            remedy="lower sampling.max_tokens, or use a model with more context",
+        )
+    return min(limits)
 
 
 def _count(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> pl.DataFrame:

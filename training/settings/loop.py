@@ -1,6 +1,7 @@
 """Settings of the loop, which an experiment may override. Imports no torch."""
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +13,27 @@ from training.settings.scoring import RankingSettings, ScoringSettings
 from training.settings.training import TrainingSettings
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.pairs import PairSettings
+
+
+class PromptRoom(NamedTuple):
+    """What a prompt must leave room for, over all experiments."""
+
+    prompt_tokens: int
+    """Smallest max_context_tokens - max_tokens."""
+    response_tokens: int
+    """Largest max_tokens."""
+    compared_tokens: int
+    """Largest sum of two responses that a preference model reads at once; 0 without one."""
+
+    @classmethod
+    def find(cls, loops: Sequence["LoopSettings"]) -> Self:
+        """Return what the prompts of some loops must leave room for."""
+        samplings = [loop.sampling for loop in loops]
+        return cls(
+            min(one.max_context_tokens - one.max_tokens for one in samplings),
+            max(one.max_tokens for one in samplings),
+            max(2 * one.sampling.max_tokens * find_kind(one.ranker).reads_pairs for one in loops),
+        )
 
 
 class LoopSettings(ObjectiveSettings):

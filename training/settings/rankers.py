@@ -26,6 +26,8 @@ class RankerKind:
     scores_alone: bool = False
     """Whether a reward depends on the response alone and not on the other responses of the prompt.
     Adaptive sampling scores a prompt before all of its responses exist."""
+    reads_pairs: bool = False
+    """Whether a model made from the initial one reads two responses at a time."""
     methods: Sequence[str] = METHODS
     """Values of `ranking.method` that it allows."""
 
@@ -37,7 +39,7 @@ class RankerKind:
 
 RANKER_KINDS = (
     RankerKind("reward_model", variants="reward_models", is_reward_model=True, scores_alone=True),
-    RankerKind("preference_model"),
+    RankerKind("preference_model", reads_pairs=True),
     RankerKind("judge", methods=("round_robin",)),
 )
 """Every kind of ranker."""

@@ -71,8 +71,8 @@ class SamplingSettings(Settings):
     """Maximum tokens of a response, below max_context_tokens; a longer one is cut, with
     finish_reason `length`."""
     max_context_tokens: int = Field(default=4096, ge=16)
-    """Maximum tokens of prompt and response, at most the model's context; a prompt that leaves no
-    room for max_tokens is refused; the error gives its id."""
+    """Maximum tokens of prompt and response, at most the model's context. A prompt that leaves no
+    room for max_tokens in this or another experiment is in no split; the ledger has its tokens."""
     max_sequences: int = Field(default=256, ge=1)
     """Sequences that vLLM decodes at once."""
     chunk_prompts: int = Field(default=64, ge=1)

@@ -39,12 +39,6 @@ def split_prompt_rows(
     return kept.select("row_key", *schema_of("prompts")), dropped
 
 
-def select_one_per_roles(prompts: pl.LazyFrame) -> pl.Series:
-    """Select one prompt per sequence of roles, such as system, user; in no particular order."""
-    roles = pl.col("prompt").list.eval(pl.element().struct.field("role")).list.join(",")
-    return prompts.select("prompt", roles=roles).unique("roles").collect()["prompt"]
-
-
 def prompt_text(column: str = "prompt") -> pl.Expr:
     """Join the turns of a prompt to one text, for the comparison with other prompts."""
     return pl.col(column).list.eval(pl.element().struct.field("content")).list.join("\n")

@@ -8,6 +8,9 @@ Paper, section 3.3: disjoint prompt sets for the iterations. The held-out splits
 upstream measures its reward models on rows of their own training set.
 """
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import polars as pl
 
 from transforms.errors import InputError
@@ -20,6 +23,15 @@ HASH_DIGITS = 13
 
 HELD_OUT = ("evaluation", "validation", "promotion")
 """Splits whose prompts are in no training table."""
+
+
+class TokenLimit(NamedTuple):
+    """The longest prompt that is used, in tokens."""
+
+    most: int
+    """Maximum number of tokens of a prompt."""
+    count: Callable[[pl.DataFrame], pl.Series]
+    """Counts the tokens of each row of `prompts`."""
 
 
 def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: int) -> pl.Expr:
@@ -72,21 +84,50 @@ def hold_out_demonstrations(
 
 
 def split_prompts(
-    prompts: pl.DataFrame, splits: SplitSettings, iterations: int
+    prompts: pl.DataFrame, splits: SplitSettings, iterations: int, limit: TokenLimit | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split prompts into `prompt_splits` (by split and hash) and `dropped_rows`.
 
-    A prompt longer than `max_prompt_chars` is in no split. A split over its cap keeps the lowest
-    hashes, so that a higher cap only adds prompts.
+    A prompt longer than `max_prompt_chars` or `limit` is in no split. A split over its cap keeps
+    the lowest hashes, so that a higher cap only adds prompts. Tokens are counted only of prompts
+    that a split would keep.
 
     Raises:
         InputError: a split has no prompt.
     """
-    limit = splits.max_prompt_chars
-    is_long = pl.lit(False) if limit is None else pl.col("prompt_chars") > limit
+    most = splits.max_prompt_chars
+    is_long = pl.lit(False) if most is None else pl.col("prompt_chars") > most
+    caps = _list_caps(splits, iterations)
     placed = prompts.filter(~is_long).with_columns(
         split=assign_split("prompt_id", splits, iterations)
     )
+    ranked, many_tokens = _rank_fitting(placed, caps, limit)
+    too_long = pl.concat(
+        [
+            _drop_long(prompts.filter(is_long), "prompt_chars", "characters", most),
+            _drop_long(many_tokens, "tokens", "tokens", limit and limit.most),
+        ]
+    )
+    used = pl.col("rank") <= pl.col("cap")
+    kept = ranked.filter(used)
+    _require_all(kept, caps, prompts.height, too_long.height)
+    over = pl.format("number {} of {}, at most {}", "rank", "split", "cap")
+    unused = ranked.filter(used.not_().fill_null(True)).with_columns(
+        row_key=pl.col("prompt_id"),
+        reason=pl.when(pl.col("cap").is_null()).then("split").otherwise(pl.lit("over_cap")),
+        evidence=pl.when(pl.col("cap").is_null())
+        .then(pl.lit("its pairs measure the reward model"))
+        .otherwise(over),
+    )
+    dropped = pl.concat([too_long, unused.select(too_long.columns)])
+    return (
+        kept.select(list(schema_of("prompt_splits"))),
+        dropped.with_columns(table=pl.lit("prompt_splits")).select(list(schema_of("dropped_rows"))),
+    )
+
+
+def _list_caps(splits: SplitSettings, iterations: int) -> dict[str, int]:
+    """Return the highest number of prompts of each split; `reward_validation` keeps none."""
     names = [iteration_name(t) for t in range(1, iterations + 1)]
     caps = dict.fromkeys(names, splits.prompts_per_iteration) | {
         "validation": splits.validation_prompts,
@@ -96,40 +137,60 @@ def split_prompts(
         caps["length_study"] = splits.length_study_prompts
     if splits.promotion_fraction:
         caps["promotion"] = splits.promotion_prompts
-    found = set(placed["split"])
-    if missing := [name for name in caps if name not in found]:
-        counts = ", ".join(
-            f"{n} {name}" for name, n in placed.group_by("split").len().sort("split").rows()
+    return caps
+
+
+def _rank_fitting(
+    placed: pl.DataFrame, caps: Mapping[str, int], limit: TokenLimit | None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rank the prompts of each split by hash, without those that have too many tokens.
+
+    Returns:
+        The rows of `placed` that are not too long, with cap and rank (from 1); and the others,
+        with tokens.
+    """
+    cap = pl.col("split").replace_strict(caps, default=None, return_dtype=pl.Int64)
+    remaining = placed.sort("split", "prompt_id").with_columns(cap=cap)
+    counted = pl.DataFrame(schema={"prompt_id": pl.String, "tokens": pl.Int64})
+    long = remaining.clear().with_columns(tokens=pl.lit(None, pl.Int64))
+    while True:
+        ranked = remaining.with_columns(rank=pl.int_range(1, pl.len() + 1).over("split"))
+        if limit is None:
+            return ranked, long
+        new = ranked.filter(pl.col("rank") <= pl.col("cap")).join(
+            counted, on="prompt_id", how="anti", maintain_order="left"
         )
+        if new.is_empty():
+            return ranked, long
+        new = new.drop("rank").with_columns(tokens=limit.count(new).cast(pl.Int64))
+        counted = pl.concat([counted, new.select(counted.columns)])
+        found = new.filter(pl.col("tokens") > limit.most)
+        long = pl.concat([long, found])
+        remaining = remaining.join(found, on="prompt_id", how="anti", maintain_order="left")
+
+
+def _drop_long(rows: pl.DataFrame, length: str, unit: str, most: int | None) -> pl.DataFrame:
+    return rows.select(
+        "prompt_id",
+        "source",
+        row_key=pl.col("prompt_id"),
+        reason=pl.lit("too_long"),
+        evidence=pl.format(f"{{}} {unit}, at most {{}}", length, pl.lit(most)),
+    )
+
+
+def _require_all(kept: pl.DataFrame, caps: Mapping[str, int], prompts: int, too_long: int) -> None:
+    """Refuse splits without a prompt."""
+    counts = dict(kept.group_by("split").len().sort("split").iter_rows())
+    if missing := [name for name in caps if name not in counts]:
+        found = ", ".join(f"{count} {name}" for name, count in counts.items())
         raise InputError(
             f"no prompt is in split {', '.join(missing)}",
             expected="at least one prompt in every split",
-            found=f"{prompts.height} prompts: {counts or 'none'}",
-            remedy="add prompts, increase the fraction in `splits`, or run fewer iterations",
+            found=f"{prompts} prompts, {too_long} of them too long: {found or 'none'}",
+            remedy="add prompts, increase the fraction in `splits`, run fewer iterations, or"
+            " sample with a larger max_context_tokens or a smaller max_tokens",
         )
-    cap = pl.col("split").replace_strict(caps, default=None, return_dtype=pl.Int64)
-    ranked = placed.sort("split", "prompt_id").with_columns(
-        cap=cap, rank=pl.int_range(1, pl.len() + 1).over("split")
-    )
-    used = pl.col("cap").is_not_null() & (pl.col("rank") <= pl.col("cap"))
-    over = pl.format("number {} of {}, at most {}", "rank", "split", "cap")
-    unused = ranked.filter(~used).with_columns(
-        row_key=pl.col("prompt_id"),
-        reason=pl.when(pl.col("cap").is_null()).then("split").otherwise(pl.lit("over_cap")),
-        evidence=pl.when(pl.col("cap").is_null())
-        .then(pl.lit("its pairs measure the reward model"))
-        .otherwise(over),
-    )
-    too_long = prompts.filter(is_long).with_columns(
-        row_key=pl.col("prompt_id"),
-        reason=pl.lit("too_long"),
-        evidence=pl.format("{} characters, at most {}", "prompt_chars", pl.lit(limit)),
-    )
-    unused = pl.concat([too_long, unused.select(too_long.columns)])
-    return (
-        ranked.filter(used).select(list(schema_of("prompt_splits"))),
-        unused.with_columns(table=pl.lit("prompt_splits")).select(list(schema_of("dropped_rows"))),
-    )
 
 
 def _hold_out(

@@ -4,20 +4,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.cli.model_checks import check_local_models
-from assets.loop.models import require_rendering
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
-from transforms.lake.lake import Lake
-from transforms.lake.records.checkpoints import Checkpoint
-from transforms.lake.schemas import schema_of
 
 ROOT = Path(__file__).resolve().parents[3]
 TALK = [[{"role": "user", "content": "name a cat"}, {"role": "assistant", "content": "the cat ."}]]
@@ -103,19 +98,3 @@ def test_run_and_plan_refuse_a_faulty_model(tiny_overrides, model, tmp_path, com
     assert result.exit_code == 2
     assert "weights missing" in result.output
     assert not (tmp_path / "home").exists()
-
-
-def test_a_prompt_that_the_template_refuses_is_named_before_the_first_training(
-    model, tmp_path
-) -> None:
-    lake = Lake(tmp_path / "lake")
-    checkpoint = Checkpoint("id", model)
-    require_rendering(lake, checkpoint)
-    prompt = [{"role": "system", "content": "be brief"}, {"role": "user", "content": "name a cat"}]
-    row = {"prompt_id": "p", "source": "s", "prompt": prompt, "prompt_chars": 18}
-    lake.append("prompts", pl.DataFrame([row], schema=schema_of("prompts")))
-    require_rendering(lake, checkpoint)
-    replace(model / "chat_template.jinja", "['system', 'user'", "['user'")
-    with pytest.raises(InputError, match="turns system, user") as refusal:
-        require_rendering(lake, checkpoint)
-    assert "system_turn: fold" in str(refusal.value)

@@ -2,9 +2,10 @@ import polars as pl
 import pytest
 
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer
-from training.models.token_counts import count_tokens
+from training.models.token_counts import count_prompt_tokens, count_tokens, find_prompt_limit
 from training.models.token_ids import tokenize_responses
 from training.reward_model import tokenize_pairs
+from training.settings.loop import LoopSettings, PromptRoom
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema
 
@@ -71,3 +72,24 @@ def test_an_empty_frame_gives_no_rows(pairs, tiny_policy):
 def test_a_folder_without_a_tokenizer_is_refused(pairs, tmp_path):
     with pytest.raises(InputError, match="incomplete"):
         counted([pairs], tmp_path)
+
+
+def test_the_tokens_of_a_prompt_are_those_that_are_sampled_from(pairs, tiny_policy):
+    tokens = count_prompt_tokens(pairs, tiny_policy)
+    assert tokens.to_list() == [7] * pairs.height
+
+
+def test_the_longest_prompt_leaves_room_in_every_experiment(tiny_policy):
+    """The model has 64 positions; an assistant's turn ends with one token."""
+    sampling = {"max_tokens": 16, "max_context_tokens": 48}
+    loops = [LoopSettings(sampling=sampling), LoopSettings(sampling=sampling | {"max_tokens": 20})]
+    assert find_prompt_limit(tiny_policy, PromptRoom.find(loops)) == 28
+    # a cut response gets an end of turn when it is scored
+    whole = LoopSettings(sampling={"max_tokens": 16, "max_context_tokens": 64})
+    assert find_prompt_limit(tiny_policy, PromptRoom.find([whole])) == 64 - 16 - 1
+    # a preference model reads two responses and its marks
+    compared = LoopSettings(ranker="preference_model", sampling=sampling)
+    assert find_prompt_limit(tiny_policy, PromptRoom.find([compared])) < 64 - 2 * 16
+    wide = LoopSettings(ranker="preference_model", sampling=sampling | {"max_tokens": 32})
+    with pytest.raises(InputError, match="no prompt leaves room"):
+        find_prompt_limit(tiny_policy, PromptRoom.find([wide]))

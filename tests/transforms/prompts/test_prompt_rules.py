@@ -2,7 +2,7 @@ import polars as pl
 
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import MESSAGES
-from transforms.prompts.prompt_rules import prompt_text, select_one_per_roles, split_prompt_rows
+from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
 
 
 def rows(*prompts):
@@ -32,11 +32,3 @@ def test_prompts_end_with_the_user():
 
 def test_the_text_of_a_prompt_has_a_line_a_turn():
     assert rows(turns("q", "a", "r")).select(prompt_text()).item() == "q\na\nr"
-
-
-def test_one_prompt_per_sequence_of_roles_is_selected():
-    system = {"role": "system", "content": "be brief"}
-    short, other, long = turns("a"), turns("b"), turns("a", "b", "c")
-    prompts = rows(short, [system, *short], other, long).lazy()
-    roles = [[turn["role"] for turn in prompt] for prompt in select_one_per_roles(prompts)]
-    assert sorted(roles) == [["system", "user"], ["user"], ["user", "assistant", "user"]]

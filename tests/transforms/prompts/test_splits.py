@@ -8,6 +8,7 @@ from transforms.identity import digest, identify_messages
 from transforms.lake.enforcement import enforce_schema
 from transforms.lake.schemas import schema_of
 from transforms.prompts.splits import (
+    TokenLimit,
     assign_split,
     hold_out_demonstrations,
     hold_out_pairs,
@@ -163,3 +164,28 @@ def test_long_prompts_stand_in_the_ledger() -> None:
     used, dropped = split_prompts(prompts, splits, 2)
     assert used.height + dropped.height == len(chars)
     assert dropped.filter(reason="too_long")["row_key"].to_list() == [digest("400")]
+
+
+def test_prompts_with_too_many_tokens_make_room_for_others_and_no_more_are_counted() -> None:
+    counted: list[str] = []
+
+    def count(rows: pl.DataFrame) -> pl.Series:
+        counted.extend(rows["prompt_id"])
+        return rows["prompt_id"].str.slice(-1).str.to_integer(base=16).cast(pl.Int64)
+
+    splits = SPLITS.model_copy(
+        update={"prompts_per_iteration": 20, "evaluation_prompts": 5, "validation_prompts": 5}
+    )
+    frame = prompts(1_000)
+    used, dropped = split_prompts(frame, splits, 2, TokenLimit(7, count))
+    assert dict(used["split"].value_counts().rows()) == {
+        "iteration_1": 20, "iteration_2": 20, "evaluation": 5, "validation": 5,
+    }  # fmt: skip
+    enforce_schema("dropped_rows", dropped)
+    assert used.height + dropped.height == frame.height
+    long = dropped.filter(reason="too_long")
+    assert sorted([*used["prompt_id"], *long["row_key"]]) == sorted(counted)
+    every = split_prompts(frame, splits, 2, TokenLimit(16, count))[0]
+    fitting = frame.filter(pl.col("prompt_id").str.slice(-1).is_in([*"01234567"]))
+    assert used.equals(split_prompts(fitting, splits, 2)[0])
+    assert every.equals(split_prompts(frame, splits, 2)[0])

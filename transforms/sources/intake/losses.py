@@ -41,6 +41,16 @@ def find_losses(lake: Lake, table: str) -> list[str]:
     ]
 
 
+def find_long_prompts(lake: Lake) -> str | None:
+    """Return a sentence if `DROPPED_SHARE` of the prompts of all splits are too long, else None."""
+    dropped = lake.scan("dropped_rows", table="prompt_splits")
+    long = dropped.filter(pl.col("reason") == "too_long").collect()
+    prompts = lake.height("prompt_splits") + long.height
+    if not long.height or long.height < DROPPED_SHARE * prompts:
+        return None
+    return f"{long.height:,} of {prompts:,} prompts are dropped: {describe_loss(lake, long)}"
+
+
 def require_kept(
     lake: Lake, table: str, source: str, rows_in: int, kept: int, dropped: pl.DataFrame
 ) -> None:
