@@ -11,11 +11,12 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from transforms.errors import InputError
 from transforms.lake.asset_names import slice_file_name
 from transforms.lake.lake import Lake
 
@@ -54,6 +55,27 @@ def lock_slice(
         yield waited
     finally:
         lock.release()
+
+
+@contextmanager
+def lock_all_slices(lake: Lake) -> Iterator[None]:
+    """Lock all slices that were ever written.
+
+    Raises:
+        InputError: another process has one of the locks.
+    """
+    with ExitStack() as locks:
+        for file in sorted((lake.root / "locks").glob("*.lock")):
+            try:
+                locks.enter_context(FileLock(file).acquire(timeout=0))
+            except Timeout:
+                raise InputError(
+                    "a run is active in the lake",
+                    expected="no process that writes",
+                    found=f"{file.stem.replace('__', ' ')} is being made",
+                    remedy="wait until it is finished",
+                ) from None
+        yield
 
 
 def _describe_owner(owner: Path) -> str:

@@ -2,28 +2,25 @@
 
 The last version of a table stays readable, and so does every version that the record of a
 materialization or a checkpoint names as input or output. Not here: finding damaged files
-(`transforms.lake.file_integrity`).
+(`transforms.lake.file_integrity`), folders of models (`transforms.lake.unused_checkpoints`).
 Source: Delta's optimize and vacuum, https://delta-io.github.io/delta-rs/usage/managing-tables/.
 """
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
-from filelock import FileLock, Timeout
 
-from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_number
 from transforms.lake.commit import FILE_BYTES, KEEP_LOG, WRITER
 from transforms.lake.file_integrity import Damaged, find_damaged_files
 from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
+from transforms.lake.locks import lock_all_slices
 from transforms.lake.records import checkpoints, materializations
 
 OUTPUT_ID = re.compile(r"(\w+)@(\d+)")
@@ -58,7 +55,7 @@ def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame
         InputError: a run is active.
     """
     referred = list_referred_versions(lake)
-    with _lock_all_slices(lake):
+    with lock_all_slices(lake):
         rows = [
             _maintain_table(lake, table, referred.get(table, []), retention_hours, dry_run)
             for table in lake.tables()
@@ -97,7 +94,7 @@ def repair(lake: Lake, *, dry_run: bool) -> pl.DataFrame:
         InputError: a run is active.
     """
     found = []
-    with _lock_all_slices(lake):
+    with lock_all_slices(lake):
         for table in lake.tables():
             delta = lake.delta(table)
             damaged = find_damaged_files(delta, lake.path(table))
@@ -182,24 +179,3 @@ def _writes_slice(asset: str, experiment: str, slice_: dict[str, str]) -> bool:
         str(iteration_number(asset)) == slice_.get("iteration")
     )
     return inside or asset.startswith(f"{slice_['experiment']}/")
-
-
-@contextmanager
-def _lock_all_slices(lake: Lake) -> Iterator[None]:
-    """Lock all slices that were ever written.
-
-    Raises:
-        InputError: another process has one of the locks.
-    """
-    with ExitStack() as locks:
-        for file in sorted((lake.root / "locks").glob("*.lock")):
-            try:
-                locks.enter_context(FileLock(file).acquire(timeout=0))
-            except Timeout:
-                raise InputError(
-                    "a run is active in the lake",
-                    expected="no process that writes",
-                    found=f"{file.stem.replace('__', ' ')} is being made",
-                    remedy="wait until it is finished",
-                ) from None
-        yield

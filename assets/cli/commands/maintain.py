@@ -22,9 +22,7 @@ def maintain(
     home: LakeHome = QUICKSTART_HOME,
     retention: Annotated[
         int,
-        typer.Option(
-            min=0, help="Hours for which a file stays after a commit removed it from its table."
-        ),
+        typer.Option(min=0, help="Hours for which a file or a model stays after it was replaced."),
     ] = 168,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the changes, but do not make them.")
@@ -38,13 +36,16 @@ def maintain(
         ),
     ] = False,
 ) -> None:
-    """Merge small files, and remove files of old versions that nothing refers to.
+    """Merge small files, and remove files of old versions and models that nothing refers to.
 
     A version that a materialization or a checkpoint refers to is always kept.
     Other versions cannot be read (`prefloop sql --as-of`) without their files.
+    A model is kept if it is the last one of its asset and experiment, was promoted, or
+    was read by such a model or by the last materialization of an asset.
     """
     from assets.cli.console import print_table
     from transforms.lake import maintenance
+    from transforms.lake.unused_checkpoints import remove_unused_checkpoints
 
     with exit_on_bad_input():
         lake = open_lake(home)
@@ -52,6 +53,7 @@ def maintain(
             done = maintenance.repair(lake, dry_run=dry_run)
         else:
             done = maintenance.maintain(lake, retention_hours=retention, dry_run=dry_run)
+            models = remove_unused_checkpoints(lake, retention_hours=retention, dry_run=dry_run)
     if repair:
         print_table(done)
         typer.echo(f"{done.height} damaged files{' found' if dry_run else ' dropped'}")
@@ -60,3 +62,7 @@ def maintain(
         done = done.rename(lambda name: name.replace("_to_merge", "_merged"))
         done = done.rename(lambda name: name.replace("_to_remove", "_removed"))
     print_table(done)
+    if models.height:
+        print_table(models)
+    freed = "to remove" if dry_run else "removed"
+    typer.echo(f"models: {models.height} folders {freed}, {models['bytes'].sum() / 1e9:.2f} GB")
