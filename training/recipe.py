@@ -246,6 +246,12 @@ class Recipe(Settings):
             raise ValueError(f"no feedback is set, or ranker {loop.ranker} is not a reward model")
         return _override(base, loop.feedback.reward_model, "feedback.reward_model")
 
+    @property
+    def trains_reward_model(self) -> bool:
+        """Whether a reward model is made from the initial model."""
+        rankers = self.resolve_trained_rankers().values()
+        return any(isinstance(one, RewardModelSettings) for one in rankers)
+
     def find_prompt_room(self) -> PromptRoom:
         """Return what a prompt must leave room for in the recipe's loop and all experiments."""
         return PromptRoom.find([self.loop, *map(self.resolve_loop, self.experiments)])

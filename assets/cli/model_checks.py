@@ -20,11 +20,17 @@ def check_local_models(recipe: Recipe) -> None:
     if recipe.model.path and Path(recipe.model.path).is_dir():
         # Imported here, because a recipe without local models is checked without transformers.
         from training.models.initial_model import read_initial_tokenizer
-        from training.models.weights import read_context_tokens, require_causal_weights
+        from training.models.weights import (
+            read_context_tokens,
+            require_causal_weights,
+            require_classifier,
+        )
 
         recipe.require_context(read_context_tokens(recipe.model.path))
         read_initial_tokenizer(recipe.model)
-        require_causal_weights(recipe.model.path)
+        require_causal_weights(recipe.model.path, text_part=True)
+        if recipe.trains_reward_model:
+            require_classifier(recipe.model.path)
     if recipe.judge and recipe.judge.path and Path(recipe.judge.path).is_dir():
         from training.judging.local_judge import check_judge_folder
 

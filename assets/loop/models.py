@@ -31,7 +31,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     def initial_model_(step: Step) -> Made:
         """Model: initial weights, tokenizer, chat template; from a folder, the hub, or random."""
         from training.models import initial_model
-        from training.models.weights import read_context_tokens
+        from training.models.weights import read_context_tokens, require_classifier
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
         if recipe.model.tiny:
@@ -40,6 +40,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         else:
             initial_model.fetch_initial_model(recipe.model, folder)
             recipe.require_context(read_context_tokens(folder))
+            if recipe.trains_reward_model:
+                require_classifier(folder)
         return save_model(step, folder, kind="causal_lm")
 
     @declare(

@@ -13,7 +13,7 @@ import polars as pl
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
+from training.models.rendering import RENDERED_AT_ONCE, list_unknown_ids, tokenize_prompts
 from training.models.weights import read_context_tokens
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
@@ -21,6 +21,9 @@ from transforms.errors import InputError
 QUEUED_BATCHES = 8
 """Most sequences in the engine, as a multiple of max_sequences: the batch stays full, and memory is
 bounded."""
+
+KNOWN_TOKENS = "training.engine.known_tokens:KnownTokens"
+"""Mask of the token ids that have no text."""
 
 
 def require_context(policy: Path, max_context_tokens: int) -> None:
@@ -100,6 +103,7 @@ def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: 
         max_model_len=settings.max_context_tokens,
         max_num_seqs=settings.max_sequences,
         seed=seed,
+        logits_processors=[KNOWN_TOKENS] if list_unknown_ids(policy) else None,
         **placement,
     )
 

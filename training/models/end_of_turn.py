@@ -8,7 +8,12 @@ from pathlib import Path
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-from training.models.rendering import render_turn, tokenize_conversations, tokenize_prompts
+from training.models.rendering import (
+    render_end,
+    render_turn,
+    tokenize_conversations,
+    tokenize_prompts,
+)
 from transforms.errors import InputError
 
 
@@ -16,8 +21,7 @@ def find_end_of_turn(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
     """Find the token that ends an assistant's turn in the chat template and stops sampling.
 
     Candidates are the end-of-sequence tokens of the tokenizer and of `generation_config.json`, as
-    in vLLM. The last candidate in a rendered turn is chosen (a template may write a newline after
-    it).
+    in vLLM. The first candidate after the text of a rendered turn is chosen.
 
     Raises:
         InputError: the template writes none of them, so a response would never end.
@@ -26,17 +30,16 @@ def find_end_of_turn(tokenizer: PreTrainedTokenizerBase, folder: Path) -> int:
     if (folder / "generation_config.json").is_file():
         eos = GenerationConfig.from_pretrained(folder).eos_token_id
         stops |= set(eos if isinstance(eos, list) else [eos])
-    turn = render_turn(tokenizer)
-    ends = [token for token in turn if token in stops]
+    ends = [token for token in render_end(tokenizer) if token in stops]
     if not ends:
         names = tokenizer.convert_ids_to_tokens(sorted(stops - {None}))
         raise InputError(
             f"the chat template of {folder} does not end the assistant's turn",
             expected=f"one of the stop tokens {names}",
-            found=repr(tokenizer.decode(turn)),
+            found=repr(tokenizer.decode(render_turn(tokenizer))),
             remedy="end the assistant's turn in the template with the tokenizer's eos token",
         )
-    return ends[-1]
+    return ends[0]
 
 
 def adopt_end_of_turn(tokenizer: PreTrainedTokenizerBase, model: Path | str) -> None:
@@ -44,24 +47,30 @@ def adopt_end_of_turn(tokenizer: PreTrainedTokenizerBase, model: Path | str) -> 
 
     Training, padding and sampling stop at that token. A base model's tokenizer often has another
     one (Qwen2.5: `<|endoftext|>`, while the template writes `<|im_end|>`), and a model that is
-    trained to write the second would never stop. The token is the last added token (no subword) of
-    a rendered turn.
+    trained to write the second would never stop. The token is the first added token (no subword)
+    after the text of a rendered turn. Where the template itself writes the tokenizer's
+    end-of-sequence token after it (Phi-3: `<|end|>`, then `<|endoftext|>`), that one stays.
 
     Raises:
         InputError: the template ends a turn with no such token, or uses the old token elsewhere.
     """
     turn = render_turn(tokenizer)
+    for end in list_ends(tokenizer):
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+        if render_turn(tokenizer) == turn:
+            return
+    raise InputError(
+        f"the chat template of {model} does not end the assistant's turn",
+        expected="an end-of-turn token after the text, the same whatever eos_token is",
+        found=repr(tokenizer.decode(turn)),
+        remedy="end the assistant's turn in the template with the tokenizer's eos token",
+    )
+
+
+def list_ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """List the added tokens that the template writes after a response; sampling stops at each."""
     added = set(tokenizer.get_added_vocab().values()) - {tokenizer.unk_token_id}
-    ends = [token for token in turn if token in added]
-    if ends:
-        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(ends[-1])
-    if not ends or render_turn(tokenizer) != turn:
-        raise InputError(
-            f"the chat template of {model} does not end the assistant's turn",
-            expected="an end-of-turn token after the text, the same whatever eos_token is",
-            found=repr(tokenizer.decode(turn)),
-            remedy="end the assistant's turn in the template with the tokenizer's eos token",
-        )
+    return [token for token in dict.fromkeys(render_end(tokenizer)) if token in added]
 
 
 def require_one_rendering(tokenizer: PreTrainedTokenizerBase, model: Path | str) -> None:

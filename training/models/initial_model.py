@@ -6,6 +6,7 @@ another one (a reward model is read at the last token that is not padding, and p
 and only the template writes the BOS, once. Not here: training.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +25,18 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, require_model, save_settings
-from training.models.end_of_turn import adopt_end_of_turn, require_one_rendering
+from training.models.end_of_turn import adopt_end_of_turn, list_ends, require_one_rendering
 from training.models.rendering import read_tokenizer, render_turn
-from training.models.weights import load_causal_model, read_config, require_embeddings
+from training.models.weights import load_text_part, read_config, require_embeddings
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
+ROWS = 64
+"""Added embedding rows fill a multiple of this: matrices of other sizes are slower on a GPU
+(https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication)."""
+RESERVED = re.compile(r"^<pad>$|^\[PAD\]$|_pad_id|reserved|unused|placeholder")
+"""Names of special tokens that models keep free."""
 ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = [PAD, BOS, EOS, UNKNOWN, *(f"<|{role}|>" for role in ROLES)]
 
@@ -111,12 +117,14 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
 
     The token that ends a turn becomes the EOS of the tokenizer and one of the tokens at which
     generation stops. If the pad token is missing or is one that a turn of the assistant contains, a
-    new one is added, with a new embedding row.
+    token that the model reserves becomes the pad token; without one a new token is added, and
+    embedding rows up to a multiple of `ROWS`. Of a model that also reads images, the text part is
+    saved.
 
     Raises:
-        InputError: `settings.path` is null; the model is not one whole text model; its chat
-            template is missing, ends no turn or renders a prompt in two ways; or a token has no
-            embedding.
+        InputError: `settings.path` is null; the model is not one whole model with a text part; its
+            chat template is missing, ends no turn or renders a prompt in two ways; or a token has
+            no embedding.
     """
     if settings.path is None:
         raise InputError(
@@ -126,17 +134,18 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
             remedy="set it, or set model.tiny to make a model",
         )
     tokenizer = read_initial_tokenizer(settings)
-    model = load_causal_model(settings.path, settings.dtype, revision=settings.revision)
+    model = load_text_part(settings.path, settings.dtype, revision=settings.revision)
     if tokenizer.pad_token_id in (None, *render_turn(tokenizer)):
-        tokenizer.add_special_tokens({"pad_token": PAD})
+        tokenizer.add_special_tokens({"pad_token": find_reserved_token(tokenizer) or PAD})
         embeddings = cast(torch.nn.Embedding, model.get_input_embeddings())
         if len(tokenizer) > embeddings.num_embeddings:
-            model.resize_token_embeddings(len(tokenizer))
+            model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=ROWS)
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.eos_token_id = tokenizer.eos_token_id
     generation = model.generation_config
     generation.pad_token_id = tokenizer.pad_token_id
-    generation.eos_token_id = _add_stop(generation.eos_token_id, tokenizer.eos_token_id)
+    for stop in reversed(list_ends(tokenizer)):
+        generation.eos_token_id = _add_stop(generation.eos_token_id, stop)
     with build_folder(output) as folder:
         _save(model, tokenizer, folder)
         save_settings(folder, settings.model_dump(mode="json"))
@@ -163,6 +172,21 @@ def read_initial_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
     adopt_end_of_turn(tokenizer, settings.tokenizer or path)
     require_one_rendering(tokenizer, settings.tokenizer or path)
     return tokenizer
+
+
+def find_reserved_token(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Return a special token that no text and no turn has, first one whose name has `pad`; or None.
+
+    Llama 3 has `<|finetune_right_pad_id|>` and `<|reserved_special_token_0|>`, Gemma `<unused0>`.
+    """
+    named = [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id]
+    taken = {*named, *render_turn(tokenizer)}
+    found = [
+        str(token)
+        for number, token in sorted(tokenizer.added_tokens_decoder.items())
+        if RESERVED.search(str(token)) and number not in taken
+    ]
+    return min(found, key=lambda token: "pad" not in token, default=None)
 
 
 def _add_stop(stops: int | list[int] | None, token: int) -> int | list[int]:

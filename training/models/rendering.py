@@ -88,6 +88,12 @@ def read_tokenizer(model: Path | str, revision: str | None = None) -> PreTrained
     return tokenizer
 
 
+def list_unknown_ids(folder: Path) -> list[int]:
+    """List the rows of a model's embeddings that belong to no token of its tokenizer."""
+    known = set(read_tokenizer(folder).get_vocab().values())
+    return [row for row in range(read_config(folder).vocab_size) if row not in known]
+
+
 def hash_rendering(tokenizer: PreTrainedTokenizerBase) -> str:
     """Hash a tokenizer's vocabulary, rules and special tokens, and its chat template.
 
@@ -193,16 +199,27 @@ def render_text(
     return cast(str, text)
 
 
-def render_turn(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Render a turn of the assistant: the tokens after the prompt.
+def render_turn(tokenizer: PreTrainedTokenizerBase, text: str = "a") -> list[int]:
+    """Render a turn of the assistant with a text: the tokens after the prompt.
 
     The prompt is left out, because a user's turn may end with a token that ends the assistant's.
     """
     prompt = [{"role": "user", "content": "a"}]
-    (whole,) = tokenize_conversations(tokenizer, [prompt], ["a"])
+    (whole,) = tokenize_conversations(tokenizer, [prompt], [text])
     (before,) = tokenize_prompts(tokenizer, [prompt])
-    same = (one == other for one, other in zip(before, whole, strict=False))
-    return whole[sum(takewhile(bool, same)) :]
+    return whole[_count_equal(before, whole) :]
+
+
+def render_end(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Render what a template writes after the text of an assistant's turn."""
+    one, other = render_turn(tokenizer, "a"), render_turn(tokenizer, "b")
+    return one[len(one) - _count_equal(one[::-1], other[::-1]) :]
+
+
+def _count_equal(one: Sequence[int], other: Sequence[int]) -> int:
+    """Count the equal tokens at the beginning of two sequences."""
+    same = (token == paired for token, paired in zip(one, other, strict=False))
+    return sum(takewhile(bool, same))
 
 
 def _render(

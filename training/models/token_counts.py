@@ -19,7 +19,7 @@ from training.models.rendering import (
     RENDERED_AT_ONCE,
     extract_texts,
     load_tokenizer,
-    render_turn,
+    render_end,
     tokenize_conversations,
     tokenize_prompts,
 )
@@ -160,7 +160,7 @@ def find_prompt_limit(model: Path, room: PromptRoom) -> int:
     prompt = [{"role": "user", "content": "a"}]
     (alone,) = tokenize_prompts(tokenizer, [prompt])
     (compared,) = tokenize_comparisons(tokenizer, [(prompt, "", "")])
-    end, marks = len(render_turn(tokenizer)) - 1, len(compared) - len(alone)
+    end, marks = len(render_end(tokenizer)), len(compared) - len(alone)
     limits = [room.prompt_tokens, context - room.response_tokens - end]
     if room.compared_tokens:
         limits.append(context - room.compared_tokens - marks)

@@ -13,6 +13,7 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForImageTextToText,
     AutoModelForSequenceClassification,
     PretrainedConfig,
     PreTrainedModel,
@@ -109,21 +110,66 @@ def load_causal_model(
             exactly those of the files.
     """
     _require_text_model(model, revision)
-    return _load(
-        AutoModelForCausalLM, model, dtype, kind="language model", revision=revision, **options
-    )
+    return load_text_part(model, dtype, revision=revision, **options)
 
 
-def require_causal_weights(model: Path | str) -> None:
+def load_text_part(
+    model: Path | str, dtype: str, *, revision: str | None = None, **arguments: Any
+) -> PreTrainedModel:
+    """Load a text model, or the text part of a model that also reads images, as a text model.
+
+    Args:
+        model: folder, or hub id.
+        dtype: dtype of the weights.
+        revision: Git revision of the hub model.
+        arguments: further arguments of `from_pretrained`.
+
+    Raises:
+        InputError: as in `load_causal_model`, or transformers has no causal language model of the
+            text part alone.
+    """
+    text = read_config(model, revision)
+    arguments |= {"revision": revision}
+    if text.model_type == AutoConfig.from_pretrained(model, revision=revision).model_type:
+        return _load(AutoModelForCausalLM, model, dtype, kind="language model", **arguments)
+    _require_class(AutoModelForCausalLM, text, "language model", model)
+    kind = "model of text and images"
+    whole = _load(AutoModelForImageTextToText, model, dtype, kind=kind, **arguments)
+    with torch.device("meta"):
+        part = AutoModelForCausalLM.from_config(text)
+    part.model = next(one for one in whole.modules() if type(one) is type(part.model))
+    part.set_output_embeddings(whole.get_output_embeddings())
+    part.generation_config = whole.generation_config
+    part.config.dtype = whole.dtype
+    part.config.tie_word_embeddings = whole.config.tie_word_embeddings
+    return part
+
+
+def require_causal_weights(model: Path | str, *, text_part: bool = False) -> None:
     """Check the weights of a causal language model by their names and shapes; none is read.
 
     For a model that a library loads by itself, or that is loaded later.
 
+    Args:
+        model: folder, or hub id.
+        text_part: whether a model that also reads images is allowed, whose text part is used.
+
     Raises:
-        InputError: as in `load_causal_model`.
+        InputError: as in `load_causal_model` or `load_text_part`.
     """
-    _require_text_model(model, None)
-    _load(AutoModelForCausalLM, model, "float32", kind="language model", device_map="meta")
+    if not text_part:
+        _require_text_model(model, None)
+    load_text_part(model, "float32", device_map="meta")
+
+
+def require_classifier(model: Path | str, revision: str | None = None) -> None:
+    """Refuse a model from which no reward model can be made; no weights are read.
+
+    Raises:
+        InputError: transformers has no sequence classifier of its kind.
+    """
+    text = read_config(model, revision)
+    _require_class(AutoModelForSequenceClassification, text, "reward model", model)
 
 
 def load_classifier(
@@ -205,6 +251,19 @@ def _load(
             " same under it",
         )
     return loaded
+
+
+def _require_class(
+    architecture: Any, config: PretrainedConfig, kind: str, model: Path | str
+) -> None:
+    """Refuse a config for which an automatic class of transformers has no model."""
+    if type(config) not in architecture._model_mapping:
+        raise InputError(
+            f"model {model} cannot be a {kind}",
+            expected=f"a model whose text part transformers has as a {kind}",
+            found=f"{config.model_type}, not in {architecture.__name__}",
+            remedy="use another model",
+        )
 
 
 def _require_text_model(model: Path | str, revision: str | None) -> None:

@@ -30,7 +30,7 @@ class TokenLimit(NamedTuple):
 
     most: int
     """Maximum number of tokens of a prompt."""
-    count: Callable[[pl.DataFrame], pl.Series]
+    count_tokens: Callable[[pl.DataFrame], pl.Series]
     """Counts the tokens of each row of `prompts`."""
 
 
@@ -162,7 +162,7 @@ def _rank_fitting(
         )
         if new.is_empty():
             return ranked, long
-        new = new.drop("rank").with_columns(tokens=limit.count(new).cast(pl.Int64))
+        new = new.drop("rank").with_columns(tokens=limit.count_tokens(new).cast(pl.Int64))
         counted = pl.concat([counted, new.select(counted.columns)])
         found = new.filter(pl.col("tokens") > limit.most)
         long = pl.concat([long, found])

@@ -65,4 +65,5 @@ def maintain(
     if models.height:
         print_table(models)
     freed = "to remove" if dry_run else "removed"
-    typer.echo(f"models: {models.height} folders {freed}, {models['bytes'].sum() / 1e9:.2f} GB")
+    size = int(models["bytes"].sum()) / 1e9
+    typer.echo(f"models: {models.height} folders {freed}, {size:.2f} GB")

@@ -115,7 +115,7 @@ def test_a_run_warns_if_half_of_the_prompts_are_too_long_and_stops_if_all_are(
     assert not check.passed
     assert "prompts are dropped: " in str(check.metadata["concern"].value)
     write_prompts(lake, [[LONG]] * 9)
-    with pytest.raises(InputError, match="[1-9] of them too long"):
+    with pytest.raises(InputError, match=r"[1-9] of them too long"):
         split(lake, recipe)
 
 

@@ -1,11 +1,12 @@
 import shutil
+from pathlib import Path
 
 import pytest
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from training.models.checkpoint import hash_checkpoint, require_model
-from training.models.initial_model import fetch_initial_model, make_tiny_model
-from training.models.rendering import load_tokenizer
+from training.models.initial_model import ROWS, fetch_initial_model, make_tiny_model
+from training.models.rendering import list_unknown_ids, load_tokenizer
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -108,17 +109,57 @@ def test_a_byte_vocabulary_without_room_for_bytes_is_refused(tmp_path):
         )
 
 
-def test_fetching_adds_a_pad_token_where_pad_is_eos(tiny_policy, tmp_path):
-    source = shutil.copytree(tiny_policy, tmp_path / "source")
-    tokenizer = AutoTokenizer.from_pretrained(source)
+@pytest.fixture
+def without_pad(tiny_policy, tmp_path) -> Path:
+    """A model folder whose tokenizer has no token to pad with."""
+    folder = shutil.copytree(tiny_policy, tmp_path / "source")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        file = folder / name
+        file.write_text(file.read_text().replace('"<pad>"', '"<filler>"'))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.save_pretrained(source)
-    fetch_initial_model(ModelSettings(path=str(source), dtype="float32"), tmp_path / "fetched")
-    fetched = AutoTokenizer.from_pretrained(tmp_path / "fetched")
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def fetch(source: Path, output: Path) -> PreTrainedTokenizerBase:
+    fetch_initial_model(ModelSettings(path=str(source), dtype="float32"), output)
+    return load_tokenizer(output)
+
+
+def test_fetching_adds_a_pad_token_where_pad_is_eos(without_pad, tmp_path):
+    """Rows are added up to a multiple of 64; those without a token are known."""
+    fetched = fetch(without_pad, tmp_path / "fetched")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "fetched")
+    assert fetched.pad_token == "<pad>"
     assert fetched.pad_token_id != fetched.eos_token_id
     assert model.config.pad_token_id == fetched.pad_token_id
-    assert model.get_input_embeddings().num_embeddings >= len(fetched)
+    assert model.get_input_embeddings().num_embeddings == model.config.vocab_size == ROWS
+    assert list_unknown_ids(tmp_path / "fetched") == [*range(len(fetched), ROWS)]
+
+
+@pytest.mark.parametrize(
+    ("reserved", "pad"),
+    [
+        (
+            ["<|reserved_special_token_0|>", "<|finetune_right_pad_id|>"],
+            "<|finetune_right_pad_id|>",
+        ),
+        (["<|reserved_special_token_0|>", "<start>"], "<|reserved_special_token_0|>"),
+        (["<unused0>", "<start>"], "<unused0>"),
+    ],
+)
+def test_fetching_takes_a_token_that_the_model_keeps_free(without_pad, tmp_path, reserved, pad):
+    tokenizer = AutoTokenizer.from_pretrained(without_pad)
+    tokenizer.add_tokens(reserved, special_tokens=True)
+    tokenizer.save_pretrained(without_pad)
+    model = AutoModelForCausalLM.from_pretrained(without_pad)
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(without_pad)
+    fetched = fetch(without_pad, tmp_path / "fetched")
+    assert fetched.pad_token == pad
+    assert len(fetched) == len(tokenizer)
+    assert not list_unknown_ids(tmp_path / "fetched")
 
 
 def test_fetching_a_model_without_template_is_refused(tiny_policy, tmp_path):
