@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import polars as pl
 import pytest
@@ -11,7 +12,9 @@ from transformers import set_seed
 
 from training.models.checkpoint import ADAPTER, hash_checkpoint, require_model
 from training.models.weights import load_causal_model, load_classifier
+from training.runs.adapters import load_model
 from training.runs.kept_checkpoints import locate_kept_folder
+from training.settings.stages import SFTSettings
 from training.settings.training import LoRASettings
 
 SHARED = {
@@ -105,11 +108,21 @@ def test_a_folder_is_like_one_without_an_adapter(prepare_stage, tmp_path, stage)
     assert configs[0] | {"use_cache": True} == configs[1]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_frozen_weights_compute_what_float32_computes_under_autocast(tiny_policy):
+    """So the reference's stored log-probabilities are also those of an untrained adapter."""
+    load, logits = partial(load_causal_model, tiny_policy), []
+    for lora in (None, LORA):
+        model = load_model(load, SFTSettings(lora=lora), "bfloat16")
+        with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+            logits.append(model(torch.arange(19)[None]).logits)
+    assert model.model.layers[0].self_attn.q_proj.weight.dtype == torch.bfloat16
+    assert torch.equal(*logits)
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_an_untrained_adapter_is_the_reference(prepare_stage, tiny_policy, tmp_path, dtype):
-    """In bfloat16, too: the frozen weights compute what float32 computes under autocast."""
-    settings = SHARED | {"max_steps": 1, "logging_steps": 1}
-    run = prepare_stage("dpo", reference=tiny_policy, **settings, lora=LORA, dtype=dtype)
+    settings = SHARED | {"max_steps": 1, "logging_steps": 1, "lora": LORA}
+    run = prepare_stage("dpo", reference=tiny_policy, **settings, dtype=dtype)
     result = run(tmp_path / "dpo")
     assert values(result, "loss")[0] == pytest.approx(math.log(2), abs=1e-6)
 
