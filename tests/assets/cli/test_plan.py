@@ -48,6 +48,15 @@ def test_a_stage_that_does_not_fit_ends_with_status_1_and_a_line(tmp_path):
     assert all(line.startswith("prefloop: ") for line in lines)
 
 
+def test_the_recipe_with_adapters_fits_into_one_gpu_of_24_gb(tmp_path):
+    recipe = ROOT / "recipes" / "qwen3_1_7b_lora.yaml"
+    memory = make_plan(load_recipe(recipe), Lake(tmp_path)).tabulate_memory()
+    assert set(memory["fits"]) == {"yes"}
+    assert set(memory["available"]) <= {24e9, 0.9 * 24e9}
+    whole = make_plan(load_recipe(recipe, ["loop.dpo.lora=null"]), Lake(tmp_path)).tabulate_memory()
+    assert whole.filter(stage="dpo")["fits"].item() == "no"
+
+
 def test_an_unknown_gpu_is_refused_with_the_known_ones(tmp_path):
     found = run("llama3_8b.yaml", tmp_path, "--gpu", "abacus")
     assert found.exit_code == 2
