@@ -1,9 +1,9 @@
 """Disk that a study needs, in bytes: checkpoints, step checkpoints, tables.
 
-A trained checkpoint has all weights in float32, also if only an adapter was trained. A step
-checkpoint has the trained weights and two moments of AdamW (12 bytes per weight); under FSDP
-transformers writes the weights twice (16 bytes). While a new one is written, as many as `KEPT`
-older ones exist. Not here: memory (`training.planning.memory`).
+A trained checkpoint has all weights in float32, also if only an adapter was trained, which is there
+once more. A step checkpoint has the trained weights and two moments of AdamW (12 bytes per weight);
+under FSDP transformers writes the weights twice (16 bytes). While a new one is written, as many as
+`KEPT` older ones exist. Not here: memory (`training.planning.memory`).
 """
 
 from training.planning.activations import FLOAT32, Head
@@ -23,7 +23,9 @@ def measure_checkpoints(
     model: ArchitectureSettings, settings: TrainingSettings, head: Head, *, kept: int = 0
 ) -> int:
     """Compute the bytes of a training's checkpoint and of those kept after a share of its steps."""
-    return (1 + len(settings.kept_shares) + kept) * FLOAT32 * count_weights(model, head)
+    adapter = count_trained(model, settings, head) if settings.lora else 0
+    weights = count_weights(model, head) + adapter
+    return (1 + len(settings.kept_shares) + kept) * FLOAT32 * weights
 
 
 def measure_step_checkpoints(

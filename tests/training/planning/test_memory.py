@@ -205,3 +205,7 @@ def test_step_checkpoints_have_12_bytes_per_weight_and_16_under_fsdp():
 def test_kept_shares_are_further_checkpoints():
     settings = train(kept_shares=(0.5,))
     assert disk.measure_checkpoints(LLAMA, settings, "language") == 2 * 4 * LLAMA.weights
+    adapter = train(lora=LoRASettings())
+    trained = memory.count_trained(QWEN, adapter, "language")
+    found = disk.measure_checkpoints(QWEN, adapter, "language")
+    assert found == 4 * (QWEN.weights + trained)

@@ -10,6 +10,7 @@ from training.planning.plan import Plan, make_plan
 from training.planning.trainings import Work
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -129,6 +130,11 @@ def test_unknown_rows_are_named_with_the_setting_that_gives_them(tmp_path):
     made = make_plan(recipe, Lake(tmp_path))
     assert find(made, "sft_policy", "shared").rows is None
     assert "plan.rows.sharegpt" in made.unplanned[0]
+
+
+def test_rows_of_an_unknown_source_are_refused():
+    with pytest.raises(InputError, match=r"plan\.rows names no source of this recipe: nobody"):
+        load_recipe(RECIPES / "llama3_8b.yaml", ["plan.rows.nobody=3"])
 
 
 def test_measured_responses_decide_the_expected_length(tiny_recipe, tmp_path):

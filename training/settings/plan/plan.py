@@ -1,6 +1,6 @@
 """Settings of `prefloop plan`, which no run reads. Imports no torch."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ class PlanSettings(Settings):
     architecture: ArchitectureSettings | None = None
     """Architecture of `model.path`, if prefloop does not know the id and config.json is not on this
     machine."""
-    rows: dict[str, int] = Field(default={})
+    rows: dict[str, Annotated[int, Field(ge=0)]] = Field(default={})
     """Number of demonstrations or pairs by source, for sources whose size is not published."""
     demonstration_tokens: int | None = Field(default=None, ge=1)
     """Mean tokens of a demonstration; null: 500 (assumed)."""
