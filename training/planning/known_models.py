@@ -78,6 +78,11 @@ KNOWN: Mapping[str, ArchitectureSettings] = {
     "google/gemma-2-9b": _gemma(3584, 42, 16, 8, 14336, 256000, norms_per_layer=4),
     "google/gemma-2-27b": _gemma(4608, 46, 32, 16, 36864, 256000, head_size=128, norms_per_layer=4),
     "google/gemma-3-1b": _gemma(1152, 26, 4, 1, 6912, 262144, norms_per_layer=4, qk_norm=True),
+    "google/gemma-3-4b": _gemma(2560, 34, 8, 4, 10240, 262208, norms_per_layer=4, qk_norm=True),
+    "google/gemma-3-12b": _gemma(3840, 48, 16, 8, 15360, 262208, norms_per_layer=4, qk_norm=True),
+    "google/gemma-3-27b": _gemma(
+        5376, 62, 32, 16, 21504, 262208, head_size=128, norms_per_layer=4, qk_norm=True
+    ),
     "mistralai/Mistral-7B-v0.1": _MISTRAL_7B,
     "mistralai/Mistral-7B-v0.2": _MISTRAL_7B,
     "mistralai/Mistral-7B-v0.3": _make(4096, 32, 32, 8, 14336, 32768),
@@ -85,8 +90,8 @@ KNOWN: Mapping[str, ArchitectureSettings] = {
     "HuggingFaceTB/SmolLM2-360M": _make(960, 32, 15, 5, 2560, 49152, tied=True),
     "HuggingFaceTB/SmolLM2-1.7B": _make(2048, 24, 32, 32, 8192, 49152, tied=True),
 }
-"""Architectures by hub id, without the endings of fine-tuned copies. Gemma 3 from 4B on is not
-here: these models also read images, which prefloop refuses."""
+"""Architectures by hub id, without the endings of fine-tuned copies. Of Gemma 3 from 4B on, it is
+that of the text part."""
 
 _TUNED = re.compile(r"(-(Base|Instruct|instruct|it|pt|chat|hf))+$")
 _TUNED_INSIDE = re.compile(r"-Instruct(?=-v\d)")

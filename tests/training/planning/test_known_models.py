@@ -18,6 +18,7 @@ from transformers import (
 from training.planning.known_models import KNOWN, find_architecture
 from training.settings.plan.architecture import ArchitectureSettings
 
+IMAGES = 416866032
 # numbers of weights on the models' hub pages (safetensors, tied heads once)
 PUBLISHED = {
     "meta-llama/Llama-2-7b": 6738415616,
@@ -50,6 +51,10 @@ PUBLISHED = {
     "google/gemma-2-9b": 9241705984,
     "google/gemma-2-27b": 27227128320,
     "google/gemma-3-1b": 999885952,
+    # the whole models, minus the same part for images and a projection of its 1,152 features
+    "google/gemma-3-4b": 4300079472 - IMAGES - 1152 * (2560 + 1),
+    "google/gemma-3-12b": 12187325040 - IMAGES - 1152 * (3840 + 1),
+    "google/gemma-3-27b": 27432406640 - IMAGES - 1152 * (5376 + 1),
     "mistralai/Mistral-7B-v0.1": 7241732096,
     "mistralai/Mistral-7B-v0.2": 7241732096,
     "mistralai/Mistral-7B-v0.3": 7248023552,
