@@ -27,9 +27,10 @@ EXPECTED_REASONS = {
 TRAINED_REASONS = {"too_long", "equal_tokens"}
 """Reasons for which a training drops examples."""
 
-EQUAL_MARGIN = 0.02
-"""Bound of the first reward margin (beta times nats) of a policy that starts as its reference. In
-bfloat16 the two differ by rounding."""
+EQUAL_MARGIN = 0.05
+"""Bound of the first reward margin (beta times nats) of a policy that starts as its reference. The
+two differ by rounding in bfloat16, about 0.01 here. Rounded sums are found by their type, in the
+first step of a training (`training.runs.precision`)."""
 MEAN_LOSS = (0.6, 0.78)
 """Bounds of a pair loss before anything is learned; log 2 is 0.693."""
 
