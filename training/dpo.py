@@ -32,6 +32,7 @@ from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
+from training.runs.drawn_examples import choose_order
 from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
     DtypeOption,
@@ -100,7 +101,8 @@ def train_dpo(
             **load_trained(load, settings, dtype),
             args=complete_arguments(
                 DPOConfig(
-                    **build_trl_arguments(settings, folder, seed=seed, dtype=dtype),
+                    **build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
+                    | choose_order(dataset, settings),
                     beta=settings.beta,
                     **build_loss_arguments(settings),
                     disable_dropout=True,
@@ -193,7 +195,7 @@ def main(
     rows: Rows | Path = read_rows(pairs)
     if reference is not None:
         rows = add_reference_logps(
-            pl.read_parquet(pairs), start, reference, settings, dtype=dtype
+            pl.read_parquet(pairs), start, reference, settings, dtype=dtype, seed=seed
         ).pairs
     train_dpo(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 

@@ -151,7 +151,7 @@ def main(
     if reference is not None:
         mixed = add_mismatched(pl.read_parquet(responses), settings.micro_batch_size, seed)
         rows = add_reference_logps(
-            mixed, start, reference, settings, dtype=dtype, sides=SIDES
+            mixed, start, reference, settings, dtype=dtype, sides=SIDES, seed=seed
         ).pairs
     train_kto(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
 

@@ -28,9 +28,11 @@ from tqdm import tqdm
 from training.models.checkpoint import require_model
 from training.models.logps import sum_logps
 from training.models.rendering import hash_rendering, load_tokenizer
+from training.models.token_counts import DROPPED
 from training.models.token_ids import tokenize_responses
 from training.models.weights import load_causal_model
 from training.runs.adapters import load_model
+from training.runs.drawn_examples import draw_examples
 from training.runs.examples import Rows, cut
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.objectives import DPOSettings
@@ -50,7 +52,7 @@ class ReferencePass:
     """Tokenized pairs with the reference's log-probabilities, and the cost of computing them."""
 
     pairs: pl.DataFrame
-    """The pairs given, in memory with four bytes per token id. The columns
+    """The pairs given, or those that are drawn; in memory with four bytes per token id. The columns
     `transforms.lake.records.reference_logps.list_columns` replace their messages; the
     log-probabilities of a pair that does not fit are null."""
     sequences: int
@@ -59,6 +61,8 @@ class ReferencePass:
     """Sequences that were not stored yet."""
     elapsed_s: float
     """Wall-clock seconds."""
+    dropped: pl.DataFrame
+    """Rows that cannot be trained on (`token_counts.DROPPED`), if only some pairs were drawn."""
 
 
 def find_none(wanted: pl.DataFrame) -> pl.DataFrame:
@@ -74,6 +78,7 @@ def add_reference_logps(
     *,
     dtype: str,
     sides: Sequence[str] = SIDES,
+    seed: int | None = None,
     known: Callable[[pl.DataFrame], pl.DataFrame] = find_none,
     commit: Callable[[pl.DataFrame], None] = lambda computed: None,
 ) -> ReferencePass:
@@ -87,6 +92,8 @@ def add_reference_logps(
         settings: max_tokens, and the sizes of batches and chunks.
         dtype: compute type, `float32` or `bfloat16`.
         sides: columns of the responses of a row; chosen and rejected for a pair.
+        seed: seed of the training, to draw the rows that `max_steps` needs
+            (`training.runs.drawn_examples`); None keeps all rows.
         known: called with sequence_id of the wanted sequences; returns the rows that are stored
             (`LOGPS`), each sequence once.
         commit: called with every chunk of computed rows (`LOGPS`).
@@ -105,6 +112,9 @@ def add_reference_logps(
         )
         for rows in cut(pairs)
     )
+    dropped = pl.DataFrame(schema=DROPPED)
+    if seed is not None:
+        tokenized, dropped = draw_examples(tokenized, sides, settings, seed)
     wanted = list_sequences(tokenized, settings.max_tokens, sides)
     found = known(wanted)
     missing = wanted.join(found, on="sequence_id", how="anti", maintain_order="left")
@@ -122,6 +132,7 @@ def add_reference_logps(
         wanted.height,
         missing.height,
         time.perf_counter() - started,
+        dropped,
     )
 
 

@@ -63,9 +63,10 @@ def train(
     objective = OBJECTIVES.get(stage)
     if objective is not None and objective.sides:
         rows = objective.complete_rows(rows, settings.micro_batch_size, step.seed)
-        rows, reference_metadata = _add_reference_logps(
+        rows, not_drawn, reference_metadata = _add_reference_logps(
             step, rows, objective.sides, settings, start, reference
         )
+        unusable = not_drawn if unusable is None else pl.concat([unusable, not_drawn])
     if reference is not None:
         models["reference"] = reference
     stage_models = {name: models[name] for name in STAGES[stage].models}
@@ -172,8 +173,13 @@ def _add_reference_logps(
     settings: TrainingSettings,
     start: Checkpoint,
     reference: Checkpoint | None,
-) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Add the reference's log-probabilities to rows, and commit the new ones to the lake."""
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Add the reference's log-probabilities to rows, and commit the new ones to the lake.
+
+    Returns:
+        The rows that the training reads; if they are a part, the rows that cannot be trained on
+        (row_key, reason, evidence); and metadata for the asset's page.
+    """
     from training.reference_logps import add_reference_logps
 
     if reference is None or not isinstance(settings, ReferenceSettings):
@@ -187,6 +193,7 @@ def _add_reference_logps(
         settings,
         dtype=dtype,
         sides=sides,
+        seed=step.seed,
         known=store.read_known,
         commit=store.commit,
     )
@@ -194,11 +201,15 @@ def _add_reference_logps(
         f"{step.asset}: the reference ran over {done.computed} of {done.sequences} sequences,"
         f" {done.elapsed_s:.1f} s"
     )
-    return done.pairs, {
-        "reference_sequences": done.sequences,
-        "reference_sequences_computed": done.computed,
-        "reference_s": done.elapsed_s,
-    }
+    return (
+        done.pairs,
+        done.dropped,
+        {
+            "reference_sequences": done.sequences,
+            "reference_sequences_computed": done.computed,
+            "reference_s": done.elapsed_s,
+        },
+    )
 
 
 def save_model(
