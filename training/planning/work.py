@@ -85,6 +85,13 @@ class Planner:
         trained = min(examples.rows, settings.count_steps(0) * settings.batch_size)
         reference = self.loads.refer(settings, loop.sampling, PAIR * trained)
         work = plan_training(self.loads, "offline_dpo", settings, examples)
+        (training,) = work.loads
+        # these responses are not sampled: the reference reads as many tokens as an epoch trains on
+        tokens = training.tokens / (settings.count_steps(0) * settings.batch_size) * trained
+        share = tokens / reference.tokens if reference.tokens else 0
+        reference = replace(
+            reference, tokens=tokens, seconds=reference.seconds and reference.seconds * share
+        )
         return replace(work, loads=(reference, *work.loads))
 
     def _plan_chain(

@@ -80,6 +80,18 @@ def test_what_experiments_share_is_counted_once(make_tiny, plan):
     assert reads["iterative"] == reads["concise"] > 0 == reads["moving_reference"]
 
 
+def test_the_reference_of_offline_dpo_reads_the_pairs_that_are_trained_on(tmp_path):
+    made = make_plan(load_recipe(RECIPES / "llama3_8b.yaml"), Lake(tmp_path))
+    offline = find(made, "offline_dpo", "shared")
+    # 3 iterations of 20,000 pairs and 2 epochs: 939 steps of 128 pairs, of 183,000 in Nectar
+    assert offline.rows == 939 * 128
+    assert tokens(offline, "read")[0] == pytest.approx(tokens(offline, "trained")[0])
+    few = load_recipe(RECIPES / "llama3_8b.yaml", ["mixtures.nectar.nectar.max_pairs=60096"])
+    half = find(make_plan(few, Lake(tmp_path)), "offline_dpo", "shared")
+    assert half.rows == 939 * 128
+    assert tokens(half, "read")[0] == pytest.approx(tokens(half, "trained")[0] / 2)
+
+
 def test_kept_shares_are_further_checkpoints_of_the_policies_that_are_sampled(make_tiny, plan):
     samplers = "loop.sampling.samplers=[{n: 2}, {policy: step, share: 0.5, n: 2}]"
     made = plan(make_tiny(samplers))
