@@ -1,9 +1,9 @@
 """Disk that a study needs, in bytes: checkpoints, step checkpoints, tables.
 
 A trained checkpoint has all weights in float32, also if only an adapter was trained, which is there
-once more. A step checkpoint has the trained weights and two moments of AdamW (12 bytes per weight);
-under FSDP transformers writes the weights twice (16 bytes). While a new one is written, as many as
-`KEPT` older ones exist. Not here: memory (`training.planning.memory`).
+once more. A step checkpoint has the trained weights and two moments of AdamW (12 bytes per weight).
+While a new one is written, as many as `KEPT` older ones exist. Not here: memory
+(`training.planning.memory`).
 """
 
 from training.planning.activations import FLOAT32, Head
@@ -29,12 +29,12 @@ def measure_checkpoints(
 
 
 def measure_step_checkpoints(
-    model: ArchitectureSettings, settings: TrainingSettings, head: Head, *, sharded: bool
+    model: ArchitectureSettings, settings: TrainingSettings, head: Head
 ) -> int:
     """Compute the bytes of step checkpoints at once; they are removed when the training ends."""
     if settings.checkpoint_steps is None:
         return 0
-    per_weight = FLOAT32 * (2 if sharded else 1) + ADAM[settings.optimizer]
+    per_weight = FLOAT32 + ADAM[settings.optimizer]
     return (KEPT + 1) * per_weight * count_trained(model, settings, head)
 
 

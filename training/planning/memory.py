@@ -4,7 +4,7 @@ Sources of the formulas:
 
 - weights, gradients, Adam: 4 + 4 + 8 bytes per trained weight in float32 (Rajbhandari et al. 2019,
   ZeRO, arXiv 1910.02054, section 3.1); autocast adds a bfloat16 copy of every matrix; FSDP2 divides
-  all three among the processes, but sums the gradients of micro-batches undivided, in float32;
+  all three among the processes;
 - 4 bits: 4.127 bits per weight (Dettmers et al. 2023, arXiv 2305.14314, section 3);
 - key-value cache: 2 x layers x heads x width x 2 bytes per token.
 
@@ -73,8 +73,7 @@ def measure_training(
     """
     trained = count_trained(model, settings, head)
     parts = settings.processes if sharded else 1
-    accumulates = settings.batch_size > settings.micro_batch_size * settings.processes
-    gradients = FLOAT32 * trained / (1 if accumulates else parts)
+    gradients = FLOAT32 * trained / parts
     if settings.processes > 1 and not sharded:
         gradients += BUCKETS * trained
     batch = settings.micro_batch_size * sequences * tokens

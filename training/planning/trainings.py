@@ -65,12 +65,12 @@ def keep_checkpoints(
     rows: float | None, used: list[Load], *, kept: int = 0, examples: Examples | None = None,
 ) -> Work:  # fmt: skip
     """Add the checkpoints of a training."""
-    model, sharded = loads.model, is_sharded(settings)
+    model = loads.model
     return Work(
         asset, experiment, None if rows is None else round(rows),
         disk.measure_checkpoints(model, settings, head, kept=kept),
         tuple(used),
-        disk.measure_step_checkpoints(model, settings, head, sharded=sharded),
+        disk.measure_step_checkpoints(model, settings, head),
         examples,
     )  # fmt: skip
 

@@ -116,6 +116,9 @@ def save_whole_model(trainer: Trainer, load: Load, folder: Path) -> None:
         folder: folder to write into.
     """
     if not is_peft_model(trainer.model):
+        whole = cast(PreTrainedModel, trainer.model)
+        # FSDP gathers tied weights one by one, and each would be written
+        whole._keys_to_ignore_on_save = set(whole.all_tied_weights_keys)
         trainer.save_model(str(folder))
         if trainer.args.should_save:
             (folder / "training_args.bin").unlink()  # a pickle; settings.json has the settings

@@ -1,11 +1,12 @@
 """Step checkpoints: a killed training resumes and ends with the weights of an uninterrupted one.
 
 Transformers 5.19 writes weights (safetensors), optimiser, schedule and random states (torch.save,
-read back with weights_only=True: no pickled code runs). On resumption it skips the batches of the
-epoch that were seen. But it makes a new order for the epoch from torch's generator, and the state
-of that generator at the start of the epoch is in none of its files. After a kill in the second
-epoch the batches would differ. This module stores that state in an extra file. The file is written
-last, so a checkpoint without it is incomplete. Not here: training (`training.runs.trainer`).
+read back with weights_only=True: no pickled code runs); under FSDP the weights, too, are written
+with torch.save. On resumption it skips the batches of the epoch that were seen. But it makes a new
+order for the epoch from torch's generator, and the state of that generator at the start of the
+epoch is in none of its files. After a kill in the second epoch the batches would differ. This
+module stores that state in an extra file. The file is written last, so a checkpoint without it is
+incomplete. Not here: training (`training.runs.trainer`).
 """
 
 import hashlib
@@ -113,10 +114,23 @@ def train_resumably(trainer: Trainer, folder: Path, settings: TrainingSettings) 
     # Between two logged steps, transformers and TRL keep sums that are in no checkpoint.
     every = math.ceil(settings.checkpoint_steps / settings.logging_steps) * settings.logging_steps
     trainer.add_callback(StepCheckpoints(name, every, last))
+    if trainer.is_fsdp_enabled:
+        _save_weights_once(trainer)
     if last is not None:
         # TRL would count from 0 again. The attribute is of TRL's trainers.
         trainer._total_train_tokens = last.log[-1]["num_tokens"]  # type: ignore[attr-defined]
     trainer.train(resume_from_checkpoint=str(last.folder) if last else None)
+
+
+def _save_weights_once(trainer: Trainer) -> None:
+    """Leave the model folder out of step checkpoints; under FSDP it has the same weights again."""
+    save = trainer.save_model
+
+    def save_finished(output_dir: str | None = None, _internal_call: bool = False) -> None:
+        if not _internal_call:  # not by the trainer itself, for a step checkpoint
+            save(output_dir)
+
+    trainer.save_model = save_finished  # type: ignore[method-assign]
 
 
 class StepCheckpoints(TrainerCallback):
@@ -150,7 +164,8 @@ class StepCheckpoints(TrainerCallback):
         if not state.is_world_process_zero:
             return
         folder = Path(cast(str, args.output_dir)) / f"checkpoint-{state.global_step}"
-        (folder / "training_args.bin").unlink()  # a pickle; settings.json has the settings
+        # a pickle; settings.json has the settings
+        (folder / "training_args.bin").unlink(missing_ok=True)
         # After an epoch's last step, the current state of the generator determines the next order.
         order = torch.get_rng_state() if float(state.epoch).is_integer() else self._order
         facts = {

@@ -40,10 +40,10 @@ def test_the_8b_recipe_fits_into_its_gpus(tmp_path):
 
 
 def test_a_stage_that_does_not_fit_ends_with_status_1_and_a_line(tmp_path):
-    found = run("llama3_8b.yaml", tmp_path, "--gpu", "a100-40gb")
+    found = run("llama3_8b.yaml", tmp_path, "--gpu", "rtx4090")
     assert found.exit_code == 1
     lines = [line for line in found.stderr.splitlines() if line]
-    assert any(line.startswith("prefloop: sft_policy does not fit: needs 52.8 GB per GPU, has 40.0")
+    assert any(line.startswith("prefloop: sft_policy does not fit: needs 24.7 GB per GPU, has 24.0")
                for line in lines)  # fmt: skip
     assert all(line.startswith("prefloop: ") for line in lines)
 

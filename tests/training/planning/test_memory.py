@@ -97,21 +97,19 @@ def test_full_training_on_one_gpu_needs_18_bytes_per_weight():
 
 
 def test_the_paper_s_8b_training_fits_into_eight_gpus_of_80_gb():
-    """Shares of 4 GB of weights and 8 GB of moments; 32 GB of gradients are not divided."""
+    """Shares of 4 GB of weights, 8 GB of moments and 4 GB of gradients."""
     settings = train(batch_size=32, processes=8, max_tokens=8192, gradient_checkpointing=True)
     found = measure(LLAMA, settings, sharded=True)
     assert found.optimiser == pytest.approx(8.03 * GB, rel=0.01)
-    assert found.gradients == pytest.approx(32.1 * GB, rel=0.01)
+    assert found.gradients == pytest.approx(4.0 * GB, rel=0.01)
     assert found.weights == pytest.approx((4.0 + 3.0) * GB, rel=0.02)  # own, and gathered
-    assert 36 * GB < found.total < 55 * GB
-    at_once = settings.model_copy(update={"batch_size": 8})
-    assert measure(LLAMA, at_once, sharded=True).gradients == found.gradients / 8
+    assert 22 * GB < found.total < 30 * GB
 
 
-def test_gemma_2b_is_tight_on_four_gpus_of_24_gb():
+def test_gemma_2b_fits_on_four_gpus_of_24_gb():
     settings = train(batch_size=32, processes=4, max_tokens=8192, gradient_checkpointing=True)
     found = measure(KNOWN["google/gemma-2b"], settings, sharded=True)
-    assert 0.9 * 24 * GB < found.total < 24 * GB
+    assert 0.5 * 24 * GB < found.total < 0.7 * 24 * GB
 
 
 def test_only_an_adapter_has_gradients_and_moments():
@@ -193,13 +191,11 @@ def test_every_process_holds_all_models_in_host_memory():
     assert found == pytest.approx(514 * GB, rel=0.01)
 
 
-def test_step_checkpoints_have_12_bytes_per_weight_and_16_under_fsdp():
-    settings = train()
-    for sharded, size in ((False, 12), (True, 16)):
-        found = disk.measure_step_checkpoints(LLAMA, settings, "language", sharded=sharded)
-        assert found == 3 * size * LLAMA.weights
+def test_step_checkpoints_have_12_bytes_per_weight():
+    found = disk.measure_step_checkpoints(LLAMA, train(), "language")
+    assert found == 3 * 12 * LLAMA.weights
     none = train(checkpoint_steps=None)
-    assert disk.measure_step_checkpoints(LLAMA, none, "language", sharded=False) == 0
+    assert disk.measure_step_checkpoints(LLAMA, none, "language") == 0
 
 
 def test_kept_shares_are_further_checkpoints():

@@ -119,6 +119,7 @@ def test_the_arguments_of_a_sharded_training_have_the_policy(bf16, tmp_path, mon
         monkeypatch.setenv(name, value)
     completed = complete_arguments(arguments(tmp_path, bf16=bf16))
     assert completed.fsdp_plugin_args == {"mixed_precision_policy": POLICY if bf16 else None}
+    assert completed.accelerator_config.gradient_accumulation_kwargs["sync_each_batch"]
 
 
 def test_the_arguments_of_an_unsharded_training_have_no_policy(tmp_path):
