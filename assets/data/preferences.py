@@ -263,7 +263,11 @@ def _dump_sources(recipe: Recipe, role: Role) -> dict[str, Any]:
     sources = recipe.resolve_sources(role)
     return {
         "sources": {
-            source.name: {"entry": source.entry_name, "options": source.options.model_dump()}
+            source.name: {
+                "entry": source.entry_name,
+                "options": source.options.model_dump(),
+                **(source.dump_references() if role == "prompts" else {}),
+            }
             for source in sources
         }
     }

@@ -34,6 +34,7 @@ def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
         "entry": source.entry_name,
         "origin": dump_origin(source.origin),
         "task": task and task.model_dump(),
+        **source.dump_references(),
     }
 
     @declare(

@@ -13,6 +13,7 @@ import polars as pl
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.prompts.decontamination import find_contaminated
+from transforms.prompts.instructions.compose import compose_instructions
 from transforms.prompts.near_duplicates import find_near_duplicates
 from transforms.prompts.prompt_rules import prompt_text, split_prompt_rows
 from transforms.settings.prompts import PromptSettings
@@ -91,6 +92,8 @@ def collect_prompts(
         all_broken = []
         for raw in lake.read_frames(f"raw_{source.name}"):
             rows = source.layout("prompts")(raw, source.options)
+            if source.instructions is not None:
+                rows = compose_instructions(rows, source.instructions)
             rows_in[source.name] += rows.height
             valid, broken = split_prompt_rows(source.name, rows, source.options)
             valid_rows += valid.height

@@ -20,13 +20,17 @@ PROMPT_ROLES = "^(system,)?user(,assistant,user)*$"
 def split_prompt_rows(
     source: str, rows: pl.DataFrame, options: SourceOptions | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split prompts (row_key, prompt, verdict) of a source into `prompts` and `dropped_rows`.
+    """Split prompts of a source into `prompts` and `dropped_rows`.
+
+    The rows have row_key, prompt, verdict, and reference if the source has references.
 
     A prompt is kept if user and assistant alternate after an optional system turn, the last turn is
     the user's, and no turn is empty. The kept rows also have `row_key`. Duplicates are not removed
     yet.
     """
     treatment = (options or SourceOptions()).system_turn
+    if "reference" not in rows.columns:
+        rows = rows.with_columns(reference=pl.lit(None, pl.String))
     known = rows.with_columns(
         source=pl.lit(source), prompt=treat_system_turn(pl.col("prompt"), treatment)
     )

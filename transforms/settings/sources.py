@@ -43,6 +43,14 @@ class SourceSettings(OriginSettings):
     """Read the rows from the sample task (recipe key `sample_task`) instead of a file."""
     options: dict[str, Any] = Field(default={})
     """Options of the entry, such as a score, a margin, a limit per prompt."""
+    reference: str | None = None
+    """Native column with a reference for each prompt, as text: an answer, unit tests, or whatever a
+    reward of the recipe reads. It becomes `reference` of `prompts`; a prompt without one is
+    dropped, with the reason `missing_reference`. null: the prompts have no reference."""
+    instructions: int | None = Field(default=None, ge=1, le=5)
+    """Compose 1 up to this many verifiable instructions, such as a length or a list, onto every
+    prompt; a hash of the prompt selects them. They are the reference for the verifier
+    `instructions`. null: prompts stay as they are."""
 
     @model_validator(mode="after")
     def _require_one_origin(self) -> Self:
@@ -59,6 +67,14 @@ class SourceSettings(OriginSettings):
             raise ValueError(f"roles names one twice: {', '.join(self.roles)}")
         if self.sample_task and len(self.roles) > 1:
             raise ValueError("the sample task has different rows for each role: name one role")
+        return self
+
+    @model_validator(mode="after")
+    def _require_one_reference(self) -> Self:
+        if self.reference is not None and self.instructions is not None:
+            raise ValueError("set reference or instructions, which are a reference of their own")
+        if self.reference is not None and self.sample_task:
+            raise ValueError("the sample task has no column for `reference`")
         return self
 
 

@@ -5,9 +5,11 @@ import json
 import polars as pl
 import pytest
 
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.prompts.collection import write_prompts
+from transforms.prompts.instructions.registry import read_reference
 from transforms.settings.prompts import NearDuplicateSettings, PromptSettings
 from transforms.settings.sources import SourceSettings
 from transforms.sources.intake.ingest import ingest
@@ -96,3 +98,72 @@ def test_a_source_that_is_gone_leaves_no_account(lake, source):
     assert lake.read("source_rows", table="prompts")["source"].to_list() == ["a"]
     with connect(lake) as connection:
         assert check(connection, "kept_and_dropped_add_up").is_empty()
+
+
+def from_rows(lake, file, rows, **settings):
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    source = resolve(
+        "maths",
+        SourceSettings(files=(str(file),), roles=("prompts",), **settings),
+    )
+    ingest(lake, source)
+    return source
+
+
+def test_references_of_a_column_stay_with_their_prompts(lake, tmp_path):
+    rows = [
+        {"prompt": "2 + 2?", "answer": "4"},
+        {"prompt": "Why?", "answer": None},
+        {"prompt": "How?", "answer": " "},
+        {"prompt": "2 + 2?", "answer": "five"},
+    ]
+    source = from_rows(lake, tmp_path / "m.jsonl", rows, entry="prompt_text", reference="answer")
+    write_prompts(lake, [source], PromptSettings(), screened=False)
+    assert lake.read("prompts")["reference"].to_list() == ["4"]
+    dropped = lake.read("dropped_rows", table="prompts").sort("row_key")
+    assert dropped["reason"].to_list() == [
+        "missing_reference", "missing_reference", "duplicate_prompt",
+    ]  # fmt: skip
+
+
+def test_each_instance_of_a_row_has_the_rows_reference(lake, tmp_path):
+    instances = [{"input": "a", "output": ""}, {"input": "b", "output": ""}]
+    rows = [{"instruction": "Copy", "instances": instances, "answer": "x"}]
+    source = from_rows(
+        lake, tmp_path / "m.jsonl", rows, entry="instruction_instances", reference="answer"
+    )
+    write_prompts(lake, [source], PromptSettings(), screened=False)
+    assert lake.read("prompts")["reference"].to_list() == ["x", "x"]
+
+
+def test_composed_prompts_have_their_instructions_as_reference(lake, tmp_path):
+    rows = [{"prompt": "Why is the sky blue?"}]
+    source = from_rows(lake, tmp_path / "m.jsonl", rows, entry="prompt_text", instructions=2)
+    write_prompts(lake, [source], PromptSettings(), screened=False)
+    (row,) = lake.read("prompts").to_dicts()
+    for instruction in read_reference(row["reference"]):
+        assert instruction.sentence in row["prompt"][-1]["content"]
+
+
+def test_prompts_of_a_source_without_references_have_none(lake, source):
+    write_prompts(lake, [source("a", QUESTION)], PromptSettings(), screened=False)
+    assert lake.read("prompts")["reference"].to_list() == [None]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"entry": "context_messages", "reference": "context_messages"}, "is not text"),
+        ({"entry": "messages", "reference": "answer"}, "only a source with the role prompts"),
+    ],
+)
+def test_a_reference_that_cannot_be_read_is_refused(settings, fault):
+    with pytest.raises(ValueError, match=fault):
+        resolve("s", SourceSettings(files=("x.jsonl",), **settings))
+
+
+def test_a_source_without_the_column_is_refused(lake, tmp_path):
+    with pytest.raises(InputError, match="no column answer"):
+        from_rows(
+            lake, tmp_path / "m.jsonl", [{"prompt": "a"}], entry="prompt_text", reference="answer"
+        )

@@ -157,6 +157,7 @@ def test_long_prompts_stand_in_the_ledger() -> None:
             "source": "source",
             "prompt": [[{"role": "user", "content": "x" * count}] for count in chars],
             "prompt_chars": chars,
+            "reference": None,
         },
         schema=schema_of("prompts"),
     )

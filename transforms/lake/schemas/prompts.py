@@ -33,6 +33,9 @@ TABLES: dict[str, Table] = {
             ),
             "prompt": Column(MESSAGES, "the conversation; it ends with a user's turn"),
             "prompt_chars": Column(pl.Int64, "length of all turns", "chars"),
+            "reference": Column(
+                pl.String, "answer, unit tests or instructions that rewards read; null: none"
+            ),
         },
     ),
     "prompt_splits": Table(

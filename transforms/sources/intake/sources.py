@@ -14,6 +14,7 @@ from transforms.settings.sources import OriginSettings, Role, SourceSettings
 from transforms.settings.validation_errors import convert_validation_error
 from transforms.sources.catalog import CATALOGUE
 from transforms.sources.layouts.entry import Entry, Layout
+from transforms.sources.layouts.references import add_reference
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,20 @@ class Source:
     options: SourceOptions
     origin: OriginSettings
     """Files, or hub id, split and revision; gaps are filled in from the entry."""
+    reference: str | None = None
+    """Native column of the prompts' references; the entry reads it."""
+    instructions: int | None = None
+    """Maximum number of instructions that are composed onto each prompt; null: none."""
+
+    @property
+    def has_references(self) -> bool:
+        """Whether every prompt of the source has a reference."""
+        return self.reference is not None or self.instructions is not None
+
+    def dump_references(self) -> dict[str, str | int]:
+        """Return the settings of references that are set, as recorded settings."""
+        settings = {"reference": self.reference, "instructions": self.instructions}
+        return {key: value for key, value in settings.items() if value is not None}
 
     def layout(self, role: Role) -> Layout:
         """Return the conversion of native rows to standard rows of a role."""
@@ -40,8 +55,8 @@ def resolve(name: str, settings: SourceSettings) -> Source:
 
     Raises:
         ValueError: the catalogue has no such entry; the entry does not have a role or an option, or
-            an option is out of range; a hub revision without a dataset id. The message contains the
-            allowed values.
+            an option is out of range; a reference that cannot be read as text; a hub revision
+            without a dataset id. The message contains the allowed values.
     """
     entry_name = settings.entry or name
     entry = CATALOGUE.get(entry_name)
@@ -58,6 +73,10 @@ def resolve(name: str, settings: SourceSettings) -> Source:
             f"sources.{name}: entry {entry_name} gives {', '.join(entry.layouts)}, not "
             f"{', '.join(unknown)}"
         )
+    if (settings.reference or settings.instructions) and "prompts" not in roles:
+        raise ValueError(f"sources.{name}: only a source with the role prompts has references")
+    if settings.reference is not None:
+        entry = add_reference(name, entry, settings.reference)
     try:
         options = entry.options.model_validate(settings.options)
     except ValidationError as error:
@@ -83,4 +102,13 @@ def resolve(name: str, settings: SourceSettings) -> Source:
         revision=settings.revision,
         max_rows=settings.max_rows,
     )
-    return Source(name, entry_name, entry, roles, options, origin)
+    return Source(
+        name,
+        entry_name,
+        entry,
+        roles,
+        options,
+        origin,
+        reference=settings.reference,
+        instructions=settings.instructions,
+    )
