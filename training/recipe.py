@@ -18,7 +18,9 @@ from training.settings.loop import LoopSettings, PromptRoom
 from training.settings.model import ModelSettings
 from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
-from training.settings.rankers import RANKER_KINDS
+from training.settings.rankers import RANKER_KINDS, find_kind
+from training.settings.rewards.checks import list_parts, require_rewards
+from training.settings.rewards.reward import RewardSettings
 from training.settings.stages import (
     PreferenceModelSettings,
     RewardModelSettings,
@@ -92,6 +94,9 @@ class Recipe(Settings):
     """Pairwise preference model; null: none is trained."""
     judge: JudgeSettings | None = None
     """Chat model that compares responses by a rubric; null: no judge."""
+    rewards: dict[Name, RewardSettings] = Field(default={})
+    """Rewards that are not trained here, by name: models, Python functions, verifiers, and weighted
+    sums. An experiment uses one with `ranker: <name>`."""
     loop: LoopSettings = LoopSettings()
     """The iterations."""
     reward_bench: dict[Name, OriginSettings] = Field(default={})
@@ -165,6 +170,11 @@ class Recipe(Settings):
         return self
 
     @model_validator(mode="after")
+    def _require_rewards(self) -> Self:
+        require_rewards(self.rewards, trained=self.resolve_trained_rankers())
+        return self
+
+    @model_validator(mode="after")
     def _require_consistent_experiments(self) -> Self:
         if self.loop.sampling.responses_per_prompt < 2:
             raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
@@ -183,8 +193,22 @@ class Recipe(Settings):
             )
             if loop.feedback is not None:
                 self.resolve_refresh(loop)
+            self._require_references(name, loop)
+        self._require_references("shared", self.loop)
         self.resolve_promotion()
         return self
+
+    def _require_references(self, experiment: str, loop: LoopSettings) -> None:
+        """Refuse a loop that ranks by a verifier if prompts of a source have no reference."""
+        parts = list_parts(self.rewards, loop.ranker)
+        verifiers = [name for name in parts if name in self.rewards and self.rewards[name].verifier]
+        without = [s.name for s in self.resolve_sources("prompts") if not s.has_references]
+        if verifiers and without:
+            raise ValueError(
+                f"experiment {experiment} ranks by the verifier {verifiers[0]}, and prompts of"
+                f" {', '.join(without)} have no reference: set sources.{without[0]}.reference or"
+                f" sources.{without[0]}.instructions"
+            )
 
     @model_validator(mode="after")
     def _require_context_of_tiny(self) -> Self:
@@ -218,6 +242,9 @@ class Recipe(Settings):
         """Return the settings of all rankers by name, a value of `loop.ranker`."""
         found: dict[str, Settings] = {}
         for kind in RANKER_KINDS:
+            if kind.is_named:
+                found |= getattr(self, kind.name)
+                continue
             settings: Settings | None = getattr(self, kind.name, None)
             if settings is None:
                 continue
@@ -266,9 +293,15 @@ class Recipe(Settings):
             gold=self.gold,
             judge=self.judge is not None,
             has_split=self.splits.promotion_fraction > 0,
-            loops={name: self.resolve_loop(name) for name in self.experiments},
+            teachers={name: self._list_teachers(name) for name in self.experiments},
             benchmarks=self.benchmarks,
         )
+
+    def _list_teachers(self, experiment: str) -> set[str]:
+        """Return the kinds of an experiment's rankers, and the oracle that labels its feedback."""
+        loop = self.resolve_loop(experiment)
+        kinds = {find_kind(name).name for name in list_parts(self.rewards, loop.ranker)}
+        return kinds if loop.feedback is None else {*kinds, loop.feedback.oracle}
 
     def select_judged_benchmarks(self) -> dict[str, JudgedSettings]:
         """Return the settings of the benchmarks that the judge scores, by name."""

@@ -150,6 +150,8 @@ def _resolve_paths(keys: Any, folder: Path) -> Any:
             ]
         elif key == "accelerate_config" and isinstance(value, str):
             resolved[key] = str((folder / value).resolve())
+        elif key == "function" and isinstance(value, str) and ".py:" in value:
+            resolved[key] = str(folder.resolve() / value)
         else:
             resolved[key] = _resolve_paths(value, folder)
     return resolved

@@ -33,7 +33,7 @@ from training.models.unscorable import (
 from training.models.weights import get_context_tokens
 from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
 from training.settings.scoring import ScoringSettings
-from transforms.pairs.responses import convert_to_responses
+from transforms.pairs.responses import convert_to_pair_rewards, convert_to_responses
 
 LOGGER = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def score(
             context with its prompt, or has a reward that is not finite. The message gives the
             number of such rows and the first one.
     """
-    tokenizer = load_tokenizer(reward_model)
+    tokenizer = load_tokenizer(reward_model, pads=False)  # rows are padded by their lengths
     started = time.perf_counter()
     model = load_reward_model(reward_model, dtype)
     ready, rows, tokens = time.perf_counter(), 0, 0
@@ -146,14 +146,7 @@ def score_pairs(
     """
     chunks: list[pl.DataFrame] = []
     score(convert_to_responses(pairs), reward_model, settings, dtype=dtype, commit=chunks.append)
-    rewards = (
-        pl.concat([chunk["reward"] for chunk in chunks])
-        if chunks
-        else pl.Series([], dtype=pl.Float64)
-    )
-    return pairs.select("pair_id").with_columns(
-        chosen_reward=rewards[: pairs.height], rejected_reward=rewards[pairs.height :]
-    )
+    return convert_to_pair_rewards(pairs, chunks)
 
 
 def split_by_length(
@@ -169,7 +162,7 @@ def split_by_length(
     Returns:
         The pairs whose two sides fit, and the others (`token_counts.DROPPED`).
     """
-    tokenizer = load_tokenizer(reward_model)
+    tokenizer = load_tokenizer(reward_model, pads=False)
     sides = [
         tokenize_conversations(tokenizer, pairs["prompt"].to_list(), extract_texts(pairs[name]))
         for name in ("chosen", "rejected")

@@ -12,7 +12,9 @@ from training.runs.software import require_software
 
 
 def check_local_models(recipe: Recipe) -> None:
-    """Refuse a local initial model or judge that a later step would refuse; no weights are loaded.
+    """Refuse local models that a later step would refuse; no weights are loaded.
+
+    They are the initial model, the judge, and the reward models of `rewards`.
 
     Raises:
         InputError: the first fault of a model's folder, or token limits larger than its context.
@@ -35,6 +37,13 @@ def check_local_models(recipe: Recipe) -> None:
         from training.judging.local_judge import check_judge_folder
 
         check_judge_folder(Path(recipe.judge.path), recipe.judge)
+    for reward in recipe.rewards.values():
+        if reward.path and Path(reward.path).is_dir():
+            from training.models.rendering import load_tokenizer
+            from training.models.weights import require_classifier_weights
+
+            load_tokenizer(Path(reward.path), pads=False)
+            require_classifier_weights(reward.path)
 
 
 def check_software(recipe: Recipe) -> None:

@@ -30,12 +30,16 @@ REPORT, TABLE_2 = "labelled_pairs", "reward_bench"
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the results of each ranker and their reports; none without `reward_bench`."""
+    """Build the results of each ranker and their reports; none without `reward_bench`.
+
+    A ranker that needs a reference of the prompt has no results.
+    """
     if not study.recipe.reward_bench:
         return []
-    rankers = [
+    all_rankers = [
         find_ranker(study, study.recipe.loop, name) for name in study.recipe.resolve_rankers()
     ]
+    rankers = [ranker for ranker in all_rankers if ranker.ranks_pairs]
     return [
         *(_build_results(study, ranker) for ranker in rankers),
         *(

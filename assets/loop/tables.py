@@ -101,8 +101,8 @@ def _build_scores(study: Study, chain: Chain) -> dg.AssetsDefinition:
         checks=SCORE_CHECKS,
         accelerator=True,
         kinds=("deltalake", "pytorch"),
-        description=f"The experiment's ranker (a reward model, a preference model or a judge) "
-        f"scores the responses of {chain.asset('generations')}.",
+        description=f"The experiment's ranker (a reward model, a preference model, a judge, or "
+        f"one of `rewards`) scores the responses of {chain.asset('generations')}.",
     )
     def scores(step: Step) -> Made:
         ranker = select_ranker(study, chain, step.loop)

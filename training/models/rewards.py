@@ -1,8 +1,9 @@
 """Rewards of token lists: the forward pass of a Bradley-Terry reward model.
 
 Source: Dong et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output at
-the last token of the whole conversation. Not here: texts, rows and commits (`training.scoring`),
-the shortened last layer (`training.models.last_layer`).
+the last token of the whole conversation. A classifier of another kind, such as an encoder, computes
+its own forward pass. Not here: texts, rows and commits (`training.scoring`), the shortened last
+layer (`training.models.last_layer`).
 """
 
 from collections.abc import Sequence
@@ -13,31 +14,28 @@ from typing import cast
 
 import torch
 from transformers import PreTrainedModel
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from training.models.batches import batch_by_length, pad_right
 from training.models.last_layer import compute_last_states, shorten_last_layer
 from training.models.weights import load_classifier
-from transforms.errors import InputError
 
 
 def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
     """Load a sequence classifier for `compute_rewards`, on the GPU where there is one.
 
+    A classifier that is no decoder with a head `score` is computed in float32.
+
     Raises:
-        InputError: the weights are not those of a classifier with one label, or it has no pad
-            token.
+        InputError: the weights are not those of a classifier with one label.
     """
     model = load_classifier(folder, dtype)
-    if model.config.pad_token_id is None:
-        raise InputError(
-            f"{folder} is not a reward model",
-            expected="a sequence classifier with a pad_token_id in its config",
-            found="no pad_token_id",
-            remedy="train it with training.reward_model",
-        )
     # In bfloat16, rewards near 2 have steps of 0.016, so that best and worst of n may tie.
-    model.score.float()
-    shorten_last_layer(cast(PreTrainedModel, model.base_model))
+    if reads_last_token(model):
+        model.score.float()
+        shorten_last_layer(cast(PreTrainedModel, model.base_model))
+    elif dtype != "float32":
+        model = load_classifier(folder, "float32")
     return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -88,9 +86,28 @@ def compute_head_in_float32(model: PreTrainedModel) -> None:
     head.forward = MethodType(forward, head)  # type: ignore[method-assign]
 
 
+def reads_last_token(model: PreTrainedModel) -> bool:
+    """Check whether a classifier is a causal decoder whose head `score` reads one token's state."""
+    return hasattr(model, "score") and model.config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+
 @torch.inference_mode()
 def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[float]:
-    inputs, mask = pad_right(token_ids, model.config.pad_token_id, model.device)
+    pad_id = model.config.pad_token_id
+    inputs, mask = pad_right(token_ids, 0 if pad_id is None else pad_id, model.device)
+    if not reads_last_token(model):
+        return model(input_ids=inputs, attention_mask=mask).logits[:, 0].tolist()
     decoder, head = cast(PreTrainedModel, model.base_model), cast(torch.nn.Module, model.score)
-    states = compute_last_states(decoder, inputs, mask.sum(dim=1) - 1)
+    states = compute_last_states(decoder, inputs, _find_read_tokens(inputs, mask, pad_id))
     return head(states.float())[:, 0].tolist()
+
+
+def _find_read_tokens(inputs: torch.Tensor, mask: torch.Tensor, pad_id: int | None) -> torch.Tensor:
+    """Return the position that the head reads in each row.
+
+    As in transformers, it is that of the last token that is not the pad token. In a model that the
+    recipe trains, this is the last token of the conversation.
+    """
+    is_read = mask if pad_id is None else mask * (inputs != pad_id)
+    positions = torch.arange(inputs.shape[1], device=inputs.device)
+    return (is_read * positions).argmax(dim=1)

@@ -185,8 +185,8 @@ def load_classifier(
         options: further arguments of `from_pretrained`.
 
     Raises:
-        InputError: as in `load_causal_model`. A head of another name is refused, too: what it
-            computes beside a dot product, such as a mean that is subtracted, is not known.
+        InputError: as in `load_causal_model`. A head that the model's class in transformers does
+            not have is refused, too: what it computes is not known.
     """
     _require_text_model(folder, None)
     architectures = AutoConfig.from_pretrained(folder).architectures or ()
@@ -200,6 +200,24 @@ def load_classifier(
         unread=(LANGUAGE_HEAD,),
         num_labels=1,
         **options,
+    )
+
+
+def require_classifier_weights(model: Path | str) -> None:
+    """Check the weights of a classifier with one label as `require_causal_weights` does.
+
+    Raises:
+        InputError: as in `load_classifier`.
+    """
+    _require_text_model(model, None)
+    _load(
+        AutoModelForSequenceClassification,
+        model,
+        "float32",
+        kind="reward model",
+        unread=(LANGUAGE_HEAD,),
+        num_labels=1,
+        device_map="meta",
     )
 
 

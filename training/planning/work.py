@@ -23,6 +23,7 @@ from training.planning.trainings import (
 from training.recipe import Recipe
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
+from training.settings.rewards.checks import list_parts
 from training.settings.training import ReferenceSettings
 from transforms.lake.asset_names import BASELINES, iteration_asset, iteration_name
 from transforms.lake.lake import Lake
@@ -166,11 +167,16 @@ class Planner:
             yield Work(f"{group}/dpo_pairs", experiment, rows, size)
 
     def _rank(self, loop: LoopSettings, prompts: int, responses: int) -> tuple[Load, ...]:
-        """Plan the ranker's work; none for a judge, whose model the plan does not know."""
-        kind = find_kind(loop.ranker)
-        if kind.is_reward_model:
-            return (self.loads.score(loop.scoring, loop.sampling, responses),)
-        if kind.name != "preference_model":
+        """Plan the ranker's work: that of the models which the recipe trains.
+
+        A judge and the rewards that the recipe brings have none: the plan does not know their
+        models.
+        """
+        parts = list_parts(self.recipe.rewards, loop.ranker)
+        models = sum(find_kind(part).is_reward_model for part in parts)
+        if models:
+            return (self.loads.score(loop.scoring, loop.sampling, responses),) * models
+        if find_kind(loop.ranker).name != "preference_model":
             return ()
         n = loop.sampling.responses_per_prompt
         comparisons = math.comb(n, 2) if loop.ranking.method == "round_robin" else 2 * n
@@ -254,6 +260,10 @@ def list_unplanned(recipe: Recipe, works: list[Work]) -> list[str]:
     ]
     if recipe.judge is not None:
         notes.append("comparisons by the judge: its model is not planned")
+    if recipe.rewards:
+        notes.append(
+            "scores by `rewards`: models and functions that are not trained are not planned"
+        )
     if recipe.benchmarks:
         notes.append(f"benchmarks: {', '.join(recipe.benchmarks)}")
     if recipe.reward_bench:

@@ -46,12 +46,12 @@ class LoopSettings(ObjectiveSettings):
     """How responses are sampled."""
     ranker: str = "reward_model"
     """Ranker of the responses: `reward_model`, `reward_model_<name>` for one of the recipe's
-    `reward_models`, `preference_model`, or `judge`."""
+    `reward_models`, `preference_model`, `judge`, or the name of one of the recipe's `rewards`."""
     feedback: FeedbackSettings | None = None
     """Fresh labels in every iteration, on which the reward model `ranker` is trained further; null:
     it is not trained further."""
     scoring: ScoringSettings = ScoringSettings()
-    """How a reward model scores the responses."""
+    """How a reward model or another reward scores the responses."""
     ranking: RankingSettings = RankingSettings()
     """How a preference model or a judge compares the responses."""
     pairs: PairSettings = PairSettings()
@@ -72,7 +72,10 @@ class LoopSettings(ObjectiveSettings):
         takes_reward_model = OBJECTIVES[self.objective].takes_reward_model
         ranked = find_kind(self.ranker).is_reward_model and self.feedback is None
         if takes_reward_model and not ranked:
-            raise ValueError(f"{self.objective} needs a reward model as ranker, and no feedback")
+            raise ValueError(
+                f"{self.objective} needs a reward model as ranker, which the recipe trains, and no"
+                " feedback"
+            )
         return self
 
     @model_validator(mode="after")
@@ -81,8 +84,8 @@ class LoopSettings(ObjectiveSettings):
             return self
         if not find_kind(self.ranker).scores_alone or self.feedback is not None:
             raise ValueError(
-                "sampling.adaptive scores between rounds with a reward model that exists before the"
-                " loop: it allows no other ranker and no feedback"
+                "sampling.adaptive scores between rounds, with a reward model that exists before"
+                " the loop or with one of `rewards`: it allows no other ranker and no feedback"
             )
         if self.pairs.length_penalty == "calibrated":
             raise ValueError("sampling.adaptive needs pairs.length_penalty as a number")

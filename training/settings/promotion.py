@@ -5,8 +5,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from training.settings.loop import LoopSettings
-from training.settings.rankers import find_kind
 from transforms.settings.frozen import Settings
 
 GOLD_METRICS = ("gold_reward", "win_rate_gold")
@@ -51,7 +49,7 @@ class PromotionSettings(Settings):
         gold: bool,
         judge: bool,
         has_split: bool,
-        loops: Mapping[str, LoopSettings],
+        teachers: Mapping[str, Collection[str]],
         benchmarks: Collection[str],
     ) -> Self:
         """Return the settings with their metric, or refuse what the recipe does not measure.
@@ -60,7 +58,8 @@ class PromotionSettings(Settings):
             gold: whether responses have a gold reward.
             judge: whether the recipe has a judge.
             has_split: whether prompts are kept for promotion.
-            loops: the loop of each experiment.
+            teachers: for each experiment, the kinds of the rankers that decide its rewards, and
+                the oracle that labels its feedback.
             benchmarks: the recipe's benchmarks.
 
         Raises:
@@ -74,9 +73,7 @@ class PromotionSettings(Settings):
                 "promotion.metric is win_rate_judge, but there is no `judge`; set a judge, or a"
                 " reward as promotion.metric with promotion.allow_optimised=true"
             )
-        optimised = [
-            name for name, loop in loops.items() if OPTIMISED_BY.get(metric) in _list_teachers(loop)
-        ]
+        optimised = [name for name, kinds in teachers.items() if OPTIMISED_BY.get(metric) in kinds]
         if optimised and not self.allow_optimised:
             raise ValueError(
                 f"promotion.metric is {metric}, which {', '.join(optimised)} optimises; use another"
@@ -94,9 +91,3 @@ class PromotionSettings(Settings):
                 f"{', '.join(benchmarks) or 'none'}"
             )
         return self.model_copy(update={"metric": metric})
-
-
-def _list_teachers(loop: LoopSettings) -> set[str]:
-    """Return the kind of the loop's ranker, and the oracle that labels its feedback."""
-    oracle = set() if loop.feedback is None else {loop.feedback.oracle}
-    return {find_kind(loop.ranker).name, *oracle}

@@ -18,6 +18,8 @@ class RankerKind:
     name: str
     """Value of `loop.ranker`, and the recipe key of its settings; a recipe with null there does not
     have this ranker."""
+    is_named: bool = False
+    """Whether the recipe key contains several rankers by name. `loop.ranker` is then the name."""
     variants: str | None = None
     """Recipe key of further rankers of this kind, as overrides of the settings of the first one.
     `loop.ranker` is then `<name>_<variant>`."""
@@ -34,25 +36,22 @@ class RankerKind:
     def includes(self, name: str) -> bool:
         """Check whether `loop.ranker: <name>` selects a ranker of this kind."""
         varied = self.variants is not None and name.startswith(f"{self.name}_")
-        return name == self.name or varied
+        return self.is_named or name == self.name or varied
 
 
 RANKER_KINDS = (
     RankerKind("reward_model", variants="reward_models", is_reward_model=True, scores_alone=True),
     RankerKind("preference_model", reads_pairs=True),
     RankerKind("judge", methods=("round_robin",)),
+    RankerKind("rewards", is_named=True, scores_alone=True),
 )
-"""Every kind of ranker."""
+"""Every kind of ranker; the last one includes every name that is of no other kind."""
 
 
 def find_kind(name: str) -> RankerKind:
     """Return the kind of the ranker that `loop.ranker` selects.
 
-    Raises:
-        ValueError: no kind has this name.
+    Whether the recipe has a ranker of this name is checked by
+    `training.settings.experiments.require_consistent`.
     """
-    for kind in RANKER_KINDS:
-        if kind.includes(name):
-            return kind
-    kinds = ", ".join(kind.name for kind in RANKER_KINDS)
-    raise ValueError(f"ranker is {name!r}; the kinds of rankers are {kinds}")
+    return next(kind for kind in RANKER_KINDS if kind.includes(name))

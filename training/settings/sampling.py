@@ -59,7 +59,8 @@ class SamplingSettings(Settings):
     adaptive: AdaptiveSettings | None = None
     """Sample in rounds, and stop sampling for a prompt once its margin is wide enough or no longer
     grows, after at most n responses; null samples n responses for every prompt. Each round is
-    scored before the next, so only a reward model can rank. Every round starts an engine."""
+    scored before the next, so a reward model or one of `rewards` ranks. Every round starts an
+    engine."""
     n: int = Field(default=8, ge=1)
     """Responses per prompt if `samplers` is empty; otherwise the n of the samplers are added.
     Paper, section 3.3: 8; the loop needs at least 2."""

@@ -11,13 +11,13 @@ from transforms.settings.frozen import Settings
 
 
 class ScoringSettings(Settings):
-    """How a reward model scores responses."""
+    """How a reward model, or another reward, scores responses."""
 
     batch_tokens: int = Field(default=2048, ge=64)
     """Padded tokens per forward pass; rows are grouped by length. 2,048 fits into a CPU core's
     cache; a GPU needs about ten times as many."""
     chunk_rows: int = Field(default=4096, ge=1)
-    """Rows per commit; a crash can lose at most this many."""
+    """Rows per commit, and per call of a reward function; a crash can lose at most this many."""
 
 
 class RankingSettings(Settings):

@@ -77,6 +77,13 @@ def read_prompts_of_splits(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
     )
 
 
+def read_references_of_splits(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
+    """Read the references of some splits' prompts: prompt_id, reference; sorted by prompt_id."""
+    prompts = read_prompts_of_splits(lake, splits).select("prompt_id")
+    references = lake.scan("prompts").select("prompt_id", "reference").collect()
+    return prompts.join(references, on="prompt_id", how="left", maintain_order="left")
+
+
 def find_missing_prompts(
     lake: Lake, keys: Sequence[Keys], splits: Sequence[str]
 ) -> list[pl.DataFrame]:
@@ -161,7 +168,7 @@ def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int
     """Find the responses of a slice that a ranker has not scored with its current settings.
 
     Scores of the slice from another ranker, or of responses that no longer exist, are removed in
-    one commit; the old version stays readable.
+    one commit, and so are their components; the old version stays readable.
 
     Args:
         lake: the lake.
@@ -174,21 +181,25 @@ def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int
         all responses of a prompt are returned or none.
     """
     wanted = read_with_prompts(lake, **rows)
+    key = ["prompt_id", "response_index", "policy_id", "sampling_id"]
+    for table in ("score_components", "scores"):
+        if not lake.exists(table):
+            continue
+        found = lake.read(table, **rows)
+        kept = found.filter(ranker_id=ranker_id, ranking_id=ranking_id).join(
+            wanted.select(key), on=key, how="semi"
+        )
+        if kept.height < found.height:
+            lake.overwrite(table, kept, **rows)
     if not lake.exists("scores"):
         return wanted
-    found = lake.read("scores", **rows)
-    key = ["prompt_id", "response_index", "policy_id", "sampling_id"]
-    kept = found.filter(pl.col("ranker_id") == ranker_id, pl.col("ranking_id") == ranking_id).join(
-        wanted.select(key), on=key, how="semi"
-    )
-    if kept.height < found.height:
-        lake.overwrite("scores", kept, **rows)
+    kept = lake.read("scores", **rows)
     return wanted.join(kept, on=key, how="anti", maintain_order="left")
 
 
 def read_with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:
-    """Read the responses of a slice with their prompts, sorted by key."""
-    prompts = lake.scan("prompts").select("prompt_id", "prompt")
+    """Read the responses of a slice with their prompts and references, sorted by key."""
+    prompts = lake.scan("prompts").select("prompt_id", "prompt", "reference")
     return (
         lake.scan("generations", **rows)
         .join(prompts, on="prompt_id")
@@ -215,6 +226,23 @@ def convert_to_responses(pairs: pl.DataFrame) -> pl.DataFrame:
             response=pl.col(side).list.last().struct.field("content"),
         )
         for index, side in enumerate(("chosen", "rejected"))
+    )
+
+
+def convert_to_pair_rewards(pairs: pl.DataFrame, scored: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Convert rewards of the rows of `convert_to_responses` to rewards of pairs.
+
+    Args:
+        pairs: the pairs.
+        scored: chunks with the column reward, in the order of the rows.
+
+    Returns:
+        pair_id, chosen_reward, rejected_reward; in the order of `pairs`.
+    """
+    chunks = [chunk["reward"] for chunk in scored]
+    rewards = pl.concat(chunks) if chunks else pl.Series([], dtype=pl.Float64)
+    return pairs.select("pair_id").with_columns(
+        chosen_reward=rewards[: pairs.height], rejected_reward=rewards[pairs.height :]
     )
 
 

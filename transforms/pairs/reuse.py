@@ -62,10 +62,10 @@ def adopt_scores(
     experiment: str,
     iteration: int,
 ) -> dict[str, int]:
-    """Copy scores of equal responses by the same ranker from other experiments, in one commit.
+    """Copy scores of equal responses by the same ranker from other experiments.
 
     A prompt's scores are copied if all of its responses have the same texts in the other
-    experiment: the rewards of a pairwise ranker depend on all of them.
+    experiment: the rewards of a pairwise ranker depend on all of them. Components are copied first.
 
     Args:
         lake: the lake.
@@ -99,6 +99,16 @@ def adopt_scores(
     )
     if found.is_empty():
         return {}
+    if lake.exists("score_components"):
+        components = lake.scan(
+            "score_components", iteration=iteration, ranker_id=ranker_id, ranking_id=ranking_id
+        )
+        copied = (
+            components.join(found.lazy(), on=key, how="semi")
+            .sort("prompt_id", "response_index", "component")
+            .collect()
+        )
+        lake.append("score_components", add_keys(copied, experiment=experiment))
     lake.append("scores", add_keys(found, experiment=experiment).select(list(schema_of("scores"))))
     by_experiment = found.group_by("experiment").len().sort("experiment")
     return dict(by_experiment.iter_rows())

@@ -49,6 +49,11 @@ class Ranker(ABC):
         """Return the mixture of its training pairs; empty for a ranker without training."""
         return ""
 
+    @property
+    def ranks_pairs(self) -> bool:
+        """Return whether it ranks labelled pairs, whose prompts have no reference."""
+        return True
+
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards of responses depend on, besides its weights."""
         return {"ranker": self.name, "dtype": self.study.recipe.model.dtype}
@@ -65,9 +70,18 @@ class Ranker(ABC):
             "ranking_id": digest_settings(self.response_settings(step.loop)),
         }
 
+    def require_prompts(  # noqa: B027
+        self, step: Step, splits: tuple[str, ...]
+    ) -> None:
+        """Refuse prompts whose responses it could not rank; called before they are sampled.
+
+        Raises:
+            InputError: the message gives the first such prompt.
+        """
+
     @abstractmethod
     def ranker_id(self, step: Step) -> str:
-        """Return the id of its weights, or of its judge.
+        """Return the id of its weights, of its judge, or of its code.
 
         Raises:
             InputError: its model is missing.
@@ -79,7 +93,8 @@ class Ranker(ABC):
 
         Args:
             step: the asset's step.
-            rows: prompt_id, response_index, prompt, response.
+            rows: `transforms.pairs.responses.read_with_prompts`; of labelled pairs only prompt_id,
+                response_index, prompt, response.
             commit: called with prompt_id, response_index, reward, chunk by chunk.
 
         Returns:

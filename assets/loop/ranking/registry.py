@@ -3,19 +3,30 @@
 from collections.abc import Mapping
 
 from assets.loop.chain import Chain
+from assets.loop.ranking.callable_reward import FunctionRanker, VerifierRanker
 from assets.loop.ranking.judge import JudgeRanker
 from assets.loop.ranking.preference_model import PreferenceModelRanker
 from assets.loop.ranking.ranker import Ranker
-from assets.loop.ranking.reward_model import RewardModelRanker
+from assets.loop.ranking.reward_model import GivenModelRanker, RewardModelRanker
 from assets.loop.ranking.trained_ranker import TrainedRanker
+from assets.loop.ranking.weighted_sum import SumRanker
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
+from training.settings.rewards.reward import RewardSettings, Way
 
 RANKERS: Mapping[str, type[Ranker]] = {
     ranker.kind: ranker for ranker in (RewardModelRanker, PreferenceModelRanker, JudgeRanker)
 }
-"""One class per kind of ranker."""
+"""One class per kind of ranker; those of the kind `rewards` are `REWARDS`."""
+
+REWARDS: Mapping[Way, type[Ranker]] = {
+    "path": GivenModelRanker,
+    "function": FunctionRanker,
+    "verifier": VerifierRanker,
+    "sum": SumRanker,
+}
+"""One class per key of a reward."""
 
 
 def select_ranker(study: Study, chain: Chain, loop: LoopSettings) -> Ranker:
@@ -35,6 +46,8 @@ def find_ranker(study: Study, loop: LoopSettings, name: str) -> Ranker:
     settings = (
         study.recipe.resolve_refresh(loop) if refreshed else study.recipe.resolve_rankers()[name]
     )
+    if isinstance(settings, RewardSettings):
+        return _build_reward(study, loop, name, settings)
     return RANKERS[find_kind(loop.ranker if refreshed else name).name](study, name, settings)
 
 
@@ -44,3 +57,10 @@ def find_trained_ranker(study: Study, loop: LoopSettings, name: str) -> TrainedR
     if not isinstance(ranker, TrainedRanker):
         raise TypeError(f"{name} is not a trained ranker")
     return ranker
+
+
+def _build_reward(study: Study, loop: LoopSettings, name: str, settings: RewardSettings) -> Ranker:
+    if settings.sum:
+        parts = {part: find_ranker(study, loop, part) for part in settings.sum}
+        return SumRanker(study, name, settings, parts)
+    return REWARDS[settings.way](study, name, settings)

@@ -1,12 +1,18 @@
-"""The reward model as a ranker: it gives every response a Bradley-Terry reward of its own."""
+"""Reward models as rankers: each gives every response a Bradley-Terry reward of its own."""
 
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import polars as pl
 
-from assets.loop.ranking.ranker import Commit
+from assets.loop.ranking.ranker import Commit, Ranker
 from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Step
+from training.models.checkpoint import describe_files, hash_checkpoint
+from training.settings.loop import LoopSettings
+from training.settings.rewards.reward import RewardSettings
 
 
 class RewardModelRanker(TrainedRanker):
@@ -19,25 +25,83 @@ class RewardModelRanker(TrainedRanker):
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
         """Score every response."""
-        from training.scoring import score
+        return _score(step, self.checkpoint(step).path, rows, commit)
 
-        run = score(
-            rows,
-            self.checkpoint(step).path,
-            step.loop.scoring,
-            dtype=step.dtype,
-            commit=commit,
-            description=step.asset,
-        )
+    def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Score both sides of every pair."""
+        return _score_pairs(step, self.checkpoint(step).path, self.settings.max_tokens, pairs)
+
+
+class GivenModelRanker(Ranker):
+    """A reward model that the recipe brings, from a folder or the hub."""
+
+    kind: ClassVar[str] = "given_model"
+    unranked_pairs: ClassVar[str] = "Pairs longer than the model's context"
+    settings: RewardSettings
+
+    @cached_property
+    def folder(self) -> Path:
+        """Return the model's folder; one of the hub is downloaded."""
+        from training.rewards.given_model import find_folder
+
+        return find_folder(self.settings.path or "", self.settings.revision)
+
+    def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return the settings that rewards depend on: also the model and its files."""
+        return {**super().response_settings(loop), **self.pair_settings()}
+
+    @cached_property
+    def checkpoint_id(self) -> str:
+        """Return the hash of its weights and tokenizer, which are read once per step."""
+        return hash_checkpoint(self.folder)
+
+    def ranker_id(self, step: Step) -> str:
+        """Return the hash of its weights and tokenizer."""
+        return self.checkpoint_id
+
+    def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+        """Score every response."""
+        return _score(step, self.folder, rows, commit)
+
+    def pair_settings(self) -> Mapping[str, Any]:
+        """Return the model, its revision and files, and its dtype."""
         return {
-            "rows_per_s": run.responses / run.elapsed_s,
-            "empty_responses": run.empty_responses,
+            "path": self.settings.path,
+            "revision": self.settings.revision,
+            **describe_files(self.settings.path),
+            "dtype": self.study.recipe.model.dtype,
         }
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Score both sides of every pair."""
-        from training.scoring import score_pairs, split_by_length
+        from training.models.weights import read_context_tokens
 
-        folder = self.checkpoint(step).path
-        read, too_long = split_by_length(pairs, folder, self.settings.max_tokens)
-        return score_pairs(read, folder, step.loop.scoring, dtype=step.dtype), too_long
+        return _score_pairs(step, self.folder, read_context_tokens(self.folder), pairs)
+
+
+def _score(step: Step, folder: Path, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+    """Score responses with the reward model of a folder."""
+    from training.scoring import score
+
+    run = score(
+        rows,
+        folder,
+        step.loop.scoring,
+        dtype=step.dtype,
+        commit=commit,
+        description=step.asset,
+    )
+    return {
+        "rows_per_s": run.responses / run.elapsed_s,
+        "empty_responses": run.empty_responses,
+    }
+
+
+def _score_pairs(
+    step: Step, folder: Path, max_tokens: int, pairs: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Score both sides of the pairs that are not too long with the reward model of a folder."""
+    from training.scoring import score_pairs, split_by_length
+
+    read, too_long = split_by_length(pairs, folder, max_tokens)
+    return score_pairs(read, folder, step.loop.scoring, dtype=step.dtype), too_long

@@ -109,7 +109,7 @@ def test_first_loss_of_iteration_1_is_log_2(lake: Lake) -> None:
 def test_every_report_has_rows(lake: Lake) -> None:
     with connect(lake) as connection:
         empty = [name for name in list_reports() if report(connection, name).is_empty()]
-    # One experiment has no other to be compared with; no benchmarks, no feedback.
+    # One experiment has no other to be compared with; no benchmarks, no feedback, no sum.
     assert empty == [
         "ablations",
         "academic_benchmarks",
@@ -123,6 +123,7 @@ def test_every_report_has_rows(lake: Lake) -> None:
         "promotion_decisions",
         "ranker_agreement",
         "reward_bench",
+        "reward_components",
         "reward_refresh",
     ]
 

@@ -157,3 +157,10 @@ def test_measured_responses_decide_the_expected_length(tiny_recipe, tmp_path):
     generations = find(made, "iteration_2/generations", "iterative")
     assert tokens(generations, "sampled") == (64 * 5, 64 * 16)
     assert made.lengths[1].origin == "measured"
+
+
+def test_a_sum_reads_the_trained_models_among_its_parts(make_tiny, plan):
+    rewards = "rewards={given: {path: org/model}, both: {sum: {reward_model: 1, given: 1}}}"
+    made = plan(make_tiny(rewards, "experiments={a: {ranker: both}, b: {ranker: given}}"))
+    assert len(find(made, "iteration_2/scores", "a").loads) == 1
+    assert len(find(made, "iteration_2/scores", "b").loads) == 0

@@ -176,7 +176,9 @@ TABLES: dict[str, Table] = {
             "bench": Column(pl.String, "bench set, such as reward_bench"),
             "model": Column(pl.String, "asset of the model"),
             "model_id": Column(pl.String, "checkpoint of the model"),
-            "kind": Column(pl.String, "reward_model | preference_model | judge"),
+            "kind": Column(
+                pl.String, "reward_model | preference_model | judge | given_model | function | sum"
+            ),
             "mixture": Column(pl.String, "mixture that the model was trained on"),
             "weights": Column(pl.String, "name of the section's weights; null: of a subset"),
             "level": Column(pl.String, "section | subset"),

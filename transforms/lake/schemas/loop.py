@@ -12,8 +12,9 @@ from transforms.lake.schemas.table import (
     Table,
 )
 
-RANKER = Column(pl.String, "asset of a reward or preference model, or `judge`")
-RANKER_ID = Column(pl.String, "checkpoint of the ranker; judge_id of a judge")
+RANKER = Column(pl.String, "asset of a model, `judge`, or one of the recipe's `rewards`")
+RANKER_ID = Column(pl.String, "checkpoint of the ranker; else hash of the judge or the reward")
+RANKING_ID = Column(pl.String, "hash of the ranker's settings")
 
 
 def _standard_error(unit: str) -> Column:
@@ -65,7 +66,7 @@ TABLES: dict[str, Table] = {
             "response_index": RESPONSE_INDEX,
             "ranker": RANKER,
             "ranker_id": RANKER_ID,
-            "ranking_id": Column(pl.String, "hash of the ranker's settings"),
+            "ranking_id": RANKING_ID,
             "policy_id": Column(pl.String, "checkpoint that the response is sampled from"),
             "sampling_id": Column(pl.String, "hash of the settings of the response"),
             "reward": Column(
@@ -73,6 +74,24 @@ TABLES: dict[str, Table] = {
                 "reward; of other rankers: share of comparisons won; null: no verdict",
                 "reward units",
             ),
+        },
+        partitions=["experiment", "iteration"],
+    ),
+    "score_components": Table(
+        grain="One row per response and part of its reward, where the ranker is a weighted sum.",
+        columns={
+            **LOOP_SLICE,
+            "prompt_id": PROMPT_ID,
+            "response_index": RESPONSE_INDEX,
+            "ranker": RANKER,
+            "ranker_id": RANKER_ID,
+            "ranking_id": RANKING_ID,
+            "policy_id": Column(pl.String, "checkpoint that the response is sampled from"),
+            "sampling_id": Column(pl.String, "hash of the settings of the response"),
+            "component": Column(pl.String, "the part: a reward of the recipe"),
+            "component_id": Column(pl.String, "ranker_id of the part"),
+            "weight": Column(pl.Float64, "weight of the part in the sum; has no unit"),
+            "reward": Column(pl.Float64, "reward of the part, without its weight", "reward units"),
         },
         partitions=["experiment", "iteration"],
     ),

@@ -4,21 +4,56 @@ import json
 
 import pytest
 
-from assets.declare import READS
+from assets.declare import READS, SETTINGS
 from assets.definitions import build_definitions
-from assets.loop.ranking.registry import RANKERS
+from assets.loop.ranking.registry import RANKERS, REWARDS, find_ranker
 from assets.staleness import name_of
+from assets.study import Study
 from training.settings.rankers import RANKER_KINDS
+from training.settings.rewards.reward import WAYS
 from transforms.errors import InputError
 
 OTHER = ("reward_models={b: {learning_rate: 1.0e-4}}", "preference_model={learning_rate: 1.0e-3}")
 CHOSEN = {"iterative": "reward_model", "other": "reward_model_b", "pairwise": "preference_model"}
 OVERRIDES = {experiment: {"ranker": ranker} for experiment, ranker in CHOSEN.items()}
+CODE = "def score(responses):\n    return [len(text) for text in responses]\n"
+ASKS = "def asks(responses, reference):\n    return [0.0 for _ in responses]\n"
+BOTH = "both: {sum: {reward_model: 1, short: -0.1}}"
+SCORES = "iteration_1/scores"
 EXPERIMENTS = f"experiments={json.dumps(OVERRIDES)}"  # JSON is YAML
 
 
 def test_every_kind_has_a_class():
-    assert list(RANKERS) == [kind.name for kind in RANKER_KINDS]
+    assert list(RANKERS) == [kind.name for kind in RANKER_KINDS if not kind.is_named]
+    assert list(REWARDS) == list(WAYS)
+
+
+def test_a_sum_reads_the_assets_of_its_parts_and_its_settings_have_theirs(make_tiny, tmp_path):
+    (tmp_path / "rewards.py").write_text(CODE, encoding="utf-8")
+    rewards = f"rewards={{short: {{function: '{tmp_path}/rewards.py:score'}}, {BOTH}}}"
+    recipe = make_tiny(rewards, "experiments={e: {ranker: both}, f: {ranker: short}}")
+    graph = build_definitions(recipe, tmp_path).resolve_asset_graph()
+    (scores,) = (graph.get(key) for key in graph.get_all_asset_keys() if name_of(key) == SCORES)
+    assert scores.metadata[READS + "e"].value[2:] == ["reward_model"]
+    assert scores.metadata[READS + "f"].value[2:] == []
+    before = scores.metadata[SETTINGS + "f"].value
+    assert scores.metadata[SETTINGS + "e"].value["parts"]["short"] == before
+    (tmp_path / "rewards.py").write_text(f"{CODE}# edited\n", encoding="utf-8")
+    ranker = find_ranker(Study(recipe), recipe.loop, "short")
+    assert ranker.response_settings(recipe.loop) != before
+
+
+def test_only_rankers_without_references_rank_labelled_pairs(make_tiny, tmp_path):
+    (tmp_path / "rewards.py").write_text(f"{CODE}{ASKS}", encoding="utf-8")
+    file = f"{tmp_path}/rewards.py"
+    recipe = make_tiny(
+        f"rewards={{a: {{function: '{file}:score'}}, b: {{function: '{file}:asks'}},"
+        " c: {verifier: number}, d: {sum: {a: 1, reward_model: 1}}, e: {sum: {a: 1, c: 1}}}"
+    )
+    found = {name: find_ranker(Study(recipe), recipe.loop, name) for name in recipe.rewards}
+    assert {name: ranker.ranks_pairs for name, ranker in found.items()} == {
+        "a": True, "b": False, "c": False, "d": True, "e": False,
+    }  # fmt: skip
 
 
 def test_a_judge_ranks_by_round_robin_only(make_tiny):

@@ -1,0 +1,80 @@
+"""A weighted sum of rewards as a ranker: its parts score one after the other, then are added.
+
+Not here: the stored rewards of the parts, and their sum (`transforms.pairs.score_components`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import polars as pl
+
+from assets.loop.ranking.ranker import Commit, Ranker
+from assets.materialize import Step
+from training.settings.loop import LoopSettings
+from training.settings.rewards.reward import RewardSettings
+from transforms.identity import digest_settings
+from transforms.pairs import score_components
+
+
+@dataclass(frozen=True)
+class SumRanker(Ranker):
+    """A weighted sum of other rewards, whose parts are rows of `score_components`."""
+
+    kind: ClassVar[str] = "sum"
+    unranked_pairs: ClassVar[str] = "Pairs that one of its parts cannot score"
+    settings: RewardSettings
+    parts: Mapping[str, Ranker]
+    """Its parts by name, in the order of the recipe."""
+
+    @property
+    def assets(self) -> list[str]:
+        """Return the assets of its parts."""
+        return sorted({name for part in self.parts.values() for name in part.assets})
+
+    @property
+    def ranks_pairs(self) -> bool:
+        """Return whether every part can score labelled pairs."""
+        return all(part.ranks_pairs for part in self.parts.values())
+
+    def require_prompts(self, step: Step, splits: tuple[str, ...]) -> None:
+        """Refuse prompts that a part cannot score."""
+        for part in self.parts.values():
+            part.require_prompts(step, splits)
+
+    def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return its weights, and the settings of its parts."""
+        parts = {name: part.response_settings(loop) for name, part in self.parts.items()}
+        return {"ranker": self.name, "sum": self.settings.sum, "parts": parts}
+
+    def ranker_id(self, step: Step) -> str:
+        """Return the hash of its weights and of the ids of its parts."""
+        ids = {name: part.ranker_id(step) for name, part in self.parts.items()}
+        return digest_settings({"sum": self.settings.sum, "parts": ids})
+
+    def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
+        """Score every response with every part, store the parts, and add them."""
+        keys = self.columns(step)
+        metadata: dict[str, Any] = {}
+        for name, part in self.parts.items():
+            store = score_components.Component(
+                step.lake, name, part.ranker_id(step), self.settings.sum[name], keys
+            )
+            missing = store.find_missing(rows)
+            step.log.info(f"{step.asset}: {missing.height} responses to score with {name}")
+            if missing.height:
+                made = part.rank(step, missing, partial(store.commit, missing))
+                metadata |= {f"{name}_{key}": value for key, value in made.items()}
+        commit(score_components.sum_components(step.lake, rows, self.settings.sum, keys))
+        return metadata
+
+    def pair_settings(self) -> Mapping[str, Any]:
+        """Return its weights, and the settings of its parts."""
+        parts = {name: dict(part.pair_settings()) for name, part in self.parts.items()}
+        return {"sum": self.settings.sum, "parts": parts}
+
+    def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Score both sides of every pair with every part, and add them."""
+        scored = {name: part.pair_rewards(step, pairs) for name, part in self.parts.items()}
+        return score_components.sum_pair_rewards(scored, self.settings.sum)

@@ -1,0 +1,125 @@
+"""Functions, verifiers and sums as rankers, on a real lake and without a model."""
+
+import logging
+from types import SimpleNamespace
+
+import polars as pl
+import pytest
+
+from assets.loop.ranking.registry import find_ranker
+from assets.loop.scores import score_missing
+from training.settings.loop import LoopSettings
+from training.settings.rewards.reward import RewardSettings
+from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import schema_of
+
+SLICE = {"experiment": "e", "iteration": 1}
+WORDS = "def words(responses):\n    return [float(len(text.split())) for text in responses]\n"
+INVERSE = "def inverse(responses):\n    return [1 / len(text) for text in responses]\n"
+GUARDED = "def inverse(responses):\n    return [1 / max(len(text), 1) for text in responses]\n"
+
+
+@pytest.fixture
+def step(tmp_path):
+    """A step over a lake with two prompts and three responses, one of them empty."""
+    lake = Lake(tmp_path / "lake")
+    prompts = [
+        {"prompt_id": key, "source": "s", "prompt": [{"role": "user", "content": key}],
+         "reference": reference}
+        for key, reference in (("p", "two words"), ("q", None))
+    ]  # fmt: skip
+    splits = [{"prompt_id": "p", "split": "iteration_1"}, {"prompt_id": "q", "split": "validation"}]
+    generations = [
+        {**SLICE, "prompt_id": "p", "response_index": index, "response": text,
+         "policy_id": "policy", "sampling_id": "sampling"}
+        for index, text in enumerate(("two words", "", "three more words"))
+    ]  # fmt: skip
+    for table, rows in (
+        ("prompts", prompts), ("prompt_splits", splits), ("generations", generations),
+    ):  # fmt: skip
+        lake.append(table, pl.DataFrame(rows, schema=schema_of(table)))
+    return SimpleNamespace(
+        lake=lake, asset="iteration_1/scores", loop=LoopSettings(), log=logging.getLogger("step")
+    )
+
+
+@pytest.fixture
+def find(tmp_path):
+    """Find a reward of a recipe with these rewards."""
+
+    def find_reward(name, **rewards):
+        settings = {key: RewardSettings(**value) for key, value in rewards.items()}
+        recipe = SimpleNamespace(resolve_rankers=lambda: settings)
+        return find_ranker(SimpleNamespace(recipe=recipe), LoopSettings(), name)
+
+    return find_reward
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_code(name, code):
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+        return {"function": f"{tmp_path}/{name}.py:{name}"}
+
+    return write_code
+
+
+def rewards_of(step):
+    return step.lake.read("scores", **SLICE).sort("response_index")["reward"].to_list()
+
+
+def test_a_function_scores_once_and_again_after_an_edit(step, find, write):
+    ranker = find("words", words=write("words", WORDS))
+    assert score_missing(step, ranker, SLICE)["responses_scored"] == 3
+    assert rewards_of(step) == [2.0, 0.0, 3.0]
+    again = find("words", words=write("words", WORDS))
+    assert score_missing(step, again, SLICE)["responses_scored"] == 0
+    edited = find("words", words=write("words", WORDS.replace("float", "-float")))
+    assert score_missing(step, edited, SLICE)["responses_scored"] == 3
+    assert rewards_of(step) == [-2.0, 0.0, -3.0]
+
+
+def test_a_sum_keeps_the_parts_of_a_failed_run(step, find, write):
+    def sum_of(code):
+        parts = {"words": write("words", WORDS), "inverse": write("inverse", code)}
+        return find("both", **parts, both={"sum": {"words": 1.0, "inverse": -9.0}})
+
+    with pytest.raises(InputError, match=r"prompt p, response 1(.|\n)*ZeroDivisionError"):
+        score_missing(step, sum_of(INVERSE), SLICE)
+    assert step.lake.read("score_components", **SLICE)["component"].to_list() == ["words"] * 3
+    score_missing(step, sum_of(GUARDED), SLICE)
+    assert rewards_of(step) == [1.0, -9.0, pytest.approx(3 - 9 / 16)]
+    assert step.lake.read("score_components", **SLICE).height == 6
+
+
+def test_references_are_checked_before_anything_is_sampled(step, find, write):
+    rewards = {
+        "right": {"verifier": "exact_match"},
+        "words": write("words", WORDS),
+        "both": {"sum": {"words": 1, "right": 1}},
+    }
+    for name in ("right", "both"):
+        ranker = find(name, **rewards)
+        ranker.require_prompts(step, ("iteration_1",))
+        with pytest.raises(InputError, match="cannot use the reference of prompt q"):
+            ranker.require_prompts(step, ("iteration_1", "validation"))
+    find("words", **rewards).require_prompts(step, ("validation",))
+    score_missing(step, find("right", **rewards), SLICE)
+    assert rewards_of(step) == [1.0, 0.0, 0.0]
+
+
+def test_functions_and_sums_score_labelled_pairs(step, find, write):
+    pairs = pl.DataFrame(
+        {
+            "pair_id": ["x"],
+            "prompt": [[{"role": "user", "content": "q"}]],
+            "chosen": [[{"role": "assistant", "content": "a b c"}]],
+            "rejected": [[{"role": "assistant", "content": "a"}]],
+        }
+    )
+    parts = {"words": write("words", WORDS), "inverse": write("inverse", GUARDED)}
+    ranker = find("both", **parts, both={"sum": {"words": 1.0, "inverse": 5.0}})
+    found, without = ranker.pair_rewards(step, pairs)
+    assert found.rows() == [("x", 4.0, 6.0)]
+    assert without.is_empty()

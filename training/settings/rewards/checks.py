@@ -1,0 +1,47 @@
+"""Checks of a recipe's rewards against each other: names, parts of sums, files of functions.
+
+Not here: bounds of single settings (`training.settings.rewards.reward`).
+"""
+
+from collections.abc import Collection, Mapping
+
+from training.settings.rankers import find_kind
+from training.settings.rewards.reward import RewardSettings
+from transforms.lake.asset_names import BASELINES
+
+MODELS = ("initial_model", *BASELINES)
+"""Assets of models, which a reward in `scores` must not be mistaken for."""
+
+
+def require_rewards(rewards: Mapping[str, RewardSettings], *, trained: Collection[str]) -> None:
+    """Refuse rewards that cannot be computed.
+
+    Args:
+        rewards: the recipe's rewards by name.
+        trained: names of the rankers that the recipe trains.
+
+    Raises:
+        ValueError: a name is that of another ranker or model; or a sum has a part that the recipe
+            does not have, or that is no reward of a single response, or is a sum itself.
+        InputError: the file of a function is missing, or does not define it.
+    """
+    parts = [
+        *(name for name in trained if find_kind(name).scores_alone),
+        *(name for name, reward in rewards.items() if not reward.sum),
+    ]
+    for name, reward in rewards.items():
+        if find_kind(name).name != "rewards" or name in MODELS:
+            raise ValueError(f"rewards.{name}: another model or ranker has this name")
+        if unknown := [part for part in reward.sum if part not in parts]:
+            raise ValueError(
+                f"rewards.{name}.sum has the part {unknown[0]!r}; the rewards that can be part of a"
+                f" sum are {', '.join(parts)}"
+            )
+        if reward.function:
+            reward.read_function()
+
+
+def list_parts(rewards: Mapping[str, RewardSettings], ranker: str) -> list[str]:
+    """Return the names of the rankers that decide a ranker's rewards: the parts of a sum, or it."""
+    found = rewards.get(ranker)
+    return [*found.sum] if found is not None and found.sum else [ranker]

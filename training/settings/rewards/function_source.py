@@ -1,0 +1,121 @@
+"""The file of a reward function: found, read, checked and hashed without running it.
+
+Not here: calling the function (`training.rewards.function`).
+"""
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from transforms.errors import InputError
+
+COLUMNS = ("prompts", "responses", "reference", "prompt_id", "response_index")
+"""Arguments that a reward function may have, each a list with one entry per response."""
+
+
+@dataclass(frozen=True)
+class FunctionSource:
+    """The file of a reward function."""
+
+    reference: str
+    """Value of `function` in the recipe."""
+    file: Path
+    content: bytes
+    """Content of the file."""
+    module: str
+    """Name under which the file is run; a module of a package stays in its package."""
+    name: str
+    """Name of the function."""
+    columns: tuple[str, ...]
+    """Those of `COLUMNS` that the function has as arguments."""
+
+    @property
+    def digest(self) -> str:
+        """Return the hash of the file's content: the version of the function."""
+        return hashlib.sha256(self.content).hexdigest()[:32]
+
+
+def read_function(reference: str) -> FunctionSource:
+    """Read the file of a function, and check that the file defines it.
+
+    Args:
+        reference: `package.module:name`, or `file.py:name`.
+
+    Raises:
+        InputError: there is no such module or file; it is no Python; it defines no such function;
+            or the function requires an argument that is not in `COLUMNS`.
+    """
+    place, _, name = reference.rpartition(":")
+    file, module = _find_file(reference, place)
+    try:
+        content = file.read_bytes()
+        tree = ast.parse(content, str(file))
+    except OSError as error:
+        raise _refuse(reference, str(error.strerror), "check the path") from None
+    except (SyntaxError, ValueError) as error:
+        raise _refuse(reference, f"no Python: {error}", f"correct {file}") from None
+    defined = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    function = next((node for node in reversed(defined) if node.name == name), None)
+    if function is None:
+        names = ", ".join(node.name for node in defined) or "none"
+        raise _refuse(
+            reference,
+            f"no function {name!r}; the functions of {file} are {names}",
+            f"write `def {name or 'reward'}(prompts, responses):` at the top level of the file",
+        )
+    return FunctionSource(
+        reference, file, content, module, name, _list_columns(reference, function)
+    )
+
+
+def _find_file(reference: str, place: str) -> tuple[Path, str]:
+    """Return a function's file and the name of its module."""
+    if place.endswith(".py"):
+        return Path(place), Path(place).stem
+    try:
+        spec = find_spec(place) if place else None
+    except (ImportError, ValueError) as error:
+        raise _refuse(reference, str(error), "install the package, or name a file") from None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        raise _refuse(
+            reference,
+            f"no module {place!r} with a file",
+            "write package.module:name of an installed package, or file.py:name",
+        )
+    return Path(spec.origin), place
+
+
+def _list_columns(reference: str, function: ast.FunctionDef) -> tuple[str, ...]:
+    """Return the columns that a function has as arguments."""
+    arguments = function.args
+    named = [one.arg for one in (*arguments.args, *arguments.kwonlyargs)]
+    with_default = [
+        *named[len(arguments.args) - len(arguments.defaults) : len(arguments.args)],
+        *(
+            one.arg
+            for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if default is not None
+        ),
+    ]
+    required = [one.arg for one in arguments.posonlyargs] + [
+        name for name in named if name not in with_default and name not in COLUMNS
+    ]
+    if required or "responses" not in named:
+        raise _refuse(
+            reference,
+            f"a function with the arguments {', '.join(named) or 'none'}",
+            f"use `responses` and, if you need them, others of {', '.join(COLUMNS)}; give every"
+            " other argument a default",
+        )
+    return tuple(name for name in named if name in COLUMNS)
+
+
+def _refuse(reference: str, found: str, remedy: str) -> InputError:
+    return InputError(
+        f"the reward function {reference} cannot be used",
+        expected="package.module:name or file.py:name of a function in that file",
+        found=found,
+        remedy=remedy,
+    )
