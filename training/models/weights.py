@@ -5,6 +5,7 @@ every weight that the model does not have; it only logs both. Here both are erro
 files of a folder (`training.models.checkpoint`), tokenizers (`training.models.rendering`).
 """
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,8 @@ def _load(
     **arguments: Any,
 ) -> PreTrainedModel:
     """Load a model; `absent` weights may be missing in the files, `unread` ones may be there."""
+    if not sys.stderr.isatty():
+        logging.disable_progress_bar()  # one per model, and one per file that is saved later
     reported = logging.get_verbosity()
     logging.set_verbosity_error()  # instead of its report, the error below
     try:

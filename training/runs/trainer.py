@@ -23,7 +23,6 @@ from accelerate import PartialState
 from accelerate.utils import release_memory
 from huggingface_hub import constants
 from transformers import PrinterCallback, Trainer
-from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, save_settings
 from training.runs.adapters import Load, keep_adapter_in_float32, save_whole_model
@@ -144,8 +143,6 @@ def train(
             output, main_process=state.is_main_process, wait=state.wait_for_everyone
         ) as folder,
     ):
-        if not sys.stderr.isatty():
-            disable_progress_bar()  # transformers shows one per file
         callback = MetricsCallback(folder / "metrics.jsonl", report)
         trainer = build(steps, examples.dataset)
         trainer.remove_callback(PrinterCallback)

@@ -14,6 +14,7 @@ from transformers import (
     Qwen2_5_VLConfig,
     set_seed,
 )
+from transformers.utils.logging import enable_progress_bar
 
 from training.models.rewards import compute_rewards, load_reward_model
 from training.models.weights import (
@@ -46,6 +47,12 @@ def rename(folder: Path, old: str, new: str) -> None:
     weights = load_file(file)
     weights[new] = weights.pop(old)
     save_file(weights, file, metadata={"format": "pt"})
+
+
+def test_without_a_terminal_a_model_is_loaded_in_silence(tiny_policy, capfd):
+    enable_progress_bar()
+    load_causal_model(tiny_policy, "float32")
+    assert capfd.readouterr().err == ""
 
 
 def test_a_reward_model_is_read_with_its_own_head(reward_model):
