@@ -39,8 +39,7 @@ TABLES: dict[str, Table] = {
         columns={
             "reference_id": Column(pl.String, "checkpoint of the reference"),
             "dtype": Column(
-                pl.String,
-                "compute type of the reference: float32 | bfloat16; with `, nf4`: 4-bit weights",
+                pl.String, "compute type: float32 | bfloat16; with `, nf4`: 4-bit weights"
             ),
             "sequence_id": Column(pl.String, "hash of the token ids"),
             "completion_tokens": Column(pl.Int32, "length of the completion", "tokens"),
