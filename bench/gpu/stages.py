@@ -15,6 +15,7 @@ from bench.gpu.cases import Case, Measured
 from bench.gpu.trainings import run_fsdp, run_training
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
+from training.settings.training import LoRASettings
 
 
 def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
@@ -106,10 +107,15 @@ def _run_even_dpo(case: Case, folder: Path, dtype: str) -> Measured:
     return run_training("dpo", case, folder, dtype, even=True)
 
 
+def _run_lora(case: Case, folder: Path, dtype: str) -> Measured:
+    return run_training("dpo", case, folder, dtype, lora=LoRASettings(), learning_rate=1e-4)
+
+
 STAGES: dict[str, Stage] = {
     "sft": _make_training_stage("sft"),
     "reward_model": _make_training_stage("reward_model"),
     "dpo": _make_training_stage("dpo"),
+    "lora": Stage(_run_lora, _run_lora),
     "scoring": Stage(run_scoring, run_scoring),
     "logps": Stage(run_logps, run_logps),
     "fsdp": Stage(run_fsdp, _run_even_dpo, ("bfloat16",)),

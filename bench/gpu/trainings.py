@@ -48,9 +48,12 @@ def run_training(
     *,
     processes: int = 1,
     even: bool = False,
-    accelerate_config: str | None = None,
+    **changed: Any,
 ) -> Measured:
-    """Train with `launch`; return the metrics of every step, and check the saved folder."""
+    """Train with `launch` and `changed` settings; return the metrics of every step.
+
+    The saved folder is checked, too.
+    """
     from training.runs.launch import launch
 
     settings, models, compared = _choose_training(stage, case, processes)
@@ -66,7 +69,7 @@ def run_training(
         stage,
         frame,
         output,
-        settings.model_copy(update={"accelerate_config": accelerate_config}),
+        settings.model_copy(update=changed),
         seed=0,
         dtype=dtype,
         **{name: folder / model for name, model in models.items()},

@@ -8,14 +8,16 @@ import polars as pl
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import set_seed
+from transformers import Qwen3Config, Qwen3ForCausalLM, set_seed
 
 from training.models.checkpoint import ADAPTER, hash_checkpoint, require_model
+from training.models.rendering import load_tokenizer
 from training.models.weights import load_causal_model, load_classifier
 from training.runs.adapters import load_model
 from training.runs.kept_checkpoints import locate_kept_folder
 from training.settings.stages import SFTSettings
 from training.settings.training import LoRASettings
+from training.sft import train_sft
 
 SHARED = {
     "learning_rate": 1e-2,
@@ -235,3 +237,59 @@ def test_moments_of_eight_bits_are_found_again(prepare_stage, tmp_path, optimize
     assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
     prepare_stage("sft", **SHARED)(tmp_path / "c")
     assert hash_checkpoint(tmp_path / "a") != hash_checkpoint(tmp_path / "c")
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_the_attention_reaches_the_model(tiny_policy, attention):
+    settings = SFTSettings(attn_implementation=attention)
+    model = load_model(partial(load_causal_model, tiny_policy), settings, "float32")
+    assert model.config._attn_implementation == attention
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "lora"), [("sft", None), ("dpo", LORA), ("reward_model", LORA), ("rloo", LORA)]
+)
+def test_a_compiled_model_is_trained_to_the_same_weights(prepare_stage, tmp_path, stage, lora):
+    settings = SHARED | {"max_steps": 2, "logging_steps": 1, "lora": lora}
+    run = prepare_stage(stage, **settings)
+    run(tmp_path / "plain")
+    run.keywords["settings"] = run.keywords["settings"].model_copy(update={"torch_compile": True})
+    run(tmp_path / "compiled")
+    plain, compiled = (read_weights(tmp_path / name) for name in ("plain", "compiled"))
+    assert plain.keys() == compiled.keys()
+    for name, weight in plain.items():
+        torch.testing.assert_close(weight, compiled[name], atol=1e-3, rtol=0)
+
+
+@pytest.mark.slow
+def test_tied_embeddings_stay_tied(tiny_policy, demonstrations, tmp_path):
+    """Qwen3 has one matrix for embeddings and head; it is frozen and saved once."""
+    tokenizer = load_tokenizer(tiny_policy)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    set_seed(0)
+    Qwen3ForCausalLM(config).save_pretrained(tmp_path / "start")
+    tokenizer.save_pretrained(tmp_path / "start")
+    settings = SFTSettings(**SHARED, lora=LORA, gradient_checkpointing=True)
+    train_sft(
+        demonstrations, tmp_path / "start", tmp_path / "sft", settings, seed=0, dtype="float32"
+    )
+    saved, start = read_weights(tmp_path / "sft"), read_weights(tmp_path / "start")
+    assert saved.keys() == start.keys()
+    assert "lm_head.weight" not in saved
+    name = "model.embed_tokens.weight"
+    assert torch.equal(saved[name], start[name])
+    changed = {name for name in saved if not torch.equal(saved[name], start[name])}
+    assert len(changed) == 2 * 7
+    load_causal_model(tmp_path / "sft", "float32")

@@ -14,6 +14,7 @@ from training.reference_logps import add_reference_logps
 from training.runs import launch as launching
 from training.runs.launch import launch
 from training.settings.objectives import DPOSettings
+from training.settings.training import LoRASettings
 from transforms.errors import InputError
 
 FSDP = str(Path(__file__).resolve().parents[3] / "recipes/accelerate/fsdp.yaml")
@@ -108,7 +109,12 @@ def test_an_error_in_the_report_ends_the_launched_processes():
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one(tiny_policy, dpo_pairs, tmp_path):
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"lora": LoRASettings()}, {"lora": LoRASettings(), "gradient_checkpointing": True}],
+    ids=str,
+)
+def test_two_processes_train_as_one(tiny_policy, dpo_pairs, tmp_path, changed):
     seen = []
     runs = {
         processes: launch(
@@ -118,6 +124,7 @@ def test_two_processes_train_as_one(tiny_policy, dpo_pairs, tmp_path):
             # two steps an epoch, so that the processes must agree on the order of the second, too
             SETTINGS.model_copy(
                 update={
+                    **changed,
                     "processes": processes,
                     "batch_size": 4,
                     "micro_batch_size": 2,
