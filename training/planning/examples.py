@@ -13,7 +13,7 @@ from training.planning.facts import Fact, Origin
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
 from transforms.settings.sources import MixtureSource
-from transforms.sources.catalog.published_sizes import PUBLISHED, TABLE_1, mean_pair_tokens
+from transforms.sources.catalog.published_sizes import CITED, PUBLISHED, TABLE_1, mean_pair_tokens
 from transforms.sources.intake.sources import Source
 
 TABLES = {"demonstrations": "demonstrations", "preferences": "preference_pairs"}
@@ -108,7 +108,7 @@ def _count_source(
         return state(getattr(recipe.sample_task, TABLES[role]), "recipe", "sample_task")
     size = PUBLISHED.get(source.origin.hub_id or "")
     if size is not None and size.rows <= (settings.max_rows or size.rows):
-        return state(size.rows, "published", size.source)
+        return state(size.rows, "assumed" if size.source == CITED else "published", size.source)
     if settings.max_rows is not None:
         return state(settings.max_rows, "recipe", "max_rows of the source")
     return None

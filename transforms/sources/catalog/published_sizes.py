@@ -2,8 +2,8 @@
 
 Pairs and mean tokens are those of the paper's Table 1: after the authors' filters, with the
 tokenizer of LLaMA-3-8B. Rows are those of the dataset's page on the Hugging Face hub (November
-2026), before any filter; the page rounds them to three digits. Not here: rules and columns
-(the other files of this package).
+2026), before any filter; the page rounds them to three digits. The plan
+counts cited sizes as assumed. Not here: rules and columns (the other files of this package).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 TABLE_1 = "paper, Table 1"
 HUB = "the dataset's page on the hub"
+CITED = "as commonly cited, not read on the dataset's page"
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ PUBLISHED: Mapping[str, PublishedSize] = {
     "argilla/Capybara-Preferences-Filtered": _table_1(14811, 14740, 634.5, 348.4, 401.9),
     "hendrydong/preference_700K": PublishedSize(700_000),
     "berkeley-nest/Nectar": PublishedSize(183_000, prompts=183_000),
-    "openai/summarize_from_feedback": PublishedSize(92_858),
+    "openai/summarize_from_feedback": PublishedSize(92_858, CITED),
     "WizardLM/WizardLM_evol_instruct_V2_196k": PublishedSize(143_000),
     "Open-Orca/SlimOrca": PublishedSize(518_000),
     "TIGER-Lab/MathInstruct": PublishedSize(262_000),
     "ise-uiuc/Magicoder-Evol-Instruct-110K": PublishedSize(111_000),
-    "teknium/GPT4-LLM-Cleaned": PublishedSize(54_600),
+    "teknium/GPT4-LLM-Cleaned": PublishedSize(54_600, CITED),
     "microsoft/orca-math-word-problems-200k": PublishedSize(200_000),
     "teknium/GPTeacher-General-Instruct": PublishedSize(89_300),
     "openbmb/UltraInteract_sft": PublishedSize(288_579),
