@@ -10,10 +10,12 @@ from transformers import AutoModelForCausalLM
 
 from training.engine.chunk_folder import select_shard
 from training.engine.sampler import Sampler
+from training.engine.vllm_engine import render_prompts
 from training.generation import generate, main
 from training.models.end_of_turn import find_end_of_turn
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer, tokenize_prompts
+from training.models.weights import has_added_rows
 from training.settings.model import TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
@@ -234,3 +236,29 @@ def test_shards_divide_the_prompts(prompts):
     assert pl.concat(shards).sort("prompt_id").equals(prompts)
     shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
     assert set(select_shard(shuffled, 1, 3)["prompt_id"]) == set(shards[1]["prompt_id"])
+
+
+@pytest.mark.slow
+def test_ids_without_a_token_are_never_sampled(
+    policy: Path, prompts: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Rows of embeddings beyond the tokenizer, here the likeliest ones by far."""
+    model = AutoModelForCausalLM.from_pretrained(policy)
+    tokenizer = load_tokenizer(policy)
+    model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=64)
+    with torch.no_grad():
+        model.lm_head.weight[len(tokenizer) :] = 9 * model.lm_head.weight[: 64 - len(tokenizer)]
+    model.config.added_rows = 64 - len(tokenizer)
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    assert has_added_rows(tmp_path)
+    found = set()
+    with Sampler(tmp_path, SETTINGS, seed=3, dtype="float32") as sampler:
+        rendered = render_prompts(tokenizer, prompts, SETTINGS, context_tokens=64)
+        for greedy in (False, True):
+            changes = {"temperature": 0.0, "n": 1} if greedy else {}
+            settings = SETTINGS.model_copy(update=changes)
+            for _, (output,) in sampler.sample_tokens(rendered, settings):
+                found |= {token for one in output.outputs for token in one.token_ids}
+    assert len(found) > 1
+    assert max(found) < len(tokenizer)

@@ -1,9 +1,11 @@
-"""A mask of logits in vLLM: token ids that the tokenizer does not know are never sampled.
+"""A mask of logits in vLLM: rows that were added to a model's embeddings are never sampled.
 
-Many models have more rows of embeddings than their tokenizer has tokens, because matrices of some
-sizes are faster. Such a row is never trained, and its token has no text.
+`training.models.initial_model` adds rows up to a multiple of 64. Rows without a token have no text,
+and unlike the spare rows of a published model they were not trained to be unlikely. The mask is not
+used for other models, because it makes vLLM wait for the tokens of the last step.
 
-vLLM imports this module by the name `KNOWN_TOKENS` (`training.engine.vllm_engine`).
+vLLM imports this module by the name `KNOWN_TOKENS` (`training.engine.vllm_engine`), and has two
+interfaces for it, one of each of its model runners.
 """
 
 from pathlib import Path
@@ -11,19 +13,23 @@ from typing import Any
 
 import torch
 from vllm.v1.sample.logits_processor import LogitsProcessor
+from vllm.v1.worker.gpu.sample.logits_processor.interface import (
+    LogitsProcessor as NewLogitsProcessor,
+)
 
 from training.models.rendering import list_unknown_ids
 
 
-class KnownTokens(LogitsProcessor):
-    """Give unknown token ids the probability 0, in all requests."""
+class KnownTokens(LogitsProcessor, NewLogitsProcessor):
+    """Give ids without a token the probability 0, in all requests."""
 
-    def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
-        """List the unknown ids of the engine's model."""
+    def __init__(self, vllm_config: Any, device_or_requests: Any, *_: object) -> None:
+        """List the unknown ids of the engine's model; the second argument is or has the device."""
         unknown = list_unknown_ids(Path(vllm_config.model_config.model))
+        device = getattr(device_or_requests, "device", device_or_requests)
         self._unknown = torch.tensor(unknown, dtype=torch.long, device=device)
 
-    def apply(self, logits: torch.Tensor) -> torch.Tensor:
+    def apply(self, logits: torch.Tensor, _: Any = None) -> torch.Tensor:
         """Mask the logits [requests, vocabulary]."""
         return logits.index_fill_(1, self._unknown, -torch.inf)
 

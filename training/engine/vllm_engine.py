@@ -13,8 +13,8 @@ import polars as pl
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from training.models.rendering import RENDERED_AT_ONCE, list_unknown_ids, tokenize_prompts
-from training.models.weights import read_context_tokens
+from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
+from training.models.weights import has_added_rows, read_context_tokens
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
@@ -103,7 +103,7 @@ def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: 
         max_model_len=settings.max_context_tokens,
         max_num_seqs=settings.max_sequences,
         seed=seed,
-        logits_processors=[KNOWN_TOKENS] if list_unknown_ids(policy) else None,
+        logits_processors=[KNOWN_TOKENS] if has_added_rows(policy) else None,
         **placement,
     )
 

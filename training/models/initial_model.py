@@ -27,7 +27,7 @@ from transformers.utils.logging import disable_progress_bar
 from training.models.checkpoint import build_folder, require_model, save_settings
 from training.models.end_of_turn import adopt_end_of_turn, list_ends, require_one_rendering
 from training.models.rendering import read_tokenizer, render_turn
-from training.models.weights import load_text_part, read_config, require_embeddings
+from training.models.weights import ADDED_ROWS, load_text_part, read_config, require_embeddings
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -140,6 +140,7 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
         embeddings = cast(torch.nn.Embedding, model.get_input_embeddings())
         if len(tokenizer) > embeddings.num_embeddings:
             model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=ROWS)
+            setattr(model.config, ADDED_ROWS, model.config.vocab_size - len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
     model.config.eos_token_id = tokenizer.eos_token_id
     generation = model.generation_config

@@ -26,6 +26,9 @@ from transforms.errors import InputError
 HEAD = "score.weight"
 """The scalar head of a reward model."""
 
+ADDED_ROWS = "added_rows"
+"""Key of config.json: rows without a token that were added to the embeddings."""
+
 LANGUAGE_HEAD = "lm_head.weight"
 """The head of a causal model, which a reward model made from it does not have."""
 
@@ -74,6 +77,15 @@ def get_context_tokens(config: PretrainedConfig) -> int:
             remedy="use another model",
         )
     return tokens
+
+
+def has_added_rows(model: Path) -> bool:
+    """Check whether rows without a token were added to the embeddings of a model.
+
+    Raises:
+        InputError: as in `read_config`.
+    """
+    return bool(getattr(read_config(model), ADDED_ROWS, 0))
 
 
 def require_embeddings(vocabulary: Mapping[str, int], rows: int, model: Path | str) -> None:

@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import ROWS, fetch_initial_model, make_tiny_model
 from training.models.rendering import list_unknown_ids, load_tokenizer
+from training.models.weights import has_added_rows
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
@@ -136,6 +137,7 @@ def test_fetching_adds_a_pad_token_where_pad_is_eos(without_pad, tmp_path):
     assert model.config.pad_token_id == fetched.pad_token_id
     assert model.get_input_embeddings().num_embeddings == model.config.vocab_size == ROWS
     assert list_unknown_ids(tmp_path / "fetched") == [*range(len(fetched), ROWS)]
+    assert has_added_rows(tmp_path / "fetched")
 
 
 @pytest.mark.parametrize(
@@ -160,6 +162,7 @@ def test_fetching_takes_a_token_that_the_model_keeps_free(without_pad, tmp_path,
     assert fetched.pad_token == pad
     assert len(fetched) == len(tokenizer)
     assert not list_unknown_ids(tmp_path / "fetched")
+    assert not has_added_rows(tmp_path / "fetched")
 
 
 def test_fetching_a_model_without_template_is_refused(tiny_policy, tmp_path):
