@@ -9,6 +9,7 @@ from pathlib import Path
 
 from training.recipe import Recipe
 from training.runs.software import require_software
+from training.settings.experiments import require_reward_context
 
 
 def check_local_models(recipe: Recipe) -> None:
@@ -40,10 +41,13 @@ def check_local_models(recipe: Recipe) -> None:
     for reward in recipe.rewards.values():
         if reward.path and Path(reward.path).is_dir():
             from training.models.rendering import load_tokenizer
-            from training.models.weights import require_classifier_weights
+            from training.models.weights import read_context_tokens, require_classifier_weights
 
             load_tokenizer(Path(reward.path), pads=False)
             require_classifier_weights(reward.path)
+            context = read_context_tokens(reward.path)
+            loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
+            require_reward_context(reward.path, context, loops)
 
 
 def check_software(recipe: Recipe) -> None:

@@ -3,7 +3,7 @@
 Not here: bounds of single settings, which are at their fields (`training.settings.loop`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from training.settings.benchmarks import AnyBenchmark
@@ -112,6 +112,27 @@ def require_context(
             expected=f"at most {context_tokens} tokens, the context of the initial model",
             found=", ".join(too_long),
             remedy="lower these settings, or use a model with more context",
+        )
+
+
+def require_reward_context(model: str, context_tokens: int, loops: Iterable[LoopSettings]) -> None:
+    """Refuse a given reward model that cannot read what is sampled.
+
+    Args:
+        model: its folder.
+        context_tokens: its context.
+        loops: settings of all loops.
+
+    Raises:
+        InputError: its context is shorter than the largest `sampling.max_context_tokens`.
+    """
+    longest = max(loop.sampling.max_context_tokens for loop in loops)
+    if context_tokens < longest:
+        raise InputError(
+            f"the context of the reward model {model} is too short",
+            expected=f"at least {longest} tokens, the largest sampling.max_context_tokens",
+            found=f"{context_tokens} tokens",
+            remedy="lower sampling.max_context_tokens, or use another reward model",
         )
 
 

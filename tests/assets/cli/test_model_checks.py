@@ -98,3 +98,16 @@ def test_run_and_plan_refuse_a_faulty_model(tiny_overrides, model, tmp_path, com
     assert result.exit_code == 2
     assert "weights missing" in result.output
     assert not (tmp_path / "home").exists()
+
+
+def test_a_given_reward_model_that_cannot_read_what_is_sampled_is_refused(make_tiny, model) -> None:
+    from training.models.weights import load_classifier
+
+    load_classifier(model, "float32", new_head=True).save_pretrained(model)
+    recipe = make_tiny(f"rewards={{given: {{path: {model}}}}}")
+    check_local_models(recipe)
+    replace(
+        model / "config.json", '"max_position_embeddings": 128', '"max_position_embeddings": 96'
+    )
+    with pytest.raises(InputError, match="at least 128 tokens, the largest sampling"):
+        check_local_models(recipe)
