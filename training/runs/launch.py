@@ -134,7 +134,8 @@ def require_usable_sharding(launched: Mapping[str, str]) -> None:
     """Refuse kinds of sharding whose numbers or checkpoints would be wrong, or are not tested.
 
     DeepSpeed and FSDP1 add gradients in the compute type. With another state dict than the full
-    one, transformers saves no weights of a finished model.
+    one, transformers saves no weights of a finished model. If only the first process loads weights,
+    those of TRL's reference are missing in the others.
 
     Args:
         launched: environment variables, which `accelerate launch` sets from its file.
@@ -150,6 +151,7 @@ def require_usable_sharding(launched: Mapping[str, str]) -> None:
         usable |= {
             "FSDP_VERSION": ("fsdp_version", "2"),
             "FSDP_STATE_DICT_TYPE": ("fsdp_state_dict_type", "full_state_dict"),
+            "FSDP_CPU_RAM_EFFICIENT_LOADING": ("fsdp_cpu_ram_efficient_loading", "false"),
         }
     for variable, (setting, expected) in usable.items():
         found = launched.get(variable, "false").lower()

@@ -140,6 +140,7 @@ def test_another_compute_type_in_the_accelerate_file_is_refused(tmp_path, monkey
         ({**FSDP, "FSDP_VERSION": "1"}, "fsdp_version"),
         ({**FSDP, "FSDP_STATE_DICT_TYPE": "SHARDED_STATE_DICT"}, "fsdp_state_dict_type"),
         ({"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}, "fsdp_state_dict_type"),
+        ({**FSDP, "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"}, "ram_efficient_loading"),
     ],
 )
 def test_other_kinds_of_sharding_are_refused(changed, named):
