@@ -19,6 +19,7 @@ from assets.metadata import table_preview
 from assets.study import Study
 from training.runs.processes import free_stage_memory
 from training.settings.loop import LoopSettings
+from training.settings.model import DeviceSettings
 from transforms.lake.lake import Lake
 from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import checkpoints, costs, materializations
@@ -59,6 +60,11 @@ class Step:
     def dtype(self) -> str:
         """Return the dtype in which models are loaded."""
         return self.study.recipe.model.dtype
+
+    @property
+    def devices(self) -> DeviceSettings:
+        """Return the GPUs of a stage that runs a model without training it."""
+        return self.study.recipe.devices
 
     def model(self, asset: str) -> Checkpoint:
         """Return the checkpoint of an upstream asset that `inputs` names, or that of this asset.

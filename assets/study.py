@@ -41,9 +41,10 @@ class Study:
     @property
     def judge(self) -> JudgeSettings:
         """Return the judge of a recipe that uses one; a recipe without it is refused earlier."""
-        if self.recipe.judge is None:
+        judge = self.recipe.resolve_judge()
+        if judge is None:
             raise ValueError(f"the recipe {self.recipe.name} has no judge")
-        return self.recipe.judge
+        return judge
 
     def loop(self, experiment: str) -> LoopSettings:
         """Return the loop settings of an experiment; for `shared`, those of the recipe itself."""

@@ -19,7 +19,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from training.models.preference_forward import compare_pairs
+from training.ranking import rank_pairs
 from training.recipe_file import load_recipe
 from training.scoring import score_pairs
 from training.settings.scoring import RankingSettings, ScoringSettings
@@ -27,7 +27,7 @@ from transforms.identity import identify_messages
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.table import SHARED
-from transforms.measures.reward_accuracy import convert_to_rewards, measure_pair_accuracy
+from transforms.measures.reward_accuracy import measure_pair_accuracy
 from transforms.settings.sample_task import SampleTaskSettings
 from transforms.sources.sample.gold import gold_reward
 from transforms.sources.sample.task import label_agreement_ceiling, make_preferences
@@ -100,8 +100,8 @@ def main(
         "reward_model": score_pairs(
             fresh, models["reward_model"], ScoringSettings(), dtype="float32"
         ),
-        "preference_model": convert_to_rewards(
-            compare_pairs(fresh, models["preference_model"], RankingSettings(), dtype="float32")
+        "preference_model": rank_pairs(
+            fresh, models["preference_model"], RankingSettings(), dtype="float32"
         ),
         "label_utility": compute_known_rewards(fresh, task.length_bias),
     }

@@ -6,16 +6,37 @@ eq. 2). Not here: statistics (`transforms.measures.evaluation`).
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import polars as pl
+import typer
 
+from training.engine.chunk_folder import ChunkFolder
+from training.engine.device_processes import StageCommand, run_on_replicas
 from training.engine.sampler import Sampler
-from training.models.logps import compute_sequence_logps
+from training.engine.sequence_logps import compute_response_logps
+from training.runs.launch import (
+    ChunksOption,
+    DtypeOption,
+    GpusOption,
+    ReplicasOption,
+    SettingsOption,
+    read_settings,
+    run_command,
+)
 from training.scoring import score
 from training.settings.evaluation import EvaluationSettings
 from training.settings.loop import LoopSettings
+from training.settings.model import ONE_PROCESS, DeviceSettings
+from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
+
+COMMAND = StageCommand("training.evaluation", rows="prompts", key="prompt_id", unit="response")
+
+DECODINGS = ("sampled", "greedy")
+"""Values of the column decoding, in the order in which they are sampled."""
 
 GoldReward = Callable[[str, str], float]
 """(last user turn, response) -> gold reward."""
@@ -32,6 +53,7 @@ def evaluate(
     seed: int,
     dtype: str,
     gold: GoldReward | None,
+    devices: DeviceSettings = ONE_PROCESS,
     description: str = "evaluation",
 ) -> pl.DataFrame:
     """Sample responses to held-out prompts, at temperature 1 and greedily, and measure each.
@@ -46,51 +68,124 @@ def evaluate(
         seed: seed of the sampling engine; equal for all policies, so that only weights differ.
         dtype: compute type.
         gold: the gold reward, if the prompts have one.
+        devices: replicas of each model, and GPUs of each.
         description: text of the progress bar.
 
     Returns:
         One row per response, sorted by decoding, prompt_id, response_index: the columns of
         `evaluation_responses` without experiment, iteration, model and policy_id.
     """
+    drawn = {"samplers": (), "adaptive": None, "n": settings.samples, "temperature": 1.0}
     sampled: list[pl.DataFrame] = []
-    decodings = {
-        "sampled": {"n": settings.samples, "temperature": 1.0, "top_p": 1.0},
-        "greedy": {"n": 1, "temperature": 0.0, "top_p": 1.0},
-    }
-    with Sampler(policy, loop.sampling, seed=seed, dtype=dtype) as sampler:
-        for decoding, changes in decodings.items():
-            chunks: list[pl.DataFrame] = []
-            sampler.sample(
-                prompts.select("prompt_id", "prompt"),
-                loop.sampling.model_copy(update={"samplers": (), **changes}),
-                commit=chunks.append,
-                description=f"{description}: {decoding}",
-            )
-            sampled += [chunk.with_columns(decoding=pl.lit(decoding)) for chunk in chunks]
+    sample_decodings(
+        prompts.select("prompt_id", "prompt").join(
+            pl.DataFrame({"decoding": DECODINGS}), how="cross", maintain_order="left_right"
+        ),
+        policy,
+        loop.sampling.model_copy(update={**drawn, "top_p": 1.0}),
+        seed=seed,
+        dtype=dtype,
+        commit=sampled.append,
+        devices=devices,
+        description=description,
+    )
     rows = (
         pl.concat(sampled)
         .join(prompts, on="prompt_id")
         .sort("decoding", "prompt_id", "response_index")
     )
-    return rows.with_columns(
-        reward=score_rows(rows, reward_model, loop.scoring, dtype=dtype),
-        gold_reward=_compute_gold_rewards(rows, gold),
-        policy_logp=compute_sequence_logps(
-            rows, policy, batch_tokens=settings.logps_batch_tokens, dtype=dtype
-        ),
-        reference_logp=compute_sequence_logps(
-            rows, reference, batch_tokens=settings.logps_batch_tokens, dtype=dtype
-        ),
-    )
+    rewards = score_rows(rows, reward_model, loop.scoring, dtype=dtype, devices=devices)
+    logps = {
+        f"{name}_logp": compute_response_logps(
+            rows,
+            model,
+            batch_tokens=settings.logps_batch_tokens,
+            dtype=dtype,
+            devices=devices,
+            description=f"{description}: log-probabilities of the {name}",
+        )
+        for name, model in {"policy": policy, "reference": reference}.items()
+    }
+    return rows.with_columns(reward=rewards, gold_reward=_compute_gold_rewards(rows, gold), **logps)
+
+
+def sample_decodings(
+    prompts: pl.DataFrame,
+    policy: Path,
+    settings: SamplingSettings,
+    *,
+    seed: int,
+    dtype: str,
+    commit: Callable[[pl.DataFrame], None],
+    devices: DeviceSettings = ONE_PROCESS,
+    description: str = "evaluation",
+) -> None:
+    """Sample n responses to some prompts, then a greedy one to some, with the same engine.
+
+    Args:
+        prompts: prompt_id, prompt, decoding (`DECODINGS`); one row per prompt and decoding.
+        policy: folder of the policy.
+        settings: how the sampled ones are drawn; the greedy ones differ in n and temperature.
+        seed: seed of the engine; replica i adds i.
+        dtype: compute type.
+        commit: called with the rows of `Sampler.sample` and the column decoding.
+        devices: replicas of the engine, and GPUs of each.
+        description: text of the progress bar.
+
+    Raises:
+        InputError: as in `Sampler`, or there are too few GPUs.
+        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
+    """
+    settings_of = {
+        "sampled": settings,
+        "greedy": settings.model_copy(update={"n": 1, "temperature": 0.0}),
+    }
+    asked = {decoding: prompts.filter(decoding=decoding) for decoding in DECODINGS}
+    if devices.replicas > 1:
+        run_on_replicas(
+            COMMAND,
+            prompts,
+            [
+                {"policy": policy, "seed": seed + replica, "dtype": dtype}
+                for replica in range(devices.replicas)
+            ],
+            devices,
+            settings=settings,
+            commit=commit,
+            description=description,
+            total=sum(asked[decoding].height * settings_of[decoding].n for decoding in DECODINGS),
+        )
+        return
+    gpus = devices.gpus_per_replica
+    with Sampler(policy, settings, seed=seed, dtype=dtype, gpus=gpus) as sampler:
+        for decoding in DECODINGS:
+            sampler.sample(
+                asked[decoding].select("prompt_id", "prompt"),
+                settings_of[decoding],
+                commit=partial(_name_and_commit, commit, decoding),
+                description=f"{description}: {decoding}",
+            )
+
+
+def _name_and_commit(
+    commit: Callable[[pl.DataFrame], None], decoding: str, rows: pl.DataFrame
+) -> None:
+    commit(rows.with_columns(decoding=pl.lit(decoding)))
 
 
 def score_rows(
-    rows: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
+    rows: pl.DataFrame,
+    reward_model: Path,
+    settings: ScoringSettings,
+    *,
+    dtype: str,
+    devices: DeviceSettings = ONE_PROCESS,
 ) -> pl.Series:
     """Score rows of prompt and response; return their rewards in the order of the rows.
 
     Raises:
-        InputError: as in `training.scoring.score`; the message has the row number as prompt_id.
+        InputError, RuntimeError: as in `training.scoring.score`; the message has the row number as
+            prompt_id.
     """
     # The row number is the key here, because prompt_id and response_index are not unique.
     rows = rows.select("prompt", "response").with_row_index("row")
@@ -106,6 +201,7 @@ def score_rows(
         settings,
         dtype=dtype,
         commit=scored.append,
+        devices=devices,
         description="evaluation: rewards",
     )
     rewards = pl.concat(scored).with_columns(row=pl.col("prompt_id").cast(pl.UInt32))
@@ -121,3 +217,40 @@ def _compute_gold_rewards(rows: pl.DataFrame, gold: GoldReward | None) -> pl.Ser
         [gold(question, answer) for question, answer in zip(questions, answers, strict=True)],
         dtype=pl.Float64,
     )
+
+
+def main(
+    policy: Annotated[Path, typer.Option(help="Folder of the policy.")],
+    prompts: Annotated[
+        Path,
+        typer.Option(help="Parquet: prompt_id, prompt (messages), decoding (sampled, greedy)."),
+    ],
+    output: ChunksOption,
+    settings_file: SettingsOption = None,
+    seed: Annotated[int, typer.Option(help="Seed of the engine; replica i adds i.")] = 0,
+    dtype: DtypeOption = "bfloat16",
+    replicas: ReplicasOption = 1,
+    gpus_per_replica: GpusOption = 1,
+) -> None:
+    """Sample n responses per prompt, or a greedy one, into a folder of parquet files.
+
+    After a crash, run the same command again: it samples only what is missing.
+    """
+    settings = read_settings(SamplingSettings, settings_file)
+    folder = ChunkFolder(output)
+    folder.claim(
+        {"policy": policy.resolve(), "seed": seed, "dtype": dtype, **settings.model_dump()}
+    )
+    sample_decodings(
+        folder.select_missing(pl.read_parquet(prompts), ["prompt_id", "decoding"]),
+        policy,
+        settings,
+        seed=seed,
+        dtype=dtype,
+        commit=folder.write,
+        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,11 +1,12 @@
 """Sampling of n responses per prompt from a policy, as a function and as a command.
 
 Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses per prompt. Not here: the
-engine (`training.engine.sampler`), several engines (`training.engine.replicas`), writing rows (the
-caller's `commit`).
+engine (`training.engine.sampler`), the processes of replicas (`training.engine.device_processes`),
+writing rows (the caller's `commit`).
 """
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +15,24 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from training.engine.chunk_folder import ChunkFolder, select_shard
-from training.engine.replicas import generate_with_replicas
+from training.engine.chunk_folder import ChunkFolder
+from training.engine.device_processes import StageCommand, merge_runs, run_on_replicas
 from training.engine.sampler import GenerationRun, Sampler
-from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.engine.vllm_engine import render_prompts, require_context
+from training.models.rendering import load_tokenizer
+from training.runs.launch import (
+    ChunksOption,
+    DtypeOption,
+    GpusOption,
+    ReplicasOption,
+    SettingsOption,
+    read_settings,
+    run_command,
+)
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
+
+COMMAND = StageCommand("training.generation", rows="prompts", key="prompt_id", unit="response")
 
 
 def generate(
@@ -29,27 +43,42 @@ def generate(
     seed: int,
     dtype: str,
     commit: Callable[[pl.DataFrame], None],
+    devices: DeviceSettings = ONE_PROCESS,
     description: str = "generations",
 ) -> GenerationRun:
-    """Sample from a policy with one `Sampler`, or with `settings.replicas` processes.
+    """Sample from a policy with one `Sampler`, or with one per replica.
 
     Arguments, rows for `commit` and errors are as in `Sampler.sample`. The seed of replica i is
     `seed + i`, and with replicas `commit` runs in the calling thread.
+
+    Raises:
+        InputError: as in `Sampler`, before anything is sampled, also with replicas.
+        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
     """
     if prompts.is_empty():
         return GenerationRun(0, 0, 0, 0.0, 0.0)
-    if settings.replicas > 1:
-        return generate_with_replicas(
-            prompts,
-            policy,
-            settings,
-            seed=seed,
-            dtype=dtype,
-            commit=commit,
-            description=description,
-        )
-    with Sampler(policy, settings, seed=seed, dtype=dtype) as sampler:
-        return sampler.sample(prompts, settings, commit=commit, description=description)
+    if devices.replicas == 1:
+        gpus = devices.gpus_per_replica
+        with Sampler(policy, settings, seed=seed, dtype=dtype, gpus=gpus) as sampler:
+            return sampler.sample(prompts, settings, commit=commit, description=description)
+    tokenizer, context_tokens = load_tokenizer(policy, pads=False), settings.max_context_tokens
+    require_context(policy, context_tokens)
+    render_prompts(tokenizer, prompts, settings, context_tokens=context_tokens)
+    started = time.perf_counter()
+    runs = run_on_replicas(
+        COMMAND,
+        prompts.select("prompt_id", "prompt"),
+        [
+            {"policy": policy, "seed": seed + replica, "dtype": dtype}
+            for replica in range(devices.replicas)
+        ],
+        devices,
+        settings=settings,
+        commit=commit,
+        description=description,
+        total=prompts.height * settings.responses_per_prompt,
+    )
+    return merge_runs(GenerationRun, runs, time.perf_counter() - started)
 
 
 def main(
@@ -57,13 +86,12 @@ def main(
         Path, typer.Option(help="Folder of the policy: weights, tokenizer, template.")
     ],
     prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt (messages).")],
-    output: Annotated[Path, typer.Option(help="Folder for parquet files, one per chunk.")],
+    output: ChunksOption,
     settings_file: SettingsOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of the engine; shard i adds i.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the engine; replica i adds i.")] = 0,
     dtype: DtypeOption = "bfloat16",
-    shard: Annotated[
-        str, typer.Option(help="i/N: the i-th of N parts of the prompts, counted from 0.")
-    ] = "0/1",
+    replicas: ReplicasOption = 1,
+    gpus_per_replica: GpusOption = 1,
 ) -> None:
     """Sample n responses per prompt with vLLM into a folder of parquet files.
 
@@ -73,15 +101,19 @@ def main(
     python -m training.generation --policy sft --prompts prompts.parquet --output responses
     """
     settings = read_settings(SamplingSettings, settings_file)
-    index, count = (int(part) for part in shard.split("/"))
-    folder = ChunkFolder(output, index)
+    folder = ChunkFolder(output)
     folder.claim(
-        {"policy": str(policy.resolve()), "seed": seed, "dtype": dtype, **settings.model_dump()}
+        {"policy": policy.resolve(), "seed": seed, "dtype": dtype, **settings.model_dump()}
     )
-    missing = select_shard(pl.read_parquet(prompts), index, count).join(
-        folder.read_prompt_ids(), on="prompt_id", how="anti", maintain_order="left"
+    run = generate(
+        folder.select_missing(pl.read_parquet(prompts), ["prompt_id"]),
+        policy,
+        settings,
+        seed=seed,
+        dtype=dtype,
+        commit=folder.write,
+        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
     )
-    run = generate(missing, policy, settings, seed=seed + index, dtype=dtype, commit=folder.write)
     print(json.dumps(asdict(run)))
 
 

@@ -15,7 +15,7 @@ from training.settings.experiments import require_allowed, require_consistent, r
 from training.settings.health import HealthSettings
 from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings, PromptRoom
-from training.settings.model import ModelSettings
+from training.settings.model import DeviceSettings, ModelSettings
 from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
 from training.settings.rankers import RANKER_KINDS, find_kind
@@ -63,6 +63,9 @@ class Recipe(Settings):
     """Seed of all random steps: initial weights, data order, sampling, the sample task."""
     model: ModelSettings
     """The initial model."""
+    devices: DeviceSettings = DeviceSettings()
+    """GPUs of every stage that runs a model without training it: sampling, scores, comparisons,
+    log-probabilities, evaluation, a judge with a path. They change no id."""
     sources: dict[Name, SourceSettings] = Field(min_length=1)
     """Raw datasets by name; each becomes the table `raw_<name>`."""
     sample_task: SampleTaskSettings | None = None
@@ -260,6 +263,12 @@ class Recipe(Settings):
         """Return the settings of all trained rankers by name, which is also their asset's."""
         rankers = self.resolve_rankers().items()
         return {name: one for name, one in rankers if isinstance(one, TrainedRankerSettings)}
+
+    def resolve_judge(self) -> JudgeSettings | None:
+        """Return the judge's settings; one with a path has its own GPUs or those of the recipe."""
+        if self.judge is None or self.judge.path is None or self.judge.devices is not None:
+            return self.judge
+        return self.judge.model_copy(update={"devices": self.devices})
 
     def resolve_refresh(self, loop: LoopSettings) -> RewardModelSettings:
         """Return the settings for training the loop's reward model further on feedback.

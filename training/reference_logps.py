@@ -1,42 +1,41 @@
 """Log-probabilities of responses under a frozen reference, computed once, before DPO or KTO.
 
 One pass of the reference over the sequences that are not stored yet, as a function and as `python
--m training.reference_logps`. Texts are rendered here, and training uses the token ids. For a prompt
-x and a completion y, including its end of turn, in nats:
-
-    logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
-
-Weights and log_softmax are float32, and `dtype` is the compute type (autocast), as in TRL's
-DPOTrainer with the reference in memory; dropout is off. One process computes on one device, for
-any number of training processes. Not here: the table of stored sequences
+-m training.reference_logps`. Texts are rendered here, and training uses the token ids. A completion
+includes its end of turn. The weights are those of the training that follows, and `dtype` is the
+compute type (autocast), as in TRL's DPOTrainer with the reference in memory; dropout is off. Not
+here: the forward passes (`training.engine.sequence_logps`), the table of stored sequences
 (`transforms.lake.records.reference_logps`), training (`training.dpo`, `training.kto`).
 """
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
-import torch
 import typer
-from accelerate.utils import release_memory
-from tqdm import tqdm
 
+from training.engine.sequence_logps import compute_logps
 from training.models.checkpoint import require_model
-from training.models.logps import sum_logps
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_counts import DROPPED
 from training.models.token_ids import tokenize_responses
-from training.models.weights import load_causal_model
-from training.runs.adapters import load_model
 from training.runs.drawn_examples import draw_examples
 from training.runs.examples import Rows, cut
-from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.runs.launch import (
+    DtypeOption,
+    GpusOption,
+    ReplicasOption,
+    SettingsOption,
+    read_settings,
+    run_command,
+)
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.objectives import DPOSettings
-from training.settings.training import ReferenceSettings
+from training.settings.scoring import LogpsSettings
+from training.settings.training import ReferenceSettings, TrainingSettings
 from transforms.lake.records.reference_logps import (
     LOGPS,
     SIDES,
@@ -81,6 +80,7 @@ def add_reference_logps(
     seed: int | None = None,
     known: Callable[[pl.DataFrame], pl.DataFrame] = find_none,
     commit: Callable[[pl.DataFrame], None] = lambda computed: None,
+    devices: DeviceSettings = ONE_PROCESS,
 ) -> ReferencePass:
     """Tokenize pairs and add the reference's log-probabilities; compute only the unknown ones.
 
@@ -97,9 +97,12 @@ def add_reference_logps(
         known: called with sequence_id of the wanted sequences; returns the rows that are stored
             (`LOGPS`), each sequence once.
         commit: called with every chunk of computed rows (`LOGPS`).
+        devices: replicas of the reference, and GPUs of each.
 
     Raises:
-        InputError: a model is incomplete, or the chat template renders a prompt in two ways.
+        InputError: a model is incomplete, the chat template renders a prompt in two ways, or there
+            are too few GPUs.
+        RuntimeError: a replica failed.
     """
     started = time.perf_counter()
     require_model(reference)
@@ -126,7 +129,22 @@ def add_reference_logps(
 
     if missing.height:
         sequences = gather_tokens(tokenized, missing, sides)
-        compute_logps(sequences, reference, settings, dtype=dtype, commit=keep)
+        tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
+        compute_logps(
+            sequences.sort(tokens, descending=True, maintain_order=True),
+            reference,
+            LogpsSettings(
+                batch_tokens=settings.reference_batch_tokens,
+                chunk_sequences=settings.reference_chunk_sequences,
+                training=TrainingSettings.model_validate(
+                    settings.model_dump(include=set(TrainingSettings.model_fields))
+                ),
+            ),
+            dtype=dtype,
+            commit=keep,
+            devices=devices,
+            description="reference",
+        )
     return ReferencePass(
         join_logps(tokenized, pl.concat(chunks), sides),
         wanted.height,
@@ -134,49 +152,6 @@ def add_reference_logps(
         time.perf_counter() - started,
         dropped,
     )
-
-
-def compute_logps(
-    wanted: pl.DataFrame,
-    reference: Path,
-    settings: ReferenceSettings,
-    *,
-    dtype: str,
-    commit: Callable[[pl.DataFrame], None],
-) -> None:
-    """Run the reference over sequences, longest first, and commit in chunks.
-
-    Args:
-        wanted: sequence_id, prompt_ids, completion_ids.
-        reference: checkpoint folder.
-        settings: reference_batch_tokens and reference_chunk_sequences.
-        dtype: compute type, `float32` or `bfloat16`.
-        commit: called with sequence_id, completion_tokens, logp (nats) for every chunk.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    load = partial(load_causal_model, reference)
-    model = load_model(load, settings, dtype).eval().to(device)
-    tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
-    wanted = wanted.sort(tokens, descending=True, maintain_order=True)
-    with (
-        torch.autocast(device, torch.bfloat16, enabled=dtype == "bfloat16"),
-        tqdm(total=wanted.height, desc="reference", unit="sequence", disable=None) as bar,
-    ):
-        for chunk in wanted.iter_slices(settings.reference_chunk_sequences):
-            prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
-            rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
-            starts = [len(prompt) for prompt in prompts]
-            logps = dict(sum_logps(model, rows, starts, settings.reference_batch_tokens))
-            commit(
-                chunk.select(
-                    "sequence_id",
-                    pl.col("completion_ids").list.len().cast(pl.Int32).alias("completion_tokens"),
-                    pl.Series("logp", [logps[row] for row in range(chunk.height)], pl.Float64),
-                )
-            )
-            bar.update(chunk.height)
-    del model
-    release_memory()  # the training that follows needs the device
 
 
 def main(
@@ -188,10 +163,19 @@ def main(
     ],
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
+    replicas: ReplicasOption = 1,
+    gpus_per_replica: GpusOption = 1,
 ) -> None:
     """Tokenize preference pairs and add the log-probabilities of the reference of DPO."""
     settings = read_settings(DPOSettings, settings_file)
-    done = add_reference_logps(pl.read_parquet(pairs), start, reference, settings, dtype=dtype)
+    done = add_reference_logps(
+        pl.read_parquet(pairs),
+        start,
+        reference,
+        settings,
+        dtype=dtype,
+        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+    )
     done.pairs.write_parquet(output)
 
 

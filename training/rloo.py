@@ -37,7 +37,7 @@ from trl import RLOOConfig, RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
 from training.models.rendering import load_tokenizer, tokenize_prompts
-from training.models.rewards import load_reward_model
+from training.models.rewards import load_reward_model, read_rewards
 from training.models.unscorable import raise_refusals
 from training.models.weights import load_causal_model, require_causal_weights
 from training.runs.adapters import load_model, load_trained
@@ -54,7 +54,6 @@ from training.runs.launch import (
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
-from training.scoring import read_rewards
 from training.settings.objectives import RLOORun
 from transforms.errors import InputError
 from transforms.identity import FIELD, hash_text

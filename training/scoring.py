@@ -7,35 +7,39 @@ training the model (`training.reward_model`), penalties and pairs (`transforms`)
 
 import json
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import polars as pl
 import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from training.engine.chunk_folder import ChunkFolder
+from training.engine.device_processes import StageCommand, merge_runs, run_on_replicas
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
-from training.models.rewards import compute_rewards, load_reward_model
+from training.models.rewards import load_reward_model, read_rewards
 from training.models.token_counts import split_too_long
-from training.models.unscorable import (
-    Refusal,
-    describe_response,
-    raise_refusals,
-    refuse_rewards,
-    refuse_texts,
+from training.models.unscorable import Refusal, describe_response, raise_refusals
+from training.runs.launch import (
+    ChunksOption,
+    DtypeOption,
+    GpusOption,
+    ReplicasOption,
+    SettingsOption,
+    read_settings,
+    run_command,
 )
-from training.models.weights import get_context_tokens
-from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.scoring import ScoringSettings
 from transforms.pairs.responses import convert_to_pair_rewards, convert_to_responses
 
 LOGGER = logging.getLogger(__name__)
+
+COMMAND = StageCommand("training.scoring", rows="responses", key="prompt_id", unit="response")
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,10 @@ def score(
     *,
     dtype: str,
     commit: Callable[[pl.DataFrame], None],
+    devices: DeviceSettings = ONE_PROCESS,
     description: str = "scores",
 ) -> ScoringRun:
-    """Compute the reward of every response, independent of row order and batches.
+    """Compute the reward of every response, independent of row order, batches and replicas.
 
     One chunk of rows is in memory at a time. If a row has no reward, the others are still scored
     and committed, then the error is raised. A chunk without any reward ends the run immediately. An
@@ -72,21 +77,39 @@ def score(
         settings: batch_tokens (padded, per forward pass), chunk_rows (at most, per commit).
         dtype: dtype of the weights; the head always computes in float32.
         commit: called with prompt_id, response_index, reward (unbounded, in nats: a difference of
-            two is a log-odds) for every chunk, in input order.
+            two is a log-odds) for every chunk, in input order; with replicas, in order of
+            completion.
+        devices: replicas of the model, and GPUs of each.
         description: text of the progress bar.
 
     Raises:
         InputError: the model is not a reward model; or a response is null, does not fit into the
             context with its prompt, or has a reward that is not finite. The message gives the
-            number of such rows and the first one.
+            number of such rows and the first one. Or there are too few GPUs.
+        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
     """
-    tokenizer = load_tokenizer(reward_model, pads=False)  # rows are padded by their lengths
+    total = responses.height if isinstance(responses, pl.DataFrame) else None
     started = time.perf_counter()
-    model = load_reward_model(reward_model, dtype)
+    if devices.replicas > 1:
+        runs = run_on_replicas(
+            COMMAND,
+            responses,
+            [{"reward_model": reward_model, "dtype": dtype}] * devices.replicas,
+            devices,
+            settings=settings,
+            commit=commit,
+            description=description,
+            total=total,
+        )
+        run = merge_runs(ScoringRun, runs, time.perf_counter() - started)
+        if run.empty_responses:
+            LOGGER.warning("empty responses: %d of %d", run.empty_responses, run.responses)
+        return run
+    tokenizer = load_tokenizer(reward_model, pads=False)  # rows are padded by their lengths
+    model = load_reward_model(reward_model, dtype, gpus=devices.gpus_per_replica)
     ready, rows, tokens = time.perf_counter(), 0, 0
     refused: list[Refusal] = []
     empty: list[str] = []
-    total = responses.height if isinstance(responses, pl.DataFrame) else None
     with tqdm(total=total, desc=description, unit="response", disable=None) as bar:
         for chunk in _split_chunks(responses, settings.chunk_rows):
             empty += [
@@ -116,19 +139,13 @@ def score(
     return ScoringRun(rows, len(empty), tokens, ready - started, elapsed_s)
 
 
-class ChunkRewards(NamedTuple):
-    """Rewards of a chunk, and the reasons of the rows without one."""
-
-    rewards: list[float]
-    """In the order of the rows, unbounded, in nats; NaN for a row without a reward."""
-    refused: list[Refusal]
-    """Reasons why rows have no reward, in the order of the rows."""
-    tokens: int
-    """Tokens of all conversations, without padding."""
-
-
 def score_pairs(
-    pairs: pl.DataFrame, reward_model: Path, settings: ScoringSettings, *, dtype: str
+    pairs: pl.DataFrame,
+    reward_model: Path,
+    settings: ScoringSettings,
+    *,
+    dtype: str,
+    devices: DeviceSettings = ONE_PROCESS,
 ) -> pl.DataFrame:
     """Score both sides of labelled pairs, to measure the accuracy of a reward model.
 
@@ -137,15 +154,23 @@ def score_pairs(
         reward_model: folder of a sequence classifier with one label.
         settings: batch_tokens and chunk_rows.
         dtype: dtype of the weights.
+        devices: replicas of the model, and GPUs of each.
 
     Returns:
         pair_id, chosen_reward, rejected_reward; in the order of `pairs`.
 
     Raises:
-        InputError: as in `score`.
+        InputError, RuntimeError: as in `score`.
     """
     chunks: list[pl.DataFrame] = []
-    score(convert_to_responses(pairs), reward_model, settings, dtype=dtype, commit=chunks.append)
+    score(
+        convert_to_responses(pairs),
+        reward_model,
+        settings,
+        dtype=dtype,
+        commit=chunks.append,
+        devices=devices,
+    )
     return convert_to_pair_rewards(pairs, chunks)
 
 
@@ -173,37 +198,6 @@ def split_by_length(
     return read.drop("tokens"), too_long
 
 
-def read_rewards(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    chunk: pl.DataFrame,
-    batch_tokens: int,
-    reward_model: Path,
-) -> ChunkRewards:
-    """Render prompts with their responses, and compute the rewards.
-
-    Args:
-        model: from `training.models.rewards.load_reward_model`.
-        tokenizer: tokenizer of the reward model.
-        chunk: the columns of `responses` in `score`.
-        batch_tokens: padded tokens per forward pass.
-        reward_model: the model's folder, for error messages.
-    """
-    token_ids = tokenize_conversations(
-        tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
-    )
-    refusals = refuse_texts(chunk, token_ids, get_context_tokens(model.config))
-    readable = [row for row in range(chunk.height) if row not in refusals]
-    rewards = [math.nan] * chunk.height
-    found = compute_rewards(model, [token_ids[row] for row in readable], batch_tokens)
-    for row, reward in zip(readable, found, strict=True):
-        rewards[row] = reward
-    refusals |= refuse_rewards(chunk, rewards, readable, reward_model)
-    return ChunkRewards(
-        rewards, [refusals[row] for row in sorted(refusals)], sum(map(len, token_ids))
-    )
-
-
 def _split_chunks(
     responses: pl.DataFrame | Iterable[pl.DataFrame], chunk_rows: int
 ) -> Iterator[pl.DataFrame]:
@@ -219,22 +213,30 @@ def main(
         Path,
         typer.Option(help="Parquet file: prompt_id, response_index, prompt (messages), response."),
     ],
-    output: Annotated[Path, typer.Option(help="Parquet file: prompt_id, response_index, reward.")],
+    output: ChunksOption,
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
+    replicas: ReplicasOption = 1,
+    gpus_per_replica: GpusOption = 1,
 ) -> None:
-    """Score responses with a Bradley-Terry reward model, parquet in and parquet out.
+    """Score responses with a Bradley-Terry reward model into a folder of parquet files.
 
-    The last line is JSON: responses, tokens, seconds. Example:
+    A file has prompt_id, response_index, reward. After a crash, run the same command again: it
+    scores only the missing responses. The last line is JSON: responses, tokens, seconds. Example:
 
-    python -m training.scoring --reward-model models/rm --responses r.parquet --output s.parquet
+    python -m training.scoring --reward-model models/rm --responses r.parquet --output scores
     """
     settings = read_settings(ScoringSettings, settings_file)
-    chunks: list[pl.DataFrame] = []
+    folder = ChunkFolder(output)
+    folder.claim({"reward_model": reward_model.resolve(), "dtype": dtype, **settings.model_dump()})
     run = score(
-        pl.read_parquet(responses), reward_model, settings, dtype=dtype, commit=chunks.append
+        folder.select_missing(pl.read_parquet(responses), ["prompt_id", "response_index"]),
+        reward_model,
+        settings,
+        dtype=dtype,
+        commit=folder.write,
+        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
     )
-    pl.concat(chunks).write_parquet(output)
     print(json.dumps(asdict(run)))
 
 

@@ -1,4 +1,4 @@
-"""Checks of the local models and the software that a recipe needs, before anything runs.
+"""Checks of the local models, GPUs and software that a recipe needs, before anything runs.
 
 Not here: the checks (`training.models.initial_model`, `training.judging.local_judge`,
 `training.runs.software`). The asset `initial_model` repeats those of its model, and checks a model
@@ -10,6 +10,21 @@ from pathlib import Path
 from training.recipe import Recipe
 from training.runs.software import require_software
 from training.settings.experiments import require_reward_context
+
+
+def check_devices(recipe: Recipe) -> None:
+    """Refuse more GPUs than this machine has, before anything runs. A CPU allows any number.
+
+    Raises:
+        InputError: the message gives both numbers.
+    """
+    judge = recipe.resolve_judge()
+    used = [recipe.devices] + ([judge.devices] if judge and judge.devices else [])
+    gpus = max(one.replicas * one.gpus_per_replica for one in used)
+    if gpus > 1:  # one GPU or none: torch is not loaded
+        from training.models.weights import require_gpus
+
+        require_gpus(gpus)
 
 
 def check_local_models(recipe: Recipe) -> None:

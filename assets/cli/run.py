@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
-from assets.cli.model_checks import check_local_models, check_software
+from assets.cli.model_checks import check_devices, check_local_models, check_software
 from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.logger import CONSOLE
@@ -71,6 +71,7 @@ def run_study(
     forced = _list_forced(recipe, from_iteration)
     check_local_models(recipe)
     check_software(recipe)
+    check_devices(recipe)
     quiet_teardown()
     home = prepare_home(home or default_home(recipe.name))
     os.environ["DAGSTER_HOME"] = str(home)

@@ -26,9 +26,10 @@ def open_study_benchmark(step: Step, settings: AnyBenchmark) -> Benchmark:
     return open_benchmark(
         settings,
         step.loop.sampling,
-        step.study.recipe.judge,
+        step.study.recipe.resolve_judge(),
         seed=step.study.seed("evaluation"),
         dtype=step.dtype,
+        gpus=step.devices.gpus_per_replica,
     )
 
 

@@ -194,6 +194,7 @@ def evaluate_policy(
         seed=step.study.seed("evaluation"),
         dtype=step.dtype,
         gold=gold_reward if recipe.gold else None,
+        devices=step.devices,
         description=description,
     )
 

@@ -55,7 +55,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         measured = []
         for refreshes, name in enumerate(models(step.loop)):
             model = step.model(name)
-            rewards = score_rows(rows, model.path, step.loop.scoring, dtype=step.dtype)
+            rewards = score_rows(
+                rows, model.path, step.loop.scoring, dtype=step.dtype, devices=step.devices
+            )
             measured.append(
                 measure_refreshed_accuracy(
                     rows.with_columns(reward=rewards),

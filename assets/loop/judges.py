@@ -35,6 +35,7 @@ def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
             "chunk_comparisons",
             "api_key_variable",
             "max_unparsed_share",
+            "devices",
         }
     )
     return {**dumped, **describe_files(judge.path)}

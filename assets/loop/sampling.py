@@ -36,7 +36,7 @@ STOPS = "sampling_stops"
 
 def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[str, Any]:
     """Return the settings that responses depend on; with adaptive n also those of rewards."""
-    settings = {"sampling": loop.sampling.model_dump(), **study.model_settings}
+    settings = {"sampling": loop.sampling.dump_decisive(), **study.model_settings}
     if loop.sampling.adaptive is not None:
         settings["ranker"] = select_ranker(study, chain, loop).response_settings(loop)
         settings["pairs"] = loop.pairs.ordering()
@@ -151,6 +151,7 @@ def _generate(
                     seed=engine.seed,
                     dtype=step.dtype,
                     commit=partial(_stamp_and_commit, commit, engine.keys),
+                    devices=step.devices,
                     description=step.asset,
                 )
             )

@@ -196,6 +196,7 @@ def _add_reference_logps(
         seed=step.seed,
         known=store.read_known,
         commit=store.commit,
+        devices=step.devices,
     )
     step.log.info(
         f"{step.asset}: the reference ran over {done.computed} of {done.sequences} sequences,"

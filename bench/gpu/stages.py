@@ -13,12 +13,13 @@ import polars as pl
 
 from bench.gpu.cases import Case, Measured
 from bench.gpu.trainings import run_fsdp, run_training
+from training.settings.model import DeviceSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
 from training.settings.training import LoRASettings
 
 
-def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
+def run_scoring(case: Case, folder: Path, dtype: str, **devices: int) -> Measured:
     """Score every response with the random reward model."""
     from training.scoring import score
 
@@ -29,19 +30,26 @@ def run_scoring(case: Case, folder: Path, dtype: str) -> Measured:
         ScoringSettings(),
         dtype=dtype,
         commit=chunks.append,
+        devices=DeviceSettings(**devices),
     )
-    rewards = pl.concat(chunks)["reward"].to_list()
+    rewards = pl.concat(chunks).sort("prompt_id", "response_index")["reward"].to_list()
     return {"reward": rewards}, {"tokens_per_s": run.tokens / run.elapsed_s}
 
 
-def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
+def run_logps(case: Case, folder: Path, dtype: str, **devices: int) -> Measured:
     """Sum log-probabilities of every response; tokens/s includes loading the model."""
-    from training.models.logps import compute_sequence_logps
+    from training.engine.sequence_logps import compute_response_logps
     from training.models.rendering import load_tokenizer, tokenize_conversations
 
     responses = pl.read_parquet(folder / "responses.parquet")
     started = time.perf_counter()
-    logps = compute_sequence_logps(responses, folder / "initial", batch_tokens=8192, dtype=dtype)
+    logps = compute_response_logps(
+        responses,
+        folder / "initial",
+        batch_tokens=8192,
+        dtype=dtype,
+        devices=DeviceSettings(**devices),
+    )
     elapsed_s = time.perf_counter() - started
     ids = tokenize_conversations(
         load_tokenizer(folder / "initial"),
@@ -51,7 +59,7 @@ def run_logps(case: Case, folder: Path, dtype: str) -> Measured:
     return {"logp": logps.to_list()}, {"tokens_per_s": sum(map(len, ids)) / elapsed_s}
 
 
-def run_generation(case: Case, folder: Path, dtype: str, **engine: int) -> Measured:
+def run_generation(case: Case, folder: Path, dtype: str, **devices: int) -> Measured:
     """Sample greedily, then at temperature 1 with a second engine, which needs the memory again.
 
     Nothing is compared here; `bench.gpu.sampled` checks the rows in a process on the CPU.
@@ -62,14 +70,19 @@ def run_generation(case: Case, folder: Path, dtype: str, **engine: int) -> Measu
         n=case.n,
         max_tokens=case.response_words,
         max_context_tokens=case.context_tokens,
-        **engine,
     )
     greedy = settings.model_copy(update={"n": 1, "temperature": 0.0})
     prompts = pl.read_parquet(folder / "pairs.parquet", columns=["prompt_id", "prompt"])
     for name, chosen in (("greedy", greedy), ("sampled", settings)):
         chunks: list[pl.DataFrame] = []
         run = generate(
-            prompts, folder / "initial", chosen, seed=0, dtype=dtype, commit=chunks.append
+            prompts,
+            folder / "initial",
+            chosen,
+            seed=0,
+            dtype=dtype,
+            commit=chunks.append,
+            devices=DeviceSettings(**devices),
         )
         rows = pl.concat(chunks)
         keys = rows.select("prompt_id", "response_index").unique().height
@@ -134,9 +147,27 @@ STAGES: dict[str, Stage] = {
         gpus=2,
     ),
     "tensor_parallel": Stage(
-        lambda case, folder, dtype: run_generation(case, folder, dtype, tensor_parallel_size=2),
+        lambda case, folder, dtype: run_generation(case, folder, dtype, gpus_per_replica=2),
         None,
         ("bfloat16",),
+        gpus=2,
+    ),
+    "scoring_replicas": Stage(
+        lambda case, folder, dtype: run_scoring(case, folder, dtype, replicas=2),
+        run_scoring,
+        gpus=2,
+    ),
+    "scoring_shared": Stage(
+        lambda case, folder, dtype: run_scoring(case, folder, dtype, gpus_per_replica=2),
+        run_scoring,
+        gpus=2,
+    ),
+    "logps_replicas": Stage(
+        lambda case, folder, dtype: run_logps(case, folder, dtype, replicas=2), run_logps, gpus=2
+    ),
+    "logps_shared": Stage(
+        lambda case, folder, dtype: run_logps(case, folder, dtype, gpus_per_replica=2),
+        run_logps,
         gpus=2,
     ),
 }

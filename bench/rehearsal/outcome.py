@@ -69,8 +69,8 @@ def find_response_problems(recipe: Recipe, lake: Lake) -> Iterator[str]:
     slices = lake.read("generations").group_by("experiment", "iteration", maintain_order=True)
     for (experiment, iteration), rows in slices:
         name = f"generations of {experiment}, iteration {iteration}"
-        if rows["seed"].n_unique() != sampling.replicas:
-            yield f"{name}: {rows['seed'].n_unique()} seeds, {sampling.replicas} replicas"
+        if rows["seed"].n_unique() != recipe.devices.replicas:
+            yield f"{name}: {rows['seed'].n_unique()} seeds, {recipe.devices.replicas} replicas"
         if set(rows.group_by("prompt_id").len()["len"]) != {sampling.n}:
             yield f"{name}: not {sampling.n} responses per prompt"
         if rows["response_tokens"].max() > sampling.max_tokens:

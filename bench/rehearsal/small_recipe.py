@@ -85,6 +85,7 @@ def replace_settings(
             "length_study_fraction": 0.03,
             "prompts_per_iteration": 24,
         },
+        "devices": {"replicas": PROCESSES},
         "sft": {
             **shorten(shipped["sft"], "max_tokens"),
             "batch_size": 16,
@@ -99,7 +100,6 @@ def replace_settings(
             "sampling": {
                 **shorten(loop["sampling"], "max_tokens", "max_context_tokens"),
                 "chunk_prompts": 8,
-                "replicas": PROCESSES,
             },
             "dpo": {
                 **shorten(loop["dpo"], "max_tokens"),

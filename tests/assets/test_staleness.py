@@ -105,8 +105,22 @@ def test_a_changed_setting_reruns_what_depends_on_it(stale) -> None:
     assert "offline_dpo" not in after
 
 
-def test_speed_settings_rerun_nothing(stale) -> None:
-    assert stale("loop.scoring.batch_tokens=128") == {}
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "loop.scoring.batch_tokens=128",
+        "loop.sampling.chunk_prompts=3",
+        "devices={replicas: 8, gpus_per_replica: 2}",
+    ],
+)
+def test_speed_settings_rerun_nothing(stale, setting) -> None:
+    assert stale(setting) == {}
+
+
+def test_the_gpus_of_a_judge_are_no_part_of_its_verdicts(tmp_path) -> None:
+    judge = JudgeSettings(path=str(tmp_path))
+    four = JudgeSettings(path=str(tmp_path), devices={"gpus_per_replica": 4})
+    assert judge_settings(four) == judge_settings(judge)
 
 
 def test_asking_again_for_an_iteration(finished: Lake, tiny_recipe: Recipe) -> None:

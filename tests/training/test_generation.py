@@ -8,7 +8,6 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from training.engine.chunk_folder import select_shard
 from training.engine.sampler import Sampler
 from training.engine.vllm_engine import render_prompts
 from training.generation import generate, main
@@ -16,7 +15,7 @@ from training.models.end_of_turn import find_end_of_turn
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.models.weights import has_added_rows
-from training.settings.model import TinyModelSettings
+from training.settings.model import DeviceSettings, TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 
@@ -25,6 +24,7 @@ WORDS = TALK.split()
 SETTINGS = SamplingSettings(
     n=3, max_tokens=8, max_context_tokens=64, max_sequences=16, chunk_prompts=4
 )
+TWO = DeviceSettings(replicas=2)
 TINY = TinyModelSettings(
     vocab_size=64, hidden_size=64, intermediate_size=128, layers=2, heads=2, context_tokens=64
 )
@@ -148,9 +148,12 @@ def test_a_prompt_without_room_is_named_before_anything_is_sampled(sampler, prom
 
 @pytest.mark.parametrize("replicas", [1, 2])
 def test_more_context_than_the_policy_has_is_refused(policy, prompts, replicas):
-    long = SETTINGS.model_copy(update={"max_context_tokens": 65, "replicas": replicas})
+    long = SETTINGS.model_copy(update={"max_context_tokens": 65})
+    devices = DeviceSettings(replicas=replicas)
     with pytest.raises(InputError, match=r"max_context_tokens 65\n.*64 tokens"):
-        generate(prompts, policy, long, seed=0, dtype="float32", commit=lambda rows: None)
+        generate(
+            prompts, policy, long, seed=0, dtype="float32", commit=pytest.fail, devices=devices
+        )
 
 
 def test_a_prompt_has_exactly_one_bos(policy, prompts):
@@ -179,7 +182,7 @@ def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, promp
     prompts.write_parquet(tmp_path / "prompts.parquet")
     (tmp_path / "settings.json").write_text(SETTINGS.model_dump_json())
     (tmp_path / "responses").mkdir()
-    prompts[:2].select("prompt_id").write_parquet(tmp_path / "responses/chunk-0-earlier.parquet")
+    prompts[:2].select("prompt_id").write_parquet(tmp_path / "responses/chunk-000000.parquet")
     command = {
         "policy": policy,
         "prompts": tmp_path / "prompts.parquet",
@@ -188,31 +191,37 @@ def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, promp
         "dtype": "float32",
     }
     main(**command, seed=5)
-    (tmp_path / "responses/chunk-0-earlier.parquet").unlink()
+    (tmp_path / "responses/chunk-000000.parquet").unlink()
     rows = pl.read_parquet(tmp_path / "responses/*.parquet").sort("prompt_id", "response_index")
     assert rows.equals(pl.concat(chunks).sort("prompt_id", "response_index"))
-    with pytest.raises(InputError, match="responses of another run"):
+    with pytest.raises(InputError, match="rows of another run"):
         main(**command, seed=6)
 
 
 @pytest.mark.slow
 def test_replicas_sample_every_prompt_once_and_a_dead_one_is_reported(policy, prompts, tmp_path):
-    mix = {"samplers": [{"n": 2}, {"n": 1, "temperature": 0.5}], "replicas": 2}
-    two = SamplingSettings.model_validate(SETTINGS.model_dump() | mix)
+    mix = {"samplers": [{"n": 2}, {"n": 1, "temperature": 0.5}]}
+    settings = SamplingSettings.model_validate(SETTINGS.model_dump() | mix)
     chunks: list[pl.DataFrame] = []
-    run = generate(prompts, policy, two, seed=5, dtype="float32", commit=chunks.append)
+
+    def sample(dtype):
+        commit = chunks.append
+        return generate(prompts, policy, settings, seed=5, dtype=dtype, commit=commit, devices=TWO)
+
+    run = sample("float32")
     rows = pl.concat(chunks)
     assert rows.select("prompt_id", "response_index").unique().height == rows.height == 30
     assert (run.prompts, run.responses) == (10, 30)
     assert set(rows["seed"]) == {5, 6}
     assert set(rows.filter(response_index=2)["temperature"]) == {0.5}
     with pytest.raises(RuntimeError, match=r"(?s)replica \d ended with status 2:.*float3"):
-        generate(prompts, policy, two, seed=5, dtype="float3", commit=chunks.append)
+        sample("float3")
 
 
 @pytest.mark.slow
 def test_after_a_worker_was_killed_a_restart_samples_the_rest(policy, prompts):
-    two = SETTINGS.model_copy(update={"replicas": 2, "chunk_prompts": 1})
+    settings = SETTINGS.model_copy(update={"chunk_prompts": 1})
+    one_by_one = {"settings": settings, "seed": 5, "dtype": "float32", "devices": TWO}
     chunks: list[pl.DataFrame] = []
 
     def commit(chunk: pl.DataFrame) -> None:
@@ -221,21 +230,14 @@ def test_after_a_worker_was_killed_a_restart_samples_the_rest(policy, prompts):
         chunks.append(chunk)
 
     with pytest.raises(RuntimeError, match=r"replica \d ended with status -9"):
-        generate(prompts, policy, two, seed=5, dtype="float32", commit=commit)
+        generate(prompts, policy, commit=commit, **one_by_one)
     rows = pl.concat(chunks)
     assert set(rows.group_by("prompt_id").len()["len"]) == {3}
     missing = prompts.join(rows, on="prompt_id", how="anti")
     assert 0 < missing.height < prompts.height
-    generate(missing, policy, two, seed=5, dtype="float32", commit=chunks.append)
+    generate(missing, policy, commit=chunks.append, **one_by_one)
     rows = pl.concat(chunks)
     assert rows.select("prompt_id", "response_index").unique().height == rows.height == 30
-
-
-def test_shards_divide_the_prompts(prompts):
-    shards = [select_shard(prompts, index, 3) for index in range(3)]
-    assert pl.concat(shards).sort("prompt_id").equals(prompts)
-    shuffled = prompts.sample(fraction=1, shuffle=True, seed=1)
-    assert set(select_shard(shuffled, 1, 3)["prompt_id"]) == set(shards[1]["prompt_id"])
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from training.models.comparison_prompts import (
     is_chosen_first,
     tokenize_comparisons,
 )
-from training.models.preference_forward import compare_pairs, load_preference_model
+from training.models.preference_forward import load_preference_model
 from training.models.rendering import load_tokenizer
 from training.preference_model import (
     label_comparisons,
@@ -24,6 +24,7 @@ from training.preference_model import (
     load_with_words,
     train_preference_model,
 )
+from training.ranking import rank_pairs
 from training.runs.examples import open_examples
 from training.runs.run_record import read_run
 from training.runs.trainer import build_trl_arguments
@@ -186,9 +187,9 @@ def test_eight_pairs_are_learned(tiny_policy, preference_pairs, tmp_path, packin
     assert {"grad_norm", "learning_rate", "mean_token_accuracy"} <= set(value)
     require_model(tmp_path / "pm")
     assert read_run(tmp_path / "pm").metrics.equals(result.metrics)
-    compared = compare_pairs(preference_pairs, tmp_path / "pm", RankingSettings(), dtype="float32")
+    compared = rank_pairs(preference_pairs, tmp_path / "pm", RankingSettings(), dtype="float32")
     assert compared["pair_id"].to_list() == preference_pairs["pair_id"].to_list()
-    assert (compared["preference_probability"] > 0.5).all()
+    assert (compared["chosen_reward"] > 0.5).all()
 
 
 def test_training_follows_the_seed(tiny_policy, preference_pairs, tmp_path):

@@ -3,13 +3,14 @@
 import polars as pl
 import pytest
 
+from training.engine.comparison_rounds import rank_by
 from training.models.preference_forward import (
     Preferences,
     compare_responses,
     load_preference_model,
 )
 from training.preference_model import train_preference_model
-from training.ranking import rank, rank_by
+from training.ranking import rank, rank_pairs
 from training.settings.scoring import RankingSettings
 from training.settings.stages import PreferenceModelSettings
 from transforms.errors import InputError
@@ -166,3 +167,20 @@ def test_a_comparison_that_does_not_fit_costs_no_other_prompt(preference_folder,
     both = pl.concat(chunks).join(whole, on=keys, suffix="_whole")
     assert both.height == 10
     assert both["reward"].to_list() == pytest.approx(both["reward_whole"].to_list(), abs=1e-6)
+
+
+def test_pairs_are_compared_from_chosen_to_rejected(preference_folder, preference_pairs):
+    compared = rank_pairs(preference_pairs, preference_folder, RankingSettings(), dtype="float32")
+    turned = preference_pairs.rename({"chosen": "rejected", "rejected": "chosen"})
+    back = rank_pairs(turned, preference_folder, RankingSettings(), dtype="float32")
+    assert compared["pair_id"].equals(preference_pairs["pair_id"])
+    assert compared["chosen_reward"].to_list() == back["rejected_reward"].to_list()
+    sums = compared["chosen_reward"] + compared["rejected_reward"]
+    assert sums.to_list() == [1.0] * preference_pairs.height
+    model = load_preference_model(preference_folder, "float32")
+    for row, reward in zip(
+        preference_pairs.iter_rows(named=True), compared["chosen_reward"], strict=True
+    ):
+        sides = [row[side][0]["content"] for side in ("chosen", "rejected")]
+        alone = compare_responses(model, [(row["prompt"], *sides)], ["p"], batch_tokens=8192)
+        assert reward == pytest.approx(alone.probabilities[0], abs=1e-6)

@@ -4,10 +4,27 @@ import pytest
 import yaml
 
 from training.recipe_file import load_recipe
+from training.settings.model import DeviceSettings
 from transforms.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "recipes" / "quickstart.yaml"
+
+
+def test_a_judge_has_the_gpus_of_the_recipe_or_its_own() -> None:
+    def resolve(*overrides: str) -> DeviceSettings | None:
+        recipe = load_recipe(QUICKSTART, ["devices={replicas: 8}", *overrides])
+        judge = recipe.resolve_judge()
+        assert judge is not None
+        return judge.devices
+
+    assert resolve("judge={path: model}") == DeviceSettings(replicas=8)
+    own = "judge={path: model, devices: {replicas: 2, gpus_per_replica: 4}}"
+    assert resolve(own) == DeviceSettings(replicas=2, gpus_per_replica=4)
+    at_address = "judge={address: 'http://127.0.0.1:1', model: m}"
+    assert resolve(at_address) is None
+    with pytest.raises(InputError, match="this one has an address"):
+        resolve(at_address, "judge.devices={replicas: 2}")
 
 
 def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:

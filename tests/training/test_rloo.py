@@ -168,7 +168,9 @@ def test_what_it_cannot_do_is_refused_before_anything_runs(loop, words) -> None:
 
 
 def test_it_takes_its_sampling_from_the_loop() -> None:
-    loop = LoopSettings.model_validate({"objective": "rloo", "sampling": {"n": 4, "replicas": 2}})
+    loop = LoopSettings.model_validate(
+        {"objective": "rloo", "sampling": {"n": 4, "chunk_prompts": 2}}
+    )
     recorded = loop.resolve_training().dump_decisive()
     assert recorded["sampling"] == {"n": 4, "temperature": 1.0, "top_p": 1.0, "max_tokens": 2048}
     assert "scoring" not in recorded

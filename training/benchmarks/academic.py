@@ -55,7 +55,13 @@ class AcademicBenchmark:
     judge_id = None
 
     def __init__(
-        self, settings: AcademicSettings, sampling: SamplingSettings, *, seed: int, dtype: str
+        self,
+        settings: AcademicSettings,
+        sampling: SamplingSettings,
+        *,
+        seed: int,
+        dtype: str,
+        gpus: int = 1,
     ) -> None:
         """Read the benchmark's data.
 
@@ -64,11 +70,13 @@ class AcademicBenchmark:
             sampling: placement of the model in vLLM.
             seed: seed of the engine; answers are greedy.
             dtype: compute type.
+            gpus: GPUs that share the model.
 
         Raises:
             InputError: the data cannot be read, or has too few examples.
         """
         self.settings, self.sampling, self.seed, self.dtype = settings, sampling, seed, dtype
+        self._gpus = gpus
         self.metric = METRICS[settings.benchmark]
         data = locate_parts(settings.benchmark, settings.data)
         items, examples = read_items(settings.benchmark, data, settings.limit)
@@ -120,7 +128,12 @@ class AcademicBenchmark:
         """
         with (
             open_language_model(
-                policy, self.settings, self.sampling, seed=self.seed, dtype=self.dtype
+                policy,
+                self.settings,
+                self.sampling,
+                seed=self.seed,
+                dtype=self.dtype,
+                gpus=self._gpus,
             ) as lm,
             tqdm(total=missing.height, desc=description, unit="item", disable=None) as bar,
         ):

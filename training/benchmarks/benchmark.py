@@ -89,6 +89,7 @@ def open_benchmark(
     *,
     seed: int,
     dtype: str,
+    gpus: int = 1,
 ) -> Benchmark:
     """Open a benchmark: read its data, and its prompts for a judge.
 
@@ -98,13 +99,14 @@ def open_benchmark(
         judge: the judge for AlpacaEval, MT-Bench and Arena-Hard.
         seed: seed of the engine.
         dtype: compute type.
+        gpus: GPUs that share the model.
 
     Raises:
         InputError: the data cannot be read, the harness is not installed, or a judge is needed and
             not set.
     """
     if isinstance(settings, JudgedSettings):
-        return _open_judged(settings, sampling, judge, seed=seed, dtype=dtype)
+        return _open_judged(settings, sampling, judge, seed=seed, dtype=dtype, gpus=gpus)
     if find_spec("lm_eval") is None:
         raise InputError(
             f"{settings.benchmark} cannot be measured",
@@ -114,7 +116,7 @@ def open_benchmark(
         )
     from training.benchmarks.academic import AcademicBenchmark
 
-    return AcademicBenchmark(settings, sampling, seed=seed, dtype=dtype)
+    return AcademicBenchmark(settings, sampling, seed=seed, dtype=dtype, gpus=gpus)
 
 
 def _open_judged(
@@ -124,6 +126,7 @@ def _open_judged(
     *,
     seed: int,
     dtype: str,
+    gpus: int = 1,
 ) -> Benchmark:
     if judge is None:
         raise InputError(
@@ -153,4 +156,5 @@ def _open_judged(
         data={part: fingerprint_origin(origin) for part, origin in data.items()},
         seed=seed,
         dtype=dtype,
+        gpus=gpus,
     )

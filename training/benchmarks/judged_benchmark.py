@@ -73,6 +73,7 @@ class JudgedBenchmark:
         data: Mapping[str, str],
         seed: int,
         dtype: str,
+        gpus: int = 1,
     ) -> None:
         """Combine a task with the recipe's settings.
 
@@ -84,9 +85,10 @@ class JudgedBenchmark:
             data: fingerprints of the task's files, by part.
             seed: seed of the engine that answers.
             dtype: dtype of the models' weights.
+            gpus: GPUs that share a measured model.
         """
         self._task, self._settings, self._sampling = task, settings, sampling
-        self._seed, self._dtype, self._data = seed, dtype, dict(data)
+        self._seed, self._dtype, self._gpus, self._data = seed, dtype, gpus, dict(data)
         one_token = all(prompt.form == "choice" for prompt in task.prompts)
         self._judge = judge.model_copy(update={"max_tokens": 1}) if one_token else judge
 
@@ -180,6 +182,7 @@ class JudgedBenchmark:
             dtype=self._dtype,
             commit=commit,
             description=description,
+            gpus=self._gpus,
         )
 
     def score(self, answers: pl.DataFrame, *, description: str) -> None:

@@ -18,7 +18,7 @@ from lm_eval.models.huggingface import HFLM
 
 from training.benchmarks.engine_lm import EngineLM
 from training.engine.sampler import Sampler
-from training.models.weights import read_context_tokens, require_causal_weights
+from training.models.weights import read_context_tokens, require_causal_weights, require_gpus
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
@@ -71,32 +71,42 @@ class TransformersLM(HFLM):
 
 @contextmanager
 def open_language_model(
-    policy: Path, settings: AcademicSettings, sampling: SamplingSettings, *, seed: int, dtype: str
+    policy: Path,
+    settings: AcademicSettings,
+    sampling: SamplingSettings,
+    *,
+    seed: int,
+    dtype: str,
+    gpus: int = 1,
 ) -> Iterator[LanguageModel]:
     """Load a checkpoint in the engine of the settings; leaving the block frees it.
 
     Args:
         policy: folder of the checkpoint.
         settings: engine, context, batch size.
-        sampling: placement in vLLM (share of memory, tensor parallelism, cache).
+        sampling: placement in vLLM (share of memory, cache).
         seed: seed of the engine; answers are greedy.
         dtype: compute type.
+        gpus: GPUs that share the model.
 
     Raises:
-        InputError: the folder is not a complete model, or its context is too short.
+        InputError: the folder is not a complete model, its context is too short, or there are too
+            few GPUs.
     """
     context = settings.max_context_tokens or read_context_tokens(policy)
     if settings.engine == "vllm":
         placed = sampling.model_copy(update={"max_context_tokens": context})
-        with Sampler(policy, placed, seed=seed, dtype=dtype) as sampler:
+        with Sampler(policy, placed, seed=seed, dtype=dtype, gpus=gpus) as sampler:
             # vLLM always samples a token after a prompt.
             yield EngineLM(sampler, context - 1)
         return
+    require_gpus(gpus)
     require_causal_weights(policy)  # the harness loads it
     yield TransformersLM(
         pretrained=str(policy),
         dtype=dtype,
         device="cuda" if torch.cuda.is_available() else "cpu",
+        parallelize=gpus > 1 and torch.cuda.is_available(),
         batch_size=settings.batch_size,
         max_length=context,
     )

@@ -35,6 +35,7 @@ def answer_questions(
     dtype: str,
     commit: Callable[[pl.DataFrame], None],
     description: str,
+    gpus: int = 1,
 ) -> None:
     """Sample a policy's answers; the prompt of a later turn contains the answers before it.
 
@@ -48,6 +49,7 @@ def answer_questions(
         commit: called with `ANSWERS` of `chunk_prompts` items at a time. The answer is the text, or
             a JSON list of texts for several turns; finish_reason is `length` if any turn was cut.
         description: label of the progress bar.
+        gpus: GPUs that share the model.
 
     Raises:
         InputError: a prompt leaves no room for max_tokens in the context; the error gives its item.
@@ -56,7 +58,7 @@ def answer_questions(
     if not turns:
         return
     (count,) = turns
-    with Sampler(policy, sampling, seed=seed, dtype=dtype) as sampler:
+    with Sampler(policy, sampling, seed=seed, dtype=dtype, gpus=gpus) as sampler:
         for (temperature,), group in questions.group_by("temperature", maintain_order=True):
             how = sampling.model_copy(
                 update={"n": 1, "samplers": (), "temperature": temperature, "top_p": 1.0}

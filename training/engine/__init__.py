@@ -1,1 +1,1 @@
-"""Sampling with vLLM: engine, sampler, replicas, chunk files, background commits."""
+"""Models that run without training: vLLM, log-probabilities, replicas, chunks and their commits."""

@@ -1,60 +1,65 @@
-"""Chunks of responses in a folder of parquet files, and shards of prompts.
+"""Chunks of rows in a folder of parquet files, and the division of rows among replicas.
 
-The sampling command writes the chunks, and after a crash it samples only the missing prompts. Not
-here: sampling (`training.generation`). Imports no torch.
+A stage's command writes the chunks, and after a crash it computes only the missing rows. Not here:
+the stages, the processes of replicas (`training.engine.device_processes`). Imports no torch.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.identity import digest
+from transforms.identity import hash_text
 
 
-def select_shard(prompts: pl.DataFrame, index: int, count: int) -> pl.DataFrame:
-    """Select the prompts of one shard, by a hash of prompt_id, so that order has no influence."""
-    shards = [int(digest(prompt_id)[:8], 16) % count for prompt_id in prompts["prompt_id"]]
-    return prompts.filter(pl.Series(shards, dtype=pl.Int64) == index)
+def divide_rows(rows: pl.DataFrame, key: str, count: int) -> list[pl.DataFrame]:
+    """Divide rows into parts by a hash of a text column, so that their order has no influence."""
+    number = hash_text(pl.col(key)).str.slice(0, 8).str.to_integer(base=16) % count
+    return [rows.filter(number == part) for part in range(count)]
 
 
 class ChunkFolder:
     """A folder of parquet files, one per chunk; a file with its final name is complete."""
 
-    def __init__(self, folder: Path, shard: int) -> None:
-        """Store the folder and the number of the shard; shards may share a folder."""
-        self.folder, self.shard = folder, shard
+    def __init__(self, folder: Path) -> None:
+        """Store the folder; it may not exist yet."""
+        self.folder = folder
 
     def claim(self, run: dict[str, Any]) -> None:
         """Create the folder and record the run that writes to it, so that runs are never mixed.
 
         Raises:
-            InputError: the folder contains responses of another policy, seed or settings.
+            InputError: the folder contains rows of another model, seed or settings.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        record = self.folder / f"run-{self.shard}.json"
-        if record.is_file() and json.loads(record.read_text()) != run:
+        record = self.folder / "run.json"
+        text = json.dumps(run, default=str)
+        if record.is_file() and record.read_text() != text:
             raise InputError(
-                f"{self.folder} contains responses of another run",
+                f"{self.folder} contains rows of another run",
                 expected=record.read_text(),
-                found=json.dumps(run),
+                found=text,
                 remedy="give an empty --output folder, or repeat the command that wrote this one",
             )
-        record.write_text(json.dumps(run))
+        record.write_text(text)
 
     def list_files(self) -> list[Path]:
-        """List the files of complete chunks."""
+        """List the files of complete chunks, in the order in which they were written."""
         return sorted(self.folder.glob("chunk-*.parquet"))
 
-    def read_prompt_ids(self) -> pl.DataFrame:
-        """Read which prompts have their responses in the folder; column prompt_id."""
-        ids = [pl.read_parquet(file, columns=["prompt_id"]) for file in self.list_files()]
-        return pl.concat([pl.DataFrame(schema={"prompt_id": pl.String}), *ids]).unique()
+    def select_missing(self, rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+        """Select the rows whose key is in no chunk; their order stays."""
+        for file in self.list_files():
+            done = pl.read_parquet(file, columns=list(key))
+            rows = rows.join(done, on=list(key), how="anti", maintain_order="left")
+        return rows
 
     def write(self, chunk: pl.DataFrame) -> None:
         """Write a chunk under a temporary name; rename the file when it is complete."""
-        name = f"chunk-{self.shard}-{digest(chunk['prompt_id'][0])}.parquet"
-        chunk.write_parquet(self.folder / f"{name}.partial")
-        (self.folder / f"{name}.partial").rename(self.folder / name)
+        file = self.folder / f"chunk-{len(self.list_files()):06}.parquet"
+        partial = file.with_suffix(".partial")
+        chunk.write_parquet(partial)
+        partial.rename(file)

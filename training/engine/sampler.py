@@ -1,7 +1,7 @@
 """The sampler: one vLLM engine from start to end; responses become rows, committed in chunks.
 
 Not here: starting vLLM and its request queue (`training.engine.vllm_engine`), several engines
-(`training.engine.replicas`), writing rows (the caller's `commit`).
+(`training.engine.device_processes`), writing rows (the caller's `commit`).
 
 Deviations from the published scripts (`gen_hf2.py`):
 1. The chat template gives token ids; rendered text that is tokenized again has two BOS.
@@ -30,6 +30,7 @@ from training.engine.vllm_engine import (
 )
 from training.models.end_of_turn import find_end_of_turn
 from training.models.rendering import load_tokenizer
+from training.models.weights import require_gpus
 from training.runs.processes import guard_children
 from training.settings.sampling import ResolvedSampler, SamplingSettings
 
@@ -65,23 +66,30 @@ class Sampler:
     because vLLM may batch the requests differently.
     """
 
-    def __init__(self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> None:
-        """Store the policy's folder and the settings, the seed and the dtype of the engine."""
+    def __init__(
+        self, policy: Path, settings: SamplingSettings, *, seed: int, dtype: str, gpus: int = 1
+    ) -> None:
+        """Store the policy's folder and the settings; seed, dtype and GPUs of the engine."""
         self.policy, self.settings, self.seed, self.dtype = Path(policy), settings, seed, dtype
+        self.gpus = gpus
 
     def __enter__(self) -> Self:
         """Load the policy.
 
         Raises:
             InputError: the folder is not a complete model with a chat template, sampling does not
-                stop at the end of its turn, or its context is shorter than max_context_tokens.
+                stop at the end of its turn, its context is shorter than max_context_tokens, or
+                there are too few GPUs.
         """
+        require_gpus(self.gpus)
         self.tokenizer = load_tokenizer(self.policy, pads=False)
         find_end_of_turn(self.tokenizer, self.policy)  # else responses would never end
         require_context(self.policy, self.settings.max_context_tokens)
         started = time.perf_counter()
         self._set_num_threads = torch.set_num_threads
-        self._llm = start_engine(self.policy, self.settings, seed=self.seed, dtype=self.dtype)
+        self._llm = start_engine(
+            self.policy, self.settings, seed=self.seed, dtype=self.dtype, gpus=self.gpus
+        )
         self._guard = guard_children()
         self.engine_start_s = time.perf_counter() - started
         return self

@@ -74,8 +74,10 @@ def render_prompts(
     return rendered
 
 
-def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: str) -> Any:
-    """Start vLLM. The environment variables that it reads are set before it is imported."""
+def start_engine(
+    policy: Path, settings: SamplingSettings, *, seed: int, dtype: str, gpus: int
+) -> Any:
+    """Start vLLM on `gpus` GPUs. What it reads from the environment is set before its import."""
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
@@ -92,7 +94,7 @@ def start_engine(policy: Path, settings: SamplingSettings, *, seed: int, dtype: 
     placement: dict[str, Any] = (
         {
             "gpu_memory_utilization": settings.gpu_memory_utilization,
-            "tensor_parallel_size": settings.tensor_parallel_size,
+            "tensor_parallel_size": gpus,
         }
         if on_gpu
         else {"enforce_eager": True, "distributed_executor_backend": "uni"}

@@ -1,7 +1,8 @@
 """Judgments of a chat model that compares two responses by a rubric, in both orders.
 
 Also the identity of a judge, and opening one. Not here: the two kinds of judge
-(`training.judging.local_judge`, `training.judging.remote_judge`), requests and verdicts
+(`training.judging.local_judge`, `training.judging.remote_judge`), replicas of the first
+(`training.judging.judge_processes`), requests and verdicts
 (`training.judging.rubrics`), rewards (`training.judging.judge_ranker`,
 `transforms.pairs.judgments`). Imports torch only for a judge that runs in this process.
 Source: Dong et al. 2024 (arXiv 2405.07863), Table 2, rows "Prompting"; both orders as in Zheng et
@@ -129,7 +130,7 @@ def judge(
 def open_judge(
     settings: JudgeSettings, *, dtype: str, top_logprobs: int = 0
 ) -> AbstractContextManager[Judge]:
-    """Open the judge of the settings: an engine in this process, or a client of a server.
+    """Open the judge of the settings: an engine here, replicas of it, or a client of a server.
 
     Args:
         settings: the judge.
@@ -138,6 +139,10 @@ def open_judge(
     """
     if settings.path is None:
         return open_remote_judge(settings, top_logprobs=top_logprobs)
+    if settings.devices is not None and settings.devices.replicas > 1:
+        from training.judging.judge_processes import open_judge_processes
+
+        return open_judge_processes(settings, dtype=dtype, top_logprobs=top_logprobs)
     from training.judging.local_judge import open_local_judge
 
     return open_local_judge(settings, dtype=dtype, top_logprobs=top_logprobs)

@@ -1,6 +1,7 @@
 """A judge in this process: a chat model in the engine that samples responses (vLLM).
 
-Not here: the engine (`training.engine.sampler`).
+Not here: the engine (`training.engine.sampler`), several processes
+(`training.judging.judge_processes`).
 """
 
 from array import array
@@ -18,6 +19,7 @@ from training.models.end_of_turn import find_end_of_turn
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer, tokenize_prompts
 from training.models.weights import read_context_tokens
 from training.settings.judge import JudgeSettings
+from training.settings.model import ONE_PROCESS
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.thoughts import find_open_thought
 from transforms.errors import InputError
@@ -75,7 +77,8 @@ def open_local_judge(
     """Start an engine with the judge's model; leaving the block frees its memory.
 
     Raises:
-        InputError: the model is not found, or max_tokens leaves no room for a request.
+        InputError: the model is not found, max_tokens leaves no room for a request, or there are
+            too few GPUs.
     """
     # a local judge has a path: JudgeSettings checks it
     folder = find_judge_folder(cast(str, settings.path), settings.revision)
@@ -86,7 +89,8 @@ def open_local_judge(
         max_tokens=settings.max_tokens,
         max_context_tokens=context,
     )
-    with Sampler(folder, sampling, seed=0, dtype=dtype) as sampler:
+    gpus = (settings.devices or ONE_PROCESS).gpus_per_replica
+    with Sampler(folder, sampling, seed=0, dtype=dtype, gpus=gpus) as sampler:
         yield LocalJudge(settings, sampler, top_logprobs=top_logprobs)
 
 

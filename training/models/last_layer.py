@@ -112,7 +112,7 @@ def compute_last_states(
     upper triangle. No cache is kept for a next token.
 
     Args:
-        model: a causal decoder without its head, after `shorten_last_layer`.
+        model: a causal decoder without its head; `shorten_last_layer` may have changed it.
         token_ids: [rows, tokens].
         last: position of each row's last token, [rows].
 
@@ -120,7 +120,7 @@ def compute_last_states(
         States [rows, width].
     """
     read = last[:, None]
-    if model.config.model_type in FAMILIES:
+    if any(isinstance(module, LastTokenLayer) for module in model.modules()):
         return model(input_ids=token_ids, use_cache=False, read=read).last_hidden_state[:, 0]
     hidden = model(input_ids=token_ids, use_cache=False).last_hidden_state
-    return hidden[torch.arange(len(last), device=last.device), last]
+    return hidden[torch.arange(len(last), device=hidden.device), last.to(hidden.device)]

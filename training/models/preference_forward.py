@@ -24,11 +24,7 @@ from training.models.comparison_prompts import (
 from training.models.rendering import load_tokenizer
 from training.models.token_counts import split_too_long
 from training.models.weights import get_context_tokens, load_causal_model
-from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-
-COMPARED_AT_ONCE = 4096
-"""Pairs that `compare_pairs` tokenizes in one call."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +47,34 @@ class Preferences:
     """Tokens that the model read, in both orders, without padding."""
 
 
-def load_preference_model(folder: Path, dtype: str) -> PreferenceModel:
+def load_preference_model(folder: Path, dtype: str, *, gpus: int = 1) -> PreferenceModel:
     """Load a preference model. Its weights have the given dtype; its head computes in float32.
 
+    Args:
+        folder: folder of the preference model.
+        dtype: dtype of the weights.
+        gpus: GPUs of this process that share the model.
+
     Raises:
-        InputError: the folder is not a complete model, or its tokenizer has no tokens for the
-            labels.
+        InputError: the folder is not a complete model, its tokenizer has no tokens for the labels,
+            or there are too few GPUs.
     """
     tokenizer = load_tokenizer(folder)
     labels = find_label_tokens(tokenizer)
-    model = load_causal_model(folder, dtype)
+    model = load_causal_model(folder, dtype, gpus=gpus)
     # Only two rows of the head are read. In bfloat16, logits near 20 have steps of 0.125.
     whole = model.get_output_embeddings()
-    head = torch.nn.Linear(whole.in_features, len(labels), bias=whole.bias is not None)
+    device = whole.weight.device
+    head = torch.nn.Linear(
+        whole.in_features, len(labels), bias=whole.bias is not None, device=device
+    )
     with torch.no_grad():
-        head.weight.copy_(whole.weight[list(labels)])
+        head.weight.copy_(torch.stack([whole.weight[label] for label in labels]))
         if whole.bias is not None:
-            head.bias.copy_(whole.bias[list(labels)])
-    head.register_forward_pre_hook(lambda _, hidden: (hidden[0].float(),))
+            head.bias.copy_(torch.stack([whole.bias[label] for label in labels]))
+    head.register_forward_pre_hook(lambda _, hidden: (hidden[0].to(device, torch.float32),))
     model.set_output_embeddings(head)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return PreferenceModel(Path(folder), model.eval().to(device), tokenizer)
+    return PreferenceModel(Path(folder), model.eval(), tokenizer)
 
 
 def compare_responses(
@@ -117,35 +120,6 @@ def compare_responses(
     return Preferences(probabilities, sum(map(len, token_ids)))
 
 
-def compare_pairs(
-    pairs: pl.DataFrame, preference_model: Path, settings: RankingSettings, *, dtype: str
-) -> pl.DataFrame:
-    """Compare both sides of labelled pairs, to measure the accuracy of a preference model.
-
-    Args:
-        pairs: pair_id, prompt, chosen, rejected (lists of one message).
-        preference_model: folder of a preference model.
-        settings: batch_tokens.
-        dtype: dtype of the weights.
-
-    Returns:
-        pair_id, preference_probability (that chosen is better); in the order of `pairs`.
-
-    Raises:
-        InputError: as in `compare_responses`; the message gives the pair_id.
-    """
-    model = load_preference_model(preference_model, dtype)
-    probabilities: list[float] = []
-    for chunk in pairs.iter_slices(COMPARED_AT_ONCE):
-        names = chunk["pair_id"].to_list()
-        probabilities += compare_responses(
-            model, _list_comparisons(chunk), names, batch_tokens=settings.batch_tokens
-        ).probabilities
-    return pairs.select(
-        "pair_id", pl.Series("preference_probability", probabilities, dtype=pl.Float64)
-    )
-
-
 def split_by_length(
     pairs: pl.DataFrame, preference_model: Path, max_tokens: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -176,7 +150,7 @@ def _list_comparisons(pairs: pl.DataFrame) -> list[Comparison]:
 def _compute_chances_of_a(model: PreferenceModel, token_ids: list[list[int]]) -> list[float]:
     """Compute sigmoid(l_A - l_B) at the last token of each row, float64."""
     inputs, mask = pad_right(token_ids, model.tokenizer.pad_token_id, model.model.device)
-    logits = model.model(input_ids=inputs, attention_mask=mask).logits
+    logits = model.model(input_ids=inputs, attention_mask=mask, use_cache=False).logits
     last = logits[torch.arange(len(token_ids)), mask.sum(dim=1) - 1].double()
     return (last[:, 0] - last[:, 1]).sigmoid().tolist()
 

@@ -1,42 +1,97 @@
-"""Rewards of token lists: the forward pass of a Bradley-Terry reward model.
+"""Rewards of responses: the forward pass of a Bradley-Terry reward model.
 
 Source: Dong et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output at
 the last token of the whole conversation. A classifier of another kind, such as an encoder, computes
-its own forward pass. Not here: texts, rows and commits (`training.scoring`), the shortened last
-layer (`training.models.last_layer`).
+its own forward pass. Not here: commits (`training.scoring`), the shortened last layer
+(`training.models.last_layer`), reasons why a row has no reward (`training.models.unscorable`).
 """
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MethodType
-from typing import cast
+from typing import NamedTuple, cast
 
+import polars as pl
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from training.models.batches import batch_by_length, pad_right
 from training.models.last_layer import compute_last_states, shorten_last_layer
-from training.models.weights import load_classifier
+from training.models.rendering import tokenize_conversations
+from training.models.unscorable import Refusal, refuse_rewards, refuse_texts
+from training.models.weights import get_context_tokens, load_classifier
 
 
-def load_reward_model(folder: Path, dtype: str) -> PreTrainedModel:
-    """Load a sequence classifier for `compute_rewards`, on the GPU where there is one.
+def load_reward_model(folder: Path, dtype: str, *, gpus: int = 1) -> PreTrainedModel:
+    """Load a sequence classifier for `compute_rewards`, on GPUs where there are some.
 
     A classifier that is no decoder with a head `score` is computed in float32.
 
+    Args:
+        folder: folder of the reward model.
+        dtype: dtype of the weights; the head is float32.
+        gpus: GPUs of this process that share the model.
+
     Raises:
-        InputError: the weights are not those of a classifier with one label.
+        InputError: the weights are not those of a classifier with one label, or there are too few
+            GPUs.
     """
-    model = load_classifier(folder, dtype)
+    model = load_classifier(folder, dtype, gpus=gpus)
     # In bfloat16, rewards near 2 have steps of 0.016, so that best and worst of n may tie.
     if reads_last_token(model):
         model.score.float()
-        shorten_last_layer(cast(PreTrainedModel, model.base_model))
+        if gpus == 1:  # else the layer and the tokens that it reads are on two GPUs
+            shorten_last_layer(cast(PreTrainedModel, model.base_model))
     elif dtype != "float32":
-        model = load_classifier(folder, "float32")
-    return model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        model = load_classifier(folder, "float32", gpus=gpus)
+    if gpus == 1:
+        cast(torch.nn.Module, model).to("cuda" if torch.cuda.is_available() else "cpu")
+    return model.eval()
+
+
+class ChunkRewards(NamedTuple):
+    """Rewards of a chunk, and the reasons of the rows without one."""
+
+    rewards: list[float]
+    """In the order of the rows, unbounded, in nats; NaN for a row without a reward."""
+    refused: list[Refusal]
+    """Reasons why rows have no reward, in the order of the rows."""
+    tokens: int
+    """Tokens of all conversations, without padding."""
+
+
+def read_rewards(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    chunk: pl.DataFrame,
+    batch_tokens: int,
+    reward_model: Path,
+) -> ChunkRewards:
+    """Render prompts with their responses, and compute the rewards.
+
+    Args:
+        model: from `load_reward_model`.
+        tokenizer: tokenizer of the reward model.
+        chunk: the columns of `responses` in `training.scoring.score`.
+        batch_tokens: padded tokens per forward pass.
+        reward_model: the model's folder, for error messages.
+    """
+    token_ids = tokenize_conversations(
+        tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
+    )
+    refusals = refuse_texts(chunk, token_ids, get_context_tokens(model.config))
+    readable = [row for row in range(chunk.height) if row not in refusals]
+    rewards = [math.nan] * chunk.height
+    found = compute_rewards(model, [token_ids[row] for row in readable], batch_tokens)
+    for row, reward in zip(readable, found, strict=True):
+        rewards[row] = reward
+    refusals |= refuse_rewards(chunk, rewards, readable, reward_model)
+    return ChunkRewards(
+        rewards, [refusals[row] for row in sorted(refusals)], sum(map(len, token_ids))
+    )
 
 
 def compute_rewards(

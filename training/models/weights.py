@@ -1,8 +1,9 @@
 """Weights and configs of model folders: a model is loaded completely or refused.
 
 transformers gives random numbers to every weight that the files do not contain, and ignores
-every weight that the model does not have; it only logs both. Here both are errors. Not here: the
-files of a folder (`training.models.checkpoint`), tokenizers (`training.models.rendering`).
+every weight that the model does not have; it only logs both. Here both are errors. Also the GPUs
+that a model is loaded on. Not here: the files of a folder (`training.models.checkpoint`),
+tokenizers (`training.models.rendering`).
 """
 
 import sys
@@ -31,6 +32,9 @@ ADDED_ROWS = "added_rows"
 
 LANGUAGE_HEAD = "lm_head.weight"
 """The head of a causal model, which a reward model made from it does not have."""
+
+USED_SHARE = 0.9
+"""Share of a GPU's free memory that the weights of a model on several GPUs may use."""
 
 SHOWN_NAMES = 4
 """Names of weights in an error message."""
@@ -108,7 +112,12 @@ def require_embeddings(vocabulary: Mapping[str, int], rows: int, model: Path | s
 
 
 def load_causal_model(
-    model: Path | str, dtype: str, *, revision: str | None = None, **options: Any
+    model: Path | str,
+    dtype: str,
+    *,
+    revision: str | None = None,
+    gpus: int = 0,
+    **options: Any,
 ) -> PreTrainedModel:
     """Load a causal language model with all its weights.
 
@@ -116,6 +125,7 @@ def load_causal_model(
         model: folder, or hub id.
         dtype: dtype of the weights.
         revision: Git revision of the hub model.
+        gpus: GPUs to load it on (`place_on_gpus`); 0 loads it into the memory of the processor.
         options: further arguments of `from_pretrained`.
 
     Raises:
@@ -123,7 +133,7 @@ def load_causal_model(
             exactly those of the files.
     """
     _require_text_model(model, revision)
-    return load_text_part(model, dtype, revision=revision, **options)
+    return load_text_part(model, dtype, revision=revision, **place_on_gpus(gpus), **options)
 
 
 def load_text_part(
@@ -186,7 +196,7 @@ def require_classifier(model: Path | str, revision: str | None = None) -> None:
 
 
 def load_classifier(
-    folder: Path, dtype: str, *, new_head: bool = False, **options: Any
+    folder: Path, dtype: str, *, new_head: bool = False, gpus: int = 0, **options: Any
 ) -> PreTrainedModel:
     """Load a sequence classifier with one label: a reward model.
 
@@ -195,6 +205,7 @@ def load_classifier(
         dtype: dtype of the weights.
         new_head: whether a causal model gets a new head, with weights from torch's generator. A
             classifier always keeps its own.
+        gpus: as in `load_causal_model`.
         options: further arguments of `from_pretrained`.
 
     Raises:
@@ -212,6 +223,7 @@ def load_classifier(
         absent=(HEAD,) if new_head and is_causal else (),
         unread=(LANGUAGE_HEAD,),
         num_labels=1,
+        **place_on_gpus(gpus),
         **options,
     )
 
@@ -232,6 +244,42 @@ def require_classifier_weights(model: Path | str) -> None:
         num_labels=1,
         device_map="meta",
     )
+
+
+def require_gpus(gpus: int) -> None:
+    """Refuse more GPUs than this process sees. Without a GPU, every number is allowed.
+
+    Raises:
+        InputError: the message gives both numbers.
+    """
+    found = torch.cuda.device_count()
+    if torch.cuda.is_available() and found < gpus:
+        raise InputError(
+            "too few GPUs for the model",
+            expected=f"{gpus} GPUs (replicas x gpus_per_replica)",
+            found=f"{found} GPUs",
+            remedy="lower devices.replicas or devices.gpus_per_replica",
+        )
+
+
+def place_on_gpus(gpus: int) -> dict[str, Any]:
+    """Return the arguments of `from_pretrained` that load a model onto GPUs of this process.
+
+    One GPU is the current one. On several, each has about the same share of the weights, layer by
+    layer, and the last tenth of its free memory is left for activations. Nothing is returned for 0
+    GPUs, and without a GPU.
+
+    Raises:
+        InputError: as in `require_gpus`.
+    """
+    if not gpus or not torch.cuda.is_available():
+        return {}
+    require_gpus(gpus)
+    if gpus == 1:
+        return {"device_map": {"": torch.cuda.current_device()}}
+    free = {gpu: torch.cuda.mem_get_info(gpu)[0] for gpu in range(gpus)}
+    shares = {gpu: int(USED_SHARE * size) for gpu, size in free.items()}
+    return {"device_map": "balanced", "max_memory": shares}
 
 
 def _load(
@@ -267,6 +315,7 @@ def _load(
         ) from error
     finally:
         logging.set_verbosity(reported)
+    _require_loaded_on_gpus(loaded, model)
     missing = sorted(set(info["missing_keys"]) - set(absent))
     unknown = sorted(set(info["unexpected_keys"]) - set(unread))
     sizes = [
@@ -296,6 +345,19 @@ def _require_class(
             expected=f"a model whose text part transformers has as a {kind}",
             found=f"{config.model_type}, not in {architecture.__name__}",
             remedy="use another model",
+        )
+
+
+def _require_loaded_on_gpus(loaded: PreTrainedModel, model: Path | str) -> None:
+    """Refuse a model with weights that transformers put elsewhere, because the GPUs were full."""
+    places = list(getattr(loaded, "hf_device_map", {}).values())
+    if "disk" in places or ("cpu" in places and len(places) > 1):
+        gpus = len(set(places) - {"cpu", "disk"})
+        raise InputError(
+            f"model {model} is too large for {gpus} GPUs",
+            expected="weights that fit into the free memory of the GPUs",
+            found=f"{places.count('disk') + places.count('cpu')} parts without a place",
+            remedy="raise gpus_per_replica, and lower replicas if there are no further GPUs",
         )
 
 

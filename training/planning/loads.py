@@ -76,13 +76,13 @@ class Loads:
 
     @property
     def copies(self) -> int:
-        """Return the copies of a model that sample at once."""
-        return self.recipe.loop.sampling.replicas
+        """Return the copies of a model that run at once."""
+        return self.recipe.devices.replicas
 
     @property
     def gpus_per_copy(self) -> int:
-        """Return the GPUs that share a copy of a model that samples."""
-        return self.recipe.loop.sampling.tensor_parallel_size
+        """Return the GPUs that share a copy of a model."""
+        return self.recipe.devices.gpus_per_replica
 
     @property
     def type_bytes(self) -> int:
@@ -168,13 +168,13 @@ class Loads:
             )
             if self.gpu else None,
             limit=sampling.gpu_memory_utilization,
-            remedy="raise loop.sampling.tensor_parallel_size, or lower max_context_tokens",
+            remedy="raise devices.gpus_per_replica, or lower max_context_tokens",
         )  # fmt: skip
 
     def score(self, scoring: ScoringSettings, sampling: SamplingSettings, responses: float) -> Load:
         """Build the load of a reward model that reads prompts with their responses."""
         return self._read(
-            "scoring", "reward", responses, sampling, scoring.batch_tokens, gpus=1,
+            "scoring", "reward", responses, sampling, scoring.batch_tokens,
             remedy="lower loop.scoring.batch_tokens",
         )  # fmt: skip
 
@@ -183,14 +183,14 @@ class Loads:
         n = loop.sampling.responses_per_prompt
         return self._read(
             "comparisons", "language", prompts * comparisons * 2, loop.sampling,
-            loop.ranking.batch_tokens, gpus=1, responses_per_row=2 if n > 1 else 1,
+            loop.ranking.batch_tokens, responses_per_row=2 if n > 1 else 1,
             remedy="lower loop.ranking.batch_tokens",
         )  # fmt: skip
 
     def refer(self, settings: ReferenceSettings, sampling: SamplingSettings, rows: float) -> Load:
         """Build the load of the reference that reads the responses of training rows."""
         return self._read(
-            "reference", "language", rows, sampling, settings.reference_batch_tokens, gpus=1,
+            "reference", "language", rows, sampling, settings.reference_batch_tokens,
             weights=memory.measure_reference_weights(self.model, settings, self.dtype),
             longest=settings.max_tokens,
             remedy="lower reference_batch_tokens",
@@ -200,15 +200,18 @@ class Loads:
         """Build the load of a policy that reads evaluated responses, for the KL."""
         return self._read(
             "log-probabilities", "language", rows, self.recipe.loop.sampling,
-            self.recipe.evaluation.logps_batch_tokens, gpus=1,
+            self.recipe.evaluation.logps_batch_tokens,
             remedy="lower evaluation.logps_batch_tokens",
         )  # fmt: skip
 
     def _read(
         self, stage: str, head: Head, rows: float, sampling: SamplingSettings, batch_tokens: int,
-        *, gpus: int, remedy: str, weights: float | None = None, longest: int | None = None,
+        *, remedy: str, weights: float | None = None, longest: int | None = None,
         responses_per_row: int = 1,
     ) -> Load:  # fmt: skip
+        gpus = self.copies * self.gpus_per_copy
+        if weights is None:
+            weights = self.type_bytes * memory.count_weights(self.model, head)
         response = min(self.lengths.response, sampling.max_tokens)
         length = self.lengths.prompt + responses_per_row * response
         most = longest or sampling.max_context_tokens
@@ -223,8 +226,7 @@ class Loads:
             ),
             memory=memory.measure_forward(
                 self.model, head=head, batch_tokens=batch_tokens, tokens=most,
-                weights=self.type_bytes * memory.count_weights(self.model, head)
-                if weights is None else weights,
+                weights=weights / self.gpus_per_copy,
             ) if self.gpu else None,
             remedy=remedy,
         )  # fmt: skip

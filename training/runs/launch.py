@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 TAIL_LINES = 150
 """Last lines of a failed run's output that the error message shows."""
 
+REFUSED = "refused"
+"""Key of the last line that a command prints if it refuses its input: the parts of the error."""
+
 WAIT_S = 60
 """Seconds that the processes of a killed run have to end."""
 
@@ -47,6 +50,11 @@ SettingsOption = Annotated[
 ]
 SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
 DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]
+ChunksOption = Annotated[Path, typer.Option(help="Folder for parquet files, one per chunk.")]
+ReplicasOption = Annotated[
+    int, typer.Option(help="Processes that run the model, each on its GPUs.")
+]
+GpusOption = Annotated[int, typer.Option(help="GPUs that share one copy of the model.")]
 
 
 def launch(
@@ -121,13 +129,20 @@ def _build_command(
 def run_command(main: Callable[..., None]) -> None:
     """Run a stage's `main` as a command.
 
+    If it refuses its input, its last line is JSON, from which the process that has started it makes
+    the same `InputError`.
+
     Raises:
         InputError: it was started by `accelerate launch` with a file that is not usable.
     """
     require_usable_sharding(os.environ)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
-    app()
+    try:
+        app()
+    except InputError as error:
+        print(json.dumps({REFUSED: {"what": error.what, **error.parts}}), flush=True)
+        raise
 
 
 def require_usable_sharding(launched: Mapping[str, str]) -> None:

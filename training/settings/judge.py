@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from training.settings.model import DeviceSettings
 from transforms.settings.frozen import Settings
 
 OWN_FIELDS = {
@@ -19,6 +20,9 @@ class JudgeSettings(Settings):
     """Model in this process (vLLM): its folder, such as a checkpoint's, or its hub id."""
     revision: str | None = None
     """Git revision of the hub model; required with a hub id."""
+    devices: DeviceSettings | None = None
+    """GPUs of a model in this process, such as more GPUs per replica for a large judge; null: the
+    recipe's `devices`."""
     address: str | None = None
     """Base address of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1."""
     model: str | None = None
@@ -75,6 +79,8 @@ class JudgeSettings(Settings):
                 "extra_fields and max_tokens_field change requests to an address; this judge has a"
                 " path"
             )
+        if self.path is None and self.devices is not None:
+            raise ValueError("devices are the GPUs of a judge with a path; this one has an address")
         if taken := sorted(OWN_FIELDS & set(self.extra_fields)):
             raise ValueError(
                 f"extra_fields contains {', '.join(taken)}; these fields are set by model,"

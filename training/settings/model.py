@@ -1,4 +1,4 @@
-"""Settings of the initial model: an existing one, or a new tiny one. Imports no torch."""
+"""Settings of models: the initial one, and the GPUs that run a model. Imports no torch."""
 
 from typing import Literal, Self
 
@@ -59,3 +59,22 @@ class ModelSettings(Settings):
         if (self.path is None) == (self.tiny is None):
             raise ValueError("set exactly one of path, tiny")
         return self
+
+
+class DeviceSettings(Settings):
+    """GPUs of every stage that runs a model without training it.
+
+    They change only speed: no id depends on them, and a change makes no asset stale. A training has
+    `processes` of its own. Without a GPU, replicas are processes on the same processor.
+    """
+
+    replicas: int = Field(default=1, ge=1)
+    """Copies of the model that run at the same time, each in a process with GPUs of its own; a hash
+    divides the rows among them. Replicas times gpus_per_replica is at most the number of GPUs."""
+    gpus_per_replica: int = Field(default=1, ge=1)
+    """GPUs that share one copy of a model which is too large for one GPU: tensor parallelism in
+    vLLM, layers one after the other elsewhere."""
+
+
+ONE_PROCESS = DeviceSettings()
+"""One copy of the model, in the calling process, on one GPU if there is one."""

@@ -1,11 +1,16 @@
 """Settings of sampling: how vLLM samples the n responses of a prompt. Imports no torch."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from transforms.settings.frozen import Settings
 from transforms.settings.pairs import AdaptiveSettings
+
+INDECISIVE_SETTINGS = {
+    "max_sequences", "chunk_prompts", "gpu_memory_utilization", "cpu_kv_cache_gib",
+}  # fmt: skip
+"""Settings that change only speed and how much a crash can lose; no other responses are better."""
 
 
 class SamplerSettings(Settings):
@@ -82,10 +87,6 @@ class SamplingSettings(Settings):
     """Share of a GPU's memory that vLLM uses; ignored on a CPU."""
     cpu_kv_cache_gib: int = Field(default=1, ge=1)
     """Key-value cache on a CPU, GiB; ignored on a GPU."""
-    tensor_parallel_size: int = Field(default=1, ge=1)
-    """GPUs that share one copy of the model."""
-    replicas: int = Field(default=1, ge=1)
-    """Engines that run in parallel, one process each; a hash divides the prompts among them."""
 
     @model_validator(mode="after")
     def _require_whole_rounds(self) -> Self:
@@ -120,6 +121,10 @@ class SamplingSettings(Settings):
                 f" {self.max_context_tokens}"
             )
         return self
+
+    def dump_decisive(self) -> dict[str, Any]:
+        """Dump the settings that decide the responses; the others change only speed."""
+        return self.model_dump(exclude=INDECISIVE_SETTINGS)
 
     def resolve_samplers(self) -> tuple[ResolvedSampler, ...]:
         """Return the samplers, each with its own temperature and top_p."""

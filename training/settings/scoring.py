@@ -1,4 +1,4 @@
-"""Settings of ranking: scoring with a reward model, or comparing two responses at a time.
+"""Settings of forward passes: rewards, comparisons of two responses, log-probabilities.
 
 Imports no torch.
 """
@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from training.settings.training import TrainingSettings
 from transforms.settings.frozen import Settings
 
 
@@ -31,3 +32,16 @@ class RankingSettings(Settings):
     """Padded tokens per forward pass."""
     chunk_prompts: int = Field(default=256, ge=1)
     """Prompts per commit; a crash can lose at most this many."""
+
+
+class LogpsSettings(Settings):
+    """How log-probabilities of token sequences are computed."""
+
+    batch_tokens: int = Field(default=8192, ge=1)
+    """Padded tokens per forward pass."""
+    chunk_sequences: int = Field(default=4096, ge=1)
+    """Sequences per commit; sequences of a chunk are grouped by length."""
+    training: TrainingSettings | None = None
+    """Use the weights of a policy at the start of such a training, so that equal policies have
+    equal log-probabilities: float32 under autocast, beside an adapter the types of its frozen
+    weights. null: weights have the compute type."""

@@ -86,23 +86,6 @@ def measure_pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float | None, i
     )
 
 
-def convert_to_rewards(probabilities: pl.DataFrame) -> pl.DataFrame:
-    """Turn preference probabilities into a reward per side, so that the accuracy code applies.
-
-    A pair counts as right if P(chosen over rejected) is above one half, and half at one half.
-
-    Args:
-        probabilities: pair_id, preference_probability (of chosen over rejected).
-
-    Returns:
-        pair_id, chosen_reward, rejected_reward (both in [0, 1], their sum 1).
-    """
-    probability = pl.col("preference_probability")
-    return probabilities.select(
-        "pair_id", chosen_reward=probability, rejected_reward=1 - probability
-    )
-
-
 def measure_refreshed_accuracy(
     responses: pl.DataFrame,
     *,

@@ -233,17 +233,24 @@ def convert_to_pair_rewards(pairs: pl.DataFrame, scored: Sequence[pl.DataFrame])
     """Convert rewards of the rows of `convert_to_responses` to rewards of pairs.
 
     Args:
-        pairs: the pairs.
-        scored: chunks with the column reward, in the order of the rows.
+        pairs: the pairs; pair_id is unique.
+        scored: chunks of prompt_id (the pair_id), response_index, reward, in any order.
 
     Returns:
         pair_id, chosen_reward, rejected_reward; in the order of `pairs`.
     """
-    chunks = [chunk["reward"] for chunk in scored]
-    rewards = pl.concat(chunks) if chunks else pl.Series([], dtype=pl.Float64)
-    return pairs.select("pair_id").with_columns(
-        chosen_reward=rewards[: pairs.height], rejected_reward=rewards[pairs.height :]
-    )
+    schema = pl.Schema({"prompt_id": pl.String, "response_index": pl.Int32, "reward": pl.Float64})
+    chunks = [chunk.select(list(schema)).cast(schema) for chunk in scored]
+    rewards = pl.concat([pl.DataFrame(schema=schema), *chunks])
+    joined = pairs.select("pair_id")
+    for index, side in enumerate(("chosen", "rejected")):
+        of_side = rewards.filter(response_index=index).select(
+            pl.col("prompt_id").alias("pair_id"), pl.col("reward").alias(f"{side}_reward")
+        )
+        joined = joined.join(
+            of_side, on="pair_id", how="left", maintain_order="left", validate="1:1"
+        )
+    return joined
 
 
 def add_origin(rewards: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:

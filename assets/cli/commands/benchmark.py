@@ -81,9 +81,10 @@ def benchmark(
             opened = open_benchmark(
                 read_benchmark(name, chosen),
                 study.loop.sampling if study else SamplingSettings(),
-                study.judge if study else None,
+                study.resolve_judge() if study else None,
                 seed=derive_seed(study.seed if study else 0, "evaluation"),
                 dtype=study.model.dtype if study else dtype,
+                gpus=study.devices.gpus_per_replica if study else 1,
             )
             rows = measure(lake, measured, policy, name, opened, typer.echo)
             print_table(

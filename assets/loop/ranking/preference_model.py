@@ -8,7 +8,6 @@ from assets.loop.ranking.ranker import Commit
 from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Step
 from training.settings.loop import LoopSettings
-from transforms.measures.reward_accuracy import convert_to_rewards
 
 
 class PreferenceModelRanker(TrainedRanker):
@@ -33,15 +32,19 @@ class PreferenceModelRanker(TrainedRanker):
             step.loop.ranking,
             dtype=step.dtype,
             commit=commit,
+            devices=step.devices,
             description=step.asset,
         )
         return {"comparisons": run.comparisons, "ranking_s": run.elapsed_s}
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Compare both sides of every pair."""
-        from training.models.preference_forward import compare_pairs, split_by_length
+        from training.models.preference_forward import split_by_length
+        from training.ranking import rank_pairs
 
         folder = self.checkpoint(step).path
         read, too_long = split_by_length(pairs, folder, self.settings.max_tokens)
-        compared = compare_pairs(read, folder, step.loop.ranking, dtype=step.dtype)
-        return convert_to_rewards(compared), too_long
+        rewards = rank_pairs(
+            read, folder, step.loop.ranking, dtype=step.dtype, devices=step.devices
+        )
+        return rewards, too_long

@@ -89,6 +89,7 @@ def _score(step: Step, folder: Path, rows: pl.DataFrame, commit: Commit) -> dict
         step.loop.scoring,
         dtype=step.dtype,
         commit=commit,
+        devices=step.devices,
         description=step.asset,
     )
     return {
@@ -104,4 +105,5 @@ def _score_pairs(
     from training.scoring import score_pairs, split_by_length
 
     read, too_long = split_by_length(pairs, folder, max_tokens)
-    return score_pairs(read, folder, step.loop.scoring, dtype=step.dtype), too_long
+    rewards = score_pairs(read, folder, step.loop.scoring, dtype=step.dtype, devices=step.devices)
+    return rewards, too_long

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.model_checks import check_local_models
+from assets.cli.model_checks import check_devices, check_local_models
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
@@ -84,6 +85,27 @@ def test_a_faulty_judge_is_refused(make_tiny: Callable[..., Recipe], model, faul
 def test_a_judge_without_room_for_a_request_is_refused(make_tiny, model) -> None:
     with pytest.raises(InputError, match="no room for a request"):
         check_local_models(make_tiny(f"judge={{path: {model}, max_tokens: 128}}"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "needed"),
+    [
+        ("devices={replicas: 2, gpus_per_replica: 2}", 4),
+        ("judge={path: model, devices: {replicas: 3}}", 3),
+    ],
+)
+def test_more_gpus_than_there_are_are_refused_before_a_run(
+    make_tiny, monkeypatch, setting, needed
+) -> None:
+    recipe = make_tiny(setting)
+    check_devices(recipe)  # without a GPU, replicas share the processor
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for found in (needed, needed + 1):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda found=found: found)
+        check_devices(recipe)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: needed - 1)
+    with pytest.raises(InputError, match=f"{needed} GPUs"):
+        check_devices(recipe)
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])

@@ -3,7 +3,6 @@
 import math
 import shutil
 
-import polars as pl
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,13 +15,11 @@ from training.models.comparison_prompts import (
     tokenize_comparisons,
 )
 from training.models.preference_forward import (
-    compare_pairs,
     compare_responses,
     load_preference_model,
     split_by_length,
 )
 from training.models.rendering import load_tokenizer
-from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
 
 WORDS = ["red", "blue", "green", "grey", "cat", "dog", "tree", "the", "is", "a", "name", "."]
@@ -162,16 +159,3 @@ def test_pairs_too_long_to_read_are_named(preference_folder, preference_pairs):
     kept, dropped = split_by_length(preference_pairs, preference_folder, len(ids))
     assert kept.is_empty()
     assert dropped.row(0) == ("pair-0", "too_long", f"{len(ids) + 1} tokens, at most {len(ids)}")
-
-
-def test_pairs_are_compared_from_chosen_to_rejected(
-    preference_folder, preference_model, preference_pairs
-):
-    compared = compare_pairs(
-        preference_pairs, preference_folder, RankingSettings(), dtype="float32"
-    )
-    turned = preference_pairs.rename({"chosen": "rejected", "rejected": "chosen"})
-    back = compare_pairs(turned, preference_folder, RankingSettings(), dtype="float32")
-    assert compared.schema == {"pair_id": pl.String, "preference_probability": pl.Float64}
-    total = compared["preference_probability"] + back["preference_probability"]
-    assert total.to_list() == [1.0] * preference_pairs.height

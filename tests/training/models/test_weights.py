@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +21,7 @@ from transformers.utils.logging import enable_progress_bar
 
 from training.models.rewards import compute_rewards, load_reward_model
 from training.models.weights import (
+    _require_loaded_on_gpus,
     load_causal_model,
     load_classifier,
     read_context_tokens,
@@ -165,3 +169,31 @@ def test_weights_are_loaded_in_one_module():
         if "from_pretrained(" in file.read_text()
     ]
     assert sorted(loading) == ["end_of_turn.py", "rendering.py", "weights.py"]
+
+
+@pytest.mark.slow
+def test_a_model_on_two_gpus_runs_in_every_forward_pass():
+    """Layers and head are on two devices; torch checks the devices of every operation."""
+    command = [sys.executable, "-m", "tests.training.models.two_gpus"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout.split() == ["rewards", "preferences", "log-probabilities"], ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("places", "refused"),
+    [
+        ({"": 0}, False),
+        ({"": "cpu"}, False),
+        ({"": "meta"}, False),
+        ({"a": 0, "b": 1}, False),
+        ({"a": 0, "b": 1, "c": "disk"}, True),
+        ({"a": 0, "b": "cpu"}, True),
+    ],
+)
+def test_weights_without_a_place_on_the_gpus_are_refused(places, refused):
+    model = SimpleNamespace(hf_device_map=places)
+    if refused:
+        with pytest.raises(InputError, match=r"too large for \d GPUs"):
+            _require_loaded_on_gpus(model, "m")
+    else:
+        _require_loaded_on_gpus(model, "m")

@@ -6,11 +6,11 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.measures.reward_accuracy import (
-    convert_to_rewards,
     measure_pair_accuracy,
     measure_refreshed_accuracy,
     measure_reward_model,
 )
+from transforms.pairs.responses import convert_to_pair_rewards
 
 
 def test_pair_accuracy_counts_a_tie_as_half_and_clusters_by_prompt():
@@ -79,8 +79,13 @@ def test_above_one_half_is_right_and_one_half_is_half():
             "rejected": turns("a"),
         }
     )
-    chances = pl.DataFrame({"pair_id": ["3", "1", "2"], "preference_probability": [0.5, 0.9, 0.49]})
-    results = measure_reward_model(pairs, convert_to_rewards(chances), model="pm", policy_id="id")
+    sides = [("3", 0.5, 0.5), ("1", 0.9, 0.1), ("2", 0.49, 0.51)]
+    rows = [(pair, index, side[index]) for index in (1, 0) for pair, *side in sides]
+    schema = {"prompt_id": pl.String, "response_index": pl.Int32, "reward": pl.Float64}
+    chunks = [pl.DataFrame(rows[i::2], schema=schema, orient="row") for i in range(2)]
+    results = measure_reward_model(
+        pairs, convert_to_pair_rewards(pairs, chunks), model="pm", policy_id="id"
+    )
     assert dict(results.schema) == dict(schema_of("evaluation_results"))
     assert results["model"].unique().to_list() == ["pm"]
     assert dict(zip(results["metric"], results["value"], strict=True)) == {
@@ -88,7 +93,9 @@ def test_above_one_half_is_right_and_one_half_is_half():
         "longer_wins": 1.0,
     }
     with pytest.raises(InputError, match="at least one pair"):
-        measure_reward_model(pairs.clear(), convert_to_rewards(chances), model="pm", policy_id="id")
+        measure_reward_model(
+            pairs.clear(), convert_to_pair_rewards(pairs.clear(), []), model="pm", policy_id="id"
+        )
 
 
 def responses(model, iteration, *rewards):

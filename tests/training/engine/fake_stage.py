@@ -1,0 +1,40 @@
+"""A stage that doubles numbers: a command for tests of the processes, without a model."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from training.engine.chunk_folder import ChunkFolder
+from training.runs.launch import run_command
+from transforms.errors import InputError
+
+File = Annotated[Path, typer.Option()]
+
+
+def main(
+    rows: File, output: File, settings: File, mode: str = "", gpus_per_replica: int = 1
+) -> None:
+    """Write a chunk per row, then do what the mode asks for."""
+    folder, numbers = ChunkFolder(output), pl.read_parquet(rows)
+    folder.claim({})
+    for row in numbers.iter_slices(1):
+        folder.write(row.with_columns(pl.col("n") * 2))
+    if mode == "refuse":
+        raise InputError("bad rows", expected="good ones", found="bad ones", remedy="drop them")
+    if mode == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if mode == "fail":
+        raise ValueError("no such weights")
+    if mode == "wait":
+        time.sleep(600)
+    print(json.dumps({"rows": numbers.height, "gpus": os.environ.get("CUDA_VISIBLE_DEVICES")}))
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,217 @@
+"""Log-probabilities of completions under a model, for token ids and for texts; also a command.
+
+For a prompt x and a completion y, in nats:
+
+    logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
+
+Not here: the forward pass (`training.models.logps`), the frozen reference and its stored values
+(`training.reference_logps`), the KL estimate from two such sums (`transforms.measures`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import torch
+import typer
+from accelerate.utils import release_memory
+from tqdm import tqdm
+
+from training.engine.chunk_folder import ChunkFolder
+from training.engine.device_processes import StageCommand, run_on_replicas
+from training.models.batches import require_fit
+from training.models.control_tokens import tokenize_texts
+from training.models.end_of_turn import find_end_of_turn
+from training.models.logps import store_linear_weights_in_bfloat16, sum_logps
+from training.models.rendering import load_tokenizer, tokenize_prompts
+from training.models.weights import load_causal_model, read_context_tokens
+from training.runs.adapters import load_model
+from training.runs.launch import (
+    ChunksOption,
+    DtypeOption,
+    GpusOption,
+    ReplicasOption,
+    SettingsOption,
+    read_settings,
+    run_command,
+)
+from training.settings.model import ONE_PROCESS, DeviceSettings
+from training.settings.scoring import LogpsSettings
+
+ROWS_AT_ONCE = 4096
+"""Rows that are tokenized in one call and then grouped by length."""
+COMMAND = StageCommand(
+    "training.engine.sequence_logps", rows="sequences", key="sequence_id", unit="sequence"
+)
+
+
+def compute_logps(
+    sequences: pl.DataFrame,
+    model: Path,
+    settings: LogpsSettings,
+    *,
+    dtype: str,
+    commit: Callable[[pl.DataFrame], None],
+    devices: DeviceSettings = ONE_PROCESS,
+    description: str,
+) -> None:
+    """Run a model over sequences, and commit the sums in chunks, in the order of the rows.
+
+    log_softmax is float32. With replicas, other sequences share a batch: sums differ by rounding.
+
+    Args:
+        sequences: sequence_id (unique), prompt_ids, completion_ids.
+        model: checkpoint folder of a causal model.
+        settings: batch_tokens, chunk_sequences, and the training whose weights are used.
+        dtype: compute type, `float32` or `bfloat16`.
+        commit: called with sequence_id, completion_tokens, logp (nats) for every chunk; with
+            replicas in order of completion.
+        devices: replicas, and GPUs of each.
+        description: text of the progress bar.
+
+    Raises:
+        InputError: the model is incomplete, or there are too few GPUs.
+        RuntimeError: a replica failed.
+    """
+    if devices.replicas > 1:
+        run_on_replicas(
+            COMMAND,
+            sequences.select("sequence_id", "prompt_ids", "completion_ids"),
+            [{"model": model, "dtype": dtype}] * devices.replicas,
+            devices,
+            settings=settings,
+            commit=commit,
+            description=description,
+            total=sequences.height,
+        )
+        return
+    load = partial(load_causal_model, model, gpus=devices.gpus_per_replica)
+    trained = settings.training
+    autocast = trained is not None and dtype == "bfloat16"
+    loaded = (load(dtype) if trained is None else load_model(load, trained, dtype)).eval()
+    if autocast:
+        store_linear_weights_in_bfloat16(loaded)
+    with (
+        torch.autocast(loaded.device.type, torch.bfloat16, enabled=autocast),
+        tqdm(total=sequences.height, desc=description, unit="sequence", disable=None) as bar,
+    ):
+        for chunk in sequences.iter_slices(settings.chunk_sequences):
+            prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
+            rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
+            starts = [len(prompt) for prompt in prompts]
+            logps = dict(sum_logps(loaded, rows, starts, settings.batch_tokens))
+            commit(
+                chunk.select(
+                    "sequence_id",
+                    pl.col("completion_ids").list.len().cast(pl.Int32).alias("completion_tokens"),
+                    pl.Series("logp", [logps[row] for row in range(chunk.height)], pl.Float64),
+                )
+            )
+            bar.update(chunk.height)
+    del loaded
+    release_memory()  # an engine or a training that starts next needs nearly the whole GPU
+
+
+def compute_response_logps(
+    responses: pl.DataFrame,
+    model: Path,
+    *,
+    batch_tokens: int,
+    dtype: str,
+    devices: DeviceSettings = ONE_PROCESS,
+    description: str = "log-probabilities",
+) -> pl.Series:
+    """Sum the log-probabilities of every response's tokens, in nats.
+
+    x is the rendered prompt with the generation prompt. y is the tokenized response and, unless
+    finish_reason is `length`, the end-of-turn token: the tokens that were sampled, without tokens
+    that a template may write after them. Temperature and top_p have no influence.
+
+    Args:
+        responses: prompt (messages), response, finish_reason; one row per response.
+        model: folder of a causal language model.
+        batch_tokens: padded tokens per forward pass.
+        dtype: dtype of the weights.
+        devices: replicas, and GPUs of each.
+        description: text of the progress bar.
+
+    Returns:
+        `logp`, Float64, in input order.
+
+    Raises:
+        InputError: as in `compute_logps`; there is no chat template, or it never ends a turn; or a
+            row is longer than the model's context (the message gives its number).
+        RuntimeError: a replica failed.
+    """
+    tokenizer = load_tokenizer(model)
+    end_of_turn, context_tokens = find_end_of_turn(tokenizer, model), read_context_tokens(model)
+    parts: list[pl.DataFrame] = []
+    for chunk in responses.iter_slices(ROWS_AT_ONCE):
+        prompts = tokenize_prompts(tokenizer, chunk["prompt"].to_list())
+        completions = [
+            answer if reason == "length" else [*answer, end_of_turn]
+            for answer, reason in zip(
+                tokenize_texts(tokenizer, chunk["response"].to_list()),
+                chunk["finish_reason"],
+                strict=True,
+            )
+        ]
+        first = sum(part.height for part in parts)
+        require_fit(
+            [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)],
+            [f"of row {first + row}" for row in range(chunk.height)],
+            context_tokens,
+        )
+        ids = {"prompt_ids": prompts, "completion_ids": completions}
+        parts.append(pl.DataFrame(ids, schema=dict.fromkeys(ids, pl.List(pl.Int32))))
+    if not parts:
+        return pl.Series("logp", [], dtype=pl.Float64)
+    numbered = pl.concat(parts).with_row_index("row")
+    sequences = numbered.with_columns(sequence_id=pl.col("row").cast(pl.String))
+    computed: list[pl.DataFrame] = []
+    compute_logps(
+        sequences,
+        model,
+        LogpsSettings(batch_tokens=batch_tokens, chunk_sequences=ROWS_AT_ONCE),
+        dtype=dtype,
+        commit=computed.append,
+        devices=devices,
+        description=description,
+    )
+    logps = pl.concat(computed)
+    return sequences.join(logps, on="sequence_id", maintain_order="left", validate="1:1")["logp"]
+
+
+def main(
+    model: Annotated[Path, typer.Option(help="Checkpoint folder of the model.")],
+    sequences: Annotated[
+        Path, typer.Option(help="Parquet: sequence_id, prompt_ids, completion_ids.")
+    ],
+    output: ChunksOption,
+    settings_file: SettingsOption = None,
+    dtype: DtypeOption = "bfloat16",
+    replicas: ReplicasOption = 1,
+    gpus_per_replica: GpusOption = 1,
+) -> None:
+    """Sum the log-probabilities of completions into a folder of parquet files.
+
+    After a crash, run the same command again: it computes only the missing sequences.
+    """
+    settings = read_settings(LogpsSettings, settings_file)
+    folder = ChunkFolder(output)
+    folder.claim({"model": model.resolve(), "dtype": dtype, **settings.model_dump(mode="json")})
+    compute_logps(
+        folder.select_missing(pl.read_parquet(sequences), ["sequence_id"]),
+        model,
+        settings,
+        dtype=dtype,
+        commit=folder.write,
+        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        description="log-probabilities",
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)
