@@ -91,6 +91,11 @@ def make_model(folder: Path, tokenizer_folder: Path, texts: Iterable[str], conte
     wrap(END_OF_TURN, llama3_chat_template).save_pretrained(tokenizer_folder)
 
 
+def is_text(text: str) -> bool:
+    """Whether the text of a token may be sampled: whole characters that are printed."""
+    return bool(text) and text.isprintable() and "\ufffd" not in text
+
+
 def _shape_responses(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
     """Give some tokens a constant logit, so that sampled responses are texts that end.
 
@@ -98,7 +103,8 @@ def _shape_responses(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast
     Only the output rows of these tokens read it: the end of turn, and tokens that are no text.
     """
     tokens = range(len(tokenizer))
-    silent = [token for token in tokens if not tokenizer.decode([token]).strip(" ").isalpha()]
+    texts = [tokenizer.decode([token], skip_special_tokens=True) for token in tokens]
+    silent = [token for token, text in zip(tokens, texts, strict=True) if not is_text(text)]
     end_of_turn = tokenizer.convert_tokens_to_ids(END_OF_TURN)
     written = [token for token in tokens if token not in silent]
     head, inner = model.lm_head.weight, model.model
