@@ -100,8 +100,9 @@ def test_responses_of_one_replica_or_without_an_end_are_a_problem(change, found)
         response_tokens=9,
         finish_reason=pl.lit("stop"),
     ).with_columns(**{name: pl.lit(value) for name, value in change.items()})
-    sampling = SamplingSettings(replicas=2, n=8, max_tokens=128, max_context_tokens=256)
-    recipe = SimpleNamespace(loop=SimpleNamespace(sampling=sampling))
+    sampling = SamplingSettings(n=8, max_tokens=128, max_context_tokens=256)
+    loop, devices = SimpleNamespace(sampling=sampling), SimpleNamespace(replicas=2)
+    recipe = SimpleNamespace(loop=loop, devices=devices)
     problems = [*find_response_problems(recipe, Tables(generations=rows))]
     assert [found in problem for problem in problems] == ([True] if found else [])
 
