@@ -193,7 +193,7 @@ class Loads:
             "reference", "language", rows, sampling, settings.reference_batch_tokens,
             weights=memory.measure_reference_weights(self.model, settings, self.dtype),
             longest=settings.max_tokens,
-            remedy="lower reference_batch_tokens",
+            remedy="raise devices.gpus_per_replica, or lower reference_batch_tokens",
         )  # fmt: skip
 
     def measure_logps(self, rows: float) -> Load:

@@ -178,11 +178,17 @@ def count_trained(model: ArchitectureSettings, settings: TrainingSettings, head:
 def measure_reference_weights(
     model: ArchitectureSettings, settings: TrainingSettings, dtype: str
 ) -> float:
-    """Compute the bytes of a reference: float32 under autocast, or weights beside an adapter."""
-    if settings.lora is not None:
-        return _measure_frozen(model, settings, "language", dtype)
-    copied = model.matrix_weights + model.embedding_weights if dtype == "bfloat16" else 0
-    return FLOAT32 * model.weights + BFLOAT16 * copied
+    """Compute the bytes of a reference: linear layers in the compute type, the rest in float32.
+
+    A head that is the embeddings, too, stays float32, and autocast keeps a copy of it.
+    """
+    small = BFLOAT16 if dtype == "bfloat16" else FLOAT32
+    frozen = _measure_matrices(model, settings, dtype)
+    if not model.tied:
+        rest = model.weights - model.matrix_weights - model.embedding_weights
+        return frozen + FLOAT32 * rest + small * model.embedding_weights
+    copy = BFLOAT16 * model.embedding_weights if dtype == "bfloat16" else 0
+    return frozen + FLOAT32 * (model.weights - model.matrix_weights) + copy
 
 
 def _measure_weights(
@@ -212,10 +218,14 @@ def _measure_frozen(
 ) -> float:
     """Compute the bytes of weights beside an adapter: small matrices, the rest in float32."""
     rest = FLOAT32 * (count_weights(model, head) - model.matrix_weights)
+    return rest + _measure_matrices(model, settings, dtype)
+
+
+def _measure_matrices(model: ArchitectureSettings, settings: TrainingSettings, dtype: str) -> float:
     if not settings.load_in_4bit:
-        return rest + (BFLOAT16 if dtype == "bfloat16" else FLOAT32) * model.matrix_weights
+        return (BFLOAT16 if dtype == "bfloat16" else FLOAT32) * model.matrix_weights
     # bitsandbytes expands one matrix at a time
-    return rest + FOUR_BITS * model.matrix_weights + BFLOAT16 * model.mlp_weights / 3
+    return FOUR_BITS * model.matrix_weights + BFLOAT16 * model.mlp_weights / 3
 
 
 def count_sequences(one: Memory, available: float, most: int) -> int:
