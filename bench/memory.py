@@ -1,10 +1,10 @@
 """Memory of the preparation of examples: SFT, reward model and DPO, in one process and in two.
 
-Rows are made up, with a byte-level BPE of 32,000 words; a conversation has 300 tokens on average.
+Rows are made up, with a byte-level BPE of 32,000 words; a conversation has about 150 tokens.
 Each measurement is one `training.runs.launch.launch` in a process of its own: examples are written,
 the training processes map them, hash them (`step_checkpoints.hash_run`) and train one step of a
 tiny model. For DPO, the reference's log-probabilities come first; the model that computes them is
-left out, everything else is done. Memory is measured twenty times per second over the process and
+left out, everything else is done. Memory is measured five times per second over the process and
 its children: anonymous pages, and the proportional share (PSS), which adds the mapped pages of
 files, each page once. The libraries alone take most of it; so the memory of a run with 200 rows is
 subtracted. `slope` is the further bytes per further token.
@@ -32,7 +32,7 @@ import typer
 
 STAGES = ("sft", "reward_model", "dpo")
 BASE_ROWS = 200
-MADE_AT_ONCE = 2048
+MADE_AT_ONCE = 256
 CORPUS_ROWS = 3000
 MAX_TOKENS = 4096
 
@@ -62,7 +62,7 @@ def sample_memory(pid: int) -> Iterator[list[Sample]]:
     root, done = psutil.Process(pid), threading.Event()
 
     def sample() -> None:
-        while not done.wait(0.05):
+        while not done.wait(0.2):
             found = [read_sample(one.pid) for one in (root, *root.children(recursive=True))]
             samples.append(Sample(*map(sum, zip(*found, strict=True))))
 
@@ -199,11 +199,11 @@ def make_rows(stage: str, rows: int) -> Iterator[Any]:
     for first in range(0, rows, MADE_AT_ONCE):
         keys = [f"{key:032x}" for key in range(first, min(rows, first + MADE_AT_ONCE))]
         if stage == "sft":
-            messages = [turn("user", 70) + turn("assistant", 150) for _ in keys]
+            messages = [turn("user", 40) + turn("assistant", 70) for _ in keys]
             yield pl.DataFrame({"row_key": keys, "messages": messages})
             continue
-        prompts = [turn("user", 70) for _ in keys]
-        sides = {side: [turn("assistant", 150) for _ in keys] for side in ("chosen", "rejected")}
+        prompts = [turn("user", 40) for _ in keys]
+        sides = {side: [turn("assistant", 70) for _ in keys] for side in ("chosen", "rejected")}
         yield pl.DataFrame({"pair_id": keys, "prompt_id": keys, "prompt": prompts, **sides})
 
 

@@ -164,8 +164,7 @@ def _read_rows(
         part = _describe_part(row, settings, recorded)
         return OBJECTIVES[stage].read_rows(lake, part)[0], settings
     if "demonstrations" in lake.pinned:
-        rows = lake.read("demonstrations")
-        return rows.select("row_key", "messages"), settings
+        return pl.concat(rows_by_split.read_demonstrations(lake)), settings
     if "preference_labels" in lake.pinned and isinstance(settings, TrainedRankerSettings):
         rows = read_refresh_pairs(
             lake,
@@ -180,10 +179,7 @@ def _read_rows(
     mixture = (
         settings.mixture if isinstance(settings, TrainedRankerSettings) else recorded["mixture"]
     )
-    rows = rows_by_split.select_training_pairs(
-        lake.read("preference_pairs"),
-        lake.read("mixture_pairs", mixture=mixture),
-    )
+    rows = rows_by_split.read_pairs(lake, rows_by_split.list_training_pairs(lake, mixture))
     if isinstance(settings, DPOSettings):
         prompts = rows_by_split.count_iteration_prompts(lake.read("prompt_splits"))
         settings = settings.adapt_to_offline(prompts)

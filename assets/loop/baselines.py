@@ -33,8 +33,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         have with one pair per prompt.
         """
         policy = step.model("sft_policy")
-        mixture = step.lake.read("mixture_pairs", mixture=study.recipe.offline_mixture)
-        pairs = rows_by_split.select_training_pairs(step.lake.read("preference_pairs"), mixture)
+        keys = rows_by_split.list_training_pairs(step.lake, study.recipe.offline_mixture)
+        pairs = rows_by_split.read_pairs(step.lake, keys)
         prompts = rows_by_split.count_iteration_prompts(step.lake.read("prompt_splits"))
         settings = step.loop.dpo.adapt_to_offline(prompts)
         return train(step, "dpo", pairs, settings, start=policy, reference=policy)

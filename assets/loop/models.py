@@ -58,7 +58,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     def sft_policy(step: Step) -> Made:
         """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
         model = step.model("initial_model")
-        rows = step.lake.read("demonstrations").select("row_key", "messages")
+        rows = rows_by_split.read_demonstrations(step.lake)
         return train(step, "sft", rows, recipe.sft, start=model)
 
     rankers = (_build_ranker(study, name) for name in recipe.resolve_trained_rankers())
@@ -84,9 +84,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
     )
     def model(step: Step) -> Made:
         policy = step.model("sft_policy")
-        pairs = step.lake.read("preference_pairs")
-        mixture = step.lake.read("mixture_pairs", mixture=settings.mixture)
-        rows = rows_by_split.select_training_pairs(pairs, mixture)
+        rows = rows_by_split.read_training_pairs(step.lake, settings.mixture)
         made = train(step, ranker.kind, rows, settings, start=policy)
         return Made(made.output_id, {**made.metadata, **ranker.validate(step)})
 

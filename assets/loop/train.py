@@ -24,13 +24,14 @@ from transforms.sources.intake.ledger import write_dropped_examples
 from transforms.views.plots.training import render_training_curves, select_last_values
 
 if TYPE_CHECKING:
+    from training.runs.examples import Rows
     from training.runs.run_record import TrainingRun
 
 
 def train(
     step: Step,
     stage: str,
-    rows: pl.DataFrame,
+    rows: "Rows",
     settings: TrainingSettings,
     *,
     start: Checkpoint,
@@ -44,7 +45,7 @@ def train(
     Args:
         step: the asset's step.
         stage: name in `training.stages.STAGES`.
-        rows: its examples.
+        rows: its rows: a frame, or frames that are read once.
         settings: its settings.
         start: the model whose weights it starts from.
         reference: the reference policy. For an objective with `sides`, it runs over the sequences
@@ -168,7 +169,7 @@ def _describe(step: Step) -> dict[str, str]:
 
 def _add_reference_logps(
     step: Step,
-    rows: pl.DataFrame,
+    rows: "Rows",
     sides: Sequence[str],
     settings: TrainingSettings,
     start: Checkpoint,

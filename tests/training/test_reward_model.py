@@ -11,7 +11,8 @@ from training.reward_model import tokenize_pairs, train_reward_model
 from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
 from transforms.identity import identify_messages
-from transforms.prompts.rows_by_split import select_reward_validation_pairs, select_training_pairs
+from transforms.lake.lake import Lake
+from transforms.prompts.rows_by_split import read_reward_validation_pairs, read_training_pairs
 from transforms.prompts.splits import hold_out_pairs
 from transforms.settings.prompts import SplitSettings
 
@@ -61,7 +62,7 @@ def test_pad_equal_to_eos_is_refused(tiny_policy, preference_pairs, tmp_path):
         run(preference_pairs, model, tmp_path / "rm")
 
 
-def test_no_prompt_is_trained_on_and_validated_on():
+def test_no_prompt_is_trained_on_and_validated_on(tmp_path):
     """Three pairs a prompt: a split by pair would tear them apart."""
     sides = {
         side: [[{"role": "assistant", "content": f"{side} {i}"}] for i in range(900)]
@@ -79,8 +80,14 @@ def test_no_prompt_is_trained_on_and_validated_on():
         margin=score,
     )
     kept, _ = hold_out_pairs(pairs, SplitSettings(), 3)
-    train = kept.filter(split="train").select("source", "pair_id", copies=1)
-    trained, validated = select_training_pairs(kept, train), select_reward_validation_pairs(kept)
+    train = kept.filter(split="train").select(
+        "source", "pair_id", mixture=pl.lit("all"), copies=pl.lit(1, pl.Int32)
+    )
+    lake = Lake(tmp_path)
+    lake.overwrite("preference_pairs", kept)
+    lake.overwrite("mixture_pairs", train)
+    trained = pl.concat(read_training_pairs(lake, "all"))
+    validated = read_reward_validation_pairs(lake)
     assert min(trained.height, validated.height) > 0
     assert trained.height + validated.height == kept.height
     assert trained.join(validated, on="prompt_id").is_empty()

@@ -1,6 +1,6 @@
 """Examples of a training on disk: tokenized once, slice by slice; every process maps the file.
 
-Token ids as Python lists take about a hundred bytes per token. So a slice of rows is tokenized and
+Token ids as Python lists take 100 to 200 bytes per token. So a slice of rows is tokenized and
 appended to an Arrow file (int32, four bytes per token) before the next slice is read. `launch`
 writes the file before the training processes start; each of them maps it, and the system keeps one
 copy of its pages for all. Not here: the tokens of a stage (`load_maker` in its module).
@@ -20,7 +20,6 @@ from accelerate import PartialState
 from datasets import Dataset
 from torch import distributed
 
-from training.models.rendering import RENDERED_AT_ONCE
 from training.models.token_counts import split_equal_tokens, split_too_long
 from transforms.errors import InputError
 
@@ -30,6 +29,9 @@ Rows = pl.DataFrame | Iterable[pl.DataFrame]
 Make = Callable[[pl.DataFrame], tuple[pl.DataFrame, pl.DataFrame]]
 """Turns a slice of rows into examples and dropped rows (`token_counts.DROPPED`). Examples have the
 columns that the trainer reads, and may have the column `ORDER`."""
+
+SLICE_ROWS = 256
+"""Rows that are in memory as tokens at a time: 100 MB for conversations of 2,000 tokens."""
 
 ORDER = "order"
 """Examples are trained on by this column, else in the order of the rows; it is not trained on."""
@@ -74,7 +76,7 @@ def split_fitting(
 def write_examples(rows: Rows, make: Make, folder: Path) -> None:
     """Write the examples and the dropped rows of a stage to a folder, which is replaced.
 
-    `RENDERED_AT_ONCE` rows are in memory as tokens at a time.
+    `SLICE_ROWS` rows are in memory as tokens at a time.
 
     Raises:
         InputError: there is nothing to train on.
@@ -152,10 +154,10 @@ def read_rows(file: Path) -> Iterator[pl.DataFrame] | Path:
     """Read a Parquet file slice by slice; the folder of written examples is returned as it is."""
     if file.is_dir():
         return file
-    return pl.scan_parquet(file).collect_batches(chunk_size=RENDERED_AT_ONCE, maintain_order=True)
+    return pl.scan_parquet(file).collect_batches(chunk_size=SLICE_ROWS, maintain_order=True)
 
 
 def cut(rows: Rows) -> Iterator[pl.DataFrame]:
-    """Cut rows into slices of at most `RENDERED_AT_ONCE`; a frame without rows is one slice."""
+    """Cut rows into slices of at most `SLICE_ROWS`; a frame without rows is one slice."""
     for frame in [rows] if isinstance(rows, pl.DataFrame) else rows:
-        yield from frame.iter_slices(RENDERED_AT_ONCE) if frame.height else [frame]
+        yield from frame.iter_slices(SLICE_ROWS) if frame.height else [frame]

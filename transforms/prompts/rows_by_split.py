@@ -3,35 +3,77 @@
 Not here: which split a prompt belongs to (`transforms.prompts.splits`).
 """
 
+from collections.abc import Iterator
+
 import polars as pl
 
 from transforms.lake.asset_names import ITERATION, iteration_number
+from transforms.lake.lake import Lake
 from transforms.prompts.splits import HELD_OUT
 
 PAIR = ("pair_id", "prompt_id", "prompt", "chosen", "rejected")
 
 
-def select_training_pairs(
-    preference_pairs: pl.DataFrame, mixture_pairs: pl.DataFrame
-) -> pl.DataFrame:
-    """Select the pairs of a mixture for training, in a stable order that mixes the sources.
+def read_demonstrations(lake: Lake) -> Iterator[pl.DataFrame]:
+    """Read the demonstrations in frames of a few megabytes: row_key, messages."""
+    for frame in lake.read_frames("demonstrations"):
+        yield frame.select("row_key", "messages")
 
-    Args:
-        preference_pairs: table of that name.
-        mixture_pairs: rows of one mixture.
+
+def read_training_pairs(lake: Lake, mixture: str) -> Iterator[pl.DataFrame]:
+    """Read the pairs of a mixture for training in frames of a few megabytes.
+
+    Yields:
+        pair_id, prompt_id, prompt, chosen, rejected; in the order of the table, one row per copy of
+        a pair.
+    """
+    # A join per frame would build the hash table of the mixture again for each.
+    keys = lake.scan("preference_pairs").select("source", "pair_id").collect()
+    mixed = lake.read("mixture_pairs", mixture=mixture).select("source", "pair_id", "copies")
+    copies = keys.join(mixed, on=["source", "pair_id"], how="left", maintain_order="left")["copies"]
+    del keys, mixed
+    first = 0
+    for frame in lake.read_frames("preference_pairs"):
+        numbered = frame.with_columns(copies.slice(first, frame.height))
+        first += frame.height
+        chosen = numbered.filter(pl.col("copies") > 0)
+        yield chosen.with_columns(copy=pl.int_ranges("copies")).explode("copy").select(PAIR)
+
+
+def list_training_pairs(lake: Lake, mixture: str) -> pl.DataFrame:
+    """List the pairs of a mixture without texts, in a stable order that mixes the sources.
 
     Returns:
-        pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id, a hash; one row per copy
-        of a pair.
+        source, pair_id; sorted by pair_id, a hash; one row per copy of a pair.
     """
-    copies = mixture_pairs.select("source", "pair_id", copy=pl.int_ranges("copies"))
-    mixed = preference_pairs.join(copies, on=["source", "pair_id"])
-    return mixed.explode("copy").sort("pair_id", "copy").select(PAIR)
+    mixed = lake.read("mixture_pairs", mixture=mixture).sort("pair_id", "source")
+    copies = mixed.select("source", "pair_id", copy=pl.int_ranges("copies"))
+    return copies.explode("copy").select("source", "pair_id")
 
 
-def select_reward_validation_pairs(preference_pairs: pl.DataFrame) -> pl.DataFrame:
-    """Select the pairs that measure the reward model; their prompts are in no training row."""
-    return preference_pairs.filter(split="reward_validation").sort("pair_id").select(PAIR)
+def read_pairs(lake: Lake, keys: pl.DataFrame) -> pl.DataFrame:
+    """Read the texts of listed pairs.
+
+    Args:
+        lake: the lake.
+        keys: source, pair_id; a pair may be listed twice.
+
+    Returns:
+        pair_id, prompt_id, prompt, chosen, rejected; in the order of `keys`.
+    """
+    wanted = pl.col("pair_id").is_in(keys["pair_id"].implode())
+    found = lake.scan("preference_pairs").filter(wanted).select("source", *PAIR).collect()
+    return keys.join(found, on=["source", "pair_id"], maintain_order="left").select(PAIR)
+
+
+def read_reward_validation_pairs(lake: Lake) -> pl.DataFrame:
+    """Read the pairs that measure the reward model; their prompts are in no training row.
+
+    Returns:
+        pair_id, prompt_id, prompt, chosen, rejected; sorted by pair_id.
+    """
+    held = pl.col("split") == "reward_validation"
+    return lake.scan("preference_pairs").filter(held).select(PAIR).sort("pair_id").collect()
 
 
 def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:

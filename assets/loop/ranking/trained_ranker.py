@@ -66,7 +66,7 @@ class TrainedRanker(Ranker):
             Metadata for the asset's page; the results are written to `evaluation_results`.
         """
         lake, slice_ = step.lake, {"experiment": step.experiment}
-        held = rows_by_split.select_reward_validation_pairs(lake.read("preference_pairs"))
+        held = rows_by_split.read_reward_validation_pairs(lake)
         rewards, too_long = self.pair_rewards(step, held)
         write_dropped_examples(lake, too_long, asset=f"{step.asset}/validation", **slice_)
         results = measure_reward_model(

@@ -30,7 +30,7 @@ def make(rows):
 @pytest.fixture
 def sliced(monkeypatch):
     """Slices of two rows."""
-    monkeypatch.setattr(examples, "RENDERED_AT_ONCE", 2)
+    monkeypatch.setattr(examples, "SLICE_ROWS", 2)
 
 
 def test_rows_are_made_slice_by_slice_and_mapped(sliced, tmp_path):
@@ -55,7 +55,7 @@ def test_rows_are_made_slice_by_slice_and_mapped(sliced, tmp_path):
 
 def test_slices_do_not_change_the_examples(tmp_path, monkeypatch):
     write_examples(ROWS, make, tmp_path / "whole")
-    monkeypatch.setattr(examples, "RENDERED_AT_ONCE", 1)
+    monkeypatch.setattr(examples, "SLICE_ROWS", 1)
     write_examples(ROWS, make, tmp_path / "sliced")
     whole, cut = read_examples(tmp_path / "whole"), read_examples(tmp_path / "sliced")
     assert whole.dataset[:] == cut.dataset[:]

@@ -54,12 +54,9 @@ def read_refresh_pairs(
             found=f"{labels.height} labels of {experiment}, all ties or undecided",
             remedy="raise loop.feedback.labels, or set loop.feedback.choice to random",
         )
-    old = rows_by_split.select_training_pairs(
-        lake.read("preference_pairs"),
-        lake.read("mixture_pairs", mixture=mixture),
-    )
-    replayed = choose_replay_pairs(old, round(replay * labelled.height), seed)
-    return pl.concat([labelled, replayed]).sort("pair_id")
+    old = rows_by_split.list_training_pairs(lake, mixture)
+    chosen = choose_replay_pairs(old, round(replay * labelled.height), seed)
+    return pl.concat([labelled, rows_by_split.read_pairs(lake, chosen)]).sort("pair_id")
 
 
 def make_labelled_pairs(queue: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
