@@ -24,7 +24,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import checkpoints, costs, materializations
 from transforms.lake.records.checkpoints import Checkpoint
-from transforms.views.query import check, connect, select_slice
+from transforms.views.query import check, connect
 
 PLANNED = "prefloop/planned"
 """Tag of a run: the version of `materializations` when its stale assets were listed."""
@@ -221,7 +221,7 @@ def _run_checks(
 def _run_check(
     connection: duckdb.DuckDBPyConnection, name: str, scope: Mapping[str, object]
 ) -> dg.AssetCheckResult:
-    failures = select_slice(check(connection, name), scope)
+    failures = check(connection, name, scope)
     return dg.AssetCheckResult(
         check_name=name,
         passed=failures.is_empty(),

@@ -28,7 +28,7 @@ from transforms.settings.names import is_name
 from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
 from transforms.settings.validation_errors import convert_validation_error
-from transforms.views.query import check, connect, select_slice
+from transforms.views.query import check, connect
 
 PAIR_CHECKS = (
     "no_duplicate_pair",
@@ -155,7 +155,7 @@ def _require_free(lake: Lake, name: str) -> None:
 def _require_passed(lake: Lake, slice_: Slice) -> None:
     """Refuse pairs with failing rows in `PAIR_CHECKS`."""
     with connect(lake) as connection:
-        failed = {one: select_slice(check(connection, one), slice_).height for one in PAIR_CHECKS}
+        failed = {one: check(connection, one, slice_).height for one in PAIR_CHECKS}
     if any(failed.values()):
         raise InputError(
             f"the pairs of {slice_['experiment']} fail a check",

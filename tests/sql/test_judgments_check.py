@@ -4,10 +4,10 @@ import polars as pl
 import pytest
 
 from transforms.lake.schemas import schema_of
-from transforms.views.query import check, connect_frames, select_slice
+from transforms.views.query import check, connect_frames
 
 
-def failures(verdicts, bound=0.25, judge_id="j", slices=()):
+def failures(verdicts, bound=0.25, judge_id="j", slices=(), slice_=None):
     rows = [
         {
             "judge_id": "j",
@@ -32,7 +32,7 @@ def failures(verdicts, bound=0.25, judge_id="j", slices=()):
         ),
     }
     with connect_frames(frames) as connection:
-        return check(connection, "judgments_are_usable")
+        return check(connection, "judgments_are_usable", slice_ or {})
 
 
 @pytest.mark.parametrize("unusable", ["unparseable", None])
@@ -58,6 +58,7 @@ def test_a_judge_fails_the_slices_that_it_ranked_and_no_other():
     slices = [("e", 1, "j"), ("e", 2, "another"), ("f", 1, "j")]
     found = failures(["unparseable"], slices=slices)
     assert found.select("experiment", "iteration").rows() == [("e", 1), ("f", 1)]
-    assert select_slice(found, {"experiment": "e", "iteration": 1}).height == 1
-    assert select_slice(found, {"experiment": "e", "iteration": 2}).is_empty()
+    for iteration, height in ((1, 1), (2, 0)):
+        slice_ = {"experiment": "e", "iteration": iteration}
+        assert failures(["unparseable"], slices=slices, slice_=slice_).height == height
     assert failures(["A"], slices=slices).is_empty()

@@ -23,6 +23,7 @@ the rows in one stream.
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import duckdb
@@ -90,8 +91,18 @@ def connect_frames(frames: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection
     return _prepare(connection, list(frames))
 
 
-def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
+def query(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str,
+    rows: Mapping[str, object] = MappingProxyType({}),
+) -> pl.DataFrame:
     """Run one SQL statement that reads.
+
+    Args:
+        connection: an open lake.
+        statement: the statement.
+        rows: values of columns of the result, which select its rows; columns that it does not have
+            select nothing. DuckDB applies them where the tables are read, if that is equivalent.
 
     Raises:
         InputError: DuckDB refuses it, it is not one statement, or it does not only read.
@@ -104,7 +115,7 @@ def query(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame
             raise _make_refusal(", ".join(found) or "no statement")
         connection.begin()
         try:
-            return _read_rows(connection, parsed[0])
+            return _read_rows(connection, parsed[0], rows)
         finally:
             connection.rollback()
     except (duckdb.Error, pl.exceptions.PolarsError) as error:
@@ -153,21 +164,20 @@ def select_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
     return rows.filter(kept)
 
 
-def check(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
-    """Run `sql/checks/<name>.sql`; every row returned is a failure.
+def check(
+    connection: duckdb.DuckDBPyConnection, name: str, rows: Mapping[str, object]
+) -> pl.DataFrame:
+    """Run `sql/checks/<name>.sql` over a slice; every row returned is a failure.
+
+    Args:
+        connection: an open lake.
+        name: name of the check.
+        rows: the slice; of other slices, nothing is returned and as little as possible is read.
 
     Raises:
         InputError: there is no such check.
     """
-    return query(connection, read_statement("checks", name))
-
-
-def select_slice(failures: pl.DataFrame, rows: Mapping[str, object]) -> pl.DataFrame:
-    """Keep the rows of a slice in the result of a check; without key columns all rows are kept."""
-    for column, value in rows.items():
-        if column in failures.columns:
-            failures = failures.filter(pl.col(column) == value)
-    return failures
+    return query(connection, read_statement("checks", name), rows)
 
 
 def read_description(folder: str, name: str) -> str:
@@ -192,9 +202,15 @@ def _find_kind(
     return statement.type
 
 
-def _read_rows(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> pl.DataFrame:
-    """Run a statement that reads and return its rows; differences of times become texts."""
+def _read_rows(
+    connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement, rows: Mapping[str, object]
+) -> pl.DataFrame:
+    """Run a statement that reads and return a slice of it; differences of times become texts."""
     relation = connection.sql(statement)
+    for column, value in rows.items():
+        if column in relation.columns:
+            equal = duckdb.ColumnExpression(column) == duckdb.ConstantExpression(value)
+            relation = relation.filter(equal)
     spans = [
         name
         for name, kind in zip(relation.columns, relation.types, strict=True)

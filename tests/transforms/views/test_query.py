@@ -214,10 +214,35 @@ def test_an_unknown_report_is_refused_with_the_known_ones():
         with pytest.raises(InputError, match="iteration_progress"):
             query.report(connection, "progress")
         with pytest.raises(InputError, match="no check is called"):
-            query.check(connection, "../reports/iteration_progress")
+            query.check(connection, "../reports/iteration_progress", {})
 
 
-def test_within_keeps_a_slice_of_failures():
-    rows = pl.DataFrame({"experiment": ["a", "b"], "n": [1, 2]})
-    assert query.select_slice(rows, {"experiment": "a", "iteration": 1})["n"].to_list() == [1]
-    assert query.select_slice(rows, {}).equals(rows)
+def test_a_slice_of_a_result_is_selected_by_the_columns_that_it_has():
+    rows = "from (values ('a', 1), ('b', 2), (null, 3)) found(experiment, n)"
+    with query.connect_frames({}) as connection:
+        found = query.query(connection, rows, {"experiment": "a", "iteration": 1})
+        assert found.rows() == [("a", 1)]
+        assert query.query(connection, rows, {}).height == 3
+
+
+def test_a_check_of_a_slice_reads_no_text_of_others(tmp_path, monkeypatch):
+    """A check of an iteration's pairs took as long as all comparisons."""
+    lake = Lake(tmp_path)
+    for table in ("preference_pairs", "dpo_pairs"):
+        lake.overwrite(table, pl.DataFrame(schema=schema_of(table)))
+    scan, read = Lake.scan, []
+
+    def count(self, table, *version, **rows):
+        def note(frame):
+            read.append(table)
+            return frame
+
+        return scan(self, table, *version, **rows).map_batches(note, schema=schema_of(table))
+
+    monkeypatch.setattr(Lake, "scan", count)
+    with query.connect(lake) as connection:
+        slice_ = {"experiment": "e", "iteration": 1}
+        assert query.check(connection, "chosen_differs_from_rejected", slice_).is_empty()
+        assert read == ["dpo_pairs"]
+        query.check(connection, "chosen_differs_from_rejected", {})
+        assert "preference_pairs" in read
