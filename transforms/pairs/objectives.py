@@ -77,8 +77,9 @@ class Objective:
     """Whether its training runs the reward model itself."""
     sides: tuple[str, ...] = ()
     """Columns of responses whose reference log-probabilities are part of its rows."""
-    complete_rows: Callable[[pl.DataFrame, int, int], pl.DataFrame] = _keep_rows
-    """Adds missing columns of `sides`, given rows, rows per forward pass, and a seed."""
+    complete_rows: Callable[[Any, int, int], Any] = _keep_rows
+    """Adds missing columns of `sides`, given rows, rows per forward pass, and a seed. If nothing is
+    missing, the rows may also be frames that are read once."""
 
     @property
     def iteration_tables(self) -> tuple[str, ...]:
