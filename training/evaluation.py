@@ -13,6 +13,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from training.engine.bfloat16_copy import choose_weights
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.device_processes import StageCommand, run_on_replicas
 from training.engine.sampler import Sampler
@@ -141,6 +142,7 @@ def sample_decodings(
         "greedy": settings.model_copy(update={"n": 1, "temperature": 0.0}),
     }
     asked = {decoding: prompts.filter(decoding=decoding) for decoding in DECODINGS}
+    policy = choose_weights(policy, dtype, devices)
     if devices.replicas > 1:
         run_on_replicas(
             COMMAND,

@@ -15,6 +15,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
+from training.engine.bfloat16_copy import choose_weights
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.device_processes import StageCommand, merge_runs, run_on_replicas
 from training.engine.sampler import GenerationRun, Sampler
@@ -57,6 +58,7 @@ def generate(
     """
     if prompts.is_empty():
         return GenerationRun(0, 0, 0, 0.0, 0.0)
+    policy = choose_weights(policy, dtype, devices)
     if devices.replicas == 1:
         gpus = devices.gpus_per_replica
         with Sampler(policy, settings, seed=seed, dtype=dtype, gpus=gpus) as sampler:

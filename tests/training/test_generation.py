@@ -199,6 +199,19 @@ def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, promp
 
 
 @pytest.mark.slow
+def test_a_bfloat16_copy_gives_the_same_samples(policy, prompts):
+    chunks: dict[bool, list[pl.DataFrame]] = {False: [], True: []}
+    for copied, found in chunks.items():
+        generate(
+            prompts, policy, SETTINGS, seed=0, dtype="bfloat16", commit=found.append,
+            devices=DeviceSettings(bfloat16_copy=copied),
+        )  # fmt: skip
+    plain, copy = (pl.concat(found) for found in chunks.values())
+    assert (policy / "bfloat16").is_dir()
+    assert plain.equals(copy)
+
+
+@pytest.mark.slow
 def test_replicas_sample_every_prompt_once_and_a_dead_one_is_reported(policy, prompts, tmp_path):
     mix = {"samplers": [{"n": 2}, {"n": 1, "temperature": 0.5}]}
     settings = SamplingSettings.model_validate(SETTINGS.model_dump() | mix)

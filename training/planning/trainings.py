@@ -6,7 +6,7 @@ Not here: which trainings a recipe has (`training.planning.work`).
 from dataclasses import dataclass
 
 from training.planning import disk
-from training.planning.activations import Head
+from training.planning.activations import BFLOAT16, Head
 from training.planning.examples import Examples
 from training.planning.loads import Load, Loads, is_sharded
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
@@ -64,11 +64,13 @@ def keep_checkpoints(
     loads: Loads, asset: str, experiment: str, settings: TrainingSettings, head: Head,
     rows: float | None, used: list[Load], *, kept: int = 0, examples: Examples | None = None,
 ) -> Work:  # fmt: skip
-    """Add the checkpoints of a training."""
+    """Add the checkpoints of a training; of a language model, also its bfloat16 copy."""
     model = loads.model
+    copied = head == "language" and loads.recipe.devices.bfloat16_copy
     return Work(
         asset, experiment, None if rows is None else round(rows),
-        disk.measure_checkpoints(model, settings, head, kept=kept),
+        disk.measure_checkpoints(model, settings, head, kept=kept)
+        + (BFLOAT16 * model.weights if copied else 0),
         tuple(used),
         disk.measure_step_checkpoints(model, settings, head),
         examples,

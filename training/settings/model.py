@@ -74,6 +74,9 @@ class DeviceSettings(Settings):
     gpus_per_replica: int = Field(default=1, ge=1)
     """GPUs that share one copy of a model which is too large for one GPU: tensor parallelism in
     vLLM, layers one after the other elsewhere."""
+    bfloat16_copy: bool = False
+    """Keep a bfloat16 copy of every sampled policy in its folder (2 bytes per weight), from which
+    vLLM starts with the same weights. Useful if many replicas read from shared storage."""
 
 
 ONE_PROCESS = DeviceSettings()

@@ -48,6 +48,17 @@ def test_sizes_follow_from_the_recipe(tiny_recipe, plan):
     assert evaluated == (20 * 3 * 2 * 16,) * 2
 
 
+def test_a_bfloat16_copy_adds_half_of_a_policy_and_nothing_of_a_reward_model(make_tiny, plan):
+    plain, copied = plan(make_tiny()), plan(make_tiny("devices.bfloat16_copy=true"))
+    for asset, experiment, share in (
+        ("iteration_1/policy", "iterative", 1.5),
+        ("sft_policy", "shared", 1.5),
+        ("reward_model", "shared", 1),
+    ):
+        once = find(plain, asset, experiment).bytes
+        assert find(copied, asset, experiment).bytes == share * once
+
+
 def test_step_checkpoints_are_scratch_of_a_training(tiny_recipe, plan):
     made = plan(tiny_recipe)
     weights = made.size.architecture.weights
