@@ -9,7 +9,7 @@ import pytest
 from assets.declare import SETTINGS
 from assets.definitions import build_definitions
 from assets.loop.judges import judge_settings
-from assets.staleness import name_of, stale_assets
+from assets.staleness import list_upstream, name_of, stale_assets
 from training.recipe import Recipe
 from training.settings.judge import JudgeSettings
 from transforms.errors import InputError
@@ -38,7 +38,7 @@ def record_all(recipe: Recipe, folder: Path) -> Lake:
             output_id=f"{name_of(key)}@0",
             settings=json.dumps(node.metadata[SETTINGS + scope].value),
             inputs=json.dumps(
-                {name_of(parent): f"{name_of(parent)}@0" for parent in node.parent_keys}
+                {parent: f"{parent}@0" for parent in list_upstream(node, "iterative")}
             ),
             run_id="test",
             elapsed_s=0.0,
