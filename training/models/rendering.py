@@ -26,6 +26,8 @@ from transforms.identity import digest_settings, identify_messages
 
 RENDERED_AT_ONCE = 1024
 """Rows per call of the tokenizer."""
+SILENT = {"verbose": False}
+"""No warning about a row that is longer than the model's context: stages drop it by its count."""
 TOKEN_IDS = pl.List(pl.Int32)
 """Type of a column of token ids, or of labels."""
 
@@ -171,6 +173,7 @@ def tokenize_assistant_turns(
                 chat_template=template,
                 return_dict=True,
                 return_assistant_tokens_mask=True,
+                tokenizer_kwargs=SILENT,
             )
             token_ids += rendered["input_ids"]
             masks += rendered["assistant_masks"]
@@ -247,7 +250,7 @@ def _render(
                 add_generation_prompt=add_generation_prompt,
                 return_dict=False,
                 # Masks are not used here; as Python lists they take a third of the time.
-                tokenizer_kwargs={"return_attention_mask": False},
+                tokenizer_kwargs={"return_attention_mask": False, **SILENT},
             )
             token_ids += cast(list[list[int]], rendered)
     return token_ids
