@@ -25,7 +25,7 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
-from transforms.pairs.feedback.queue import choose_pairs, list_candidate_pairs
+from transforms.pairs.feedback.queue import add_texts, choose_pairs, list_candidate_pairs
 from transforms.pairs.feedback.refresh import read_refresh_pairs
 
 OLD_PAIRS = ("preference_pairs", "mixture_pairs")
@@ -152,15 +152,14 @@ def _write_queue(step: Step, chain: Chain) -> Made:
     rows = responses.read_with_prompts(step.lake, **slice_)
     rewards: list[pl.DataFrame] = []
     ranker.rank(step, rows, rewards.append)
-    pairs = list_candidate_pairs(
-        rows.join(
-            pl.concat(rewards).select("prompt_id", "response_index", "reward"),
-            on=["prompt_id", "response_index"],
-        )
+    ranked = rows.join(
+        pl.concat(rewards).select("prompt_id", "response_index", "reward"),
+        on=["prompt_id", "response_index"],
     )
+    pairs = list_candidate_pairs(ranked)
     chosen = choose_pairs(pairs, feedback.labels, feedback.choice, step.seed)
     queue = add_keys(
-        chosen,
+        add_texts(chosen, ranked),
         **slice_,
         reward_model=ranker.name,
         reward_model_id=ranker.ranker_id(step),

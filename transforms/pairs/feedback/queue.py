@@ -20,55 +20,77 @@ from transforms.pairs.ranked_responses import require_finite_rewards
 PAIR = ["experiment", "iteration", "pair_id"]
 """Key of a pair, in a queue and in labels."""
 
+PROMPTS_AT_ONCE = 256
+"""Prompts whose pairs are in memory with their texts: 40 MB for 8 responses of 3 KB each."""
+
 
 def list_candidate_pairs(responses: pl.DataFrame) -> pl.DataFrame:
     """List the pairs of different responses of each prompt, with preference probabilities.
+
+    Pairs have no texts, which many pairs would repeat (`add_texts`). The texts that an id is a hash
+    of are copied for a few prompts at a time.
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response, reward (of a
             Bradley-Terry model); one row per response.
 
     Returns:
-        pair_id, prompt_id, prompt, first, second (texts, in alphabetical order),
-        first_response_index, second_response_index (of responses with equal texts, the first),
-        preference_probability: sigmoid(r(first) - r(second)).
+        pair_id, prompt_id, first_response_index, second_response_index (of the texts in
+        alphabetical order; of responses with equal texts, the first), preference_probability:
+        sigmoid(r(first) - r(second)).
 
     Raises:
         InputError: a reward is not finite.
     """
     require_finite_rewards(responses)
-    matches, comparisons = make_round_robin(responses)
-    distinct = matches.drop_nulls("comparison_id").unique(
-        "comparison_id", keep="first", maintain_order=True
+    prompts = responses.select("prompt_id").unique().sort("prompt_id")
+    starts = range(0, max(1, prompts.height), PROMPTS_AT_ONCE)
+    pairs = pl.concat(
+        _match(responses.join(prompts.slice(start, PROMPTS_AT_ONCE), on="prompt_id", how="semi"))
+        for start in starts
     )
+    for side in ("first", "second"):
+        pairs = _join_side(pairs, responses, side, **{f"{side}_reward": "reward"})
+    gap = pl.col("first_reward") - pl.col("second_reward")
+    return pairs.select(
+        "pair_id",
+        "prompt_id",
+        "first_response_index",
+        "second_response_index",
+        preference_probability=1 / (1 + (-gap).exp()),
+    )
+
+
+def _match(responses: pl.DataFrame) -> pl.DataFrame:
+    """Match the different responses of some prompts: ids and indexes of the pairs."""
+    matches = make_round_robin(responses).matches.drop_nulls("comparison_id")
     first_is_left = pl.col("left_is_first")
-    sides = distinct.select(
+    return matches.unique("comparison_id", keep="first", maintain_order=True).select(
         "prompt_id",
         pair_id="comparison_id",
         first_response_index=pl.when(first_is_left).then("left").otherwise("right"),
         second_response_index=pl.when(first_is_left).then("right").otherwise("left"),
     )
-    rewards = responses.select("prompt_id", "response_index", "reward")
-    for side in ("first", "second"):
-        index = f"{side}_response_index"
-        sides = sides.join(
-            rewards.rename({"response_index": index, "reward": f"{side}_reward"}),
-            on=["prompt_id", index],
-            maintain_order="left",
-        )
-    gap = pl.col("first_reward") - pl.col("second_reward")
-    return sides.join(
-        comparisons.rename({"comparison_id": "pair_id"}), on="pair_id", maintain_order="left"
-    ).select(
-        "pair_id",
-        "prompt_id",
-        "prompt",
-        "first",
-        "second",
-        "first_response_index",
-        "second_response_index",
-        preference_probability=1 / (1 + (-gap).exp()),
-    )
+
+
+def add_texts(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    """Add prompt (messages), first and second (texts) to pairs, in their order.
+
+    Args:
+        pairs: from `choose_pairs`.
+        responses: prompt_id, response_index, prompt, response; one row per response.
+    """
+    pairs = _join_side(pairs, responses, "first", prompt="prompt", first="response")
+    return _join_side(pairs, responses, "second", second="response")
+
+
+def _join_side(
+    pairs: pl.DataFrame, responses: pl.DataFrame, side: str, **columns: str
+) -> pl.DataFrame:
+    """Add columns of the first or the second response to pairs, in their order."""
+    key = {"prompt_id": "prompt_id", f"{side}_response_index": "response_index"}
+    of_side = responses.select(**key, **columns)
+    return pairs.join(of_side, on=list(key), validate="m:1", maintain_order="left")
 
 
 def choose_pairs(

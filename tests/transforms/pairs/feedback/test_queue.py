@@ -2,9 +2,13 @@ import math
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from transforms.errors import InputError
-from transforms.pairs.feedback.queue import choose_pairs, list_candidate_pairs
+from transforms.pairs.feedback import queue
+from transforms.pairs.feedback.queue import add_texts, choose_pairs, list_candidate_pairs
+from transforms.pairs.judgments import make_round_robin
 
 PROMPT = [{"role": "user", "content": "?"}]
 
@@ -20,12 +24,11 @@ def responses(*rows):
 
 
 def test_every_two_different_responses_of_a_prompt_are_asked_once():
-    pairs = list_candidate_pairs(
-        responses(("p", "b", 1), ("p", "a", 0), ("p", "b", 1), ("q", "a", 2))
-    )
-    assert pairs.drop("pair_id", "prompt", "preference_probability").rows() == [
-        ("p", "a", "b", 1, 0)
-    ]
+    rows = responses(("p", "b", 1), ("p", "a", 0), ("p", "b", 1), ("q", "a", 2))
+    pairs = list_candidate_pairs(rows)
+    assert pairs.drop("pair_id", "preference_probability").rows() == [("p", 1, 0)]
+    texts = add_texts(pairs, rows).select("prompt", "first", "second")
+    assert texts.rows() == [(PROMPT, "a", "b")]
     assert pairs["preference_probability"].item() == pytest.approx(1 / (1 + math.e))
 
 
@@ -40,6 +43,32 @@ def test_an_id_depends_on_prompt_and_texts_alone():
 def test_a_reward_that_is_no_number_is_refused():
     with pytest.raises(InputError, match="response 1 of prompt p"):
         list_candidate_pairs(responses(("p", "a", 0), ("p", "b", math.nan)))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("pqrs"), st.sampled_from("abc"), st.integers(-2, 2))),
+    st.integers(0, 9),
+)
+def test_texts_that_are_joined_last_are_those_of_the_pair(rows, labels):
+    """Pairs with their texts, of all prompts at once, give the same queue."""
+    frame = responses(*rows).with_columns(response=pl.lit("text ") + pl.col("response"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue, "PROMPTS_AT_ONCE", 2)
+        pairs = list_candidate_pairs(frame)
+    found = add_texts(choose_pairs(pairs, labels, "uncertainty", 0), frame)
+    matches, comparisons = make_round_robin(frame)
+    whole = pairs.join(
+        comparisons.rename({"comparison_id": "pair_id"}), on="pair_id", validate="1:1"
+    )
+    assert whole.height == matches["comparison_id"].drop_nulls().n_unique()
+    expected = choose_pairs(whole, labels, "uncertainty", 0)
+    assert found.equals(expected.select(found.columns))
+
+
+def test_candidates_hold_no_texts():
+    """A text is in seven pairs of eight responses: 3 GB for 20,000 prompts."""
+    pairs = list_candidate_pairs(responses(("p", "a", 0), ("p", "b", 1)))
+    assert {"prompt", "first", "second"}.isdisjoint(pairs.columns)
 
 
 def pairs(**probabilities):
