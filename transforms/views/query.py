@@ -165,7 +165,7 @@ def select_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
 
 
 def check(
-    connection: duckdb.DuckDBPyConnection, name: str, rows: Mapping[str, object]
+    connection: duckdb.DuckDBPyConnection, name: str, rows: Mapping[str, object] | None = None
 ) -> pl.DataFrame:
     """Run `sql/checks/<name>.sql` over a slice; every row returned is a failure.
 
@@ -173,11 +173,12 @@ def check(
         connection: an open lake.
         name: name of the check.
         rows: the slice; of other slices, nothing is returned and as little as possible is read.
+            None checks all rows.
 
     Raises:
         InputError: there is no such check.
     """
-    return query(connection, read_statement("checks", name), rows)
+    return query(connection, read_statement("checks", name), rows or {})
 
 
 def read_description(folder: str, name: str) -> str:

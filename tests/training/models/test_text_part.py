@@ -18,8 +18,8 @@ from transformers import (
 )
 
 from training.engine.sampler import Sampler
+from training.engine.sequence_logps import compute_response_logps
 from training.models.initial_model import fetch_initial_model
-from training.models.logps import compute_sequence_logps
 from training.models.weights import (
     load_causal_model,
     read_context_tokens,
@@ -126,7 +126,7 @@ def test_a_text_part_goes_through_the_stages(
         sampler.sample(prompts, sampling, commit=found.append)
     responses = pl.concat(found).join(prompts, on="prompt_id")
     assert responses.height == 16
-    logps = compute_sequence_logps(responses, sft, batch_tokens=256, dtype="float32")
+    logps = compute_response_logps(responses, sft, batch_tokens=256, dtype="float32")
     assert logps.is_finite().all()
     settings = RewardModelSettings(**steps)
     train_reward_model(preference_pairs, sft, reward, settings, seed=0, dtype="float32")
