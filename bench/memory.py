@@ -6,8 +6,9 @@ the training processes map them, hash them (`step_checkpoints.hash_run`) and tra
 tiny model. For DPO, the reference's log-probabilities come first; the model that computes them is
 left out, everything else is done. Memory is measured five times per second over the process and
 its children: anonymous pages, and the proportional share (PSS), which adds the mapped pages of
-files, each page once. The libraries alone take most of it; so the memory of a run with 200 rows is
-subtracted. `slope` is the further bytes per further token.
+files, each page once. The libraries alone take most of it, and the first slices of rows some more,
+which the allocator keeps. So the memory of a run with 2,000 rows is subtracted. `slope` is the
+further bytes per further token.
 
     python bench/memory.py --rows 10000,100000
 
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -31,7 +32,7 @@ import psutil
 import typer
 
 STAGES = ("sft", "reward_model", "dpo")
-BASE_ROWS = 200
+BASE_ROWS = 2_000
 MADE_AT_ONCE = 256
 CORPUS_ROWS = 3000
 MAX_TOKENS = 4096
@@ -63,8 +64,9 @@ def sample_memory(pid: int) -> Iterator[list[Sample]]:
 
     def sample() -> None:
         while not done.wait(0.2):
-            found = [read_sample(one.pid) for one in (root, *root.children(recursive=True))]
-            samples.append(Sample(*map(sum, zip(*found, strict=True))))
+            with suppress(psutil.NoSuchProcess):  # it has ended
+                found = [read_sample(one.pid) for one in (root, *root.children(recursive=True))]
+                samples.append(Sample(*map(sum, zip(*found, strict=True))))
 
     thread = threading.Thread(target=sample)
     thread.start()

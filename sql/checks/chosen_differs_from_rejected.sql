@@ -2,21 +2,22 @@
 -- Comparisons have experiment shared, iteration 0.
 with
 
-preference_pairs as (select * from preference_pairs),
+measured_preference_pairs as (select * from measured_preference_pairs),
 
 dpo_pairs as (select * from dpo_pairs),
 
-pairs as (
+same as (
     select
-        'preference_pairs' as "table", 'shared' as experiment, 0 as iteration, prompt_id, chosen,
-        rejected
-    from preference_pairs
+        'preference_pairs' as "table", 'shared' as experiment, 0 as iteration, prompt_id,
+        same_text as response
+    from measured_preference_pairs
+    where same_text is not null
     union all
-    select 'dpo_pairs' as "table", experiment, iteration, prompt_id, chosen, rejected
+    select
+        'dpo_pairs' as "table", experiment, iteration, prompt_id, chosen[1].content as response
     from dpo_pairs
+    where chosen = rejected
 )
 
-select "table", experiment, iteration, prompt_id, chosen[1].content as response
-from pairs
-where chosen = rejected
+select * from same
 order by all

@@ -1,19 +1,19 @@
 -- One row per kept comparison: the lengths in characters of its prompt and its two responses.
 with
 
-preference_pairs as (select * from preference_pairs),
+measured_preference_pairs as (select * from measured_preference_pairs),
 
-measured as (
+lengths as (
     select
         pair_id,
         prompt_id,
         source,
         split,
         margin,
-        list_sum([length(turn.content) for turn in prompt])::bigint as prompt_chars,
-        length(chosen[1].content) as chosen_chars,
-        length(rejected[1].content) as rejected_chars
-    from preference_pairs
+        prompt_chars,
+        chosen_chars,
+        rejected_chars
+    from measured_preference_pairs
 )
 
-select * from measured
+select * from lengths

@@ -62,7 +62,12 @@ def _read_windows(delta: DeltaTable, scan: pl.LazyFrame, height: int) -> Iterato
         first, last = numbers.pop("first"), numbers.pop("last")
         if first is None:  # the table has no rows
             continue
-        partition = scan.filter(*(pl.col(name) == value for name, value in numbers.items()))
+        partition = scan.filter(
+            *(
+                pl.col(name).is_null() if value is None else pl.col(name) == value
+                for name, value in numbers.items()
+            )
+        )
         for start in range(first, last + 1, step):
             window = pl.col(ROW_NUMBER).is_between(start, start + step - 1)
             rows = sort_rows(partition.filter(window), ()).collect()

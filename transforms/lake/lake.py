@@ -179,12 +179,18 @@ class Lake:
             committed.result()
 
     def read_frames(
-        self, table: str, /, group_by: str | None = None, **rows: str | int
+        self,
+        table: str,
+        version: int | None = None,
+        /,
+        group_by: str | None = None,
+        **rows: str | int,
     ) -> Iterator[pl.DataFrame]:
         """Read a table, or one slice of it, in frames of a few megabytes.
 
         Args:
             table: its name.
+            version: an old version; by default the last one.
             group_by: rows with equal values of this column are in one frame; the order is that of
                 the groups, then that of the rows.
             rows: the slice, as column values.
@@ -192,7 +198,7 @@ class Lake:
         Raises:
             InterruptedError: the frames have fewer rows than the table.
         """
-        delta = self.delta(table)
+        delta = self.delta(table, version)
         yield from read_in_frames(delta, self._scan_stored(table, delta, rows), group_by, self.root)
 
     def append(

@@ -9,7 +9,7 @@ import re
 import duckdb
 
 from transforms.lake.schemas import TABLES
-from transforms.views import query
+from transforms.views import measured_pairs, query
 
 ONCE = "There are rows once "
 """Begin of the sentence in a report's head comment that gives the condition for rows."""
@@ -46,4 +46,6 @@ def find_tables(folder: str, name: str) -> set[str]:
     code = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
     read = set(re.findall(r'\b(?:from|join)\s+"?(\w+)', code))
     views = read & set(query.list_views()) - {name}
-    return (read & set(TABLES)).union(*(find_tables("staging", view) for view in views))
+    return (read & {*TABLES, measured_pairs.NAME}).union(
+        *(find_tables("staging", view) for view in views)
+    )

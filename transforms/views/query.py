@@ -20,7 +20,7 @@ they end, and two reads of one lake differ in their last digits. Reports are as 
 the rows in one stream.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +38,9 @@ from transforms.lake.schemas import TABLES, is_raw, schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 from transforms.public_sets.registry import build_benchmark_columns, list_report_columns
+from transforms.views import measured_pairs
 
+PAIRS = "preference_pairs"
 SQL = Path(__file__).resolve().parents[2] / "sql"
 
 READING = {
@@ -69,7 +71,13 @@ def connect(
     for table in tables:
         rows = lake.scan(table, versions.get(table))
         connection.register(table, rows.clear() if versions.get(table, 0) is None else rows)
-    return _prepare(connection, tables)
+
+    def read_pairs() -> Iterable[pl.DataFrame]:
+        if PAIRS not in tables or versions.get(PAIRS, 0) is None:
+            return ()
+        return lake.read_frames(PAIRS, versions.get(PAIRS))
+
+    return _prepare(connection, tables, read_pairs)
 
 
 def connect_with_reports(
@@ -88,7 +96,8 @@ def connect_frames(frames: dict[str, pl.DataFrame]) -> duckdb.DuckDBPyConnection
     connection = duckdb.connect()
     for table, frame in frames.items():
         connection.register(table, frame.to_arrow())
-    return _prepare(connection, list(frames))
+    pairs = [frames[PAIRS]] if PAIRS in frames else []
+    return _prepare(connection, list(frames), lambda: pairs)
 
 
 def query(
@@ -232,11 +241,16 @@ def _make_refusal(found: str) -> InputError:
     )
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, tables: list[str]) -> duckdb.DuckDBPyConnection:
+def _prepare(
+    connection: duckdb.DuckDBPyConnection,
+    tables: list[str],
+    read_pairs: Callable[[], Iterable[pl.DataFrame]],
+) -> duckdb.DuckDBPyConnection:
     """Add empty tables, functions and staging views, then lock the connection."""
     connection.execute("set threads = 1")
     for table in sorted(set(TABLES) - set(tables)):
         connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
+    connection.register(measured_pairs.NAME, measured_pairs.scan_measured_pairs(read_pairs))
     connection.register("benchmark_columns", build_benchmark_columns().to_arrow())
     for name, statement in _list_column_types().items():
         connection.execute(f"create type {name} as enum ({statement})")

@@ -80,5 +80,21 @@ COMPUTED: dict[str, Table] = {
             "row_key": Column(pl.String, "row of the source"),
         },
     ),
+    "measured_preference_pairs": Table(
+        grain="One row per kept comparison, measured without holding the texts of all.",
+        columns={
+            "pair_id": Column(pl.String, "the pair, in preference_pairs"),
+            "prompt_id": Column(pl.String, "hash of the prompt's messages"),
+            "source": Column(pl.String, "source of the recipe"),
+            "split": Column(pl.String, "train | reward_validation"),
+            "margin": Column(pl.Float64, "chosen_score minus rejected_score", "source's units"),
+            "prompt_chars": Column(pl.Int64, "length of the texts of the prompt", "chars"),
+            "chosen_chars": Column(pl.Int64, "length of the text of chosen", "chars"),
+            "rejected_chars": Column(pl.Int64, "length of the text of rejected", "chars"),
+            "same_text": Column(
+                pl.String, "text of chosen and rejected, if they are equal; null: they differ"
+            ),
+        },
+    ),
 }
 """Tables without files; `prefloop sql` and the statements of `sql/` use them like any other."""

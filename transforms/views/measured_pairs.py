@@ -1,0 +1,55 @@
+"""Lengths of the texts of comparisons, and equal texts: the table `measured_preference_pairs`.
+
+DuckDB gets a polars scan as one frame in memory, with every text of a column that a statement
+reads: 15 GB for three million comparisons. So comparisons are measured frame by frame, and only the
+results are in memory.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from transforms.lake.schemas.records import COMPUTED
+
+NAME = "measured_preference_pairs"
+
+
+def scan_measured_pairs(read: Callable[[], Iterable[pl.DataFrame]]) -> pl.LazyFrame:
+    """Scan the measured comparisons; they are read and measured each time that it is collected.
+
+    Args:
+        read: returns the rows of `preference_pairs` in frames.
+    """
+
+    def measure_frames(
+        columns: list[str] | None, rows: pl.Expr | None, limit: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        for frame in read():
+            measured = measure_pairs(frame).select(columns or pl.all())
+            measured = measured if rows is None else measured.filter(rows)
+            measured = measured.head(limit) if limit is not None else measured
+            yield measured
+            if limit is not None:
+                limit -= measured.height
+
+    return register_io_source(measure_frames, schema=COMPUTED[NAME].schema)
+
+
+def measure_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Measure comparisons: the columns of `measured_preference_pairs`.
+
+    Args:
+        pairs: pair_id, prompt_id, source, split, margin, prompt, chosen, rejected.
+    """
+    lengths = {
+        f"{turns}_chars": pl.col(turns)
+        .list.eval(pl.element().struct.field("content").str.len_chars())
+        .list.sum()
+        for turns in ("prompt", "chosen", "rejected")
+    }
+    text = pl.col("chosen").list.first().struct.field("content").fill_null("")
+    same = pl.when(pl.col("chosen") == pl.col("rejected")).then(text)
+    measured = pairs.with_columns(**lengths, same_text=same)
+    schema = COMPUTED[NAME].schema
+    return measured.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
