@@ -28,7 +28,7 @@ install: $(READY) ## make the virtual environment .venv
 quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about six minutes)
 	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative
 
-rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (two CPU cores, at most 15 minutes)
+rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (28 minutes of processor time)
 	$(BIN)/python bench/rehearse.py
 
 test: $(READY) ## check the style, then run the tests that need neither a GPU nor minutes
