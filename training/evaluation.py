@@ -20,9 +20,8 @@ from training.engine.sampler import Sampler
 from training.engine.sequence_logps import compute_response_logps
 from training.runs.launch import (
     ChunksOption,
+    DevicesOption,
     DtypeOption,
-    GpusOption,
-    ReplicasOption,
     SettingsOption,
     read_settings,
     run_command,
@@ -231,8 +230,7 @@ def main(
     settings_file: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the engine; replica i adds i.")] = 0,
     dtype: DtypeOption = "bfloat16",
-    replicas: ReplicasOption = 1,
-    gpus_per_replica: GpusOption = 1,
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Sample n responses per prompt, or a greedy one, into a folder of parquet files.
 
@@ -250,7 +248,7 @@ def main(
         seed=seed,
         dtype=dtype,
         commit=folder.write,
-        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        devices=devices,
     )
 
 

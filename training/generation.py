@@ -23,9 +23,8 @@ from training.engine.vllm_engine import render_prompts, require_context
 from training.models.rendering import load_tokenizer
 from training.runs.launch import (
     ChunksOption,
+    DevicesOption,
     DtypeOption,
-    GpusOption,
-    ReplicasOption,
     SettingsOption,
     read_settings,
     run_command,
@@ -92,8 +91,7 @@ def main(
     settings_file: SettingsOption = None,
     seed: Annotated[int, typer.Option(help="Seed of the engine; replica i adds i.")] = 0,
     dtype: DtypeOption = "bfloat16",
-    replicas: ReplicasOption = 1,
-    gpus_per_replica: GpusOption = 1,
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Sample n responses per prompt with vLLM into a folder of parquet files.
 
@@ -114,7 +112,7 @@ def main(
         seed=seed,
         dtype=dtype,
         commit=folder.write,
-        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        devices=devices,
     )
     print(json.dumps(asdict(run)))
 

@@ -23,9 +23,8 @@ from training.engine.device_processes import StageCommand, merge_runs, run_on_re
 from training.models.preference_forward import compare_responses, load_preference_model
 from training.runs.launch import (
     ChunksOption,
+    DevicesOption,
     DtypeOption,
-    GpusOption,
-    ReplicasOption,
     SettingsOption,
     read_settings,
     run_command,
@@ -147,8 +146,7 @@ def main(
     output: ChunksOption,
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
-    replicas: ReplicasOption = 1,
-    gpus_per_replica: GpusOption = 1,
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Rank responses with a pairwise preference model into a folder of parquet files.
 
@@ -168,7 +166,7 @@ def main(
         settings,
         dtype=dtype,
         commit=folder.write,
-        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        devices=devices,
     )
     print(json.dumps(asdict(run)))
 

@@ -25,9 +25,8 @@ from training.models.token_ids import tokenize_responses
 from training.runs.drawn_examples import draw_examples
 from training.runs.examples import Rows, cut
 from training.runs.launch import (
+    DevicesOption,
     DtypeOption,
-    GpusOption,
-    ReplicasOption,
     SettingsOption,
     read_settings,
     run_command,
@@ -163,8 +162,7 @@ def main(
     ],
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
-    replicas: ReplicasOption = 1,
-    gpus_per_replica: GpusOption = 1,
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Tokenize preference pairs and add the log-probabilities of the reference of DPO."""
     settings = read_settings(DPOSettings, settings_file)
@@ -174,7 +172,7 @@ def main(
         reference,
         settings,
         dtype=dtype,
-        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        devices=devices,
     )
     done.pairs.write_parquet(output)
 

@@ -26,9 +26,8 @@ from training.models.token_counts import split_too_long
 from training.models.unscorable import Refusal, describe_response, raise_refusals
 from training.runs.launch import (
     ChunksOption,
+    DevicesOption,
     DtypeOption,
-    GpusOption,
-    ReplicasOption,
     SettingsOption,
     read_settings,
     run_command,
@@ -216,8 +215,7 @@ def main(
     output: ChunksOption,
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
-    replicas: ReplicasOption = 1,
-    gpus_per_replica: GpusOption = 1,
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Score responses with a Bradley-Terry reward model into a folder of parquet files.
 
@@ -235,7 +233,7 @@ def main(
         settings,
         dtype=dtype,
         commit=folder.write,
-        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        devices=devices,
     )
     print(json.dumps(asdict(run)))
 

@@ -105,6 +105,7 @@ def run_on_replicas(
             output.
     """
     groups = divide_devices(devices)
+    alone = DeviceSettings(gpus_per_replica=devices.gpus_per_replica)
     with (
         tempfile.TemporaryDirectory(prefix="replicas-") as folder,
         tqdm(total=total, desc=description, unit=command.unit, disable=None) as bar,
@@ -120,7 +121,7 @@ def run_on_replicas(
                     command.rows: work / f"{index}-rows",
                     "output": chunks[index].folder,
                     "settings": work / "settings.json",
-                    "gpus_per_replica": devices.gpus_per_replica,
+                    "devices": alone.model_dump_json(),
                     **options[index],
                 },
             )

@@ -30,9 +30,8 @@ from training.models.weights import load_causal_model, read_context_tokens
 from training.runs.adapters import load_model
 from training.runs.launch import (
     ChunksOption,
+    DevicesOption,
     DtypeOption,
-    GpusOption,
-    ReplicasOption,
     SettingsOption,
     read_settings,
     run_command,
@@ -192,8 +191,7 @@ def main(
     output: ChunksOption,
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
-    replicas: ReplicasOption = 1,
-    gpus_per_replica: GpusOption = 1,
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Sum the log-probabilities of completions into a folder of parquet files.
 
@@ -208,7 +206,7 @@ def main(
         settings,
         dtype=dtype,
         commit=folder.write,
-        devices=DeviceSettings(replicas=replicas, gpus_per_replica=gpus_per_replica),
+        devices=devices,
         description="log-probabilities",
     )
 

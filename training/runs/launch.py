@@ -19,9 +19,11 @@ from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 import typer
 import yaml
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from training.runs.processes import end_processes, start_guarded
 from training.runs.software import require_software
+from training.settings.model import DeviceSettings
 from training.stages import STAGES
 from transforms.errors import InputError
 from transforms.settings.frozen import Settings
@@ -43,6 +45,21 @@ WAIT_S = 60
 
 S = TypeVar("S", bound=Settings)
 
+
+def read_devices(text: str | DeviceSettings) -> DeviceSettings:
+    """Read the option `--devices`, a mapping in YAML; typer also passes its default.
+
+    Raises:
+        typer.BadParameter: a key is unknown or a value is impossible.
+    """
+    if isinstance(text, DeviceSettings):
+        return text
+    try:
+        return DeviceSettings.model_validate(yaml.safe_load(text))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 OutputOption = Annotated[Path, typer.Option(help="Folder of the finished checkpoint.")]
 SettingsOption = Annotated[
     Path | None,
@@ -51,10 +68,12 @@ SettingsOption = Annotated[
 SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
 DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]
 ChunksOption = Annotated[Path, typer.Option(help="Folder for parquet files, one per chunk.")]
-ReplicasOption = Annotated[
-    int, typer.Option(help="Processes that run the model, each on its GPUs.")
+DevicesOption = Annotated[
+    DeviceSettings,
+    typer.Option(
+        parser=read_devices, help="Replicas and GPUs as in a recipe, such as '{replicas: 8}'."
+    ),
 ]
-GpusOption = Annotated[int, typer.Option(help="GPUs that share one copy of the model.")]
 
 
 def launch(

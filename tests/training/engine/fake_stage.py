@@ -11,14 +11,19 @@ import polars as pl
 import typer
 
 from training.engine.chunk_folder import ChunkFolder
-from training.runs.launch import run_command
+from training.runs.launch import DevicesOption, run_command
+from training.settings.model import ONE_PROCESS
 from transforms.errors import InputError
 
 File = Annotated[Path, typer.Option()]
 
 
 def main(
-    rows: File, output: File, settings: File, mode: str = "", gpus_per_replica: int = 1
+    rows: File,
+    output: File,
+    settings: File,
+    mode: str = "",
+    devices: DevicesOption = ONE_PROCESS,
 ) -> None:
     """Write a chunk per row, then do what the mode asks for."""
     folder, numbers = ChunkFolder(output), pl.read_parquet(rows)
@@ -33,7 +38,8 @@ def main(
         raise ValueError("no such weights")
     if mode == "wait":
         time.sleep(600)
-    print(json.dumps({"rows": numbers.height, "gpus": os.environ.get("CUDA_VISIBLE_DEVICES")}))
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    print(json.dumps({"rows": numbers.height, "gpus": visible, "devices": devices.model_dump()}))
 
 
 if __name__ == "__main__":

@@ -159,6 +159,7 @@ def test_every_row_is_computed_once_from_one_frame_or_several():
         found, printed = double("", "", rows=rows)
         assert found.sort("n")["n"].to_list() == [2 * n for n in range(10)]
         assert sum(one["rows"] for one in printed) == 10
+        assert [one["devices"]["replicas"] for one in printed] == [1, 1]
     found, printed = double("", "", rows=ROWS.head(1))
     assert (found.height, len(printed)) == (1, 1)  # a replica without rows is not started
     assert double("", "", rows=ROWS.clear())[1] == []

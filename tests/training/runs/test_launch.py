@@ -6,13 +6,15 @@ import polars as pl
 import psutil
 import pytest
 import torch
+import typer
 import yaml
 
 from training.dpo import train_dpo
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.reference_logps import add_reference_logps
 from training.runs import launch as launching
-from training.runs.launch import launch
+from training.runs.launch import launch, read_devices
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.objectives import DPOSettings
 from training.settings.training import LoRASettings
 from transforms.errors import InputError
@@ -168,3 +170,14 @@ def test_a_failed_launch_shows_the_end_of_its_output(tiny_policy, dpo_pairs, tmp
             seed=0, dtype="float16", start=tiny_policy,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_option_devices_has_the_keys_and_rules_of_the_recipe():
+    every = {name: field.default for name, field in DeviceSettings.model_fields.items()}
+    given = DeviceSettings.model_validate(every | {"replicas": 3})
+    assert read_devices(given.model_dump_json()) == given
+    assert read_devices("{replicas: 3}") == given
+    assert read_devices(ONE_PROCESS) == ONE_PROCESS  # typer passes the default, too
+    for text in ("{replica: 2}", "{replicas: 0}", "{replicas: "):
+        with pytest.raises(typer.BadParameter):
+            read_devices(text)
