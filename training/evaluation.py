@@ -14,7 +14,7 @@ import polars as pl
 import typer
 
 from training.engine.bfloat16_copy import choose_weights
-from training.engine.chunk_folder import ChunkFolder
+from training.engine.chunk_folder import ChunkFolder, compute_missing
 from training.engine.device_processes import StageCommand, run_on_replicas
 from training.engine.sampler import Sampler
 from training.engine.sequence_logps import compute_response_logps
@@ -53,10 +53,14 @@ def evaluate(
     seed: int,
     dtype: str,
     gold: GoldReward | None,
+    work: Path,
     devices: DeviceSettings = ONE_PROCESS,
     description: str = "evaluation",
 ) -> pl.DataFrame:
     """Sample responses to held-out prompts, at temperature 1 and greedily, and measure each.
+
+    Responses, rewards and log-probabilities are committed in chunks to folders in `work`. After a
+    crash, the same call computes what is missing.
 
     Args:
         policy: folder of the policy.
@@ -68,6 +72,8 @@ def evaluate(
         seed: seed of the sampling engine; equal for all policies, so that only weights differ.
         dtype: compute type.
         gold: the gold reward, if the prompts have one.
+        work: folder of the chunks. The caller removes it when the rows are stored, and gives an
+            empty one if any other argument, except `devices`, changes.
         devices: replicas of each model, and GPUs of each.
         description: text of the progress bar.
 
@@ -76,25 +82,39 @@ def evaluate(
         `evaluation_responses` without experiment, iteration, model and policy_id.
     """
     drawn = {"samplers": (), "adaptive": None, "n": settings.samples, "temperature": 1.0}
-    sampled: list[pl.DataFrame] = []
-    sample_decodings(
+    sampling = loop.sampling.model_copy(update={**drawn, "top_p": 1.0})
+
+    def open_chunks(part: str) -> ChunkFolder:
+        folder = ChunkFolder(work / part)
+        folder.claim({"seed": seed, "dtype": dtype})
+        return folder
+
+    sampled = compute_missing(
         prompts.select("prompt_id", "prompt").join(
             pl.DataFrame({"decoding": DECODINGS}), how="cross", maintain_order="left_right"
         ),
-        policy,
-        loop.sampling.model_copy(update={**drawn, "top_p": 1.0}),
-        seed=seed,
+        ["prompt_id", "decoding"],
+        lambda missing, commit: sample_decodings(
+            missing,
+            policy,
+            sampling,
+            seed=seed,
+            dtype=dtype,
+            commit=commit,
+            devices=devices,
+            description=description,
+        ),
+        open_chunks("responses"),
+    )
+    rows = sampled.join(prompts, on="prompt_id").sort("decoding", "prompt_id", "response_index")
+    rewards = score_rows(
+        rows,
+        reward_model,
+        loop.scoring,
         dtype=dtype,
-        commit=sampled.append,
         devices=devices,
-        description=description,
+        chunks=open_chunks("rewards"),
     )
-    rows = (
-        pl.concat(sampled)
-        .join(prompts, on="prompt_id")
-        .sort("decoding", "prompt_id", "response_index")
-    )
-    rewards = score_rows(rows, reward_model, loop.scoring, dtype=dtype, devices=devices)
     logps = {
         f"{name}_logp": compute_response_logps(
             rows,
@@ -102,6 +122,7 @@ def evaluate(
             batch_tokens=settings.logps_batch_tokens,
             dtype=dtype,
             devices=devices,
+            chunks=open_chunks(f"{name}_logps"),
             description=f"{description}: log-probabilities of the {name}",
         )
         for name, model in {"policy": policy, "reference": reference}.items()
@@ -181,8 +202,17 @@ def score_rows(
     *,
     dtype: str,
     devices: DeviceSettings = ONE_PROCESS,
+    chunks: ChunkFolder | None = None,
 ) -> pl.Series:
     """Score rows of prompt and response; return their rewards in the order of the rows.
+
+    Args:
+        rows: prompt (messages), response; one row per response.
+        reward_model: folder of the reward model.
+        settings: batch_tokens and chunk_rows.
+        dtype: dtype of the weights.
+        devices: replicas of the model, and GPUs of each.
+        chunks: folder that keeps the rewards of an interrupted call with the same arguments.
 
     Raises:
         InputError, RuntimeError: as in `training.scoring.score`; the message has the row number as
@@ -190,22 +220,26 @@ def score_rows(
     """
     # The row number is the key here, because prompt_id and response_index are not unique.
     rows = rows.select("prompt", "response").with_row_index("row")
-    scored: list[pl.DataFrame] = []
-    score(
+    scored = compute_missing(
         rows.select(
             "prompt",
             "response",
             prompt_id=pl.col("row").cast(pl.String),
             response_index=pl.lit(0, dtype=pl.Int32),
         ),
-        reward_model,
-        settings,
-        dtype=dtype,
-        commit=scored.append,
-        devices=devices,
-        description="evaluation: rewards",
+        ["prompt_id"],
+        lambda missing, commit: score(
+            missing,
+            reward_model,
+            settings,
+            dtype=dtype,
+            commit=commit,
+            devices=devices,
+            description="evaluation: rewards",
+        ),
+        chunks,
     )
-    rewards = pl.concat(scored).with_columns(row=pl.col("prompt_id").cast(pl.UInt32))
+    rewards = scored.with_columns(row=pl.col("prompt_id").cast(pl.UInt32))
     return rows.select("row").join(rewards, on="row", maintain_order="left")["reward"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from assets.evaluation.benchmark_runs import measure, open_study_benchmark
-from assets.evaluation.held_out import evaluate_policy, read_evaluation
+from assets.evaluation.held_out import claim_work, evaluate_policy, read_evaluation
 from assets.materialize import Step
 from training.models.checkpoint import require_model
 from training.settings.benchmarks import AnyBenchmark
@@ -69,11 +69,12 @@ def read_responses(
     step.log.info(
         f"{step.asset}: evaluation of the current policy {shorten_id(policy_id)} on these prompts"
     )
-    answers = evaluate_policy(step, policy, prompts.filter(split=split), "current policy")
     keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
-    keyed = add_keys(answers, **keys, evaluation_id=evaluation_id, iteration=0)
-    rows = keyed.select(list(schema_of("evaluation_responses")))
-    lake.overwrite("evaluation_responses", rows, experiment=CURRENT)
+    with claim_work(step, policy, f"{evaluation_id} {split}", "current_policy") as work:
+        answers = evaluate_policy(step, policy, prompts.filter(split=split), work, "current policy")
+        keyed = add_keys(answers, **keys, evaluation_id=evaluation_id, iteration=0)
+        rows = keyed.select(list(schema_of("evaluation_responses")))
+        lake.overwrite("evaluation_responses", rows, experiment=CURRENT)
     return rows
 
 

@@ -4,7 +4,10 @@ Paper: Algorithm 1, last line. Not here: generation and rewards (`training.evalu
 (`transforms.measures.evaluation`).
 """
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypedDict
 
 import dagster as dg
@@ -18,6 +21,7 @@ from transforms.identity import digest_settings
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import SHARED
@@ -135,9 +139,10 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
         rows = read_evaluation(step.lake, **keys)
         if rows.is_empty():
             step.log.info(f"{step.asset}: {model} on {prompts.height} held-out prompts")
-            answers = evaluate_policy(step, policy, prompts, model)
-            rows = add_keys(answers, **keys).select(list(schema_of(RESPONSES)))
-            step.lake.overwrite(RESPONSES, rows, experiment=step.experiment, model=model)
+            with claim_work(step, policy, evaluation_id, model) as work:
+                answers = evaluate_policy(step, policy, prompts, work, model)
+                rows = add_keys(answers, **keys).select(list(schema_of(RESPONSES)))
+                step.lake.overwrite(RESPONSES, rows, experiment=step.experiment, model=model)
         else:
             step.lake.keep(RESPONSES, experiment=step.experiment, model=model)
         # a baseline is contrasted with the baselines before it
@@ -157,18 +162,39 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
 
 
 def read_evaluation(lake: Lake, **keys: str | int) -> pl.DataFrame:
-    """Read the finished responses of a model, for example of an interrupted evaluation.
-
-    A model's rows are one commit, so either all of them exist or none.
-    """
+    """Read the finished responses of a model: its rows are one commit, so all exist or none."""
     if not lake.exists(RESPONSES):
         return pl.DataFrame(schema=schema_of(RESPONSES))
     rows = lake.read(RESPONSES, None, **keys)
     return rows.sort("decoding", "split", "prompt_id", "response_index")
 
 
+@contextmanager
+def claim_work(step: Step, policy: Checkpoint, evaluation_id: str, name: str) -> Iterator[Path]:
+    """Open the folder of chunks of a model's evaluation; remove it if the block has no error.
+
+    The next run of the same evaluation finds what an interrupted one has computed.
+
+    Args:
+        step: the asset's step.
+        policy: the policy.
+        evaluation_id: the evaluation, and if it reads only some of its prompts, which ones.
+        name: name of the model among those of the step.
+    """
+    work = checkpoints.claim_workspace(
+        step.lake,
+        asset=f"{step.asset}.{name}",
+        experiment=step.experiment,
+        settings=evaluation_id,
+        inputs=policy.checkpoint_id,
+    )
+    work.mkdir(exist_ok=True)
+    yield work
+    shutil.rmtree(work)
+
+
 def evaluate_policy(
-    step: Step, policy: Checkpoint, prompts: pl.DataFrame, description: str
+    step: Step, policy: Checkpoint, prompts: pl.DataFrame, work: Path, description: str
 ) -> pl.DataFrame:
     """Sample a policy's responses to held-out prompts, and measure every response.
 
@@ -176,6 +202,7 @@ def evaluate_policy(
         step: the asset's step.
         policy: the policy.
         prompts: prompt_id, prompt, split.
+        work: folder of chunks (`claim_work`).
         description: label of the progress bar.
 
     Returns:
@@ -194,6 +221,7 @@ def evaluate_policy(
         seed=step.study.seed("evaluation"),
         dtype=step.dtype,
         gold=gold_reward if recipe.gold else None,
+        work=work,
         devices=step.devices,
         description=description,
     )

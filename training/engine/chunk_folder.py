@@ -5,7 +5,7 @@ the stages, the processes of replicas (`training.engine.device_processes`). Impo
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,37 @@ class ChunkFolder:
             rows = rows.join(done, on=list(key), how="anti", maintain_order="left")
         return rows
 
+    def read(self) -> pl.DataFrame:
+        """Read the rows of all chunks; there is at least one chunk."""
+        return pl.concat([pl.read_parquet(file) for file in self.list_files()])
+
     def write(self, chunk: pl.DataFrame) -> None:
         """Write a chunk under a temporary name; rename the file when it is complete."""
         file = self.folder / f"chunk-{len(self.list_files()):06}.parquet"
         partial = file.with_suffix(".partial")
         chunk.write_parquet(partial)
         partial.rename(file)
+
+
+def compute_missing(
+    rows: pl.DataFrame,
+    key: Sequence[str],
+    compute: Callable[[pl.DataFrame, Callable[[pl.DataFrame], None]], object],
+    chunks: ChunkFolder | None,
+) -> pl.DataFrame:
+    """Compute the rows that are in no chunk of a folder; return those of all its chunks.
+
+    Args:
+        rows: at least one row.
+        key: columns that identify a row.
+        compute: called with the missing rows, and with the function that stores a chunk.
+        chunks: the folder; without one, all rows are computed, and the chunks stay in memory.
+    """
+    if chunks is None:
+        computed: list[pl.DataFrame] = []
+        compute(rows, computed.append)
+        return pl.concat(computed)
+    missing = chunks.select_missing(rows, key)
+    if missing.height:
+        compute(missing, chunks.write)
+    return chunks.read()

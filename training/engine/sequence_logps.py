@@ -19,7 +19,7 @@ import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
 
-from training.engine.chunk_folder import ChunkFolder
+from training.engine.chunk_folder import ChunkFolder, compute_missing
 from training.engine.device_processes import StageCommand, run_on_replicas
 from training.models.batches import require_fit
 from training.models.control_tokens import tokenize_texts
@@ -120,6 +120,7 @@ def compute_response_logps(
     batch_tokens: int,
     dtype: str,
     devices: DeviceSettings = ONE_PROCESS,
+    chunks: ChunkFolder | None = None,
     description: str = "log-probabilities",
 ) -> pl.Series:
     """Sum the log-probabilities of every response's tokens, in nats.
@@ -134,6 +135,7 @@ def compute_response_logps(
         batch_tokens: padded tokens per forward pass.
         dtype: dtype of the weights.
         devices: replicas, and GPUs of each.
+        chunks: folder that keeps the sums of an interrupted call with the same arguments.
         description: text of the progress bar.
 
     Returns:
@@ -169,17 +171,21 @@ def compute_response_logps(
         return pl.Series("logp", [], dtype=pl.Float64)
     numbered = pl.concat(parts).with_row_index("row")
     sequences = numbered.with_columns(sequence_id=pl.col("row").cast(pl.String))
-    computed: list[pl.DataFrame] = []
-    compute_logps(
+    settings = LogpsSettings(batch_tokens=batch_tokens, chunk_sequences=ROWS_AT_ONCE)
+    logps = compute_missing(
         sequences,
-        model,
-        LogpsSettings(batch_tokens=batch_tokens, chunk_sequences=ROWS_AT_ONCE),
-        dtype=dtype,
-        commit=computed.append,
-        devices=devices,
-        description=description,
+        ["sequence_id"],
+        lambda missing, commit: compute_logps(
+            missing,
+            model,
+            settings,
+            dtype=dtype,
+            commit=commit,
+            devices=devices,
+            description=description,
+        ),
+        chunks,
     )
-    logps = pl.concat(computed)
     return sequences.join(logps, on="sequence_id", maintain_order="left", validate="1:1")["logp"]
 
 

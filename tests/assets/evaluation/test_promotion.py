@@ -205,7 +205,7 @@ def test_a_current_policy_without_answers_gives_them(
     add_policy(lake, "iterative", 0.9)
     asked = []
 
-    def answer(step, policy, prompts, description):
+    def answer(step, policy, prompts, work, description):
         asked.append((policy.checkpoint_id, prompts.height))
         keys = ("experiment", "iteration", "model", "policy_id", "evaluation_id")
         return answers.filter(split="promotion").drop(keys)

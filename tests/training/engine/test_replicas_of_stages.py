@@ -216,7 +216,7 @@ LOGPS_COLUMNS = [
 
 
 def test_an_evaluation_has_every_response_once(
-    tiny_policy, other_policy, reward_model, preference_pairs
+    tiny_policy, other_policy, reward_model, preference_pairs, tmp_path
 ):
     prompts = preference_pairs.select("prompt_id", "prompt", split=pl.lit("evaluation"))
     sampling = {"max_tokens": 6, "max_context_tokens": 64, "chunk_prompts": 2, "max_sequences": 16}
@@ -231,6 +231,7 @@ def test_an_evaluation_has_every_response_once(
             seed=1,
             dtype="float32",
             gold=None,
+            work=tmp_path / str(devices.replicas),
             devices=devices,
         )
         for devices in (ONE, TWO)

@@ -1,0 +1,84 @@
+"""An evaluation that is interrupted: the next one computes only what is missing."""
+
+from functools import partial
+
+import polars as pl
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from training import evaluation
+from training.engine import sequence_logps
+from training.engine.chunk_folder import ChunkFolder
+from training.evaluation import evaluate
+from training.models.initial_model import make_tiny_model
+from training.settings.evaluation import EvaluationSettings
+from training.settings.loop import LoopSettings
+
+LOOP = LoopSettings.model_validate({"scoring": {"chunk_rows": 10}})
+CHUNKS = {"responses": 4, "rewards": 2, "policy_logps": 3, "reference_logps": 3}
+"""Chunks of the 16 rows below."""
+
+
+class KilledError(Exception):
+    """Stands for a killed process."""
+
+
+@pytest.fixture(scope="module")
+def reward_model(tmp_path_factory, tiny_settings, demonstrations):
+    folder = tmp_path_factory.mktemp("evaluation") / "reward_model"
+    make_tiny_model(tiny_settings, demonstrations["messages"].to_list(), folder, seed=2)
+    torch.manual_seed(0)
+    AutoModelForSequenceClassification.from_pretrained(folder, num_labels=1).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def run(monkeypatch, tiny_policy, other_policy, reward_model, preference_pairs):
+    """Evaluate eight prompts, with made-up responses in chunks of four prompts."""
+
+    def sample(prompts, policy, settings, *, commit, **_):
+        for chunk in prompts.iter_slices(4):
+            text = pl.concat_str(pl.lit("the cat is "), "decoding")
+            facts = {"response_index": pl.lit(0, pl.Int32), "finish_reason": pl.lit("stop")}
+            commit(chunk.select("prompt_id", "decoding", response=text, **facts))
+
+    monkeypatch.setattr(evaluation, "sample_decodings", sample)
+    monkeypatch.setattr(sequence_logps, "ROWS_AT_ONCE", 6)
+    return partial(
+        evaluate,
+        tiny_policy,
+        other_policy,
+        reward_model,
+        preference_pairs.select("prompt_id", "prompt", split=pl.lit("evaluation")),
+        LOOP,
+        EvaluationSettings(samples=1),
+        seed=0,
+        dtype="float32",
+        gold=None,
+    )
+
+
+def test_an_evaluation_goes_on_after_every_chunk_and_has_the_same_rows(run, monkeypatch, tmp_path):
+    whole = run(work=tmp_path / "whole")
+    assert whole.height == 16
+    found = {part: len([*(tmp_path / "whole" / part).glob("*.parquet")]) for part in CHUNKS}
+    assert found == CHUNKS
+    write, written = ChunkFolder.write, []
+
+    def write_one_and_stop(folder, chunk):
+        write(folder, chunk)
+        written.append(folder.folder.name)
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ChunkFolder, "write", write_one_and_stop)
+        for _ in range(sum(CHUNKS.values())):
+            with pytest.raises(KilledError):
+                run(work=tmp_path / "often")
+        again = run(work=tmp_path / "often")  # nothing is left to compute
+    assert {part: written.count(part) for part in CHUNKS} == CHUNKS
+    names = ["reward", "policy_logp", "reference_logp"]
+    assert again.drop(names).equals(whole.drop(names))
+    for name in names:  # rows meet others in their batches, so values differ by rounding
+        assert again[name].to_list() == pytest.approx(whole[name].to_list(), abs=1e-5)
