@@ -19,7 +19,11 @@ from training.settings.model import DeviceSettings, ModelSettings
 from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
 from training.settings.rankers import RANKER_KINDS, find_kind
-from training.settings.rewards.checks import list_parts, require_rewards
+from training.settings.rewards.checks import (
+    list_parts,
+    require_evaluation_rewards,
+    require_rewards,
+)
 from training.settings.rewards.reward import RewardSettings
 from training.settings.stages import (
     PreferenceModelSettings,
@@ -174,7 +178,14 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _require_rewards(self) -> Self:
-        require_rewards(self.rewards, trained=self.resolve_trained_rankers())
+        trained = self.resolve_trained_rankers()
+        require_rewards(self.rewards, trained=trained)
+        require_evaluation_rewards(
+            self.evaluation.rewards,
+            self.rewards,
+            trained=trained,
+            has_references=any(s.has_references for s in self.resolve_sources("prompts")),
+        )
         return self
 
     @model_validator(mode="after")

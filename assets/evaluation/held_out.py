@@ -14,6 +14,12 @@ import dagster as dg
 import polars as pl
 
 from assets.declare import declare
+from assets.evaluation.further_rewards import (
+    further_settings,
+    list_models,
+    read_scored,
+    score_responses,
+)
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
@@ -45,14 +51,15 @@ class ModelKeys(TypedDict):
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the evaluation of baselines and of policies, and the selection of a policy."""
+    further = [name for name in list_models(study) if name != "reward_model"]
 
     @declare(
         study,
         "baseline_evaluation",
         group="baselines",
         table=TABLES[RESULTS],
-        deps=("prompts", "prompt_splits", "reward_model", *BASELINES),
-        settings=lambda _: evaluation_settings(study),
+        deps=("prompts", "prompt_splits", "reward_model", *BASELINES, *further),
+        settings=lambda _: {**evaluation_settings(study), **further_settings(study)},
         accelerator=True,
         kinds=("deltalake", "vllm"),
     )
@@ -72,8 +79,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             "reward_model",
             "baseline_evaluation",
             *study.policies,
+            *further,
         ),
-        settings=lambda _: evaluation_settings(study),
+        settings=lambda _: {**evaluation_settings(study), **further_settings(study)},
         partitioned=True,
         accelerator=True,
         kinds=("deltalake", "vllm"),
@@ -108,7 +116,7 @@ def evaluation_settings(study: Study) -> dict[str, object]:
     """Return the settings that an evaluation depends on, besides its models and prompts."""
     recipe = study.recipe
     return {
-        "evaluation": recipe.evaluation.model_dump(exclude={"length_control"}),
+        "evaluation": recipe.evaluation.model_dump(exclude={"length_control", "rewards"}),
         "max_tokens": recipe.loop.sampling.max_tokens,
         "gold": recipe.gold,
         **study.model_settings,
@@ -147,10 +155,11 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
             step.lake.keep(RESPONSES, experiment=step.experiment, model=model)
         # a baseline is contrasted with the baselines before it
         baselines = list(models)[:number] if step.experiment == SHARED else BASELINES
-        summary = [evaluation.summarise(rows)] + [
-            evaluation.contrast(rows, step.lake.read(RESPONSES, experiment=SHARED, model=baseline))
-            for baseline in baselines
-        ]
+        rows, further = score_responses(step, rows), step.study.recipe.evaluation.rewards
+        summary = [evaluation.summarise(rows, further)]
+        for baseline in baselines:
+            other = step.lake.read(RESPONSES, experiment=SHARED, model=baseline)
+            summary.append(evaluation.contrast(rows, read_scored(step, other), further))
         keyed = add_keys(pl.concat(summary), experiment=step.experiment, iteration=iteration)
         result = keyed.select(list(schema_of(RESULTS)))
         step.lake.overwrite(RESULTS, result, experiment=step.experiment, model=model)
@@ -233,7 +242,7 @@ def _identify_evaluation(step: Step) -> str:
     reward_model = step.model("reward_model")
     return digest_settings(
         {
-            "settings": step.settings,
+            "settings": evaluation_settings(step.study),
             "prompts": [step.inputs["prompts"], step.inputs["prompt_splits"]],
             "models": [reference.checkpoint_id, reward_model.checkpoint_id],
         }

@@ -6,6 +6,8 @@ scores as (select * from scores),
 
 evaluation_responses as (select * from evaluation_responses),
 
+evaluation_scores as (select * from evaluation_scores),
+
 rewards as (
     select
         'scores' as "table", experiment, iteration, ranker_id as written_by, prompt_id,
@@ -23,6 +25,11 @@ rewards as (
         response_index, 'gold_reward' as metric, gold_reward as value
     from evaluation_responses
     where gold_reward is not null
+    union all
+    select
+        'evaluation_scores' as "table", experiment, iteration, model as written_by, prompt_id,
+        response_index, ranker as metric, reward as value
+    from evaluation_scores
 )
 
 select *

@@ -11,7 +11,7 @@ GUIDE = (ROOT / "docs" / "guide" / "rewards.md").read_text(encoding="utf-8")
 
 
 def test_the_recipe_is_accepted_with_the_function_beside_it(tmp_path):
-    (recipe,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
+    recipe, _ = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
     (tmp_path / "rewards.py").write_text(code, encoding="utf-8")
     based = recipe.replace("base: ", f"base: {ROOT}/recipes/")
@@ -20,6 +20,16 @@ def test_the_recipe_is_accepted_with_the_function_beside_it(tmp_path):
     assert loaded.resolve_loop("paper").ranker == "both"
     assert loaded.rewards["brief"].read_function().columns == ("responses",)
     assert len(recipe.splitlines()) <= 12
+
+
+def test_the_further_rewards_are_accepted(tmp_path):
+    _, keys = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
+    based = f"base: {ROOT}/recipes/gemma_2b.yaml\nname: judged\n{keys}"
+    (tmp_path / "judged.yaml").write_text(based, encoding="utf-8")
+    instructions = "sources.prompt_collection.instructions=2"
+    loaded = load_recipe(tmp_path / "judged.yaml", (instructions,))
+    assert loaded.evaluation.rewards == ("reward_model_second_half", "followed")
+    assert loaded.resolve_trained_rankers()["reward_model_second_half"].mixture == "second_half"
 
 
 def test_the_number_of_kinds_is_right():

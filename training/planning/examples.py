@@ -63,7 +63,8 @@ def count_pairs(recipe: Recipe, mixture: str, lake: Lake) -> Examples:
         fact = facts[name]
         if fact is None:
             continue
-        pairs = min(fact.value, part.max_pairs or fact.value) * part.weight
+        of_half = fact.value if part.half is None else fact.value / 2
+        pairs = min(of_half, part.max_pairs or of_half) * part.weight
         length = measure_pair(sources[name], recipe)
         rows, tokens = rows + pairs, tokens + pairs * length.value
         found += [fact, length]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from transforms.settings.frozen import Settings
+from transforms.settings.names import Name
 
 
 class EvaluationSettings(Settings):
@@ -14,6 +15,11 @@ class EvaluationSettings(Settings):
     """Sampled responses per prompt at temperature 1, in addition to one greedy response."""
     selection_metric: Literal["gold_reward", "reward"] = "reward"
     """Validation metric over sampled responses that selects the best iteration."""
+    rewards: tuple[Name, ...] = ()
+    """Further rewards that measure the responses, as independent judges: reward models that the
+    recipe trains (`reward_model_<name>`), and names of `rewards` but no sums. A verifier measures
+    the prompts that have a reference. They are metrics of `evaluation_results` under their names,
+    and rows of `evaluation_scores`. Adding one samples nothing again."""
     logps_batch_tokens: int = Field(default=8192, ge=64)
     """Padded tokens per forward pass when log-probabilities are computed."""
     length_control: bool = False

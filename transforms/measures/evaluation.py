@@ -9,6 +9,8 @@ bootstrap over prompts (`transforms.measures.bootstrap`). The bootstrap's own st
 used: the clustered one is exact for a mean. With one prompt both are null.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from transforms.errors import InputError
@@ -24,7 +26,20 @@ COMPARED = ("reward", "gold_reward", "response_tokens", "response_chars")
 COLUMNS = [name for name in schema_of("evaluation_results") if name not in LOOP_SLICE]
 
 
-def summarise(responses: pl.DataFrame) -> pl.DataFrame:
+def add_rewards(responses: pl.DataFrame, name: str, scores: pl.DataFrame) -> pl.DataFrame:
+    """Add a column of further rewards to one model's responses; null: the response has none.
+
+    Args:
+        responses: `evaluation_responses` rows of one model.
+        name: name of the column.
+        scores: rows of `evaluation_scores` of that model and of one ranker.
+    """
+    key = ["split", "decoding", "prompt_id", "response_index"]
+    column = scores.select(*key, pl.col("reward").alias(name))
+    return responses.join(column, on=key, how="left", validate="1:1", maintain_order="left")
+
+
+def summarise(responses: pl.DataFrame, further: Sequence[str] = ()) -> pl.DataFrame:
     """Summarise one model's responses: one row per split, decoding and metric.
 
     Metrics: reward, gold_reward, response_tokens, response_chars, truncated_fraction; where the
@@ -35,6 +50,7 @@ def summarise(responses: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         responses: `evaluation_responses` rows of one model.
+        further: columns of further rewards (`add_rewards`); each is a metric.
 
     Returns:
         model, policy_id, split, decoding, metric, versus, value, standard_error, prompts, low,
@@ -48,26 +64,30 @@ def summarise(responses: pl.DataFrame) -> pl.DataFrame:
         truncated_fraction=(pl.col("finish_reason") == "length").cast(pl.Float64),
         kl_to_sft=pl.when(sampled).then(pl.col("policy_logp") - pl.col("reference_logp")),
     )
-    names = [*COMPARED, "truncated_fraction", "kl_to_sft"]
+    names = [*COMPARED, *further, "truncated_fraction", "kl_to_sft"]
     prompt_means = pl.concat(
         [_prompt_means(metrics, names), _reward_accuracy(responses.filter(sampled))]
     )
     return _add_labels(_average_over_prompts(prompt_means), responses, versus=None)
 
 
-def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+def contrast(
+    responses: pl.DataFrame, other: pl.DataFrame, further: Sequence[str] = ()
+) -> pl.DataFrame:
     """Compare one model with another on their common prompts, in the columns of `summarise`.
 
     reward, gold_reward, response_tokens and response_chars: the mean difference of the prompts'
     means (first minus other). win_rate_reward and win_rate_gold: all pairs of a response of the
     first and one of the other, 1 where the first is higher, one half on a tie, averaged within each
-    prompt and then over prompts.
+    prompt and then over prompts. `further` names columns of further rewards (`add_rewards`); each
+    is a metric like reward, and win_rate_<name> its win rate.
 
     Raises:
         InputError: rows of more than one model on a side, or no common prompt.
     """
     keys = [*GROUP, "metric", "prompt_id"]
-    mine, theirs = _prompt_means(responses, COMPARED), _prompt_means(other, COMPARED)
+    compared = [*COMPARED, *further]
+    mine, theirs = _prompt_means(responses, compared), _prompt_means(other, compared)
     both = mine.join(theirs, on=keys, suffix="_other", maintain_order="left")
     if both.is_empty():
         raise InputError(
@@ -77,11 +97,12 @@ def contrast(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
             remedy="evaluate both models on the same prompt_splits",
         )
     differences = both.select(*keys, value=pl.col("value") - pl.col("value_other"))
+    names = {name: f"win_rate_{name}" for name in further}
+    names |= {"reward": "win_rate_reward", "gold_reward": "win_rate_gold"}
     crossed = responses.join(other, on=[*GROUP, "prompt_id"], suffix="_other").with_columns(
-        win_rate_reward=higher(pl.col("reward"), pl.col("reward_other")),
-        win_rate_gold=higher(pl.col("gold_reward"), pl.col("gold_reward_other")),
+        higher(pl.col(name), pl.col(f"{name}_other")).alias(rate) for name, rate in names.items()
     )
-    wins = _prompt_means(crossed, ("win_rate_reward", "win_rate_gold"))
+    wins = _prompt_means(crossed, [*names.values()])
     rows = _average_over_prompts(pl.concat([differences, wins]))
     return _add_labels(rows, responses, versus=_name(other))
 
@@ -121,7 +142,7 @@ def select_policies(results: pl.DataFrame, metric: str) -> pl.DataFrame:
     )
 
 
-def _prompt_means(rows: pl.DataFrame, metrics: tuple[str, ...] | list[str]) -> pl.DataFrame:
+def _prompt_means(rows: pl.DataFrame, metrics: Sequence[str]) -> pl.DataFrame:
     """Average each metric within split, decoding and prompt; nulls do not count."""
     keys = [*GROUP, "prompt_id"]
     numbers = rows.select(*keys, pl.col(metrics).cast(pl.Float64))

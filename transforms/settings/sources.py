@@ -79,8 +79,11 @@ class SourceSettings(OriginSettings):
 
 
 class MixtureSource(Settings):
-    """A source's part of a mixture: cap and weight."""
+    """A source's part of a mixture: half of its prompts, cap and weight."""
 
+    half: Literal["first", "second"] | None = None
+    """Only pairs whose prompt is in this half, decided by a hash of the prompt; null: all. Mixtures
+    of different halves share no prompt."""
     max_pairs: int | None = Field(default=None, ge=1)
     """Maximum number of pairs; null: all. The pairs with the lowest hashes are kept, so that a
     higher cap only adds pairs."""

@@ -3,11 +3,12 @@
 Not here: bounds of single settings (`training.settings.rewards.reward`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from training.settings.rankers import find_kind
 from training.settings.rewards.reward import RewardSettings
 from transforms.lake.asset_names import BASELINES
+from transforms.lake.schemas import schema_of
 
 MODELS = ("initial_model", *BASELINES)
 """Assets of models, which a reward in `scores` must not be mistaken for."""
@@ -45,3 +46,43 @@ def list_parts(rewards: Mapping[str, RewardSettings], ranker: str) -> list[str]:
     """Return the names of the rankers that decide a ranker's rewards: the parts of a sum, or it."""
     found = rewards.get(ranker)
     return [*found.sum] if found is not None and found.sum else [ranker]
+
+
+def require_evaluation_rewards(
+    names: Sequence[str],
+    rewards: Mapping[str, RewardSettings],
+    *,
+    trained: Collection[str],
+    has_references: bool,
+) -> None:
+    """Refuse further rewards of the evaluation that the recipe does not have or cannot compute.
+
+    Args:
+        names: value of `evaluation.rewards`.
+        rewards: the recipe's rewards by name.
+        trained: names of the rankers that the recipe trains.
+        has_references: whether any prompts have a reference.
+
+    Raises:
+        ValueError: a name is that of no reward of a single response, is there twice or is a column
+            of the responses; or it is a verifier, and no prompt has a reference.
+    """
+    allowed = [
+        *(name for name in trained if find_kind(name).scores_alone),
+        *(name for name, reward in rewards.items() if not reward.sum),
+    ]
+    for name in names:
+        if name not in allowed:
+            raise ValueError(
+                f"evaluation.rewards has {name!r}; the rewards that can measure a response are"
+                f" {', '.join(allowed) or 'none'} (a sum cannot; name its parts)"
+            )
+        if names.count(name) > 1 or name in schema_of("evaluation_responses"):
+            raise ValueError(
+                f"evaluation.rewards has {name!r} twice, or it is the name of a column"
+            )
+        if name in rewards and rewards[name].verifier and not has_references:
+            raise ValueError(
+                f"evaluation.rewards has the verifier {name}, and no source of prompts has"
+                " `reference` or `instructions`"
+            )

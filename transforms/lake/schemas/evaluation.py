@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from transforms.lake.schemas.loop import RANKER, RANKER_ID, RANKING_ID
 from transforms.lake.schemas.table import (
     HIGH,
     LOOP_SLICE,
@@ -43,6 +44,23 @@ TABLES: dict[str, Table] = {
             "reference_logp": Column(
                 pl.Float64, "sum over the response and its end of turn, π₀", "nats"
             ),
+        },
+        partitions=["experiment"],
+    ),
+    "evaluation_scores": Table(
+        grain="One row per evaluation response and further reward (`evaluation.rewards`).",
+        columns={
+            **LOOP_SLICE,
+            **MODEL,
+            "evaluation_id": Column(pl.String, "of the response"),
+            "split": SPLIT,
+            "decoding": DECODING,
+            "prompt_id": PROMPT_ID,
+            "response_index": RESPONSE_INDEX,
+            "ranker": RANKER,
+            "ranker_id": RANKER_ID,
+            "ranking_id": RANKING_ID,
+            "reward": Column(pl.Float64, "of the ranker", "reward units"),
         },
         partitions=["experiment"],
     ),

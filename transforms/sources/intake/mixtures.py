@@ -64,12 +64,13 @@ def read_comparable_pairs(lake: Lake) -> pl.DataFrame:
     """Read the columns of the training pairs that mixing needs, without texts.
 
     Returns:
-        row_key, source, pair_id, and reversed_id: the id of the opposite preference.
+        row_key, source, prompt_id, pair_id, and reversed_id: the id of the opposite preference.
     """
     frames = [
         rows.select(
             "row_key",
             "source",
+            "prompt_id",
             "pair_id",
             reversed_id=identify_pairs("prompt", "rejected", "chosen"),
         )
@@ -110,7 +111,7 @@ def write_mixtures(lake: Lake, mixtures: Mapping[str, Mapping[str, MixtureSource
     )
 
 
-COMPARABLE = dict.fromkeys(("row_key", "source", "pair_id", "reversed_id"), pl.String)
+COMPARABLE = dict.fromkeys(("row_key", "source", "prompt_id", "pair_id", "reversed_id"), pl.String)
 
 
 def mix(
@@ -125,8 +126,9 @@ def mix(
 
     Returns:
         `mixture_pairs`, sorted by pair_id, and `dropped_rows`: pairs that an alphabetically earlier
-        source also has, both pairs of a contradiction, pairs over a cap, and pairs that get no copy
-        because the weight is below 1. Pairs of other sources are in neither frame.
+        source also has, both pairs of a contradiction, pairs of the other half, pairs over a cap,
+        and pairs that get no copy because the weight is below 1. Pairs of other sources are in
+        neither frame.
     """
     of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort(
         "source", "row_key", maintain_order=True
@@ -152,16 +154,28 @@ def mix(
     consistent, dropped = apply_rules(ledger_name(name), of_mixture, rules)
     settings = pl.DataFrame(
         [
-            {"source": source, "max_pairs": part.max_pairs, "weight": part.weight}
+            {
+                "source": source,
+                "half": part.half,
+                "max_pairs": part.max_pairs,
+                "weight": part.weight,
+            }
             for source, part in parts.items()
         ],
-        schema={"source": pl.String, "max_pairs": pl.Int64, "weight": pl.Float64},
+        schema={
+            "source": pl.String,
+            "half": pl.String,
+            "max_pairs": pl.Int64,
+            "weight": pl.Float64,
+        },
     )
-    ranked = (
-        consistent.join(settings, on="source")
-        .sort("pair_id")
-        .with_columns(rank=pl.int_range(pl.len()).over("source"))
+    joined = consistent.join(settings, on="source").with_columns(of_half=find_half("prompt_id"))
+    other_half = pl.col("of_half") != pl.col("half")
+    evidence = pl.format("prompt {} is in the {} half", "prompt_id", "of_half")
+    halved, other = apply_rules(
+        ledger_name(name), joined, [Rule("other_half", other_half, evidence)]
     )
+    ranked = halved.sort("pair_id").with_columns(rank=pl.int_range(pl.len()).over("source"))
     over_cap = (pl.col("rank") >= pl.col("max_pairs")).fill_null(False)
     capped, over = apply_rules(
         ledger_name(name),
@@ -182,4 +196,13 @@ def mix(
         weighed,
         [Rule("under_weight", pl.col("copies") == 0, pl.format("weight {}", "weight"))],
     )
-    return kept.select(list(schema_of("mixture_pairs"))), pl.concat([dropped, over, under])
+    return kept.select(list(schema_of("mixture_pairs"))), pl.concat([dropped, other, over, under])
+
+
+def find_half(prompt_id: str) -> pl.Expr:
+    """Return the half of a prompt, first or second, by the last digit of its id.
+
+    Splits are decided by the first digits, so a half is independent of them.
+    """
+    digit = pl.col(prompt_id).str.slice(-1)
+    return pl.when(digit < "8").then(pl.lit("first")).otherwise(pl.lit("second"))

@@ -109,3 +109,35 @@ def test_a_sum_optimises_what_its_parts_optimise(write, ranker, optimises):
         return
     with pytest.raises(InputError, match="win_rate_reward, which e optimises"):
         write(rewards, *promotion, ranker=ranker)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["unknown"], "'unknown'; the rewards that can measure a response are reward_model, short"),
+        (["both"], "a sum cannot"),
+        (["preference_model"], "'preference_model'"),
+        (["short", "short"], "twice"),
+        (["reward"], "name of a column"),
+        (["followed"], "no source of prompts"),
+    ],
+)
+def test_a_further_reward_that_cannot_measure_is_refused(write, names, found):
+    rewards = {
+        "short": {"function": write.file},
+        "reward": {"function": write.file},
+        "followed": {"verifier": "instructions"},
+        "both": {"sum": {"reward_model": 1, "short": 1}},
+    }
+    with pytest.raises(InputError, match=found):
+        write(rewards, "preference_model={}", f"evaluation.rewards={json.dumps(names)}")
+
+
+def test_further_rewards_are_those_of_single_responses(write):
+    recipe = write(
+        {"short": {"function": write.file}, "followed": {"verifier": "instructions"}},
+        "sources.sample_prompts.instructions=1",
+        "reward_models={other: {epochs: 2}}",
+        "evaluation.rewards=[reward_model_other, short, followed]",
+    )
+    assert recipe.evaluation.rewards == ("reward_model_other", "short", "followed")

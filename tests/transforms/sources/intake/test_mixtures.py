@@ -18,7 +18,9 @@ from transforms.sources.intake.mixtures import (
 
 def pairs(*rows: tuple[str, str, str]) -> pl.DataFrame:
     """Pairs of (source, pair_id, reversed_id), keyed by their number."""
-    keyed = [(f"{source}:{n}", source, pair, other) for n, (source, pair, other) in enumerate(rows)]
+    keyed = [
+        (f"{source}:{n}", source, "0", pair, other) for n, (source, pair, other) in enumerate(rows)
+    ]
     return pl.DataFrame(keyed, schema=COMPARABLE, orient="row")
 
 
@@ -74,6 +76,48 @@ def test_every_pair_of_a_mixture_is_mixed_or_in_the_ledger(rows, cap, weight) ->
     kept, dropped = mix("m", pairs(*rows), {"a": part, "b": part})
     assert kept.height + dropped.height == sum(source in "ab" for source, _, _ in rows)
     assert kept["pair_id"].is_unique().all()
+
+
+@given(prompts=st.lists(st.text(), max_size=12), cap=st.one_of(st.none(), st.integers(1, 3)))
+def test_halves_share_no_prompt_and_together_have_every_pair(prompts, cap) -> None:
+    from transforms.identity import digest
+
+    rows = pl.DataFrame(
+        [
+            (f"a:{n}", "a", digest(prompt), digest(f"{n}"), digest(f"reversed {n}"))
+            for n, prompt in enumerate(prompts)
+        ],
+        schema=COMPARABLE,
+        orient="row",
+    )
+    prompt_of = dict(rows.select("pair_id", "prompt_id").iter_rows())
+    halves = [
+        mix("m", rows, {"a": MixtureSource(half=half, max_pairs=cap)})
+        for half in ("first", "second")
+    ]
+    first, second = ({prompt_of[pair] for pair in kept["pair_id"]} for kept, _ in halves)
+    assert not first & second
+    if cap is None:
+        assert first | second == set(prompt_of.values())
+    for kept, dropped in halves:
+        assert kept.height + dropped.height == rows.height
+        assert set(dropped["reason"]) <= {"other_half", "over_cap"}
+
+
+def test_a_half_is_independent_of_the_split() -> None:
+    from transforms.identity import digest
+    from transforms.prompts.splits import assign_split
+    from transforms.settings.prompts import SplitSettings
+    from transforms.sources.intake.mixtures import find_half
+
+    ids = pl.DataFrame({"prompt_id": [digest(str(n)) for n in range(4000)]})
+    counts = ids.group_by(
+        split=assign_split("prompt_id", SplitSettings(), 2), half=find_half("prompt_id")
+    ).len()
+    shares = counts.group_by("split").agg(
+        pl.col("len").filter(half="first").sum() / pl.col("len").sum()
+    )
+    assert shares["len"].is_between(0.3, 0.7).all()
 
 
 def conversation(role: str, text: str) -> list[dict[str, str]]:
