@@ -5,30 +5,45 @@ Not here: the messages of a run (`assets.logger`).
 
 import atexit
 import os
+import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Literal
 
 import polars as pl
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from transforms.formats import ATTACHED, find_attached_columns, format_estimate
 
-PIPED_WIDTH = 400
-"""Characters of a line of piped output."""
 GAP = 3
 """Characters between two columns of a printed table."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that would move the cursor; they are printed as escapes, such as `\\n`."""
+
+Cells = Mapping[str, list[str]]
+"""Texts of every row by column."""
 
 
-def print_table(rows: pl.DataFrame, *, right: Collection[str] = ()) -> None:
-    """Print a frame as a table on standard output; `right` are text columns that are numbers.
+def print_table(
+    rows: pl.DataFrame, *, right: Collection[str] = (), width: int | None = None
+) -> None:
+    """Print a frame as a table on standard output. No value is cut.
 
-    Numbers have three decimals. Columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed
-    with their `x` as `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is
-    printed in parts, each with the first column.
+    Columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed with their `x` as
+    `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is printed in parts,
+    each with the key columns: those before the first number. If these leave no room, each row is a
+    block with one line per column.
+
+    Args:
+        rows: the frame.
+        right: text columns that are numbers.
+        width: characters of a line; by default those of the terminal. Output to a file or a program
+            is never divided.
     """
     attached = find_attached_columns(rows.columns)
     cells = {
@@ -36,45 +51,111 @@ def print_table(rows: pl.DataFrame, *, right: Collection[str] = ()) -> None:
         for name in rows.columns
         if name not in attached
     }
-    # Piped output is for programs and files, so it is not divided into parts.
-    console = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    # a header may wrap between its words, a cell may not
-    widths = {name: max(map(len, [*texts, *name.split("_")])) for name, texts in cells.items()}
-    for part in _divide(widths, console.width):
-        table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
-        for name in part:
-            numeric = rows.schema[name].is_numeric() or name in right
-            justify: Literal["right", "left"] = "right" if numeric else "left"
-            table.add_column(
-                escape(name.replace("_", " ")), justify=justify, min_width=widths[name]
-            )
-        for row in zip(*(cells[name] for name in part), strict=True):
-            table.add_row(*map(escape, row))
-        console.print(table)
+    numbers = [name for name in cells if rows.schema[name].is_numeric() or name in right]
+    floats = [name for name in cells if rows.schema[name].is_float() or name in right]
+    widths = {name: max(map(cell_len, [name, *texts])) for name, texts in cells.items()}
+    line = find_width() if width is None else width
+    line = line or _add_widths(widths.values())
+    parts = divide_columns(widths, line, _list_keys(cells, floats), _list_keys(cells, numbers))
+    console = Console(width=line)
+    if not parts:
+        _print_blocks(console, cells)
+    for part in parts:
+        console.print(_build_table({name: cells[name] for name in part}, numbers))
+    if rows.is_empty():
+        print("(0 rows)")
 
 
-def _divide(widths: dict[str, int], width: int) -> list[list[str]]:
-    """Divide columns of given widths into parts that fit; every part begins with the first one."""
-    first, *others = widths
-    parts = [[first]]
-    for name in others:
-        used = sum(widths[column] + GAP for column in [*parts[-1], name])
-        if len(parts[-1]) > 1 and used > width:
-            parts.append([first])
-        parts[-1].append(name)
-    return parts
+def find_width() -> int | None:
+    """Return the characters of a line of the terminal; None for output that is no terminal."""
+    return Console().width if sys.stdout.isatty() else None
+
+
+def divide_columns(
+    widths: Mapping[str, int], width: int, *keys: Collection[str]
+) -> list[list[str]]:
+    """Divide columns into parts that fit a line; every part begins with the key columns.
+
+    Args:
+        widths: characters of every column.
+        width: characters of a line.
+        keys: choices of key columns, the best first. The first that leaves room for the widest
+            other column is used.
+
+    Returns:
+        Columns of every part; no part if no choice leaves room.
+    """
+    if _add_widths(widths.values()) <= width:
+        return [[*widths]]
+    for choice in keys:
+        others = [name for name in widths if name not in choice]
+        used = _add_widths(widths[name] for name in choice)
+        if used + GAP + max((widths[name] for name in others), default=0) > width:
+            continue
+        parts = [[*choice]]
+        for name in others:
+            if _add_widths(widths[column] for column in [*parts[-1], name]) > width:
+                parts.append([*choice])
+            parts[-1].append(name)
+        return parts
+    return []
+
+
+def _add_widths(widths: Iterable[int]) -> int:
+    """Return the characters of a line of columns, with the gaps between them."""
+    found = [*widths]
+    return sum(found) + GAP * (len(found) - 1)
+
+
+def _list_keys(cells: Cells, numbers: Collection[str]) -> list[str]:
+    """Return the columns before the first of some numbers; the first column if that is all."""
+    keys = [*takewhile(lambda name: name not in numbers, cells)]
+    return keys if 0 < len(keys) < len(cells) else [*cells][:1]
+
+
+def _build_table(cells: Cells, numbers: Collection[str]) -> Table:
+    table = Table(show_edge=False, pad_edge=False, box=box.SIMPLE_HEAD)
+    for name in cells:
+        justify: Literal["right", "left"] = "right" if name in numbers else "left"
+        table.add_column(escape(name), justify=justify, no_wrap=True)
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _print_blocks(console: Console, cells: Cells) -> None:
+    """Print each row as lines of a column and its value; the terminal wraps long ones."""
+    longest = max(map(cell_len, cells))
+    for row in zip(*cells.values(), strict=True):
+        for name, text in zip(cells, row, strict=True):
+            line = f"{name.ljust(longest)}  {text}".rstrip()
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+        console.print()
 
 
 def _format_cell(name: str, row: Mapping[str, Any]) -> str:
     """Return a value of a row as text, with its errors and its interval if the row has them."""
-    attached = (_format_value(row.get(name + end)) for end in ATTACHED)
-    return format_estimate(_format_value(row[name]), *attached)
+    attached = [row.get(name + end) for end in ATTACHED]
+    value = row[name]
+    if not any(one is not None for one in attached):
+        return _format_value(value)
+    return format_estimate(_format_number(value), *map(_format_number, attached))
+
+
+def _format_number(value: float | None) -> str:
+    """Return a number with three decimals; a smaller one with three digits."""
+    if value is None:
+        return ""
+    return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.3g}"
 
 
 def _format_value(value: object) -> str:
+    """Return a value as one line; a number with at least three digits."""
     if value is None:
         return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == 0 or abs(value) >= 0.1 else f"{value:.3g}"
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
 
 
 def quiet_teardown() -> None:

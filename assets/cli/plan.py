@@ -13,7 +13,7 @@ from transforms.lake.asset_names import shared_noun
 
 HOUR_S = 3600
 GB = 1e9
-WORDS = ("experiment", "stage", "from", "time_from", "memory per GPU, GB", "fits")
+WORDS = ("experiment", "stage", "from", "time from", "memory per GPU, GB", "fits")
 """Columns of words; the others are numbers."""
 MEMORY = ("weights", "optimiser", "gradients", "activations", "cache", "reserved")
 
@@ -33,7 +33,7 @@ def show_work(sums: pl.DataFrame, price: float | None, rented: int) -> pl.DataFr
         sums.columns[0]: sums[sums.columns[0]].to_list(),
         "runs": list(map(str, sums["runs"])),
         "tokens": list(map(format_quantity, sums["tokens"])),
-        "at_most": list(map(format_quantity, sums["most_tokens"])),
+        "at most": list(map(format_quantity, sums["most_tokens"])),
         "from": [text or "" for text in sums["origin"]],
     }
     if timed:
@@ -41,8 +41,8 @@ def show_work(sums: pl.DataFrame, price: float | None, rented: int) -> pl.DataFr
         columns[unit] = _scale(sums["elapsed_s"], seconds)
         if rented:
             columns["GPU-hours"] = _scale(sums["gpu_s"], HOUR_S)
-        columns["time_from"] = [text or "" for text in sums["time_origin"]]
-    columns[f"disk_{size}"] = _scale(sums["bytes"], disk_bytes)
+        columns["time from"] = [text or "" for text in sums["time_origin"]]
+    columns[f"disk {size}"] = _scale(sums["bytes"], disk_bytes)
     if price is not None and timed:
         hourly = price * rented / HOUR_S
         columns["cost"] = [

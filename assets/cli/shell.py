@@ -204,7 +204,8 @@ def run(connection: duckdb.DuckDBPyConnection, text: str, form: str) -> None:
             continue
         write_frame(_shorten(rows.head(SHOWN_ROWS)), form)
         shown = f", the first {SHOWN_ROWS} shown" if rows.height > SHOWN_ROWS else ""
-        typer.echo(f"(rows: {rows.height}{shown})")
+        if not rows.is_empty():  # an empty table says so itself
+            typer.echo(f"({rows.height} rows{shown})")
 
 
 def list_tables(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:

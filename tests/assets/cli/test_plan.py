@@ -79,14 +79,14 @@ def test_without_a_gpu_there_are_tokens_and_disk(tiny_overrides, tmp_path):
            "elapsed_s": 2.5, "rows": 64, "bytes": 640}  # fmt: skip
     Lake(tmp_path / "lake").append("costs", pl.DataFrame([row], schema=schema_of("costs")))
     printed = run("quickstart.yaml", tmp_path, *words).stdout
-    assert "actual elapsed s" in printed
+    assert "actual_elapsed_s" in printed
     assert "2.500" in printed
     assert "not measured yet: sft_policy" in printed
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 160, 200])
 def test_nothing_is_cut_at_any_width(width, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(console, "PIPED_WIDTH", width)
+    monkeypatch.setattr(console, "find_width", lambda: width)
     made = make_plan(load_recipe(ROOT / "recipes" / "llama3_8b.yaml"), Lake(tmp_path))
     sums = sum_work(predict_costs(made.tabulate(), COSTS), "stage")
     for shown in (show_work(sums, 3.0, 8), show_memory(made.tabulate_memory())):
@@ -95,4 +95,4 @@ def test_nothing_is_cut_at_any_width(width, tmp_path, capsys, monkeypatch):
         assert max(len(line.rstrip()) for line in printed.splitlines()) <= width
         cells = " ".join(printed.split())
         assert all(cell in cells for column in shown for cell in column.to_list())
-        assert all(name.replace("_", " ") in cells for name in shown.columns)
+        assert all(name in cells for name in shown.columns)

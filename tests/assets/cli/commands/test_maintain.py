@@ -27,13 +27,13 @@ def maintain(home: Path, *words: str):
 def test_a_dry_run_says_what_would_go_and_touches_nothing(home):
     files = sorted(home.rglob("*"))
     printed = maintain(home, "--dry-run", "--retention", "0").stdout
-    assert "files to merge" in printed
+    assert "files_to_merge" in printed
     assert sorted(home.rglob("*")) == files
 
 
 def test_files_are_merged_and_removed(home):
     printed = maintain(home, "--retention", "0").stdout
-    assert "files merged" in printed
+    assert "files_merged" in printed
     assert len(list(home.rglob("*.parquet"))) == 1
 
 
