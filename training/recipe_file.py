@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from training.recipe import Recipe
+from training.settings.model import PACKAGE
 from transforms.errors import InputError
 from transforms.settings.overrides import merge, parse_overrides
 from transforms.settings.validation_errors import Location, convert_validation_error
@@ -26,6 +27,9 @@ NAMED = tuple(
     key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
 )
 """Keys of a recipe that contain things by name."""
+
+HUB_OR_FOLDER = ("path", "tokenizer")
+"""Keys of models. A value that begins with ./ or ../ is a folder; another one may be a hub id."""
 
 
 class Layer(NamedTuple):
@@ -149,6 +153,10 @@ def _resolve_paths(keys: Any, folder: Path) -> Any:
                 for file in value
             ]
         elif key == "accelerate_config" and isinstance(value, str):
+            resolved[key] = str((folder / value).resolve())
+        elif key == "gguf" and isinstance(value, str) and not value.startswith(PACKAGE):
+            resolved[key] = str(folder.resolve() / value)
+        elif key in HUB_OR_FOLDER and isinstance(value, str) and value.startswith(("./", "../")):
             resolved[key] = str((folder / value).resolve())
         elif key == "function" and isinstance(value, str) and ".py:" in value:
             resolved[key] = str(folder.resolve() / value)

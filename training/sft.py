@@ -24,6 +24,7 @@ from trl.chat_template_utils import (
     is_chat_template_stop_token_trained,
 )
 
+from training.models.intake.unmarked_turns import tokenize_unmarked_turns
 from training.models.rendering import TOKEN_IDS, load_tokenizer, tokenize_assistant_turns
 from training.models.weights import load_causal_model
 from training.runs.adapters import load_trained
@@ -70,8 +71,8 @@ def train_sft(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: the model is incomplete, its chat template excludes the end of a turn from the
-            loss, a conversation has no assistant turn, or no example fits.
+        InputError: the model is incomplete, the marks of its chat template exclude the end of a
+            turn from the loss, a conversation has no assistant turn, or no example fits.
     """
     started = time.perf_counter()
     return fit(
@@ -143,11 +144,12 @@ def label_assistant_tokens(
         InputError: see `train_sft`.
     """
     template = _find_training_template(tokenizer)
-    token_ids, masks = tokenize_assistant_turns(
-        tokenizer,
-        demonstrations["messages"].to_list(),
-        template,
-        [f"row_key {key}" for key in demonstrations["row_key"]],
+    conversations = demonstrations["messages"].to_list()
+    keys = [f"row_key {key}" for key in demonstrations["row_key"]]
+    token_ids, masks = (
+        tokenize_unmarked_turns(tokenizer, conversations, keys)
+        if template is None
+        else tokenize_assistant_turns(tokenizer, conversations, template, keys)
     )
     labels = [
         [token if assistant else IGNORED for token, assistant in zip(ids, mask, strict=True)]
@@ -169,25 +171,20 @@ def label_assistant_tokens(
     return examples
 
 
-def _find_training_template(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Find a template that marks the assistant's tokens: the tokenizer's or TRL's."""
+def _find_training_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """Find a template that marks the assistant's tokens, the tokenizer's or TRL's; or None."""
     template = tokenizer.chat_template
     if not has_generation_markers(template):
         try:
             template = get_training_chat_template(tokenizer) or template
-        except ValueError:
-            raise InputError(
-                "the chat template does not mark the tokens of the assistant",
-                expected="{% generation %} ... {% endgeneration %} around them",
-                found="no such marks, and TRL has no marked template for this model family",
-                remedy="edit chat_template.jinja in the model's folder",
-            ) from None
+        except ValueError:  # a template that TRL does not know
+            return None
     if not is_chat_template_stop_token_trained(tokenizer, chat_template=template):
         raise InputError(
             "the chat template leaves the end of a turn out of the loss",
             expected="the end-of-turn token inside {% generation %} ... {% endgeneration %}",
             found="the end-of-turn token after the mark; the model would never learn to stop",
-            remedy="edit chat_template.jinja in the model's folder",
+            remedy="move the mark in chat_template.jinja, or remove all marks",
         )
     return template
 

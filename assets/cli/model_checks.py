@@ -7,6 +7,7 @@ from the hub, too.
 
 from pathlib import Path
 
+from training.models.intake.gguf_file import require_gguf
 from training.recipe import Recipe
 from training.runs.software import require_software
 from training.settings.experiments import require_reward_context
@@ -35,6 +36,8 @@ def check_local_models(recipe: Recipe) -> None:
     Raises:
         InputError: the first fault of a model's folder, or token limits larger than its context.
     """
+    if recipe.model.gguf:
+        require_gguf(recipe.model.gguf)
     if recipe.model.path and Path(recipe.model.path).is_dir():
         # Imported here, because a recipe without local models is checked without transformers.
         from training.models.initial_model import read_initial_tokenizer

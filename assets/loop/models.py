@@ -7,7 +7,7 @@ from assets.loop.ranking.registry import find_trained_ranker
 from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
-from training.models.checkpoint import describe_files
+from training.models.intake.origin import describe_model
 from transforms.lake.records import checkpoints
 from transforms.prompts import rows_by_split
 
@@ -22,27 +22,28 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="sft",
         deps=("demonstrations",) if recipe.model.tiny else (),
         settings=lambda _: {
-            "model": recipe.model.model_dump(),
+            **describe_model(recipe.model),
             "seed": recipe.seed,
-            **describe_files(recipe.model.path, recipe.model.tokenizer),
         },
         kinds=("pytorch",),
     )
     def initial_model_(step: Step) -> Made:
-        """Model: initial weights, tokenizer, chat template; from a folder, the hub, or random."""
+        """Model: initial weights, tokenizer, chat template; given, or random."""
         from training.models import initial_model
         from training.models.weights import read_context_tokens, require_classifier
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
+        found = {}
         if recipe.model.tiny:
             conversations = step.lake.read("demonstrations")["messages"].to_list()
             initial_model.make_tiny_model(recipe.model.tiny, conversations, folder, seed=step.seed)
         else:
-            initial_model.fetch_initial_model(recipe.model, folder)
+            found = initial_model.fetch_initial_model(recipe.model, folder)
             recipe.require_context(read_context_tokens(folder))
             if recipe.trains_reward_model:
                 require_classifier(folder)
-        return save_model(step, folder, kind="causal_lm")
+        made = save_model(step, folder, kind="causal_lm")
+        return Made(made.output_id, {**made.metadata, **found})
 
     @declare(
         study,

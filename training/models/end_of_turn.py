@@ -73,6 +73,15 @@ def list_ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     return [token for token in dict.fromkeys(render_end(tokenizer)) if token in added]
 
 
+def count_after_end(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Count the tokens that the template writes after the token that ends an assistant's turn.
+
+    ChatML templates write a line break. Sampling stops before it, so no policy is trained on it.
+    """
+    written, ends = render_end(tokenizer), set(list_ends(tokenizer))
+    return next((len(written) - 1 - n for n, token in enumerate(written) if token in ends), 0)
+
+
 def require_one_rendering(tokenizer: PreTrainedTokenizerBase, model: Path | str) -> None:
     """Refuse a chat template that renders a prompt in two ways, alone and before its response.
 

@@ -1,4 +1,4 @@
-"""The initial model: tokenizer, chat template and weights, random or from a folder or the hub.
+"""The initial model: tokenizer, chat template and weights, random, or given.
 
 The result is a folder with safetensors, a tokenizer and a chat template. Three things are true of
 it: the end-of-sequence token is the token with which the template ends a turn; the pad token is
@@ -6,7 +6,6 @@ another one (a reward model is read at the last token that is not padding, and p
 and only the template writes the BOS, once. Not here: training.
 """
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import cast
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    AutoModelForCausalLM,
+    GgufConfig,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -26,17 +27,24 @@ from transformers.utils.logging import disable_progress_bar
 
 from training.models.checkpoint import build_folder, require_model, save_settings
 from training.models.end_of_turn import adopt_end_of_turn, list_ends, require_one_rendering
-from training.models.rendering import read_tokenizer, render_turn
-from training.models.weights import ADDED_ROWS, load_text_part, read_config, require_embeddings
+from training.models.intake.chat_template import describe_template, require_one_bos
+from training.models.intake.origin import Origin, find_origin
+from training.models.intake.pad_token import PAD, find_free_token, needs_pad_token
+from training.models.rendering import read_tokenizer
+from training.models.weights import (
+    ADDED_ROWS,
+    load_text_part,
+    load_weights,
+    read_config,
+    require_embeddings,
+)
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 
-PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
+BOS, EOS, UNKNOWN = "<bos>", "<eos>", "<unk>"
 ROWS = 64
 """Added embedding rows fill a multiple of this: matrices of other sizes are slower on a GPU
 (https://docs.nvidia.com/deeplearning/performance/dl-performance-matrix-multiplication)."""
-RESERVED = re.compile(r"^<pad>$|^\[PAD\]$|_pad_id|reserved|unused|placeholder")
-"""Names of special tokens that models keep free."""
 ROLES = ("system", "user", "assistant")
 SPECIAL_TOKENS = [PAD, BOS, EOS, UNKNOWN, *(f"<|{role}|>" for role in ROLES)]
 
@@ -112,31 +120,28 @@ def make_tiny_model(
         save_settings(folder, {"tiny": settings.model_dump(mode="json"), "seed": seed})
 
 
-def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
-    """Load a model from a folder or the hub and save it as a complete checkpoint.
+def fetch_initial_model(settings: ModelSettings, output: Path) -> dict[str, str | None]:
+    """Load a model from a folder, the hub or a GGUF file, and save it as a complete checkpoint.
 
     The token that ends a turn becomes the EOS of the tokenizer and one of the tokens at which
     generation stops. If the pad token is missing or is one that a turn of the assistant contains, a
-    token that the model reserves becomes the pad token; without one a new token is added, and
+    token that the model keeps free becomes the pad token; without one a new token is added, and
     embedding rows up to a multiple of `ROWS`. Of a model that also reads images, the text part is
     saved.
 
+    Returns:
+        What is found: the commit of a hub model, or the name of a GGUF file; the default system
+        prompt of the chat template, BOS, end of turn and pad token.
+
     Raises:
-        InputError: `settings.path` is null; the model is not one whole model with a text part; its
-            chat template is missing, ends no turn or renders a prompt in two ways; or a token has
-            no embedding.
+        InputError: there is no model; it is not one whole model with a text part; its chat template
+            is missing, ends no turn or renders a prompt in two ways; or a token has no embedding.
     """
-    if settings.path is None:
-        raise InputError(
-            "there is no model to load",
-            expected="model.path, a local folder or a hub id",
-            found="model.path is null",
-            remedy="set it, or set model.tiny to make a model",
-        )
-    tokenizer = read_initial_tokenizer(settings)
-    model = load_text_part(settings.path, settings.dtype, revision=settings.revision)
-    if tokenizer.pad_token_id in (None, *render_turn(tokenizer)):
-        tokenizer.add_special_tokens({"pad_token": find_reserved_token(tokenizer) or PAD})
+    origin = find_origin(settings)
+    tokenizer = _read_tokenizer(settings, origin)
+    model = _load_model(settings, origin)
+    if needs_pad_token(tokenizer):
+        tokenizer.add_special_tokens({"pad_token": find_free_token(tokenizer) or PAD})
         embeddings = cast(torch.nn.Embedding, model.get_input_embeddings())
         if len(tokenizer) > embeddings.num_embeddings:
             model.resize_token_embeddings(len(tokenizer), pad_to_multiple_of=ROWS)
@@ -147,10 +152,12 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> None:
     generation.pad_token_id = tokenizer.pad_token_id
     for stop in reversed(list_ends(tokenizer)):
         generation.eos_token_id = _add_stop(generation.eos_token_id, stop)
+    found = {**origin.arguments, **describe_template(tokenizer)}
     with build_folder(output) as folder:
         _save(model, tokenizer, folder)
-        save_settings(folder, settings.model_dump(mode="json"))
+        save_settings(folder, {**settings.model_dump(mode="json"), "found": found})
         require_model(folder)
+    return found
 
 
 def read_initial_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
@@ -162,32 +169,38 @@ def read_initial_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
     Raises:
         InputError: as in `fetch_initial_model`.
     """
-    path = cast(str, settings.path)
-    if Path(path).is_dir():
-        require_model(path, chat_template=settings.tokenizer is None)
-    tokenizer = read_tokenizer(
-        *((path, settings.revision) if settings.tokenizer is None else (settings.tokenizer, None))
+    return _read_tokenizer(settings, find_origin(settings))
+
+
+def _load_model(settings: ModelSettings, origin: Origin) -> PreTrainedModel:
+    if settings.gguf is None:
+        return load_text_part(origin.model, settings.dtype, **origin.arguments)
+    return load_weights(
+        AutoModelForCausalLM,
+        origin.model,
+        settings.dtype,
+        kind="language model",
+        # with kernels for it, transformers would keep the weights quantised
+        quantization_config=GgufConfig(dequantize=True),
+        **origin.arguments,
     )
-    rows = read_config(path, settings.revision).vocab_size
-    require_embeddings(tokenizer.get_vocab(), rows, path)
-    adopt_end_of_turn(tokenizer, settings.tokenizer or path)
-    require_one_rendering(tokenizer, settings.tokenizer or path)
+
+
+def _read_tokenizer(settings: ModelSettings, origin: Origin) -> PreTrainedTokenizerBase:
+    path, arguments = origin
+    if settings.path is not None and Path(path).is_dir():
+        require_model(path, chat_template=settings.tokenizer is None)
+    tokenizer = (
+        read_tokenizer(path, **arguments)
+        if settings.tokenizer is None
+        else read_tokenizer(settings.tokenizer)
+    )
+    require_embeddings(tokenizer.get_vocab(), read_config(path, **arguments).vocab_size, path)
+    name = settings.tokenizer or settings.gguf or path
+    adopt_end_of_turn(tokenizer, name)
+    require_one_rendering(tokenizer, name)
+    require_one_bos(tokenizer, name)
     return tokenizer
-
-
-def find_reserved_token(tokenizer: PreTrainedTokenizerBase) -> str | None:
-    """Return a special token that no text and no turn has, first one whose name has `pad`; or None.
-
-    Llama 3 has `<|finetune_right_pad_id|>` and `<|reserved_special_token_0|>`, Gemma `<unused0>`.
-    """
-    named = [tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id]
-    taken = {*named, *render_turn(tokenizer)}
-    found = [
-        str(token)
-        for number, token in sorted(tokenizer.added_tokens_decoder.items())
-        if RESERVED.search(str(token)) and number not in taken
-    ]
-    return min(found, key=lambda token: "pad" not in token, default=None)
 
 
 def _add_stop(stops: int | list[int] | None, token: int) -> int | list[int]:

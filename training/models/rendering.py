@@ -58,16 +58,20 @@ def load_tokenizer(folder: Path, *, pads: bool = True) -> PreTrainedTokenizerBas
     return tokenizer
 
 
-def read_tokenizer(model: Path | str, revision: str | None = None) -> PreTrainedTokenizerBase:
+def read_tokenizer(model: Path | str, **origin: str | None) -> PreTrainedTokenizerBase:
     """Read a tokenizer and its chat template from a folder or the hub.
 
     Of a set of named templates the one called `default` is used, as in transformers.
+
+    Args:
+        model: folder, or hub id.
+        origin: `revision` of the hub model, or `gguf_file` in the folder.
 
     Raises:
         InputError: there is no tokenizer, no chat template, or a set of templates without default.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        tokenizer = AutoTokenizer.from_pretrained(model, **origin)
     except (OSError, ValueError) as error:
         raise InputError(
             f"the tokenizer of {model} cannot be read",
@@ -110,10 +114,27 @@ def hash_rendering(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def tokenize_prompts(
-    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Sequence[Message]]
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[Message]],
+    keys: Sequence[str] | None = None,
 ) -> list[list[int]]:
-    """Render prompts with the generation prompt, after which the assistant starts to write."""
-    return _render(tokenizer, prompts, add_generation_prompt=True)
+    """Render prompts with the generation prompt, after which the assistant starts to write.
+
+    Args:
+        tokenizer: the tokenizer.
+        prompts: conversations without the assistant's next turn.
+        keys: their keys, for an error message; by default their prompt_id.
+    """
+    return _render(tokenizer, prompts, keys, add_generation_prompt=True)
+
+
+def tokenize_turns(
+    tokenizer: PreTrainedTokenizerBase,
+    conversations: Sequence[Sequence[Message]],
+    keys: Sequence[str] | None = None,
+) -> list[list[int]]:
+    """Render conversations whose last turn is finished; `keys` as in `tokenize_prompts`."""
+    return _render(tokenizer, conversations, keys, add_generation_prompt=False)
 
 
 def tokenize_conversations(
@@ -126,7 +147,7 @@ def tokenize_conversations(
         [*prompt, {"role": "assistant", "content": response}]
         for prompt, response in zip(prompts, responses, strict=True)
     ]
-    return _render(tokenizer, conversations, add_generation_prompt=False)
+    return tokenize_turns(tokenizer, conversations)
 
 
 def extract_texts(responses: pl.Series) -> list[str]:
@@ -228,12 +249,13 @@ def _count_equal(one: Sequence[int], other: Sequence[int]) -> int:
 def _render(
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Sequence[Message]],
+    keys: Sequence[str] | None,
     *,
     add_generation_prompt: bool,
 ) -> list[list[int]]:
     known = read_control_tokens(tokenizer)
     token_ids: list[list[int]] = []
-    with _name_refused(tokenizer, conversations):
+    with _name_refused(tokenizer, conversations, keys):
         for spells, group in groupby(conversations, known.occur_in_turns):
             if spells:
                 for messages in group:

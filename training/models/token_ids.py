@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 from transformers import PreTrainedTokenizerBase
 
+from training.models.end_of_turn import count_after_end
 from training.models.rendering import (
     TOKEN_IDS,
     extract_texts,
@@ -30,13 +31,13 @@ def tokenize_responses(
 
     Returns:
         prompt_id, prompt_ids (with the generation prompt, as in sampling), `<side>_ids` of each
-        side (with the end of turn that the template writes), length (tokens of the prompt and its
-        longest response).
+        side (with the token that ends a turn, without what the template writes after it), length
+        (tokens of the prompt and its longest response).
 
     Raises:
         InputError: a rendered conversation does not begin with its rendered prompt.
     """
-    prompts = pairs["prompt"].to_list()
+    prompts, after = pairs["prompt"].to_list(), count_after_end(tokenizer)
     prompt_ids = tokenize_prompts(tokenizer, prompts)
     responses: dict[str, list[list[int]]] = {}
     for side in sides:
@@ -49,7 +50,9 @@ def tokenize_responses(
                     found=repr(tokenizer.decode(ids[: len(prompt)])),
                     remedy="use a template that does not change earlier turns",
                 )
-        responses[side] = [ids[len(p) :] for p, ids in zip(prompt_ids, whole, strict=True)]
+        responses[side] = [
+            ids[len(p) : len(ids) - after] for p, ids in zip(prompt_ids, whole, strict=True)
+        ]
     return pairs.select(
         "prompt_id",
         pl.Series("prompt_ids", prompt_ids, TOKEN_IDS),

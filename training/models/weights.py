@@ -40,14 +40,18 @@ SHOWN_NAMES = 4
 """Names of weights in an error message."""
 
 
-def read_config(model: Path | str, revision: str | None = None) -> PretrainedConfig:
+def read_config(model: Path | str, **origin: str | None) -> PretrainedConfig:
     """Read the config of a model's text part; for a text model that is its whole config.
+
+    Args:
+        model: folder, or hub id.
+        origin: `revision` of the hub model, or `gguf_file` in the folder.
 
     Raises:
         InputError: there is no config, or its kind of model is unknown.
     """
     try:
-        return AutoConfig.from_pretrained(model, revision=revision).get_text_config(decoder=True)
+        return AutoConfig.from_pretrained(model, **origin).get_text_config(decoder=True)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"the config of model {model} cannot be read",
@@ -151,13 +155,13 @@ def load_text_part(
         InputError: as in `load_causal_model`, or transformers has no causal language model of the
             text part alone.
     """
-    text = read_config(model, revision)
+    text = read_config(model, revision=revision)
     arguments |= {"revision": revision}
     if text.model_type == AutoConfig.from_pretrained(model, revision=revision).model_type:
-        return _load(AutoModelForCausalLM, model, dtype, kind="language model", **arguments)
+        return load_weights(AutoModelForCausalLM, model, dtype, kind="language model", **arguments)
     _require_class(AutoModelForCausalLM, text, "language model", model)
     kind = "model of text and images"
-    whole = _load(AutoModelForImageTextToText, model, dtype, kind=kind, **arguments)
+    whole = load_weights(AutoModelForImageTextToText, model, dtype, kind=kind, **arguments)
     with torch.device("meta"):
         part = AutoModelForCausalLM.from_config(text)
     part.model = next(one for one in whole.modules() if type(one) is type(part.model))
@@ -191,7 +195,7 @@ def require_classifier(model: Path | str, revision: str | None = None) -> None:
     Raises:
         InputError: transformers has no sequence classifier of its kind.
     """
-    text = read_config(model, revision)
+    text = read_config(model, revision=revision)
     _require_class(AutoModelForSequenceClassification, text, "reward model", model)
 
 
@@ -215,7 +219,7 @@ def load_classifier(
     _require_text_model(folder, None)
     architectures = AutoConfig.from_pretrained(folder).architectures or ()
     is_causal = not any("Classification" in name for name in architectures)
-    return _load(
+    return load_weights(
         AutoModelForSequenceClassification,
         folder,
         dtype,
@@ -235,7 +239,7 @@ def require_classifier_weights(model: Path | str) -> None:
         InputError: as in `load_classifier`.
     """
     _require_text_model(model, None)
-    _load(
+    load_weights(
         AutoModelForSequenceClassification,
         model,
         "float32",
@@ -282,7 +286,7 @@ def place_on_gpus(gpus: int) -> dict[str, Any]:
     return {"device_map": "balanced", "max_memory": shares}
 
 
-def _load(
+def load_weights(
     architecture: Any,
     model: Path | str,
     dtype: str,
@@ -292,7 +296,20 @@ def _load(
     unread: Sequence[str] = (),
     **arguments: Any,
 ) -> PreTrainedModel:
-    """Load a model; `absent` weights may be missing in the files, `unread` ones may be there."""
+    """Load a model of an automatic class of transformers with all its weights.
+
+    Args:
+        architecture: the automatic class.
+        model: folder, or hub id.
+        dtype: dtype of the weights.
+        kind: what it is, for messages.
+        absent: names of weights that may be missing in the files.
+        unread: names of weights that may be in the files although the model has none of them.
+        arguments: further arguments of `from_pretrained`.
+
+    Raises:
+        InputError: as in `load_causal_model`.
+    """
     if not sys.stderr.isatty():
         logging.disable_progress_bar()  # one per model, and one per file that is saved later
     reported = logging.get_verbosity()
@@ -363,7 +380,7 @@ def _require_loaded_on_gpus(loaded: PreTrainedModel, model: Path | str) -> None:
 
 def _require_text_model(model: Path | str, revision: str | None) -> None:
     """Refuse a model that has parts for images or sound: only its text part would be trained."""
-    text = read_config(model, revision)
+    text = read_config(model, revision=revision)
     kind = AutoConfig.from_pretrained(model, revision=revision).model_type
     if text.model_type != kind:
         raise InputError(

@@ -1,19 +1,25 @@
 """The architecture and the number of weights of a recipe's model, without network.
 
-In this order: a tiny model's settings; `plan.architecture`; config.json of the model's folder or in
-the hub's cache, from which torch counts the weights on its meta device, without memory for them;
-the table of known models. Importing this module loads no torch.
+In this order: a tiny model's settings; `plan.architecture`; the config in a GGUF file, or
+config.json of the model's folder or in the hub's cache, from which torch counts the weights on its
+meta device, without memory for them; the table of known models. Importing this module loads no
+torch.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from training.models.intake.gguf_file import require_gguf
 from training.planning.facts import Fact
 from training.planning.known_models import find_architecture
 from training.recipe import Recipe
 from training.settings.model import TinyModelSettings
 from training.settings.plan.architecture import ArchitectureSettings
 from transforms.errors import InputError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,11 @@ def find_model_size(recipe: Recipe) -> ModelSize:
         return ModelSize(tiny, Fact("weights", tiny.weights, "", "recipe", "model.tiny"))
     if given is not None:
         return ModelSize(given, Fact("weights", given.weights, "", "recipe", "plan.architecture"))
+    if model.gguf is not None:
+        from training.models.weights import read_config
+
+        file = require_gguf(model.gguf)
+        return _measure(read_config(file.parent, gguf_file=file.name), file)
     path = str(model.path)
     config = _find_config(path, model.revision)
     if config is not None:
@@ -74,12 +85,16 @@ def read_model_size(config_file: Path) -> ModelSize:
     Raises:
         InputError: transformers does not know the model.
     """
+    from training.models.weights import read_config
+
+    return _measure(read_config(config_file.parent), config_file)
+
+
+def _measure(config: "PretrainedConfig", file: Path) -> ModelSize:
+    """Describe a config, and count the weights of its model on a meta device."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    from training.models.weights import read_config
-
-    config = read_config(config_file.parent)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     names = {name for name, _ in model.named_parameters() if ".layers.0." in name}
@@ -98,7 +113,7 @@ def read_model_size(config_file: Path) -> ModelSize:
         norms_per_layer=sum(name.endswith("layernorm.weight") for name in names) or 2,
     )
     weights = sum(parameter.numel() for parameter in model.parameters())
-    fact = Fact("weights", weights, "", "measured", f"{config_file}, counted by torch")
+    fact = Fact("weights", weights, "", "measured", f"{file}, counted by torch")
     return ModelSize(architecture, fact)
 
 

@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from transforms.settings.frozen import Settings
 
+PACKAGE = "package:"
+"""Begins the name of a file that is in an installed Python package."""
+
 
 class TinyModelSettings(Settings):
     """A new tiny Llama model with random weights and a tokenizer trained on the demonstrations."""
@@ -39,12 +42,15 @@ class TinyModelSettings(Settings):
 
 
 class ModelSettings(Settings):
-    """The initial model: a folder, a hub id, or a new tiny model."""
+    """The initial model: a folder, a hub id, a GGUF file, or a new tiny model."""
 
     path: str | None = None
     """Local folder or hub id of a causal language model with a chat template."""
     revision: str | None = None
     """Git revision of the hub model."""
+    gguf: str | None = None
+    """GGUF file of a causal language model with a chat template, instead of `path`. Its weights are
+    dequantised once, to `dtype`. `package:NAME/FILE` is a file of an installed Python package."""
     tokenizer: str | None = None
     """Local folder or hub id of the tokenizer and chat template, if `path` is a base model without
     a template; null uses those of `path`."""
@@ -56,8 +62,8 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _require_one_origin(self) -> Self:
-        if (self.path is None) == (self.tiny is None):
-            raise ValueError("set exactly one of path, tiny")
+        if [self.path, self.gguf, self.tiny].count(None) != 2:
+            raise ValueError("set exactly one of path, gguf, tiny")
         return self
 
 

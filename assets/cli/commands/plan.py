@@ -68,7 +68,8 @@ def plan(
     rented = summary.count_gpus(made.works) if name else 0
     weights = format_quantity(made.size.weights.value)
     on = f", on {rented} x {name}" if name else ""
-    typer.echo(f"{study.name}: {study.model.path or 'tiny model'}, {weights} weights{on}\n")
+    model = study.model.path or study.model.gguf or "tiny model"
+    typer.echo(f"{study.name}: {model}, {weights} weights{on}\n")
     for by in ("experiment", "stage"):
         print_numbers(show_work(summary.sum_work(predicted, by), price_per_gpu_hour, rented))
     compared = add_actual_costs(predicted, actual)
