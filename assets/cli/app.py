@@ -8,6 +8,7 @@ import typer
 from assets.cli.commands import (
     benchmark,
     diff,
+    export,
     label,
     lineage,
     maintain,
@@ -39,6 +40,7 @@ app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(name="what-if", epilog=what_if.EXAMPLES)(what_if.what_if)
 app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.add_typer(label.label, name="label")

@@ -7,11 +7,10 @@ Training, scoring and log-probabilities read the policy itself.
 import shutil
 from pathlib import Path
 
-import torch
 from filelock import FileLock
-from safetensors.torch import load_file, save_file
 
-from training.models.checkpoint import READ_FILES, WEIGHTS, build_folder, require_model
+from training.export.weights import copy_weights
+from training.models.checkpoint import READ_FILES, build_folder, require_model
 from training.settings.model import DeviceSettings
 
 FOLDER = "bfloat16"
@@ -44,9 +43,4 @@ def _write_copy(policy: Path, copy: Path) -> None:
         for file in (file for pattern in READ_FILES for file in policy.glob(pattern)):
             (folder / file.relative_to(policy)).parent.mkdir(exist_ok=True)
             shutil.copy2(file, folder / file.relative_to(policy))
-        for file in policy.glob(WEIGHTS):
-            rounded = {
-                name: weight.to(torch.bfloat16) if weight.is_floating_point() else weight
-                for name, weight in load_file(file).items()
-            }
-            save_file(rounded, folder / file.name, metadata={"format": "pt"})
+        copy_weights(policy, folder, "bfloat16")

@@ -23,7 +23,10 @@ prefloop sql "from benchmark_results where subset = 'all'"
 
 def benchmark(
     checkpoint: Annotated[
-        str, typer.Argument(help="Checkpoint id, or at least its first 6 digits.")
+        str,
+        typer.Argument(
+            help="Checkpoint id, or at least its first 6 digits; or ASSET or EXPERIMENT/ASSET."
+        ),
     ],
     names: Annotated[
         list[str] | None, typer.Argument(help="Names of benchmarks; by default all of the recipe.")

@@ -1,4 +1,4 @@
-"""Policies found by the first digits of a checkpoint id."""
+"""Policies found by their name."""
 
 import polars as pl
 import pytest
@@ -49,7 +49,6 @@ def test_the_newest_checkpoint_has_its_assets_name_and_an_older_one_its_id(lake)
     assert measured.model == f"iteration_1/policy@{OLD[:12]}"
 
 
-@pytest.mark.parametrize("name", ["aaaaa", "bbbbbbbb", REWARD])
-def test_no_or_many_or_another_kind_is_refused(lake, name):
-    with pytest.raises(InputError, match="no policy has the id"):
-        find_policy(lake, name)
+def test_a_model_of_another_kind_is_refused(lake):
+    with pytest.raises(InputError, match="reward_model is not a policy"):
+        find_policy(lake, "reward_model")

@@ -1,0 +1,53 @@
+"""The command `prefloop export`: a model of the lake for transformers, vLLM and llama.cpp."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
+from assets.home import open_lake
+
+EXAMPLES = """
+Examples:
+
+\b
+prefloop export iterative/iteration_2/policy my_policy
+prefloop export 2fac4e5480 my_policy --dtype bfloat16
+prefloop export sft_policy my_policy --gguf
+"""
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="checkpoint_id (6 digits or more), ASSET or EXPERIMENT/ASSET, of a policy or a "
+            "reward model."
+        ),
+    ],
+    folder: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty.")],
+    dtype: Annotated[
+        Literal["float32", "bfloat16", "float16"] | None,
+        typer.Option(help="Type of the weights.", show_default="that of the checkpoint"),
+    ] = None,
+    gguf: Annotated[
+        bool, typer.Option("--gguf", help="Also write model.gguf, for llama.cpp.")
+    ] = False,
+    home: LakeHome = QUICKSTART_HOME,
+) -> None:
+    """Export a model: weights, tokenizer, chat template, model card, record of its training."""
+    from assets.cli.console import quiet_teardown
+    from transforms.lake.records.named_models import find_model
+    from transforms.views.lineage.model_record import describe_model
+    from transforms.views.lineage.outputs import read_lineage
+
+    with exit_on_bad_input():
+        lake = open_lake(home)
+        row = find_model(lake, model)
+        record = describe_model(row, read_lineage(lake), home.resolve().name)
+        from training.export.model_folder import export_model
+
+        quiet_teardown()
+        export_model(lake.locate(row["path"]), folder, record, dtype=dtype, gguf=gguf)
+    typer.echo(f"{row['experiment']}/{row['asset']} {row['checkpoint_id']} -> {folder}")

@@ -1,0 +1,62 @@
+"""`prefloop export` on the hand-written records of tests/transforms/views/lineage."""
+
+import json
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM
+from typer.testing import CliRunner
+
+from assets.cli.app import app
+from training.models.initial_model import make_tiny_model
+from training.settings.model import TinyModelSettings
+from transforms.lake.lake import Lake
+
+FIXTURES = Path(__file__).parents[3] / "transforms" / "views" / "lineage" / "conftest.py"
+TALK = [[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    spec = spec_from_file_location("lineage_records", FIXTURES)
+    records = module_from_spec(spec)
+    spec.loader.exec_module(records)
+    home = tmp_path_factory.mktemp("homes") / "colours"
+    for table, rows in records.record_tables().items():
+        Lake(home / "lake").append(table, rows)
+    settings = TinyModelSettings(layers=1, hidden_size=32, heads=1, intermediate_size=32)
+    make_tiny_model(settings, TALK, home / "lake" / "checkpoints" / records.TWO, seed=0)
+    return home
+
+
+def export(home: Path, *words: str):
+    return CliRunner().invoke(app, ["export", *words, "--home", str(home)], catch_exceptions=False)
+
+
+def test_a_policy_is_exported_with_its_lineage(home, tmp_path):
+    done = export(home, "a/iteration_2/policy", str(tmp_path / "out"), "--dtype", "bfloat16")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("a/iteration_2/policy 4444444e -> ")
+    assert str(AutoModelForCausalLM.from_pretrained(tmp_path / "out").dtype) == "torch.bfloat16"
+    record = json.loads((tmp_path / "out" / "prefloop.json").read_text())
+    facts = ("study", "asset", "experiment", "iteration", "checkpoint_id", "dtype")
+    assert [record[name] for name in facts] == [
+        "colours",
+        "iteration_2/policy",
+        "a",
+        2,
+        "4444444e",
+        "bfloat16",
+    ]
+    made = [step["asset"] for step in record["steps"]]
+    assert made.index("initial_model") < made.index("iteration_1/policy")
+    assert made[-1] == "iteration_2/policy"
+
+
+def test_an_unknown_model_is_refused_with_names_like_it(home, tmp_path):
+    refused = export(home, "iteration_3/policy", str(tmp_path / "out"))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "no model has the name iteration_3/policy" in refused.stderr
+    assert "iteration_2/policy" in refused.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,44 @@
+"""The record of one model: what it is, and the settings and inputs of every step before it.
+
+Not here: the graph of all outputs (`transforms.views.lineage.outputs`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from transforms.views.lineage.outputs import Input, Lineage
+
+INITIAL_MODEL = "initial_model"
+"""Asset of the model that a study starts from."""
+
+
+def describe_model(row: Mapping[str, Any], lineage: Lineage, study: str) -> dict[str, Any]:
+    """Describe a model and its ancestors, as values that JSON can hold.
+
+    Args:
+        row: row of the table `checkpoints`.
+        lineage: the outputs of the lake.
+        study: name of the study.
+
+    Returns:
+        asset, experiment, iteration, kind and checkpoint_id of the row; study; base_model, the path
+        or hub id of the initial model, or `random weights`; steps, the model and everything it was
+        made from, sources first: asset, output_id, settings and inputs of each.
+    """
+    steps = lineage.upstream([Input("checkpoint", row["asset"], row["checkpoint_id"])])
+    initial = next((step.settings for step in steps if step.asset == INITIAL_MODEL), {})
+    return {
+        "study": study,
+        "base_model": initial.get("model", {}).get("path") or "random weights",
+        **{name: row[name] for name in ("asset", "experiment", "iteration", "kind")},
+        "checkpoint_id": row["checkpoint_id"],
+        "steps": [
+            {
+                "asset": step.asset,
+                "output_id": step.output_id,
+                "settings": step.settings,
+                "inputs": [vars(one) for one in step.inputs],
+            }
+            for step in steps
+        ],
+    }
