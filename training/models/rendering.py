@@ -125,7 +125,7 @@ def tokenize_prompts(
         prompts: conversations without the assistant's next turn.
         keys: their keys, for an error message; by default their prompt_id.
     """
-    return _render(tokenizer, prompts, keys, add_generation_prompt=True)
+    return _render(tokenizer, prompts, keys=keys, add_generation_prompt=True)
 
 
 def tokenize_turns(
@@ -134,7 +134,7 @@ def tokenize_turns(
     keys: Sequence[str] | None = None,
 ) -> list[list[int]]:
     """Render conversations whose last turn is finished; `keys` as in `tokenize_prompts`."""
-    return _render(tokenizer, conversations, keys, add_generation_prompt=False)
+    return _render(tokenizer, conversations, keys=keys, add_generation_prompt=False)
 
 
 def tokenize_conversations(
@@ -249,8 +249,8 @@ def _count_equal(one: Sequence[int], other: Sequence[int]) -> int:
 def _render(
     tokenizer: PreTrainedTokenizerBase,
     conversations: Sequence[Sequence[Message]],
-    keys: Sequence[str] | None,
     *,
+    keys: Sequence[str] | None,
     add_generation_prompt: bool,
 ) -> list[list[int]]:
     known = read_control_tokens(tokenizer)
