@@ -29,7 +29,7 @@ def open_study_benchmark(step: Step, settings: AnyBenchmark) -> Benchmark:
         step.study.recipe.resolve_judge(),
         seed=step.study.seed("evaluation"),
         dtype=step.dtype,
-        gpus=step.devices.gpus_per_replica,
+        devices=step.devices,
     )
 
 

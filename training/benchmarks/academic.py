@@ -21,6 +21,7 @@ import polars as pl
 from lm_eval.api.instance import Instance
 from tqdm import tqdm
 
+from training.benchmarks.answer_replicas import AnswerSettings, answer_on_replicas
 from training.benchmarks.harness import HARNESS, HarnessTask, open_tasks
 from training.benchmarks.language_models import (
     LanguageModel,
@@ -31,6 +32,7 @@ from training.benchmarks.programs import extract_program, run_tests, score_outco
 from training.benchmarks.sandbox import require_isolation
 from training.models.rendering import load_tokenizer, render_text
 from training.settings.benchmarks import AcademicSettings
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
 from transforms.benchmarks.items import read_items
@@ -61,7 +63,7 @@ class AcademicBenchmark:
         *,
         seed: int,
         dtype: str,
-        gpus: int = 1,
+        devices: DeviceSettings = ONE_PROCESS,
     ) -> None:
         """Read the benchmark's data.
 
@@ -70,13 +72,13 @@ class AcademicBenchmark:
             sampling: placement of the model in vLLM.
             seed: seed of the engine; answers are greedy.
             dtype: compute type.
-            gpus: GPUs that share the model.
+            devices: replicas of the model that answer the requests, and GPUs of each.
 
         Raises:
             InputError: the data cannot be read, or has too few examples.
         """
         self.settings, self.sampling, self.seed, self.dtype = settings, sampling, seed, dtype
-        self._gpus = gpus
+        self._devices = devices
         self.metric = METRICS[settings.benchmark]
         data = locate_parts(settings.benchmark, settings.data)
         items, examples = read_items(settings.benchmark, data, settings.limit)
@@ -124,8 +126,21 @@ class AcademicBenchmark:
         """Request answers from the model, and commit them in chunks of `chunk_items` items.
 
         Raises:
-            InputError: a prompt is longer than the model's context; no request was sent then.
+            InputError: a prompt is longer than the model's context. No request was sent then; with
+                replicas, none of the replica that has it.
         """
+        if self._devices.replicas > 1:
+            answer_on_replicas(
+                AnswerSettings(benchmark=self.settings, sampling=self.sampling),
+                policy,
+                missing,
+                seed=self.seed,
+                dtype=self.dtype,
+                devices=self._devices,
+                commit=commit,
+                description=description,
+            )
+            return
         with (
             open_language_model(
                 policy,
@@ -133,7 +148,7 @@ class AcademicBenchmark:
                 self.sampling,
                 seed=self.seed,
                 dtype=self.dtype,
-                gpus=self._gpus,
+                gpus=self._devices.gpus_per_replica,
             ) as lm,
             tqdm(total=missing.height, desc=description, unit="item", disable=None) as bar,
         ):

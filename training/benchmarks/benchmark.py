@@ -19,6 +19,7 @@ from training.settings.benchmarks import (
     MTBenchSettings,
 )
 from training.settings.judge import JudgeSettings
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.errors import InputError
@@ -89,7 +90,7 @@ def open_benchmark(
     *,
     seed: int,
     dtype: str,
-    gpus: int = 1,
+    devices: DeviceSettings = ONE_PROCESS,
 ) -> Benchmark:
     """Open a benchmark: read its data, and its prompts for a judge.
 
@@ -99,14 +100,14 @@ def open_benchmark(
         judge: the judge for AlpacaEval, MT-Bench and Arena-Hard.
         seed: seed of the engine.
         dtype: compute type.
-        gpus: GPUs that share the model.
+        devices: replicas of the model that answer the requests, and GPUs of each.
 
     Raises:
         InputError: the data cannot be read, the harness is not installed, or a judge is needed and
             not set.
     """
     if isinstance(settings, JudgedSettings):
-        return _open_judged(settings, sampling, judge, seed=seed, dtype=dtype, gpus=gpus)
+        return _open_judged(settings, sampling, judge, seed=seed, dtype=dtype, devices=devices)
     if find_spec("lm_eval") is None:
         raise InputError(
             f"{settings.benchmark} cannot be measured",
@@ -116,7 +117,7 @@ def open_benchmark(
         )
     from training.benchmarks.academic import AcademicBenchmark
 
-    return AcademicBenchmark(settings, sampling, seed=seed, dtype=dtype, gpus=gpus)
+    return AcademicBenchmark(settings, sampling, seed=seed, dtype=dtype, devices=devices)
 
 
 def _open_judged(
@@ -126,7 +127,7 @@ def _open_judged(
     *,
     seed: int,
     dtype: str,
-    gpus: int = 1,
+    devices: DeviceSettings,
 ) -> Benchmark:
     if judge is None:
         raise InputError(
@@ -156,5 +157,5 @@ def _open_judged(
         data={part: fingerprint_origin(origin) for part, origin in data.items()},
         seed=seed,
         dtype=dtype,
-        gpus=gpus,
+        devices=devices,
     )

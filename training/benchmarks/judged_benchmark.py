@@ -15,6 +15,7 @@ from typing import Any, Protocol, cast
 
 import polars as pl
 
+from training.benchmarks.answer_replicas import AnswerSettings, answer_on_replicas
 from training.benchmarks.sampled_answers import answer_questions
 from training.benchmarks.verdict_requests import (
     VerdictRequest,
@@ -27,6 +28,7 @@ from training.judging.judge import identify_judge
 from training.models.weights import read_context_tokens
 from training.settings.benchmarks import JudgedSettings
 from training.settings.judge import JudgeSettings
+from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import REQUESTS
 from transforms.benchmarks.judged.verdict_table import REQUEST, Verdicts
@@ -73,7 +75,7 @@ class JudgedBenchmark:
         data: Mapping[str, str],
         seed: int,
         dtype: str,
-        gpus: int = 1,
+        devices: DeviceSettings = ONE_PROCESS,
     ) -> None:
         """Combine a task with the recipe's settings.
 
@@ -85,10 +87,10 @@ class JudgedBenchmark:
             data: fingerprints of the task's files, by part.
             seed: seed of the engine that answers.
             dtype: dtype of the models' weights.
-            gpus: GPUs that share a measured model.
+            devices: replicas of a measured model that answer, and GPUs of each.
         """
         self._task, self._settings, self._sampling = task, settings, sampling
-        self._seed, self._dtype, self._gpus, self._data = seed, dtype, gpus, dict(data)
+        self._seed, self._dtype, self._devices, self._data = seed, dtype, devices, dict(data)
         one_token = all(prompt.form == "choice" for prompt in task.prompts)
         self._judge = judge.model_copy(update={"max_tokens": 1}) if one_token else judge
 
@@ -165,6 +167,20 @@ class JudgedBenchmark:
             InputError: a question leaves no room for max_tokens in the context; the error gives
                 its item.
         """
+        if self._devices.replicas > 1:
+            answer_on_replicas(
+                AnswerSettings(
+                    benchmark=self._settings, sampling=self._sampling, judge=self._judge
+                ),
+                policy,
+                missing,
+                seed=self._seed,
+                dtype=self._dtype,
+                devices=self._devices,
+                commit=commit,
+                description=description,
+            )
+            return
         context = self._settings.max_context_tokens
         if context is None:
             context = read_context_tokens(policy)
@@ -182,7 +198,7 @@ class JudgedBenchmark:
             dtype=self._dtype,
             commit=commit,
             description=description,
-            gpus=self._gpus,
+            gpus=self._devices.gpus_per_replica,
         )
 
     def score(self, answers: pl.DataFrame, *, description: str) -> None:

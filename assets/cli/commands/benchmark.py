@@ -56,6 +56,7 @@ def benchmark(
     from training.benchmarks.benchmark import open_benchmark
     from training.recipe_file import load_recipe
     from training.settings.benchmarks import read_benchmark
+    from training.settings.model import ONE_PROCESS
     from training.settings.sampling import SamplingSettings
     from transforms.benchmarks.policies import find_policy
     from transforms.benchmarks.results import ALL
@@ -87,7 +88,7 @@ def benchmark(
                 study.resolve_judge() if study else None,
                 seed=derive_seed(study.seed if study else 0, "evaluation"),
                 dtype=study.model.dtype if study else dtype,
-                gpus=study.devices.gpus_per_replica if study else 1,
+                devices=study.devices if study else ONE_PROCESS,
             )
             rows = measure(lake, measured, policy, name, opened, typer.echo)
             print_table(
