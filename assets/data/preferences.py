@@ -18,10 +18,12 @@ from transforms.lake.schemas.table import SHARED
 from transforms.prompts import splits
 from transforms.prompts.collection import write_prompts
 from transforms.prompts.decontamination import count_searches
+from transforms.prompts.instructions.labelled_pairs import label_pairs
 from transforms.settings.prompts import SplitSettings
 from transforms.settings.sources import Role
 from transforms.sources.intake import ledger, mixtures
 from transforms.sources.intake.ingest import standardise_demonstrations, standardise_pairs
+from transforms.sources.intake.sources import Source
 from transforms.sources.intake.standard_tables import update_slices
 from transforms.views.query import connect, report
 
@@ -95,15 +97,20 @@ def _build_preference_pairs(study: Study) -> dg.AssetsDefinition:
         Only sources whose rows, options or rules have changed are made again.
         """
 
-        def hold_out(rows: pl.DataFrame) -> ledger.KeptAndDropped:
-            return splits.hold_out_pairs(rows, recipe.splits, recipe.loop.iterations)
+        def standardise(source: Source) -> int:
+            def split(rows: pl.DataFrame) -> ledger.KeptAndDropped:
+                rows, ties = label_pairs(rows, source.instructions)
+                kept, held_out = splits.hold_out_pairs(rows, recipe.splits, recipe.loop.iterations)
+                return kept, pl.concat([ties, held_out])
+
+            return standardise_pairs(step.lake, source, split)
 
         made = update_slices(
             step.lake,
             step.asset,
             recipe.resolve_sources("preferences"),
             _dump_held_out(recipe),
-            lambda source: standardise_pairs(step.lake, source, hold_out),
+            standardise,
         )
         return _describe(step, sources_done=", ".join(made) or "none")
 
@@ -266,7 +273,7 @@ def _dump_sources(recipe: Recipe, role: Role) -> dict[str, Any]:
             source.name: {
                 "entry": source.entry_name,
                 "options": source.options.model_dump(),
-                **(source.dump_references() if role == "prompts" else {}),
+                **(source.dump_references() if role != "demonstrations" else {}),
             }
             for source in sources
         }

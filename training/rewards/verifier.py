@@ -14,7 +14,7 @@ from training.rewards.answers import match_number, match_text, read_last_number
 from training.rewards.programs import require_tests, score_programs
 from training.rewards.score_rows import Scorer
 from transforms.errors import InputError
-from transforms.prompts.instructions.registry import read_reference
+from transforms.prompts.instructions.registry import measure_followed_share, read_reference
 
 Scores = Callable[[Sequence[str], Sequence[str]], list[float]]
 """Rewards from 0 to 1 of responses, given the references of their prompts."""
@@ -38,12 +38,6 @@ def _score_each(match: Callable[[str, str], float]) -> Scores:
     return score
 
 
-def match_instructions(response: str, reference: str) -> float:
-    """Return the share of a prompt's instructions that a response follows."""
-    instructions = read_reference(reference)
-    return sum(one.is_followed(response) for one in instructions) / len(instructions)
-
-
 def _require_number(reference: str) -> None:
     if read_last_number(reference) is None:
         raise ValueError(f"no number in {reference[:80]!r}")
@@ -54,7 +48,7 @@ VERIFIERS: Mapping[str, Verifier] = {
     "number": Verifier(_score_each(match_number), _require_number, "a text with a number"),
     "program": Verifier(score_programs, require_tests, "unit tests in Python"),
     "instructions": Verifier(
-        _score_each(match_instructions), read_reference, "a JSON list of instructions"
+        _score_each(measure_followed_share), read_reference, "a JSON list of instructions"
     ),
 }
 """Every verifier by its name in a recipe."""

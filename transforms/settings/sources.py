@@ -50,7 +50,9 @@ class SourceSettings(OriginSettings):
     instructions: int | None = Field(default=None, ge=1, le=5)
     """Compose 1 up to this many verifiable instructions, such as a length or a list, onto every
     prompt; a hash of the prompt selects them. They are the reference for the verifier
-    `instructions`. null: prompts stay as they are."""
+    `instructions`. The prompts of preferences get them, too, and their label is then the
+    verifier's: the response that follows more of them is chosen, and a pair without a difference is
+    dropped (`instructions_tie`). null: prompts and labels stay as they are."""
 
     @model_validator(mode="after")
     def _require_one_origin(self) -> Self:

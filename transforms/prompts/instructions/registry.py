@@ -47,6 +47,16 @@ def read_reference(reference: str) -> list[Instruction]:
     return [_read_instruction(row) for row in rows]
 
 
+def measure_followed_share(response: str, reference: str) -> float:
+    """Return the share of a prompt's instructions that a response follows.
+
+    Raises:
+        ValueError: as in `read_reference`.
+    """
+    instructions = read_reference(reference)
+    return sum(one.is_followed(response) for one in instructions) / len(instructions)
+
+
 def _read_instruction(row: Any) -> Instruction:
     if not isinstance(row, dict) or row.get("kind") not in KINDS:
         raise ValueError(f"{json.dumps(row)} has none of the kinds {', '.join(KINDS)}")

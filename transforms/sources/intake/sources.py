@@ -33,7 +33,8 @@ class Source:
     reference: str | None = None
     """Native column of the prompts' references; the entry reads it."""
     instructions: int | None = None
-    """Maximum number of instructions that are composed onto each prompt; null: none."""
+    """Maximum number of instructions that are composed onto each prompt, also of pairs; null:
+    none."""
 
     @property
     def has_references(self) -> bool:
@@ -73,8 +74,10 @@ def resolve(name: str, settings: SourceSettings) -> Source:
             f"sources.{name}: entry {entry_name} gives {', '.join(entry.layouts)}, not "
             f"{', '.join(unknown)}"
         )
-    if (settings.reference or settings.instructions) and "prompts" not in roles:
+    if settings.reference and "prompts" not in roles:
         raise ValueError(f"sources.{name}: only a source with the role prompts has references")
+    if settings.instructions and not {"prompts", "preferences"} & set(roles):
+        raise ValueError(f"sources.{name}: demonstrations have no instructions")
     if settings.reference is not None:
         entry = add_reference(name, entry, settings.reference)
     try:

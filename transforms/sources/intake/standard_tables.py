@@ -47,6 +47,7 @@ def update_slices(
                 "raw": lake.version(f"raw_{source.name}"),
                 "entry": source.entry_name,
                 "options": source.options.model_dump(),
+                **({"instructions": source.instructions} if source.instructions else {}),
                 "rules": hash_rule_code(),
                 **settings,
             }
