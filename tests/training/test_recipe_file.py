@@ -51,6 +51,25 @@ def test_the_nearest_recipe_of_a_chain_wins_and_the_command_line_over_all(write)
     assert "concise" not in recipe.experiments
 
 
+@pytest.mark.parametrize(
+    ("model", "key", "resolved"),
+    [
+        ("{gguf: models/a.gguf}", "gguf", "{folder}/models/a.gguf"),
+        ("{gguf: /models/a.gguf}", "gguf", "/models/a.gguf"),
+        ("{gguf: package:weights/a.gguf}", "gguf", "package:weights/a.gguf"),
+        ("{path: ./model}", "path", "{folder}/model"),
+        ("{path: org/model}", "path", "org/model"),
+        ("{path: org/model, tokenizer: ../chat}", "tokenizer", "{above}/chat"),
+    ],
+)
+def test_models_are_relative_to_the_file_that_names_them(write, tmp_path, model, key, resolved):
+    """A path without ./ may be a hub id."""
+    path = write(top=f"base: {QUICKSTART}\nname: top\nmodel: {model}\n")
+    path.write_text(path.read_text().replace("model: {", "model: {tiny: null, "))
+    found = getattr(load_recipe(path).model, key)
+    assert found == resolved.format(folder=tmp_path, above=tmp_path.parent)
+
+
 def test_lists_of_a_base_are_replaced(write) -> None:
     path = write(
         top="base: low.yaml\nname: top\nloop: {sampling: {samplers: [{n: 2}]}}\n",

@@ -72,6 +72,11 @@ def test_a_faulty_initial_model_is_refused(make_tiny: Callable[..., Recipe], mod
         check_local_models(recipe)
 
 
+def test_a_gguf_file_that_is_not_there_is_refused(make_tiny, tmp_path) -> None:
+    with pytest.raises(InputError, match="no file"):
+        check_local_models(make_tiny("model.tiny=null", f"model.gguf={tmp_path}/model.gguf"))
+
+
 @pytest.mark.parametrize("fault", ["adapter", "template"])
 def test_a_faulty_judge_is_refused(make_tiny: Callable[..., Recipe], model, fault) -> None:
     recipe = make_tiny(f"judge={{path: {model}, max_tokens: 8}}")

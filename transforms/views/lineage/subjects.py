@@ -82,6 +82,10 @@ def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
         facts = {key: row[key] for key in ("asset", "experiment", "iteration", "kind", "path")}
         if row["environment"]:
             facts["environment"] = json.loads(row["environment"])
+        settings = lake.locate(row["path"]) / "settings.json"
+        if settings.is_file():
+            # of a model that was given: its commit, its default system prompt and others
+            facts |= json.loads(settings.read_text(encoding="utf-8")).get("found", {})
         return Subject(
             "checkpoint",
             checkpoint_id,

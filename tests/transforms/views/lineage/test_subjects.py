@@ -19,6 +19,14 @@ def test_a_checkpoint_is_found_by_the_first_digits_of_its_id(lake, lineage, name
     assert found.inputs == (Input("checkpoint", "sft_policy", "2222222b"),)
 
 
+def test_a_given_model_says_what_its_template_adds(lake, lineage):
+    folder = lake.locate("checkpoints/1111111a")
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text('{"found": {"default_system_prompt": "be kind"}}')
+    facts = find_subject(lake, lineage, "1111111a").facts
+    assert (facts["asset"], facts["default_system_prompt"]) == ("initial_model", "be kind")
+
+
 def test_a_dpo_pair_says_who_wrote_and_ranked_its_responses(lake, lineage):
     found = find_subject(lake, lineage, "a/1/abc")
     assert (found.kind, found.name) == ("dpo_pair", "a/1/abc1")
