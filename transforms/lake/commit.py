@@ -10,10 +10,9 @@ import shutil
 import time
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
-import pyarrow as pa
 from deltalake import (
     CommitProperties,
     DeltaTable,
@@ -58,6 +57,11 @@ def slice_predicate(rows: Slice) -> str:
     )
 
 
+def describe_commit(rows: Slice, **properties: Any) -> CommitProperties:
+    """Return the properties of a commit; the log keeps the slice that it writes."""
+    return CommitProperties(custom_metadata={"prefloop.slice": slice_predicate(rows)}, **properties)
+
+
 def commit_frame(
     folder: Path,
     frame: pl.DataFrame,
@@ -76,19 +80,23 @@ def commit_frame(
 
 def commit(
     folder: Path,
-    data: pl.DataFrame | pa.RecordBatchReader,
+    frame: pl.DataFrame,
     mode: Mode,
     rows: Slice,
     transaction: Transaction | None = None,
+    *,
+    number: int | None = None,
 ) -> int:
     """Write rows to a table in one commit; return its version.
 
     Args:
         folder: folder of the table, named like the table.
-        data: a frame, or a reader of record batches with row numbers, which is read once.
+        frame: the rows.
         mode: `append`, or `overwrite` a slice.
         rows: the slice that is overwritten; empty for the whole table.
         transaction: identifies the commit; if the table already has it, nothing is written.
+        number: number of the first row; by default the next one of the table
+            (`transforms.lake.row_order`).
 
     Rows of a table with the column `commit_version` get the version of the commit there.
 
@@ -106,24 +114,23 @@ def commit(
         committed = delta.transaction_version(transaction.app_id)
         if committed is not None and committed >= transaction.version:
             return delta.version()
-    if ordered and isinstance(data, pl.DataFrame):
-        data = data.with_columns(pl.col(ORDER).fill_null(delta.version() + 1 if delta else 0))
+    if ordered:
+        frame = frame.with_columns(pl.col(ORDER).fill_null(delta.version() + 1 if delta else 0))
     # a table that another writer makes meanwhile is an error: its first version is taken
     make = "error" if ordered and not delta else None
-    if isinstance(data, pl.DataFrame):
-        data = number_rows(data, find_next_number(delta))
+    numbered = number_rows(frame, find_next_number(delta) if number is None else number)
     try:
         write = partial(
             write_deltalake,
             delta or folder,
-            data,
+            numbered,
             partition_by=partitions or None,
             # a raw table has the columns of its source; all others are declared
             schema_mode="overwrite" if table not in TABLES and mode == "overwrite" else None,
             target_file_size=FILE_BYTES,
             writer_properties=WRITER,
-            commit_properties=CommitProperties(
-                custom_metadata={"prefloop.slice": slice_predicate(rows)},
+            commit_properties=describe_commit(
+                rows,
                 app_transactions=[transaction] if transaction else None,
                 # rows that have their version cannot become those of a later one
                 max_commit_retries=0 if ordered else None,

@@ -12,23 +12,21 @@ Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/w
 import os
 import re
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable, Transaction
 from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
 from transforms.lake.batched_reads import read_in_frames
-from transforms.lake.commit import KEEP_LOG, Mode, commit, commit_frame, slice_predicate
+from transforms.lake.commit import KEEP_LOG, Mode, commit_frame, slice_predicate
 from transforms.lake.enforcement import Slice, enforce_slice, require_columns
 from transforms.lake.file_integrity import require_intact
-from transforms.lake.frame_queue import ARROW_LAYOUT, FrameQueue
-from transforms.lake.row_order import ROW_NUMBER, find_next_number, number_rows, sort_rows
+from transforms.lake.row_order import ROW_NUMBER, sort_rows
+from transforms.lake.staged_write import stage_slice
 
 
 class Lake:
@@ -142,41 +140,21 @@ class Lake:
         """Replace a slice frame by frame: `with lake.overwrite_frames(...) as write: write(frame)`.
 
         The commit is made when the block ends; an error in the block leaves the table unchanged.
-        A second thread writes the frames while the next ones are made; a few are in memory.
+        The rows are written in parts, so that memory does not grow with them
+        (`transforms.lake.staged_write`).
 
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             schema: columns and types of every frame.
-            rows: the slice, as column values.
+            rows: the slice, as values of partition columns.
 
         Raises:
-            InputError: columns or types differ from the table's schema, or a row is outside the
-                slice.
+            InputError: columns or types differ from the table's schema, a row is outside the slice,
+                or the disk is full.
         """
-        numbered = number_rows(pl.DataFrame(schema=schema), 0)
-        arrow = numbered.to_arrow(compat_level=ARROW_LAYOUT).schema
-        number = find_next_number(self.delta(table) if self.exists(table) else None)
-        frames = FrameQueue()
-
-        def write(frame: pl.DataFrame) -> None:
-            nonlocal number
-            frames.put(number_rows(enforce_slice(table, frame, rows), number))
-            number += frame.height
-
-        with ThreadPoolExecutor(1) as pool:
-            reader = pa.RecordBatchReader.from_batches(arrow, frames.read_batches())
-            committed = pool.submit(commit, self.path(table), reader, "overwrite", rows)
-            committed.add_done_callback(frames.abandon)
-            try:
-                yield write
-            except BrokenPipeError:
-                committed.result()  # the writer stopped first: raises its error
-                raise
-            except BaseException:
-                frames.fail()
-                raise
-            frames.end()
-            committed.result()
+        self.root.mkdir(parents=True, exist_ok=True)
+        with stage_slice(self.path(table), schema, rows, self.root) as parts:
+            yield lambda frame: parts.add(enforce_slice(table, frame, rows))
 
     def read_frames(
         self,

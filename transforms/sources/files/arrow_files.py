@@ -18,7 +18,8 @@ from transforms.sources.files.json_rows import MALFORMED, Decoded, Native
 from transforms.sources.files.opening import READ_ERRORS, read_error, require_content
 from transforms.sources.files.tabular import conform
 
-BATCH_ROWS = 16_384
+BATCH_ROWS = 4_096
+"""Rows that are read at a time: a few megabytes of text."""
 
 FAILURES: tuple[type[Exception], ...] = (*READ_ERRORS, DeltaError)
 """Errors of PyArrow and Delta about a damaged file."""
@@ -36,7 +37,8 @@ def read_parquet(path: Path, native: Native, optional: Collection[str]) -> Itera
     """
 
     def list_batches() -> Iterator[pa.RecordBatch]:
-        with pyarrow.parquet.ParquetFile(path) as file:
+        # without pre_buffer, or the bytes of the whole file stay in memory until it is closed
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
             columns = [name for name in native if name in file.schema_arrow.names]
             yield from file.iter_batches(batch_size=BATCH_ROWS, columns=columns)
 

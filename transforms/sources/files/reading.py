@@ -23,6 +23,7 @@ from transforms.errors import InputError
 from transforms.lake.schemas.table import type_name
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.arrow_files import (
+    BATCH_ROWS,
     number_rows,
     read_arrow,
     read_delta,
@@ -207,7 +208,7 @@ def _read_hub(
             ) from None
         row = 1
         where = "/".join(part for part in (f"{origin.hub_id}@{origin.revision}", folder) if part)
-        for table in found.iter(batch_size=16_384):
+        for table in found.iter(batch_size=BATCH_ROWS):
             rows = conform(pl.DataFrame(table), native, optional, f"source {name}")
             yield _add_keys(*number_rows(rows, row), where)
             row += rows.height

@@ -1,0 +1,69 @@
+"""A slice in parts: bounded parts, one commit, nothing left behind."""
+
+import polars as pl
+import pytest
+
+from transforms.lake import staged_write
+from transforms.lake.lake import Lake
+
+SCHEMA = pl.Schema({"n": pl.Int64})
+PART_ROWS = 100
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return Lake(tmp_path / "lake")
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Heights of the frames that Delta's writer gets."""
+    heights = []
+    commit = staged_write.commit
+
+    def spy(folder, frame, *args, **kwargs):
+        heights.append(frame.height)
+        return commit(folder, frame, *args, **kwargs)
+
+    monkeypatch.setattr(staged_write, "PART_BYTES", 8 * PART_ROWS)
+    monkeypatch.setattr(staged_write, "commit", spy)
+    return heights
+
+
+def write_numbers(lake, numbers, frame_rows=30):
+    with lake.overwrite_frames("raw_x", SCHEMA) as write:
+        for start in range(0, len(numbers), frame_rows):
+            write(pl.DataFrame({"n": numbers[start : start + frame_rows]}, SCHEMA))
+
+
+def test_the_writer_never_gets_more_than_a_part_and_a_frame(lake, written):
+    for version in range(2):
+        numbers = list(range(version, 1000))
+        write_numbers(lake, numbers)
+        assert lake.version("raw_x") == version
+        assert lake.read("raw_x")["n"].to_list() == numbers
+    assert max(written) <= PART_ROWS + 30
+    assert len(written) > 10
+
+
+def test_the_staged_table_is_removed_also_after_an_error(lake, written):
+    write_numbers(lake, [1])
+    with pytest.raises(TypeError, match="no number"):
+        write_numbers(lake, [*range(500), "no number"])
+    assert lake.read("raw_x")["n"].to_list() == [1]
+    assert [path.name for path in lake.root.iterdir()] == ["tables"]
+    assert len(written) > 3
+
+
+def test_no_frames_empty_the_slice(lake):
+    write_numbers(lake, [1, 2])
+    write_numbers(lake, [])
+    assert lake.read("raw_x").is_empty()
+    assert lake.version("raw_x") == 1
+
+
+def test_a_table_takes_the_columns_of_the_frames(lake):
+    write_numbers(lake, [1])
+    with lake.overwrite_frames("raw_x", pl.Schema({"text": pl.String})) as write:
+        write(pl.DataFrame({"text": ["y"]}))
+    assert lake.read("raw_x").to_dicts() == [{"text": "y"}]
