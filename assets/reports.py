@@ -28,21 +28,18 @@ MOST_ROWS = 200
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the assets of the reports that every study has."""
+    """Build the assets of the reports whose data the study has."""
     last = study.recipe.loop.iterations
     pairs = [iteration_asset(t, "dpo_pairs") for t in range(1, last + 1)]
+    of_pairs = {
+        "preference_statistics": ("preference_pairs", "dropped_rows", "preference_tokens"),
+        "length_statistics": ("preference_pairs", "preference_tokens"),
+    }
     return [
-        build_report(
-            study,
-            "preference_statistics",
-            ("preference_pairs", "dropped_rows", "preference_tokens"),
-            plot=PLOTS["preference_statistics"],
-        ),
-        build_report(
-            study,
-            "length_statistics",
-            ("preference_pairs", "preference_tokens"),
-            plot=PLOTS["length_statistics"],
+        *(
+            build_report(study, name, deps, plot=PLOTS[name])
+            for name, deps in of_pairs.items()
+            if study.recipe.has_pairs
         ),
         build_report(study, "response_lengths", pairs, partitioned=True),
         build_report(

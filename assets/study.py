@@ -39,6 +39,11 @@ class Study:
         return {iteration_asset(t, "policy"): t for t in self.iterations}
 
     @property
+    def initial_policy(self) -> str:
+        """Return the asset of pi_0."""
+        return self.recipe.initial_policy
+
+    @property
     def judge(self) -> JudgeSettings:
         """Return the judge of a recipe that uses one; a recipe without it is refused earlier."""
         judge = self.recipe.resolve_judge()

@@ -8,7 +8,7 @@ eq. 2). Not here: statistics (`transforms.measures.evaluation`).
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -41,11 +41,18 @@ DECODINGS = ("sampled", "greedy")
 GoldReward = Callable[[str, str], float]
 """(last user turn, response) -> gold reward."""
 
+OpenChunks = Callable[[str], ChunkFolder]
+"""Opens the folder that keeps the results of a part of an interrupted evaluation, by its name."""
+
+ScoreResponses = Callable[[pl.DataFrame, OpenChunks], pl.Series]
+"""Returns the rewards of responses in the order of the rows: prompt_id, decoding, response_index,
+prompt, reference, response."""
+
 
 def evaluate(
     policy: Path,
     reference: Path,
-    reward_model: Path,
+    score_responses: ScoreResponses,
     prompts: pl.DataFrame,
     loop: LoopSettings,
     settings: EvaluationSettings,
@@ -65,8 +72,8 @@ def evaluate(
     Args:
         policy: folder of the policy.
         reference: folder of pi_0.
-        reward_model: folder of the reward model.
-        prompts: prompt_id, prompt, split; one row per prompt.
+        score_responses: computes the rewards.
+        prompts: prompt_id, prompt, reference, split; one row per prompt.
         loop: token limits of responses, batch sizes.
         settings: number of samples, batch size of log-probabilities.
         seed: seed of the sampling engine; equal for all policies, so that only weights differ.
@@ -107,14 +114,7 @@ def evaluate(
         open_chunks("responses"),
     )
     rows = sampled.join(prompts, on="prompt_id").sort("decoding", "prompt_id", "response_index")
-    rewards = score_rows(
-        rows,
-        reward_model,
-        loop.scoring,
-        dtype=dtype,
-        devices=devices,
-        chunks=open_chunks("rewards"),
-    )
+    rewards = score_responses(rows, open_chunks)
     logps = {
         f"{name}_logp": compute_response_logps(
             rows,
@@ -241,6 +241,32 @@ def score_rows(
     )
     rewards = scored.with_columns(row=pl.col("prompt_id").cast(pl.UInt32))
     return rows.select("row").join(rewards, on="row", maintain_order="left")["reward"]
+
+
+def rank_decodings(
+    rows: pl.DataFrame,
+    rank: Callable[[pl.DataFrame, Callable[[pl.DataFrame], Any]], Any],
+    chunks: ChunkFolder | None,
+) -> pl.Series:
+    """Rank the responses of each decoding, among which a prompt_id with an index is unique.
+
+    Args:
+        rows: those of `ScoreResponses`.
+        rank: is called with rows, and with a function that it calls with prompt_id, response_index,
+            reward, chunk by chunk.
+        chunks: folder that keeps the rewards of an interrupted call with the same arguments.
+
+    Returns:
+        Rewards in the order of the rows.
+    """
+    key = ["decoding", "prompt_id", "response_index"]
+
+    def compute(missing: pl.DataFrame, commit: Callable[[pl.DataFrame], None]) -> None:
+        for part in missing.partition_by("decoding", maintain_order=True):
+            rank(part, partial(_name_and_commit, commit, part["decoding"][0]))
+
+    ranked = compute_missing(rows, key, compute, chunks)
+    return rows.select(key).join(ranked, on=key, how="left", maintain_order="left")["reward"]
 
 
 def _compute_gold_rewards(rows: pl.DataFrame, gold: GoldReward | None) -> pl.Series:

@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from training.settings.benchmarks import AnyBenchmark, JudgedSettings
+from training.settings.benchmarks import LOOP_MODELS, AnyBenchmark, JudgedSettings
 from training.settings.evaluation import EvaluationSettings
 from training.settings.experiments import require_allowed, require_consistent, require_context
 from training.settings.health import HealthSettings
@@ -32,6 +32,7 @@ from training.settings.stages import (
     TrainedRankerSettings,
 )
 from transforms.benchmarks.reward_bench.pairs import resolve_bench_set
+from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
 from transforms.lake.schemas.preferences import RAW
 from transforms.lake.schemas.records import COMPUTED
 from transforms.prompts.evaluation_texts import resolve_evaluation_set
@@ -90,10 +91,11 @@ class Recipe(Settings):
     """Map of the prompt collection (paper, Figure 7); null: no map."""
     splits: SplitSettings = SplitSettings()
     """Held-out prompts."""
-    sft: SFTSettings = SFTSettings()
-    """Supervised fine-tuning."""
-    reward_model: RewardModelSettings = RewardModelSettings()
-    """Reward model."""
+    sft: SFTSettings | None = SFTSettings()
+    """Supervised fine-tuning, which makes pi_0; null: pi_0 is the initial model, and no
+    demonstrations are needed."""
+    reward_model: RewardModelSettings | None = RewardModelSettings()
+    """Reward model; null: none is trained, and `loop.ranker` names another ranker."""
     reward_models: dict[Name, dict[str, Any]] = Field(default={})
     """Further reward models by name, as overrides of `reward_model`, such as another mixture. An
     experiment uses one with `ranker: reward_model_<name>` (paper, Table 6)."""
@@ -139,13 +141,21 @@ class Recipe(Settings):
         if taken := [name for name in self.sources if f"{RAW}{name}" in COMPUTED]:
             raise ValueError(f"the table {RAW}{taken[0]} of source {taken[0]} is another one")
         roles = {role for source in self.resolve_sources() for role in source.roles}
-        for role in ("demonstrations", "preferences", "prompts"):
-            if role not in roles:
-                raise ValueError(f"no source has the role {role}")
-        used = {
-            f"{name}.mixture": model.mixture
-            for name, model in self.resolve_trained_rankers().items()
+        if "prompts" not in roles:
+            raise ValueError("no source has the role prompts")
+        trained = self.resolve_trained_rankers()
+        readers = {
+            "sft": "demonstrations" if self.sft else "",
+            "model.tiny": "demonstrations" if self.model.tiny else "",
+            **{find_kind(name).name: "preferences" for name in trained},
         }
+        for key, role in readers.items():
+            if role and role not in roles:
+                raise ValueError(
+                    f"no source has the role {role}, which {key} needs; add one, or set {key} to"
+                    " null"
+                )
+        used = {f"{name}.mixture": model.mixture for name, model in trained.items()}
         require_mixtures(
             self.mixtures,
             preferences=[source.name for source in self.resolve_sources("preferences")],
@@ -172,6 +182,13 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _require_measurements(self) -> Self:
+        for name, benchmark in self.benchmarks.items():
+            given = benchmark.models if "models" in benchmark.model_fields_set else ()
+            if unknown := [model for model in given if model not in self.list_measured(benchmark)]:
+                raise ValueError(
+                    f"benchmarks.{name}.models has {unknown[0]}; the policies of this recipe are"
+                    f" {', '.join([*self.baselines, *LOOP_MODELS])}"
+                )
         if self.judge is None and (judged := [*self.select_judged_benchmarks()]):
             raise ValueError(f"the benchmarks {', '.join(judged)} need a judge; set `judge`")
         return self
@@ -186,6 +203,8 @@ class Recipe(Settings):
             trained=trained,
             has_references=any(s.has_references for s in self.resolve_sources("prompts")),
         )
+        if self.reward_models and self.reward_model is None:
+            raise ValueError("reward_models are overrides of reward_model, which is null")
         return self
 
     @model_validator(mode="after")
@@ -209,6 +228,11 @@ class Recipe(Settings):
                 self.resolve_refresh(loop)
             self._require_references(name, loop)
         self._require_references("shared", self.loop)
+        if self.evaluation_reward not in self.resolve_rankers():
+            raise ValueError(
+                f"the evaluation needs rewards of single responses, and loop.ranker"
+                f" {self.loop.ranker} gives none: set reward_model, or another loop.ranker"
+            )
         self.resolve_promotion()
         return self
 
@@ -238,7 +262,7 @@ class Recipe(Settings):
         """
         require_context(
             context_tokens,
-            trained={"sft": self.sft, **self.resolve_trained_rankers()},
+            trained={**({"sft": self.sft} if self.sft else {}), **self.resolve_trained_rankers()},
             loops={name: self.resolve_loop(name) for name in self.experiments},
             benchmarks=self.benchmarks,
         )
@@ -294,6 +318,30 @@ class Recipe(Settings):
         return _override(base, loop.feedback.reward_model, "feedback.reward_model")
 
     @property
+    def has_pairs(self) -> bool:
+        """Whether the recipe has preference pairs of its sources."""
+        return bool(self.resolve_sources("preferences"))
+
+    @property
+    def initial_policy(self) -> str:
+        """The asset that is pi_0."""
+        return INITIAL_POLICIES[self.sft is None]
+
+    @property
+    def baselines(self) -> list[str]:
+        """The policies that every experiment is compared with: those whose data the recipe has."""
+        absent = {INITIAL_POLICIES[self.sft is not None], *([] if self.has_pairs else [OFFLINE])}
+        return [asset for asset in BASELINES if asset not in absent]
+
+    @property
+    def evaluation_reward(self) -> str:
+        """The ranker whose rewards compare the policies: the loop's, if it scores single responses.
+
+        Otherwise it is the reward model.
+        """
+        return self.loop.ranker if find_kind(self.loop.ranker).scores_alone else "reward_model"
+
+    @property
     def trains_reward_model(self) -> bool:
         """Whether a reward model is made from the initial model."""
         rankers = self.resolve_trained_rankers().values()
@@ -312,16 +360,22 @@ class Recipe(Settings):
         return self.promotion and self.promotion.complete(
             gold=self.gold,
             judge=self.judge is not None,
+            measured=self._list_deciding(self.evaluation_reward),
             has_split=self.splits.promotion_fraction > 0,
             teachers={name: self._list_teachers(name) for name in self.experiments},
             benchmarks=self.benchmarks,
         )
 
     def _list_teachers(self, experiment: str) -> set[str]:
-        """Return the kinds of an experiment's rankers, and the oracle that labels its feedback."""
+        """Return what decides an experiment's pairs, and the oracle that labels its feedback."""
         loop = self.resolve_loop(experiment)
-        kinds = {find_kind(name).name for name in list_parts(self.rewards, loop.ranker)}
-        return kinds if loop.feedback is None else {*kinds, loop.feedback.oracle}
+        deciding = self._list_deciding(loop.ranker)
+        return deciding if loop.feedback is None else {*deciding, loop.feedback.oracle}
+
+    def _list_deciding(self, ranker: str) -> set[str]:
+        """Return what decides a ranker's rewards: kinds of rankers, and names of `rewards`."""
+        kinds = {name: find_kind(name) for name in list_parts(self.rewards, ranker)}
+        return {name if kind.is_named else kind.name for name, kind in kinds.items()}
 
     def select_judged_benchmarks(self) -> dict[str, JudgedSettings]:
         """Return the settings of the benchmarks that the judge scores, by name."""
@@ -330,6 +384,11 @@ class Recipe(Settings):
             for name, settings in self.benchmarks.items()
             if isinstance(settings, JudgedSettings)
         }
+
+    def list_measured(self, benchmark: AnyBenchmark) -> list[str]:
+        """Return the models of a benchmark that this recipe has."""
+        known = (*self.baselines, *LOOP_MODELS)
+        return [model for model in benchmark.models if model in known]
 
     def resolve_mixture(self, name: str) -> dict[str, MixtureSource]:
         """Return the parts of a mixture by source."""

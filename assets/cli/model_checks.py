@@ -76,7 +76,7 @@ def check_software(recipe: Recipe) -> None:
     """
     loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
     for settings in (
-        recipe.sft,
+        *([recipe.sft] if recipe.sft else []),
         *recipe.resolve_trained_rankers().values(),
         *(recipe.resolve_refresh(loop) for loop in loops if loop.feedback),
         *(loop.resolve_training() for loop in loops),

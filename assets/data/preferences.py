@@ -32,14 +32,27 @@ FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_frac
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the assets between the raw tables and the models."""
+    """Build the assets between the raw tables and the models, of the roles that sources have."""
+    tables = _list_tables(study.recipe)
+    builders = {
+        "demonstrations": _build_demonstrations,
+        "preference_pairs": _build_preference_pairs,
+        "mixture_pairs": _build_mixture_pairs,
+        "prompts": _build_prompts,
+    }
     return [
-        _build_demonstrations(study),
-        _build_preference_pairs(study),
-        _build_mixture_pairs(study),
-        _build_prompts(study),
+        *(builders[name](study) for name in tables),
         _build_prompt_splits(study),
         _build_dropped_rows(study),
+    ]
+
+
+def _list_tables(recipe: Recipe) -> list[str]:
+    """List the standard tables that the recipe's sources fill."""
+    return [
+        *(["demonstrations"] if recipe.resolve_sources("demonstrations") else []),
+        *(["preference_pairs", "mixture_pairs"] if recipe.has_pairs else []),
+        "prompts",
     ]
 
 
@@ -191,14 +204,14 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
 
 def _build_prompt_splits(study: Study) -> dg.AssetsDefinition:
     settings, iterations = study.recipe.splits, study.recipe.loop.iterations
-    room = study.recipe.find_prompt_room()
+    room, tables = study.recipe.find_prompt_room(), _list_tables(study.recipe)
 
     @declare(
         study,
         "prompt_splits",
         group="preferences",
         table=TABLES["prompt_splits"],
-        deps=("prompts", "demonstrations", "preference_pairs", "initial_model"),
+        deps=(*(name for name in tables if name != "mixture_pairs"), "initial_model"),
         settings=lambda _: {
             "splits": settings.model_dump(),
             "iterations": iterations,
@@ -242,7 +255,7 @@ def _build_dropped_rows(study: Study) -> dg.AssetsDefinition:
         "dropped_rows",
         group="preferences",
         table=TABLES["dropped_rows"],
-        deps=("demonstrations", "preference_pairs", "mixture_pairs", "prompts", "prompt_splits"),
+        deps=(*_list_tables(study.recipe), "prompt_splits"),
         kinds=("deltalake", "duckdb"),
     )
     def dropped_rows(step: Step) -> Made:

@@ -17,8 +17,8 @@ from transforms.views.plots.prompt_map import render_prompt_map
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
-    """Build `preference_tokens`, and `prompt_map` if the recipe has its settings."""
-    assets = [_build_preference_tokens(study)]
+    """Build `preference_tokens` if there are pairs, `prompt_map` if the recipe has its settings."""
+    assets = [_build_preference_tokens(study)] if study.recipe.has_pairs else []
     if study.recipe.prompt_map:
         assets.append(_build_prompt_map(study, study.recipe.prompt_map))
     return assets

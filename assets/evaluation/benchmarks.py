@@ -53,23 +53,24 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 
 def _build_benchmark(study: Study, name: str, settings: AnyBenchmark) -> list[dg.AssetsDefinition]:
-    shared = tuple(model for model in BASELINES if model in settings.models)
-    own = set(settings.models) - set(shared)
+    models = study.recipe.list_measured(settings)
+    shared = tuple(model for model in models if model in BASELINES)
+    own = set(models) - set(shared)
     of_shared, of_own = (f"{group}/{name}" for group in GROUPS)
     assets = []
     if shared:
-        models = dict.fromkeys(shared, 0)
-        assets.append(_asset(study, name, settings, of_shared, shared, models))
+        iterations = dict.fromkeys(shared, 0)
+        assets.append(_asset(study, name, settings, of_shared, shared, iterations))
     if own:
         deps = ("selected_policy", *(study.policies if "iterates" in own else ()))
         assets.append(_asset(study, name, settings, of_own, deps, study.policies))
     return assets
 
 
-def list_asset_names(name: str, settings: AnyBenchmark) -> list[str]:
+def list_asset_names(study: Study, name: str, settings: AnyBenchmark) -> list[str]:
     """Return the names of the assets of a benchmark."""
-    own = bool(set(settings.models) - set(BASELINES))
-    measured = (bool(set(settings.models) & set(BASELINES)), own)
+    models = set(study.recipe.list_measured(settings))
+    measured = (bool(models & set(BASELINES)), bool(models - set(BASELINES)))
     return [
         f"{group}/{name}"
         for group, is_measured in zip(GROUPS, measured, strict=True)
@@ -145,7 +146,7 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
         **settings.dump_decisive(),
         **({"judge": judge_settings(study.judge)} if judged else {}),
         "data": {part: dump_origin(origin) for part, origin in settings.data.items()},
-        "models": list(settings.models),
+        "models": study.recipe.list_measured(settings),
         **study.model_settings,
     }
 

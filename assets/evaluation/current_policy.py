@@ -33,13 +33,13 @@ def find_current_policy(step: Step) -> dict[str, Any]:
     found = promotions.find_current(step.lake)
     if found is not None:
         return found
-    policy = step.model("sft_policy")
+    policy = step.model(step.study.initial_policy)
     return promotions.record(
         step.lake,
         experiment=SHARED,
         iteration=0,
         decision_id=digest_settings({"policies": [policy.checkpoint_id, None]}),
-        model="sft_policy",
+        model=step.study.initial_policy,
         policy_id=policy.checkpoint_id,
         promoted=True,
         reason=promotions.FIRST,

@@ -5,8 +5,9 @@ Paper: Algorithm 1, last line. Not here: generation and rewards (`training.evalu
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -20,6 +21,8 @@ from assets.evaluation.further_rewards import (
     read_scored,
     score_responses,
 )
+from assets.loop.ranking.registry import find_evaluation_ranker
+from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
@@ -33,6 +36,7 @@ from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.measures import evaluation
 from transforms.prompts import rows_by_split
+from transforms.prompts.splits import HELD_OUT
 from transforms.sources.sample.gold import gold_reward
 
 RESPONSES = "evaluation_responses"
@@ -51,21 +55,22 @@ class ModelKeys(TypedDict):
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the evaluation of baselines and of policies, and the selection of a policy."""
-    further = [name for name in list_models(study) if name != "reward_model"]
+    baselines, read = study.recipe.baselines, find_evaluation_ranker(study).assets
+    further = [name for name in list_models(study) if name not in read]
 
     @declare(
         study,
         "baseline_evaluation",
         group="baselines",
         table=TABLES[RESULTS],
-        deps=("prompts", "prompt_splits", "reward_model", *BASELINES, *further),
+        deps=("prompts", "prompt_splits", *read, *baselines, *further),
         settings=lambda _: {**evaluation_settings(study), **further_settings(study)},
         accelerator=True,
         kinds=("deltalake", "vllm"),
     )
     def baseline_evaluation(step: Step) -> Made:
-        """The models are the baselines: pi_0, offline DPO and one-shot DPO."""
-        return evaluate_models(step, dict.fromkeys(BASELINES, 0))
+        """The models are the baselines: pi_0, offline DPO if there are pairs, one-shot DPO."""
+        return evaluate_models(step, dict.fromkeys(baselines, 0))
 
     @declare(
         study,
@@ -75,8 +80,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         deps=(
             "prompts",
             "prompt_splits",
-            "sft_policy",
-            "reward_model",
+            study.initial_policy,
+            *read,
             "baseline_evaluation",
             *study.policies,
             *further,
@@ -114,8 +119,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 def evaluation_settings(study: Study) -> dict[str, object]:
     """Return the settings that an evaluation depends on, besides its models and prompts."""
-    recipe = study.recipe
+    recipe, ranker = study.recipe, find_evaluation_ranker(study)
     return {
+        # a model that the study trains is an input
+        **({} if isinstance(ranker, TrainedRanker) else ranker.response_settings(recipe.loop)),
         "evaluation": recipe.evaluation.model_dump(exclude={"length_control", "rewards"}),
         "max_tokens": recipe.loop.sampling.max_tokens,
         "gold": recipe.gold,
@@ -133,6 +140,7 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
     prompts = rows_by_split.select_held_out_prompts(
         step.lake.read("prompts"), step.lake.read("prompt_splits")
     )
+    find_evaluation_ranker(step.study).require_prompts(step, HELD_OUT)
     evaluation_id = _identify_evaluation(step)
     results = []
     for number, (model, iteration) in enumerate(models.items()):
@@ -154,8 +162,9 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
         else:
             step.lake.keep(RESPONSES, experiment=step.experiment, model=model)
         # a baseline is contrasted with the baselines before it
-        baselines = list(models)[:number] if step.experiment == SHARED else BASELINES
-        rows, further = score_responses(step, rows), step.study.recipe.evaluation.rewards
+        shared, own = step.experiment == SHARED, step.study.recipe
+        baselines = list(models)[:number] if shared else own.baselines
+        rows, further = score_responses(step, rows), own.evaluation.rewards
         summary = [evaluation.summarise(rows, further)]
         for baseline in baselines:
             other = step.lake.read(RESPONSES, experiment=SHARED, model=baseline)
@@ -164,10 +173,21 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
         result = keyed.select(list(schema_of(RESULTS)))
         step.lake.overwrite(RESULTS, result, experiment=step.experiment, model=model)
         results.append(result)
+    if step.experiment == SHARED:
+        _drop_former_baselines(step.lake, models)
     table = pl.concat(results)
     version = step.lake.version(RESULTS)
     shown = table_preview(table.filter(split="evaluation"), 40)
     return Made(f"{RESULTS}@{version}", {**table_metadata(table, version), "evaluation": shown})
+
+
+def _drop_former_baselines(lake: Lake, models: Collection[str]) -> None:
+    """Remove the rows of baselines that the recipe no longer has, such as another pi_0."""
+    for table in (RESPONSES, RESULTS):
+        for model in sorted(set(BASELINES) - set(models)):
+            rows = lake.read(table, experiment=SHARED, model=model)
+            if rows.height:
+                lake.overwrite(table, rows.clear(), experiment=SHARED, model=model)
 
 
 def read_evaluation(lake: Lake, **keys: str | int) -> pl.DataFrame:
@@ -210,7 +230,7 @@ def evaluate_policy(
     Args:
         step: the asset's step.
         policy: the policy.
-        prompts: prompt_id, prompt, split.
+        prompts: prompt_id, prompt, reference, split.
         work: folder of chunks (`claim_work`).
         description: label of the progress bar.
 
@@ -222,8 +242,8 @@ def evaluate_policy(
     recipe = step.study.recipe
     return evaluate(
         policy.path,
-        step.model("sft_policy").path,
-        step.model("reward_model").path,
+        step.model(step.study.initial_policy).path,
+        partial(find_evaluation_ranker(step.study).score, step),
         prompts,
         recipe.loop,
         recipe.evaluation,
@@ -237,13 +257,13 @@ def evaluate_policy(
 
 
 def _identify_evaluation(step: Step) -> str:
-    """Return the id of an evaluation: a hash of its settings, prompts, reference, reward model."""
-    reference = step.model("sft_policy")
-    reward_model = step.model("reward_model")
+    """Return the id of an evaluation: a hash of its settings, prompts, reference and ranker."""
+    reference = step.model(step.study.initial_policy)
+    ranker = find_evaluation_ranker(step.study)
     return digest_settings(
         {
             "settings": evaluation_settings(step.study),
             "prompts": [step.inputs["prompts"], step.inputs["prompt_splits"]],
-            "models": [reference.checkpoint_id, reward_model.checkpoint_id],
+            "models": [reference.checkpoint_id, ranker.ranker_id(step)],
         }
     )

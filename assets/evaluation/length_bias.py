@@ -18,9 +18,6 @@ from transforms.measures.length_bias import correlate
 from transforms.views.plots.length_bias import render_length_bias
 from transforms.views.query import connect_frames, report
 
-STUDY = Chain("length_study", 0, ("length_study",), "sft_policy", partitioned=False)
-"""Its rows in `generations` and `scores` have experiment `length_study` and iteration 0."""
-
 TITLE = "Reward and length of n responses of pi_0 to the prompts of the length study"
 
 
@@ -29,17 +26,21 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     if not study.recipe.splits.length_study_fraction:
         return []
 
+    # its rows in `generations` and `scores` have experiment `length_study` and iteration 0
+    initial = study.initial_policy
+    chain = Chain("length_study", 0, ("length_study",), initial, initial, partitioned=False)
+
     @declare(
         study,
         "reward_length_correlation",
-        group=STUDY.group,
+        group=chain.group,
         table=TABLES["reward_length_correlation"],
-        deps=(STUDY.asset("generations"), STUDY.asset("scores"), "prompts", "prompt_splits"),
+        deps=(chain.asset("generations"), chain.asset("scores"), "prompts", "prompt_splits"),
         kinds=("deltalake", "polars"),
     )
     def reward_length_correlation(step: Step) -> Made:
         """The rows are responses of the length study."""
-        lake, slice_ = step.lake, STUDY.slice(step)
+        lake, slice_ = step.lake, chain.slice(step)
         tables = {
             "generations": lake.read("generations", **slice_),
             "scores": lake.read("scores", **slice_),
@@ -58,4 +59,4 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             },
         )
 
-    return [*build_responses(study, STUDY), reward_length_correlation]
+    return [*build_responses(study, chain), reward_length_correlation]

@@ -11,7 +11,6 @@ from assets.loop.chain import SliceKeys
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
-from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import SHARED
@@ -44,7 +43,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         frames = []
         for model, iteration in study.policies.items():
             mine = step.lake.read("evaluation_responses", experiment=step.experiment, model=model)
-            for baseline in BASELINES:
+            for baseline in study.recipe.baselines:
                 other = step.lake.read("evaluation_responses", experiment=SHARED, model=baseline)
                 rows = judged_responses.compute_length_controlled_win_rates(mine, other, verdicts)
                 slice_ = SliceKeys(experiment=step.experiment, iteration=iteration)

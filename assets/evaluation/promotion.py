@@ -19,6 +19,7 @@ from assets.evaluation.current_policy import (
 )
 from assets.evaluation.held_out import read_evaluation
 from assets.loop.judges import judge_id, judge_pairs, judge_settings
+from assets.loop.ranking.registry import find_evaluation_ranker
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata
 from assets.study import Study
@@ -52,15 +53,19 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         group="evaluation",
         table=TABLES[promotions.TABLE],
         deps=(
-            # the first four: a current policy without answers on these prompts is evaluated here
+            # those before `evaluation`: a current policy without answers is evaluated here
             "prompts",
             "prompt_splits",
-            "sft_policy",
-            "reward_model",
+            study.initial_policy,
+            *find_evaluation_ranker(study).assets,
             "evaluation",
             "baseline_evaluation",
             "selected_policy",
-            *(asset for name, one in bounded.items() for asset in list_asset_names(name, one)),
+            *(
+                asset
+                for name, one in bounded.items()
+                for asset in list_asset_names(study, name, one)
+            ),
         ),
         settings=lambda _: decision_settings(study, settings),
         partitioned=True,

@@ -81,7 +81,10 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 def _read_sampled_responses(step: Step) -> pl.DataFrame:
     """Read the sampled held-out responses of pi_0 and of all policies, with their prompts."""
-    policies = {"sft_policy": SHARED, **dict.fromkeys(step.study.policies, step.experiment)}
+    policies = {
+        step.study.initial_policy: SHARED,
+        **dict.fromkeys(step.study.policies, step.experiment),
+    }
     rows = pl.concat(
         step.lake.read("evaluation_responses", experiment=experiment, model=policy)
         for policy, experiment in policies.items()

@@ -29,6 +29,8 @@ class Chain:
     """Splits whose prompts are sampled."""
     sampled_policy: str
     """Asset of the policy that is sampled."""
+    initial_policy: str
+    """Asset of pi_0."""
     partitioned: bool
     """Whether every experiment has its own chain."""
 

@@ -18,9 +18,9 @@ from transforms.lake.asset_names import iteration_asset, iteration_name
 
 def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
     """Build the assets of iteration t; every experiment is a partition of them."""
-    previous = iteration_asset(iteration - 1, "policy") if iteration > 1 else "sft_policy"
-    name = iteration_name(iteration)
-    chain = Chain(name, iteration, (name,), previous, partitioned=True)
+    name, initial = iteration_name(iteration), study.initial_policy
+    previous = iteration_asset(iteration - 1, "policy") if iteration > 1 else initial
+    chain = Chain(name, iteration, (name,), previous, initial, partitioned=True)
     return [
         *build_feedback(study, chain),
         *build_tables(study, chain),
@@ -31,5 +31,6 @@ def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
 def build_one_shot(study: Study) -> list[dg.AssetsDefinition]:
     """Build the baseline that samples every prompt once, from pi_0."""
     splits = tuple(iteration_name(t) for t in study.iterations)
-    chain = Chain("one_shot", 1, splits, "sft_policy", False)
+    initial = study.initial_policy
+    chain = Chain("one_shot", 1, splits, initial, initial, partitioned=False)
     return [*build_tables(study, chain), build_policy(study, chain)]

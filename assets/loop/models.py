@@ -8,12 +8,19 @@ from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
 from training.models.intake.origin import describe_model
+from training.settings.stages import SFTSettings
 from transforms.lake.records import checkpoints
 from transforms.prompts import rows_by_split
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the assets of the shared models."""
+    rankers = [_build_ranker(study, name) for name in study.recipe.resolve_trained_rankers()]
+    fine_tuned = [_build_sft(study, study.recipe.sft)] if study.recipe.sft else []
+    return [_build_initial_model(study), *fine_tuned, *rankers]
+
+
+def _build_initial_model(study: Study) -> dg.AssetsDefinition:
     recipe = study.recipe
 
     @declare(
@@ -24,11 +31,16 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         settings=lambda _: {
             **describe_model(recipe.model),
             "seed": recipe.seed,
+            # recorded with the checkpoint, so that SQL knows which one is pi_0
+            **({} if recipe.sft else {"is_initial_policy": True}),
         },
         kinds=("pytorch",),
     )
     def initial_model_(step: Step) -> Made:
-        """Model: initial weights, tokenizer, chat template; given, or random."""
+        """Model: initial weights, tokenizer, chat template; given, or random.
+
+        Without supervised fine-tuning it is pi_0, the reference of DPO.
+        """
         from training.models import initial_model
         from training.models.weights import read_context_tokens, require_classifier
 
@@ -45,14 +57,18 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         made = save_model(step, folder, kind="causal_lm")
         return Made(made.output_id, {**made.metadata, **found})
 
+    return initial_model_
+
+
+def _build_sft(study: Study, settings: SFTSettings) -> dg.AssetsDefinition:
     @declare(
         study,
-        "sft_policy",
+        study.initial_policy,
         group="sft",
         # prompts are checked before anything is trained; pi_0 does not read them
         deps=("initial_model", "demonstrations", "prompt_splits"),
         reads=lambda _: ("initial_model", "demonstrations"),
-        settings=lambda _: {"sft": recipe.sft.dump_decisive(), **study.model_settings},
+        settings=lambda _: {"sft": settings.dump_decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
     )
@@ -60,10 +76,9 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
         model = step.model("initial_model")
         rows = rows_by_split.read_demonstrations(step.lake)
-        return train(step, "sft", rows, recipe.sft, start=model)
+        return train(step, "sft", rows, settings, start=model)
 
-    rankers = (_build_ranker(study, name) for name in recipe.resolve_trained_rankers())
-    return [initial_model_, sft_policy, *rankers]
+    return sft_policy
 
 
 def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
@@ -75,7 +90,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         study,
         name,
         group="reward",
-        deps=("sft_policy", "preference_pairs", "mixture_pairs"),
+        deps=(study.initial_policy, "preference_pairs", "mixture_pairs"),
         settings=lambda _: {ranker.kind: settings.dump_decisive(), **study.model_settings},
         accelerator=True,
         kinds=("pytorch", "trl"),
@@ -84,7 +99,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         "prompts are in no training table.",
     )
     def model(step: Step) -> Made:
-        policy = step.model("sft_policy")
+        policy = step.model(study.initial_policy)
         rows = rows_by_split.read_training_pairs(step.lake, settings.mixture)
         made = train(step, ranker.kind, rows, settings, start=policy)
         return Made(made.output_id, {**made.metadata, **ranker.validate(step)})

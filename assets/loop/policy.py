@@ -63,7 +63,7 @@ def list_inputs(chain: Chain, loop: LoopSettings) -> list[str]:
 def find_models(chain: Chain, loop: LoopSettings) -> dict[str, str]:
     """Return the assets of a training's models: of start, and of reference and reward_model."""
     objective = OBJECTIVES[loop.objective]
-    policies = {"previous": chain.sampled_policy, "initial": "sft_policy"}
+    policies = {"previous": chain.sampled_policy, "initial": chain.initial_policy}
     models = {"start": policies[loop.start]}
     if objective.takes_reference:
         models["reference"] = policies[loop.reference]

@@ -14,8 +14,6 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs import responses, sampler_places
 
-INITIAL = "sft_policy"
-
 
 @dataclass(frozen=True)
 class Engine:
@@ -82,7 +80,7 @@ def find_policy_asset(chain: Chain, policy: str) -> str:
     if policy == "current" or chain.iteration <= 1:
         return chain.sampled_policy
     if policy == "initial" or (policy == "previous" and chain.iteration == 2):
-        return INITIAL
+        return chain.initial_policy
     if policy == "previous":
         return iteration_asset(chain.iteration - 2, "policy")
     return chain.sampled_policy + policy.removeprefix("step")

@@ -9,6 +9,17 @@ generations as (select * from generations),
 
 checkpoints as (select * from checkpoints),
 
+-- without supervised fine-tuning, the settings of the initial model state that it is pi_0
+initial as (
+    select if(
+        coalesce(arg_max(settings, commit_version)::json ->> '$.is_initial_policy' = 'true', false),
+        'initial_model',
+        'sft_policy'
+    ) as asset
+    from checkpoints
+    where asset = 'initial_model'
+),
+
 sampled as (
     select
         experiment,
@@ -17,15 +28,15 @@ sampled as (
         sampler_policy,
         count(*) as responses,
         case
-            when iteration <= 1 or sampler_policy = 'initial' then 'sft_policy'
-            when sampler_policy = 'previous' and iteration = 2 then 'sft_policy'
+            when iteration <= 1 or sampler_policy = 'initial' then initial.asset
+            when sampler_policy = 'previous' and iteration = 2 then initial.asset
             when sampler_policy = 'previous' then 'iteration_' || (iteration - 2) || '/policy'
             when sampler_policy like 'step@%'
                 then 'iteration_' || (iteration - 1) || '/policy' || substr(sampler_policy, 5)
             when sampler_policy = 'current'
                 then 'iteration_' || (iteration - 1) || '/policy'
         end as expected_policy
-    from generations
+    from generations, initial
     group by all
 ),
 

@@ -1,9 +1,9 @@
 -- One row per decoding and experiment (baselines first, under their own names): the results of the
 -- policy that the validation prompts selected, on the evaluation prompts. A win rate is against
--- sft_policy, over all pairs of a response of each policy to the same prompt, a tie one half;
--- kl_to_sft is in nats, estimated from the samples. `gold_minus_` and `reward_minus_` are
--- differences paired by prompt, to offline DPO and to the experiment `iterative` (the paper's
--- algorithm). `_se` is the standard error clustered by prompt.
+-- pi_0, over all pairs of a response of each policy to the same prompt, a tie one half;
+-- kl_to_initial, the KL to pi_0, is in nats, estimated from the samples. `gold_minus_` and
+-- `reward_minus_` are differences paired by prompt, to offline DPO and to the experiment
+-- `iterative` (the paper's algorithm). `_se` is the standard error clustered by prompt.
 -- Over several seeds: prefloop report experiment_outcomes --over-seeds --home a --home b ...
 -- There are rows once policies are evaluated: the assets baseline_evaluation, evaluation,
 -- selected_policy.
@@ -36,7 +36,7 @@ results as (
         and (
             evaluation_results.versus is null
             or (
-                evaluation_results.versus = 'sft_policy'
+                is_initial_policy(evaluation_results.versus)
                 and starts_with(evaluation_results.metric, 'win_rate_')
             )
         )
@@ -55,8 +55,8 @@ levels as (
         any_value(standard_error) filter (metric = 'win_rate_gold') as win_rate_gold_se,
         any_value(value) filter (metric = 'win_rate_reward') as win_rate_reward,
         any_value(standard_error) filter (metric = 'win_rate_reward') as win_rate_reward_se,
-        any_value(value) filter (metric = 'kl_to_sft') as kl_to_sft,
-        any_value(standard_error) filter (metric = 'kl_to_sft') as kl_to_sft_se,
+        any_value(value) filter (metric = 'kl_to_initial') as kl_to_initial,
+        any_value(standard_error) filter (metric = 'kl_to_initial') as kl_to_initial_se,
         any_value(value) filter (metric = 'response_chars') as response_chars,
         any_value(standard_error) filter (metric = 'response_chars') as response_chars_se,
         max(prompts) as prompts

@@ -45,7 +45,7 @@ left join rates
     and rates.decoding = levels.decoding
     and rates.model = levels.model
     and rates.ranker = levels.metric
-    and rates.versus in ('sft_policy', 'initial_model')
+    and is_initial_policy(rates.versus)
 order by
     levels.decoding desc,
     levels.metric <> 'reward',

@@ -1,9 +1,9 @@
--- One row per experiment, decoding and model on the evaluation prompts: sft_policy, the baselines,
--- then the policies of the iterations. Models that all experiments share are repeated in each
--- experiment. `_se` is the standard error clustered by prompt, `_low` and `_high` the 95% interval
--- by the bootstrap over prompts (null with one prompt); a win rate is against sft_policy; kl_to_sft
--- is in nats, estimated from the samples; `selected` marks the policy that the validation prompts
--- selected.
+-- One row per experiment, decoding and model on the evaluation prompts: pi_0 (`sft_policy`, or
+-- `initial_model` without SFT), the baselines, then the policies of the iterations. Models
+-- that all experiments share are repeated in each experiment. `_se` is the standard error clustered by prompt, `_low` and `_high` the 95% interval
+-- by the bootstrap over prompts (null with one prompt); a win rate is against pi_0; kl_to_initial,
+-- the KL to pi_0, is in nats, estimated from the samples; `selected` marks the policy that the
+-- validation prompts selected.
 -- There are rows once policies are evaluated: the assets baseline_evaluation and evaluation.
 with
 
@@ -54,21 +54,21 @@ pivoted as (
         any_value(standard_error) filter (metric = 'reward' and versus is null) as reward_se,
         any_value(low) filter (metric = 'reward' and versus is null) as reward_low,
         any_value(high) filter (metric = 'reward' and versus is null) as reward_high,
-        any_value(value) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+        any_value(value) filter (metric = 'win_rate_gold' and is_initial_policy(versus))
             as win_rate_gold,
-        any_value(standard_error) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+        any_value(standard_error) filter (metric = 'win_rate_gold' and is_initial_policy(versus))
             as win_rate_gold_se,
-        any_value(low) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+        any_value(low) filter (metric = 'win_rate_gold' and is_initial_policy(versus))
             as win_rate_gold_low,
-        any_value(high) filter (metric = 'win_rate_gold' and versus = 'sft_policy')
+        any_value(high) filter (metric = 'win_rate_gold' and is_initial_policy(versus))
             as win_rate_gold_high,
-        any_value(value) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+        any_value(value) filter (metric = 'win_rate_reward' and is_initial_policy(versus))
             as win_rate_reward,
-        any_value(standard_error) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+        any_value(standard_error) filter (metric = 'win_rate_reward' and is_initial_policy(versus))
             as win_rate_reward_se,
-        any_value(low) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+        any_value(low) filter (metric = 'win_rate_reward' and is_initial_policy(versus))
             as win_rate_reward_low,
-        any_value(high) filter (metric = 'win_rate_reward' and versus = 'sft_policy')
+        any_value(high) filter (metric = 'win_rate_reward' and is_initial_policy(versus))
             as win_rate_reward_high,
         any_value(value) filter (metric = 'reward_accuracy') as reward_accuracy,
         any_value(standard_error) filter (metric = 'reward_accuracy') as reward_accuracy_se,
@@ -81,8 +81,8 @@ pivoted as (
         any_value(value) filter (metric = 'truncated_fraction') as truncated_fraction,
         any_value(standard_error) filter (metric = 'truncated_fraction')
             as truncated_fraction_se,
-        any_value(value) filter (metric = 'kl_to_sft') as kl_to_sft,
-        any_value(standard_error) filter (metric = 'kl_to_sft') as kl_to_sft_se,
+        any_value(value) filter (metric = 'kl_to_initial') as kl_to_initial,
+        any_value(standard_error) filter (metric = 'kl_to_initial') as kl_to_initial_se,
         max(prompts) filter (metric = 'reward' and versus is null) as prompts
     from results
     group by experiment, decoding, model, iteration

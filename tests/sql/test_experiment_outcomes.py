@@ -69,8 +69,8 @@ def test_rows_are_baselines_then_selected_iterates(found):
 def test_errors_are_over_prompts(found):
     row = found.row(by_predicate=pl.col("experiment") == "iterative", named=True)
     assert row["gold_reward_se"] == pytest.approx(1.0)  # prompts 3 and 1
-    assert row["kl_to_sft"] == 2.0
-    assert row["kl_to_sft_se"] == 0.0
+    assert row["kl_to_initial"] == 2.0
+    assert row["kl_to_initial_se"] == 0.0
 
 
 def test_differences_are_paired_by_prompt(found):

@@ -85,7 +85,7 @@ def test_iteration_progress():
             ("reward", 99.0, "sft_policy"),
             ("win_rate_reward", 0.5 + t / 10, "sft_policy"),
             ("win_rate_reward", 0.1, "offline_dpo"),
-            ("kl_to_sft", 3.0, None),
+            ("kl_to_initial", 3.0, None),
         ]
     ]
     unseen = [
@@ -106,7 +106,7 @@ def test_iteration_progress():
         "reward",
         "reward_se",
         "win_rate_reward",
-        "kl_to_sft",
+        "kl_to_initial",
         "prompts",
     )
     assert sampled.filter(experiment="x").select(columns).rows() == [
@@ -127,14 +127,14 @@ def test_figures_stand_beside_their_errors_and_intervals():
     frame = table(
         "evaluation_results",
         result("x", 1, "iteration_1/policy", "gold_reward", 1.0),
-        result("x", 1, "iteration_1/policy", "kl_to_sft", 3.0),
+        result("x", 1, "iteration_1/policy", "kl_to_initial", 3.0),
         result("x", 1, "iteration_1/policy", "win_rate_gold", 0.5, versus="sft_policy"),
         result("x", 1, "iteration_1/policy", "reward", 1.0, versus="sft_policy", low=None),
     )
     progress = rows_of("iteration_progress", evaluation_results=frame).row(0, named=True)
     for name in ("gold_reward", "win_rate_gold"):
         assert progress[f"{name}_low"] < progress[name] < progress[f"{name}_high"]
-    assert (progress["kl_to_sft"], progress["kl_to_sft_se"]) == (3.0, 0.1)
+    assert (progress["kl_to_initial"], progress["kl_to_initial_se"]) == (3.0, 0.1)
     selected = {"experiment": "x", "iteration": 1, "model": "iteration_1/policy"}
     contrasts = rows_of(
         "selected_contrasts",

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification
 from training import evaluation
 from training.engine import sequence_logps
 from training.engine.chunk_folder import ChunkFolder
-from training.evaluation import evaluate
+from training.evaluation import evaluate, rank_decodings, score_rows
 from training.models.initial_model import make_tiny_model
 from training.settings.evaluation import EvaluationSettings
 from training.settings.loop import LoopSettings
@@ -49,7 +49,9 @@ def run(monkeypatch, tiny_policy, other_policy, reward_model, preference_pairs):
         evaluate,
         tiny_policy,
         other_policy,
-        reward_model,
+        lambda rows, open_chunks: score_rows(
+            rows, reward_model, LOOP.scoring, dtype="float32", chunks=open_chunks("rewards")
+        ),
         preference_pairs.select("prompt_id", "prompt", split=pl.lit("evaluation")),
         LOOP,
         EvaluationSettings(samples=1),
@@ -82,3 +84,24 @@ def test_an_evaluation_goes_on_after_every_chunk_and_has_the_same_rows(run, monk
     assert again.drop(names).equals(whole.drop(names))
     for name in names:  # rows meet others in their batches, so values differ by rounding
         assert again[name].to_list() == pytest.approx(whole[name].to_list(), abs=1e-5)
+
+
+def test_a_ranker_sees_the_responses_of_one_decoding_at_a_time(tmp_path):
+    """Both decodings of a prompt have a response 0."""
+    rows = pl.DataFrame(
+        {"decoding": ["sampled", "greedy", "sampled"], "prompt_id": ["p", "p", "q"],
+         "response_index": [0, 0, 0], "response": ["three", "one", "seven__"]}
+    )  # fmt: skip
+    calls = []
+
+    def rank(part, commit):
+        calls.append(part["response"].to_list())
+        reward = pl.col("response").str.len_chars()
+        commit(part.reverse().select("prompt_id", "response_index", reward=reward))
+
+    chunks = ChunkFolder(tmp_path / "rewards")
+    chunks.claim({})
+    assert rank_decodings(rows, rank, chunks).to_list() == [5, 3, 7]
+    assert calls == [["three", "seven__"], ["one"]]
+    assert rank_decodings(rows, rank, chunks).to_list() == [5, 3, 7]
+    assert len(calls) == 2  # kept by the folder

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from training.settings.model import DeviceSettings
 from transforms.errors import InputError
@@ -97,6 +98,14 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("evaluation.selection_metric=taste", ["selection_metric", "taste"]),
         ("experiments.iterative.feedback.labels=0", ["labels", "greater than"]),
         ("loop.feedback.reward_model.learning_rat=1", ["learning_rat"]),
+        ("sources.sample_prompts=null", ["no source has the role prompts"]),
+        ("sources.sample_demonstrations=null", ["demonstrations, which sft needs", "sft to null"]),
+        ("sources.sample_preferences=null", ["preferences, which reward_model needs", "to null"]),
+        ("reward_model=null", ["'reward_model'", "the rankers are"]),
+        (
+            "benchmarks={arc_challenge: {data: {test: {files: [a]}}, models: [initial_model]}}",
+            ["benchmarks.arc_challenge.models has initial_model", "sft_policy, offline_dpo"],
+        ),
     ],
 )
 def test_an_impossible_setting_is_named(override: str, words: list[str]) -> None:
@@ -211,3 +220,25 @@ def test_the_metric_of_promotion_is_one_that_no_experiment_optimises() -> None:
     with pytest.raises(InputError, match=r"win_rate_judge, which iterative.* optimises"):
         metric(*no_gold, judge, "loop.feedback={labels: 5, oracle: judge}")
     assert load_recipe(QUICKSTART).resolve_promotion() is None
+
+
+def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
+    def load(*overrides: str) -> Recipe:
+        return load_recipe(QUICKSTART, overrides)
+
+    assert load().baselines == ["sft_policy", "offline_dpo", "one_shot/policy"]
+    assert load("sft=null").baselines == ["initial_model", "offline_dpo", "one_shot/policy"]
+    (tmp_path / "r.py").write_text("def short(responses): return [1 for _ in responses]\n")
+    brought = (
+        f"rewards={{short: {{function: '{tmp_path}/r.py:short'}}}}", "loop.ranker=short",
+        "reward_model=null", "sources.sample_preferences=null",
+    )  # fmt: skip
+    assert load(*brought).baselines == ["sft_policy", "one_shot/policy"]
+    assert load(*brought).evaluation_reward == "short"
+    with pytest.raises(InputError, match="reward_models are overrides of reward_model"):
+        load(*brought[:3], "reward_models={other: {epochs: 2}}")
+    with pytest.raises(InputError, match="loop.ranker judge gives none"):
+        load("reward_model=null", "loop.ranker=judge", "judge={url: 'http://localhost/v1'}")
+    promoted = ("promotion={metric: reward}", "splits.promotion_fraction=0.1")
+    with pytest.raises(InputError, match="optimises"):
+        load(*brought, *promoted)

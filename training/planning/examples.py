@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from training.planning.facts import Fact, Origin
 from training.recipe import Recipe
+from training.settings.stages import SFTSettings
 from transforms.lake.lake import Lake
 from transforms.settings.sources import MixtureSource
 from transforms.sources.catalog.published_sizes import CITED, PUBLISHED, TABLE_1, mean_pair_tokens
@@ -35,12 +36,12 @@ class Examples:
     """Sources whose rows are unknown and not in the numbers."""
 
 
-def count_demonstrations(recipe: Recipe, lake: Lake) -> Examples:
+def count_demonstrations(recipe: Recipe, sft: SFTSettings, lake: Lake) -> Examples:
     """Count demonstrations and their tokens."""
     given = recipe.plan.demonstration_tokens
     length = Fact(
         "mean tokens of a demonstration",
-        given or min(DEMONSTRATION_TOKENS, recipe.sft.max_tokens),
+        given or min(DEMONSTRATION_TOKENS, sft.max_tokens),
         "tokens",
         "recipe" if given else "assumed",
         "plan.demonstration_tokens",
@@ -52,8 +53,15 @@ def count_demonstrations(recipe: Recipe, lake: Lake) -> Examples:
     return Examples(rows, rows * length.value, (*known, length), missing)
 
 
-def count_pairs(recipe: Recipe, mixture: str, lake: Lake) -> Examples:
-    """Count the pairs of a mixture, and the tokens of both conversations of each."""
+def count_pairs(recipe: Recipe, mixture: str, max_tokens: int, lake: Lake) -> Examples:
+    """Count the pairs of a mixture, and the tokens of both conversations of each.
+
+    Args:
+        recipe: the study.
+        mixture: the mixture.
+        max_tokens: most tokens of a conversation that the training reads.
+        lake: the study's lake.
+    """
     parts: Mapping[str, MixtureSource] = recipe.resolve_mixture(mixture)
     facts = _count_rows(recipe, "preferences", lake)
     sources = {source.name: source for source in recipe.resolve_sources("preferences")}
@@ -65,17 +73,17 @@ def count_pairs(recipe: Recipe, mixture: str, lake: Lake) -> Examples:
             continue
         of_half = fact.value if part.half is None else fact.value / 2
         pairs = min(of_half, part.max_pairs or of_half) * part.weight
-        length = measure_pair(sources[name], recipe)
+        length = measure_pair(sources[name], max_tokens)
         rows, tokens = rows + pairs, tokens + pairs * length.value
         found += [fact, length]
     missing = tuple(name for name in parts if facts[name] is None)
     return Examples(rows, tokens, tuple(found), missing)
 
 
-def measure_pair(source: Source, recipe: Recipe) -> Fact:
+def measure_pair(source: Source, max_tokens: int) -> Fact:
     """Return the mean tokens of a pair: both conversations, so the prompt counts twice."""
     size = PUBLISHED.get(source.origin.hub_id or source.entry.hub_id or "")
-    most = 2 * recipe.reward_model.max_tokens
+    most = 2 * max_tokens
     name, about = "mean tokens of a pair", source.name
     if size is not None and size.prompt_tokens is not None and size.response_tokens is not None:
         tokens = 2 * size.prompt_tokens + size.response_tokens

@@ -25,7 +25,7 @@ from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
 from training.settings.rewards.checks import list_parts
 from training.settings.training import ReferenceSettings
-from transforms.lake.asset_names import BASELINES, iteration_asset, iteration_name
+from transforms.lake.asset_names import OFFLINE, iteration_asset, iteration_name
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES
@@ -53,19 +53,21 @@ class Planner:
         # a model of the hub is downloaded into its cache, and saved again
         copies = 0 if recipe.model.tiny else memory.BFLOAT16
         yield Work("initial_model", SHARED, None, (size + copies) * model.weights)
-        examples = count_demonstrations(recipe, self.lake)
-        yield plan_training(self.loads, "sft_policy", recipe.sft, examples)
+        if recipe.sft:
+            examples = count_demonstrations(recipe, recipe.sft, self.lake)
+            yield plan_training(self.loads, recipe.initial_policy, recipe.sft, examples)
         for name, settings in recipe.resolve_trained_rankers().items():
-            pairs = count_pairs(recipe, settings.mixture, self.lake)
+            pairs = count_pairs(recipe, settings.mixture, settings.max_tokens, self.lake)
             yield plan_training(self.loads, name, settings, pairs)
-        yield self._plan_offline()
+        if recipe.has_pairs:
+            yield self._plan_offline()
         if recipe.splits.length_study_fraction:
             yield from self._plan_responses(
                 "length_study", SHARED, loop, recipe.splits.length_study_prompts, pairs=False
             )
         prompts = loop.iterations * recipe.splits.prompts_per_iteration
         yield from self._plan_chain("one_shot", SHARED, loop, prompts)
-        yield self._plan_evaluation("baseline_evaluation", SHARED, loop, len(BASELINES))
+        yield self._plan_evaluation("baseline_evaluation", SHARED, loop, len(recipe.baselines))
 
     def _plan_experiments(self) -> Iterator[Work]:
         recipe = self.recipe
@@ -82,10 +84,11 @@ class Planner:
         settings = loop.dpo.adapt_to_offline(
             [self.recipe.splits.prompts_per_iteration] * loop.iterations
         )
-        examples = count_pairs(self.recipe, self.recipe.offline_mixture, self.lake)
+        mixture = self.recipe.offline_mixture
+        examples = count_pairs(self.recipe, mixture, settings.max_tokens, self.lake)
         trained = min(examples.rows, settings.count_steps(0) * settings.batch_size)
         reference = self.loads.refer(settings, loop.sampling, PAIR * trained)
-        work = plan_training(self.loads, "offline_dpo", settings, examples)
+        work = plan_training(self.loads, OFFLINE, settings, examples)
         (training,) = work.loads
         # these responses are not sampled: the reference reads as many tokens as an epoch trains on
         tokens = training.tokens / (settings.count_steps(0) * settings.batch_size) * trained
@@ -172,15 +175,19 @@ class Planner:
         A judge and the rewards that the recipe brings have none: the plan does not know their
         models.
         """
-        parts = list_parts(self.recipe.rewards, loop.ranker)
-        models = sum(find_kind(part).is_reward_model for part in parts)
-        if models:
-            return (self.loads.score(loop.scoring, loop.sampling, responses),) * models
+        if scores := self._score(loop.ranker, loop, responses):
+            return scores
         if find_kind(loop.ranker).name != "preference_model":
             return ()
         n = loop.sampling.responses_per_prompt
         comparisons = math.comb(n, 2) if loop.ranking.method == "round_robin" else 2 * n
         return (self.loads.compare(loop, prompts, comparisons),)
+
+    def _score(self, ranker: str, loop: LoopSettings, responses: int) -> tuple[Load, ...]:
+        """Plan the scores by the reward models that decide a ranker's rewards."""
+        parts = list_parts(self.recipe.rewards, ranker)
+        models = sum(find_kind(part).is_reward_model for part in parts)
+        return (self.loads.score(loop.scoring, loop.sampling, responses),) * models
 
     def _sample_in_training(self, loop: LoopSettings, rows: float) -> list[Load]:
         """Plan the responses that a policy gradient samples and scores while it trains."""
@@ -227,7 +234,7 @@ class Planner:
             self.loads.sample(
                 loop.sampling, prompts=2 * models * prompts, responses=rows, engines=models
             ),
-            self.loads.score(loop.scoring, loop.sampling, rows),
+            *self._score(self.recipe.evaluation_reward, loop, rows),
             self.loads.measure_logps(2 * rows),
         )
         tokens = rows * min(self.loads.lengths.response, loop.sampling.max_tokens)

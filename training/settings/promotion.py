@@ -8,14 +8,9 @@ from pydantic import Field
 from transforms.settings.frozen import Settings
 
 GOLD_METRICS = ("gold_reward", "win_rate_gold")
+"""Metrics that a loop may optimise: the gold reward is true by definition."""
+REWARD_METRICS = ("reward", "win_rate_reward")
 JUDGE_METRIC = "win_rate_judge"
-OPTIMISED_BY = {
-    "reward": "reward_model",
-    "win_rate_reward": "reward_model",
-    JUDGE_METRIC: "judge",
-}
-"""For each metric that a loop may optimise, the kind of ranker that optimises it. The gold reward
-is true by definition."""
 
 
 class PromotionSettings(Settings):
@@ -48,6 +43,7 @@ class PromotionSettings(Settings):
         *,
         gold: bool,
         judge: bool,
+        measured: Collection[str],
         has_split: bool,
         teachers: Mapping[str, Collection[str]],
         benchmarks: Collection[str],
@@ -57,9 +53,10 @@ class PromotionSettings(Settings):
         Args:
             gold: whether responses have a gold reward.
             judge: whether the recipe has a judge.
+            measured: what decides the rewards of the evaluation, as in `teachers`.
             has_split: whether prompts are kept for promotion.
-            teachers: for each experiment, the kinds of the rankers that decide its rewards, and
-                the oracle that labels its feedback.
+            teachers: for each experiment, what decides its rewards (kinds of rankers, names of
+                `rewards`), and the oracle that labels its feedback.
             benchmarks: the recipe's benchmarks.
 
         Raises:
@@ -73,7 +70,10 @@ class PromotionSettings(Settings):
                 "promotion.metric is win_rate_judge, but there is no `judge`; set a judge, or a"
                 " reward as promotion.metric with promotion.allow_optimised=true"
             )
-        optimised = [name for name, kinds in teachers.items() if OPTIMISED_BY.get(metric) in kinds]
+        deciding = {JUDGE_METRIC: ["judge"], **dict.fromkeys(REWARD_METRICS, measured)}
+        optimised = [
+            name for name, taught in teachers.items() if {*taught} & {*deciding.get(metric, ())}
+        ]
         if optimised and not self.allow_optimised:
             raise ValueError(
                 f"promotion.metric is {metric}, which {', '.join(optimised)} optimises; use another"

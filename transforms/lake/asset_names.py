@@ -9,10 +9,22 @@ from transforms.errors import InputError
 ITERATION = "iteration_"
 """First part of an iteration's name, before its number."""
 
+INITIAL_POLICIES = ("sft_policy", "initial_model")
+"""The asset that is pi_0: the fine-tuned policy, or without fine-tuning the initial model."""
+
+OFFLINE = "offline_dpo"
+"""The asset of the baseline that is trained on the preference pairs of the sources."""
+
 BASELINES: Mapping[str, str] = MappingProxyType(
-    {"sft_policy": "SFT", "offline_dpo": "offline DPO", "one_shot/policy": "one-shot DPO"}
+    {
+        "sft_policy": "SFT",
+        "initial_model": "initial model",
+        OFFLINE: "offline DPO",
+        "one_shot/policy": "one-shot DPO",
+    }
 )
-"""Policies that every experiment is compared with, in the order of reports: asset and label."""
+"""Policies that every experiment is compared with, in the order of reports: asset and label. A
+study has pi_0 under one of its two names, and offline DPO if it has preference pairs."""
 
 
 def iteration_name(iteration: int) -> str:

@@ -7,16 +7,16 @@ between seeds covers both. A difference of two models is computed within each la
 paired by seed.
 """
 
+import json
 from collections.abc import Sequence
 
 import polars as pl
 import polars.selectors as cs
 
 from transforms.errors import InputError
-from transforms.formats import shorten_id
+from transforms.lake.asset_names import INITIAL_POLICIES
 from transforms.lake.lake import Lake
-from transforms.lake.records import checkpoints
-from transforms.lake.schemas.table import SHARED
+from transforms.lake.schemas.table import ORDER
 from transforms.measures.clustered import error_of_mean
 
 SEEDS = "seeds"
@@ -74,19 +74,35 @@ def average_over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def require_different_seeds(lakes: Sequence[Lake]) -> None:
-    """Check that the lakes have different seeds: each has its own fine-tuned policy.
+    """Check that the lakes have different seeds.
 
     Raises:
-        InputError: two lakes have the same pi_0, or there is only one lake.
+        InputError: two lakes have the same seed, one has no pi_0, or there is only one lake.
     """
-    policies = [checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id for lake in lakes]
-    if len(lakes) < 2 or len(set(policies)) < len(lakes):
-        found = zip(lakes, policies, strict=True)
+    seeds = [find_seed(lake.read("checkpoints")) for lake in lakes]
+    if not are_different(seeds):
+        found = zip(lakes, seeds, strict=True)
         raise InputError(
             "these lakes do not have different seeds",
-            expected="at least two lakes, each with its own fine-tuned policy",
+            expected="at least two lakes, each of another seed",
             found="; ".join(
-                f"{lake.root}: sft_policy {shorten_id(policy)}" for lake, policy in found
+                f"{lake.root}: {'no pi_0' if seed is None else f'seed {seed}'}"
+                for lake, seed in found
             ),
             remedy="run the recipe with --set seed=1 --set sample_task.seed=1 in another --home",
         )
+
+
+def find_seed(checkpoints: pl.DataFrame) -> int | None:
+    """Return the seed of a study, as recorded with its last pi_0; None without pi_0.
+
+    Args:
+        checkpoints: the lake's table.
+    """
+    initial = checkpoints.filter(pl.col("asset").is_in(INITIAL_POLICIES)).sort(ORDER)
+    return json.loads(initial["settings"][-1])["seed"] if initial.height else None
+
+
+def are_different(seeds: Sequence[int | None]) -> bool:
+    """Check whether several lakes have a seed each, and no two the same one."""
+    return len(seeds) > 1 and None not in seeds and len(set(seeds)) == len(seeds)

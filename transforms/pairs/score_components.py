@@ -79,6 +79,11 @@ def sum_components(
     return wide.select(*KEY[:2], reward=_weigh(weights))
 
 
+def add_rewards(scored: Mapping[str, pl.Series], weights: Mapping[str, float]) -> pl.Series:
+    """Add the rewards of the same responses by each part, times their weights."""
+    return pl.DataFrame(dict(scored)).select(reward=_weigh(weights))["reward"]
+
+
 def sum_pair_rewards(
     scored: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]], weights: Mapping[str, float]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -77,12 +77,12 @@ def read_reward_validation_pairs(lake: Lake) -> pl.DataFrame:
 
 
 def select_held_out_prompts(prompts: pl.DataFrame, prompt_splits: pl.DataFrame) -> pl.DataFrame:
-    """Select the prompts of `HELD_OUT`: prompt_id, prompt, split; sorted by prompt_id."""
+    """Select the prompts of `HELD_OUT`: prompt_id, prompt, reference, split; by prompt_id."""
     held_out = prompt_splits.filter(pl.col("split").is_in(HELD_OUT))
     return (
-        held_out.join(prompts.select("prompt_id", "prompt"), on="prompt_id")
+        held_out.join(prompts.select("prompt_id", "prompt", "reference"), on="prompt_id")
         .sort("prompt_id")
-        .select("prompt_id", "prompt", "split")
+        .select("prompt_id", "prompt", "reference", "split")
     )
 
 

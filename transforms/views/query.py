@@ -31,7 +31,7 @@ import polars as pl
 from duckdb.func import ARROW, SPECIAL
 
 from transforms.errors import InputError
-from transforms.lake.asset_names import REPORTED_BASELINES
+from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
 from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, is_raw, schema_of
@@ -266,6 +266,9 @@ def _prepare(
     connection.execute(
         "create macro baseline_position(model) as "
         f"list_position({list(REPORTED_BASELINES)}, replace(model, '/policy', ''))"
+    )
+    connection.execute(
+        f"create macro is_initial_policy(asset) as list_contains({list(INITIAL_POLICIES)}, asset)"
     )
     for name in _list_names("macros"):
         connection.execute(read_statement("macros", name))

@@ -8,7 +8,8 @@ settings, also a key in `training.recipe`. A ranker that calls a plain function 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
@@ -16,6 +17,9 @@ from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.identity import digest_settings
+
+if TYPE_CHECKING:
+    from training.evaluation import OpenChunks
 
 Commit = Callable[[pl.DataFrame], Any]
 
@@ -100,6 +104,21 @@ class Ranker(ABC):
         Returns:
             Metadata of the run for the asset's page.
         """
+
+    def score(self, step: Step, rows: pl.DataFrame, open_chunks: "OpenChunks") -> pl.Series:
+        """Score responses to held-out prompts, whose rewards are not stored in `scores`.
+
+        Args:
+            step: the asset's step.
+            rows: those of `training.evaluation.ScoreResponses`.
+            open_chunks: opens the folder that keeps the rewards of an interrupted call.
+
+        Returns:
+            Rewards in the order of the rows.
+        """
+        from training.evaluation import rank_decodings
+
+        return rank_decodings(rows, partial(self.rank, step), open_chunks(f"rewards_{self.name}"))
 
     @abstractmethod
     def pair_settings(self) -> Mapping[str, Any]:

@@ -51,6 +51,11 @@ def find_ranker(study: Study, loop: LoopSettings, name: str) -> Ranker:
     return RANKERS[find_kind(loop.ranker if refreshed else name).name](study, name, settings)
 
 
+def find_evaluation_ranker(study: Study) -> Ranker:
+    """Return the ranker whose rewards compare the policies on held-out prompts."""
+    return find_ranker(study, study.recipe.loop, study.recipe.evaluation_reward)
+
+
 def find_trained_ranker(study: Study, loop: LoopSettings, name: str) -> TrainedRanker:
     """Return a ranker as `find_ranker` does, if it is a model that the study trains."""
     ranker = find_ranker(study, loop, name)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
@@ -13,6 +13,10 @@ from assets.materialize import Step
 from training.models.checkpoint import describe_files, hash_checkpoint
 from training.settings.loop import LoopSettings
 from training.settings.rewards.reward import RewardSettings
+
+if TYPE_CHECKING:
+    from training.engine.chunk_folder import ChunkFolder
+    from training.evaluation import OpenChunks
 
 
 class RewardModelRanker(TrainedRanker):
@@ -26,6 +30,12 @@ class RewardModelRanker(TrainedRanker):
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
         """Score every response."""
         return _score(step, self.checkpoint(step).path, rows, commit)
+
+    def score(self, step: Step, rows: pl.DataFrame, open_chunks: "OpenChunks") -> pl.Series:
+        """Score responses to held-out prompts; the model is loaded once."""
+        return _score_rows(
+            step, self.checkpoint(step).path, rows, open_chunks(f"rewards_{self.name}")
+        )
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Score both sides of every pair."""
@@ -63,6 +73,10 @@ class GivenModelRanker(Ranker):
         """Score every response."""
         return _score(step, self.folder, rows, commit)
 
+    def score(self, step: Step, rows: pl.DataFrame, open_chunks: "OpenChunks") -> pl.Series:
+        """Score responses to held-out prompts; the model is loaded once."""
+        return _score_rows(step, self.folder, rows, open_chunks(f"rewards_{self.name}"))
+
     def pair_settings(self) -> Mapping[str, Any]:
         """Return the model, its revision and files, and its dtype."""
         return {
@@ -96,6 +110,14 @@ def _score(step: Step, folder: Path, rows: pl.DataFrame, commit: Commit) -> dict
         "rows_per_s": run.responses / run.elapsed_s,
         "empty_responses": run.empty_responses,
     }
+
+
+def _score_rows(step: Step, folder: Path, rows: pl.DataFrame, chunks: "ChunkFolder") -> pl.Series:
+    """Score responses of an evaluation with the reward model of a folder."""
+    from training.evaluation import score_rows
+
+    scoring = step.study.recipe.loop.scoring  # equal for all experiments
+    return score_rows(rows, folder, scoring, dtype=step.dtype, devices=step.devices, chunks=chunks)
 
 
 def _score_pairs(

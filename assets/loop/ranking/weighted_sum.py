@@ -6,7 +6,7 @@ Not here: the stored rewards of the parts, and their sum (`transforms.pairs.scor
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
@@ -16,6 +16,9 @@ from training.settings.loop import LoopSettings
 from training.settings.rewards.reward import RewardSettings
 from transforms.identity import digest_settings
 from transforms.pairs import score_components
+
+if TYPE_CHECKING:
+    from training.evaluation import OpenChunks
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,11 @@ class SumRanker(Ranker):
                 metadata |= {f"{name}_{key}": value for key, value in made.items()}
         commit(score_components.sum_components(step.lake, rows, self.settings.sum, keys))
         return metadata
+
+    def score(self, step: Step, rows: pl.DataFrame, open_chunks: "OpenChunks") -> pl.Series:
+        """Score responses to held-out prompts with every part, and add them."""
+        scored = {name: part.score(step, rows, open_chunks) for name, part in self.parts.items()}
+        return score_components.add_rewards(scored, self.settings.sum)
 
     def pair_settings(self) -> Mapping[str, Any]:
         """Return its weights, and the settings of its parts."""

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification
 
 from training.engine.device_processes import DeviceProcesses
 from training.engine.sequence_logps import compute_response_logps
-from training.evaluation import evaluate
+from training.evaluation import evaluate, score_rows
 from training.judging.judge import judge, open_judge
 from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
@@ -224,7 +224,14 @@ def test_an_evaluation_has_every_response_once(
         evaluate(
             tiny_policy,
             other_policy,
-            reward_model,
+            lambda rows, open_chunks, devices=devices: score_rows(
+                rows,
+                reward_model,
+                ScoringSettings(),
+                dtype="float32",
+                devices=devices,
+                chunks=open_chunks("rewards"),
+            ),
             prompts,
             LoopSettings.model_validate({"sampling": sampling}),
             EvaluationSettings(samples=3),

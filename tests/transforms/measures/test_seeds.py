@@ -1,3 +1,5 @@
+import json
+
 import polars as pl
 import pytest
 
@@ -75,16 +77,19 @@ def test_a_report_without_figures_is_refused():
         average_over_seeds([report({}), report({})])
 
 
-def lake_with(path, policy):
+def lake_with(path, asset, seed):
     lake = Lake(path)
-    row = {"experiment": "shared", "asset": "sft_policy", "checkpoint_id": policy, "path": policy}
+    settings = json.dumps({"sft": {"epochs": 1}, "seed": seed})
+    row = {"experiment": "shared", "asset": asset, "settings": settings}
     lake.append("checkpoints", pl.DataFrame([row], schema=schema_of("checkpoints")))
-    (lake.root / policy).mkdir()
     return lake
 
 
-def test_lakes_of_one_seed_are_refused(tmp_path):
-    lakes = [lake_with(tmp_path / name, name[0]) for name in ("a", "b", "b_again")]
+@pytest.mark.parametrize("asset", ["sft_policy", "initial_model"])
+def test_lakes_of_one_seed_are_refused(tmp_path, asset):
+    """Without fine-tuning all seeds of a given model have the same pi_0."""
+    seeds = {"a": 0, "b": 1, "b_again": 1}
+    lakes = [lake_with(tmp_path / name, asset, seed) for name, seed in seeds.items()]
     require_different_seeds(lakes[:2])
     for same in (lakes[1:], lakes[:1], [lakes[0], lakes[0]]):
         with pytest.raises(InputError, match="do not have different seeds"):

@@ -10,9 +10,6 @@ from training.settings.rewards.reward import RewardSettings
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas import schema_of
 
-MODELS = ("initial_model", *BASELINES)
-"""Assets of models, which a reward in `scores` must not be mistaken for."""
-
 
 def require_rewards(rewards: Mapping[str, RewardSettings], *, trained: Collection[str]) -> None:
     """Refuse rewards that cannot be computed.
@@ -31,7 +28,7 @@ def require_rewards(rewards: Mapping[str, RewardSettings], *, trained: Collectio
         *(name for name, reward in rewards.items() if not reward.sum),
     ]
     for name, reward in rewards.items():
-        if find_kind(name).name != "rewards" or name in MODELS:
+        if find_kind(name).name != "rewards" or name in BASELINES:
             raise ValueError(f"rewards.{name}: another model or ranker has this name")
         if unknown := [part for part in reward.sum if part not in parts]:
             raise ValueError(

@@ -71,7 +71,7 @@ TABLES: dict[str, Table] = {
             **MODEL,
             "split": SPLIT,
             "decoding": DECODING,
-            "metric": Column(pl.String, "reward, gold_reward, response_chars, kl_to_sft, …"),
+            "metric": Column(pl.String, "reward, gold_reward, response_chars, kl_to_initial, …"),
             "versus": Column(pl.String, "model that is subtracted or compared with; null: none"),
             "value": Column(pl.Float64, "mean over prompts", "as metric"),
             "standard_error": STANDARD_ERROR,

@@ -6,8 +6,7 @@ Not here: the average (`transforms.measures.seeds`), the sections of one lake
 
 from collections.abc import Sequence
 
-from transforms.lake.schemas.table import ORDER
-from transforms.measures.seeds import average_over_seeds
+from transforms.measures.seeds import are_different, average_over_seeds, find_seed
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
@@ -27,7 +26,7 @@ def show_average(sources: Sequence[Source]) -> Section:
         blocks = [
             Text(
                 "These lakes are not averaged: they are not seeds of one recipe, because some of "
-                "them have the same fine-tuned policy, or none."
+                "them have the same seed, or no π₀."
             )
         ]
     elif any(rows.height for rows in reports):
@@ -58,9 +57,5 @@ def show_average(sources: Sequence[Source]) -> Section:
 
 
 def _are_seeds(sources: Sequence[Source]) -> bool:
-    """Check whether every lake has its own SFT policy."""
-    policies = [
-        source.table("checkpoints", asset="sft_policy").sort(ORDER)["checkpoint_id"].to_list()
-        for source in sources
-    ]
-    return all(policies) and len({ids[-1] for ids in policies}) == len(sources)
+    """Check whether the lakes have different seeds."""
+    return are_different([find_seed(source.table("checkpoints")) for source in sources])

@@ -28,7 +28,7 @@ UNITS = {
 """Endings of column names and their units; the first match counts."""
 
 UNIT_OF = {
-    "kl_to_sft": "nats",
+    "kl_to_initial": "nats",
     "win_rate_gold": "share",
     "win_rate_reward": "share",
     "bytes": "bytes",

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from transforms.formats import cut
-from transforms.lake.asset_names import BASELINES
+from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
 from transforms.lake.schemas.table import SHARED
 from transforms.views.page.blocks import Block, Example, Figure, Section
 from transforms.views.page.cells import format_cell, make_table
@@ -196,8 +196,8 @@ def show_examples(source: Source) -> Section:
     return Section(
         "examples",
         "Example answers",
-        "The first evaluation prompts in the order of their ids, and the greedy answers of the SFT "
-        "policy, the offline baseline and selected policies.",
+        "The first evaluation prompts in the order of their ids, and the greedy answers of π₀, "
+        "the offline baseline and selected policies.",
         blocks,
         absent="No model has answered evaluation prompts.",
     )
@@ -207,7 +207,7 @@ def _select_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
     """Select the models whose answers are shown: experiment, model, label, order."""
     answered = set(responses.select("experiment", "model").unique().rows())
     selected = source.table("selected_policies").sort("experiment")
-    models = [(SHARED, name, BASELINES[name]) for name in ("sft_policy", "offline_dpo")]
+    models = [(SHARED, name, BASELINES[name]) for name in (*INITIAL_POLICIES, OFFLINE)]
     models += [
         (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
         for row in selected.iter_rows(named=True)

@@ -11,7 +11,7 @@ import polars as pl
 import polars.selectors as cs
 
 from transforms.formats import ID_CHARS
-from transforms.lake.asset_names import REPORTED_BASELINES
+from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
 from transforms.lake.schemas.table import SHARED
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import Kind, RowKind, make_table
@@ -23,13 +23,13 @@ from transforms.views.plots.progress import MOST_LINES, plot_progress
 PROGRESS_TITLES = {
     "gold_reward": "gold reward",
     "reward": "reward",
-    "win_rate_gold": "wins over SFT, gold",
-    "win_rate_reward": "wins over SFT, reward",
+    "win_rate_gold": "wins over π₀, gold",
+    "win_rate_reward": "wins over π₀, reward",
     "reward_accuracy": "reward agrees with gold",
     "truncated_fraction": "cut at the limit",
     "response_tokens": "response length",
     "response_chars": "response length",
-    "kl_to_sft": "KL to SFT",
+    "kl_to_initial": "KL to π₀",
 }
 
 OUTCOME_TITLES = {
@@ -55,10 +55,10 @@ def show_answer(source: Source) -> Section:
                 subtract_baselines(contrasts, metric),
                 f"The selected policy minus each baseline: mean {metric.replace('_', ' ')} of "
                 "sampled responses to the evaluation prompts, paired by prompt. The last column is "
-                "the length of its responses minus that of the SFT policy's. ± is one standard "
+                "the length of its responses minus that of π₀'s. ± is one standard "
                 "error, clustered by prompt.",
                 titles={name: f"over {label}" for name, label in REPORTED_BASELINES.items()}
-                | {"longer_chars": "longer than SFT"},
+                | {"longer_chars": "longer than π₀"},
             ),
         ]
     if outcomes.height:
@@ -80,17 +80,17 @@ def show_answer(source: Source) -> Section:
     return Section(
         "answer",
         "In short",
-        "Is the loop's selected policy better than fine-tuning alone, and than DPO on the offline "
-        "pairs? By how much, and at which length?",
+        "Is the loop's selected policy better than π₀, where the loop starts, and than DPO on the "
+        "offline pairs, if there are any? By how much, and at which length?",
         blocks,
         absent="No policy has been evaluated yet.",
     )
 
 
 def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Pivot differences to one row per experiment, with one column per baseline.
+    """Pivot differences to one row per experiment, with one column per baseline of the lake.
 
-    The column `longer_chars` is the difference of the lengths to the SFT policy.
+    The column `longer_chars` is the difference of the lengths to pi_0.
 
     Args:
         contrasts: rows of the report `selected_contrasts` of one decoding.
@@ -98,9 +98,12 @@ def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
     """
     rows = contrasts.select("experiment", "selected").unique().sort("experiment")
     differences = {
-        name: contrasts.filter(metric=metric, versus=name) for name in REPORTED_BASELINES
+        name: contrasts.filter(metric=metric, versus=name)
+        for name in REPORTED_BASELINES
+        if name in set(contrasts["versus"])
     }
-    differences["longer_chars"] = contrasts.filter(metric="response_chars", versus="sft_policy")
+    initial = pl.col("versus").is_in(INITIAL_POLICIES)
+    differences["longer_chars"] = contrasts.filter(initial, metric="response_chars")
     for name, found in differences.items():
         columns = {name: "difference", f"{name}_se": "difference_se"}
         rows = rows.join(
@@ -137,7 +140,7 @@ def show_progress(source: Source) -> Section:
             shown = experiments[start : start + MOST_LINES]
             blocks.append(
                 Figure(
-                    "Sampled responses to the evaluation prompts, from the SFT policy to the last "
+                    "Sampled responses to the evaluation prompts, from π₀ to the last "
                     "iteration; baselines as horizontal lines. Points are means, bars one "
                     "standard error, clustered by prompt. At a win rate of 0.5 both are equal."
                     + (
@@ -168,7 +171,7 @@ def show_progress(source: Source) -> Section:
         "progress",
         "Progress over the iterations",
         "The loop optimises the reward. The gold reward, if there is one, is the true quality that "
-        "the reward approximates. KL is the distance of the policy from the SFT policy.",
+        "the reward approximates. KL is the distance of the policy from π₀.",
         blocks,
         absent="No policy has been evaluated.",
     )

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from transforms.formats import shorten_id
-from transforms.lake.asset_names import shared_noun
+from transforms.lake.asset_names import INITIAL_POLICIES, shared_noun
 from transforms.lake.schemas.table import ORDER, SHARED
 from transforms.lake.transaction_log import list_commits, read_actions
 from transforms.pairs.objectives import OBJECTIVES
@@ -56,10 +56,11 @@ def show_summary(source: Source) -> Section:
     return Section(
         "summary",
         "Summary",
-        "A policy is fine-tuned (SFT), then improved over iterations: it answers prompts, a ranker "
-        "scores the answers, the best and the worst of each prompt become a preference pair, and "
-        "the policy is trained on the pairs. Each experiment is the same loop with other settings "
-        "(Dong et al. 2024, arXiv 2405.07863).",
+        "The loop starts from π₀: the initial model, fine-tuned (SFT) if the recipe says so. In "
+        "each iteration the policy answers prompts, a ranker scores the answers, the best and "
+        "the worst of each prompt become a preference pair, and the policy is trained on the "
+        "pairs. Each experiment is the same loop with other settings (Dong et al. 2024, arXiv "
+        "2405.07863).",
         blocks,
         absent="Nothing was materialized in this lake.",
     )
@@ -96,12 +97,12 @@ def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
     splits = source.table("prompt_splits").group_by("split").len().sort("split")
     if splits.height:
         yield Fact("Prompts used", ", ".join(f"{name} {count:,}" for name, count in splits.rows()))
-    yield Fact("Software", ", ".join(_list_software(source, models)))
+    yield Fact("Software", ", ".join(dict.fromkeys(_list_software(source, models))))
 
 
 def _list_software(source: Source, models: pl.DataFrame) -> Iterator[str]:
     """Yield the software and its version as recorded in the models and the tables."""
-    for path in models.filter(asset="sft_policy")["path"]:
+    for path in models.filter(pl.col("asset").is_in(INITIAL_POLICIES))["path"]:
         config = source.lake.locate(path) / "config.json"
         if config.is_file():
             written = json.loads(config.read_text(encoding="utf-8"))

@@ -14,10 +14,10 @@ from transforms.views.plots.figures import COLOURS, PAGE_WIDTH, finish, refuse_e
 
 PANELS = {
     "gold_reward": "gold reward",
-    "reward": "reward model's\nreward",
-    "win_rate_gold": "win rate over SFT,\ngold reward",
-    "win_rate_reward": "win rate over SFT,\nreward model",
-    "kl_to_sft": "KL to SFT\n(nats)",
+    "reward": "reward",
+    "win_rate_gold": "win rate over π₀,\ngold reward",
+    "win_rate_reward": "win rate over π₀,\nreward",
+    "kl_to_initial": "KL to π₀\n(nats)",
     "response_chars": "response length\n(characters)",
 }
 

@@ -11,7 +11,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transforms.lake.asset_names import BASELINES
+from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
@@ -23,7 +23,7 @@ from transforms.views.plots.figures import (
     render_png,
 )
 
-LINES = {"offline_dpo": "--", "one_shot/policy": ":"}
+LINES = {OFFLINE: "--", "one_shot/policy": ":"}
 """Baselines that are horizontal lines, with their line styles."""
 
 
@@ -31,23 +31,24 @@ class Metric(NamedTuple):
     """The metric of a panel."""
 
     name: str
-    versus: str | None
     title: str
+    against_initial: bool = False
+    """Whether it compares with pi_0; no other metric compares two models."""
 
 
-REWARD = Metric("reward", None, "reward model's reward")
-GOLD_REWARD = Metric("gold_reward", None, "gold reward")
-TOKENS = Metric("response_tokens", None, "response length (tokens)")
+REWARD = Metric("reward", "reward")
+GOLD_REWARD = Metric("gold_reward", "gold reward")
+TOKENS = Metric("response_tokens", "response length (tokens)")
 
 SUMMARY = (REWARD, GOLD_REWARD, TOKENS)
 """Panels of the asset page."""
 METRICS = (
     GOLD_REWARD,
     REWARD,
-    Metric("kl_to_sft", None, "KL to the SFT policy (nats)"),
+    Metric("kl_to_initial", "KL to π₀ (nats)"),
     TOKENS,
-    Metric("win_rate_gold", "sft_policy", "win rate against SFT, gold reward"),
-    Metric("win_rate_reward", "sft_policy", "win rate against SFT, reward model"),
+    Metric("win_rate_gold", "win rate against π₀, gold reward", against_initial=True),
+    Metric("win_rate_reward", "win rate against π₀, reward", against_initial=True),
 )
 """Panels of the HTML page."""
 COLUMNS = 3
@@ -57,7 +58,7 @@ MOST_LINES = 6
 
 
 def render_progress(results: pl.DataFrame) -> bytes:
-    """Plot reward, gold reward and length from the SFT policy to the last iteration, as PNG.
+    """Plot reward, gold reward and length from pi_0 to the last iteration, as PNG.
 
     One row of panels per decoding, one colour per experiment, baselines as horizontal lines; only
     the evaluation split. Metrics without values are left out.
@@ -89,7 +90,7 @@ def render_progress(results: pl.DataFrame) -> bytes:
 
 
 def plot_progress(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
-    """Plot every metric from the SFT policy to the last iteration, one line per experiment.
+    """Plot every metric from pi_0 to the last iteration, one line per experiment.
 
     Args:
         results: `evaluation_results`; the axes span all experiments, plotted or not.
@@ -107,7 +108,7 @@ def plot_progress(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
         _plot_metric(axis, panel, list(experiments))
         axis.set_ylim(*_find_span(panel))
         axis.set_title(metric.title, fontsize=10)
-        if metric.versus:
+        if metric.against_initial:
             axis.axhline(0.5, color="0.6", linewidth=0.8)
     add_shared_legend(figure, axes, columns=4)
     return figure
@@ -118,12 +119,13 @@ def _select_metrics(shown: pl.DataFrame, metrics: Sequence[Metric]) -> list[Metr
 
 
 def _select_metric(shown: pl.DataFrame, metric: Metric) -> pl.DataFrame:
-    versus = pl.col("versus").eq_missing(pl.lit(metric.versus, pl.String))
+    initial = pl.col("versus").is_in(INITIAL_POLICIES)
+    versus = initial if metric.against_initial else pl.col("versus").is_null()
     return shown.filter(pl.col("metric") == metric.name, versus)
 
 
 def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
-    """Plot one metric from the SFT policy to the last iteration, one line per experiment.
+    """Plot one metric from pi_0 to the last iteration, one line per experiment.
 
     Args:
         axis: the panel.
@@ -131,7 +133,8 @@ def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
         experiments: experiments to plot; without any, only the shared models are plotted.
     """
     shared = panel.filter(pl.col("experiment") == SHARED)
-    start = shared.filter(pl.col("model") == "sft_policy")
+    start = shared.filter(pl.col("model").is_in(INITIAL_POLICIES))
+    label = BASELINES[next(iter(start["model"]), INITIAL_POLICIES[0])]
     for model, style in LINES.items():
         for value in shared.filter(pl.col("model") == model)["value"]:
             axis.axhline(
@@ -147,14 +150,14 @@ def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
             line["iteration"] + (shift if experiments else 0),
             line["value"],
             yerr=line["standard_error"].fill_null(0),
-            label=experiment if experiments else BASELINES["sft_policy"],
+            label=experiment if experiments else label,
             color=COLOURS[number % len(COLOURS)],
             marker="o",
             markersize=4,
             capsize=3,
             linewidth=1.5,
         )
-    axis.set_xticks(range(last + 1), [BASELINES["sft_policy"], *map(str, range(1, last + 1))])
+    axis.set_xticks(range(last + 1), [label, *map(str, range(1, last + 1))])
     axis.set_xlim(-0.3, last + 0.3)
     finish(axis, "iteration")
 

@@ -115,7 +115,7 @@ def made_rows(seed: int) -> tuple[list[Row], list[Row], list[Row]]:
             {"experiment": experiment, "iteration": t, "asset": asset, "checkpoint_id": own,
              "kind": "causal_lm", "parent_id": "" if asset == "sft_policy" else first,
              "reference_id": first if t else "", "path": f"checkpoints/{own}",
-             "settings": json.dumps({"dpo": {"learning_rate": 0.1}} if t else {}),
+             "settings": json.dumps({"dpo": {"learning_rate": 0.1}} if t else {"seed": seed}),
              "inputs": json.dumps(inputs), "created_at": at(minute),
              "commit_version": minute}
         )  # fmt: skip

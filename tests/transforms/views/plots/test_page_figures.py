@@ -58,7 +58,7 @@ def test_experiments_of_two_figures_share_their_axes():
     )
     first, second = (plot_progress(rows, [name]) for name in ("e", "f"))
     assert [axis.get_title() for axis in first.axes if axis.get_visible()] == [
-        "reward model's reward", "win rate against SFT, reward model",
+        "reward", "win rate against π₀, reward",
     ]  # fmt: skip
     assert first.axes[0].get_ylim() == second.axes[0].get_ylim()
     assert first.axes[0].get_ylim()[1] > 5.1
@@ -67,11 +67,11 @@ def test_experiments_of_two_figures_share_their_axes():
 def test_outcomes_of_seeds_are_dots_beside_their_mean():
     def rows(value):
         names = ["sft_policy", "concise"]
-        figures = {"reward": [0.0, value], "reward_se": [0.1, None], "kl_to_sft": [None, None]}
+        figures = {"reward": [0.0, value], "reward_se": [0.1, None], "kl_to_initial": [None, None]}
         return pl.DataFrame({"experiment": names, **figures})
 
     figure = plot_outcomes(rows(2.0), [rows(1.0), rows(3.0)])
-    assert [axis.get_title() for axis in figure.axes] == ["reward model's\nreward"]
+    assert [axis.get_title() for axis in figure.axes] == ["reward"]
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [line.get_xdata().tolist() for line in dots] == [[0.0, 1.0], [0.0, 3.0]]
 
