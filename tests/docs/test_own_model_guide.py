@@ -117,7 +117,8 @@ def test_it_runs_from_the_folder_to_the_reports(recipe, tmp_path):
     page = tmp_path / "page.html"
     run("page", "--home", str(tmp_path), "--output", str(page))
     assert "SFT policy" not in page.read_text(encoding="utf-8")
-    run("lineage", "iteration_1/policy", "--home", str(tmp_path))
+    trained = lake.read("checkpoints", asset="iteration_1/policy")["checkpoint_id"][0]
+    assert "reference initial_model" in run("lineage", trained, "--home", str(tmp_path))
     # nothing is stale, so a second run makes nothing
     made = lake.height("materializations")
     run("run", str(recipe), *words)

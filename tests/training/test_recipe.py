@@ -237,8 +237,8 @@ def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
     assert load(*brought).evaluation_reward == "short"
     with pytest.raises(InputError, match="reward_models are overrides of reward_model"):
         load(*brought[:3], "reward_models={other: {epochs: 2}}")
-    with pytest.raises(InputError, match="loop.ranker judge gives none"):
-        load("reward_model=null", "loop.ranker=judge", "judge={url: 'http://localhost/v1'}")
+    with pytest.raises(InputError, match="ranker judge gives none"):
+        load("reward_model=null", "loop.ranker=judge", "judge={address: 'http://localhost/v1', model: m}")
     promoted = ("promotion={metric: reward}", "splits.promotion_fraction=0.1")
     with pytest.raises(InputError, match="optimises"):
         load(*brought, *promoted)
