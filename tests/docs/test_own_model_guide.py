@@ -52,11 +52,6 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "own_reward.yaml"
 
 
-@pytest.fixture(autouse=True)
-def _beside_the_recipe(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(recipe.parent)
-
-
 def run(*words: str) -> str:
     ran = CliRunner().invoke(app, [*words], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output

@@ -103,8 +103,8 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("sources.sample_preferences=null", ["preferences, which reward_model needs", "to null"]),
         ("reward_model=null", ["'reward_model'", "the rankers are"]),
         (
-            "benchmarks={arc_challenge: {data: {test: {files: [a]}}, models: [initial_model]}}",
-            ["benchmarks.arc_challenge.models has initial_model", "sft_policy, offline_dpo"],
+            "benchmarks={truthfulqa: {data: {questions: {files: [a]}}, models: [initial_model]}}",
+            ["benchmarks.truthfulqa.models has initial_model", "sft_policy, offline_dpo"],
         ),
     ],
 )
@@ -238,7 +238,11 @@ def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
     with pytest.raises(InputError, match="reward_models are overrides of reward_model"):
         load(*brought[:3], "reward_models={other: {epochs: 2}}")
     with pytest.raises(InputError, match="ranker judge gives none"):
-        load("reward_model=null", "loop.ranker=judge", "judge={address: 'http://localhost/v1', model: m}")
+        load(
+            "reward_model=null",
+            "loop.ranker=judge",
+            "judge={address: 'http://localhost/v1', model: m}",
+        )
     promoted = ("promotion={metric: reward}", "splits.promotion_fraction=0.1")
     with pytest.raises(InputError, match="optimises"):
         load(*brought, *promoted)
