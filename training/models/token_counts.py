@@ -43,9 +43,10 @@ def count_tokens(
         prompt_tokens = |render(prompt, generation prompt)|
         chosen_tokens = |render(prompt + chosen)| - prompt_tokens; rejected_tokens likewise
 
-    The prompt includes the BOS and the generation prompt; a response includes its end of turn.
-    Their sum is the length of the example that the reward model and DPO train on, which
-    `max_tokens` of a training stage limits. One frame of pairs is in memory at a time.
+    The prompt includes the BOS and the generation prompt; a response includes its end of turn and
+    what the template writes after it. Their sum is the length of the example that the reward model
+    trains on, which `max_tokens` of a training stage limits; DPO trains up to the end of the turn.
+    One frame of pairs is in memory at a time.
 
     Args:
         pairs: frames with pair_id, source, prompt, chosen, rejected (message lists; the last two
