@@ -21,15 +21,16 @@ def describe_model(row: Mapping[str, Any], lineage: Lineage, study: str) -> dict
         study: name of the study.
 
     Returns:
-        asset, experiment, iteration, kind and checkpoint_id of the row; study; base_model, the path
-        or hub id of the initial model, or `random weights`; steps, the model and everything it was
-        made from, sources first: asset, output_id, settings and inputs of each.
+        asset, experiment, iteration, kind and checkpoint_id of the row; study; base_model (path,
+        hub id or GGUF file of the initial model, or `random weights`); steps, which are the model
+        and all that it was made from, sources first: asset, output_id, settings and inputs of each.
     """
     steps = lineage.upstream([Input("checkpoint", row["asset"], row["checkpoint_id"])])
-    initial = next((step.settings for step in steps if step.asset == INITIAL_MODEL), {})
+    settings = next((step.settings for step in steps if step.asset == INITIAL_MODEL), {})
+    initial = settings.get("model", {})
     return {
         "study": study,
-        "base_model": initial.get("model", {}).get("path") or "random weights",
+        "base_model": initial.get("path") or initial.get("gguf") or "random weights",
         **{name: row[name] for name in ("asset", "experiment", "iteration", "kind")},
         "checkpoint_id": row["checkpoint_id"],
         "steps": [
