@@ -6,11 +6,12 @@ nats, summed over the response and its end of turn:
 
     -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
 
-The pairs contain their token ids and the reference's log-probabilities
-(`training.reference_logps`), so that training has one model in memory, not two. TRL 1.16 can store
-log-probabilities, too (`precompute_ref_log_probs`). With `max_length`, the name of its store
-changes with every setting; without it, the name does not depend on the truncation. So that store is
-not used. Not here: the selection of pairs.
+A pair is one row `[prompt | chosen | rejected]`, and logits are computed at response tokens only
+(`training.models.one_pass`). The pairs contain their token ids and the reference's
+log-probabilities (`training.reference_logps`), so that training has one model in memory, not two.
+TRL 1.16 can store log-probabilities, too (`precompute_ref_log_probs`). With `max_length`, the name
+of its store changes with every setting; without it, the name does not depend on the truncation. So
+that store is not used. Not here: the selection of pairs.
 
 Deviation 1 from the published code, which cuts prompts to 1,000 tokens and responses to the
 remaining length: pairs that are too long are dropped and recorded.
@@ -27,6 +28,7 @@ import typer
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
+from training.models.one_pass.forward import share_prompts
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_counts import EQUAL_SIDES
 from training.models.weights import load_causal_model
@@ -50,6 +52,9 @@ from training.settings.objectives import DPOSettings
 from training.settings.pair_losses import build_loss_arguments
 from transforms.errors import InputError
 from transforms.lake.records.reference_logps import SIDES, list_columns
+
+METRICS = ("log_probs", "entropy", "mean_logits", "is_top1")
+"""What TRL's loss and metrics read per token of a response."""
 
 
 class TokenizedDPOTrainer(DPOTrainer):
@@ -97,7 +102,7 @@ def train_dpo(
     load = partial(load_causal_model, start)
 
     def build(folder: Path, dataset: Dataset) -> DPOTrainer:
-        return TokenizedDPOTrainer(
+        trainer = TokenizedDPOTrainer(
             **load_trained(load, settings, dtype),
             args=complete_arguments(
                 DPOConfig(
@@ -112,6 +117,8 @@ def train_dpo(
             train_dataset=dataset,
             processing_class=load_tokenizer(start),
         )
+        share_prompts(trainer, settings, sides=2, outputs=METRICS)
+        return trainer
 
     return train(
         build, output, settings, pairs, partial(load_maker, start, settings),

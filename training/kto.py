@@ -8,6 +8,8 @@ As in DPO, the rows contain token ids and the reference's log-probabilities
 (`training.reference_logps`): of the response, and of the mismatched response from which the KL term
 z is estimated. TRL mismatches responses within a batch of a fixed order. So the rows are trained on
 in the order in which they are given (`add_mismatched` shuffles them by the seed), not by length.
+They are packed, without padding, and logits are computed at response tokens only; there is no
+prompt to share, because the mismatched responses are computed without gradients, in another pass.
 
 Deviation 1 from TRL: responses are mismatched first, then rows that are too long are dropped. Each
 dropped row shifts all later batches by one row, so a batch then combines rows of two of the batches
@@ -25,6 +27,7 @@ from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 
 from training.dpo import select_examples
+from training.models.one_pass.forward import share_prompts
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
@@ -44,6 +47,9 @@ from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
 from training.settings.objectives import KTOSettings
 from transforms.pairs.unpaired import SIDES, add_mismatched
+
+METRICS = ("log_probs", "entropy", "mean_logits")
+"""What TRL's loss and metrics read per token of a response."""
 
 
 class TokenizedKTOTrainer(KTOTrainer):
@@ -88,7 +94,7 @@ def train_kto(
 
     def build(folder: Path, dataset: Dataset) -> KTOTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
-        return TokenizedKTOTrainer(
+        trainer = TokenizedKTOTrainer(
             **load_trained(load, settings, dtype),
             args=complete_arguments(
                 KTOConfig(
@@ -103,6 +109,8 @@ def train_kto(
             train_dataset=dataset,
             processing_class=load_tokenizer(start),
         )
+        share_prompts(trainer, settings, sides=1, outputs=METRICS)
+        return trainer
 
     return train(
         build, output, settings, responses, partial(load_maker, start, settings),

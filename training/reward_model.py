@@ -1,8 +1,8 @@
 """The Bradley-Terry reward model (paper, section 2.2): a scalar head on pi_0, at the last token.
 
 One TRL RewardTrainer run, as a function and as `python -m training.reward_model`. The loss of a
-pair is -log sigmoid(r(prompt, chosen) - r(prompt, rejected)). Not here: scoring with the model
-(`training.scoring`).
+pair is -log sigmoid(r(prompt, chosen) - r(prompt, rejected)). The prompt of a pair is computed once
+(`training.models.one_pass`). Not here: scoring with the model (`training.scoring`).
 
 Deviation 1 from the published code: the model reads the BOS, as the policy does. The published code
 deletes it from the text, and a tokenizer bug removes it in training.
@@ -19,6 +19,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
+from training.models.one_pass.forward import share_prompts_of_classifier
 from training.models.rendering import (
     TOKEN_IDS,
     extract_texts,
@@ -82,12 +83,14 @@ def train_reward_model(
 
     def build(folder: Path, dataset: Dataset) -> RewardTrainer:
         arguments = build_trl_arguments(settings, folder, seed=seed, dtype=dtype)
-        return RewardTrainer(
+        trainer = RewardTrainer(
             **load_trained(load, settings, dtype, head="score"),
             args=complete_arguments(RewardConfig(**arguments)),
             train_dataset=dataset,
             processing_class=load_tokenizer(policy),
         )
+        share_prompts_of_classifier(trainer, settings, sides=2)
+        return trainer
 
     return train(
         build, output, settings, pairs, partial(load_maker, policy, settings),

@@ -1,0 +1,155 @@
+"""Forward passes of models in training, over packed rows, as TRL's trainers call them.
+
+The arguments and outputs are those of TRL's and transformers' own forward passes, so that the
+trainer's loss and metrics are unchanged. Logits are computed only where a loss reads them, in
+slices. Not here: passes without gradients (`training.models.logps`, `training.models.rewards`).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from types import MethodType
+from typing import Any, cast
+
+import torch
+from accelerate.utils import is_peft_model
+from torch.distributed.tensor import DTensor
+from transformers import PreTrainedModel, Trainer
+from transformers.modeling_outputs import SequenceClassifierOutputWithPast
+from trl.kernels import ChunkedLogProbFunction
+from trl.trainer.utils import FusedCausalLMOutput
+
+from training.models.one_pass.families import prepare_one_pass
+from training.models.one_pass.packed_rows import PackedRows, pack
+from training.settings.training import TrainingSettings
+
+NAMES = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
+"""What TRL's function returns per token, in its order; those that are not asked for are None."""
+SLICE_COLUMNS = 32768
+"""Words of the vocabulary per slice of logits."""
+
+
+def pack_batch(input_ids: torch.Tensor, attention_mask: torch.Tensor, sides: int) -> PackedRows:
+    """Pack a batch that is padded on the right.
+
+    Args:
+        input_ids: [rows, tokens]; rows i, i + rows / sides, ... are the sides of one example.
+        attention_mask: [rows, tokens], 1 for tokens and 0 for padding.
+        sides: rows of an example, which begin with the same prompt.
+    """
+    lengths = attention_mask.sum(1).tolist()
+    rows = [row[:length] for row, length in zip(input_ids.tolist(), lengths, strict=True)]
+    examples = len(rows) // sides
+    groups = [range(number, len(rows), examples) for number in range(examples)]
+    return pack(rows, groups, input_ids.device)
+
+
+def run_backbone(model: PreTrainedModel, packed: PackedRows) -> torch.Tensor:
+    """Compute the final states of a packed row, [packed tokens, width]."""
+    return model.base_model(
+        input_ids=packed.token_ids,
+        position_ids=packed.position_ids,
+        use_cache=False,
+        packed=packed,
+    ).last_hidden_state[0]
+
+
+def share_prompts(
+    trainer: Trainer, settings: TrainingSettings, *, sides: int, outputs: tuple[str, ...]
+) -> None:
+    """Make a trainer's language model read packed rows, if it is tested for them.
+
+    Args:
+        trainer: a trainer of TRL whose model has a fused head; its model is changed.
+        settings: those of the training.
+        sides: rows of an example, see `pack_batch`.
+        outputs: what the trainer reads per token, see `NAMES`.
+    """
+    model = _get_model(trainer)
+    if prepare_one_pass(model, settings):
+        pack_language_model(model, sides=sides, outputs=outputs)
+
+
+def pack_language_model(model: PreTrainedModel, *, sides: int, outputs: tuple[str, ...]) -> None:
+    """Replace the forward pass that TRL's `add_fused_lm_head` gives to a prepared model."""
+
+    def forward(
+        self: PreTrainedModel,
+        *,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        labels: torch.Tensor,
+        fused_lm_head: bool,
+        use_cache: bool = False,
+        **others: Any,
+    ) -> FusedCausalLMOutput:
+        _require_unset(others)
+        packed = pack_batch(input_ids, attention_mask, sides)
+        mask = labels[:, 1:] != -100
+        states = run_backbone(self, packed)[packed.places[:, :-1][mask]]
+        head = self.get_output_embeddings()
+        weight, bias = (
+            part.full_tensor() if isinstance(part, DTensor) else part
+            for part in (head.weight, head.bias)
+        )
+        found = ChunkedLogProbFunction.apply(
+            states, weight, bias, labels[:, 1:][mask], 1.0, SLICE_COLUMNS, None, 1.0, outputs
+        )
+        padded = {
+            name: values
+            if values is None
+            else values.new_zeros(mask.shape).masked_scatter(mask, values)
+            for name, values in zip(NAMES, found, strict=True)
+        }
+        return FusedCausalLMOutput(label_mask=mask, **padded)
+
+    _replace_forward(model, forward)
+
+
+def share_prompts_of_classifier(
+    trainer: Trainer, settings: TrainingSettings, *, sides: int
+) -> None:
+    """Make a trainer's reward model read packed rows, as `share_prompts` does."""
+    model = _get_model(trainer)
+    if prepare_one_pass(model, settings):
+        pack_classifier(model, sides=sides)
+
+
+def pack_classifier(model: PreTrainedModel, *, sides: int) -> None:
+    """Replace the forward pass of a prepared classifier with the head `score`."""
+
+    def forward(
+        self: PreTrainedModel,
+        *,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        use_cache: bool = False,
+        **others: Any,
+    ) -> SequenceClassifierOutputWithPast:
+        _require_unset(others)
+        packed = pack_batch(input_ids, attention_mask, sides)
+        # as in transformers: the last token that is not the pad token
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
+        last = ((input_ids != self.config.pad_token_id) * positions).argmax(1)
+        states = run_backbone(self, packed)[packed.places.gather(1, last[:, None])[:, 0]]
+        return SequenceClassifierOutputWithPast(logits=self.score(states))
+
+    _replace_forward(model, forward)
+
+
+def _require_unset(others: dict[str, Any]) -> None:
+    """Refuse further arguments of a forward pass; an adapter passes them on with None."""
+    unknown = [name for name, value in others.items() if value is not None]
+    if unknown:
+        raise TypeError(f"a forward pass over packed rows has no arguments {', '.join(unknown)}")
+
+
+def _get_model(trainer: Trainer) -> PreTrainedModel:
+    """Return a trainer's model, without the adapter that is inside it."""
+    model = cast(Any, trainer.model)
+    return model.get_base_model() if is_peft_model(model) else model
+
+
+def _replace_forward(model: PreTrainedModel, forward: Callable[..., Any]) -> None:
+    """Replace a model's forward pass; its signature stays, from which trainers read columns."""
+    wrapped = wraps(type(model).forward)(forward)
+    model.forward = MethodType(wrapped, model)  # type: ignore[method-assign]
