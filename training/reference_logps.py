@@ -130,7 +130,10 @@ def add_reference_logps(
         sequences = gather_tokens(tokenized, missing, sides)
         tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
         compute_logps(
-            sequences.sort(tokens, descending=True, maintain_order=True),
+            # the sequences of a row are computed together, because they share their prompt
+            sequences.sort(
+                tokens.max().over("row"), "row", descending=[True, False], maintain_order=True
+            ),
             reference,
             LogpsSettings(
                 batch_tokens=settings.reference_batch_tokens,

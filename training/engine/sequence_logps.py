@@ -25,6 +25,7 @@ from training.models.batches import require_fit
 from training.models.control_tokens import tokenize_texts
 from training.models.end_of_turn import find_end_of_turn
 from training.models.logps import store_linear_weights_in_bfloat16, sum_logps
+from training.models.one_pass.families import prepare_one_pass
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.models.weights import load_causal_model, read_context_tokens
 from training.runs.adapters import load_model
@@ -92,6 +93,7 @@ def compute_logps(
     loaded = (load(dtype) if trained is None else load_model(load, trained, dtype)).eval()
     if autocast:
         store_linear_weights_in_bfloat16(loaded)
+    prepare_one_pass(loaded, trained)
     with (
         torch.autocast(loaded.device.type, torch.bfloat16, enabled=autocast),
         tqdm(total=sequences.height, desc=description, unit="sequence", disable=None) as bar,

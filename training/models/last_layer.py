@@ -13,6 +13,9 @@ from typing import Any, cast
 import torch
 from transformers import PreTrainedModel
 
+from training.models.one_pass.forward import run_backbone
+from training.models.one_pass.packed_rows import PackedRows
+
 FAMILIES = frozenset(
     {"gemma", "gemma2", "gemma3_text", "llama", "mistral", "phi3", "qwen2", "qwen3"}
 )
@@ -120,7 +123,29 @@ def compute_last_states(
         States [rows, width].
     """
     read = last[:, None]
-    if any(isinstance(module, LastTokenLayer) for module in model.modules()):
+    if _is_shortened(model):
         return model(input_ids=token_ids, use_cache=False, read=read).last_hidden_state[:, 0]
     hidden = model(input_ids=token_ids, use_cache=False).last_hidden_state
     return hidden[torch.arange(len(last), device=hidden.device), last.to(hidden.device)]
+
+
+def compute_packed_states(
+    model: PreTrainedModel, packed: PackedRows, read: torch.Tensor
+) -> torch.Tensor:
+    """Compute the final states of the last token of each row of a packed row.
+
+    Args:
+        model: a model that reads packed rows; `shorten_last_layer` may have changed its decoder.
+        packed: the packed row.
+        read: place of each row's last token, [rows].
+
+    Returns:
+        States [rows, width].
+    """
+    if _is_shortened(cast(PreTrainedModel, model.base_model)):
+        return run_backbone(model, packed, read=read[None])
+    return run_backbone(model, packed)[read]
+
+
+def _is_shortened(model: PreTrainedModel) -> bool:
+    return any(isinstance(module, LastTokenLayer) for module in model.modules())

@@ -9,6 +9,12 @@ import torch
 from transformers import PreTrainedModel
 
 from training.models.batches import batch_by_length, pad_right
+from training.models.one_pass.families import reads_packed_rows
+from training.models.one_pass.forward import run_backbone
+from training.models.one_pass.packed_rows import batch_groups, pack
+
+SLICE_TOKENS = 1024
+"""Tokens whose logits are in memory at once."""
 
 
 @torch.inference_mode()
@@ -17,8 +23,12 @@ def sum_logps(
 ) -> Iterator[tuple[int, float]]:
     """Yield each row number and the summed log-probability of rows[row][starts[row]:], in nats.
 
-    log_softmax is float32 for every dtype of the weights.
+    A model that reads packed rows computes a prompt once for all its rows, and logits only of the
+    summed tokens. log_softmax is float32 for every dtype of the weights.
     """
+    if reads_packed_rows(policy):
+        yield from _sum_packed(policy, rows, starts, batch_tokens)
+        return
     for batch in batch_by_length(rows, batch_tokens):
         # Causal attention never reads padding on the right, so any token id works.
         inputs, mask = pad_right([rows[row] for row in batch], 0, policy.device)
@@ -29,6 +39,32 @@ def sum_logps(
             predictions = logits[position, start - 1 : end - 1].float().log_softmax(dim=-1)
             tokens = inputs[position, start:end, None]
             yield row, predictions.gather(-1, tokens).sum(dtype=torch.float64).item()
+
+
+def _sum_packed(
+    policy: PreTrainedModel, rows: list[list[int]], starts: list[int], batch_tokens: int
+) -> Iterator[tuple[int, float]]:
+    prompts = [tuple(row[:start]) for row, start in zip(rows, starts, strict=True)]
+    head = policy.get_output_embeddings()
+    for groups in batch_groups(rows, prompts, batch_tokens):
+        packed = pack([[rows[row] for row in group] for group in groups], policy.device)
+        batch = [row for group in groups for row in group]
+        read, tokens = [], []
+        for places, row in zip(packed.places, batch, strict=True):
+            read.append(places[starts[row] - 1 : len(rows[row]) - 1])
+            tokens += rows[row][starts[row] :]
+        states = run_backbone(policy, packed)[torch.cat(read)]
+        targets = torch.tensor(tokens, device=policy.device)
+        logps = torch.cat(
+            [
+                head(part).float().log_softmax(-1).gather(1, target[:, None])[:, 0]
+                for part, target in zip(
+                    states.split(SLICE_TOKENS), targets.split(SLICE_TOKENS), strict=True
+                )
+            ]
+        )
+        for row, part in zip(batch, logps.split([len(one) for one in read]), strict=True):
+            yield row, part.sum(dtype=torch.float64).item()
 
 
 def store_linear_weights_in_bfloat16(model: PreTrainedModel) -> None:

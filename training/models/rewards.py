@@ -7,8 +7,9 @@ its own forward pass. Not here: commits (`training.scoring`), the shortened last
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from types import MethodType
 from typing import NamedTuple, cast
@@ -19,7 +20,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from training.models.batches import batch_by_length, pad_right
-from training.models.last_layer import compute_last_states, shorten_last_layer
+from training.models.last_layer import (
+    compute_last_states,
+    compute_packed_states,
+    shorten_last_layer,
+)
+from training.models.one_pass.families import prepare_one_pass, reads_packed_rows
+from training.models.one_pass.packed_rows import batch_groups, pack
 from training.models.rendering import tokenize_conversations
 from training.models.unscorable import Refusal, refuse_rewards, refuse_texts
 from training.models.weights import get_context_tokens, load_classifier
@@ -45,6 +52,7 @@ def load_reward_model(folder: Path, dtype: str, *, gpus: int = 1) -> PreTrainedM
         model.score.float()
         if gpus == 1:  # else the layer and the tokens that it reads are on two GPUs
             shorten_last_layer(cast(PreTrainedModel, model.base_model))
+            prepare_one_pass(model)
     elif dtype != "float32":
         model = load_classifier(folder, "float32", gpus=gpus)
     if gpus == 1:
@@ -85,7 +93,13 @@ def read_rewards(
     refusals = refuse_texts(chunk, token_ids, get_context_tokens(model.config))
     readable = [row for row in range(chunk.height) if row not in refusals]
     rewards = [math.nan] * chunk.height
-    found = compute_rewards(model, [token_ids[row] for row in readable], batch_tokens)
+    prompts = chunk["prompt_id"].to_list()
+    found = compute_rewards(
+        model,
+        [token_ids[row] for row in readable],
+        batch_tokens,
+        [prompts[row] for row in readable],
+    )
     for row, reward in zip(readable, found, strict=True):
         rewards[row] = reward
     refusals |= refuse_rewards(chunk, rewards, readable, reward_model)
@@ -95,9 +109,14 @@ def read_rewards(
 
 
 def compute_rewards(
-    model: PreTrainedModel, token_ids: Sequence[Sequence[int]], batch_tokens: int
+    model: PreTrainedModel,
+    token_ids: Sequence[Sequence[int]],
+    batch_tokens: int,
+    prompts: Sequence[Hashable],
 ) -> list[float]:
     """Compute the reward of every token list, independent of row order and batches.
+
+    A model that reads packed rows computes what the rows of a prompt begin with once.
 
     On a CPU, batches run in parallel with one thread each, because threads that share one batch
     wait for each other after every small operation.
@@ -105,22 +124,31 @@ def compute_rewards(
     Args:
         model: from `load_reward_model`.
         token_ids: conversations that fit into the model's context.
-        batch_tokens: padded tokens per forward pass.
+        batch_tokens: tokens per forward pass, with padding if there is some.
+        prompts: what tells the prompt of each conversation from others.
 
     Returns:
         Rewards in the order of `token_ids`, unbounded; NaN or infinite where the model's output is.
     """
 
-    def forward(batch: list[int]) -> list[float]:
-        return _forward(model, [token_ids[row] for row in batch])
+    def forward(groups: list[list[int]]) -> list[float]:
+        rows = [[token_ids[row] for row in group] for group in groups]
+        if packs:
+            return _forward_packed(model, rows)
+        return _forward(model, [ids for group in rows for ids in group])
 
     rewards = [0.0] * len(token_ids)
-    batches = list(batch_by_length(token_ids, batch_tokens))
+    packs = reads_packed_rows(model)
+    batches = (
+        list(batch_groups(token_ids, prompts, batch_tokens))
+        if packs
+        else [[rows] for rows in batch_by_length(token_ids, batch_tokens)]
+    )
     threads = torch.get_num_threads()
     workers = 1 if model.device.type == "cuda" else threads
     with ThreadPoolExecutor(workers, "rewards", torch.set_num_threads, (1,)) as pool:
         for batch, found in zip(batches, pool.map(forward, batches), strict=True):
-            for row, reward in zip(batch, found, strict=True):
+            for row, reward in zip(chain.from_iterable(batch), found, strict=True):
                 rewards[row] = reward
     torch.set_num_threads(threads)  # else threads started later would use 1, too
     return rewards
@@ -155,6 +183,24 @@ def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[flo
     decoder, head = cast(PreTrainedModel, model.base_model), cast(torch.nn.Module, model.score)
     states = compute_last_states(decoder, inputs, _find_read_tokens(inputs, mask, pad_id))
     return head(states.float())[:, 0].tolist()
+
+
+@torch.inference_mode()
+def _forward_packed(model: PreTrainedModel, groups: list[list[Sequence[int]]]) -> list[float]:
+    pad_id = model.config.pad_token_id
+    packed = pack([[strip_right(row, pad_id) for row in rows] for rows in groups], model.device)
+    last = [group.shared + own - 1 for group in packed.groups for own in group.own]
+    read = packed.places[torch.arange(len(last)), last]
+    states = compute_packed_states(model, packed, read)
+    return cast(torch.nn.Module, model.score)(states.float())[:, 0].tolist()
+
+
+def strip_right(row: Sequence[int], pad_id: int | None) -> Sequence[int]:
+    """Return a row without pad tokens at its end, but with one token at least."""
+    end = len(row)
+    while end > 1 and row[end - 1] == pad_id:
+        end -= 1
+    return row[:end]
 
 
 def _find_read_tokens(inputs: torch.Tensor, mask: torch.Tensor, pad_id: int | None) -> torch.Tensor:

@@ -6,7 +6,7 @@ attention). So the shared tokens are computed once in all other parts of a layer
 once per row. A sliding window is kept.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.nn.attention.varlen import varlen_attn
@@ -36,7 +36,8 @@ def attend(
 
     Args:
         module: the layer's attention.
-        query: [1, heads, packed tokens, head width].
+        query: [1, heads, packed tokens, head width]; or only those of the last token of each row,
+            [1, heads, rows, head width].
         key: [1, key heads, packed tokens, head width].
         value: as `key`.
         attention_mask: None; the groups of the packed row decide.
@@ -46,33 +47,36 @@ def attend(
         sliding_window: tokens that a token sees, with itself; None: all before it.
 
     Returns:
-        States [1, packed tokens, heads, head width], and None instead of weights.
+        States [1, tokens of the query, heads, head width], and None instead of weights.
     """
     if torch.is_autocast_enabled(query.device.type):
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
     if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and not dropout:
         return _attend_at_once(query, key, value, packed, scaling, sliding_window), None
+    whole = query.shape[2] == key.shape[2]
+    queries = packed.split(query, 2) if whole else query.split(1, 2)
     rows = [
-        _attend_row(*row, scaling, dropout, sliding_window)
-        for row in zip(*(packed.split(states, 2) for states in (query, key, value)), strict=True)
+        _attend_row(*row, scaling=scaling, dropout=dropout, window=sliding_window)
+        for row in zip(queries, packed.split(key, 2), packed.split(value, 2), strict=True)
     ]
-    return packed.join(rows, 2).transpose(1, 2), None
+    return (packed.join(rows, 2) if whole else torch.cat(rows, 2)).transpose(1, 2), None
 
 
 def _attend_row(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
+    *,
     scaling: float | None,
     dropout: float,
     window: int | None,
 ) -> torch.Tensor:
-    tokens = query.shape[2]
+    read, tokens = query.shape[2], key.shape[2]
     mask = None
     if window is not None and window < tokens:
         places = torch.arange(tokens, device=query.device)
-        distance = places[:, None] - places
+        distance = places[-read:, None] - places
         mask = (distance >= 0) & (distance < window)
     return scaled_dot_product_attention(
         query,
@@ -80,7 +84,7 @@ def _attend_row(
         value,
         mask,
         dropout_p=dropout,
-        is_causal=mask is None,
+        is_causal=mask is None and read == tokens,
         scale=scaling,
         enable_gqa=query.shape[1] != key.shape[1],
     )
@@ -94,19 +98,28 @@ def _attend_at_once(
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:
+    whole = query.shape[2] == key.shape[2]
     lengths = [group.shared + own for group in packed.groups for own in group.own]
-    ends = torch.tensor([0, *lengths], device=query.device).cumsum(0, dtype=torch.int32)
-    states = varlen_attn(
-        *(torch.cat(packed.split(part[0].transpose(0, 1), 0)) for part in (query, key, value)),
-        ends,
-        ends,
-        max(lengths),
+    read = lengths if whole else [1] * len(lengths)
+    query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))
+    attended = varlen_attn(
+        torch.cat(packed.split(query, 0)) if whole else query,
+        torch.cat(packed.split(key, 0)),
+        torch.cat(packed.split(value, 0)),
+        _count_up(read, query.device),
+        _count_up(lengths, query.device),
+        max(read),
         max(lengths),
         scale=scaling,
         window_size=(-1 if window is None else window - 1, 0),
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    return packed.join(states.split(lengths), 0)[None]
+    states = cast(torch.Tensor, attended)
+    return (packed.join(states.split(lengths), 0) if whole else states)[None]
+
+
+def _count_up(lengths: list[int], device: torch.device) -> torch.Tensor:
+    return torch.tensor([0, *lengths], device=device).cumsum(0, dtype=torch.int32)
 
 
 AttentionInterface.register(NAME, attend)

@@ -40,6 +40,11 @@ def prepare_one_pass(model: PreTrainedModel, settings: TrainingSettings | None =
     return False
 
 
+def reads_packed_rows(model: PreTrainedModel) -> bool:
+    """Check whether a model is prepared."""
+    return model.config._attn_implementation == NAME
+
+
 def _find_obstacle(model: PreTrainedModel, settings: TrainingSettings | None) -> str | None:
     if model.config.model_type not in FAMILIES:
         return f"one pass is not tested for models of type {model.config.model_type}"

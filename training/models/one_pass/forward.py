@@ -6,6 +6,7 @@ slices. Not here: passes without gradients (`training.models.logps`, `training.m
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from types import MethodType
 from typing import Any, cast
@@ -35,21 +36,34 @@ def pack_batch(input_ids: torch.Tensor, attention_mask: torch.Tensor, sides: int
         input_ids: [rows, tokens]; rows i, i + rows / sides, ... are the sides of one example.
         attention_mask: [rows, tokens], 1 for tokens and 0 for padding.
         sides: rows of an example, which begin with the same prompt.
+
+    Returns:
+        The packed row; its places are in the order of the batch.
     """
     lengths = attention_mask.sum(1).tolist()
     rows = [row[:length] for row, length in zip(input_ids.tolist(), lengths, strict=True)]
     examples = len(rows) // sides
-    groups = [range(number, len(rows), examples) for number in range(examples)]
-    return pack(rows, groups, input_ids.device)
+    packed = pack([rows[number::examples] for number in range(examples)], input_ids.device)
+    places = packed.places.view(examples, sides, -1).transpose(0, 1).flatten(0, 1)
+    return replace(packed, places=places)
 
 
-def run_backbone(model: PreTrainedModel, packed: PackedRows) -> torch.Tensor:
-    """Compute the final states of a packed row, [packed tokens, width]."""
+def run_backbone(
+    model: PreTrainedModel, packed: PackedRows, **arguments: torch.Tensor
+) -> torch.Tensor:
+    """Compute the final states of a packed row, [packed tokens, width].
+
+    Args:
+        model: a causal language model or a classifier that reads packed rows.
+        packed: the packed row.
+        arguments: further arguments of its layers.
+    """
     return model.base_model(
         input_ids=packed.token_ids,
         position_ids=packed.position_ids,
         use_cache=False,
         packed=packed,
+        **arguments,
     ).last_hidden_state[0]
 
 
@@ -131,7 +145,7 @@ def pack_classifier(model: PreTrainedModel, *, sides: int) -> None:
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
         last = ((input_ids != self.config.pad_token_id) * positions).argmax(1)
         states = run_backbone(self, packed)[packed.places.gather(1, last[:, None])[:, 0]]
-        return SequenceClassifierOutputWithPast(logits=self.score(states))
+        return SequenceClassifierOutputWithPast(logits=cast(torch.nn.Module, self.score)(states))
 
     _replace_forward(model, forward)
 
@@ -152,4 +166,4 @@ def _get_model(trainer: Trainer) -> PreTrainedModel:
 def _replace_forward(model: PreTrainedModel, forward: Callable[..., Any]) -> None:
     """Replace a model's forward pass; its signature stays, from which trainers read columns."""
     wrapped = wraps(type(model).forward)(forward)
-    model.forward = MethodType(wrapped, model)  # type: ignore[method-assign]
+    model.forward = MethodType(wrapped, model)

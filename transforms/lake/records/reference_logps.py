@@ -75,7 +75,7 @@ def list_sequences(
 def gather_tokens(
     pairs: pl.DataFrame, sequences: pl.DataFrame, sides: Sequence[str] = SIDES
 ) -> pl.DataFrame:
-    """Return the token ids of sequences: sequence_id, prompt_ids, completion_ids.
+    """Return the token ids of sequences: row, sequence_id, prompt_ids, completion_ids.
 
     Args:
         pairs: prompt_ids and <side>_ids of each side.
@@ -86,7 +86,7 @@ def gather_tokens(
     for side in sides:
         places = sequences.filter(side=side)
         tokens = pairs.select("prompt_ids", completion_ids=f"{side}_ids")[places["row"]]
-        found.append(tokens.select(places["sequence_id"], pl.all()))
+        found.append(tokens.select(places["row"], places["sequence_id"], pl.all()))
     return pl.concat(found)
 
 
