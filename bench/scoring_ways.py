@@ -119,7 +119,8 @@ def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]
     )
     loaded = load_reward_model(model, "float32")
     clocks.start()
-    found = compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens)
+    prompts = frame["prompt_id"].to_list()
+    found = compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens, prompts)
     cost = clocks.read()
     keys = frame.select("prompt_id", "response_index").rows()
     return dict(zip(keys, found, strict=True)), cost

@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from transformers import PreTrainedModel
 
-from training.models.one_pass.forward import run_backbone
+from training.models.one_pass.backbone import run_backbone
 from training.models.one_pass.packed_rows import PackedRows
 
 FAMILIES = frozenset(

@@ -9,8 +9,8 @@ import torch
 from transformers import PreTrainedModel
 
 from training.models.batches import batch_by_length, pad_right
+from training.models.one_pass.backbone import run_backbone
 from training.models.one_pass.families import reads_packed_rows
-from training.models.one_pass.forward import run_backbone
 from training.models.one_pass.packed_rows import batch_groups, pack
 
 SLICE_TOKENS = 1024

@@ -61,7 +61,7 @@ def test_without_a_terminal_a_model_is_loaded_in_silence(tiny_policy, capfd):
 
 def test_a_reward_model_is_read_with_its_own_head(reward_model):
     one, other = (
-        compute_rewards(load_reward_model(reward_model, "float32"), [[1, 2, 3]], 16)
+        compute_rewards(load_reward_model(reward_model, "float32"), [[1, 2, 3]], 16, ["prompt"])
         for _ in range(2)
     )
     assert one == other

@@ -19,6 +19,7 @@ from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from trl.kernels import ChunkedLogProbFunction
 from trl.trainer.utils import FusedCausalLMOutput
 
+from training.models.one_pass.backbone import run_backbone
 from training.models.one_pass.families import prepare_one_pass
 from training.models.one_pass.packed_rows import PackedRows, pack
 from training.settings.training import TrainingSettings
@@ -46,25 +47,6 @@ def pack_batch(input_ids: torch.Tensor, attention_mask: torch.Tensor, sides: int
     packed = pack([rows[number::examples] for number in range(examples)], input_ids.device)
     places = packed.places.view(examples, sides, -1).transpose(0, 1).flatten(0, 1)
     return replace(packed, places=places)
-
-
-def run_backbone(
-    model: PreTrainedModel, packed: PackedRows, **arguments: torch.Tensor
-) -> torch.Tensor:
-    """Compute the final states of a packed row, [packed tokens, width].
-
-    Args:
-        model: a causal language model or a classifier that reads packed rows.
-        packed: the packed row.
-        arguments: further arguments of its layers.
-    """
-    return model.base_model(
-        input_ids=packed.token_ids,
-        position_ids=packed.position_ids,
-        use_cache=False,
-        packed=packed,
-        **arguments,
-    ).last_hidden_state[0]
 
 
 def share_prompts(
