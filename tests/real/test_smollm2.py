@@ -51,8 +51,9 @@ ANSWERS = [
 SAMPLING = SamplingSettings(
     n=2, max_tokens=24, max_context_tokens=128, max_sequences=8, chunk_prompts=4
 )
-SAMPLED_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.3}
-"""Largest difference of the log-probability of one sampled token, in nats."""
+SAMPLED_DIFFERENCE = {"float32": 1e-4, "bfloat16": 0.5}
+"""Largest difference of the log-probability of one sampled token, in nats; twice to five times of
+what was measured (2e-5 and 0.27; the mean was 5e-6 and 0.04)."""
 
 
 def ask(question: str) -> list[dict[str, str]]:
