@@ -1,3 +1,4 @@
+import json
 import re
 
 import polars as pl
@@ -323,6 +324,24 @@ def test_each_sampler_has_a_policy_of_its_own(iteration, sampler_policy, policy_
         found = failures("sampled_from_the_expected_policy", generations=drawn, checkpoints=models)
         assert found.height == rows
         assert set(found["expected_policy_id"]) <= {policy_id}
+
+
+@pytest.mark.parametrize(
+    ("settings", "policy_id"),
+    [({"seed": 0}, "fine-tuned"), ({"seed": 0, "is_initial_policy": True}, "given")],
+)
+def test_pi_0_is_the_initial_model_if_its_record_says_so(settings, policy_id):
+    """A lake may have both, of a recipe before and after `sft: null`."""
+    models = table(
+        "checkpoints",
+        checkpoint("initial_model", "given") | {"settings": "{}"},
+        checkpoint("sft_policy", "fine-tuned", day=2),
+        checkpoint("initial_model", "given", day=3) | {"settings": json.dumps(settings)},
+    )
+    for sampled, rows in ((policy_id, 0), ("another", 1)):
+        drawn = generations(("p", 0)).with_columns(policy_id=pl.lit(sampled))
+        found = failures("sampled_from_the_expected_policy", generations=drawn, checkpoints=models)
+        assert found.height == rows
 
 
 def test_a_sampler_of_no_known_kind_is_a_failure():

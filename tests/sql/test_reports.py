@@ -123,13 +123,14 @@ def test_iteration_progress():
     ]
 
 
-def test_figures_stand_beside_their_errors_and_intervals():
+@pytest.mark.parametrize("initial", ["sft_policy", "initial_model"])
+def test_figures_stand_beside_their_errors_and_intervals(initial):
     frame = table(
         "evaluation_results",
         result("x", 1, "iteration_1/policy", "gold_reward", 1.0),
         result("x", 1, "iteration_1/policy", "kl_to_initial", 3.0),
-        result("x", 1, "iteration_1/policy", "win_rate_gold", 0.5, versus="sft_policy"),
-        result("x", 1, "iteration_1/policy", "reward", 1.0, versus="sft_policy", low=None),
+        result("x", 1, "iteration_1/policy", "win_rate_gold", 0.5, versus=initial),
+        result("x", 1, "iteration_1/policy", "reward", 1.0, versus=initial, low=None),
     )
     progress = rows_of("iteration_progress", evaluation_results=frame).row(0, named=True)
     for name in ("gold_reward", "win_rate_gold"):
