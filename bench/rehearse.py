@@ -27,17 +27,21 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench.rehearsal.small_recipe import list_replaced, write_study  # noqa: E402
+from bench.rehearsal.small_recipe import PROCESSES, list_replaced, write_study  # noqa: E402
 
-FAULTS = ROOT / "bench" / "rehearsal" / "faults"
+HOOKS = ROOT / "bench" / "rehearsal" / "hooks"
 ROWS = 40
 """Rows per source."""
 
 
 def run_study(recipe: Path, home: Path, *, broken: bool) -> int:
     """Run `prefloop run` on a recipe; return its exit status."""
-    paths = [*([FAULTS] if broken else []), ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [HOOKS, ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+    batches = home.parent / "batches"
+    batches.mkdir(exist_ok=True)
     environment = os.environ | {
+        "REHEARSAL_BATCHES": str(batches),
+        "REHEARSAL_FAULT": "1" if broken else "",
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "HF_HUB_OFFLINE": "1",
         "CUDA_VISIBLE_DEVICES": "",
@@ -49,15 +53,20 @@ def run_study(recipe: Path, home: Path, *, broken: bool) -> int:
 
 
 def check_lake(recipe: Path, home: Path) -> list[str]:
-    """Print the trainings of a finished rehearsal; return the problems of its lake."""
+    """Print the trainings of a finished rehearsal; return its problems."""
     from assets.cli.console import print_table
+    from bench.rehearsal.batches import find_batch_problems, read_batches
     from bench.rehearsal.outcome import find_problems, summarize_trainings
     from training.recipe_file import load_recipe
     from transforms.lake.lake import Lake
 
     lake = Lake(home / "lake")
-    print_table(summarize_trainings(lake))
-    return find_problems(load_recipe(recipe), lake)
+    trainings, batches = summarize_trainings(lake), read_batches(home.parent / "batches")
+    print_table(trainings)
+    return [
+        *find_problems(load_recipe(recipe), lake),
+        *find_batch_problems(batches, processes=PROCESSES, trainings=trainings.height),
+    ]
 
 
 def main(

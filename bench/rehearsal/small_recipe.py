@@ -15,8 +15,10 @@ from bench.rehearsal.texts import Texts
 from transforms.settings.overrides import flatten, merge
 
 SHIPPED = Path(__file__).resolve().parents[2] / "recipes" / "llama3_8b.yaml"
-EXPERIMENTS = ("paper", "published_scripts")
-"""Experiments that are run. The second one uses the fine-tuned model of the first."""
+EXPERIMENTS = ("paper",)
+"""Experiments that are run. The others change numbers and the reference, not what is run."""
+ITERATIONS = 2
+"""The second one starts from a policy that is not its reference, as the third would."""
 SCALE = 16
 """The recipe's contexts divided by the rehearsal's."""
 PROCESSES = 2
@@ -69,7 +71,6 @@ def replace_settings(
         return {name: {"revision": None, "files": [*files[name]]} for name in names}
 
     loop = shipped["loop"]
-    scripts = shipped["experiments"]["published_scripts"]["dpo"]
     return {
         "model": {
             "path": str(folder / "base_model"),
@@ -96,7 +97,9 @@ def replace_settings(
             "batch_size": 64,
             "processes": PROCESSES,
         },
+        "reward_models": dict.fromkeys(shipped["reward_models"]),
         "loop": {
+            "iterations": ITERATIONS,
             "sampling": {
                 **shorten(loop["sampling"], "max_tokens", "max_context_tokens"),
                 "chunk_prompts": 8,
@@ -109,7 +112,6 @@ def replace_settings(
         },
         "experiments": {
             **{name: None for name in shipped["experiments"] if name not in EXPERIMENTS},
-            "published_scripts": {"dpo": shorten(scripts, "max_tokens")},
         },
     }
 

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from assets.cli.app import app
+from bench.rehearsal.batches import SCHEMA, find_batch_problems
 from bench.rehearsal.files import EVALUATION_SETS, SOURCES
 from bench.rehearsal.outcome import (
     EXPECTED_REASONS,
@@ -57,7 +58,6 @@ def test_contexts_have_the_relations_of_the_shipped_recipe(shipped):
             recipe["loop"]["dpo"]["max_tokens"],
             sampling["max_tokens"],
             sampling["max_context_tokens"],
-            recipe["experiments"]["published_scripts"]["dpo"]["max_tokens"],
         ]
 
     both = zip(limits(shipped), limits(merge(shipped, small)), strict=True)
@@ -120,14 +120,38 @@ def test_weights_of_another_type_are_a_problem(tmp_path, dtype):
     assert bool([*find_weight_problems(tmp_path, "torch.float32")]) == (dtype == torch.bfloat16)
 
 
+BATCHES = [
+    ("sft", 0, 0, "all", ["a", "b"]),
+    ("sft", 1, 0, "all", ["c"]),
+    ("sft", 0, 1, "all", ["d"]),
+    ("sft", 1, 1, "all", ["a"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        (BATCHES[3], None),
+        (("sft", 1, 1, "all", ["d"]), "sft: two processes read the same rows in 1 steps"),
+        (("sft", 1, 1, "some", ["a"]), "sft: the processes have other examples"),
+        (("sft", 0, 1, "all", ["a"]), "sft: a step without rows of all 2 processes"),
+        (("dpo", 1, 1, "all", ["a"]), "batches of 2 trainings, not of 1"),
+    ],
+)
+def test_rows_that_processes_share_or_lack_are_a_problem(changed, found):
+    batches = pl.DataFrame([*BATCHES[:3], changed], schema=SCHEMA, orient="row")
+    problems = [*find_batch_problems(batches, processes=2, trainings=1)]
+    assert problems[:1] == ([found] if found else [])
+
+
 @pytest.mark.slow
 def test_the_small_recipe_is_loaded_and_planned(tmp_path):
     path = write_study(tmp_path, rows=30)
     recipe = load_recipe(path)
-    assert list(recipe.experiments) == ["paper", "published_scripts"]
+    assert list(recipe.experiments) == ["paper"]
+    assert [*recipe.resolve_trained_rankers()] == ["reward_model"]
     assert recipe.sft.packing
     assert recipe.sft.accelerate_config.endswith("recipes/accelerate/fsdp.yaml")
     assert "sft.processes: 8 -> 2" in list_replaced(path)
     planned = CliRunner().invoke(app, ["plan", str(path), "--home", str(tmp_path / "home")])
     assert planned.exit_code == 0, planned.output
-    assert "published_scripts" in planned.output
