@@ -25,6 +25,7 @@ from assets.home import ROOT, default_home
 from assets.logger import console_logger
 from assets.loop import baselines, iterations, models
 from assets.resources import LakeResource
+from assets.run_locks import locked_executor
 from assets.study import Study
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
@@ -61,6 +62,7 @@ def build_definitions(recipe: Recipe, lake: Path | str) -> dg.Definitions:
             assets=assets,
             resources={"lake": LakeResource(root=str(lake))},
             loggers={"console": console_logger},
+            executor=locked_executor,
         ),
         jobs.build(study),
     )

@@ -1,21 +1,19 @@
 """The run of a recipe in one process: stale assets, one Dagster run per experiment, results.
 
-With one process for a whole run, torch, vLLM and TRL are imported once. The Dagster page runs the
-same graph with one process per step.
+With one process for a whole run, torch, vLLM and TRL are imported once. A run of the Dagster page
+is one process, too (`assets.run_locks`).
 """
 
 import difflib
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
 import typer
 from dagster._core.errors import DagsterAssetCheckFailedError
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
@@ -24,6 +22,7 @@ from assets.definitions import build_definitions
 from assets.home import default_home, prepare_home
 from assets.logger import CONSOLE
 from assets.materialize import PLANNED
+from assets.run_locks import LOCK, UNFINISHED, lock_run, release_dead_runs
 from assets.staleness import list_upstream, name_of, stale_assets
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
@@ -34,13 +33,8 @@ from transforms.lake.records import materializations
 from transforms.views.plots import progress as plots
 from transforms.views.query import connect, list_reports, report
 
-LOCK = "prefloop/lock"
-"""Tag of a run: the file in `runs` of its home that its process locks. The operating system
-releases the lock when the process ends, for whatever reason and on whatever machine."""
-RUNS = "runs"
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of its signal."""
-UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def run_study(
@@ -82,7 +76,7 @@ def run_study(
     # The first use of a home creates its databases; two processes must not do so at the same time.
     with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
         release_dead_runs(instance, home)
-    with dg.DagsterInstance.get() as instance, _lock_run(home) as lock:
+    with dg.DagsterInstance.get() as instance, lock_run(home) as lock:
         for experiment in experiments:
             _run_experiment(
                 definitions, instance, lake, experiment, forced, wanted[experiment], lock
@@ -94,22 +88,6 @@ def run_study(
         _show_progress(recipe, lake, home, path)
 
 
-def release_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
-    """Mark runs whose process has ended as failed, and free their slots of the pool.
-
-    A killed run keeps its slot in Dagster's storage, and the next run would wait for it forever.
-    Runs of the Dagster page have no lock, and are left as they are.
-    """
-    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if LOCK not in run.tags:
-            continue
-        file = home / RUNS / run.tags[LOCK]
-        with suppress(Timeout), FileLock(file, timeout=0):
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-            instance.report_run_failed(run, "its process has ended")
-            file.unlink(missing_ok=True)
-
-
 def print_other_runs(instance: dg.DagsterInstance) -> None:
     """Print the unfinished runs of the study: this one may wait for them in silence."""
     if others := instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
@@ -119,16 +97,6 @@ def print_other_runs(instance: dg.DagsterInstance) -> None:
             " in one run at a time; this run waits where it has to. `prefloop ui` shows them.",
             highlight=False,
         )
-
-
-@contextmanager
-def _lock_run(home: Path) -> Iterator[str]:
-    """Lock a new file for the runs of this process; yield its name."""
-    (home / RUNS).mkdir(exist_ok=True)
-    file = home / RUNS / f"{uuid4().hex}.lock"
-    with FileLock(file):
-        yield file.name
-        file.unlink(missing_ok=True)
 
 
 def _run_experiment(

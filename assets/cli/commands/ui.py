@@ -27,13 +27,19 @@ def ui(
     overrides: Overrides = None,
 ) -> None:
     """Start the Dagster page of a study: lineage, runs, backfills, at http://127.0.0.1:3000."""
+    from dagster import DagsterInstance
+    from filelock import FileLock
+
+    from assets.run_locks import release_dead_runs
     from training.recipe_file import load_recipe
 
     with exit_on_bad_input():
         folder = prepare_home(home or default_home(load_recipe(recipe, overrides or []).name))
+    os.environ["DAGSTER_HOME"] = str(folder)
+    with FileLock(folder / "instance.lock"), DagsterInstance.get() as instance:
+        release_dead_runs(instance, folder)  # the page starts no run beside an unfinished one
     environment = {
         **os.environ,
-        "DAGSTER_HOME": str(folder),
         "PREFLOOP_RECIPE": str(recipe.resolve()),
         "PREFLOOP_OVERRIDES": json.dumps(overrides or []),
         "PREFLOOP_LAKE": str(folder / "lake"),

@@ -1,0 +1,77 @@
+"""Locks of Dagster runs, by which the slots of killed runs are found and freed.
+
+The process of every run locks a file, also that of a run from the Dagster page. The operating
+system releases the lock when the process ends, for whatever reason and on whatever machine.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+from dagster._core.events import DagsterEvent
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.executor.in_process import InProcessExecutor
+from filelock import FileLock, Timeout
+
+LOCK = "prefloop/lock"
+"""Tag of a run: the file in `runs` of its home that its process locks."""
+RUNS = "runs"
+UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+
+
+class LockedExecutor(InProcessExecutor):
+    """Runs all steps of a run from the page in its own process, which holds the run's lock.
+
+    A step in a process of its own would go on after the run's process was killed.
+    """
+
+    def execute(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[DagsterEvent]:
+        """Free the slots of dead runs, then run the steps."""
+        instance = plan_context.instance
+        home = Path(instance.root_directory)
+        release_dead_runs(instance, home)
+        with lock_run(home) as lock:
+            instance.add_run_tags(plan_context.run_id, {LOCK: lock})
+            yield from super().execute(plan_context, execution_plan)
+
+
+@dg.executor(name="locked")
+def locked_executor(_: dg.InitExecutorContext) -> LockedExecutor:
+    """Build the executor of runs from the Dagster page."""
+    return LockedExecutor(RetryMode.DISABLED)
+
+
+@contextmanager
+def lock_run(home: Path) -> Iterator[str]:
+    """Lock a new file for the runs of this process; yield its name."""
+    (home / RUNS).mkdir(exist_ok=True)
+    file = home / RUNS / f"{uuid4().hex}.lock"
+    with FileLock(file):
+        yield file.name
+        file.unlink(missing_ok=True)
+
+
+def release_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
+    """Mark runs whose process has ended as failed, and free the pool's slots of ended runs.
+
+    A killed run keeps its slot in Dagster's storage, and the next run would wait for it forever.
+    A run without a lock has just been started, and holds no slot.
+    """
+    storage = instance.event_log_storage
+    for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
+        if LOCK not in run.tags:
+            continue
+        file = home / RUNS / run.tags[LOCK]
+        with suppress(Timeout), FileLock(file, timeout=0):
+            instance.report_run_failed(run, "its process has ended")
+            file.unlink(missing_ok=True)
+    for run_id in storage.get_concurrency_run_ids():
+        holder = instance.get_run_by_id(run_id)
+        if holder is None or holder.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
