@@ -70,9 +70,10 @@ def test_the_reward_of_the_second_study_is_the_verifier(tmp_path):
 
 def write_files(folder: Path) -> dict[str, Path]:
     """Write small files in the layouts of the recipe's sources."""
-    topics = [f"{verb} a {noun}" for verb in ("paint", "build", "sell") for noun in
-              ("boat", "house", "clock", "garden", "table", "lamp", "bridge", "coat", "stove",
-               "kite", "violin", "map", "fence", "basket", "mirror", "wheel")]  # fmt: skip
+    verbs = ("paint", "build", "sell", "move", "draw", "buy", "clean", "lend")
+    nouns = ("boat", "house", "clock", "garden", "table", "lamp", "bridge", "coat", "stove",
+             "kite", "violin", "map", "fence", "basket", "mirror", "wheel")  # fmt: skip
+    topics = [f"{verb} a {noun}" for verb in verbs for noun in nouns]
     rows = {
         "ultrafeedback": [
             {"prompt": f"How do I {topic}?", "chosen": f"To {topic}, begin with a plan.",
@@ -111,7 +112,8 @@ def test_the_second_study_runs_whole_on_a_tiny_model(tmp_path):
         "sources.hh_rlhf.roles=[preferences, demonstrations]",
         f"model={json.dumps({'gguf': None, 'tiny': tiny, 'dtype': 'float32'})}",
         "evaluation_sets={arc_challenge: null, gsm8k: null, mmlu: null, truthfulqa: null}",
-        "splits.prompts_per_iteration=16",
+        # responses of a random model to most prompts have equal rewards, and make no pair
+        "splits.prompts_per_iteration=64",
         "splits.evaluation_prompts=8",
         "splits.validation_prompts=4",
         "loop.sampling.max_tokens=24",
