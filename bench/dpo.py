@@ -44,9 +44,9 @@ from trl import DPOConfig, DPOTrainer
 
 from training.dpo import train_dpo
 from training.models.initial_model import make_tiny_model
+from training.models.loading.weights import load_causal_model
 from training.models.rendering import load_tokenizer
 from training.models.token_ids import tokenize_responses
-from training.models.weights import load_causal_model
 from training.reference_logps import ReferencePass, add_reference_logps
 from training.runs.examples import split_fitting
 from training.runs.run_record import TrainingRun

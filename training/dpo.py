@@ -28,10 +28,10 @@ import typer
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
+from training.models.loading.weights import load_causal_model
 from training.models.one_pass.forward import share_prompts
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_counts import EQUAL_SIDES
-from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
 from training.runs.drawn_examples import choose_order

@@ -27,9 +27,9 @@ from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 
 from training.dpo import select_examples
+from training.models.loading.weights import load_causal_model
 from training.models.one_pass.forward import share_prompts
 from training.models.rendering import hash_rendering, load_tokenizer
-from training.models.weights import load_causal_model
 from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
 from training.runs.examples import Make, Rows, read_rows, split_fitting

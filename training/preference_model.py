@@ -32,8 +32,8 @@ from training.models.comparison_prompts import (
     is_chosen_first,
     tokenize_comparisons,
 )
+from training.models.loading.weights import load_causal_model
 from training.models.rendering import TOKEN_IDS, load_tokenizer
-from training.models.weights import load_causal_model
 from training.runs.adapters import load_trained
 from training.runs.examples import ORDER, Make, Rows, read_rows, split_fitting
 from training.runs.launch import (

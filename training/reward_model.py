@@ -19,6 +19,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
+from training.models.loading.weights import load_classifier
 from training.models.one_pass.forward import share_prompts_of_classifier
 from training.models.rendering import (
     TOKEN_IDS,
@@ -28,7 +29,6 @@ from training.models.rendering import (
 )
 from training.models.rewards import compute_head_in_float32
 from training.models.token_counts import EQUAL_SIDES
-from training.models.weights import load_classifier
 from training.runs.adapters import load_trained
 from training.runs.examples import ORDER, Make, Rows, read_rows, split_fitting
 from training.runs.launch import (

@@ -36,10 +36,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
+from training.models.loading.weights import load_causal_model, require_causal_weights
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.models.rewards import load_reward_model, read_rewards
 from training.models.unscorable import raise_refusals
-from training.models.weights import load_causal_model, require_causal_weights
 from training.runs.adapters import load_model, load_trained
 from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (

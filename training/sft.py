@@ -25,8 +25,8 @@ from trl.chat_template_utils import (
 )
 
 from training.models.intake.unmarked_turns import tokenize_unmarked_turns
+from training.models.loading.weights import load_causal_model
 from training.models.rendering import TOKEN_IDS, load_tokenizer, tokenize_assistant_turns
-from training.models.weights import load_causal_model
 from training.runs.adapters import load_trained
 from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (

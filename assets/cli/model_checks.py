@@ -23,7 +23,7 @@ def check_devices(recipe: Recipe) -> None:
     used = [recipe.devices] + ([judge.devices] if judge and judge.devices else [])
     gpus = max(one.replicas * one.gpus_per_replica for one in used)
     if gpus > 1:  # one GPU or none: torch is not loaded
-        from training.models.weights import require_gpus
+        from training.models.loading.gpus import require_gpus
 
         require_gpus(gpus)
 
@@ -41,11 +41,8 @@ def check_local_models(recipe: Recipe) -> None:
     if recipe.model.path and Path(recipe.model.path).is_dir():
         # Imported here, because a recipe without local models is checked without transformers.
         from training.models.initial_model import read_initial_tokenizer
-        from training.models.weights import (
-            read_context_tokens,
-            require_causal_weights,
-            require_classifier,
-        )
+        from training.models.loading.config import read_context_tokens
+        from training.models.loading.weights import require_causal_weights, require_classifier
 
         recipe.require_context(read_context_tokens(recipe.model.path))
         read_initial_tokenizer(recipe.model)
@@ -58,8 +55,9 @@ def check_local_models(recipe: Recipe) -> None:
         check_judge_folder(Path(recipe.judge.path), recipe.judge)
     for reward in recipe.rewards.values():
         if reward.path and Path(reward.path).is_dir():
+            from training.models.loading.config import read_context_tokens
+            from training.models.loading.weights import require_classifier_weights
             from training.models.rendering import load_tokenizer
-            from training.models.weights import read_context_tokens, require_classifier_weights
 
             load_tokenizer(Path(reward.path), pads=False)
             require_classifier_weights(reward.path)

@@ -42,7 +42,8 @@ def _build_initial_model(study: Study) -> dg.AssetsDefinition:
         Without supervised fine-tuning it is pi_0, the reference of DPO.
         """
         from training.models import initial_model
-        from training.models.weights import read_context_tokens, require_classifier
+        from training.models.loading.config import read_context_tokens
+        from training.models.loading.weights import require_classifier
 
         folder = checkpoints.workspace(step.lake, step.asset, step.experiment)
         found = {}

@@ -13,8 +13,8 @@ from training.engine.vllm_engine import render_prompts
 from training.generation import generate, main
 from training.models.end_of_turn import find_end_of_turn
 from training.models.initial_model import make_tiny_model
+from training.models.loading.config import has_added_rows
 from training.models.rendering import load_tokenizer, tokenize_prompts
-from training.models.weights import has_added_rows
 from training.settings.model import DeviceSettings, TinyModelSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError

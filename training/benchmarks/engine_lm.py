@@ -13,6 +13,7 @@ from lm_eval.api.model import TemplateLM
 from lm_eval.models.utils import has_bos_prefix, postprocess_generated_text
 
 from training.engine.sampler import Sampler
+from transforms.errors import InputError
 
 
 class EngineLM(TemplateLM):
@@ -122,5 +123,14 @@ class EngineLM(TemplateLM):
         ]
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> Any:
-        """Refuse: no benchmark here measures perplexity."""
-        raise NotImplementedError("no benchmark here needs the log-likelihood of a whole text")
+        """Refuse: no benchmark here measures perplexity, and the harness's interface has this.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            "the log-likelihood of a whole text cannot be measured with vLLM",
+            expected="a task with answers or choices",
+            found=f"{len(requests)} requests for whole texts",
+            remedy="choose another task, or `engine: transformers`",
+        )

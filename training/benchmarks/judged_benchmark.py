@@ -25,7 +25,7 @@ from training.benchmarks.verdict_requests import (
 )
 from training.judging.benchmark_prompts import JudgePrompt
 from training.judging.judge import identify_judge
-from training.models.weights import read_context_tokens
+from training.models.loading.config import read_context_tokens
 from training.settings.benchmarks import JudgedSettings
 from training.settings.judge import JudgeSettings
 from training.settings.model import ONE_PROCESS, DeviceSettings

@@ -18,7 +18,9 @@ from lm_eval.models.huggingface import HFLM
 
 from training.benchmarks.engine_lm import EngineLM
 from training.engine.sampler import Sampler
-from training.models.weights import read_context_tokens, require_causal_weights, require_gpus
+from training.models.loading.config import read_context_tokens
+from training.models.loading.gpus import require_gpus
+from training.models.loading.weights import require_causal_weights
 from training.settings.benchmarks import AcademicSettings
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError

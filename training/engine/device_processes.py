@@ -23,7 +23,7 @@ import torch
 from tqdm import tqdm
 
 from training.engine.chunk_folder import ChunkFolder, divide_rows
-from training.models.weights import require_gpus
+from training.models.loading.gpus import require_gpus
 from training.runs.launch import REFUSED
 from training.runs.processes import end_processes, start_guarded
 from training.settings.model import DeviceSettings

@@ -29,8 +29,8 @@ from training.engine.vllm_engine import (
     start_engine,
 )
 from training.models.end_of_turn import find_end_of_turn
+from training.models.loading.gpus import require_gpus
 from training.models.rendering import load_tokenizer
-from training.models.weights import require_gpus
 from training.runs.processes import guard_children
 from training.settings.sampling import ResolvedSampler, SamplingSettings
 

@@ -24,10 +24,11 @@ from training.engine.device_processes import StageCommand, run_on_replicas
 from training.models.batches import require_fit
 from training.models.control_tokens import tokenize_texts
 from training.models.end_of_turn import find_end_of_turn
+from training.models.loading.config import read_context_tokens
+from training.models.loading.weights import load_causal_model
 from training.models.logps import store_linear_weights_in_bfloat16, sum_logps
 from training.models.one_pass.families import prepare_one_pass
 from training.models.rendering import load_tokenizer, tokenize_prompts
-from training.models.weights import load_causal_model, read_context_tokens
 from training.runs.adapters import load_model
 from training.runs.launch import (
     ChunksOption,

@@ -13,8 +13,8 @@ import polars as pl
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from training.models.loading.config import has_added_rows, read_context_tokens
 from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
-from training.models.weights import has_added_rows, read_context_tokens
 from training.settings.sampling import SamplingSettings
 from transforms.errors import InputError
 

@@ -20,12 +20,9 @@ from training.export.model_card import write_card
 from training.export.weights import copy_weights
 from training.models.checkpoint import READ_FILES, build_folder, require_model
 from training.models.end_of_turn import find_end_of_turn
+from training.models.loading.config import ADDED_ROWS
+from training.models.loading.weights import require_causal_weights, require_classifier_weights
 from training.models.rendering import load_tokenizer
-from training.models.weights import (
-    ADDED_ROWS,
-    require_causal_weights,
-    require_classifier_weights,
-)
 from transforms.errors import InputError
 
 Dtype = Literal["float32", "bfloat16", "float16"]

@@ -16,8 +16,8 @@ from huggingface_hub import snapshot_download
 from training.engine.sampler import Sampler
 from training.judging.rubrics import Answer, Conversation
 from training.models.end_of_turn import find_end_of_turn
+from training.models.loading.config import read_context_tokens
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer, tokenize_prompts
-from training.models.weights import read_context_tokens
 from training.settings.judge import JudgeSettings
 from training.settings.model import ONE_PROCESS
 from training.settings.sampling import SamplingSettings

@@ -30,14 +30,9 @@ from training.models.end_of_turn import adopt_end_of_turn, list_ends, require_on
 from training.models.intake.chat_template import describe_template, require_one_bos
 from training.models.intake.origin import Origin, find_origin
 from training.models.intake.pad_token import PAD, find_free_token, needs_pad_token
+from training.models.loading.config import ADDED_ROWS, read_config, require_embeddings
+from training.models.loading.weights import load_text_part, load_weights
 from training.models.rendering import read_tokenizer
-from training.models.weights import (
-    ADDED_ROWS,
-    load_text_part,
-    load_weights,
-    read_config,
-    require_embeddings,
-)
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 

@@ -21,9 +21,10 @@ from training.models.comparison_prompts import (
     find_label_tokens,
     tokenize_comparisons,
 )
+from training.models.loading.config import get_context_tokens
+from training.models.loading.weights import load_causal_model
 from training.models.rendering import load_tokenizer
 from training.models.token_counts import split_too_long
-from training.models.weights import get_context_tokens, load_causal_model
 from transforms.errors import InputError
 
 

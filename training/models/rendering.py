@@ -20,7 +20,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from training.models.checkpoint import require_model
 from training.models.control_tokens import Message, mask_spans, read_control_tokens
-from training.models.weights import read_config, require_embeddings
+from training.models.loading.config import read_config, require_embeddings
 from transforms.errors import InputError
 from transforms.identity import digest_settings, identify_messages
 

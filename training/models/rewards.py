@@ -25,11 +25,12 @@ from training.models.last_layer import (
     compute_packed_states,
     shorten_last_layer,
 )
+from training.models.loading.config import get_context_tokens
+from training.models.loading.weights import load_classifier
 from training.models.one_pass.families import prepare_one_pass, reads_packed_rows
 from training.models.one_pass.packed_rows import batch_groups, pack
 from training.models.rendering import tokenize_conversations
 from training.models.unscorable import Refusal, refuse_rewards, refuse_texts
-from training.models.weights import get_context_tokens, load_classifier
 
 
 def load_reward_model(folder: Path, dtype: str, *, gpus: int = 1) -> PreTrainedModel:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from training.models.comparison_prompts import tokenize_comparisons
+from training.models.loading.config import read_context_tokens
 from training.models.rendering import (
     RENDERED_AT_ONCE,
     extract_texts,
@@ -23,7 +24,6 @@ from training.models.rendering import (
     tokenize_conversations,
     tokenize_prompts,
 )
-from training.models.weights import read_context_tokens
 from training.settings.loop import PromptRoom
 from transforms.errors import InputError
 from transforms.lake.enforcement import enforce_schema

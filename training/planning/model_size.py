@@ -43,7 +43,7 @@ def find_model_size(recipe: Recipe) -> ModelSize:
     if given is not None:
         return ModelSize(given, Fact("weights", given.weights, "", "recipe", "plan.architecture"))
     if model.gguf is not None:
-        from training.models.weights import read_config
+        from training.models.loading.config import read_config
 
         file = require_gguf(model.gguf)
         return _measure(read_config(file.parent, gguf_file=file.name), file)
@@ -85,7 +85,7 @@ def read_model_size(config_file: Path) -> ModelSize:
     Raises:
         InputError: transformers does not know the model.
     """
-    from training.models.weights import read_config
+    from training.models.loading.config import read_config
 
     return _measure(read_config(config_file.parent), config_file)
 

@@ -88,7 +88,7 @@ class GivenModelRanker(Ranker):
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Score both sides of every pair."""
-        from training.models.weights import read_context_tokens
+        from training.models.loading.config import read_context_tokens
 
         return _score_pairs(step, self.folder, read_context_tokens(self.folder), pairs)
 

@@ -128,7 +128,7 @@ def test_run_and_plan_refuse_a_faulty_model(tiny_overrides, model, tmp_path, com
 
 
 def test_a_given_reward_model_that_cannot_read_what_is_sampled_is_refused(make_tiny, model) -> None:
-    from training.models.weights import load_classifier
+    from training.models.loading.weights import load_classifier
 
     load_classifier(model, "float32", new_head=True).save_pretrained(model)
     recipe = make_tiny(f"rewards={{given: {{path: {model}}}}}")

@@ -18,7 +18,7 @@ from training.engine.sequence_logps import compute_response_logps
 from training.evaluation import sample_decodings
 from training.generation import generate
 from training.judging.judge_processes import open_judge_processes
-from training.models.weights import place_on_gpus
+from training.models.loading.gpus import place_on_gpus
 from training.ranking import rank
 from training.reference_logps import add_reference_logps
 from training.scoring import score

@@ -13,8 +13,8 @@ from transformers import (
 
 from training.export.model_folder import export_model
 from training.models.checkpoint import hash_checkpoint
+from training.models.loading.config import ADDED_ROWS
 from training.models.rendering import render_end
-from training.models.weights import ADDED_ROWS
 from transforms.errors import InputError
 
 RECORD = {

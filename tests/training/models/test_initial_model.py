@@ -6,8 +6,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import ROWS, fetch_initial_model, make_tiny_model
+from training.models.loading.config import has_added_rows
 from training.models.rendering import list_unknown_ids, load_tokenizer
-from training.models.weights import has_added_rows
 from training.settings.model import ModelSettings, TinyModelSettings
 from transforms.errors import InputError
 

@@ -20,9 +20,9 @@ from transformers import (
 from training.engine.sampler import Sampler
 from training.engine.sequence_logps import compute_response_logps
 from training.models.initial_model import fetch_initial_model
-from training.models.weights import (
+from training.models.loading.config import read_context_tokens
+from training.models.loading.weights import (
     load_causal_model,
-    read_context_tokens,
     require_causal_weights,
     require_classifier,
 )

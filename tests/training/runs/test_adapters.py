@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from transformers import Qwen3Config, Qwen3ForCausalLM, set_seed
 
 from training.models.checkpoint import ADAPTER, hash_checkpoint, require_model
+from training.models.loading.weights import load_causal_model, load_classifier
 from training.models.rendering import load_tokenizer
-from training.models.weights import load_causal_model, load_classifier
 from training.runs.adapters import load_model
 from training.runs.kept_checkpoints import locate_kept_folder
 from training.settings.stages import SFTSettings

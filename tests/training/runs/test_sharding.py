@@ -14,8 +14,8 @@ from transformers import AutoModelForSequenceClassification
 
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import make_tiny_model
+from training.models.loading.weights import load_causal_model, load_classifier
 from training.models.rendering import load_tokenizer
-from training.models.weights import load_causal_model, load_classifier
 from training.reference_logps import add_reference_logps
 from training.runs.launch import _build_device_options, launch
 from training.runs.run_record import read_run

@@ -1,13 +1,13 @@
-"""Weights and configs of model folders: a model is loaded completely or refused.
+"""Weights of model folders: a model is loaded completely or refused.
 
 transformers gives random numbers to every weight that the files do not contain, and ignores
-every weight that the model does not have; it only logs both. Here both are errors. Also the GPUs
-that a model is loaded on. Not here: the files of a folder (`training.models.checkpoint`),
+every weight that the model does not have; it only logs both. Here both are errors. Not here:
+configs (`training.models.loading.config`), the files of a folder (`training.models.checkpoint`),
 tokenizers (`training.models.rendering`).
 """
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,102 +17,27 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     AutoModelForSequenceClassification,
-    PretrainedConfig,
     PreTrainedModel,
 )
 from transformers.utils import logging
 
+from training.models.loading.config import (
+    read_config,
+    require_class,
+    require_text_model,
+    shorten_error,
+)
+from training.models.loading.gpus import place_on_gpus, require_loaded_on_gpus
 from transforms.errors import InputError
 
 HEAD = "score.weight"
 """The scalar head of a reward model."""
 
-ADDED_ROWS = "added_rows"
-"""Key of config.json: rows without a token that were added to the embeddings."""
-
 LANGUAGE_HEAD = "lm_head.weight"
 """The head of a causal model, which a reward model made from it does not have."""
 
-USED_SHARE = 0.9
-"""Share of a GPU's free memory that the weights of a model on several GPUs may use."""
-
 SHOWN_NAMES = 4
 """Names of weights in an error message."""
-
-
-def read_config(model: Path | str, **origin: str | None) -> PretrainedConfig:
-    """Read the config of a model's text part; for a text model that is its whole config.
-
-    Args:
-        model: folder, or hub id.
-        origin: `revision` of the hub model, or `gguf_file` in the folder.
-
-    Raises:
-        InputError: there is no config, or its kind of model is unknown.
-    """
-    try:
-        return AutoConfig.from_pretrained(model, **origin).get_text_config(decoder=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"the config of model {model} cannot be read",
-            expected="config.json of a model that transformers knows, without code of its own",
-            found=_shorten(error),
-            remedy="use another model, or a newer version of transformers",
-        ) from None
-
-
-def read_context_tokens(model: Path | str) -> int:
-    """Return the context length of a model, in tokens.
-
-    Raises:
-        InputError: as in `read_config` and `get_context_tokens`.
-    """
-    return get_context_tokens(read_config(model))
-
-
-def get_context_tokens(config: PretrainedConfig) -> int:
-    """Return the context length in a config, in tokens.
-
-    Raises:
-        InputError: the config contains none.
-    """
-    tokens = getattr(config, "max_position_embeddings", None)
-    if not isinstance(tokens, int):
-        raise InputError(
-            f"model {config.name_or_path} has no context length",
-            expected="max_position_embeddings in config.json",
-            found=str(tokens),
-            remedy="use another model",
-        )
-    return tokens
-
-
-def has_added_rows(model: Path) -> bool:
-    """Check whether rows without a token were added to the embeddings of a model.
-
-    Raises:
-        InputError: as in `read_config`.
-    """
-    return bool(getattr(read_config(model), ADDED_ROWS, 0))
-
-
-def require_embeddings(vocabulary: Mapping[str, int], rows: int, model: Path | str) -> None:
-    """Refuse a tokenizer with a token that has no row in the model's embeddings.
-
-    Args:
-        vocabulary: token ids of the tokenizer, by token.
-        rows: rows of the embeddings.
-        model: the model, for the message.
-    """
-    token, number = max(vocabulary.items(), key=lambda item: item[1])
-    if number >= rows:
-        raise InputError(
-            f"the vocabulary of {model} is larger than its embeddings",
-            expected=f"token ids below {rows}, the rows of the embeddings",
-            found=f"token {token!r} with id {number}",
-            remedy="use the model's own tokenizer, or add the rows (resize_token_embeddings),"
-            " train them, and save the model",
-        )
 
 
 def load_causal_model(
@@ -136,7 +61,7 @@ def load_causal_model(
         InputError: the model cannot be loaded, is not a text model, or its weights are not
             exactly those of the files.
     """
-    _require_text_model(model, revision)
+    require_text_model(model, revision)
     return load_text_part(model, dtype, revision=revision, **place_on_gpus(gpus), **options)
 
 
@@ -159,7 +84,7 @@ def load_text_part(
     arguments |= {"revision": revision}
     if text.model_type == AutoConfig.from_pretrained(model, revision=revision).model_type:
         return load_weights(AutoModelForCausalLM, model, dtype, kind="language model", **arguments)
-    _require_class(AutoModelForCausalLM, text, "language model", model)
+    require_class(AutoModelForCausalLM, text, "language model", model)
     kind = "model of text and images"
     whole = load_weights(AutoModelForImageTextToText, model, dtype, kind=kind, **arguments)
     with torch.device("meta"):
@@ -185,7 +110,7 @@ def require_causal_weights(model: Path | str, *, text_part: bool = False) -> Non
         InputError: as in `load_causal_model` or `load_text_part`.
     """
     if not text_part:
-        _require_text_model(model, None)
+        require_text_model(model, None)
     load_text_part(model, "float32", device_map="meta")
 
 
@@ -196,7 +121,7 @@ def require_classifier(model: Path | str, revision: str | None = None) -> None:
         InputError: transformers has no sequence classifier of its kind.
     """
     text = read_config(model, revision=revision)
-    _require_class(AutoModelForSequenceClassification, text, "reward model", model)
+    require_class(AutoModelForSequenceClassification, text, "reward model", model)
 
 
 def load_classifier(
@@ -216,7 +141,7 @@ def load_classifier(
         InputError: as in `load_causal_model`. A head that the model's class in transformers does
             not have is refused, too: what it computes is not known.
     """
-    _require_text_model(folder, None)
+    require_text_model(folder, None)
     architectures = AutoConfig.from_pretrained(folder).architectures or ()
     is_causal = not any("Classification" in name for name in architectures)
     return load_weights(
@@ -238,7 +163,7 @@ def require_classifier_weights(model: Path | str) -> None:
     Raises:
         InputError: as in `load_classifier`.
     """
-    _require_text_model(model, None)
+    require_text_model(model, None)
     load_weights(
         AutoModelForSequenceClassification,
         model,
@@ -248,42 +173,6 @@ def require_classifier_weights(model: Path | str) -> None:
         num_labels=1,
         device_map="meta",
     )
-
-
-def require_gpus(gpus: int) -> None:
-    """Refuse more GPUs than this process sees. Without a GPU, every number is allowed.
-
-    Raises:
-        InputError: the message gives both numbers.
-    """
-    found = torch.cuda.device_count()
-    if torch.cuda.is_available() and found < gpus:
-        raise InputError(
-            "too few GPUs for the model",
-            expected=f"{gpus} GPUs (replicas x gpus_per_replica)",
-            found=f"{found} GPUs",
-            remedy="lower devices.replicas or devices.gpus_per_replica",
-        )
-
-
-def place_on_gpus(gpus: int) -> dict[str, Any]:
-    """Return the arguments of `from_pretrained` that load a model onto GPUs of this process.
-
-    One GPU is the current one. On several, each has about the same share of the weights, layer by
-    layer, and the last tenth of its free memory is left for activations. Nothing is returned for 0
-    GPUs, and without a GPU.
-
-    Raises:
-        InputError: as in `require_gpus`.
-    """
-    if not gpus or not torch.cuda.is_available():
-        return {}
-    require_gpus(gpus)
-    if gpus == 1:
-        return {"device_map": {"": torch.cuda.current_device()}}
-    free = {gpu: torch.cuda.mem_get_info(gpu)[0] for gpu in range(gpus)}
-    shares = {gpu: int(USED_SHARE * size) for gpu, size in free.items()}
-    return {"device_map": "balanced", "max_memory": shares}
 
 
 def load_weights(
@@ -327,12 +216,12 @@ def load_weights(
         raise InputError(
             f"model {model} cannot be loaded",
             expected="the safetensors weights of a text model that transformers knows",
-            found=_shorten(error),
+            found=shorten_error(error),
             remedy="check the model's folder or hub id",
         ) from error
     finally:
         logging.set_verbosity(reported)
-    _require_loaded_on_gpus(loaded, model)
+    require_loaded_on_gpus(loaded, model)
     missing = sorted(set(info["missing_keys"]) - set(absent))
     unknown = sorted(set(info["unexpected_keys"]) - set(unread))
     sizes = [
@@ -352,51 +241,7 @@ def load_weights(
     return loaded
 
 
-def _require_class(
-    architecture: Any, config: PretrainedConfig, kind: str, model: Path | str
-) -> None:
-    """Refuse a config for which an automatic class of transformers has no model."""
-    if type(config) not in architecture._model_mapping:
-        raise InputError(
-            f"model {model} cannot be a {kind}",
-            expected=f"a model whose text part transformers has as a {kind}",
-            found=f"{config.model_type}, not in {architecture.__name__}",
-            remedy="use another model",
-        )
-
-
-def _require_loaded_on_gpus(loaded: PreTrainedModel, model: Path | str) -> None:
-    """Refuse a model with weights that transformers put elsewhere, because the GPUs were full."""
-    places = list(getattr(loaded, "hf_device_map", {}).values())
-    if "disk" in places or ("cpu" in places and len(places) > 1):
-        gpus = len(set(places) - {"cpu", "disk"})
-        raise InputError(
-            f"model {model} is too large for {gpus} GPUs",
-            expected="weights that fit into the free memory of the GPUs",
-            found=f"{places.count('disk') + places.count('cpu')} parts without a place",
-            remedy="raise gpus_per_replica, and lower replicas if there are no further GPUs",
-        )
-
-
-def _require_text_model(model: Path | str, revision: str | None) -> None:
-    """Refuse a model that has parts for images or sound: only its text part would be trained."""
-    text = read_config(model, revision=revision)
-    kind = AutoConfig.from_pretrained(model, revision=revision).model_type
-    if text.model_type != kind:
-        raise InputError(
-            f"model {model} is not a text model",
-            expected="a model of text alone",
-            found=f"{kind}, of which {text.model_type} is the text part",
-            remedy="save its text part as a model of its own, or use another model",
-        )
-
-
 def _list_names(names: Collection[str]) -> str:
     """List names; of many, the first ones and their number."""
     shown = ", ".join([*names][:SHOWN_NAMES])
     return f"{shown}, ... ({len(names)} weights)" if len(names) > SHOWN_NAMES else shown
-
-
-def _shorten(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().partition("\n")[0]

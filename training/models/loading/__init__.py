@@ -1,0 +1,1 @@
+"""Loading of model folders: configs, weights, and the GPUs of a model."""
