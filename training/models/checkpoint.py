@@ -152,12 +152,23 @@ def build_folder(
     yield unfinished
     wait()
     if main_process:
+        _share_weights(unfinished)
         shutil.rmtree(replaced, ignore_errors=True)
         if output.exists():
             output.rename(replaced)
         unfinished.rename(output)
         shutil.rmtree(replaced, ignore_errors=True)
     wait()
+
+
+def _share_weights(folder: Path) -> None:
+    """Let other users read the weights as the other files: safetensors writes them for one user."""
+    probe = folder / ".mode"
+    probe.touch()
+    mode = probe.stat().st_mode
+    probe.unlink()
+    for file in folder.rglob(WEIGHTS):
+        file.chmod(mode)
 
 
 def _list_weights(folder: Path) -> list[Path]:

@@ -2,6 +2,8 @@ import os
 import shutil
 
 import pytest
+import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from training.models.checkpoint import (
@@ -141,3 +143,12 @@ def interrupt(output):
     with build_folder(output) as folder:
         (folder / "weights").write_text("half")
         raise KeyboardInterrupt
+
+
+def test_weights_can_be_read_by_those_who_can_read_the_other_files(tmp_path):
+    output = tmp_path / "model"
+    with build_folder(output) as folder:
+        save_file({"weight": torch.zeros(1)}, folder / "model.safetensors")
+        (folder / "config.json").write_text("{}")
+    modes = {file.name: file.stat().st_mode for file in output.iterdir()}
+    assert modes["model.safetensors"] == modes["config.json"]
