@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transforms.errors import InputError
+from transforms.lake.store.registry import is_address
 
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
@@ -26,20 +27,36 @@ def prepare_home(home: Path) -> Path:
     return home
 
 
-def open_lake(home: Path) -> "Lake":
-    """Open the lake of a study's folder.
+def place_lake(home: Path, lake: str | None) -> Path | str:
+    """Return the place of a study's lake: the given one or, without it, the home's folder."""
+    return lake or home / "lake"
+
+
+def open_lake(place: Path | str) -> "Lake":
+    """Open a lake.
+
+    Args:
+        place: folder of a study; or folder or address of a lake.
 
     Raises:
         InputError: there is no lake.
     """
     from transforms.lake.lake import Lake  # slow to import, and `--help` needs no lake
 
-    lake = Lake(home / "lake")
+    folder = Path(place).expanduser() / "lake"
+    lake = Lake(folder if folder.is_dir() else place)
     if not lake.tables():
         raise InputError(
-            f"no lake in {home}",
-            expected=f"Delta tables in {lake.root}",
-            found="a folder without tables" if home.exists() else "no such folder",
-            remedy="prefloop run recipes/quickstart.yaml makes one; --home selects another folder",
+            f"no lake in {place}",
+            expected="Delta tables there, or in its folder lake",
+            found="no tables",
+            remedy="prefloop run recipes/quickstart.yaml makes a lake; --home selects the folder "
+            "of another study, --lake a lake that is elsewhere",
         )
     return lake
+
+
+def name_lake(place: Path | str) -> str:
+    """Return the name of a lake among several: the last part of its place."""
+    whole = str(place) if is_address(place) else str(Path(place).expanduser().resolve())
+    return whole.rstrip("/").rpartition("/")[2]

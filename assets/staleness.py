@@ -83,11 +83,11 @@ def stale_assets(
 def _damaged_checkpoints(lake: Lake, output_ids: set[str]) -> dict[str, str]:
     """Return what is wrong with each damaged checkpoint, by its id."""
     damaged = {}
-    for checkpoint in checkpoints.find_checkpoints(lake, output_ids):
+    for row in checkpoints.find_rows(lake, output_ids):
         try:
-            require_model(checkpoint.path)
+            lake.store.check_model(lake.locate(row["path"]), require_model)
         except InputError as error:
-            damaged[checkpoint.checkpoint_id] = str(error).splitlines()[0]
+            damaged[row["checkpoint_id"]] = str(error).splitlines()[0]
     return damaged
 
 

@@ -110,7 +110,7 @@ def start_loop(home: Path, log: Path) -> int:
     from assets.cli.run import run_study
 
     recipe = ROOT / "recipes" / "quickstart.yaml"
-    return fork(lambda: run_study(recipe, ["iterative"], None, [], home, list(SETTINGS)), log)
+    return fork(lambda: run_study(recipe, ["iterative"], None, [], home, None, list(SETTINGS)), log)
 
 
 def check_finished(pid: int) -> bool:

@@ -17,6 +17,16 @@ Home = Annotated[
     Path | None,
     typer.Option(help="Folder of lake and run history; by default dagster_home/<recipe name>."),
 ]
+LakePlace = Annotated[
+    str | None,
+    typer.Option(
+        "--lake",
+        help="Folder or address (s3://bucket/path, gs://, az://) of the lake, if it is not in "
+        "--home. Credentials come from the environment.",
+        envvar="PREFLOOP_LAKE",
+        show_default=False,
+    ),
+]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
@@ -25,15 +35,27 @@ Overrides = Annotated[
     ),
 ]
 LakeHome = Annotated[
-    Path,
+    str,
     typer.Option(
         "--home",
-        help="Folder of the study, which `prefloop run` prints.",
-        envvar="PREFLOOP_HOME",
+        "--lake",
+        help="Folder of the study, which `prefloop run` prints; or folder or address "
+        "(s3://bucket/path) of a lake.",
+        envvar=["PREFLOOP_HOME", "PREFLOOP_LAKE"],
         show_default="dagster_home/quickstart",
     ),
 ]
-QUICKSTART_HOME = default_home("quickstart")
+LakeHomes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--home",
+        "--lake",
+        help="Folder of a study, which `prefloop run` prints, or folder or address of a lake; "
+        "repeat for several lakes.",
+        envvar=["PREFLOOP_HOME", "PREFLOOP_LAKE"],
+    ),
+]
+QUICKSTART_HOME = str(default_home("quickstart"))
 
 
 @contextmanager

@@ -212,12 +212,13 @@ def _find_model(lake: Lake, checkpoint_id: str) -> Path:
     """
     from training.models.checkpoint import hash_checkpoint
 
-    for found in checkpoints.find_checkpoints(lake, {checkpoint_id}):
-        if found.path.is_dir() and hash_checkpoint(found.path) == checkpoint_id:
-            return found.path
+    for row in checkpoints.find_rows(lake, {checkpoint_id}):
+        folder = lake.store.fetch_model(lake.locate(row["path"]))
+        if folder is not None and hash_checkpoint(folder) == checkpoint_id:
+            return folder
     raise InputError(
         f"the model {checkpoint_id} is missing or changed",
-        expected=f"a folder in {lake.root / 'checkpoints'} with this content",
+        expected=f"a folder in {lake.store.address('checkpoints')} with this content",
         found="no such folder, or other weights in it",
         remedy="reproduce that model first, or restore its folder from a copy",
     )

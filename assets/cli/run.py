@@ -19,7 +19,7 @@ from assets.cli.check_results import failed_check_error, list_unmet, print_conce
 from assets.cli.console import print_table, quiet_teardown
 from assets.cli.model_checks import check_devices, check_local_models, check_software
 from assets.definitions import build_definitions
-from assets.home import default_home, prepare_home
+from assets.home import default_home, place_lake, prepare_home
 from assets.logger import CONSOLE
 from assets.materialize import PLANNED
 from assets.run_locks import LOCK, UNFINISHED, lock_run, release_dead_runs
@@ -43,6 +43,7 @@ def run_study(
     from_iteration: int | None,
     until: list[str],
     home: Path | None,
+    lake_place: str | None,
     overrides: list[str],
 ) -> None:
     """Run a recipe's experiments one after the other and print their progress report.
@@ -54,6 +55,7 @@ def run_study(
         until: assets to stop at: only they and their upstream assets are run. An empty list runs
             all assets.
         home: folder of the lake and the run history; None for the default.
+        lake_place: folder or address of the lake; None for the folder `lake` of the home.
         overrides: settings of the recipe to override, as `key.key=value`.
 
     Raises:
@@ -69,7 +71,7 @@ def run_study(
     quiet_teardown()
     home = prepare_home(home or default_home(recipe.name))
     os.environ["DAGSTER_HOME"] = str(home)
-    lake = Lake(home / "lake")
+    lake = Lake(place_lake(home, lake_place))
     definitions = build_definitions(recipe, lake.root)
     wanted = {name: _list_needed(definitions, until, name) for name in experiments}
     started = time.monotonic()
@@ -203,13 +205,14 @@ def _show_progress(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
     with connect(lake) as connection:
         progress = report(connection, "iteration_progress")
     print_table(progress)
+    option = f"--home {home}" if lake.root == home / "lake" else f"--lake {lake.root}"
     picture = home / "iteration_progress.png"
     picture.write_bytes(plots.render_progress(lake.read("evaluation_results")))
     CONSOLE.print(
         f"\nlake:  {lake.root}\nplot:  {picture}\n"
-        f'sql:   prefloop sql --home {home} "select experiment, iteration, avg(reward) '
+        f'sql:   prefloop sql {option} "select experiment, iteration, avg(reward) '
         f'from scores group by all order by all"\n'
-        f"page:  prefloop ui {path} --home {home}   (then open http://127.0.0.1:3000)",
+        f"page:  prefloop ui {path} {option}   (then open http://127.0.0.1:3000)",
         soft_wrap=True,
         highlight=False,
     )

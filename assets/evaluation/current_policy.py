@@ -61,7 +61,8 @@ def read_responses(
         # two experiments may have made the same policy
         key = ["split", "decoding", "prompt_id", "response_index"]
         return rows.filter(split=split).unique(key, keep="first", maintain_order=True)
-    [policy] = checkpoints.find_checkpoints(lake, {policy_id})
+    [recorded] = checkpoints.find_rows(lake, {policy_id})
+    policy = checkpoints.fetch(lake, recorded)
     require_model(policy.path)
     prompts = rows_by_split.select_held_out_prompts(
         lake.read("prompts"), lake.read("prompt_splits")

@@ -122,13 +122,13 @@ def _find_trained(step: Step) -> Made | None:
     if found is None:
         return None
     try:
-        require_model(found.path)
+        step.lake.store.check_model(step.lake.locate(found["path"]), require_model)
     except InputError as error:
         step.log.warning(f"{step.asset} is trained again: {error}")
         return None
     step.log.info(f"{step.asset}: the checkpoint of an interrupted run is complete and is used")
     step.lake.keep("training_metrics", asset=step.asset, experiment=step.experiment)
-    return Made(found.checkpoint_id, {"checkpoint_id": found.checkpoint_id})
+    return Made(found["checkpoint_id"], {"checkpoint_id": found["checkpoint_id"]})
 
 
 def _read_finished(step: Step, folder: Path, kept: Mapping[float, Path]) -> "TrainingRun | None":

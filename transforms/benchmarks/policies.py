@@ -7,7 +7,7 @@ from transforms.benchmarks.answer_table import MeasuredModel
 from transforms.errors import InputError
 from transforms.formats import shorten_id
 from transforms.lake.lake import Lake
-from transforms.lake.records.checkpoints import TABLE, Checkpoint
+from transforms.lake.records.checkpoints import TABLE, Checkpoint, fetch
 from transforms.lake.records.named_models import find_model
 from transforms.lake.schemas.table import ORDER
 
@@ -43,5 +43,5 @@ def find_policy(lake: Lake, name: str) -> tuple[MeasuredModel, Checkpoint]:
     model = row["asset"] if newest else f"{row['asset']}@{shorten_id(checkpoint_id)}"
     return (
         MeasuredModel(row["experiment"], row["iteration"], model, checkpoint_id),
-        Checkpoint(checkpoint_id, lake.locate(row["path"])),
+        fetch(lake, row),
     )

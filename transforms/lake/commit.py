@@ -9,7 +9,6 @@ import random
 import shutil
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
@@ -28,6 +27,7 @@ from transforms.lake.enforcement import Slice
 from transforms.lake.row_order import find_next_number, number_rows
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import ORDER
+from transforms.lake.store.store import Store
 
 Mode = Literal["append", "overwrite"]
 
@@ -63,7 +63,8 @@ def describe_commit(rows: Slice, **properties: Any) -> CommitProperties:
 
 
 def commit_frame(
-    folder: Path,
+    store: Store,
+    table: str,
     frame: pl.DataFrame,
     mode: Mode,
     rows: Slice,
@@ -72,14 +73,15 @@ def commit_frame(
     """Commit a frame (`commit`); try again if another writer committed first."""
     for attempt in range(1, ATTEMPTS):
         try:
-            return commit(folder, frame, mode, rows, transaction)
+            return commit(store, table, frame, mode, rows, transaction)
         except CommitFailedError:
             time.sleep(random.uniform(0, 0.1 * attempt))
-    return commit(folder, frame, mode, rows, transaction)
+    return commit(store, table, frame, mode, rows, transaction)
 
 
 def commit(
-    folder: Path,
+    store: Store,
+    table: str,
     frame: pl.DataFrame,
     mode: Mode,
     rows: Slice,
@@ -90,7 +92,8 @@ def commit(
     """Write rows to a table in one commit; return its version.
 
     Args:
-        folder: folder of the table, named like the table.
+        store: where the lake is.
+        table: its name.
         frame: the rows.
         mode: `append`, or `overwrite` a slice.
         rows: the slice that is overwritten; empty for the whole table.
@@ -105,11 +108,12 @@ def commit(
         CommitFailedError: another writer changed the rows that are overwritten, or has committed
             the version that the rows have.
     """
-    table = folder.name
+    store.prepare()
+    address = store.address(f"tables/{table}")
     ordered = table in TABLES and ORDER in TABLES[table].columns
     partitions = list(TABLES[table].partitions) if table in TABLES else []
     # given the open table, the writer need not read the log again
-    delta = DeltaTable(folder) if DeltaTable.is_deltatable(str(folder)) else None
+    delta = DeltaTable(address) if DeltaTable.is_deltatable(address) else None
     if delta and transaction:
         committed = delta.transaction_version(transaction.app_id)
         if committed is not None and committed >= transaction.version:
@@ -122,7 +126,7 @@ def commit(
     try:
         write = partial(
             write_deltalake,
-            delta or folder,
+            delta or address,
             numbered,
             partition_by=partitions or None,
             # a raw table has the columns of its source; all others are declared
@@ -142,25 +146,26 @@ def commit(
         else:
             write(mode=mode, predicate=slice_predicate(rows) if rows and delta else None)
     except DeltaError as error:
-        _raise_cause(error, folder, taken=bool(make))
+        _raise_cause(error, store, table, taken=bool(make))
         raise
-    return (delta or DeltaTable(folder)).version()
+    return (delta or DeltaTable(address)).version()
 
 
-def _raise_cause(error: DeltaError, folder: Path, *, taken: bool) -> None:
+def _raise_cause(error: DeltaError, store: Store, table: str, *, taken: bool) -> None:
     """Raise the error that stands for a failed write, if Delta's own error hides it.
 
     Args:
         error: Delta's error.
-        folder: folder of the table.
+        store: where the lake is.
+        table: its name.
         taken: whether the write failed if another writer had made the table.
     """
-    if taken and DeltaTable.is_deltatable(str(folder)):
+    if taken and DeltaTable.is_deltatable(store.address(f"tables/{table}")):
         raise CommitFailedError(str(error)) from error
     if NO_SPACE in str(error):
         raise InputError(
-            f"the disk is full; nothing was added to table {folder.name}",
-            expected=f"room for the rows in {folder}",
-            found=f"{shutil.disk_usage(folder).free} bytes free",
+            f"the disk is full; nothing was added to table {table}",
+            expected=f"room for the rows in {store.root}",
+            found=f"{shutil.disk_usage(store.work).free} bytes free",
             remedy="free some space, then run the same command again: it continues from here",
         ) from error

@@ -4,7 +4,6 @@ They are found before a reader fails on them (polars aborts a thread on a trunca
 size that the log records for every file. Not here: repair (`transforms.lake.maintenance`).
 """
 
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -12,6 +11,7 @@ import polars as pl
 from deltalake import DeltaTable
 
 from transforms.errors import InputError
+from transforms.lake.store.store import Store
 
 
 class Damaged(NamedTuple):
@@ -24,32 +24,30 @@ class Damaged(NamedTuple):
     """None: the file is missing."""
 
 
-def find_damaged_files(delta: DeltaTable, folder: Path) -> list[Damaged]:
+def find_damaged_files(delta: DeltaTable, store: Store, table: str) -> list[Damaged]:
     """Compare the files of a table's version with the sizes in its log.
 
     Args:
         delta: the table at a version.
-        folder: folder of the table.
+        store: where the lake is.
+        table: its name.
     """
     actions = pl.DataFrame(delta.get_add_actions()).select("path", "size_bytes")
-    damaged = []
-    for path, size in actions.iter_rows():
-        try:
-            found: int | None = (folder / unquote(path)).stat().st_size
-        except FileNotFoundError:
-            found = None
-        if found != size:
-            damaged.append(Damaged(path, size, found))
-    return damaged
+    sizes = store.measure([f"tables/{table}/{unquote(path)}" for path in actions["path"]])
+    return [
+        Damaged(path, size, found)
+        for (path, size), found in zip(actions.iter_rows(), sizes, strict=True)
+        if found != size
+    ]
 
 
-def require_intact(delta: DeltaTable, folder: Path, table: str) -> None:
-    """Refuse a table with damaged files.
+def require_intact(delta: DeltaTable, store: Store, table: str) -> None:
+    """Refuse a table with damaged files; in a store of whole files nothing is looked up.
 
     Raises:
         InputError: a file is missing or truncated; the error names the first and their number.
     """
-    damaged = find_damaged_files(delta, folder)
+    damaged = [] if store.whole_files else find_damaged_files(delta, store, table)
     if damaged:
         first = damaged[0]
         raise InputError(

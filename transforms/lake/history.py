@@ -7,7 +7,6 @@ added but not the rows that it removed.
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,13 +14,13 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.records import COMPUTED
-from transforms.lake.transaction_log import list_commits, read_actions
+from transforms.lake.transaction_log import list_commits, read_commits
 
 
 def read_table_history(lake: Lake, tables: Sequence[str] | None = None) -> pl.DataFrame:
     """Read the commits of tables (default: all): rows of `table_history`, by table and version."""
     names = lake.tables() if tables is None else tables
-    rows = [row for table in names for row in _read_commits(lake.path(table), table)]
+    rows = [row for table in names for row in _describe_commits(lake, table)]
     return pl.DataFrame(rows, schema=COMPUTED["table_history"].schema)
 
 
@@ -96,11 +95,11 @@ def _parse_version(lake: Lake, point: str) -> tuple[str, int]:
     return table, int(version)
 
 
-def _read_commits(folder: Path, table: str) -> Iterator[dict[str, Any]]:
-    """Read the commits in the log of one table, oldest first."""
+def _describe_commits(lake: Lake, table: str) -> Iterator[dict[str, Any]]:
+    """Describe the commits in the log of one table, oldest first."""
     rows_of: dict[str, int | None] = {}
-    for version, file in list_commits(folder).items():
-        actions = read_actions(file)
+    commits = list_commits(lake.store, table)
+    for version, actions in zip(commits, read_commits(lake.store, commits.values()), strict=True):
         info = next(action["commitInfo"] for action in actions if "commitInfo" in action)
         added = [action["add"] for action in actions if "add" in action]
         removed = [action["remove"]["path"] for action in actions if "remove" in action]

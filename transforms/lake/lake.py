@@ -1,5 +1,7 @@
 """The lake: Delta tables under one root, whose schemas are enforced on write.
 
+The root is a folder, or an address of an object store (`transforms.lake.store`).
+
 A `Lake` reads tables, overwrites slices, appends chunks, and opens old versions. Rows are read in
 the order in which they were written (`transforms.lake.row_order`). Not here: the meaning of rows
 (`transforms.lake.schemas`), SQL (`transforms.views.query`).
@@ -9,7 +11,7 @@ slice is one commit that replaces exactly those rows. The old rows stay readable
 Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/writing/.
 """
 
-import os
+import posixpath
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,43 +29,47 @@ from transforms.lake.enforcement import Slice, enforce_slice, require_columns
 from transforms.lake.file_integrity import require_intact
 from transforms.lake.row_order import ROW_NUMBER, sort_rows
 from transforms.lake.staged_write import stage_slice
+from transforms.lake.store.registry import open_store
 
 
 class Lake:
     """Delta tables in `root/tables`, one folder each; checkpoints are in `root/checkpoints`."""
 
     def __init__(self, root: Path | str) -> None:
-        """Open the lake at `root`; nothing is created before the first write."""
-        self.root = Path(root).expanduser().resolve()
+        """Open the lake at `root`; nothing is created before the first write.
+
+        Raises:
+            InputError: `root` is an address that no store has (`transforms.lake.store.registry`).
+        """
+        self.store = open_store(root)
+
+    @property
+    def root(self) -> Path | str:
+        """Return the folder or the address of the lake."""
+        return self.store.root
 
     @property
     def live(self) -> "Lake":
         """Return the lake without pinned versions (`transforms.lake.pinned_lake`)."""
         return self
 
-    def path(self, table: str) -> Path:
-        """Return the folder of a table, which need not exist.
+    def address(self, table: str) -> str:
+        """Return the place of a table as Delta reads it; the table need not exist.
 
         Raises:
             InputError: the name could be a path to another folder.
         """
-        if not re.fullmatch(r"\w+", table, re.ASCII):
-            raise InputError(
-                "this name cannot be the name of a table",
-                expected="letters without accents, digits and _, and nothing else",
-                found=repr(table),
-                remedy="choose another name, such as another name of the source",
-            )
-        return self.root / "tables" / table
+        _require_name(table)
+        return self.store.address(f"tables/{table}")
 
-    def locate(self, path: str) -> Path:
-        """Return the place of a file or folder whose path in the lake is written in a table.
+    def locate(self, path: str) -> str:
+        """Return the path in the lake of a file or folder that is named in a table.
 
         Raises:
             InputError: the path leads out of the lake.
         """
-        place = Path(os.path.normpath(self.root / path))  # a folder in it may be a link
-        if not place.is_relative_to(self.root):
+        place = posixpath.normpath(path)
+        if place.startswith(("/", "..")):
             raise InputError(
                 "a path in a table of the lake leads out of it",
                 expected=f"a path inside {self.root}",
@@ -74,11 +80,11 @@ class Lake:
 
     def tables(self) -> list[str]:
         """Return the names of the tables that exist, sorted."""
-        return sorted(log.parent.name for log in (self.root / "tables").glob("*/_delta_log"))
+        return self.store.list_tables()
 
     def exists(self, table: str) -> bool:
         """Check whether a table exists, that is, was written at least once."""
-        return DeltaTable.is_deltatable(str(self.path(table)))
+        return DeltaTable.is_deltatable(self.address(table))
 
     def delta(self, table: str, version: int | None = None) -> DeltaTable:
         """Open a table, at its last or a given version.
@@ -87,11 +93,11 @@ class Lake:
             InputError: the table does not exist.
         """
         try:
-            return DeltaTable(self.path(table), version=version)
+            return DeltaTable(self.address(table), version=version)
         except TableNotFoundError:
             raise InputError(
                 f"table {table} is missing",
-                expected=f"a Delta table in {self.path(table)}",
+                expected=f"a Delta table in {self.address(table)}",
                 found=f"tables {', '.join(self.tables()) or 'none'}",
                 remedy="materialize its asset first (prefloop run, or the Dagster page)",
             ) from None
@@ -152,8 +158,8 @@ class Lake:
             InputError: columns or types differ from the table's schema, a row is outside the slice,
                 or the disk is full.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        with stage_slice(self.path(table), schema, rows, self.root) as parts:
+        _require_name(table)
+        with stage_slice(self.store, table, schema, rows) as parts:
             yield lambda frame: parts.add(enforce_slice(table, frame, rows))
 
     def read_frames(
@@ -177,7 +183,8 @@ class Lake:
             InterruptedError: the frames have fewer rows than the table.
         """
         delta = self.delta(table, version)
-        yield from read_in_frames(delta, self._scan_stored(table, delta, rows), group_by, self.root)
+        scan = self._scan_stored(table, delta, rows)
+        yield from read_in_frames(delta, scan, group_by, self.store.work)
 
     def append(
         self, table: str, frame: pl.DataFrame, *, transaction: Transaction | None = None
@@ -201,7 +208,7 @@ class Lake:
     def _scan_stored(self, table: str, delta: DeltaTable, rows: Slice) -> pl.LazyFrame:
         """Scan the rows of a slice with their numbers, in no order."""
         require_columns(table, {field.name for field in delta.schema().fields}, [ROW_NUMBER])
-        require_intact(delta, self.path(table), table)
+        require_intact(delta, self.store, table)
         frame = pl.scan_delta(delta)
         for column, value in rows.items():
             frame = frame.filter(pl.col(column) == value)
@@ -215,8 +222,19 @@ class Lake:
         rows: Slice,
         transaction: Transaction | None = None,
     ) -> int:
+        _require_name(table)
         whole = enforce_slice(table, frame, rows)
-        return commit_frame(self.path(table), whole, mode, rows, transaction)
+        return commit_frame(self.store, table, whole, mode, rows, transaction)
+
+
+def _require_name(table: str) -> None:
+    if not re.fullmatch(r"\w+", table, re.ASCII):
+        raise InputError(
+            "this name cannot be the name of a table",
+            expected="letters without accents, digits and _, and nothing else",
+            found=repr(table),
+            remedy="choose another name, such as another name of the source",
+        )
 
 
 class Chunks:

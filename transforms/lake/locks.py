@@ -37,7 +37,7 @@ def lock_slice(
         Whether another process had the lock before.
     """
     name = slice_file_name(asset, experiment)
-    folder = lake.root / "locks"
+    folder = lake.store.work / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock, owner = FileLock(folder / f"{name}.lock"), folder / f"{name}.owner"
     waited = False
@@ -65,7 +65,7 @@ def lock_all_slices(lake: Lake) -> Iterator[None]:
         InputError: another process has one of the locks.
     """
     with ExitStack() as locks:
-        for file in sorted((lake.root / "locks").glob("*.lock")):
+        for file in sorted((lake.store.work / "locks").glob("*.lock")):
             try:
                 locks.enter_context(FileLock(file).acquire(timeout=0))
             except Timeout:

@@ -97,7 +97,7 @@ def repair(lake: Lake, *, dry_run: bool) -> pl.DataFrame:
     with lock_all_slices(lake):
         for table in lake.tables():
             delta = lake.delta(table)
-            damaged = find_damaged_files(delta, lake.path(table))
+            damaged = find_damaged_files(delta, lake.store, table)
             found += [{"table": table, **one._asdict()} for one in damaged]
             if damaged and not dry_run:
                 _drop_files(lake, delta, table, damaged)
@@ -124,8 +124,8 @@ def _maintain_table(
         post_commithook_properties=KEEP_LOG,
     )
     # vacuum also lists files that an earlier vacuum has removed
-    listed = [lake.path(table) / unquote(path) for path in vacuum(dry_run=True)]
-    sizes = [file.stat().st_size for file in listed if file.exists()]
+    listed = [f"tables/{table}/{unquote(path)}" for path in vacuum(dry_run=True)]
+    sizes = [size for size in lake.store.measure(listed) if size is not None]
     if sizes and not dry_run:
         vacuum(dry_run=False)
     return {
@@ -151,7 +151,7 @@ def _count_files(delta: DeltaTable) -> tuple[int, int]:
 def _drop_files(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) -> None:
     """Remove damaged files from a table, and record the assets of their slices as stale."""
     for one in damaged:
-        lake.locate(f"tables/{table}/{unquote(one.path)}").unlink(missing_ok=True)
+        lake.store.remove(lake.locate(f"tables/{table}/{unquote(one.path)}"))
     delta.repair(post_commithook_properties=KEEP_LOG)
     slices = [dict(re.findall(r"(\w+)=([^/]+)/", unquote(one.path))) for one in damaged]
     for (asset, experiment), row in materializations.read_latest(lake).items():

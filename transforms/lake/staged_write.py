@@ -2,8 +2,8 @@
 
 Delta's writer takes a stream of rows as fast as they are made, and keeps what it has not written
 yet: its memory grows with the rows. Here a part of bounded size at a time is written to a staged
-table next to the tables. At the end its files are moved to the table and committed together, so
-that the table has all rows of the slice or none.
+table on this machine. At the end its files are moved to the table and committed together, so that
+the table has all rows of the slice or none.
 
 Source: https://delta-io.github.io/delta-rs/api/transaction/.
 """
@@ -11,7 +11,6 @@ Source: https://delta-io.github.io/delta-rs/api/transaction/.
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote
 
@@ -22,7 +21,9 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 from transforms.lake.commit import KEEP_LOG, commit, describe_commit
 from transforms.lake.enforcement import Slice
 from transforms.lake.row_order import find_next_number
-from transforms.lake.transaction_log import list_commits, read_actions
+from transforms.lake.store.folder import Folder
+from transforms.lake.store.store import Store
+from transforms.lake.transaction_log import list_commits, read_commits
 
 PART_BYTES = 64 << 20
 """Bytes in memory of the rows that are written at a time."""
@@ -32,17 +33,23 @@ class StagedParts:
     """The rows of a slice, written part by part to a staged table."""
 
     def __init__(
-        self, folder: Path, schema: pl.Schema, first_number: int, pool: ThreadPoolExecutor
+        self,
+        store: Store,
+        table: str,
+        schema: pl.Schema,
+        first_number: int,
+        pool: ThreadPoolExecutor,
     ) -> None:
         """Start without rows.
 
         Args:
-            folder: folder of the staged table.
+            store: place of the staged table.
+            table: its name.
             schema: columns and types of every frame.
             first_number: number of the first row (`transforms.lake.row_order`).
             pool: one thread, which writes a part while the next one is made.
         """
-        self._folder, self._pool = folder, pool
+        self._store, self._table, self._pool = store, table, pool
         self._number = first_number
         self._frames = [pl.DataFrame(schema=schema)]
         self._bytes = 0
@@ -67,47 +74,50 @@ class StagedParts:
             self._written.result()
         part, number = pl.concat(self._frames), self._number
         self._frames, self._bytes, self._number = [], 0, number + part.height
-        self._written = self._pool.submit(commit, self._folder, part, "append", {}, number=number)
+        self._written = self._pool.submit(
+            commit, self._store, self._table, part, "append", {}, number=number
+        )
 
 
 @contextmanager
-def stage_slice(folder: Path, schema: pl.Schema, rows: Slice, root: Path) -> Iterator[StagedParts]:
+def stage_slice(store: Store, table: str, schema: pl.Schema, rows: Slice) -> Iterator[StagedParts]:
     """Collect the rows of a slice; when the block ends, they replace it in one commit.
 
     Args:
-        folder: folder of the table, named like the table.
+        store: where the lake is.
+        table: its name.
         schema: columns and types of every frame.
         rows: the slice, as values of partition columns; empty for the whole table.
-        root: an existing folder for the staged table, on the disk of the table.
 
     Raises:
         InputError: the disk is full.
     """
-    with TemporaryDirectory(dir=root, prefix="staged-") as place:
-        staged = Path(place) / folder.name
-        number = find_next_number(_open(folder))
+    store.prepare()
+    store.work.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=store.work, prefix="staged-") as place:
+        staged = Folder(place)
+        number = find_next_number(_open(store, table))
         with ThreadPoolExecutor(1) as pool:
-            parts = StagedParts(staged, schema, number, pool)
+            parts = StagedParts(staged, table, schema, number, pool)
             yield parts
             parts.end()
-        _publish(staged, folder, rows)
+        _publish(staged, store, table, rows)
 
 
-def _publish(staged: Path, folder: Path, rows: Slice) -> None:
+def _publish(staged: Folder, store: Store, table: str, rows: Slice) -> None:
     """Move the files of a staged table to a table, in which they replace a slice."""
     added = [
         action["add"]
-        for log in list_commits(staged).values()
-        for action in read_actions(log)
+        for commit in read_commits(staged, list_commits(staged, table).values())
+        for action in commit
         if "add" in action
     ]
     for file in added:
-        path = unquote(file["path"])
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (staged / path).rename(folder / path)
+        path = f"tables/{table}/{unquote(file['path'])}"
+        store.move_in(staged.root / path, path)
     actions = [
         AddAction(
-            path=file["path"],
+            path=unquote(file["path"]),  # is quoted by the writer of the commit
             size=file["size"],
             partition_values=file["partitionValues"],
             modification_time=file["modificationTime"],
@@ -116,10 +126,10 @@ def _publish(staged: Path, folder: Path, rows: Slice) -> None:
         )
         for file in added
     ]
-    given = DeltaTable(staged)
+    given = DeltaTable(staged.address(f"tables/{table}"))
     partitions = given.metadata().partition_columns
     properties = describe_commit(rows)
-    if delta := _open(folder):
+    if delta := _open(store, table):
         delta.create_write_transaction(
             [*actions],
             "overwrite",
@@ -131,7 +141,7 @@ def _publish(staged: Path, folder: Path, rows: Slice) -> None:
         )
     else:
         create_table_with_add_actions(
-            str(folder),
+            store.address(f"tables/{table}"),
             given.schema(),
             actions,
             partition_by=partitions,
@@ -140,5 +150,6 @@ def _publish(staged: Path, folder: Path, rows: Slice) -> None:
         )
 
 
-def _open(folder: Path) -> DeltaTable | None:
-    return DeltaTable(folder) if DeltaTable.is_deltatable(str(folder)) else None
+def _open(store: Store, table: str) -> DeltaTable | None:
+    address = store.address(f"tables/{table}")
+    return DeltaTable(address) if DeltaTable.is_deltatable(address) else None

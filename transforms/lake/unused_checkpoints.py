@@ -11,11 +11,7 @@ here: files of tables (`transforms.lake.maintenance`).
 """
 
 import json
-import shutil
-import time
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import polars as pl
 
@@ -54,7 +50,7 @@ def remove_unused_checkpoints(lake: Lake, *, retention_hours: int, dry_run: bool
         unused = _list_unused(lake, timedelta(hours=retention_hours))
         if not dry_run:
             for name in unused["checkpoint_id"]:
-                shutil.rmtree(lake.root / "checkpoints" / name)
+                lake.store.remove(f"checkpoints/{name}")
     return unused
 
 
@@ -89,25 +85,21 @@ def _list_unused(lake: Lake, retention: timedelta) -> pl.DataFrame:
     if not lake.exists(checkpoints.TABLE) or not lake.exists(materializations.TABLE):
         return empty
     used = find_used(lake, retention)
-    in_progress = checkpoints.workspace(lake, *SLICE).parent
+    in_progress = checkpoints.workspace(lake, *SLICE).parent.name
     folders = [
         folder
-        for folder in sorted((lake.root / "checkpoints").iterdir())
-        if folder.is_dir() and folder != in_progress and folder.name not in used
+        for folder in lake.store.describe_folders("checkpoints")
+        if folder.name != in_progress and folder.name not in used
     ]
     known = lake.read(checkpoints.TABLE).sort(ORDER).unique("checkpoint_id", keep="last")
     found = pl.DataFrame(
-        {"checkpoint_id": [folder.name for folder in folders], "bytes": _measure(folders)},
+        {
+            "checkpoint_id": [folder.name for folder in folders],
+            "bytes": [folder.bytes for folder in folders],
+        },
         schema={name: UNUSED[name] for name in ("checkpoint_id", "bytes")},
     ).join(known, on="checkpoint_id", how="left")
-    newest = time.time() - retention.total_seconds()
-    left = [folder.name for folder in folders if folder.stat().st_mtime > newest]
+    newest = datetime.now(UTC) - retention
+    left = [folder.name for folder in folders if folder.modified_at > newest]
     young = pl.col("asset").is_null() & pl.col("checkpoint_id").is_in(left)
     return found.filter(~young).select(list(UNUSED)).sort("created_at", "checkpoint_id")
-
-
-def _measure(folders: Sequence[Path]) -> list[int]:
-    return [
-        sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        for folder in folders
-    ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
-from assets.home import open_lake
+from assets.home import name_lake, open_lake
 
 EXAMPLES = """
 Examples:
@@ -38,6 +38,7 @@ def export(
 ) -> None:
     """Export a model: weights, tokenizer, chat template, model card, record of its training."""
     from assets.cli.console import quiet_teardown
+    from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_model
     from transforms.views.lineage.model_record import describe_model
     from transforms.views.lineage.outputs import read_lineage
@@ -45,9 +46,9 @@ def export(
     with exit_on_bad_input():
         lake = open_lake(home)
         row = find_model(lake, model)
-        record = describe_model(row, read_lineage(lake), home.resolve().name)
+        record = describe_model(row, read_lineage(lake), name_lake(home))
         from training.export.model_folder import export_model
 
         quiet_teardown()
-        export_model(lake.locate(row["path"]), folder, record, dtype=dtype, gguf=gguf)
+        export_model(fetch(lake, row).path, folder, record, dtype=dtype, gguf=gguf)
     typer.echo(f"{row['experiment']}/{row['asset']} {row['checkpoint_id']} -> {folder}")

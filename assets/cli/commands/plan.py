@@ -1,12 +1,11 @@
 """The command `prefloop plan`: what a recipe will need, before it runs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from assets.cli.options import Home, Overrides, RecipePath, exit_on_bad_input
-from assets.home import default_home, open_lake
+from assets.cli.options import Home, LakePlace, Overrides, RecipePath, exit_on_bad_input
+from assets.home import default_home, open_lake, place_lake
 
 EXAMPLES = """
 Examples:
@@ -33,10 +32,11 @@ def plan(
         float | None, typer.Option(min=0, help="Price of a GPU-hour, in any currency.")
     ] = None,
     rates: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a study with measured costs; its own by default."),
+        str | None,
+        typer.Option(help="Study or lake with measured costs; its own by default."),
     ] = None,
     home: Home = None,
+    lake: LakePlace = None,
     overrides: Overrides = None,
 ) -> None:
     """Predict tokens, GPU-hours, memory and disk of a run; compare with a finished run.
@@ -58,7 +58,7 @@ def plan(
     with exit_on_bad_input():
         study = load_recipe(recipe, [*(overrides or []), *([f"plan.gpu={gpu}"] if gpu else [])])
         check_local_models(study)
-        own = Lake((home or default_home(study.name)) / "lake")
+        own = Lake(place_lake(home or default_home(study.name), lake))
         measured = read_costs(own if rates is None else open_lake(rates))
         made = make_plan(study, own)
     actual = read_costs(own)

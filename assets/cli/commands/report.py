@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from assets.cli.files import refuse_unwritable
-from assets.cli.options import QUICKSTART_HOME, exit_on_bad_input
-from assets.home import open_lake
+from assets.cli.options import QUICKSTART_HOME, LakeHomes, exit_on_bad_input
+from assets.home import name_lake, open_lake
 from transforms.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,13 +33,7 @@ def report(
     name: Annotated[
         str, typer.Argument(help="A file of sql/reports, without .sql.")
     ] = "iteration_progress",
-    home: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Folder of a study, which `prefloop run` prints; repeat for several lakes.",
-            envvar="PREFLOOP_HOME",
-        ),
-    ] = None,
+    home: LakeHomes = None,
     seeds: Annotated[
         bool,
         typer.Option(
@@ -92,7 +86,7 @@ def report(
                     empty[folder] = explain_empty(connection, name)
             stacked = len(homes) > 1 and not seeds
             tables.append(
-                rows.select(pl.lit(folder.name).alias("lake"), pl.all()) if stacked else rows
+                rows.select(pl.lit(name_lake(folder)).alias("lake"), pl.all()) if stacked else rows
             )
         found = average_over_seeds(tables) if seeds else pl.concat(tables)
         if plot is not None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from assets.cli.options import Home, Overrides, RecipePath, exit_on_bad_input
+from assets.cli.options import Home, LakePlace, Overrides, RecipePath, exit_on_bad_input
 
 EXAMPLES = """
 Examples:
@@ -15,6 +15,7 @@ prefloop run recipes/quickstart.yaml --experiment concise
 prefloop run recipes/quickstart.yaml --from-iteration 2
 prefloop run recipes/quickstart.yaml --set loop.dpo.beta=0.05
 prefloop run recipes/real_sources.yaml --until mixture_pairs
+prefloop run recipes/quickstart.yaml --lake s3://bucket/quickstart
 """
 
 
@@ -35,10 +36,12 @@ def run(
         ),
     ] = None,
     home: Home = None,
+    lake: LakePlace = None,
     overrides: Overrides = None,
 ) -> None:
     """Materialize missing and stale assets: data, models, iterations, evaluation, reports."""
     from assets.cli.run import run_study
 
     with exit_on_bad_input():
-        run_study(recipe, experiment or [], from_iteration, until or [], home, overrides or [])
+        selected = experiment or []
+        run_study(recipe, selected, from_iteration, until or [], home, lake, overrides or [])

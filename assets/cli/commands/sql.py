@@ -63,7 +63,7 @@ def sql(
         versions = history.find_versions(lake, as_of or [])
         with queries.connect_with_reports(lake, versions) as connection:
             if query is None and sys.stdin.isatty():
-                run_shell(connection, history_file=home / ".sql_history", form=form)
+                run_shell(connection, history_file=_find_history(lake), form=form)
                 return
             texts = queries.split_statements(connection, _read_text(query))
             if (form, output) != ("table", None) and len(texts) != 1:
@@ -75,6 +75,12 @@ def sql(
                 )
             for text in texts:
                 write_frame(query_until_interrupted(connection, text), form, output)
+
+
+def _find_history(lake: "Lake") -> Path:
+    """Return the file of typed queries: beside a local lake, else with the lake's local files."""
+    work = lake.store.work
+    return (work.parent if lake.root == work else work) / ".sql_history"
 
 
 def _read_text(query: str | None) -> str:
@@ -95,7 +101,7 @@ def _require_writable(lake: "Lake", form: Form, output: Path | None) -> None:
             found="no --output",
             remedy="add --output, or choose another --format",
         )
-    if output is not None and output.resolve().is_relative_to(lake.root):
+    if output is not None and output.resolve().is_relative_to(lake.store.work):
         raise InputError(
             "the lake is read-only for `prefloop sql`",
             expected=f"a file outside {lake.root}",

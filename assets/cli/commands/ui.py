@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from assets.cli.options import Home, Overrides, RecipePath, exit_on_bad_input
-from assets.home import ROOT, default_home, prepare_home
+from assets.cli.options import Home, LakePlace, Overrides, RecipePath, exit_on_bad_input
+from assets.home import ROOT, default_home, place_lake, prepare_home
 
 EXAMPLES = """
 Examples:
@@ -24,6 +24,7 @@ def ui(
     recipe: RecipePath = ROOT / "recipes" / "quickstart.yaml",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
     home: Home = None,
+    lake: LakePlace = None,
     overrides: Overrides = None,
 ) -> None:
     """Start the Dagster page of a study: lineage, runs, backfills, at http://127.0.0.1:3000."""
@@ -42,7 +43,7 @@ def ui(
         **os.environ,
         "PREFLOOP_RECIPE": str(recipe.resolve()),
         "PREFLOOP_OVERRIDES": json.dumps(overrides or []),
-        "PREFLOOP_LAKE": str(folder / "lake"),
+        "PREFLOOP_LAKE": str(place_lake(folder, lake)),
     }
     dg = str(Path(sys.executable).with_name("dg"))
     command = [dg, "dev", "--host", "127.0.0.1", "--port", str(port)]

@@ -42,6 +42,8 @@ def lake(tmp_path) -> Lake:
 
 
 def test_the_newest_checkpoint_has_its_assets_name_and_an_older_one_its_id(lake):
+    for model in (OLD, NEW):
+        (lake.root / "checkpoints" / model).mkdir(parents=True)
     measured, checkpoint = find_policy(lake, NEW[:8])
     assert measured == ("base", 1, "iteration_1/policy", NEW)
     assert checkpoint == (NEW, lake.root / "checkpoints" / NEW)

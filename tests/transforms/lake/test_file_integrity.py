@@ -23,7 +23,7 @@ def lake(tmp_path):
 
 
 def file_of(lake):
-    return next(iter(sorted(lake.path(TABLE).rglob("*.parquet"))))
+    return next(iter(sorted(Path(lake.address(TABLE)).rglob("*.parquet"))))
 
 
 def test_a_whole_table_reads(lake):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_a_killed_writer_leaves_whole_chunks(tmp_path, how):
     written = 0
     for _ in range(4):
         with subprocess.Popen(command) as process:
-            log = lake.path("dropped_pairs") / "_delta_log"
+            log = Path(lake.address("dropped_pairs")) / "_delta_log"
             before = len(list(log.glob("*.json")))
             while len(list(log.glob("*.json"))) < before + 3:
                 assert process.poll() is None

@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -26,9 +27,9 @@ def record(lake: Lake, asset: str, output_id: str, **inputs: str) -> None:
 
 
 @pytest.fixture
-def lake(tmp_path) -> Lake:
+def lake(any_lake) -> Lake:
     """Scores 0 ... 5, each version in place of the last; records name versions 1, 2 and 4."""
-    lake = Lake(tmp_path)
+    lake = any_lake
     for version in range(6):
         rows = scores(float(version), "p")
         assert lake.overwrite("scores", rows, experiment="a", iteration=1) == version
@@ -49,16 +50,21 @@ def readable(lake: Lake, table: str = "scores") -> list[float]:
     return found
 
 
+def count_files(lake: Lake) -> int:
+    files = lake.store.list_files("tables/scores")
+    return sum(file.path.endswith(".parquet") for file in files)
+
+
 def test_versions_are_found_in_what_was_made_and_what_was_read(lake):
     assert list_referred_versions(lake) == {"scores": [1, 2, 4]}
 
 
 def test_every_referred_version_stays_and_the_files_of_others_go(lake):
-    before = len(list(lake.path("scores").rglob("*.parquet")))
+    before = count_files(lake)
     done = maintain(lake, retention_hours=0, dry_run=False)
     row = done.row(by_predicate=pl.col("table") == "scores", named=True)
     assert (row["referred_versions"], row["oldest_referred"], row["files_to_remove"]) == (3, 1, 2)
-    assert len(list(lake.path("scores").rglob("*.parquet"))) == before - 2
+    assert count_files(lake) == before - 2
     assert sorted(set(readable(lake))) == [1.0, 2.0, 4.0, 5.0]
     again = maintain(lake, retention_hours=0, dry_run=False)
     assert again.select("files_to_merge", "files_to_remove").sum().row(0) == (0, 0)
@@ -72,8 +78,8 @@ def test_a_dry_run_and_the_retention_leave_everything(lake):
         assert readable(lake) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
-def test_small_files_of_a_partition_are_merged_and_the_rows_stay(tmp_path):
-    lake = Lake(tmp_path)
+def test_small_files_of_a_partition_are_merged_and_the_rows_stay(any_lake):
+    lake = any_lake
     for chunk in range(4):
         for iteration in (1, 2):
             lake.append("scores", scores(0.0, f"p{chunk}", f"q{chunk}", iteration=iteration))
@@ -84,8 +90,9 @@ def test_small_files_of_a_partition_are_merged_and_the_rows_stay(tmp_path):
     assert lake.read("scores").sort("iteration", "prompt_id").equals(rows)
 
 
+@pytest.mark.parametrize("any_lake", ["folder"], indirect=True)
 def test_what_a_killed_writer_left_goes_when_it_is_old_enough(lake):
-    orphan = lake.path("scores") / "experiment=a" / "iteration=1" / "part-orphan.parquet"
+    orphan = Path(lake.address("scores")) / "experiment=a" / "iteration=1" / "part-orphan.parquet"
     orphan.write_bytes(b"half")
     maintain(lake, retention_hours=1, dry_run=False)
     assert orphan.exists()
@@ -95,8 +102,8 @@ def test_what_a_killed_writer_left_goes_when_it_is_old_enough(lake):
 
 
 def test_nothing_is_touched_while_a_run_is_going_on(lake):
-    (lake.root / "locks").mkdir()
-    with FileLock(lake.root / "locks" / "iteration_1__scores__a.lock"):
+    (lake.store.work / "locks").mkdir()
+    with FileLock(lake.store.work / "locks" / "iteration_1__scores__a.lock"):
         for work in (
             lambda: maintain(lake, retention_hours=0, dry_run=False),
             lambda: repair(lake, dry_run=False),
@@ -106,11 +113,12 @@ def test_nothing_is_touched_while_a_run_is_going_on(lake):
     assert len(readable(lake)) == 6
 
 
+@pytest.mark.parametrize("any_lake", ["folder"], indirect=True)
 @pytest.mark.parametrize("damage", ["gone", "cut short"])
 def test_repair_gives_damaged_rows_up_and_has_their_slice_made_again(lake, damage):
     lake.append("scores", scores(7.0, "x", iteration=2))
     record(lake, "iteration_2/scores", "scores@6")
-    (file,) = (lake.path("scores") / "experiment=a" / "iteration=2").glob("*.parquet")
+    (file,) = (Path(lake.address("scores")) / "experiment=a" / "iteration=2").glob("*.parquet")
     if damage == "gone":
         file.unlink()
     else:
@@ -125,3 +133,17 @@ def test_repair_gives_damaged_rows_up_and_has_their_slice_made_again(lake, damag
     assert json.loads(made["iteration_2/scores", "a"]["settings"]) == {"rows_lost": True}
     assert made["iteration_1/scores", "a"]["settings"] == "{}"
     assert repair(lake, dry_run=False).is_empty()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("any_lake", ["weed", "moto"], indirect=True)
+def test_repair_gives_up_the_rows_of_a_missing_object(lake):
+    """The slice's name is quoted in the log and in the object's name, each in its own way."""
+    name = "it's a=b/ü%20"
+    rows = scores(7.0, "x").with_columns(experiment=pl.lit(name))
+    lake.overwrite("scores", rows, experiment=name, iteration=1)
+    assert repair(lake, dry_run=True).is_empty()
+    [file] = [f.path for f in lake.store.list_files("tables/scores") if "it%27s" in f.path]
+    lake.store.remove(file)
+    assert repair(lake, dry_run=False)["found_bytes"].to_list() == [None]
+    assert lake.read("scores")["reward"].to_list() == [5.0]

@@ -22,8 +22,8 @@ def write(lake: Lake, iteration: int, prompt: str, experiment: str = "e") -> str
 
 
 @pytest.fixture
-def lake(tmp_path) -> Lake:
-    return Lake(tmp_path)
+def lake(any_lake) -> Lake:
+    return any_lake
 
 
 def test_an_input_is_read_at_its_recorded_version_however_it_is_read(lake):

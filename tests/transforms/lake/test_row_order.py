@@ -27,8 +27,8 @@ def list_keys(rows):
 
 
 @pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path)
+def lake(any_lake):
+    return any_lake
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_grouped_rows_are_in_the_same_frames_in_two_lakes(tmp_path, monkeypatch)
 def test_only_the_files_have_the_number(lake):
     lake.append("raw_x", pl.DataFrame({"n": [1]}))
     assert lake.read("raw_x").columns == ["n"]
-    stored = DeltaTable(lake.path("raw_x")).schema()
+    stored = DeltaTable(lake.address("raw_x")).schema()
     assert [field.name for field in stored.fields] == [ROW_NUMBER, "n"]
 
 

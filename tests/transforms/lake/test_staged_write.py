@@ -4,15 +4,16 @@ import polars as pl
 import pytest
 
 from transforms.lake import staged_write
-from transforms.lake.lake import Lake
+from transforms.lake.file_integrity import find_damaged_files
+from transforms.lake.schemas import schema_of
 
 SCHEMA = pl.Schema({"n": pl.Int64})
 PART_ROWS = 100
 
 
 @pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path / "lake")
+def lake(any_lake):
+    return any_lake
 
 
 @pytest.fixture
@@ -21,9 +22,9 @@ def written(monkeypatch):
     heights = []
     commit = staged_write.commit
 
-    def spy(folder, frame, *args, **kwargs):
+    def spy(store, table, frame, *args, **kwargs):
         heights.append(frame.height)
-        return commit(folder, frame, *args, **kwargs)
+        return commit(store, table, frame, *args, **kwargs)
 
     monkeypatch.setattr(staged_write, "PART_BYTES", 8 * PART_ROWS)
     monkeypatch.setattr(staged_write, "commit", spy)
@@ -51,7 +52,7 @@ def test_the_staged_table_is_removed_also_after_an_error(lake, written):
     with pytest.raises(TypeError, match="no number"):
         write_numbers(lake, [*range(500), "no number"])
     assert lake.read("raw_x")["n"].to_list() == [1]
-    assert [path.name for path in lake.root.iterdir()] == ["tables"]
+    assert not list(lake.store.work.glob("staged-*"))
     assert len(written) > 3
 
 
@@ -67,3 +68,14 @@ def test_a_table_takes_the_columns_of_the_frames(lake):
     with lake.overwrite_frames("raw_x", pl.Schema({"text": pl.String})) as write:
         write(pl.DataFrame({"text": ["y"]}))
     assert lake.read("raw_x").to_dicts() == [{"text": "y"}]
+
+
+def test_a_slice_with_signs_in_its_name_is_replaced(lake):
+    name = "it's a=b/ü%20"
+    scores = pl.Schema(schema_of("scores"))
+    row = {"experiment": name, "iteration": 1, "prompt_id": "p"}
+    for reward in (1.0, 2.0):
+        with lake.overwrite_frames("scores", scores, experiment=name, iteration=1) as write:
+            write(pl.DataFrame([{**row, "reward": reward}], schema=scores))
+    assert lake.read("scores", experiment=name)["reward"].to_list() == [2.0]
+    assert find_damaged_files(lake.delta("scores"), lake.store, "scores") == []

@@ -5,8 +5,8 @@ one folder, and no checkpoint overwrites another.
 """
 
 import json
-import os
 import shutil
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ class Checkpoint(NamedTuple):
 
 def workspace(lake: Lake, asset: str, experiment: str) -> Path:
     """Return the folder in which a training works until its checkpoint is recorded."""
-    return lake.root / "checkpoints" / "in_progress" / slice_file_name(asset, experiment)
+    return lake.store.work / "checkpoints" / "in_progress" / slice_file_name(asset, experiment)
 
 
 def claim_workspace(lake: Lake, **row: str) -> Path:
@@ -58,7 +58,7 @@ def claim_workspace(lake: Lake, **row: str) -> Path:
 
 
 def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
-    """Move a finished model folder to the folder of its id, and append its row.
+    """Move a finished model folder to the place of its id, and append its row.
 
     The folder is removed last, so a failure before that loses no model.
 
@@ -67,38 +67,24 @@ def record(lake: Lake, folder: Path, **row: Any) -> Checkpoint:
         folder: the finished folder, which is moved.
         row: the columns of `checkpoints` except `path`, `created_at` and `commit_version`.
     """
-    target = lake.root / "checkpoints" / row["checkpoint_id"]
-    linked, replaced = (target.with_name(f".{target.name}.{part}") for part in ("new", "replaced"))
-    for unfinished in (linked, replaced):
-        shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(folder, linked, copy_function=_link)
-    if target.exists():  # with the same content by its name, but it may have been damaged since
-        target.rename(replaced)
-    linked.rename(target)
-    shutil.rmtree(replaced, ignore_errors=True)
-    row = {**row, "path": str(target.relative_to(lake.root)), "created_at": datetime.now(UTC)}
+    path = f"checkpoints/{row['checkpoint_id']}"
+    lake.store.prepare()
+    place = lake.store.add_model(folder, path)
+    row = {**row, "path": path, "created_at": datetime.now(UTC)}
     lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
     shutil.rmtree(folder)
-    return Checkpoint(row["checkpoint_id"], target)
+    return Checkpoint(row["checkpoint_id"], place)
 
 
-def _link(source: str, target: str) -> None:
-    """Link a file, so that it takes no room twice; copy it where there are no hard links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
-    """Return the checkpoint of a step that stopped between its training and its record.
+def find_unrecorded(lake: Lake, **row: str) -> dict[str, Any] | None:
+    """Return the row of a checkpoint whose step stopped between its training and its record.
 
     Args:
         lake: the lake.
         row: asset, experiment, settings and inputs of the step.
 
     Returns:
-        The asset's last checkpoint, if it has these settings and inputs and is not the output of
+        The asset's last row, if it has these settings and inputs and is not the output of
         the asset's last materialization; else None.
     """
     if not lake.exists(TABLE):
@@ -110,19 +96,43 @@ def find_unrecorded(lake: Lake, **row: str) -> Checkpoint | None:
         return None
     if made and made["output_id"] == last[0]["checkpoint_id"]:
         return None
-    return Checkpoint(last[0]["checkpoint_id"], lake.locate(last[0]["path"]))
+    return last[0]
 
 
-def find_checkpoints(lake: Lake, checkpoint_ids: set[str]) -> list[Checkpoint]:
-    """Return the checkpoints with these ids; their folders may be damaged or missing."""
+def fetch(lake: Lake, row: Mapping[str, Any]) -> Checkpoint:
+    """Return the model of a row on this machine.
+
+    Raises:
+        InputError: it is missing.
+    """
+    place = lake.store.fetch_model(lake.locate(row["path"]))
+    if place is None:
+        found = f"no folder {row['checkpoint_id']}"
+        raise _make_missing(lake, row["asset"], row["experiment"], found)
+    return Checkpoint(row["checkpoint_id"], place)
+
+
+def read_file(lake: Lake, path: str, name: str) -> dict[str, Any] | None:
+    """Read a JSON file of a model without fetching the model; None: it has no such file.
+
+    Args:
+        lake: the lake.
+        path: the model's path, from the table.
+        name: of the file.
+    """
+    try:
+        [text] = lake.store.read([f"{lake.locate(path)}/{name}"])
+    except FileNotFoundError:
+        return None
+    return dict(json.loads(text))
+
+
+def find_rows(lake: Lake, checkpoint_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return one row per checkpoint with one of these ids, sorted by id."""
     if not lake.exists(TABLE):
         return []
-    known = lake.read(TABLE).unique("checkpoint_id").sort("checkpoint_id")
-    return [
-        Checkpoint(checkpoint_id, lake.locate(path))
-        for checkpoint_id, path in known.select("checkpoint_id", "path").iter_rows()
-        if checkpoint_id in checkpoint_ids
-    ]
+    known = lake.read(TABLE).filter(pl.col("checkpoint_id").is_in(list(checkpoint_ids)))
+    return known.unique("checkpoint_id").sort("checkpoint_id").to_dicts()
 
 
 def find_latest(lake: Lake, asset: str, experiment: str) -> Checkpoint:
@@ -161,13 +171,15 @@ def _read_rows(lake: Lake, asset: str, experiment: str) -> pl.DataFrame:
 
 
 def _require(lake: Lake, rows: pl.DataFrame, asset: str, experiment: str) -> Checkpoint:
-    rows = rows.tail(1)
-    path = lake.locate(rows.item(0, "path")) if rows.height else None
-    if path is None or not path.is_dir():
-        raise InputError(
-            f"model {asset} of experiment {experiment} is missing",
-            expected=f"a checkpoint folder under {lake.root / 'checkpoints'}",
-            found="no row in the table checkpoints" if path is None else f"no folder {path.name}",
-            remedy=f"materialize {asset} again",
-        )
-    return Checkpoint(rows.item(0, "checkpoint_id"), path)
+    if rows.is_empty():
+        raise _make_missing(lake, asset, experiment, "no row in the table checkpoints")
+    return fetch(lake, rows.row(-1, named=True))
+
+
+def _make_missing(lake: Lake, asset: str, experiment: str, found: str) -> InputError:
+    return InputError(
+        f"model {asset} of experiment {experiment} is missing",
+        expected=f"a checkpoint folder under {lake.store.address('checkpoints')}",
+        found=found,
+        remedy=f"materialize {asset} again",
+    )

@@ -6,21 +6,20 @@ Not here: sums per stage (`sql/reports/stage_costs.sql`), costs of a planned run
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.transaction_log import list_commits, read_actions
+from transforms.lake.transaction_log import list_commits, read_commits
 
 TABLE = "costs"
 
 
 def list_last_commits(lake: Lake) -> dict[str, int]:
     """Return the number of the last commit of every table."""
-    return {table: max(list_commits(lake.path(table))) for table in lake.tables()}
+    return {table: max(list_commits(lake.store, table)) for table in lake.tables()}
 
 
 def record(
@@ -60,7 +59,7 @@ def record(
         "tokens": metadata.get("response_tokens")
         or _read_trained_tokens(lake, asset, experiment, metadata),
         "bytes": _sum_bytes_since(lake, before)
-        + _sum_folder_bytes(lake.root / "checkpoints" / output_id),
+        + sum(file.bytes for file in lake.store.list_files(f"checkpoints/{output_id}")),
         "created_at": datetime.now(UTC),
     }
     lake.append(TABLE, pl.DataFrame([row], schema=schema_of(TABLE)))
@@ -105,12 +104,8 @@ def _sum_bytes_since(lake: Lake, before: Mapping[str, int]) -> int:
     files = [
         file
         for table in lake.tables()
-        for number, file in list_commits(lake.path(table)).items()
+        for number, file in list_commits(lake.store, table).items()
         if number > before.get(table, -1)
     ]
-    actions = (action for file in files for action in read_actions(file))
+    actions = (action for commit in read_commits(lake.store, files) for action in commit)
     return sum(action["add"]["size"] for action in actions if "add" in action)
-
-
-def _sum_folder_bytes(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -156,7 +156,7 @@ def require_labels(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
     missing = select_unlabelled(lake, queue)
     if missing.height:
         name = "/".join(map(str, missing.select("experiment", "iteration").row(0)))
-        home = f"--home {lake.root.parent}"
+        home = f"--lake {lake.root}"
         raise InputError(
             f"{name} waits for people",
             expected=f"a label for each of {queue.height} pairs",

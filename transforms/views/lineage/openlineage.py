@@ -134,7 +134,8 @@ def _build_facets(output: Output) -> dict[str, RunFacet]:
 def _path(lake: Lake, output: Output) -> str:
     """Return the path of a table or of a checkpoint's folder."""
     table, _, version = output.output_id.partition("@")
-    return str(lake.path(table) if version else lake.root / "checkpoints" / output.output_id)
+    checkpoint = lake.store.address(f"checkpoints/{output.output_id}")
+    return lake.address(table) if version else checkpoint
 
 
 def _describe_version(output: Output) -> dict[str, DatasetFacet]:

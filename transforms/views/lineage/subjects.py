@@ -21,6 +21,7 @@ from transforms.errors import InputError
 from transforms.formats import SHORTEST_ID
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
+from transforms.lake.records import checkpoints
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.views.lineage.outputs import Input, Lineage
@@ -82,10 +83,8 @@ def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
         facts = {key: row[key] for key in ("asset", "experiment", "iteration", "kind", "path")}
         if row["environment"]:
             facts["environment"] = json.loads(row["environment"])
-        settings = lake.locate(row["path"]) / "settings.json"
-        if settings.is_file():
-            # of a model that was given: its commit, its default system prompt and others
-            facts |= json.loads(settings.read_text(encoding="utf-8")).get("found", {})
+        # of a model that was given: its commit, its default system prompt and others
+        facts |= (checkpoints.read_file(lake, row["path"], "settings.json") or {}).get("found", {})
         return Subject(
             "checkpoint",
             checkpoint_id,

@@ -11,8 +11,9 @@ import polars as pl
 
 from transforms.formats import shorten_id
 from transforms.lake.asset_names import INITIAL_POLICIES, shared_noun
+from transforms.lake.records import checkpoints
 from transforms.lake.schemas.table import ORDER, SHARED
-from transforms.lake.transaction_log import list_commits, read_actions
+from transforms.lake.transaction_log import list_commits, read_commits
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
@@ -103,14 +104,13 @@ def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
 def _list_software(source: Source, models: pl.DataFrame) -> Iterator[str]:
     """Yield the software and its version as recorded in the models and the tables."""
     for path in models.filter(pl.col("asset").is_in(INITIAL_POLICIES))["path"]:
-        config = source.lake.locate(path) / "config.json"
-        if config.is_file():
-            written = json.loads(config.read_text(encoding="utf-8"))
+        if written := checkpoints.read_file(source.lake, path, "config.json"):
             yield f"transformers {written.get('transformers_version', 'unknown')} (models)"
-    first = list_commits(source.lake.path("materializations")).get(0)
-    for action in read_actions(first) if first else ():
-        if info := action.get("commitInfo"):
-            yield f"{info.get('clientVersion', 'unknown client')} (tables)"
+    first = list_commits(source.lake.store, "materializations").get(0)
+    for actions in read_commits(source.lake.store, [first] if first else []):
+        for action in actions:
+            if info := action.get("commitInfo"):
+                yield f"{info.get('clientVersion', 'unknown client')} (tables)"
 
 
 def compare_settings(made: pl.DataFrame) -> pl.DataFrame:

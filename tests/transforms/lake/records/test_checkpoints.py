@@ -4,7 +4,6 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 from transforms.views.query import connect, query
 
@@ -34,8 +33,8 @@ def finish(lake, checkpoint_id="c1"):
 
 
 @pytest.fixture
-def lake(tmp_path):
-    return Lake(tmp_path)
+def lake(any_lake):
+    return any_lake
 
 
 def test_nothing_was_trained(lake):
@@ -44,7 +43,7 @@ def test_nothing_was_trained(lake):
 
 def test_a_step_that_died_after_its_training_finds_the_checkpoint(lake):
     trained = train(lake)
-    assert checkpoints.find_unrecorded(lake, **STEP) == trained
+    assert checkpoints.fetch(lake, checkpoints.find_unrecorded(lake, **STEP)) == trained
 
 
 def test_a_finished_step_that_is_asked_for_again_trains_again(lake):
@@ -98,12 +97,11 @@ def test_a_finished_step_has_no_unrecorded_checkpoint_whatever_the_clocks_say(la
 
 
 def test_a_checkpoint_outside_the_lake_is_not_used(lake):
-    checkpoint = train(lake)
+    train(lake)
     moved = lake.read("checkpoints").with_columns(path=pl.lit("../elsewhere"))
     lake.overwrite("checkpoints", moved)
     for find in (
-        lambda: checkpoints.find_unrecorded(lake, **STEP),
-        lambda: checkpoints.find_checkpoints(lake, {checkpoint.checkpoint_id}),
+        lambda: checkpoints.fetch(lake, checkpoints.find_unrecorded(lake, **STEP)),
         lambda: checkpoints.find_latest(lake, STEP["asset"], STEP["experiment"]),
     ):
         with pytest.raises(InputError, match="leads out of it"):

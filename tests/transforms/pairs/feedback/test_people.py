@@ -219,12 +219,12 @@ def test_the_step_waits_for_every_pair_and_says_what_to_do(lake):
     assert select_unlabelled(lake, waiting)["pair_id"].to_list() == ["y"]
     with pytest.raises(InputError) as refusal:
         require_labels(lake, waiting)
-    home = lake.root.parent
+    place = lake.root
     for words in (
         "e/1 waits for people",
         "1 pairs without a label",
-        f"prefloop label export e/1 --missing --home {home}",
-        f"prefloop label import queue.jsonl --home {home}",
+        f"prefloop label export e/1 --missing --lake {place}",
+        f"prefloop label import queue.jsonl --lake {place}",
     ):
         assert words in str(refusal.value)
     import_answers(lake, [answer(pair="y", preferred="tie")])

@@ -20,7 +20,7 @@ def test_a_checkpoint_is_found_by_the_first_digits_of_its_id(lake, lineage, name
 
 
 def test_a_given_model_says_what_its_template_adds(lake, lineage):
-    folder = lake.locate("checkpoints/1111111a")
+    folder = lake.root / "checkpoints/1111111a"
     folder.mkdir(parents=True)
     (folder / "settings.json").write_text('{"found": {"default_system_prompt": "be kind"}}')
     facts = find_subject(lake, lineage, "1111111a").facts
