@@ -34,12 +34,7 @@ TABLES: dict[str, Table] = {
             "run_id": Column(pl.String, "run of the orchestrator"),
             "elapsed_s": Column(pl.Float64, "time of the asset's own work", "seconds"),
             "rows": Column(pl.Int64, "rows of its table, or examples of all epochs; null: neither"),
-            "tokens": Column(
-                pl.Int64,
-                "tokens sampled or trained on; null: neither. With several processes, TRL's count"
-                " leaves out some tokens of the last step of an epoch",
-                "tokens",
-            ),
+            "tokens": Column(pl.Int64, "tokens sampled or trained on; null: neither", "tokens"),
             "bytes": Column(pl.Int64, "written to the lake, with checkpoints", "bytes"),
             **WRITTEN,
         },
