@@ -44,7 +44,7 @@ from training.settings.scoring import LogpsSettings
 ROWS_AT_ONCE = 4096
 """Rows that are tokenized in one call and then grouped by length."""
 COMMAND = StageCommand(
-    "training.engine.sequence_logps", rows="sequences", key="sequence_id", unit="sequence"
+    "training.engine.sequence_logps", rows="sequences", key="prompt", unit="sequence"
 )
 
 
@@ -79,7 +79,12 @@ def compute_logps(
     if devices.replicas > 1:
         run_on_replicas(
             COMMAND,
-            sequences.select("sequence_id", "prompt_ids", "completion_ids"),
+            sequences.select(
+                "sequence_id",
+                "prompt_ids",
+                "completion_ids",
+                prompt=pl.col("prompt_ids").cast(pl.List(pl.String)).list.join(" "),
+            ),
             [{"model": model, "dtype": dtype}] * devices.replicas,
             devices,
             settings=settings,

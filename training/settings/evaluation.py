@@ -21,7 +21,7 @@ class EvaluationSettings(Settings):
     the prompts that have a reference. They are metrics of `evaluation_results` under their names,
     and rows of `evaluation_scores`. Adding one samples nothing again."""
     logps_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens per forward pass when log-probabilities are computed."""
+    """Tokens per forward pass when log-probabilities are computed."""
     length_control: bool = False
     """Add the asset of win rates at equal length. It reads the evaluated responses and changes no
     other result. It takes half a second per pair of models, split, decoding and judge."""

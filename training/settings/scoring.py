@@ -15,7 +15,8 @@ class ScoringSettings(Settings):
     """How a reward model, or another reward, scores responses."""
 
     batch_tokens: int = Field(default=2048, ge=64)
-    """Padded tokens per forward pass; rows are grouped by length. 2,048 fits into a CPU core's
+    """Tokens per forward pass. A prompt counts once for its responses; other families than those of
+    `training.models.one_pass` have padded rows, grouped by length. 2,048 fits into a CPU core's
     cache; a GPU needs about ten times as many."""
     chunk_rows: int = Field(default=4096, ge=1)
     """Rows per commit, and per call of a reward function; a crash can lose at most this many."""
@@ -38,7 +39,7 @@ class LogpsSettings(Settings):
     """How log-probabilities of token sequences are computed."""
 
     batch_tokens: int = Field(default=8192, ge=1)
-    """Padded tokens per forward pass."""
+    """Tokens per forward pass, with padding if the model's family needs it."""
     chunk_sequences: int = Field(default=4096, ge=1)
     """Sequences per commit; sequences of a chunk are grouped by length."""
     training: TrainingSettings | None = None

@@ -87,8 +87,10 @@ class TrainingSettings(Settings):
     attn_implementation: (
         Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3"] | None
     ) = None
-    """The attention of transformers in training; null: its own choice, `sdpa` for most models.
-    Flash attention needs a GPU and its package; it is what makes packing save time."""
+    """The attention of transformers in training; null: its own choice, `sdpa` for most models. With
+    null, DPO, KTO and reward models of tested families compute a prompt once for its responses and
+    no padding (`training.models.one_pass`); any value makes them compute padded rows. Flash
+    attention needs a GPU and its package; it is what makes packing save time."""
     torch_compile: bool = False
     """Compile the model with torch.compile: faster steps after minutes of compilation. Needs a C++
     compiler."""
@@ -148,7 +150,7 @@ class ReferenceSettings(TrainingSettings):
 
     has_dropout: ClassVar[bool] = False
     reference_batch_tokens: int = Field(default=8192, ge=64)
-    """Padded tokens per forward pass of the reference."""
+    """Tokens per forward pass of the reference, with padding if the model's family needs it."""
     reference_chunk_sequences: int = Field(default=1024, ge=1)
     """Sequences per commit to `reference_logps`; a crash can lose at most this many."""
 

@@ -18,6 +18,9 @@ from training.models.one_pass.packed_rows import PackedRows
 NAME = "one_pass"
 """Name of this attention in transformers (`attn_implementation`)."""
 
+FLASH_WIDTH = 256
+"""Widest head of flash attention; the width must be a multiple of 8."""
+
 
 def attend(
     module: torch.nn.Module,
@@ -52,7 +55,8 @@ def attend(
     if torch.is_autocast_enabled(query.device.type):
         dtype = torch.get_autocast_dtype(query.device.type)
         query, key, value = query.to(dtype), key.to(dtype), value.to(dtype)
-    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and not dropout:
+    flash = query.is_cuda and query.dtype in (torch.float16, torch.bfloat16)
+    if flash and query.shape[-1] % 8 == 0 and query.shape[-1] <= FLASH_WIDTH and not dropout:
         return _attend_at_once(query, key, value, packed, scaling, sliding_window), None
     whole = query.shape[2] == key.shape[2]
     queries = packed.split(query, 2) if whole else query.split(1, 2)
