@@ -55,12 +55,16 @@ def record_batches(folder: str, rank: str) -> None:
             if masks is None
             else (row[mask.bool()] for row, mask in zip(inputs[ids], masks, strict=True))
         )
+        tokens = [row.tolist() for row in rows]
+        # two pairs may share a side: the sides of a pair, first all chosen ones, are one example
+        sides = 1 + any("rejected" in column for column in self.train_dataset.column_names)
+        count = max(len(tokens) // sides, 1)
         line = {
             "training": name,
             "rank": int(rank),
             "step": self.state.global_step,
             "examples": examples[name],
-            "rows": [digest(row.tolist()) for row in rows],
+            "rows": [digest(tokens[one::count]) for one in range(count)],
         }
         with (Path(folder) / f"{rank}.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
