@@ -235,10 +235,12 @@ def _build_prompt_splits(study: Study) -> dg.AssetsDefinition:
         from training.models.token_counts import count_prompt_tokens, find_prompt_limit
 
         model = step.model("initial_model").path
+        read = partial(step.lake.read_frames, "prompts")
         limit = splits.TokenLimit(
-            find_prompt_limit(model, room), partial(count_prompt_tokens, model=model)
+            find_prompt_limit(model, room), partial(count_prompt_tokens, read=read, model=model)
         )
-        kept, dropped = splits.split_prompts(step.lake.read("prompts"), settings, iterations, limit)
+        prompts = step.lake.scan("prompts").select(splits.PROMPT_COLUMNS).collect()
+        kept, dropped = splits.split_prompts(prompts, settings, iterations, limit)
         ledger.write_ledger(step.lake, step.asset, dropped)
         step.lake.overwrite(step.asset, kept)
         counts = kept.group_by("split").len().sort("split")

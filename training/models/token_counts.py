@@ -7,7 +7,7 @@ Not here: rendering (`training.models.rendering`), means and distributions of th
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -121,11 +121,14 @@ def split_equal_tokens(
     return rows.filter(~equal), dropped
 
 
-def count_prompt_tokens(prompts: pl.DataFrame, model: Path) -> pl.Series:
+def count_prompt_tokens(
+    wanted: pl.DataFrame, read: Callable[[], Iterable[pl.DataFrame]], model: Path
+) -> pl.Series:
     """Count the tokens of rendered prompts, with the generation prompt, in the order of the rows.
 
     Args:
-        prompts: prompt (messages).
+        wanted: prompt_id of the prompts.
+        read: returns all prompts (prompt_id, prompt) frame by frame; one is in memory at a time.
         model: folder of the model whose tokenizer and chat template are used.
 
     Raises:
@@ -133,12 +136,16 @@ def count_prompt_tokens(prompts: pl.DataFrame, model: Path) -> pl.Series:
     """
     tokenizer = load_tokenizer(model, pads=False)
     tokenizer.model_max_length = sys.maxsize  # no warning about long prompts: they are dropped
-    tokens = [
-        len(token_ids)
-        for rows in prompts.iter_slices(RENDERED_AT_ONCE)
-        for token_ids in tokenize_prompts(tokenizer, rows["prompt"].to_list())
-    ]
-    return pl.Series("tokens", tokens, dtype=pl.Int64)
+    counted = [pl.DataFrame(schema={"prompt_id": pl.String, "tokens": pl.Int64})]
+    for frame in read():
+        found = frame.join(wanted, on="prompt_id", how="semi")
+        for rows in found.iter_slices(RENDERED_AT_ONCE):
+            tokens = list(map(len, tokenize_prompts(tokenizer, rows["prompt"].to_list())))
+            counted.append(rows.select("prompt_id", tokens=pl.Series(tokens, dtype=pl.Int64)))
+    known = pl.concat(counted)
+    return wanted.select("prompt_id").join(
+        known, on="prompt_id", how="left", maintain_order="left"
+    )["tokens"]
 
 
 def find_prompt_limit(model: Path, room: PromptRoom) -> int:

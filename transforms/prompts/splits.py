@@ -25,13 +25,17 @@ HELD_OUT = ("evaluation", "validation", "promotion")
 """Splits whose prompts are in no training table."""
 
 
+PROMPT_COLUMNS = ("prompt_id", "source", "prompt_chars")
+"""Columns of `prompts` that are split; texts stay in the table."""
+
+
 class TokenLimit(NamedTuple):
     """The longest prompt that is used, in tokens."""
 
     most: int
     """Maximum number of tokens of a prompt."""
     count_tokens: Callable[[pl.DataFrame], pl.Series]
-    """Counts the tokens of each row of `prompts`."""
+    """Counts the tokens of prompts, which have a prompt_id."""
 
 
 def assign_split(prompt_id: pl.Expr | str, splits: SplitSettings, iterations: int) -> pl.Expr:
@@ -86,7 +90,7 @@ def hold_out_demonstrations(
 def split_prompts(
     prompts: pl.DataFrame, splits: SplitSettings, iterations: int, limit: TokenLimit | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split prompts into `prompt_splits` (by split and hash) and `dropped_rows`.
+    """Split prompts (`PROMPT_COLUMNS`) into `prompt_splits` (by split and hash) and `dropped_rows`.
 
     A prompt longer than `max_prompt_chars` or `limit` is in no split. A split over its cap keeps
     the lowest hashes, so that a higher cap only adds prompts. Tokens are counted only of prompts

@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
+from transforms.lake.batched_reads import MIN_BATCH_ROWS
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.prompts import collection
 from transforms.prompts.collection import write_prompts
 from transforms.prompts.instructions.registry import read_reference
 from transforms.settings.prompts import NearDuplicateSettings, PromptSettings
@@ -82,6 +84,34 @@ def test_a_prompt_that_an_evaluation_set_has_leaves_its_words_as_evidence(lake, 
     (span,) = lake.read("contaminated_prompts").rows(named=True)
     assert (span["evaluation_set"], span["item"]) == ("set", "1")
     assert "leaves the old station at nine" in span["span"]
+
+
+def test_texts_are_read_in_parts_and_the_rows_are_the_same(lake, source, monkeypatch):
+    lake.overwrite("evaluation_texts", evaluation_texts(QUESTION, STORY))
+    stories = [f"{STORY}, and says {n}" for n in range(3)]
+    many = [f"number {n} of {n * n} and {n**3}, or rather {n**5 + 7 * n}" for n in range(200)]
+    made = source("a", "one", *stories, *many, "one", QUESTION, stories[0] + "!", *stories)
+    heights = []
+    find = collection.find_contaminated
+
+    def spy(prompts, *args):
+        heights.append(prompts.height)
+        return find(prompts, *args)
+
+    monkeypatch.setattr(collection, "find_contaminated", spy)
+    for name in ("BATCH_BYTES", "WINDOW_ROWS"):
+        monkeypatch.setattr(f"transforms.lake.batched_reads.{name}", 1)
+    tables = ("prompts", "contaminated_prompts", "dropped_rows", "source_rows")
+    write_prompts(lake, [made], ALIKE, screened=True)
+    whole = [lake.read(table) for table in tables]
+    monkeypatch.setattr(collection, "PART_CHARS", 1)
+    heights.clear()
+    write_prompts(lake, [made], ALIKE, screened=True)
+    assert len(heights) > 3
+    assert max(heights) <= MIN_BATCH_ROWS
+    for table, before in zip(tables, whole, strict=True):
+        assert lake.read(table).equals(before)
+    assert {"near_duplicate", "contaminated", "duplicate_prompt"} == {r for _, r in reasons(lake)}
 
 
 def test_a_recipe_without_evaluation_sets_screens_against_none(lake, source):
