@@ -127,7 +127,7 @@ def collect_prompts(lake: Lake, sources: Sequence[Source], folder: Path) -> Coll
             first, repeated = seen.split(valid)
             dropped.append(repeated)
             pending.append(first)
-            pending_chars += first["prompt_chars"].sum()
+            pending_chars += int(first["prompt_chars"].sum())
             if pending_chars >= PART_CHARS:
                 write_part()
                 pending_chars = 0
