@@ -45,12 +45,7 @@ def print_table(
         width: characters of a line; by default those of the terminal. Output to a file or a program
             is never divided.
     """
-    attached = find_attached_columns(rows.columns)
-    cells = {
-        name: [_format_cell(name, row) for row in rows.iter_rows(named=True)]
-        for name in rows.columns
-        if name not in attached
-    }
+    cells = _format_cells(rows)
     numbers = [name for name in cells if rows.schema[name].is_numeric() or name in right]
     floats = [name for name in cells if rows.schema[name].is_float() or name in right]
     widths = {name: max(map(cell_len, [name, *texts])) for name, texts in cells.items()}
@@ -64,6 +59,14 @@ def print_table(
         console.print(_build_table({name: cells[name] for name in part}, numbers))
     if rows.is_empty():
         print("(0 rows)")
+
+
+def print_lines(rows: pl.DataFrame) -> None:
+    """Print each row as a block with one line per column. No value is cut."""
+    if rows.is_empty():
+        print("(0 rows)")
+        return
+    _print_blocks(Console(), _format_cells(rows))
 
 
 def find_width() -> int | None:
@@ -131,6 +134,16 @@ def _print_blocks(console: Console, cells: Cells) -> None:
             line = f"{name.ljust(longest)}  {text}".rstrip()
             console.print(line, soft_wrap=True, markup=False, highlight=False)
         console.print()
+
+
+def _format_cells(rows: pl.DataFrame) -> Cells:
+    """Return the texts of a frame; those of attached columns are part of their column."""
+    attached = find_attached_columns(rows.columns)
+    return {
+        name: [_format_cell(name, row) for row in rows.iter_rows(named=True)]
+        for name in rows.columns
+        if name not in attached
+    }
 
 
 def _format_cell(name: str, row: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Output of rows by a command: a table for people, csv, json, or parquet."""
+"""Output of rows by a command: a table or lines for people, csv, json, or parquet."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from typing import TextIO
 import polars as pl
 import polars.selectors as cs
 
-from assets.cli.console import print_table
+from assets.cli.console import print_lines, print_table
 from assets.cli.files import refuse_unwritable
 
 
@@ -18,8 +18,8 @@ def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> N
 
     Args:
         frame: the rows.
-        form: `table`, `csv` (lists and structs as JSON text), `json` (an array of objects), or
-            `parquet`.
+        form: `table`, `lines` (one line per value), `csv` (lists and structs as JSON text),
+            `json` (an array of objects), or `parquet`.
         output: the file; parquet needs one.
 
     Raises:
@@ -31,7 +31,7 @@ def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> N
         with refuse_unwritable(output), output.open("wb") as file:
             frame.write_parquet(file)
         return
-    if form != "table":
+    if form not in ("table", "lines"):
         frame = frame.with_columns(cs.binary().bin.encode("hex"))  # csv and json have no bytes
     if output is not None:
         with refuse_unwritable(output), output.open("w", encoding="utf-8") as stream:
@@ -40,10 +40,17 @@ def write_frame(frame: pl.DataFrame, form: str, output: Path | None = None) -> N
         _print(frame, form, sys.stdout)
 
 
+def is_plan(frame: pl.DataFrame) -> bool:
+    """Return whether rows are the answer to EXPLAIN: drawings of several lines."""
+    return frame.columns == ["explain_key", "explain_value"]
+
+
 def _print(frame: pl.DataFrame, form: str, stream: TextIO) -> None:
-    if form == "table":
+    if is_plan(frame) and form == "table":
+        stream.write("\n".join(frame["explain_value"]) + "\n")
+    elif form in ("table", "lines"):
         with redirect_stdout(stream):
-            print_table(frame)
+            print_table(frame) if form == "table" else print_lines(frame)
     elif form == "csv":
         stream.write(_flatten(frame).write_csv())
     else:

@@ -14,7 +14,7 @@ from transforms.errors import InputError
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
 
-Form = Literal["table", "csv", "json", "parquet"]
+Form = Literal["table", "lines", "csv", "json", "parquet"]
 
 EXAMPLES = """
 Examples:
@@ -45,7 +45,11 @@ def sql(
         ),
     ] = None,
     form: Annotated[
-        Form, typer.Option("--format", help="Format of the rows; parquet needs --output.")
+        Form,
+        typer.Option(
+            "--format",
+            help="Format of the rows; lines: one line per value; parquet needs --output.",
+        ),
     ] = "table",
     output: Annotated[
         Path | None, typer.Option(help="File for the rows, outside the lake.")
@@ -53,7 +57,7 @@ def sql(
 ) -> None:
     """Query the lake with DuckDB, read-only and offline. Reports and `table_history` are views."""
     from assets.cli.output import write_frame
-    from assets.cli.shell import query_until_interrupted, run_shell
+    from assets.cli.sql_shell.shell import query_until_interrupted, run_shell
     from transforms.lake import history
     from transforms.views import query as queries
 
@@ -66,7 +70,7 @@ def sql(
                 run_shell(connection, history_file=_find_history(lake), form=form)
                 return
             texts = queries.split_statements(connection, _read_text(query))
-            if (form, output) != ("table", None) and len(texts) != 1:
+            if (form not in ("table", "lines") or output) and len(texts) != 1:
                 raise InputError(
                     f"{output or form} can contain the rows of one query only",
                     expected="one statement",

@@ -4,6 +4,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -15,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.schema import print_grains, print_schema
-from assets.cli.shell import is_complete
+from assets.cli.sql_shell.schema import print_schema, print_tables
+from assets.cli.sql_shell.shell import is_complete
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, schema_of
@@ -147,8 +148,14 @@ def test_a_statement_ends_at_a_semicolon_outside_quotes_and_comments(typed, comp
 
 
 def test_ctrl_c_stops_a_query_and_not_the_shell(home):
+    """Lines are in the history before the end; Tab completes."""
     ours, process = _open_shell(home)
     _read_until(ours, b"prefloop> ")
+    os.write(ours, b"select 7 as seven;\n")
+    _read_until(ours, b"(1 rows)")
+    assert "select 7 as seven;" in (home / ".sql_history").read_text()
+    os.write(ours, b"select max(rewa\t) + 40 as sum from scores;\n")
+    _read_until(ours, b"42.000")
     os.write(ours, b"select count(*) from range(100000000000), range(10000);\n")
     _read_until(ours, b"range(10000);")
     time.sleep(1)  # the terminal has shown the line; now the query runs
@@ -169,7 +176,7 @@ def test_nothing_is_written_and_nothing_outside_is_read(home, tmp_path):
 def test_schema_shows_grains_columns_and_the_comments_of_views(home, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     with connect_with_reports(Lake(home / "lake")) as connection:
-        print_grains(connection)
+        print_tables(connection)
         grains = capsys.readouterr().out
         print_schema(connection, "scores")
         columns = capsys.readouterr().out
@@ -180,6 +187,9 @@ def test_schema_shows_grains_columns_and_the_comments_of_views(home, capsys, mon
         with pytest.raises(InputError, match="nothing"):
             print_schema(connection, "nothing")
     assert all(name in grains for name in TABLES)
+    assert re.search(r"scores +1 +One row per response and ranker", grains)
+    assert re.search(r"generations +0 +One row per sampled response", grains)
+    assert re.search(r"scored_responses +One row per response", grains)
     assert TABLES["scores"].grain in columns
     assert "reward units" in columns
     assert "hash of the prompt's messages" in columns
@@ -204,7 +214,9 @@ def test_every_table_is_printed_within_80_columns(home, capsys, monkeypatch):
 def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
     typed = [
         ".help", ".tables", ".schema scores", ".schema", ".reports", ".tabels", ".",
-        "select reward", "  from scores;", "drop view scores;", "select ';", "' as x;", ".quit",
+        "select reward", ".timer on", "  from scores;", ".timer on", ".mode lines", "from scores;",
+        ".mode x", ".mode table", "from range(30);", "explain from scores;", ".pager off",
+        "drop view scores;", "select ';", "' as x;", ".quit",
     ]  # fmt: skip
     ours, process = _open_shell(home)
     os.write(ours, "".join(f"{line}\n" for line in typed).encode())
@@ -218,10 +230,18 @@ def test_the_prompt_answers_over_several_lines_and_survives_errors(home):
         "Computed when they are read",
         "One row per checkpoint",
         "no such command",
+        "did you mean .tables ?",
+        "the statement above is not finished",
         "2.000",
+        "reward          2.000",
+        ".mode table|lines|csv|json",
+        "paged:    28",
+        "paged: (30 rows)",
+        "Python Arrow Scan",
         "a statement of kind DROP",
     ):
         assert expected in printed
+    assert re.search(r"\d\.\d{3} s\r\n", printed)
     assert "  from scores;" in (home / ".sql_history").read_text()
 
 
@@ -234,6 +254,7 @@ def _open_shell(home: Path) -> tuple[int, subprocess.Popen]:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "PAGER": "sed 's/^/paged: /'"},
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )

@@ -1,4 +1,4 @@
-"""Output of `.schema`: the grain of every table, or the columns of one table, view or report.
+"""Output of `.tables` and `.schema`: grains and row counts, or the columns of one table.
 
 Not here: the declarations (`transforms.lake.schemas`), the comments of views and reports (`sql/`).
 """
@@ -13,6 +13,7 @@ from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
 from transforms.lake.schemas.table import MESSAGES, Table, type_name
 from transforms.views import query
+from transforms.views.names import count_rows, list_tables
 
 MESSAGES_NOTE = "messages: a list of (role, content), the first turn's text is prompt[1].content"
 
@@ -23,22 +24,32 @@ UNIT_WIDTH = 14
 """Characters of the column `unit`; a longer unit is wrapped."""
 
 
-def print_grains(connection: duckdb.DuckDBPyConnection) -> None:
-    """Print the grain of each table by subject, then raw and computed tables."""
-    names = query.query(connection, "select name from (show tables)")["name"]
+def print_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Print name, number of rows and grain of each table, by subject; then views and reports."""
     subjects = {
         **SUBJECTS,
         "Computed when they are read": COMPUTED,
-        "Sources": {name: raw_table({}) for name in names if is_raw(name)},
+        "Sources": {name: raw_table({}) for name in list_tables(connection) if is_raw(name)},
     }
     grid = Grid.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
     grid.add_column()
     for subject, tables in subjects.items():
         if tables:
-            grid.add_row(Text(subject, style="bold"))
+            grid.add_row(Text(subject, style="bold"), Text("rows", style="dim"))
+        counts = count_rows(connection, tables)
         for name, table in tables.items():
-            grid.add_row(Text(f"  {name}"), Text(table.grain))
+            count = counts[name]
+            grid.add_row(Text(f"  {name}"), Text(f"{count:,}"), Text(table.grain))
+    for title, folder, views in (
+        ("Views", "staging", query.list_views()),
+        ("Reports", "reports", query.list_reports()),
+    ):
+        grid.add_row(Text(title, style="bold"))
+        for name in views:
+            grain = query.read_description(folder, name).partition(". ")[0].rstrip(".") + "."
+            grid.add_row(Text(f"  {name}"), None, Text(grain))
     Console().print(grid)
 
 

@@ -1,0 +1,1 @@
+"""The shell of `prefloop sql`: its loop and commands, display of rows, completion, schemas."""
