@@ -3,9 +3,11 @@
 Both sides train the same policy on the same real pairs (HH-RLHF, helpful-base), in the same batches
 and order, for two epochs, with `training.runs.trainer.train`. The peer is TRL's DPOTrainer with its
 default: a second model, whose forward pass is repeated in every step. Ours reads stored
-log-probabilities from the lake's table `reference_logps` and trains with one model. Losses must
-agree to 1e-5 at every step. The ratio is at most 4 / 3: a training step of the policy is a
-forward pass (1) and a backward pass (2); the peer adds a forward pass of the reference (1).
+log-probabilities from the lake's table `reference_logps`, trains with one model and computes a
+prompt once for its two responses. Losses must agree to 1e-5 at every step. Without the second model
+alone the ratio would be at most 4 / 3: a training step of the policy is a forward pass (1) and a
+backward pass (2); the peer adds a forward pass of the reference (1). `bench/one_pass.py` measures
+the shared prompts with a real model and its vocabulary.
 
 Each side runs in its own process, alternating, after one warm-up step. The seconds are those of the
 whole stage: reading, tokenizing, loading, training, saving. `filling` is the pass that fills the

@@ -190,8 +190,8 @@ def _forward(model: PreTrainedModel, token_ids: list[Sequence[int]]) -> list[flo
 def _forward_packed(model: PreTrainedModel, groups: list[list[Sequence[int]]]) -> list[float]:
     pad_id = model.config.pad_token_id
     packed = pack([[strip_right(row, pad_id) for row in rows] for rows in groups], model.device)
-    last = [group.shared + own - 1 for group in packed.groups for own in group.own]
-    read = packed.places[torch.arange(len(last)), last]
+    last = torch.tensor(packed.count_tokens(), device=model.device) - 1
+    read = packed.places.gather(1, last[:, None])[:, 0]
     states = compute_packed_states(model, packed, read)
     return cast(torch.nn.Module, model.score)(states.float())[:, 0].tolist()
 

@@ -1,9 +1,9 @@
 """Attention over a packed row: a token sees the tokens before it in its own row only.
 
-A row attends as it would without packing, with torch's kernels: one causal row after the other
+A row attends as it would without packing, with torch's kernels: one row after the other
 (`scaled_dot_product_attention`), or on a GPU in 16 bits all rows in one call (`varlen_attn`, flash
-attention). So the shared tokens are computed once in all other parts of a layer, and in attention
-once per row. A sliding window is kept.
+attention). The queries are those of the packed row; keys and values of shared tokens are repeated
+for each row. A sliding window is kept.
 """
 
 from typing import Any, cast
@@ -58,13 +58,22 @@ def attend(
     flash = query.is_cuda and query.dtype in (torch.float16, torch.bfloat16)
     if flash and query.shape[-1] % 8 == 0 and query.shape[-1] <= FLASH_WIDTH and not dropout:
         return _attend_at_once(query, key, value, packed, scaling, sliding_window), None
-    whole = query.shape[2] == key.shape[2]
-    queries = packed.split(query, 2) if whole else query.split(1, 2)
     rows = [
         _attend_row(*row, scaling=scaling, dropout=dropout, window=sliding_window)
-        for row in zip(queries, packed.split(key, 2), packed.split(value, 2), strict=True)
+        for row in zip(
+            query.split(_count_queries(query, packed), 2),
+            packed.split(key, 2),
+            packed.split(value, 2),
+            strict=True,
+        )
     ]
-    return (packed.join(rows, 2) if whole else torch.cat(rows, 2)).transpose(1, 2), None
+    return torch.cat(rows, 2).transpose(1, 2), None
+
+
+def _count_queries(query: torch.Tensor, packed: PackedRows) -> list[int]:
+    """Count the queries of each row: its new tokens, or only its last token."""
+    whole = query.shape[2] == packed.token_ids.shape[1]
+    return packed.count_new_tokens() if whole else [1] * len(packed.places)
 
 
 def _attend_row(
@@ -76,12 +85,14 @@ def _attend_row(
     dropout: float,
     window: int | None,
 ) -> torch.Tensor:
+    """Attend in one row; the queries are those of its last tokens."""
     read, tokens = query.shape[2], key.shape[2]
     mask = None
-    if window is not None and window < tokens:
+    narrow = window is not None and window < tokens
+    if narrow or 1 < read < tokens:
         places = torch.arange(tokens, device=query.device)
         distance = places[-read:, None] - places
-        mask = (distance >= 0) & (distance < window)
+        mask = (distance >= 0) & (distance < (window or tokens))
     return scaled_dot_product_attention(
         query,
         key,
@@ -102,12 +113,10 @@ def _attend_at_once(
     scaling: float | None,
     window: int | None,
 ) -> torch.Tensor:
-    whole = query.shape[2] == key.shape[2]
-    lengths = [group.shared + own for group in packed.groups for own in group.own]
-    read = lengths if whole else [1] * len(lengths)
+    read, lengths = _count_queries(query, packed), packed.count_tokens()
     query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))
     attended = varlen_attn(
-        torch.cat(packed.split(query, 0)) if whole else query,
+        query,
         torch.cat(packed.split(key, 0)),
         torch.cat(packed.split(value, 0)),
         _count_up(read, query.device),
@@ -115,11 +124,11 @@ def _attend_at_once(
         max(read),
         max(lengths),
         scale=scaling,
+        # the last query of a row is at its last key
         window_size=(-1 if window is None else window - 1, 0),
         enable_gqa=query.shape[1] != key.shape[1],
     )
-    states = cast(torch.Tensor, attended)
-    return (packed.join(states.split(lengths), 0) if whole else states)[None]
+    return cast(torch.Tensor, attended)[None]
 
 
 def _count_up(lengths: list[int], device: torch.device) -> torch.Tensor:

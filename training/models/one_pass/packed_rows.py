@@ -38,7 +38,7 @@ class PackedRows:
     rows are in the order of the groups."""
 
     def split(self, states: torch.Tensor, dim: int) -> list[torch.Tensor]:
-        """Split packed states into whole rows, in the order of the packed row.
+        """Split packed states into whole rows, each with the shared tokens.
 
         Args:
             states: a tensor whose dimension `dim` has the packed tokens.
@@ -52,14 +52,17 @@ class PackedRows:
             rows += [torch.cat([shared, next(parts)], dim) for _ in group.own]
         return rows
 
-    def join(self, rows: Sequence[torch.Tensor], dim: int) -> torch.Tensor:
-        """Join whole rows into packed states; of shared tokens, the first row's are used."""
-        parts, following = [], iter(rows)
-        for group in self.groups:
-            for number, own in enumerate(group.own):
-                row = next(following)
-                parts.append(row.narrow(dim, group.shared, own) if number else row)
-        return torch.cat(parts, dim)
+    def count_tokens(self) -> list[int]:
+        """Count the tokens of each row."""
+        return [group.shared + own for group in self.groups for own in group.own]
+
+    def count_new_tokens(self) -> list[int]:
+        """Count the tokens of each row that no row before it has; together the packed row."""
+        return [
+            own if number else group.shared + own
+            for group in self.groups
+            for number, own in enumerate(group.own)
+        ]
 
 
 def pack(groups: Sequence[Sequence[Sequence[int]]], device: torch.device) -> PackedRows:

@@ -71,7 +71,9 @@ def test_packed_rows_are_the_rows(rows, data):
     packed = pack(groups, CPU)
     whole = packed.split(packed.token_ids, 1)
     assert [row[0].tolist() for row in whole] == rows
-    assert torch.equal(packed.join(whole, 1), packed.token_ids)
+    assert packed.count_tokens() == [len(row) for row in rows]
+    new = zip(whole, packed.count_new_tokens(), strict=True)
+    assert torch.equal(torch.cat([row[:, -count:] for row, count in new], 1), packed.token_ids)
     for row, places in zip(rows, packed.places, strict=True):
         assert packed.token_ids[0, places[: len(row)]].tolist() == row
         assert packed.position_ids[0, places[: len(row)]].tolist() == [*range(len(row))]
