@@ -23,6 +23,7 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from transforms.errors import InputError
+from transforms.lake.chunk_names import has_first_row
 from transforms.lake.enforcement import Slice
 from transforms.lake.row_order import find_next_number, number_rows
 from transforms.lake.schemas import TABLES
@@ -68,15 +69,15 @@ def commit_frame(
     frame: pl.DataFrame,
     mode: Mode,
     rows: Slice,
-    transaction: Transaction | None = None,
+    name: str | None = None,
 ) -> int:
     """Commit a frame (`commit`); try again if another writer committed first."""
     for attempt in range(1, ATTEMPTS):
         try:
-            return commit(store, table, frame, mode, rows, transaction)
+            return commit(store, table, frame, mode, rows, name)
         except CommitFailedError:
             time.sleep(random.uniform(0, 0.1 * attempt))
-    return commit(store, table, frame, mode, rows, transaction)
+    return commit(store, table, frame, mode, rows, name)
 
 
 def commit(
@@ -85,7 +86,7 @@ def commit(
     frame: pl.DataFrame,
     mode: Mode,
     rows: Slice,
-    transaction: Transaction | None = None,
+    name: str | None = None,
     *,
     number: int | None = None,
 ) -> int:
@@ -97,7 +98,7 @@ def commit(
         frame: the rows.
         mode: `append`, or `overwrite` a slice.
         rows: the slice that is overwritten; empty for the whole table.
-        transaction: identifies the commit; if the table already has it, nothing is written.
+        name: of the rows (`transforms.lake.chunk_names`); a table that has them is not changed.
         number: number of the first row; by default the next one of the table
             (`transforms.lake.row_order`).
 
@@ -114,10 +115,9 @@ def commit(
     partitions = list(TABLES[table].partitions) if table in TABLES else []
     # given the open table, the writer need not read the log again
     delta = DeltaTable(address) if DeltaTable.is_deltatable(address) else None
-    if delta and transaction:
-        committed = delta.transaction_version(transaction.app_id)
-        if committed is not None and committed >= transaction.version:
-            return delta.version()
+    times = delta.transaction_version(name) if delta and name else None
+    if delta and times is not None and has_first_row(delta, frame):
+        return delta.version()
     if ordered:
         frame = frame.with_columns(pl.col(ORDER).fill_null(delta.version() + 1 if delta else 0))
     # a table that another writer makes meanwhile is an error: its first version is taken
@@ -135,7 +135,7 @@ def commit(
             writer_properties=WRITER,
             commit_properties=describe_commit(
                 rows,
-                app_transactions=[transaction] if transaction else None,
+                app_transactions=[Transaction(name, (times or 0) + 1)] if name else None,
                 # rows that have their version cannot become those of a later one
                 max_commit_retries=0 if ordered else None,
             ),

@@ -16,14 +16,14 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import polars as pl
-from deltalake import DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
 from transforms.lake.batched_reads import read_in_frames
+from transforms.lake.chunk_names import name_chunk
 from transforms.lake.commit import KEEP_LOG, Mode, commit_frame, slice_predicate
 from transforms.lake.enforcement import Slice, enforce_slice, require_columns
 from transforms.lake.file_integrity import require_intact
@@ -186,18 +186,16 @@ class Lake:
         scan = self._scan_stored(table, delta, rows)
         yield from read_in_frames(delta, scan, group_by, self.store.work)
 
-    def append(
-        self, table: str, frame: pl.DataFrame, *, transaction: Transaction | None = None
-    ) -> int:
+    def append(self, table: str, frame: pl.DataFrame, *, name: str | None = None) -> int:
         """Add rows in one commit; return the new version.
 
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             frame: the new rows.
-            transaction: identifies the commit (`Chunks`); if the table already has it or a later
-                one of the same application, nothing is written.
+            name: of the rows (`transforms.lake.chunk_names`); if the table has them, nothing is
+                written.
         """
-        return self._write(table, frame, "append", {}, transaction)
+        return self._write(table, frame, "append", {}, name)
 
     def delete(self, table: str, /, **rows: str | int) -> int:
         """Remove a slice in one commit; return the version."""
@@ -220,11 +218,11 @@ class Lake:
         frame: pl.DataFrame,
         mode: Mode,
         rows: Slice,
-        transaction: Transaction | None = None,
+        name: str | None = None,
     ) -> int:
         _require_name(table)
         whole = enforce_slice(table, frame, rows)
-        return commit_frame(self.store, table, whole, mode, rows, transaction)
+        return commit_frame(self.store, table, whole, mode, rows, name)
 
 
 def _require_name(table: str) -> None:
@@ -240,27 +238,18 @@ def _require_name(table: str) -> None:
 class Chunks:
     """Writer of the chunks of one stage to a table, each exactly once; call it with them in order.
 
-    A commit may succeed although its writer gets an error (a store that times out after the write).
-    Every chunk therefore has a Delta application transaction: a second commit of the chunk finds
-    the first one and writes nothing. A chunk that was never committed is found by its missing keys
-    when the stage starts again (`transforms.pairs.responses`).
-    Source: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#transaction-identifiers.
+    A chunk is named by its rows (`transforms.lake.chunk_names`). One that was never committed is
+    found by its missing keys when the stage starts again (`transforms.pairs.responses`).
     """
 
     def __init__(self, lake: Lake, table: str) -> None:
-        """Make a writer for a table; for Delta, each writer is an application of its own."""
+        """Make a writer for a table."""
         self._lake, self._table = lake, table
-        self._application, self._written = uuid4().hex, 0
 
     def __call__(self, frame: pl.DataFrame) -> None:
-        """Append a chunk in one commit.
+        """Append a chunk in one commit; if the table has it, nothing is written.
 
         Raises:
             InputError: columns or types differ from the table's schema.
         """
-        self.commit(frame, self._written + 1)
-        self._written += 1
-
-    def commit(self, frame: pl.DataFrame, number: int) -> None:
-        """Append chunk `number`, counted from 1; if the table has it, nothing is written."""
-        self._lake.append(self._table, frame, transaction=Transaction(self._application, number))
+        self._lake.append(self._table, frame, name=name_chunk(frame))
