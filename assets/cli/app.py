@@ -8,6 +8,7 @@ import typer
 from assets.cli.commands import (
     benchmark,
     diff,
+    doctor,
     export,
     label,
     lineage,
@@ -43,4 +44,5 @@ app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
+app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(label.label, name="label")

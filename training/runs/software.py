@@ -2,7 +2,10 @@
 
 import os
 import shutil
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
+
+from packaging.requirements import Requirement
 
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
@@ -12,6 +15,36 @@ ATTENTION = {"flash_attention_2": "flash_attn", "flash_attention_3": "flash_attn
 
 COMPILERS = ("g++", "clang++")
 """Compilers that torch.compile uses, if the variable CXX does not name another one."""
+
+
+def check_versions() -> str:
+    """Compare the installed packages with the versions that prefloop is made for.
+
+    A package of an extra is compared if it is installed.
+
+    Raises:
+        InputError: a package is missing or has another version; all are listed.
+    """
+    needed = [Requirement(text) for text in requires("prefloop") or []]
+    wrong, compared = [], 0
+    for one in needed:
+        try:
+            found = version(one.name)
+        except PackageNotFoundError:
+            if one.marker is None:
+                wrong.append(f"no {one.name}")
+            continue
+        compared += 1
+        if not one.specifier.contains(found, prereleases=True):
+            wrong.append(f"{one.name} {found}, not {one.specifier}")
+    if wrong:
+        raise InputError(
+            "packages do not fit together",
+            expected="the versions of pyproject.toml",
+            found="; ".join(wrong),
+            remedy="make a new environment: pip install 'prefloop[cpu]' or 'prefloop[gpu]'",
+        )
+    return f"{compared} packages fit"
 
 
 def require_software(settings: TrainingSettings) -> None:

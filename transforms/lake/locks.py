@@ -78,6 +78,30 @@ def lock_all_slices(lake: Lake) -> Iterator[None]:
         yield
 
 
+def check_locks(lake: Lake) -> str:
+    """Take a lock twice: the second time, it must be refused.
+
+    Raises:
+        InputError: it is not, so two runs could make the same slice at the same time.
+    """
+    folder = lake.store.work / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / ".doctor"
+    try:
+        with FileLock(file, timeout=0), FileLock(file, timeout=0):
+            found = "a lock that two writers have"
+    except Timeout:
+        return f"files in {folder}, for the processes of this machine"
+    except OSError as error:
+        found = str(error)
+    raise InputError(
+        f"file locks do not work in {folder}",
+        expected="a file system with locks, such as a local disk or NFS from version 4 on",
+        found=found,
+        remedy="put the lake on another file system; for a lake in an object store, PREFLOOP_CACHE",
+    )
+
+
 def _describe_owner(owner: Path) -> str:
     try:
         found = json.loads(owner.read_text(encoding="utf-8"))

@@ -49,3 +49,10 @@ def test_the_compiler_is_the_one_of_the_environment(monkeypatch):
     monkeypatch.setenv("CXX", "icpx")
     with pytest.raises(InputError, match="icpx"):
         require_software(SFTSettings(torch_compile=True))
+
+
+def test_a_package_of_another_version_is_found(monkeypatch):
+    assert software.check_versions().endswith("packages fit")
+    monkeypatch.setattr(software, "version", lambda name: "0.0.1" if name == "trl" else "999")
+    with pytest.raises(InputError, match=r"trl 0\.0\.1, not ==1"):
+        software.check_versions()

@@ -3,6 +3,7 @@
 Not here: division of GPUs among replicas (`training.engine.device_processes`).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,25 @@ from transforms.errors import InputError
 
 USED_SHARE = 0.9
 """Share of a GPU's free memory that the weights of a model on several GPUs may use."""
+
+
+def describe_gpus() -> str:
+    """Describe the GPUs that this process sees.
+
+    Raises:
+        InputError: the machine has GPUs and torch sees none.
+    """
+    found = [torch.cuda.get_device_name(one) for one in range(torch.cuda.device_count())]
+    if not found and (devices := sorted(Path("/dev").glob("nvidia[0-9]*"))):
+        raise InputError(
+            "torch sees no GPU",
+            expected=f"{len(devices)} GPUs, which the machine has",
+            found=f"torch {torch.__version__}, "
+            f"CUDA_VISIBLE_DEVICES={os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}",
+            remedy="install prefloop[gpu] with a driver that its CUDA version needs, or correct "
+            "CUDA_VISIBLE_DEVICES",
+        )
+    return ", ".join(found) or "none; models run on the CPU"
 
 
 def require_gpus(gpus: int) -> None:

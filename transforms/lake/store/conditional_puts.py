@@ -41,17 +41,25 @@ def require_tested(objects: ObjectStore, address: str) -> None:
     try:
         obstore.head(objects, RECORD)
     except FileNotFoundError:
-        faults = find_faults(objects)
-        if faults:
-            raise InputError(
-                f"{address} is in a store in which concurrent writers lose rows",
-                expected="conditional puts, of which one of several writers succeeds",
-                found="; ".join(faults),
-                remedy="use a store with conditional writes, such as S3, GCS, Azure, MinIO or "
-                "SeaweedFS from 4.17 on; prefloop doctor repeats the test",
-            ) from None
+        require_safe(objects, address)
         passed = {"passed_at": datetime.now(UTC).isoformat(), "writers": WRITERS, "rounds": ROUNDS}
         obstore.put(objects, RECORD, json.dumps(passed).encode())
+
+
+def require_safe(objects: ObjectStore, address: str) -> None:
+    """Test a store.
+
+    Raises:
+        InputError: the store fails the test.
+    """
+    if faults := find_faults(objects):
+        raise InputError(
+            f"{address} is in a store in which concurrent writers lose rows",
+            expected="conditional puts, of which one of several writers succeeds",
+            found="; ".join(faults),
+            remedy="use a store with conditional writes, such as S3, GCS, Azure, MinIO or "
+            "SeaweedFS from 4.17 on; prefloop doctor repeats the test",
+        )
 
 
 def find_faults(objects: ObjectStore) -> Sequence[str]:

@@ -30,6 +30,11 @@ class Folder:
     def prepare(self) -> None:
         """Do nothing: Delta's writer makes folders, and renames of files exclude each other."""
 
+    def test(self) -> str:
+        """Return the free space of the disk."""
+        disk = next(one for one in (self.root, *self.root.parents) if one.exists())
+        return f"a folder, {shutil.disk_usage(disk).free / 1e9:.0f} GB free"
+
     def list_tables(self) -> list[str]:
         """Return the names of the tables, sorted."""
         return sorted(log.parent.name for log in (self.root / "tables").glob("*/_delta_log"))

@@ -12,12 +12,14 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import from_url
 
 from transforms.errors import InputError
@@ -61,8 +63,28 @@ class ObjectStore:
     def prepare(self) -> None:
         """Refuse a store in which concurrent writers would lose rows; tested once per lake."""
         if not self._is_prepared:
-            conditional_puts.require_tested(self._objects, self.root)
+            with self._explain_refusal():
+                conditional_puts.require_tested(self._objects, self.root)
             self._is_prepared = True
+
+    def test(self) -> str:
+        """Let writers race for the same objects."""
+        with self._explain_refusal():
+            conditional_puts.require_safe(self._objects, self.root)
+        return f"one of {conditional_puts.WRITERS} racing writers wins"
+
+    @contextmanager
+    def _explain_refusal(self) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError) as error:
+            raise InputError(
+                f"{self.root} cannot be written",
+                expected="a bucket that exists, and credentials in the environment",
+                found=str(error).splitlines()[0],
+                remedy="set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for a store "
+                "that is not Amazon's, AWS_ENDPOINT_URL (with AWS_ALLOW_HTTP=true for http://)",
+            ) from None
 
     def list_tables(self) -> list[str]:
         """Return the names of the tables, sorted; a first commit that was cut short makes none."""

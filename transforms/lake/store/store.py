@@ -50,6 +50,13 @@ class Store(Protocol):
             InputError: concurrent writers would lose rows there.
         """
 
+    def test(self) -> str:
+        """Test the place and return a line about it; nothing stays there.
+
+        Raises:
+            InputError: it cannot be used, or concurrent writers would lose rows there.
+        """
+
     def list_tables(self) -> list[str]:
         """Return the names of the tables that have a transaction log, sorted."""
 
