@@ -1,0 +1,1 @@
+"""Where the locks of a lake are: files of one machine, or a Postgres that several hosts reach."""
