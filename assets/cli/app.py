@@ -18,6 +18,7 @@ from assets.cli.commands import (
     report,
     reproduce,
     run,
+    show,
     sources,
     sql,
     ui,
@@ -37,6 +38,7 @@ app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=page.EXAMPLES)(page.page)
 app.command(epilog=ui.EXAMPLES)(ui.ui)
 app.command(epilog=sql.EXAMPLES)(sql.sql)
+app.command(epilog=show.EXAMPLES)(show.show)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(name="what-if", epilog=what_if.EXAMPLES)(what_if.what_if)

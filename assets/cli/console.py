@@ -16,7 +16,9 @@ from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from transforms.formats import ATTACHED, find_attached_columns, format_estimate
 
@@ -24,6 +26,9 @@ GAP = 3
 """Characters between two columns of a printed table."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that would move the cursor; they are printed as escapes, such as `\\n`."""
+
+PIPE_WIDTH = 100
+"""Characters of a line of wrapped text in a file or a pipe."""
 
 Cells = Mapping[str, list[str]]
 """Texts of every row by column."""
@@ -67,6 +72,23 @@ def print_lines(rows: pl.DataFrame) -> None:
         print("(0 rows)")
         return
     _print_blocks(Console(), _format_cells(rows))
+
+
+def print_text(text: str, indent: int = 0, *, style: str = "") -> None:
+    """Print a text, wrapped to the terminal; control characters but line breaks are escaped.
+
+    Args:
+        text: lines.
+        indent: spaces before each line.
+        style: style of Rich.
+    """
+    shown = Text("\n".join(map(escape_controls, text.split("\n"))), style=style)
+    Console(width=find_width() or PIPE_WIDTH).print(Padding(shown, (0, 0, 0, indent), expand=False))
+
+
+def escape_controls(text: str) -> str:
+    """Return a text whose control characters are escaped as in a string of Python."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def find_width() -> int | None:
@@ -168,7 +190,7 @@ def _format_value(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.3f}" if value == 0 or abs(value) >= 0.1 else f"{value:.3g}"
-    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
+    return escape_controls(str(value))
 
 
 def quiet_teardown() -> None:
