@@ -18,6 +18,7 @@ from filelock import FileLock
 from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
 from assets.cli.model_checks import check_devices, check_local_models, check_software
+from assets.cli.run_result import print_result
 from assets.definitions import build_definitions
 from assets.home import default_home, place_lake, prepare_home
 from assets.logger import CONSOLE
@@ -30,7 +31,6 @@ from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
-from transforms.views.plots import progress as plots
 from transforms.views.query import connect, list_reports, report
 
 INTERRUPTED = 130
@@ -87,7 +87,7 @@ def run_study(
     if until:
         _show_reports(lake, until)
     else:
-        _show_progress(recipe, lake, home, path)
+        print_result(lake, home, path)
 
 
 def print_other_runs(instance: dg.DagsterInstance) -> None:
@@ -199,20 +199,3 @@ def _show_reports(lake: Lake, names: list[str]) -> None:
             if name in list_reports():
                 CONSOLE.print(f"[bold]{name}[/bold]")
                 print_table(report(connection, name))
-
-
-def _show_progress(recipe: Recipe, lake: Lake, home: Path, path: Path) -> None:
-    with connect(lake) as connection:
-        progress = report(connection, "iteration_progress")
-    print_table(progress)
-    option = f"--home {home}" if lake.root == home / "lake" else f"--lake {lake.root}"
-    picture = home / "iteration_progress.png"
-    picture.write_bytes(plots.render_progress(lake.read("evaluation_results")))
-    CONSOLE.print(
-        f"\nlake:  {lake.root}\nplot:  {picture}\n"
-        f'sql:   prefloop sql {option} "select experiment, iteration, avg(reward) '
-        f'from scores group by all order by all"\n'
-        f"page:  prefloop ui {path} {option}   (then open http://127.0.0.1:3000)",
-        soft_wrap=True,
-        highlight=False,
-    )

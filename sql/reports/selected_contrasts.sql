@@ -1,8 +1,8 @@
 -- One row per experiment, decoding, metric and baseline: the selected policy minus the baseline on
 -- the evaluation prompts, paired by prompt. `difference_se` is the standard error clustered by
 -- prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts (null with one prompt);
--- `z` is the difference in standard errors. Rewards are in reward units, response_chars in
--- characters.
+-- `z` is the difference in standard errors. Metrics: gold_reward, reward and those of
+-- `evaluation.rewards`, in reward units; response_chars, in characters.
 -- There are rows once an experiment has a selected policy (asset selected_policy).
 with
 
@@ -27,7 +27,10 @@ inner join selected_policies
     and selected_policies.model = evaluation_results.model
 where evaluation_results.split = 'evaluation'
     and evaluation_results.versus is not null
-    and evaluation_results.metric in ('gold_reward', 'reward', 'response_chars')
+    and (
+        evaluation_results.metric in ('gold_reward', 'reward', 'response_chars')
+        or 'win_rate_' || evaluation_results.metric in (select metric from evaluation_results)
+    )
 order by
     evaluation_results.experiment,
     evaluation_results.decoding desc,

@@ -148,6 +148,19 @@ def test_figures_stand_beside_their_errors_and_intervals(initial):
     ).rows() == [("reward", 1.0, 0.1, None, 1.2)]
 
 
+def test_selected_policies_are_compared_by_further_rewards_too():
+    model = "iteration_1/policy"
+    metrics = ("reward", "helpful", "win_rate_helpful", "response_tokens")
+    rows = [result("x", 1, model, name, 1.0, versus="sft_policy") for name in metrics]
+    selected = {"experiment": "x", "iteration": 1, "model": model}
+    found = rows_of(
+        "selected_contrasts",
+        evaluation_results=table("evaluation_results", *rows),
+        selected_policies=table("selected_policies", selected),
+    )
+    assert found["metric"].to_list() == ["helpful", "reward"]
+
+
 def test_experiment_contrasts_are_paired_by_prompt():
     chars = {"x": [10, 20, 30], "y": [5, 10, 15]}
     golds = {"x": [1.0, 3.0, 2.0], "y": [0.0, 1.0, 1.0]}

@@ -13,6 +13,12 @@ import polars.selectors as cs
 from transforms.formats import ID_CHARS
 from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
 from transforms.lake.schemas.table import SHARED
+from transforms.views.headline import (
+    DECODINGS,
+    describe_contrasts,
+    note_better_iterations,
+    select_headline,
+)
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import Kind, RowKind, make_table
 from transforms.views.page.opened_lake import Source
@@ -43,48 +49,69 @@ OUTCOME_TITLES = {
 
 
 def show_answer(source: Source) -> Section:
-    """Compare every experiment's selected policy with the baselines."""
-    outcomes = source.report("experiment_outcomes").filter(decoding="sampled").drop("decoding")
-    contrasts = source.report("selected_contrasts").filter(decoding="sampled")
+    """Compare every experiment's selected policy with the baselines, for both decodings."""
+    outcomes = source.report("experiment_outcomes")
+    contrasts = source.report("selected_contrasts")
+    blocks: list[Block] = [Text(sentence) for sentence in describe_contrasts(contrasts)]
+    blocks += [
+        Text(note)
+        for note in note_better_iterations(
+            source.table("evaluation_results"), source.table("selected_policies")
+        )
+    ]
+    for decoding in DECODINGS:
+        blocks += _compare(
+            source,
+            decoding,
+            outcomes.filter(decoding=decoding).drop("decoding"),
+            contrasts.filter(decoding=decoding),
+        )
+    return Section(
+        "answer",
+        "In short",
+        "Is the loop's selected policy better than π₀, where the loop starts, and than DPO on the "
+        "offline pairs, if there are any? By how much, and at which length? A difference of two "
+        "standard errors or more is called better or worse.",
+        blocks,
+        absent="No policy has been evaluated yet.",
+    )
+
+
+def _compare(
+    source: Source, decoding: str, outcomes: pl.DataFrame, contrasts: pl.DataFrame
+) -> list[Block]:
+    """Return the differences, the values and their figure, of one decoding."""
     blocks: list[Block] = []
     if contrasts.height:
-        metric = "gold_reward" if "gold_reward" in set(contrasts["metric"]) else "reward"
-        blocks += [
-            Text(_count_wins(contrasts.filter(metric=metric), metric.replace("_", " "))),
+        metric = select_headline(contrasts)["metric"][0]
+        blocks.append(
             make_table(
                 subtract_baselines(contrasts, metric),
                 f"The selected policy minus each baseline: mean {metric.replace('_', ' ')} of "
-                "sampled responses to the evaluation prompts, paired by prompt. The last column is "
-                "the length of its responses minus that of π₀'s. ± is one standard "
+                f"{decoding} responses to the evaluation prompts, paired by prompt. The last "
+                "column is the length of its responses minus that of π₀'s. ± is one standard "
                 "error, clustered by prompt.",
                 titles={name: f"over {label}" for name, label in REPORTED_BASELINES.items()}
                 | {"longer_chars": "longer than π₀"},
-            ),
-        ]
+            )
+        )
     if outcomes.height:
         blocks += [
             make_table(
                 outcomes.drop("prompts", cs.contains("_minus_offline_dpo")),
-                "The baselines, and the policy that each experiment selected: sampled responses "
-                f"to {_count_prompts(outcomes):,} evaluation prompts. ± is one standard error, "
-                "clustered by prompt.",
+                f"The baselines, and the policy that each experiment selected: {decoding} "
+                f"responses to {_count_prompts(outcomes):,} evaluation prompts. ± is one standard "
+                "error, clustered by prompt.",
                 titles=OUTCOME_TITLES,
                 kind=lambda row: "selected" if row["selected_iteration"] is not None else "",
             ),
             Figure(
                 "The same values as a figure: baselines in grey, selected policies in blue. Bars "
                 "are one standard error, clustered by prompt.",
-                render_svg(plot_outcomes(outcomes), f"{source.name}-answer"),
+                render_svg(plot_outcomes(outcomes), f"{source.name}-answer-{decoding}"),
             ),
         ]
-    return Section(
-        "answer",
-        "In short",
-        "Is the loop's selected policy better than π₀, where the loop starts, and than DPO on the "
-        "offline pairs, if there are any? By how much, and at which length?",
-        blocks,
-        absent="No policy has been evaluated yet.",
-    )
+    return blocks
 
 
 def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
@@ -113,20 +140,6 @@ def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
             maintain_order="left",
         )
     return rows
-
-
-def _count_wins(contrasts: pl.DataFrame, metric: str) -> str:
-    """Count the experiments above and below each baseline by two standard errors; one sentence."""
-    parts = []
-    for name, label in REPORTED_BASELINES.items():
-        z = contrasts.filter(versus=name)["z"].drop_nulls()
-        if len(z):
-            lower = f", lower in {(z < -2).sum()}" if (z < -2).any() else ""
-            parts.append(f"than {label} in {(z > 2).sum()} of {len(z)}{lower}")
-    return (
-        f"Counting differences of more than two standard errors, the selected policy's {metric} "
-        f"is higher {'; '.join(parts)} experiments."
-    )
 
 
 def show_progress(source: Source) -> Section:

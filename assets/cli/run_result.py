@@ -1,0 +1,68 @@
+"""The end of `prefloop run`: policies side by side, the comparison in words, commands to go on.
+
+Not here: the table and the sentences (`transforms.views.headline`).
+"""
+
+import shlex
+from pathlib import Path
+
+import typer
+
+from assets.cli.console import print_table
+from assets.cli.options import QUICKSTART_HOME
+from assets.cli.program import find_program
+from transforms.lake.lake import Lake
+from transforms.views import headline
+from transforms.views.plots import progress as plots
+from transforms.views.query import connect, report
+
+
+def print_result(lake: Lake, home: Path, recipe: Path) -> None:
+    """Print the result of a finished study, and write its figure.
+
+    Args:
+        lake: its lake.
+        home: its folder; the figure is `iteration_progress.png`.
+        recipe: its recipe, for the command of Dagster's UI.
+    """
+    results, selected = lake.read("evaluation_results"), lake.read("selected_policies")
+    with connect(lake) as connection:
+        contrasts = report(connection, "selected_contrasts")
+    tables = headline.tabulate_policies(results, selected)
+    for decoding, table in tables.items():
+        typer.secho(f"{decoding} responses to the evaluation prompts", bold=True)
+        print_table(table)
+        typer.echo()
+    typer.echo(
+        "± is one standard error, clustered by prompt. * is the policy selected on the validation\n"
+        "prompts. Win rates and kl (nats) compare with the first policy of the loop; chars is the\n"
+        "mean length of a response.\n"
+    )
+    sentences = headline.describe_contrasts(contrasts)
+    if sentences:
+        metric = headline.select_headline(contrasts)["metric"][0]
+        typer.echo(f"Difference of {metric} (clear from {headline.CLEAR} standard errors on):")
+    for line in [*sentences, *headline.note_better_iterations(results, selected)]:
+        typer.echo(f"  {line}")
+    picture = home / "iteration_progress.png"
+    picture.write_bytes(plots.render_progress(results))
+    _print_next_commands(lake, home, recipe)
+
+
+def _print_next_commands(lake: Lake, home: Path, recipe: Path) -> None:
+    """Print where the tables are, and commands that show more of a finished study."""
+    program = find_program()
+    own = lake.root == home / "lake"
+    option = f" --home {shlex.quote(str(home))}" if own else f" --lake {lake.root}"
+    if own and str(home) == QUICKSTART_HOME:
+        option = ""  # their default
+    ui = f"ui {shlex.quote(str(recipe))}" + option
+    commands = {
+        "one HTML file": f"page{option}",
+        "errors and intervals": f"report selected_contrasts{option}",
+        "SQL": f'sql{option} "from response_lengths"',
+        "the Dagster UI": ui,
+    }
+    typer.echo(f"\ntables: {lake.root}\nfigure: {home / 'iteration_progress.png'}\n")
+    for purpose, command in commands.items():
+        typer.echo(f"{program} {command}   # {purpose}")

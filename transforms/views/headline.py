@@ -1,0 +1,191 @@
+"""The headline of a study: its policies side by side, and each selected one against the baselines.
+
+Not here: the differences (`sql/reports/selected_contrasts.sql`), their print on a terminal
+(`assets.cli.run_result`) and in the HTML report (`transforms.views.page.results`).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from transforms.lake.asset_names import (
+    BASELINES,
+    INITIAL_POLICIES,
+    REPORTED_BASELINES,
+    iteration_number,
+    reported_name,
+)
+from transforms.lake.schemas.table import SHARED
+
+CLEAR = 2
+"""Standard errors from which on a difference is called better or worse."""
+
+DECODINGS = ("sampled", "greedy")
+"""Decodings in the order of the headline."""
+
+SELECTED = " *"
+"""Mark after the name of a selected policy."""
+
+VERDICTS = BETTER, WORSE, UNCLEAR, NOT_JUDGED = (
+    "better than",
+    "worse than",
+    "not clearly different from",
+    "not judged (no standard error) against",
+)
+"""Verdicts on a policy against a baseline, in the order of a sentence."""
+
+POLICY = ["experiment", "iteration", "model"]
+
+
+def find_metric(metrics: Iterable[str]) -> str:
+    """Return the metric of the headline: the gold reward, else a further reward, else the reward.
+
+    Of several further rewards the first in alphabetical order counts.
+
+    Args:
+        metrics: metrics of `evaluation_results`, with those of win rates.
+    """
+    names = set(metrics)
+    if "gold_reward" in names:
+        return "gold_reward"
+    further = sorted(name for name in names - {"reward"} if f"win_rate_{name}" in names)
+    return further[0] if further else "reward"
+
+
+def tabulate_policies(results: pl.DataFrame, selected: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Tabulate the policies on the evaluation prompts, one table per decoding.
+
+    Args:
+        results: `evaluation_results`.
+        selected: `selected_policies`.
+
+    Returns:
+        By decoding, one row per policy: model (a baseline, or experiment/iteration, with a star if
+        it is selected), the headline metric, the reward, the win rate over pi_0 by the headline
+        metric, each with its standard error `_se`; chars, the mean length; kl to pi_0, in nats. A
+        column without values is left out.
+    """
+    rows = results.filter(split="evaluation")
+    metric = find_metric(rows["metric"])
+    rate = "win_rate_gold" if metric == "gold_reward" else f"win_rate_{metric}"
+    alone, over_initial = pl.col("versus").is_null(), pl.col("versus").is_in(INITIAL_POLICIES)
+    value, error = pl.col("value"), pl.col("standard_error")
+    cells = {}
+    for name, condition in {metric: alone, "reward": alone, rate: over_initial}.items():
+        cells[name] = value.filter(pl.col("metric") == name, condition).first()
+        cells[f"{name}_se"] = error.filter(pl.col("metric") == name, condition).first()
+    for short, name in {"chars": "response_chars", "kl": "kl_to_initial"}.items():
+        cells[short] = value.filter(pl.col("metric") == name, alone).first()
+    table = rows.group_by("decoding", *POLICY, maintain_order=True).agg(**cells)
+    places = {name: place for place, name in enumerate(BASELINES)}
+    chosen = set(selected.select("experiment", "model").rows())
+    names = [
+        _name_policy(*policy) + SELECTED * ((policy[0], policy[2]) in chosen)
+        for policy in table.select(POLICY).rows()
+    ]
+    table = (
+        table.with_columns(
+            pl.Series("name", names, pl.String),
+            place=pl.col("model").replace_strict(places, default=len(places)),
+        )
+        .sort("place", "experiment", "iteration", "model")
+        .select("decoding", pl.col("name").alias("model"), *cells)
+    )
+    parts = {name: table.filter(decoding=name).drop("decoding") for name in DECODINGS}
+    return {
+        name: part.select(one.name for one in part if one.null_count() < part.height)
+        for name, part in parts.items()
+        if part.height
+    }
+
+
+def describe_contrasts(contrasts: pl.DataFrame) -> list[str]:
+    """Describe each selected policy against the baselines: one sentence per decoding, experiment.
+
+    A difference of the headline metric of two standard errors or more is called better or worse;
+    one without a standard error is not judged.
+
+    Args:
+        contrasts: rows of the report `selected_contrasts`.
+
+    Returns:
+        Such as "Greedy: iterative/3 is better than sft_policy (+0.42 ± 0.02); worse than
+        offline_dpo (-0.08 ± 0.01)."
+    """
+    rows = select_headline(contrasts)
+    sentences = []
+    for decoding in DECODINGS:
+        of_decoding = rows.filter(decoding=decoding)
+        for part in of_decoding.partition_by("experiment", maintain_order=True):
+            experiment, model = part.select("experiment", "selected").row(0)
+            name = _name_policy(experiment, iteration_number(model) or 0, model)
+            sentences.append(f"{decoding.capitalize()}: {name} is {_judge(part)}.")
+    return sentences
+
+
+def select_headline(contrasts: pl.DataFrame) -> pl.DataFrame:
+    """Select the rows of the headline metric from those of `selected_contrasts`."""
+    others = set(contrasts["metric"]) - {"response_chars"}
+    metric = find_metric([*others, *(f"win_rate_{name}" for name in others)])
+    return contrasts.filter(metric=metric)
+
+
+def note_better_iterations(results: pl.DataFrame, selected: pl.DataFrame) -> list[str]:
+    """Note where another iteration than the selected one is best on the evaluation prompts.
+
+    Args:
+        results: `evaluation_results`.
+        selected: `selected_policies`.
+
+    Returns:
+        One sentence per experiment and decoding in which another iteration has the highest value of
+        the headline metric.
+    """
+    metric = find_metric(results["metric"])
+    rows = results.filter(
+        pl.col("versus").is_null(), pl.col("iteration") > 0, split="evaluation", metric=metric
+    ).sort("value", descending=True, maintain_order=True)
+    notes = []
+    for decoding in DECODINGS:
+        for choice in selected.sort("experiment").iter_rows(named=True):
+            found = rows.filter(decoding=decoding, experiment=choice["experiment"])
+            own = found.filter(model=choice["model"])
+            if own.is_empty() or found["value"][0] <= own["value"][0]:
+                continue
+            best, chosen = (_name_policy(*one.select(POLICY).row(0)) for one in (found, own))
+            notes.append(
+                f"{decoding.capitalize()}: {best} has a higher {metric} ({found['value'][0]:.2f}) "
+                f"than {chosen} ({own['value'][0]:.2f}), which the validation prompts selected."
+            )
+    return notes
+
+
+def _judge(contrasts: pl.DataFrame) -> str:
+    """Return what a policy is better and worse than, from its rows of one decoding."""
+    ranks = {name: place for place, name in enumerate(REPORTED_BASELINES)}
+    parts: dict[str, list[str]] = {}
+    for row in sorted(contrasts.to_dicts(), key=lambda row: ranks.get(row["versus"], len(ranks))):
+        difference, error = row["difference"], row["difference_se"]
+        if error is None:
+            verdict, shown = NOT_JUDGED, f"{difference:+.2f}"
+        else:
+            shown = f"{difference:+.2f} ± {error:.2f}"
+            verdict = UNCLEAR
+            if abs(difference) >= CLEAR * error and difference:
+                verdict = BETTER if difference > 0 else WORSE
+        parts.setdefault(verdict, []).append(f"{row['versus']} ({shown})")
+    return "; ".join(
+        f"{verdict} {_join(parts[verdict])}" for verdict in VERDICTS if verdict in parts
+    )
+
+
+def _join(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + [names[-1]])
+
+
+def _name_policy(experiment: str, iteration: int, model: str) -> str:
+    """Return the name of a policy on screen, which every command with an id accepts."""
+    if iteration > 0:
+        return f"{experiment}/{iteration}"
+    name = reported_name(model)
+    return name if experiment == SHARED else f"{experiment}/{name}"
