@@ -22,6 +22,7 @@ from transforms.settings.overrides import merge, parse_overrides
 from transforms.settings.validation_errors import Location, convert_validation_error
 from transforms.settings.yaml_text import find_lines, read_yaml
 from transforms.text_encoding import decode_text
+from transforms.unknown_names import list_near
 
 NAMED = tuple(
     key for key, field in Recipe.model_fields.items() if get_origin(field.annotation) is dict
@@ -110,11 +111,13 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dic
         folder = path if is_folder else path.parent
         listed = is_folder or isinstance(error, FileNotFoundError)
         recipes = sorted(map(str, folder.glob("*.yaml"))) if listed else []
+        near = "" if is_folder else list_near([path.name], [Path(one).name for one in recipes])
         raise InputError(
             f"{what} cannot be read",
             expected="a YAML file",
             found=str(error.strerror),
-            remedy=f"use one of {', '.join(recipes)}" if recipes else "check the path",
+            remedy=(f"did you mean {near}? " if near else "")
+            + (f"use one of {', '.join(recipes)}" if recipes else "check the path"),
         ) from None
     except UnicodeError as error:
         raise InputError(

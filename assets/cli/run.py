@@ -4,7 +4,6 @@ With one process for a whole run, torch, vLLM and TRL are imported once. A run o
 is one process, too (`assets.run_locks`).
 """
 
-import difflib
 import os
 import time
 from pathlib import Path
@@ -31,6 +30,7 @@ from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
+from transforms.unknown_names import refuse_unknown
 from transforms.views.query import connect, list_reports, report
 
 INTERRUPTED = 130
@@ -144,13 +144,7 @@ def _list_needed(definitions: dg.Definitions, until: list[str], experiment: str)
     graph = definitions.resolve_asset_graph()
     known = {name_of(key): key for key in graph.get_all_asset_keys()}
     if unknown := [name for name in until if name not in known]:
-        close = [match for name in unknown for match in difflib.get_close_matches(name, known)]
-        raise InputError(
-            "no such asset",
-            expected=f"an asset of the recipe{f', such as {close[0]}' if close else ''}",
-            found=", ".join(unknown),
-            remedy="prefloop ui shows all assets",
-        )
+        raise refuse_unknown("asset", unknown, sorted(known), "choose one of them")
     if not until:
         return set(known)
     needed, due = set(), list(until)
@@ -165,12 +159,8 @@ def _list_needed(definitions: dg.Definitions, until: list[str], experiment: str)
 def _require_experiments(recipe: Recipe, wanted: list[str]) -> list[str]:
     unknown = [name for name in wanted if name not in recipe.experiments]
     if unknown:
-        raise InputError(
-            "no such experiment",
-            expected=f"one of {', '.join(recipe.experiments)}",
-            found=", ".join(unknown),
-            remedy="choose one of them, or add it to `experiments` of the recipe",
-        )
+        remedy = "choose one of them, or add it to `experiments` of the recipe"
+        raise refuse_unknown("experiment", unknown, recipe.experiments, remedy)
     return wanted or list(recipe.experiments)
 
 

@@ -8,11 +8,8 @@ from transforms.errors import InputError
 from transforms.formats import shorten_id
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import TABLE, Checkpoint, fetch
-from transforms.lake.records.named_models import find_model
+from transforms.lake.records.named_models import POLICY, find_model
 from transforms.lake.schemas.table import ORDER
-
-POLICY = "causal_lm"
-"""Kind of the checkpoints that benchmarks can measure."""
 
 
 def find_policy(lake: Lake, name: str) -> tuple[MeasuredModel, Checkpoint]:

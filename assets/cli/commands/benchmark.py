@@ -14,7 +14,7 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop benchmark 2fac4e5480 --recipe recipes/study.yaml
+prefloop benchmark iterative/2 --recipe recipes/study.yaml
 prefloop benchmark 2fac4e gsm8k --recipe recipes/study.yaml --set limit=20
 prefloop benchmark 2fac4e gsm8k --file test=gsm8k_test.jsonl.gz
 prefloop sql "from benchmark_results where subset = 'all'"
@@ -25,7 +25,8 @@ def benchmark(
     checkpoint: Annotated[
         str,
         typer.Argument(
-            help="Checkpoint id, or at least its first 6 digits; or ASSET or EXPERIMENT/ASSET."
+            help="checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION "
+            "or latest."
         ),
     ],
     names: Annotated[

@@ -12,7 +12,7 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop export iterative/iteration_2/policy my_policy
+prefloop export iterative/2 my_policy
 prefloop export 2fac4e5480 my_policy --dtype bfloat16
 prefloop export sft_policy my_policy --gguf
 """
@@ -22,8 +22,8 @@ def export(
     model: Annotated[
         str,
         typer.Argument(
-            help="checkpoint_id (6 digits or more), ASSET or EXPERIMENT/ASSET, of a policy or a "
-            "reward model."
+            help="checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION "
+            "or latest."
         ),
     ],
     folder: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty.")],

@@ -23,6 +23,8 @@ EXAMPLES = """
 Examples:
 
 \b
+prefloop lineage iterative/2              # the policy of an iteration
+prefloop lineage sft_policy --settings    # with the settings of every step
 prefloop lineage 2fac4e5480               # a checkpoint
 prefloop lineage iterative/2/aa2947aa     # the DPO pair of a prompt
 prefloop lineage iterative/2/aa2947aa/3   # a response to it
@@ -39,11 +41,15 @@ def lineage(
         str,
         typer.Argument(
             metavar="ID",
-            help="checkpoint_id or pair_id (6 digits or more); EXPERIMENT/ITERATION/PROMPT_ID of "
-            "a DPO pair; with /RESPONSE_INDEX, of a response.",
+            help="A model: checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, "
+            "EXPERIMENT/ITERATION, latest. A preference pair: pair_id. A DPO pair: "
+            "EXPERIMENT/ITERATION/PROMPT_ID; with /RESPONSE_INDEX, a response.",
         ),
     ],
     home: LakeHome = QUICKSTART_HOME,
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Also show the settings of every output.")
+    ] = False,
     form: Annotated[
         Literal["text", "json"], typer.Option("--format", help="Format of the output.")
     ] = "text",
@@ -55,7 +61,7 @@ def lineage(
         ),
     ] = None,
 ) -> None:
-    """Show the lineage of a model, a response or a pair: models, table versions, settings."""
+    """Show the lineage of a model, a response or a pair: the models and table versions above it."""
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
@@ -67,7 +73,7 @@ def lineage(
             typer.echo(json.dumps(as_json(subject, found), indent=2, default=str))
         else:
             console = Console(soft_wrap=not sys.stdout.isatty())  # one line per branch in a pipe
-            console.print(as_tree(subject, found), highlight=False)
+            console.print(as_tree(subject, found, settings), highlight=False)
         if openlineage is not None:
             sent = _send(openlineage, lake, found, subject)
             typer.echo(f"{sent} events sent to {openlineage}", err=True)
@@ -89,15 +95,23 @@ def as_json(subject: "Subject", lineage: "Lineage") -> dict[str, Any]:
     }
 
 
-def as_tree(subject: "Subject", lineage: "Lineage") -> Tree:
-    """Return the lineage as a tree; the inputs of an output are shown at its first place."""
+def as_tree(subject: "Subject", lineage: "Lineage", settings: bool = False) -> Tree:
+    """Return the lineage as a tree; the inputs of an output are shown at its first place.
+
+    Args:
+        subject: the root.
+        lineage: all outputs of the lake.
+        settings: whether the settings of every output, and the software that made a model, are
+            shown.
+    """
     tree = Tree(f"[bold]{subject.kind.replace('_', ' ')}[/bold] {escape(subject.name)}")
     for name, value in subject.facts.items():
-        if value is not None and name not in ("experiment", "iteration", "prompt_id"):
+        hidden = ("experiment", "iteration", "prompt_id", *([] if settings else ["environment"]))
+        if value is not None and name not in hidden:
             tree.add(f"[dim]{name}[/dim] {escape(_short(value))}")
     shown: set[tuple[str, str]] = set()
     for one in subject.inputs:
-        _add_branch(tree, one, lineage, shown)
+        _add_branch(tree, one, lineage, shown, settings)
     return tree
 
 
@@ -115,7 +129,9 @@ def _send(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> i
     return post_events(address, build_run_events(lake, found, subject.inputs))
 
 
-def _add_branch(tree: Tree, one: "Input", lineage: "Lineage", shown: set[tuple[str, str]]) -> None:
+def _add_branch(
+    tree: Tree, one: "Input", lineage: "Lineage", shown: set[tuple[str, str]], settings: bool
+) -> None:
     label = f"[cyan]{one.relation}[/cyan] [bold]{escape(one.asset)}[/bold] "
     output = next(lineage.resolve([one]), None)
     if output is None:
@@ -125,10 +141,10 @@ def _add_branch(tree: Tree, one: "Input", lineage: "Lineage", shown: set[tuple[s
     else:
         shown.add(output.key)
         branch = tree.add(f"{label}{_shorten_id(output)}  [dim]{_describe_making(output)}[/dim]")
-        if output.settings:
+        if output.settings and settings:
             branch.add(f"[dim]{escape(_format_settings(output))}[/dim]")
         for above in output.inputs:
-            _add_branch(branch, above, lineage, shown)
+            _add_branch(branch, above, lineage, shown, settings)
 
 
 def _shorten_id(output: "Output") -> str:

@@ -20,7 +20,7 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop reproduce 2fac4e5480
+prefloop reproduce iterative/2
 prefloop reproduce 2fac4e5480 --keep again    # keep the new checkpoint
 prefloop sql "select asset, experiment, checkpoint_id from checkpoints"
 """
@@ -28,7 +28,11 @@ prefloop sql "select asset, experiment, checkpoint_id from checkpoints"
 
 def reproduce(
     checkpoint: Annotated[
-        str, typer.Argument(help="Checkpoint id, or at least its first 6 digits.")
+        str,
+        typer.Argument(
+            help="checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION "
+            "or latest."
+        ),
     ],
     home: LakeHome = QUICKSTART_HOME,
     keep: Annotated[

@@ -1,18 +1,32 @@
-"""Search for a model of the lake by its name: the first digits of its id, or its asset.
+"""Search for a model of the lake by its name: the first digits of its id, its asset, its iteration.
 
 Not here: rows and pairs that have an id (`transforms.views.lineage.subjects`).
 """
 
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
 from transforms.errors import InputError
 from transforms.formats import SHORTEST_ID, shorten_id
+from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import TABLE
 from transforms.lake.schemas.table import ORDER
+from transforms.unknown_names import list_near
+
+FORMS = (
+    "ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION (a policy of the loop), latest or "
+    "EXPERIMENT/latest (its last policy)"
+)
+"""Names of a model, for messages and the help of commands."""
+
+LATEST = "latest"
+"""Name of the policy of the loop that was recorded last."""
+
+POLICY = "causal_lm"
+"""Kind of the checkpoints that are policies."""
 
 SHOWN = 5
 """Models in an error message."""
@@ -23,9 +37,8 @@ def find_model(lake: Lake, name: str) -> dict[str, Any]:
 
     Args:
         lake: the lake.
-        name: at least the first `SHORTEST_ID` digits of a checkpoint_id; or an asset, whose last
-            model is meant, alone or after its experiment: `sft_policy`,
-            `iterative/iteration_2/policy`.
+        name: at least the first `SHORTEST_ID` digits of a checkpoint_id, or a name in one of the
+            `FORMS`.
 
     Returns:
         A row of the table `checkpoints`.
@@ -34,25 +47,37 @@ def find_model(lake: Lake, name: str) -> dict[str, Any]:
         InputError: no model has the name, or several have it.
     """
     rows = lake.read(TABLE).sort(ORDER)
-    full = pl.format("{}/{}", "experiment", "asset")
     last = rows.unique(("experiment", "asset"), keep="last", maintain_order=True)
-    found = last.filter((pl.col("asset") == name) | (full == name))
+    named = [(spelling, row) for row in last.to_dicts() for spelling in _list_names(row)]
+    experiment, _, end = name.rpartition("/")
+    if end == LATEST:
+        policies = rows.filter(pl.col("iteration") > 0, kind=POLICY)
+        found = policies.filter(experiment=experiment) if experiment else policies
+        found = found.tail(1)
+    else:
+        spelled = [row for spelling, row in named if spelling == name]
+        found = pl.DataFrame(spelled, rows.schema)
     if found.is_empty() and len(name) >= SHORTEST_ID:
         found = rows.filter(pl.col("checkpoint_id").str.starts_with(name))
     ids = found["checkpoint_id"].unique(maintain_order=True)
     if len(ids) == 1:
         return found.row(-1, named=True)
-    near = get_close_matches(
-        name, [*last["asset"].unique(maintain_order=True), *last.select(full).to_series()], SHOWN
-    )
     shown = [
         f"{row['experiment']}/{row['asset']} {shorten_id(row['checkpoint_id'])}"
         for row in found.tail(SHOWN).iter_rows(named=True)
     ]
+    spellings = list(dict.fromkeys(spelling for spelling, _ in named))
     raise InputError(
         f"{len(ids)} models have the name {name}" if shown else f"no model has the name {name}",
-        expected=f"the first {SHORTEST_ID} digits or more of a checkpoint_id, an asset, or"
-        " experiment/asset",
-        found=", ".join(shown) or f"names like it: {', '.join(near) or 'none'}",
+        expected=f"the first {SHORTEST_ID} digits or more of a checkpoint_id, or {FORMS}",
+        found=", ".join(shown) or f"names like it: {list_near([name], spellings) or 'none'}",
         remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
     )
+
+
+def _list_names(row: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of a model, besides its id."""
+    yield row["asset"]
+    yield f"{row['experiment']}/{row['asset']}"
+    if row["asset"] == iteration_asset(row["iteration"], "policy"):
+        yield f"{row['experiment']}/{row['iteration']}"

@@ -2,7 +2,7 @@
 
 Not here: the ancestors of a subject (`transforms.views.lineage.outputs`). Forms of an id:
 
-    checkpoint id, or at least its first 6 digits
+    checkpoint id, or at least its first 6 digits; or a name of a model, such as iterative/2
     pair_id of `preference_pairs`, or at least its first 6 digits
     experiment/iteration/prompt_id                    DPO pair; the prompt's first digits suffice
     experiment/iteration/prompt_id/3-5                DPO pair, if the prompt has several: response
@@ -11,6 +11,7 @@ Not here: the ancestors of a subject (`transforms.views.lineage.outputs`). Forms
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,13 @@ from transforms.formats import SHORTEST_ID
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
+from transforms.lake.records.named_models import FORMS, find_model
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.views.lineage.outputs import Input, Lineage
+
+HASH = re.compile(f"[0-9a-f]{{{SHORTEST_ID},}}")
+"""Form of the beginning of an id."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,13 @@ def find_subject(lake: Lake, lineage: Lineage, name: str) -> Subject:
         InputError: no subject has the id, or several ids begin with it.
     """
     parts = name.split("/")
-    if len(parts) == 1:
+    if HASH.fullmatch(name):
         return _find_by_hash(lake, lineage, name)
+    if len(parts) < 3 or not parts[1].isdecimal():
+        row = find_model(lake, name)
+        return _describe_checkpoint(lake, row["asset"], row["checkpoint_id"])
     indices = parts[3].split("-") if len(parts) == 4 else []
-    numbers = (parts[1], *indices)
-    if len(parts) not in (3, 4) or len(indices) > 2 or not all(map(str.isdecimal, numbers)):
+    if len(parts) > 4 or len(indices) > 2 or not all(map(str.isdecimal, indices)):
         raise _unknown(name)
     slice_ = {"experiment": parts[0], "iteration": int(parts[1])}
     if len(indices) != 1:
@@ -62,8 +69,6 @@ def find_subject(lake: Lake, lineage: Lineage, name: str) -> Subject:
 
 def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
     """Find a checkpoint or a preference pair."""
-    if len(name) < SHORTEST_ID:
-        raise _unknown(name)
     models = {
         output.output_id: output
         for output in reversed(lineage.models())  # the oldest output of an id wins
@@ -77,20 +82,7 @@ def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
     _require_one(name, [*models, *pairs["pair_id"].unique()])
     if models:
         ((checkpoint_id, output),) = models.items()
-        row = lake.read("checkpoints", checkpoint_id=checkpoint_id, asset=output.asset).row(
-            0, named=True
-        )
-        facts = {key: row[key] for key in ("asset", "experiment", "iteration", "kind", "path")}
-        if row["environment"]:
-            facts["environment"] = json.loads(row["environment"])
-        # of a model that was given: its commit, its default system prompt and others
-        facts |= (checkpoints.read_file(lake, row["path"], "settings.json") or {}).get("found", {})
-        return Subject(
-            "checkpoint",
-            checkpoint_id,
-            facts,
-            (Input("checkpoint", output.asset, output.output_id),),
-        )
+        return _describe_checkpoint(lake, output.asset, checkpoint_id)
     facts = pairs.row(0, named=True)
     return Subject(
         "preference_pair",
@@ -98,6 +90,16 @@ def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
         facts,
         _find_output(lineage, "preference_pairs", SHARED),
     )
+
+
+def _describe_checkpoint(lake: Lake, asset: str, checkpoint_id: str) -> Subject:
+    row = lake.read("checkpoints", checkpoint_id=checkpoint_id, asset=asset).row(0, named=True)
+    facts = {key: row[key] for key in ("asset", "experiment", "iteration", "kind", "path")}
+    if row["environment"]:
+        facts["environment"] = json.loads(row["environment"])
+    # of a model that was given: its commit, its default system prompt and others
+    facts |= (checkpoints.read_file(lake, row["path"], "settings.json") or {}).get("found", {})
+    return Subject("checkpoint", checkpoint_id, facts, (Input("checkpoint", asset, checkpoint_id),))
 
 
 def _find_response(
@@ -191,7 +193,7 @@ def _require_one(name: str, found: Sequence[str]) -> None:
 def _unknown(name: str) -> InputError:
     return InputError(
         f"nothing in the lake has the id {name}",
-        expected=f"a checkpoint id or a pair_id (at least {SHORTEST_ID} digits of it), "
+        expected=f"a checkpoint id or a pair_id (at least {SHORTEST_ID} digits of it), {FORMS}, "
         "experiment/iteration/prompt_id for a DPO pair, "
         "experiment/iteration/prompt_id/response_index for a response",
         found="no such id",

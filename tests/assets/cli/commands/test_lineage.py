@@ -33,8 +33,14 @@ def test_the_tree_draws_each_output_once(home):
     printed = lineage(home, "4444444e").stdout
     assert "iteration_2/policy 4444444e" in printed
     assert "parent, reference sft_policy 2222222b" in printed
-    assert "dpo.beta=0.1" in printed
+    assert "dpo.beta=0.1" not in printed
+    assert "dpo.beta=0.1" in lineage(home, "4444444e", "--settings").stdout
     assert printed.count("raw_chat@0 (above)") == printed.count("raw_chat@0") - 1
+
+
+@pytest.mark.parametrize("name", ["a/2", "iteration_2/policy", "latest", "a/latest"])
+def test_a_model_has_names(home, name):
+    assert lineage(home, name).stdout == lineage(home, "4444444e").stdout
 
 
 def test_json_holds_the_chain_sources_first(home):

@@ -15,7 +15,8 @@ OLD, NEW, OTHER = "aaaaaa00", "aaaaab00", "cccccc00"
 def lake(tmp_path_factory) -> Lake:
     """A policy that was trained twice, and the same asset of another experiment."""
     rows = [
-        {"experiment": experiment, "asset": asset, "checkpoint_id": own, "commit_version": version}
+        {"experiment": experiment, "asset": asset, "checkpoint_id": own, "commit_version": version,
+         "kind": "causal_lm", "iteration": int(asset.startswith("iteration_1"))}
         for version, (experiment, asset, own) in enumerate(
             [
                 ("one", "iteration_1/policy", OLD),
@@ -24,7 +25,7 @@ def lake(tmp_path_factory) -> Lake:
                 ("shared", "sft_policy", OLD),
             ]
         )
-    ]
+    ]  # fmt: skip
     frame = pl.DataFrame(rows, schema=schema_of("checkpoints"))
     lake = Lake(tmp_path_factory.mktemp("lake"))
     lake.append("checkpoints", frame.with_columns(pl.col(pl.String).fill_null("")))
@@ -36,6 +37,9 @@ def lake(tmp_path_factory) -> Lake:
     [
         ("one/iteration_1/policy", NEW),
         ("two/iteration_1/policy", OTHER),
+        ("one/1", NEW),
+        ("one/latest", NEW),
+        ("latest", OTHER),
         ("sft_policy", OLD),
         ("shared/sft_policy", OLD),
         (OLD, OLD),
@@ -50,8 +54,10 @@ def test_a_name_is_an_asset_or_the_beginning_of_an_id(lake, name, found):
     ("name", "message"),
     [
         ("iteration_1/policy", "2 models have the name iteration_1/policy"),
+        ("one/2", "names like it: one/1"),
+        ("three/latest", "no model has the name three/latest"),
         ("aaaaa", "no model has the name aaaaa"),
-        ("sft_polcy", "names like it: sft_policy, shared/sft_policy"),
+        ("sft_polcy", "names like it: sft_policy or shared/sft_policy"),
     ],
 )
 def test_no_or_several_models_are_refused(lake, name, message):

@@ -68,7 +68,7 @@ def test_a_preference_pair_is_found_by_its_pair_id(lake, lineage):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("22222", "nothing in the lake"),
+        ("22222", "no model has the name"),
         ("999999", "nothing in the lake"),
         ("444444", "4444444d, 4444444e, 4444444f"),
         ("fedcba", "ambiguous"),
@@ -79,8 +79,8 @@ def test_a_preference_pair_is_found_by_its_pair_id(lake, lineage):
         ("a/2/abc1/2-1-0", "nothing in the lake"),
         ("a/9/abc1", "nothing in the lake"),
         ("a/1/abc1/7", "nothing in the lake"),
-        ("a/x/abc1", "nothing in the lake"),
-        ("a/1", "nothing in the lake"),
+        ("a/x/abc1", "no model has the name"),
+        ("a/9", "no model has the name"),
     ],
 )
 def test_an_unknown_or_ambiguous_id_is_refused(lake, lineage, name, message):
