@@ -6,17 +6,14 @@ Slow imports are inside the commands, so that `--help` is printed at once.
 import typer
 
 from assets.cli.commands import (
-    benchmark,
     diff,
     doctor,
-    export,
     label,
     lineage,
     maintain,
     page,
     plan,
     report,
-    reproduce,
     run,
     show,
     sources,
@@ -24,6 +21,7 @@ from assets.cli.commands import (
     ui,
     what_if,
 )
+from assets.cli.commands.models import benchmark, chat, export, reproduce, sample
 
 app = typer.Typer(
     help="Online iterative RLHF as a lakehouse. Start with: prefloop run recipes/quickstart.yaml",
@@ -42,6 +40,8 @@ app.command(epilog=show.EXAMPLES)(show.show)
 app.command(epilog=lineage.EXAMPLES)(lineage.lineage)
 app.command(epilog=diff.EXAMPLES)(diff.diff)
 app.command(name="what-if", epilog=what_if.EXAMPLES)(what_if.what_if)
+app.command(epilog=sample.EXAMPLES)(sample.sample)
+app.command(epilog=chat.EXAMPLES)(chat.chat)
 app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)

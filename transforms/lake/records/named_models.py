@@ -10,7 +10,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.formats import SHORTEST_ID, shorten_id
-from transforms.lake.asset_names import iteration_asset
+from transforms.lake.asset_names import INITIAL_POLICIES, iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import TABLE
 from transforms.lake.schemas.table import ORDER
@@ -73,6 +73,42 @@ def find_model(lake: Lake, name: str) -> dict[str, Any]:
         found=", ".join(shown) or f"names like it: {list_near([name], spellings) or 'none'}",
         remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
     )
+
+
+def find_policy(lake: Lake, name: str) -> dict[str, Any]:
+    """Find a language model, as in `find_model`.
+
+    Raises:
+        InputError: as in `find_model`, or the model is a reward model.
+    """
+    row = find_model(lake, name)
+    if row["kind"] != "causal_lm":
+        raise InputError(
+            f"{name} does not write text",
+            expected="a policy",
+            found=row["kind"],
+            remedy="choose sft_policy, or a policy of an iteration, such as iteration_1/policy",
+        )
+    return row
+
+
+def find_compared_policies(lake: Lake) -> list[dict[str, Any]]:
+    """Find pi_0 and the selected policy; of several experiments, the best by its metric.
+
+    Returns:
+        Rows of `checkpoints`; only pi_0, if no policy is selected yet.
+
+    Raises:
+        InputError: the lake has no pi_0.
+    """
+    assets = lake.read(TABLE)["asset"]
+    initial = next((one for one in INITIAL_POLICIES if one in assets), INITIAL_POLICIES[0])
+    found = [find_model(lake, initial)]
+    if lake.exists("selected_policies"):
+        best = lake.read("selected_policies").sort("value", "experiment", descending=(True, False))
+        for experiment, model in best.select("experiment", "model").head(1).rows():
+            found.append(find_model(lake, f"{experiment}/{model}"))
+    return found
 
 
 def _list_names(row: Mapping[str, Any]) -> Iterator[str]:

@@ -1,33 +1,12 @@
 """`prefloop export` on the hand-written records of tests/transforms/views/lineage."""
 
 import json
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-import pytest
 from transformers import AutoModelForCausalLM
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from training.models.initial_model import make_tiny_model
-from training.settings.model import TinyModelSettings
-from transforms.lake.lake import Lake
-
-FIXTURES = Path(__file__).parents[3] / "transforms" / "views" / "lineage" / "conftest.py"
-TALK = [[{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    spec = spec_from_file_location("lineage_records", FIXTURES)
-    records = module_from_spec(spec)
-    spec.loader.exec_module(records)
-    home = tmp_path_factory.mktemp("homes") / "colours"
-    for table, rows in records.record_tables().items():
-        Lake(home / "lake").append(table, rows)
-    settings = TinyModelSettings(layers=1, hidden_size=32, heads=1, intermediate_size=32)
-    make_tiny_model(settings, TALK, home / "lake" / "checkpoints" / records.TWO, seed=0)
-    return home
 
 
 def export(home: Path, *words: str):

@@ -1,0 +1,12 @@
+"""Options of the commands that let a policy reply."""
+
+from typing import Annotated
+
+import typer
+
+Temperature = Annotated[
+    float, typer.Option(min=0, help="Sampling temperature; 0: the likeliest token.")
+]
+TopP = Annotated[float, typer.Option(min=0.01, max=1, help="Probability mass sampled from.")]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Longest reply, in tokens.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of the sampling; by default a new one.")]
