@@ -18,7 +18,7 @@ import transforms
 from training.recipe_file import load_recipe
 
 ROOT = Path(__file__).resolve().parent.parent
-PRODUCT = ("assets", "training", "transforms")
+PRODUCT = ("prefloop", "assets", "training", "transforms")
 HEAVY = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("assets", "training", "transforms", "sql", "recipes", "docs", "bench")
+ROOMS = ("prefloop", "assets", "training", "transforms", "sql", "recipes", "docs", "bench")
 KINDS = (".py", ".md", ".sql", ".yaml", ".jinja")
 FILES = sorted(
     path

@@ -6,8 +6,10 @@ Not here: their meaning (`transforms.lake.schemas`, `transforms.views.query.read
 from collections.abc import Iterable
 
 import duckdb
+import polars as pl
 
-from transforms.views.query import query
+from transforms.lake.schemas import declaration_of
+from transforms.views.query import list_reports, list_views, query, read_description
 
 SPECIAL_KEYWORDS = ("by", "over", "exclude", "partition", "summarize", "explain", "filter")
 """Keywords of queries that DuckDB does not list as reserved."""
@@ -16,6 +18,22 @@ SPECIAL_KEYWORDS = ("by", "over", "exclude", "partition", "summarize", "explain"
 def list_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """List the tables, views and reports of an open lake."""
     return query(connection, "select name from (show tables)")["name"].to_list()
+
+
+def list_relations(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """List tables, views and reports: name, kind, rows (null for views and reports), grain."""
+    views = dict.fromkeys(list_views(), ("view", "staging"))
+    views |= dict.fromkeys(list_reports(), ("report", "reports"))
+    columns = list_columns(connection)
+    tables = [name for name in list_tables(connection) if name not in views]
+    rows = []
+    for name, count in count_rows(connection, tables).items():
+        declared = declaration_of(name, dict.fromkeys(columns[name], pl.Null()))
+        rows.append((name, "table", count, declared.grain if declared else ""))
+    for name, (kind, folder) in views.items():
+        rows.append((name, kind, None, read_description(folder, name)))
+    schema = {"name": pl.String, "kind": pl.String, "rows": pl.Int64, "grain": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row").sort("kind", "name")
 
 
 def list_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
