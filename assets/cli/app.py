@@ -8,6 +8,7 @@ import typer
 from assets.cli.commands import (
     diff,
     doctor,
+    export_data,
     label,
     lineage,
     maintain,
@@ -44,6 +45,7 @@ app.command(epilog=sample.EXAMPLES)(sample.sample)
 app.command(epilog=chat.EXAMPLES)(chat.chat)
 app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(name="export-data", epilog=export_data.EXAMPLES)(export_data.export_data)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)
 app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
