@@ -178,7 +178,7 @@ def test_any_checkpoint_may_be_measured_from_files(lake: Lake, questions: Path, 
 def test_bad_input_is_one_clear_error(lake: Lake, questions: Path) -> None:
     policy = checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id
     for words, said in [
-        (("ffffffff", "arc_challenge"), "no policy has the id ffffffff"),
+        (("ffffffff", "arc_challenge"), "no model has the name ffffffff"),
         ((policy, "arc_challenge", "--file", f"test={questions}"), "25 examples"),
         ((policy, "arc_chalenge", "--file", f"test={questions}"), "arc_chalenge"),
         ((policy, "a", "b", "--file", "test=x"), "--file needs one benchmark"),

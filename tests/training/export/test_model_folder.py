@@ -88,8 +88,10 @@ def test_a_reward_model_keeps_its_head(tiny_policy, tmp_path):
     model.save_pretrained(given)
     folder = export(given, tmp_path / "out", kind="reward_model")
     exported = AutoModelForSequenceClassification.from_pretrained(folder)
+    assert torch.equal(exported.score.weight, model.score.weight)
     tokens = torch.tensor([[1, 5, 6]])
-    assert torch.equal(exported(tokens).logits, model(tokens).logits)
+    # the place of weights in memory decides which of two kernels multiplies a single row
+    assert torch.allclose(exported(tokens).logits, model(tokens).logits, atol=1e-6)
     assert "text-classification" in (folder / "README.md").read_text()
 
 

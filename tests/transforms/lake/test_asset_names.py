@@ -35,12 +35,17 @@ def test_sql_orders_the_baselines_as_they_are_listed():
     connection = connect_frames({})
     for names in (BASELINES, REPORTED_BASELINES):
         places = ", ".join(f"baseline_position('{name}')" for name in names)
-        assert query(connection, f"select {places}").row(0) == (1, 2, 3)
+        assert query(connection, f"select {places}").row(0) == (1, 2, 3, 4)
     assert query(connection, "select baseline_position('iterative')").item() is None
 
 
 def test_reports_leave_policy_out():
-    assert [*map(reported_name, BASELINES)] == ["sft_policy", "offline_dpo", "one_shot"]
+    assert [*map(reported_name, BASELINES)] == [
+        "sft_policy",
+        "initial_model",
+        "offline_dpo",
+        "one_shot",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         results = pl.concat(map(summarise, responses.partition_by("model"))).with_columns(**shared)
         lake.append("evaluation_results", results.select(list(schema_of("evaluation_results"))))
         policy = {"experiment": "shared", "asset": "sft_policy", "checkpoint_id": f"c{seed}"}
-        policy["path"] = "."
+        policy |= {"path": ".", "settings": json.dumps({"seed": seed})}
         lake.append("checkpoints", pl.DataFrame([policy], schema=schema_of("checkpoints")))
     return homes
 
