@@ -25,17 +25,24 @@ class OwnMessages(logging.Filter):
         return not is_event
 
 
+HANDLER = RichHandler(
+    console=CONSOLE,
+    show_path=False,
+    show_level=False,
+    omit_repeated_times=False,
+    log_time_format="%Y-%m-%d %H:%M:%S",
+)
+"""The handler of a run's messages."""
+HANDLER.addFilter(OwnMessages())
+
+
 def _open_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """Return the logger of one run."""
     logger = logging.getLogger("prefloop.console")
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    if not logger.handlers:
-        handler = RichHandler(
-            console=CONSOLE, show_path=False, show_level=False, omit_repeated_times=False
-        )
-        handler.addFilter(OwnMessages())
-        logger.addHandler(handler)
+    if HANDLER not in logger.handlers:
+        logger.addHandler(HANDLER)
     return logger
 
 

@@ -64,3 +64,14 @@ def format_digits(value: float | None) -> str:
         return ""
     decimals = 0 if abs(value) >= 99.95 or value == 0 else 1 if abs(value) >= 9.995 else 2
     return f"{value:,.{decimals}f}"
+
+
+def format_seconds(value: float) -> str:
+    """Format a duration: 41 s, 5 min 51 s, 3 h 20 min."""
+    whole = round(value)
+    if whole < 60:
+        return f"{value:.1f} s" if value < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -17,12 +17,13 @@ from filelock import FileLock
 from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
 from assets.cli.model_checks import check_devices, check_local_models, check_software
+from assets.cli.progress import divert_output, print_last_lines, show_progress
 from assets.cli.run_result import print_result
 from assets.definitions import build_definitions
 from assets.home import default_home, place_lake, prepare_home
 from assets.logger import CONSOLE
 from assets.materialize import PLANNED
-from assets.run_locks import LOCK, UNFINISHED, lock_run, release_dead_runs
+from assets.run_locks import LOCK, RUNS, UNFINISHED, lock_run, release_dead_runs
 from assets.staleness import list_upstream, name_of, stale_assets
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
@@ -30,6 +31,8 @@ from transforms.errors import InputError
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
+from transforms.lake.records.costs import read_costs
+from transforms.lake.records.expected_times import expect_seconds
 from transforms.unknown_names import refuse_unknown
 from transforms.views.query import connect, list_reports, report
 
@@ -121,21 +124,30 @@ def _run_experiment(
         CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
     print_other_runs(instance)
     run_id = str(uuid4())
+    log = Path(instance.root_directory) / RUNS / f"{run_id}.log"
+    CONSOLE.print(f"output of libraries: {log}", highlight=False, soft_wrap=True)
+    expected = expect_seconds(read_costs(lake), stale, experiment)
     try:
-        definitions.resolve_job_def("whole_loop").execute_in_process(
-            instance=instance,
-            partition_key=experiment,
-            run_config={"loggers": {"console": {}}},
-            tags={LOCK: lock, PLANNED: str(planned)},
-            asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
-            raise_on_error=True,
-            run_id=run_id,
-        )
+        with divert_output(log), show_progress(stale, expected):
+            definitions.resolve_job_def("whole_loop").execute_in_process(
+                instance=instance,
+                partition_key=experiment,
+                run_config={"loggers": {"console": {}}},
+                tags={LOCK: lock, PLANNED: str(planned)},
+                asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
+                raise_on_error=True,
+                run_id=run_id,
+            )
     except DagsterAssetCheckFailedError:
         raise failed_check_error(experiment, list_unmet(instance, run_id)) from None
     except dg.DagsterExecutionInterruptedError:
         CONSOLE.print(f"{experiment}: interrupted; the same command goes on", highlight=False)
         raise typer.Exit(INTERRUPTED) from None
+    except InputError:
+        raise
+    except Exception:
+        print_last_lines(log)
+        raise
     print_concerns(experiment, list_unmet(instance, run_id))
 
 

@@ -150,17 +150,6 @@ def _fixed(value: float, decimals: int) -> str:
     return ("−" if negative else "") + text.removeprefix("-")
 
 
-def format_seconds(value: float) -> str:
-    """Format a duration: 41 s, 5 min 51 s, 3 h 20 min."""
-    whole = round(value)
-    if whole < 60:
-        return f"{value:.1f} s" if value < 10 else f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def format_bytes(value: int) -> str:
     """Format a number of bytes: 812 B, 4.1 MB."""
     amount, unit = float(value), "B"

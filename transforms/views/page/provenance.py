@@ -6,10 +6,10 @@ Not here: reading the lineage (`transforms.views.lineage`), the settings
 
 import polars as pl
 
-from transforms.formats import shorten_id
+from transforms.formats import format_seconds, shorten_id
 from transforms.views.lineage.outputs import Input, Lineage, Output, read_lineage
 from transforms.views.page.blocks import Block, Node, Section, Tree
-from transforms.views.page.cells import format_seconds, make_table
+from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
 
 TOTALS = {"elapsed_s": "time", "tokens": "tokens", "bytes": "written"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.formats import shorten_id
+from transforms.formats import format_seconds, shorten_id
 from transforms.lake.asset_names import INITIAL_POLICIES, shared_noun
 from transforms.lake.records import checkpoints
 from transforms.lake.schemas.table import ORDER, SHARED
@@ -17,7 +17,7 @@ from transforms.lake.transaction_log import list_commits, read_commits
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.settings.overrides import flatten
 from transforms.views.page.blocks import Fact, Facts, Section
-from transforms.views.page.cells import format_bytes, format_cell, format_seconds, make_table
+from transforms.views.page.cells import format_bytes, format_cell, make_table
 from transforms.views.page.opened_lake import Source
 
 TABLES = {

@@ -3,12 +3,12 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
+from transforms.formats import format_seconds
 from transforms.views.page.cells import (
     find_unit,
     format_bytes,
     format_cell,
     format_number,
-    format_seconds,
     make_table,
 )
 
