@@ -3,6 +3,9 @@
 Slow imports are inside the commands, so that `--help` is printed at once.
 """
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from assets.cli.commands import (
@@ -25,10 +28,28 @@ from assets.cli.commands import (
 from assets.cli.commands.models import benchmark, chat, export, reproduce, sample
 
 app = typer.Typer(
-    help="Online iterative RLHF as a lakehouse. Start with: prefloop run recipes/quickstart.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"prefloop {version('prefloop')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Online iterative RLHF as a lakehouse. Start with: prefloop run recipes/quickstart.yaml."""
+
 
 app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=sources.EXAMPLES)(sources.sources)

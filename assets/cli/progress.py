@@ -70,7 +70,7 @@ def divert_output(file: Path) -> Iterator[None]:
 
     Streams that are not the process's own, such as those of a test, are left as they are.
     """
-    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+    if (sys.stdout, sys.stderr) != (sys.__stdout__, sys.__stderr__):
         yield
         return
     sys.stdout.flush()

@@ -48,8 +48,10 @@ def run_study(
     home: Path | None,
     lake_place: str | None,
     overrides: list[str],
+    *,
+    dry: bool = False,
 ) -> None:
-    """Run a recipe's experiments one after the other and print their progress report.
+    """Run a recipe's experiments one after the other and print the result.
 
     Args:
         path: the recipe.
@@ -60,6 +62,7 @@ def run_study(
         home: folder of the lake and the run history; None for the default.
         lake_place: folder or address of the lake; None for the folder `lake` of the home.
         overrides: settings of the recipe to override, as `key.key=value`.
+        dry: whether the assets are only listed.
 
     Raises:
         InputError: the recipe or a local model is refused, a package that the recipe needs is
@@ -72,11 +75,16 @@ def run_study(
     check_software(recipe)
     check_devices(recipe)
     quiet_teardown()
-    home = prepare_home(home or default_home(recipe.name))
-    os.environ["DAGSTER_HOME"] = str(home)
+    home = (home or default_home(recipe.name)).expanduser().resolve()
     lake = Lake(place_lake(home, lake_place))
     definitions = build_definitions(recipe, lake.root)
     wanted = {name: _list_needed(definitions, until, name) for name in experiments}
+    if dry:
+        for experiment in experiments:
+            _list_stale(definitions, lake, experiment, forced, wanted[experiment])
+        return
+    prepare_home(home)
+    os.environ["DAGSTER_HOME"] = str(home)
     started = time.monotonic()
     # The first use of a home creates its databases; two processes must not do so at the same time.
     with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
@@ -114,14 +122,9 @@ def _run_experiment(
     lock: str,
 ) -> None:
     planned = materializations.read_version(lake)
-    stale = stale_assets(definitions, lake, experiment, forced)
-    stale = {name: reason for name, reason in stale.items() if name in wanted}
+    stale = _list_stale(definitions, lake, experiment, forced, wanted)
     if not stale:
-        CONSOLE.print(f"{experiment}: nothing to do, every asset is up to date")
         return
-    CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
-    for name, reason in stale.items():
-        CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
     print_other_runs(instance)
     run_id = str(uuid4())
     log = Path(instance.root_directory) / RUNS / f"{run_id}.log"
@@ -149,6 +152,21 @@ def _run_experiment(
         print_last_lines(log)
         raise
     print_concerns(experiment, list_unmet(instance, run_id))
+
+
+def _list_stale(
+    definitions: dg.Definitions, lake: Lake, experiment: str, forced: list[str], wanted: set[str]
+) -> list[str]:
+    """Print and return the assets that a run of an experiment materializes, upstream first."""
+    stale = stale_assets(definitions, lake, experiment, forced)
+    stale = {name: reason for name, reason in stale.items() if name in wanted}
+    if not stale:
+        CONSOLE.print(f"{experiment}: nothing to do, every asset is up to date")
+        return []
+    CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
+    for name, reason in stale.items():
+        CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
+    return [*stale]
 
 
 def _list_needed(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:

@@ -12,6 +12,7 @@ Examples:
 \b
 prefloop run recipes/quickstart.yaml
 prefloop run recipes/quickstart.yaml --experiment concise
+prefloop run recipes/quickstart.yaml --dry-run
 prefloop run recipes/quickstart.yaml --from-iteration 2
 prefloop run recipes/quickstart.yaml --set loop.dpo.beta=0.05
 prefloop run recipes/real_sources.yaml --until mixture_pairs
@@ -35,6 +36,10 @@ def run(
             help="Run only this asset and its upstream assets; print it if it is a report."
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would run and why; make and write nothing."),
+    ] = False,
     home: Home = None,
     lake: LakePlace = None,
     overrides: Overrides = None,
@@ -43,5 +48,6 @@ def run(
     from assets.cli.run import run_study
 
     with exit_on_bad_input():
-        selected = experiment or []
-        run_study(recipe, selected, from_iteration, until or [], home, lake, overrides or [])
+        names, until = experiment or [], until or []
+        settings = overrides or []
+        run_study(recipe, names, from_iteration, until, home, lake, settings, dry=dry_run)

@@ -69,3 +69,27 @@ def test_ctrl_c_ends_the_run_with_one_message(
     result = run_sample_prompts(tmp_path, *tiny_overrides)
     assert result.exit_code == INTERRUPTED
     assert isinstance(result.exception, SystemExit)
+
+
+def test_a_dry_run_lists_the_assets_and_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    words = ["--home", str(home), "--until", "raw_sample_prompts", "--experiment", "iterative"]
+    result = CliRunner().invoke(app, ["run", "recipes/quickstart.yaml", "--dry-run", *words])
+    assert "iterative: 1 assets to materialize" in result.output
+    assert "raw_sample_prompts  never materialized" in result.output
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["--until", "raw_sample_prompt"], "did you mean raw_sample_prompts or"),
+        (["--experiment", "iterativ"], "did you mean iterative?"),
+    ],
+)
+def test_an_unknown_name_has_the_near_ones(words: list[str], remedy: str) -> None:
+    result = CliRunner().invoke(app, ["run", "recipes/quickstart.yaml", *words, "--dry-run"])
+    assert result.exit_code == 2
+    assert remedy in result.output
