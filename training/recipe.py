@@ -5,7 +5,7 @@ YAML file (`training.recipe_file`). Imports no torch.
 """
 
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -71,6 +71,10 @@ class Recipe(Settings):
     devices: DeviceSettings = DeviceSettings()
     """GPUs of every stage that runs a model without training it: sampling, scores, comparisons,
     log-probabilities, evaluation, a judge with a path. They change no id."""
+    report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
+    """Trackers that get the metrics of every training while it runs; the project is the study, a
+    run is an experiment and an asset. TensorBoard's files are in the lake's folder `tensorboard`;
+    the others send the metrics to their service. They change no id."""
     sources: dict[Name, SourceSettings] = Field(min_length=1)
     """Raw datasets by name; each becomes the table `raw_<name>`."""
     sample_task: SampleTaskSettings | None = None

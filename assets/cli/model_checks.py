@@ -10,6 +10,7 @@ from pathlib import Path
 from training.models.intake.gguf_file import require_gguf
 from training.recipe import Recipe
 from training.runs.software import require_software
+from training.runs.trackers import require_trackers
 from training.settings.experiments import require_reward_context
 
 
@@ -67,11 +68,12 @@ def check_local_models(recipe: Recipe) -> None:
 
 
 def check_software(recipe: Recipe) -> None:
-    """Refuse a recipe with a training for which a package or a compiler is missing here.
+    """Refuse a recipe if a package, a compiler or a tracker of its trainings is missing here.
 
     Raises:
         InputError: the first one that is missing.
     """
+    require_trackers(recipe.report_to)
     loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
     for settings in (
         *([recipe.sft] if recipe.sft else []),

@@ -12,6 +12,7 @@ import polars as pl
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from training.models.checkpoint import require_model
+from training.runs.trackers import track_run
 from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES
 from transforms.errors import InputError
@@ -73,16 +74,24 @@ def train(
     stage_models = {name: models[name] for name in STAGES[stage].models}
     folder = checkpoints.claim_workspace(step.lake, **_describe(step))
     kept = {share: locate_kept_folder(folder, share) for share in settings.kept_shares}
-    run = _read_finished(step, folder, kept) or launch(
-        stage,
-        rows,
-        folder,
-        settings,
-        seed=step.seed,
-        dtype=step.dtype,
-        report=step.report,
-        **{name: one.path for name, one in {STAGES[stage].start: start, **stage_models}.items()},
-    )
+    with track_run(
+        step.study.recipe.report_to,
+        step.study.recipe.name,
+        f"{step.experiment}/{step.asset}",
+        step.lake.store.work / "tensorboard",
+    ):
+        run = _read_finished(step, folder, kept) or launch(
+            stage,
+            rows,
+            folder,
+            settings,
+            seed=step.seed,
+            dtype=step.dtype,
+            report=step.report,
+            **{
+                name: one.path for name, one in {STAGES[stage].start: start, **stage_models}.items()
+            },
+        )
     slice_ = {"asset": step.asset, "experiment": step.experiment}
     metrics = add_keys(run.metrics, iteration=iteration, **slice_)
     step.lake.overwrite("training_metrics", metrics, **slice_)

@@ -7,6 +7,7 @@ Rendering, end of turn and masked tokens are the same in both.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase, TextStreamer
@@ -47,7 +48,8 @@ class StreamedPolicy:
         self.unknown = list_unknown_ids(folder) if has_added_rows(folder) else []
         device = "cuda" if torch.cuda.is_available() else "cpu"
         stored = str(read_config(folder).dtype or torch.float32).removeprefix("torch.")
-        self.model = load_causal_model(folder, stored).to(device).eval()
+        model: Any = load_causal_model(folder, stored)  # transformers' `to` has no usable type
+        self.model = model.to(device).eval()
 
     def reply(
         self,
@@ -92,7 +94,7 @@ class StreamedPolicy:
         token_ids = torch.tensor([prompt], device=self.model.device)
         streamer = _Streamer(self.tokenizer, write)
         try:
-            made = self.model.generate(  # type: ignore[operator]
+            made = self.model.generate(
                 token_ids,
                 attention_mask=torch.ones_like(token_ids),
                 generation_config=config,

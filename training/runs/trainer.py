@@ -38,6 +38,7 @@ from training.runs.run_record import (
     write_run,
 )
 from training.runs.step_checkpoints import KEPT, train_resumably
+from training.runs.trackers import build_tracking_arguments
 from training.settings.training import TrainingSettings
 from transforms.errors import InputError
 
@@ -100,7 +101,7 @@ def build_trl_arguments(
         "logging_nan_inf_filter": False,  # a diverging loss must be logged
         "save_strategy": "no",  # `StepCheckpoints` requests them
         "save_total_limit": KEPT,
-        "report_to": "none",
+        **build_tracking_arguments(),
         "disable_tqdm": not sys.stderr.isatty(),
     }
 

@@ -26,7 +26,7 @@ def list_relations(connection: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     views |= dict.fromkeys(list_reports(), ("report", "reports"))
     columns = list_columns(connection)
     tables = [name for name in list_tables(connection) if name not in views]
-    rows = []
+    rows: list[tuple[str, str, int | None, str]] = []
     for name, count in count_rows(connection, tables).items():
         declared = declaration_of(name, dict.fromkeys(columns[name], pl.Null()))
         rows.append((name, "table", count, declared.grain if declared else ""))

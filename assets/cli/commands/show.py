@@ -87,8 +87,8 @@ def _print_prompt(lake: "Lake", name: str, found: "PromptResponses") -> None:
             f" top_p {top_p:g}, max_tokens {max_tokens}",
             style="dim",
         )
-    ranker = found.responses["ranker"].drop_nulls().first()
-    print_text(f"ranker   {ranker or 'none yet'}", style="dim")
+    ranker = next(iter(found.responses["ranker"].drop_nulls()), "none yet")
+    print_text(f"ranker   {ranker}", style="dim")
     for pair in found.pairs.iter_rows(named=True):
         sides = pair["chosen_response_index"], pair["rejected_response_index"]
         print_text(

@@ -1,0 +1,89 @@
+"""Trackers that get the metrics of a training while it runs: TensorBoard, W&B, MLflow, trackio.
+
+The callbacks of transformers send them. They read project and folder from the environment, which
+the processes of `accelerate launch` inherit, so the choice of trackers and the name of the run are
+there, too. Imports no torch. Not here: the table `training_metrics` (`training.runs.run_record`).
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from transforms.errors import InputError
+
+TRACKERS: Mapping[str, Sequence[str]] = {
+    "tensorboard": ("tensorboard", "tensorboardX"),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
+    "trackio": ("trackio",),
+}
+"""Modules of each tracker; one of them is enough."""
+
+CHOSEN, PROJECT, RUN = "PREFLOOP_TRACKERS", "PREFLOOP_PROJECT", "PREFLOOP_RUN"
+"""Variables of the environment: trackers, separated by commas; names of the study and the run."""
+
+
+def require_trackers(trackers: Sequence[str]) -> None:
+    """Refuse trackers that are not installed.
+
+    Raises:
+        InputError: the first one that is missing.
+    """
+    for name in trackers:
+        if not any(map(find_spec, TRACKERS[name])):
+            raise InputError(
+                f"the tracker {name} is not installed",
+                expected=f"the module {' or '.join(TRACKERS[name])}",
+                found="no such module in this environment",
+                remedy=f"pip install {name}, or remove it from report_to",
+            )
+
+
+@contextmanager
+def track_run(trackers: Sequence[str], study: str, run: str, folder: Path) -> Iterator[None]:
+    """Send the metrics of the trainings in the body to trackers.
+
+    Args:
+        trackers: names in `TRACKERS`; none: nothing is sent.
+        study: project of the run; a project that the environment already names goes first.
+        run: name of the run, such as `iterative/iteration_1/policy`.
+        folder: folder of TensorBoard's files; each run has its own folder there.
+    """
+    if not trackers:
+        yield
+        return
+    values = {
+        CHOSEN: ",".join(trackers),
+        PROJECT: study,
+        RUN: run,
+        "TENSORBOARD_LOGGING_DIR": str(folder / run),
+        "WANDB_PROJECT": os.environ.get("WANDB_PROJECT", study),
+        "MLFLOW_EXPERIMENT_NAME": os.environ.get("MLFLOW_EXPERIMENT_NAME", study),
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
+        if (wandb := sys.modules.get("wandb")) is not None:
+            wandb.finish()  # else the next training in this process would continue its run
+
+
+def build_tracking_arguments() -> dict[str, Any]:
+    """Build the arguments of a trainer for the trackers of `track_run`."""
+    trackers = [name for name in os.environ.get(CHOSEN, "").split(",") if name]
+    if not trackers:
+        return {"report_to": "none"}
+    return {
+        "report_to": trackers,
+        "run_name": os.environ[RUN],
+        "project": os.environ[PROJECT],  # read by trackio
+    }
