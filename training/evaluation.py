@@ -15,7 +15,7 @@ import typer
 
 from training.engine.bfloat16_copy import choose_weights
 from training.engine.chunk_folder import ChunkFolder, compute_missing
-from training.engine.device_processes import StageCommand, run_on_replicas
+from training.engine.replicas import StageCommand, run_on_replicas
 from training.engine.sampler import Sampler
 from training.engine.sequence_logps import compute_response_logps
 from training.runs.launch import (
@@ -155,7 +155,7 @@ def sample_decodings(
 
     Raises:
         InputError: as in `Sampler`, or there are too few GPUs.
-        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
+        RuntimeError: a replica failed (`training.engine.replicas.run_on_replicas`).
     """
     settings_of = {
         "sampled": settings,
@@ -163,7 +163,7 @@ def sample_decodings(
     }
     asked = {decoding: prompts.filter(decoding=decoding) for decoding in DECODINGS}
     policy = choose_weights(policy, dtype, devices)
-    if devices.replicas > 1:
+    if devices.in_processes:
         run_on_replicas(
             COMMAND,
             prompts,

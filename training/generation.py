@@ -1,7 +1,7 @@
 """Sampling of n responses per prompt from a policy, as a function and as a command.
 
 Source: Dong et al. 2024 (arXiv 2405.07863), section 3.3: n = 8 responses per prompt. Not here: the
-engine (`training.engine.sampler`), the processes of replicas (`training.engine.device_processes`),
+engine (`training.engine.sampler`), the processes of replicas (`training.engine.replicas`),
 writing rows (the caller's `commit`).
 """
 
@@ -17,7 +17,7 @@ import typer
 
 from training.engine.bfloat16_copy import choose_weights
 from training.engine.chunk_folder import ChunkFolder
-from training.engine.device_processes import StageCommand, merge_runs, run_on_replicas
+from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.engine.sampler import GenerationRun, Sampler
 from training.engine.vllm_engine import render_prompts, require_context
 from training.models.rendering import load_tokenizer
@@ -53,12 +53,12 @@ def generate(
 
     Raises:
         InputError: as in `Sampler`, before anything is sampled, also with replicas.
-        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
+        RuntimeError: a replica failed (`training.engine.replicas.run_on_replicas`).
     """
     if prompts.is_empty():
         return GenerationRun(0, 0, 0, 0.0, 0.0)
     policy = choose_weights(policy, dtype, devices)
-    if devices.replicas == 1:
+    if not devices.in_processes:
         gpus = devices.gpus_per_replica
         with Sampler(policy, settings, seed=seed, dtype=dtype, gpus=gpus) as sampler:
             return sampler.sample(prompts, settings, commit=commit, description=description)

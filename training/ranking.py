@@ -19,7 +19,7 @@ from accelerate.utils import release_memory
 
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.comparison_rounds import rank_by
-from training.engine.device_processes import StageCommand, merge_runs, run_on_replicas
+from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.models.preference_forward import compare_responses, load_preference_model
 from training.runs.launch import (
     ChunksOption,
@@ -78,10 +78,10 @@ def rank(
         InputError: the model is not a preference model; or a comparison does not fit into its
             context, a probability is not finite, or a response is null or occurs twice. The message
             gives the number of such prompts and the first one. Or there are too few GPUs.
-        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
+        RuntimeError: a replica failed (`training.engine.replicas.run_on_replicas`).
     """
     started = time.perf_counter()
-    if devices.replicas > 1:
+    if devices.in_processes:
         runs = run_on_replicas(
             COMMAND,
             responses.select("prompt_id", "response_index", "prompt", "response"),

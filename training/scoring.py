@@ -19,7 +19,7 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 
 from training.engine.chunk_folder import ChunkFolder
-from training.engine.device_processes import StageCommand, merge_runs, run_on_replicas
+from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.models.rewards import load_reward_model, read_rewards
 from training.models.token_counts import split_too_long
@@ -85,11 +85,11 @@ def score(
         InputError: the model is not a reward model; or a response is null, does not fit into the
             context with its prompt, or has a reward that is not finite. The message gives the
             number of such rows and the first one. Or there are too few GPUs.
-        RuntimeError: a replica failed (`training.engine.device_processes.run_on_replicas`).
+        RuntimeError: a replica failed (`training.engine.replicas.run_on_replicas`).
     """
     total = responses.height if isinstance(responses, pl.DataFrame) else None
     started = time.perf_counter()
-    if devices.replicas > 1:
+    if devices.in_processes:
         runs = run_on_replicas(
             COMMAND,
             responses,

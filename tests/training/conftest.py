@@ -1,9 +1,11 @@
-"""A tiny policy made once a session, and rows to train it on."""
+"""A tiny policy made once a session, rows to train it on, and a Ray cluster."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before transformers is imported: no test asks the hub
 # before torch is imported: threads that spin at barriers make a busy machine ten times slower
@@ -15,6 +17,14 @@ import pytest
 from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
 from transforms.lake.schemas.table import MESSAGES
+
+RAY = {
+    "RAY_memory_monitor_refresh_ms": "0",  # else Ray ends processes on a machine with full memory
+    "RAY_num_prestart_python_workers": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
 
 COLOURS = ["red", "green", "blue", "grey"]
 THINGS = ["cat", "dog", "tree"]
@@ -137,3 +147,25 @@ def prepare_stage(demonstrations, preference_pairs, tiny_policy, other_policy, t
         )
 
     return prepare
+
+
+@pytest.fixture(scope="module")
+def ray_nodes() -> Iterator[list[Any]]:
+    """The two nodes of a Ray cluster, with one CPU each; its address is in RAY_ADDRESS."""
+    pytest.importorskip("ray")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in RAY.items():
+            patch.setenv(name, value)
+        import ray
+        from ray.cluster_utils import Cluster
+
+        memory = {"object_store_memory": 100 << 20}
+        cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 0, "include_dashboard": False} | memory,
+        )
+        nodes = [cluster.add_node(num_cpus=1, **memory) for _ in range(2)]
+        patch.setenv("RAY_ADDRESS", cluster.address)
+        yield nodes
+        ray.shutdown()
+        cluster.shutdown()

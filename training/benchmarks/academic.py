@@ -129,7 +129,7 @@ class AcademicBenchmark:
             InputError: a prompt is longer than the model's context. No request was sent then; with
                 replicas, none of the replica that has it.
         """
-        if self._devices.replicas > 1:
+        if self._devices.in_processes:
             answer_on_replicas(
                 AnswerSettings(benchmark=self.settings, sampling=self.sampling),
                 policy,

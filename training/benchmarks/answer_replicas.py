@@ -1,7 +1,7 @@
 """Answers to a benchmark's requests from replicas of the model, each with a part of the requests.
 
 Not here: the command of a replica (`training.benchmarks.answers`), the processes
-(`training.engine.device_processes`).
+(`training.engine.replicas`).
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from training.engine.device_processes import StageCommand, run_on_replicas
+from training.engine.replicas import StageCommand, run_on_replicas
 from training.settings.benchmarks import AnyBenchmark
 from training.settings.judge import JudgeSettings
 from training.settings.model import DeviceSettings

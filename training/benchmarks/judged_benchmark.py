@@ -167,7 +167,7 @@ class JudgedBenchmark:
             InputError: a question leaves no room for max_tokens in the context; the error gives
                 its item.
         """
-        if self._devices.replicas > 1:
+        if self._devices.in_processes:
             answer_on_replicas(
                 AnswerSettings(
                     benchmark=self._settings, sampling=self._sampling, judge=self._judge

@@ -1,7 +1,7 @@
 """Chunks of rows in a folder of parquet files, and the division of rows among replicas.
 
 A stage's command writes the chunks, and after a crash it computes only the missing rows. Not here:
-the stages, the processes of replicas (`training.engine.device_processes`). Imports no torch.
+the stages, the processes of replicas (`training.engine.replicas`). Imports no torch.
 """
 
 import json

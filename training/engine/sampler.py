@@ -1,7 +1,7 @@
 """The sampler: one vLLM engine from start to end; responses become rows, committed in chunks.
 
 Not here: starting vLLM and its request queue (`training.engine.vllm_engine`), several engines
-(`training.engine.device_processes`), writing rows (the caller's `commit`).
+(`training.engine.replicas`), writing rows (the caller's `commit`).
 
 Deviations from the published scripts (`gen_hf2.py`):
 1. The chat template gives token ids; rendered text that is tokenized again has two BOS.

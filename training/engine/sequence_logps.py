@@ -20,7 +20,7 @@ from accelerate.utils import release_memory
 from tqdm import tqdm
 
 from training.engine.chunk_folder import ChunkFolder, compute_missing
-from training.engine.device_processes import StageCommand, run_on_replicas
+from training.engine.replicas import StageCommand, run_on_replicas
 from training.models.batches import require_fit
 from training.models.control_tokens import tokenize_texts
 from training.models.end_of_turn import find_end_of_turn
@@ -76,7 +76,7 @@ def compute_logps(
         InputError: the model is incomplete, or there are too few GPUs.
         RuntimeError: a replica failed.
     """
-    if devices.replicas > 1:
+    if devices.in_processes:
         run_on_replicas(
             COMMAND,
             sequences.select(

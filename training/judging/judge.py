@@ -139,7 +139,7 @@ def open_judge(
     """
     if settings.path is None:
         return open_remote_judge(settings, top_logprobs=top_logprobs)
-    if settings.devices is not None and settings.devices.replicas > 1:
+    if settings.devices is not None and settings.devices.in_processes:
         from training.judging.judge_processes import open_judge_processes
 
         return open_judge_processes(settings, dtype=dtype, top_logprobs=top_logprobs)

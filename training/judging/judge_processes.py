@@ -2,7 +2,7 @@
 
 A replica keeps its engine for the whole run. It reads requests from a folder and writes answers to
 another one. Not here: the engine and the judge in it (`training.judging.local_judge`), starting
-processes (`training.engine.device_processes`).
+processes (`training.engine.replicas`).
 """
 
 import json
@@ -16,12 +16,8 @@ from typing import Annotated, cast
 
 import typer
 
-from training.engine.device_processes import (
-    POLL_S,
-    DeviceProcesses,
-    build_command,
-    divide_devices,
-)
+from training.engine.replica_processes import POLL_S, ReplicaProcesses
+from training.engine.replicas import KINDS, build_command
 from training.judging.local_judge import (
     check_judge_folder,
     find_judge_folder,
@@ -44,13 +40,15 @@ def open_judge_processes(
     """Start the replicas of the judge's settings; leaving the block ends them.
 
     Raises:
-        InputError: as in `open_local_judge`, or there are too few GPUs. Nothing has started then.
+        InputError: as in `open_local_judge`, or there are too few GPUs, or no cluster. Nothing has
+            started then.
     """
     devices = settings.devices or ONE_PROCESS
-    groups = divide_devices(devices)
+    kind = KINDS[devices.cluster]
+    kind.require(devices)
     folder = find_judge_folder(cast(str, settings.path), settings.revision)
     check_judge_folder(folder, settings)
-    one = devices.model_copy(update={"replicas": 1})
+    one = devices.of_one_replica
     with tempfile.TemporaryDirectory(prefix="judge-") as name:
         work = Path(name)
         alone = settings.model_copy(update={"path": str(folder), "revision": None, "devices": one})
@@ -58,8 +56,7 @@ def open_judge_processes(
         commands = {}
         for index in range(devices.replicas):
             options = {"requests": work / f"{index}-requests", "answers": work / f"{index}-answers"}
-            for path in options.values():
-                path.mkdir()
+            options["requests"].mkdir()
             commands[index] = build_command(
                 "training.judging.judge_processes",
                 {
@@ -69,7 +66,7 @@ def open_judge_processes(
                     "top_logprobs": top_logprobs,
                 },
             )
-        with DeviceProcesses(work, commands, groups) as processes:
+        with kind(work, commands, devices) as processes:
             yield JudgeProcesses(settings, work, processes, devices.replicas)
 
 
@@ -77,7 +74,7 @@ class JudgeProcesses:
     """A judge whose requests are divided among started replicas by a hash."""
 
     def __init__(
-        self, settings: JudgeSettings, work: Path, processes: DeviceProcesses, replicas: int
+        self, settings: JudgeSettings, work: Path, processes: ReplicaProcesses, replicas: int
     ) -> None:
         """Use started processes and the folder that has their folders."""
         self.settings, self._work, self._processes = settings, work, processes
@@ -93,20 +90,24 @@ class JudgeProcesses:
             RuntimeError: a replica failed; the message shows the end of its output.
         """
         self._calls += 1
-        missing = self._write_requests(f"{self._calls:06}", conversations)
+        call = f"{self._calls:06}"
+        missing = set(range(self._write_requests(call, conversations)))
         while missing:
             running = self._processes.are_running()
-            for file in sorted(self._work.glob(f"*-answers/{self._calls:06}-*.jsonl")):
+            for file in sorted(self._work.glob(f"*-answers/{call}-*.jsonl")):
                 for line in file.read_text(encoding="utf-8").splitlines():
                     number, answer = json.loads(line)
-                    missing -= 1
-                    yield number, Answer(**answer)
+                    if number in missing:  # a replica that was started again repeats answers
+                        missing.remove(number)
+                        yield number, Answer(**answer)
                 file.unlink()
             self._processes.raise_failure()
             self._processes.raise_refusal()
             if missing and not running:
-                raise RuntimeError(f"the replicas of the judge ended before {missing} answers")
+                raise RuntimeError(f"the replicas of the judge ended before {len(missing)} answers")
             time.sleep(POLL_S if missing else 0)
+        for file in self._work.glob(f"*-requests/{call}.jsonl"):
+            file.unlink(missing_ok=True)
 
     def _write_requests(self, call: str, conversations: Iterable[Conversation]) -> int:
         """Write a file of requests per replica; return the number of requests."""
@@ -165,11 +166,12 @@ def main(
 ) -> None:
     """Answer requests until the process that has started this one ends it."""
     settings = read_settings(JudgeSettings, settings_file)
+    answers.mkdir(exist_ok=True)
     with open_local_judge(settings, dtype=dtype, top_logprobs=top_logprobs) as judge:
         while True:
             for file in sorted(requests.glob("*.jsonl")):
                 answer_file(judge, file, answers)
-                file.unlink()
+                file.unlink(missing_ok=True)
             time.sleep(POLL_S)
 
 

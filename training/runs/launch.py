@@ -1,4 +1,4 @@
-"""Launcher of training stages in one process or several (`accelerate launch`), and their commands.
+"""Launcher of training stages: in this process, `accelerate launch`, Ray; and their commands.
 
 Importing this module loads no torch, so an orchestrator may import it. Not here: training
 (`training.runs.trainer`).
@@ -12,6 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
@@ -22,6 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from training.runs.processes import end_processes, start_guarded
+from training.runs.ray_cluster import reserve
 from training.runs.software import require_software
 from training.settings.model import DeviceSettings
 from training.stages import STAGES
@@ -94,25 +96,26 @@ def launch(
         rows: the stage's rows; for an objective with `sides`, with the log-probabilities of the
             reference. Their examples are made in this process, once.
         output: folder of the finished checkpoint.
-        settings: the stage's settings. With `processes` above 1 or an `accelerate_config`, the
-            stage runs through `accelerate launch`.
+        settings: the stage's settings. With `processes` above 1, an `accelerate_config` or a
+            `cluster`, the stage runs through one of `LAUNCHERS`.
         seed: seed of all random numbers.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
         models: the stage's model folders by parameter name (`Stage.start`, `Stage.models`).
 
     Raises:
-        InputError: more processes than GPUs, a package that the settings need is missing, or
-            processes of a killed run still use the folder.
+        InputError: more processes than GPUs, a package that the settings need or the cluster is
+            missing, or processes of a killed run still use the folder.
         RuntimeError: a launched process failed; the message ends with the last lines of its output.
     """
     require_software(settings)
     output = Path(output)
     lock = output.parent / f".{output.name}.lock"
     _wait_for_processes(lock)
-    launched = settings.processes > 1 or settings.accelerate_config is not None
+    launched = settings.processes > 1 or settings.accelerate_config or settings.cluster
+    launcher = LAUNCHERS[settings.cluster]
     if launched:
-        _require_gpus(settings)
+        launcher.require(settings)
     maker = STAGES[stage].load_maker(models[STAGES[stage].start], settings)
     inputs = output.parent / f".{output.name}.inputs"
     with ExitStack() as stack:
@@ -130,18 +133,19 @@ def launch(
             "settings": inputs / "settings.json",
         }
         options |= models | {"output": output, "seed": seed, "dtype": dtype}
-        _follow(_build_command(stage, settings, options), report, lock)
+        _follow(_build_command(launcher.module, stage, settings, options), report, lock)
     return import_module("training.runs.run_record").read_run(output)
 
 
 def _build_command(
-    stage: str, settings: "TrainingSettings", options: Mapping[str, object]
+    launcher: str, stage: str, settings: "TrainingSettings", options: Mapping[str, object]
 ) -> list[str]:
-    """Return the command that runs a stage in several processes."""
-    command = [sys.executable, "-m", "accelerate.commands.launch", *_build_device_options(settings)]
+    """Return the command that runs a stage in several processes; its paths are absolute."""
+    command = [sys.executable, "-m", launcher, *_build_device_options(settings)]
     command += ["--num_processes", str(settings.processes), "-m", STAGES[stage].module]
     for name, value in options.items():
-        command += [f"--{name.replace('_', '-')}", str(value)]
+        text = str(value.absolute() if isinstance(value, Path) else value)
+        command += [f"--{name.replace('_', '-')}", text]
     return command
 
 
@@ -228,12 +232,35 @@ def _require_gpus(settings: "TrainingSettings") -> None:
         )
 
 
+def _require_places(settings: "TrainingSettings") -> None:
+    """Refuse more processes than the Ray cluster has places for."""
+    reserve(settings.processes, 1)
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """One way to run a stage in processes of its own."""
+
+    module: str
+    """Its command, with the options of `accelerate launch`."""
+    require: Callable[["TrainingSettings"], None]
+    """Raises an InputError if there are too few devices."""
+
+
+LAUNCHERS: Mapping[str | None, Launcher] = {
+    None: Launcher("accelerate.commands.launch", _require_gpus),
+    "ray": Launcher("training.runs.ray_training", _require_places),
+}
+"""Where a stage's processes run, by the setting `cluster`."""
+
+
 def _build_device_options(settings: "TrainingSettings") -> list[str]:
     """Return the options of `accelerate launch` that select devices."""
     if settings.accelerate_config is not None:
         return ["--config_file", settings.accelerate_config]
     # Also without a GPU: the processes then communicate through gloo, while --cpu would need MPI.
-    devices = ["--multi_gpu", "--num_machines", "1", "--main_process_port", "0"]
+    several = ["--multi_gpu"] if settings.processes > 1 else []
+    devices = [*several, "--num_machines", "1", "--main_process_port", "0"]
     return [*devices, "--mixed_precision", "no", "--dynamo_backend", "no"]
 
 
@@ -270,8 +297,9 @@ def _follow(command: list[str], report: "Report | None", lock: Path | None = Non
         try:
             for line in cast(IO[str], process.stdout):
                 tail.append(line)
-                if report is not None and line.startswith('{"step":'):
-                    logged = json.loads(line)
+                start = line.find('{"step":')  # Ray prints the process before it
+                if report is not None and start >= 0:
+                    logged = json.loads(line[start:])
                     report(logged["step"], logged["total_steps"], logged["metrics"])
                 else:
                     sys.stderr.write(line)

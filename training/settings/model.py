@@ -77,12 +77,26 @@ class DeviceSettings(Settings):
     replicas: int = Field(default=1, ge=1)
     """Copies of the model that run at the same time, each in a process with GPUs of its own; a hash
     divides the rows among them. Replicas times gpus_per_replica is at most the number of GPUs."""
+    cluster: Literal["ray"] | None = None
+    """Where the replicas run; null: on this machine. `ray`: on the nodes of the Ray cluster that
+    the environment variable RAY_ADDRESS names, or else of the one on this machine. A replica that
+    is lost is started again, and the others go on."""
     gpus_per_replica: int = Field(default=1, ge=1)
     """GPUs that share one copy of a model which is too large for one GPU: tensor parallelism in
     vLLM, layers one after the other elsewhere."""
     bfloat16_copy: bool = False
     """Keep a bfloat16 copy of every sampled policy in its folder (2 bytes per weight), from which
     vLLM starts with the same weights. Useful if many replicas read from shared storage."""
+
+    @property
+    def in_processes(self) -> bool:
+        """Whether the model runs in other processes than the calling one."""
+        return self.replicas > 1 or self.cluster is not None
+
+    @property
+    def of_one_replica(self) -> "DeviceSettings":
+        """The devices of one replica, for its own process."""
+        return DeviceSettings(gpus_per_replica=self.gpus_per_replica)
 
 
 ONE_PROCESS = DeviceSettings()

@@ -11,8 +11,13 @@ from pydantic import Field, model_validator
 
 from transforms.settings.frozen import Settings
 
-INDECISIVE_SETTINGS = {"checkpoint_steps", "reference_batch_tokens", "reference_chunk_sequences"}
-"""Settings that change only speed and how much a crash can lose; they change no result."""
+INDECISIVE_SETTINGS = {
+    "checkpoint_steps",
+    "cluster",
+    "reference_batch_tokens",
+    "reference_chunk_sequences",
+}
+"""Settings that change only speed, place and how much a crash can lose; they change no result."""
 
 RECORDED_IF_SET = ("lora", "load_in_4bit", "optimizer", "attn_implementation", "torch_compile")
 """Settings that are recorded only if they differ from their defaults."""
@@ -71,9 +76,14 @@ class TrainingSettings(Settings):
     `<asset>@<share>`. A sampler with `policy: step` adds its own share."""
     processes: int = Field(default=1, ge=1)
     """Training processes; more than one are started by `accelerate launch`."""
+    cluster: Literal["ray"] | None = None
+    """Where the training processes run; null: on this machine. `ray`: on the nodes of the Ray
+    cluster that the environment variable RAY_ADDRESS names, or else of the one on this machine. If
+    one is lost, all start again from the last step checkpoint. The lake is then on storage that all
+    nodes share."""
     accelerate_config: str | None = None
     """File for `accelerate launch --config_file`, relative to the recipe. It may shard with FSDP2;
-    DeepSpeed and FSDP1 are refused."""
+    DeepSpeed and FSDP1 are refused. On a cluster, only its kind of sharding is used."""
     lora: LoRASettings | None = None
     """Train an adapter, with the weights frozen; null: train all weights. It needs a learning rate
     about ten times as high. A new head of a reward model is trained whole."""

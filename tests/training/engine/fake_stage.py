@@ -25,11 +25,15 @@ def main(
     mode: str = "",
     devices: DevicesOption = ONE_PROCESS,
 ) -> None:
-    """Write a chunk per row, then do what the mode asks for."""
-    folder, numbers = ChunkFolder(output), pl.read_parquet(rows)
+    """Write a chunk per missing row, then do what the mode asks for."""
+    if mode == "unloadable":
+        raise ValueError("no such weights")
+    folder = ChunkFolder(output)
     folder.claim({})
+    numbers = folder.select_missing(pl.read_parquet(rows), ["id"])
     for row in numbers.iter_slices(1):
         folder.write(row.with_columns(pl.col("n") * 2))
+        time.sleep(1.0 if mode == "slow" else 0)
     if mode == "refuse":
         raise InputError("bad rows", expected="good ones", found="bad ones", remedy="drop them")
     if mode == "die":

@@ -1,19 +1,15 @@
 """Division of GPUs among replicas, and their processes, with a stage that has no model."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 import psutil
 import pytest
 import torch
 
-from training.engine.device_processes import (
-    StageCommand,
-    build_command,
-    divide_devices,
-    merge_runs,
-    run_on_replicas,
-)
+from training.engine.device_processes import divide_devices
+from training.engine.replicas import build_command, merge_runs
 from training.engine.sequence_logps import compute_response_logps
 from training.evaluation import sample_decodings
 from training.generation import generate
@@ -28,10 +24,6 @@ from training.settings.objectives import DPOSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import RankingSettings, ScoringSettings
 from transforms.errors import InputError
-
-FAKE = StageCommand("tests.training.engine.fake_stage", rows="rows", key="id", unit="row")
-TWO = DeviceSettings(replicas=2)
-ROWS = pl.DataFrame({"id": [f"row-{i}" for i in range(10)], "n": range(10)})
 
 
 def make_gpus_visible(monkeypatch, count: int, names: str | None = None) -> None:
@@ -118,10 +110,11 @@ def test_a_replica_of_more_gpus_than_there_are_is_refused(stage, rows, tiny_poli
         STAGES[stage](rows, tiny_policy, DeviceSettings(gpus_per_replica=2))
 
 
-def test_options_become_words():
-    command = build_command("training.scoring", {"reward_model": "models/rm", "dtype": "float32"})
-    assert command[1:] == [
-        "-m", "training.scoring", "--reward-model", "models/rm", "--dtype", "float32",
+def test_options_become_words_and_their_paths_absolute():
+    options = {"reward_model": Path("models/rm"), "dtype": "float32"}
+    assert build_command("training.scoring", options)[1:] == [
+        "-m", "training.scoring",
+        "--reward-model", str(Path.cwd() / "models/rm"), "--dtype", "float32",
     ]  # fmt: skip
 
 
@@ -138,60 +131,14 @@ def test_counts_add_up_and_the_slowest_start_counts():
     assert merge_runs(FakeRun, [], 1.0) == FakeRun(0, 0.0, 1.0)
 
 
-def double(*modes: str, rows=ROWS, commit=None, devices=TWO):
-    """Run the fake stage, replica by replica in a mode; return its rows and what was printed."""
-    chunks: list[pl.DataFrame] = []
-    printed = run_on_replicas(
-        FAKE,
-        rows,
-        [{"mode": mode} if mode else {} for mode in modes],
-        devices,
-        settings=TWO,
-        commit=commit or chunks.append,
-        description="fake",
-    )
-    return pl.concat(chunks) if chunks else ROWS.clear(), printed
-
-
-@pytest.mark.slow
-def test_every_row_is_computed_once_from_one_frame_or_several():
-    for rows in (ROWS, ROWS.iter_slices(3)):
-        found, printed = double("", "", rows=rows)
-        assert found.sort("n")["n"].to_list() == [2 * n for n in range(10)]
-        assert sum(one["rows"] for one in printed) == 10
-        assert [one["devices"]["replicas"] for one in printed] == [1, 1]
-    found, printed = double("", "", rows=ROWS.head(1))
-    assert (found.height, len(printed)) == (1, 1)  # a replica without rows is not started
-    assert double("", "", rows=ROWS.clear())[1] == []
-
-
-@pytest.mark.slow
-def test_a_refusal_is_the_same_error_and_costs_no_other_row():
-    chunks: list[pl.DataFrame] = []
-    with pytest.raises(InputError, match=r"replica 1 of 2: bad rows\n.*good ones") as error:
-        double("", "refuse", commit=chunks.append)
-    assert error.value.parts["remedy"] == "drop them"
-    assert pl.concat(chunks).height == 10
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("mode", "words"),
     [("die", r"replica 0 ended with status 137"), ("fail", r"(?s)status 1:.*no such weights")],
 )
-def test_a_failure_names_the_replica_and_ends_the_others(mode, words):
+def test_a_failure_names_the_replica_and_ends_the_others(mode, words, double):
     chunks: list[pl.DataFrame] = []
     with pytest.raises(RuntimeError, match=words):
         double(mode, "wait", commit=chunks.append)
     assert chunks
     assert not [child for child in psutil.Process().children(recursive=True) if child.is_running()]
-
-
-@pytest.mark.slow
-def test_an_error_of_a_commit_ends_the_replicas():
-    def refuse(chunk):
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        double("wait", "wait", commit=refuse)
-    assert not psutil.Process().children(recursive=True)
