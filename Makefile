@@ -45,7 +45,7 @@ test: $(READY) ## check the style, then run the tests that need neither a GPU no
 test-slow: $(READY) ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
-ui: $(READY) ## open the Dagster page on the quickstart's lake
+ui: $(READY) ## open the Dagster UI on the quickstart's lake
 	$(BIN)/prefloop ui recipes/quickstart.yaml
 
 lint: $(READY) ## style, import layers, Dagster definitions

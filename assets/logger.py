@@ -1,6 +1,6 @@
 """The logger of a run: messages of the assets on the terminal, one line each.
 
-Dagster's own events are written to the run's history only, which the Dagster page shows.
+Dagster's own events are written to the run's history only, which the Dagster UI shows.
 """
 
 import logging

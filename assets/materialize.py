@@ -129,7 +129,7 @@ def materialize(
         scope: returns the slice that the checks look at.
         warnings: checks that only warn.
         version_before: version of `materializations` before the step waited for other runs. It is
-            the plan of a run without the tag `PLANNED`, such as one from the Dagster page.
+            the plan of a run without the tag `PLANNED`, such as one from the Dagster UI.
     """
     record = {
         "asset": step.asset,

@@ -1,4 +1,4 @@
-"""Metadata of assets on the Dagster page: columns, counts, previews, pictures."""
+"""Metadata of assets in the Dagster UI: columns, counts, previews, pictures."""
 
 import base64
 from typing import Any

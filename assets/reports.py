@@ -1,4 +1,4 @@
-"""Report assets: one per file of `sql/reports` on the Dagster page, some with a figure."""
+"""Report assets: one per file of `sql/reports` in the Dagster UI, some with a figure."""
 
 from collections.abc import Callable, Sequence
 

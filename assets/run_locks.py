@@ -1,6 +1,6 @@
 """Locks of Dagster runs, by which the slots of killed runs are found and freed.
 
-The process of every run locks a file, also that of a run from the Dagster page. The operating
+The process of every run locks a file, also that of a run from the Dagster UI. The operating
 system releases the lock when the process ends, for whatever reason and on whatever machine.
 """
 
@@ -24,7 +24,7 @@ UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 class LockedExecutor(InProcessExecutor):
-    """Runs all steps of a run from the page in its own process, which holds the run's lock.
+    """Runs all steps of a run from the Dagster UI in its own process, which holds the run's lock.
 
     A step in a process of its own would go on after the run's process was killed.
     """
@@ -43,7 +43,7 @@ class LockedExecutor(InProcessExecutor):
 
 @dg.executor(name="locked")
 def locked_executor(_: dg.InitExecutorContext) -> LockedExecutor:
-    """Build the executor of runs from the Dagster page."""
+    """Build the executor of runs from the Dagster UI."""
     return LockedExecutor(RetryMode.DISABLED)
 
 

@@ -15,7 +15,6 @@ from assets.cli.commands import (
     label,
     lineage,
     maintain,
-    page,
     plan,
     report,
     run,
@@ -55,7 +54,6 @@ app.command(epilog=run.EXAMPLES)(run.run)
 app.command(epilog=sources.EXAMPLES)(sources.sources)
 app.command(epilog=plan.EXAMPLES)(plan.plan)
 app.command(epilog=report.EXAMPLES)(report.report)
-app.command(epilog=page.EXAMPLES)(page.page)
 app.command(epilog=ui.EXAMPLES)(ui.ui)
 app.command(epilog=sql.EXAMPLES)(sql.sql)
 app.command(epilog=show.EXAMPLES)(show.show)

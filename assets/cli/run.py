@@ -1,6 +1,6 @@
 """The run of a recipe in one process: stale assets, one Dagster run per experiment, results.
 
-With one process for a whole run, torch, vLLM and TRL are imported once. A run of the Dagster page
+With one process for a whole run, torch, vLLM and TRL are imported once. A run of the Dagster UI
 is one process, too (`assets.run_locks`).
 """
 

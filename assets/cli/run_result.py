@@ -58,9 +58,10 @@ def _print_next_commands(lake: Lake, home: Path, recipe: Path) -> None:
         option = ""  # their default
     ui = f"ui {shlex.quote(str(recipe))}" + option
     commands = {
-        "one HTML file": f"page{option}",
+        "one HTML file": f"report --html{option}",
         "errors and intervals": f"report selected_contrasts{option}",
         "SQL": f'sql{option} "from response_lengths"',
+        "what the last policy was made from": f"lineage latest{option}",
         "the Dagster UI": ui,
     }
     typer.echo(f"\ntables: {lake.root}\nfigure: {home / 'iteration_progress.png'}\n")

@@ -110,7 +110,7 @@ def test_it_runs_from_the_folder_to_the_reports(recipe, tmp_path):
     assert progress["win_rate_reward"].null_count() == 1  # pi_0 against itself
     assert outcomes["experiment"].to_list() == ["initial_model", "one_shot", "iterative"]
     page = tmp_path / "page.html"
-    run("page", "--home", str(tmp_path), "--output", str(page))
+    run("report", "--html", "--home", str(tmp_path), "--output", str(page))
     assert "SFT policy" not in page.read_text(encoding="utf-8")
     trained = lake.read("checkpoints", asset="iteration_1/policy")["checkpoint_id"][0]
     assert "reference initial_model" in run("lineage", trained, "--home", str(tmp_path))

@@ -99,7 +99,7 @@ class Lake:
                 f"table {table} is missing",
                 expected=f"a Delta table in {self.address(table)}",
                 found=f"tables {', '.join(self.tables()) or 'none'}",
-                remedy="materialize its asset first (prefloop run, or the Dagster page)",
+                remedy="materialize its asset first (prefloop run, or the Dagster UI)",
             ) from None
 
     def version(self, table: str) -> int:

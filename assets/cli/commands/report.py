@@ -10,6 +10,7 @@ from assets.cli.files import refuse_unwritable
 from assets.cli.options import QUICKSTART_HOME, LakeHomes, exit_on_bad_input
 from assets.home import name_lake, open_lake
 from transforms.errors import InputError
+from transforms.unknown_names import refuse_unknown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,6 +22,9 @@ Examples:
 
 \b
 prefloop report                               # iteration_progress
+prefloop report --list                        # all reports
+prefloop report --html                        # one HTML file about everything
+prefloop report --html --output seeds.html --home seed_0 --home seed_1
 prefloop report stage_costs --home dagster_home/hh_rlhf_cpu
 prefloop report iteration_health --plot health.png
 prefloop report current_policy                # the last promotion
@@ -49,6 +53,17 @@ def report(
         Path | None,
         typer.Option(help="PNG file for the report's figure; for one lake only."),
     ] = None,
+    html: Annotated[
+        bool,
+        typer.Option(
+            "--html", help="Write an HTML file about the whole lake instead; it opens offline."
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file of --html; by default report.html in the study's folder."),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List the reports.")] = False,
     recipe: Annotated[
         Path | None,
         typer.Option(help="Recipe with the bounds (`health`) for iteration_health."),
@@ -65,14 +80,19 @@ def report(
     from transforms.views import query
     from transforms.views.empty_reports import explain_empty
 
+    if listed:
+        _list_reports()
+        return
     with exit_on_bad_input():
+        if html:
+            from assets.cli.html_report import write_report
+
+            file = write_report(home or [QUICKSTART_HOME], output)
+            typer.echo(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
+            return
         if name not in query.list_reports():
-            raise InputError(
-                "no such report",
-                expected=", ".join(query.list_reports()),
-                found=name,
-                remedy="choose one of them",
-            )
+            remedy = "prefloop report --list describes them"
+            raise refuse_unknown("report", [name], query.list_reports(), remedy)
         bounds = (load_recipe(recipe).health if recipe else HealthSettings()).model_dump()
         homes = home or [QUICKSTART_HOME]
         lakes = [open_lake(folder) for folder in homes]
@@ -100,6 +120,15 @@ def report(
         _print_warnings(found, bounds)
 
 
+def _list_reports() -> None:
+    """Print the name of each report and the first sentence about it."""
+    from transforms.views.query import list_reports, read_description
+
+    for name in list_reports():
+        typer.secho(name, bold=True)
+        typer.echo(f"  {read_description('reports', name).partition('. ')[0].rstrip('.')}.")
+
+
 def _plot(
     name: str, lakes: list["Lake"], rows: "pl.DataFrame", bounds: Mapping[str, float | None]
 ) -> bytes:
@@ -118,7 +147,7 @@ def _plot(
             "this report cannot be plotted",
             expected=f"one lake, and one of the reports {', '.join(plots)}",
             found=f"{name} of {len(lakes)} lakes",
-            remedy="remove --plot, or use `prefloop page`",
+            remedy="remove --plot, or use `prefloop report --html`",
         )
     return plots[name](lakes[0], rows)
 

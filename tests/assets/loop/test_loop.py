@@ -129,7 +129,9 @@ def test_every_report_has_rows(lake: Lake) -> None:
 
 
 def test_the_page_of_a_finished_study_is_written(home: Path, tmp_path: Path) -> None:
-    written = prefloop("page", "--home", str(home), "--output", str(tmp_path / "page.html"))
+    written = prefloop(
+        "report", "--html", "--home", str(home), "--output", str(tmp_path / "page.html")
+    )
     assert written.exit_code == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<section") == len(SECTIONS)

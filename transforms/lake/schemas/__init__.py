@@ -1,7 +1,7 @@
 """Every table of the lake, declared once: grain, columns with type, unit and meaning, partitions.
 
 There is one file per subject. The declarations are enforced when rows are written. `.schema` in
-`prefloop sql`, the Dagster pages, the report page and `docs/guide/tables.md` show them. Identifiers
+`prefloop sql`, the Dagster UI, the report page and `docs/guide/tables.md` show them. Identifiers
 are content hashes (`transforms.identity`), so tables can be joined across runs and machines.
 """
 

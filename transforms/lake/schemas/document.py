@@ -11,7 +11,7 @@ HEAD = """\
 # The tables of the lake
 
 `make docs` writes this page from `transforms/lake/schemas`. The same text is shown by `.schema` in
-`prefloop sql`, on the Dagster pages and on the page of a lake.
+`prefloop sql`, in the Dagster UI and on the page of a lake.
 
 Types: `text` is a string, `messages` a list of (role, content) in the order of the turns, `time
 (UTC)` a timestamp. A share is between 0 and 1. Identifiers are hashes of the content, so tables can

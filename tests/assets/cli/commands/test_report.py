@@ -92,3 +92,23 @@ def test_a_report_without_rows_says_why_for_each_lake(homes):
     for home in homes:
         assert f"{home}: margin_histogram has no rows" in both.stderr
     assert report("experiment_outcomes", homes=homes).stderr == ""
+
+
+def test_reports_are_listed_with_what_a_row_is():
+    printed = CliRunner().invoke(app, ["report", "--list"]).stdout
+    assert "stage_costs\n  One row per" in printed
+
+
+def test_an_unknown_report_has_the_near_ones(homes):
+    refused = CliRunner().invoke(app, ["report", "stage_cost", "--home", str(homes[0])])
+    assert refused.exit_code == 2
+    assert "did you mean stage_costs?" in refused.output
+
+
+def test_the_html_report_is_a_file_of_the_home(homes, monkeypatch):
+    monkeypatch.setattr("assets.cli.html_report.write_page", lambda lakes, _: ",".join(lakes))
+    written = CliRunner().invoke(app, ["report", "--html", "--home", str(homes[0])])
+    assert written.exit_code == 0, written.output
+    assert (homes[0] / "report.html").read_text() == homes[0].name
+    words = ["report", "--html", *("--home", str(homes[0])) * 2]
+    assert "two lakes have the same name" in CliRunner().invoke(app, words).output
