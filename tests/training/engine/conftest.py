@@ -1,13 +1,15 @@
 """Replicas of a stage without a model, on this machine and on a Ray cluster."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from training.engine.replicas import StageCommand, run_on_replicas
-from training.settings.model import DeviceSettings
+from training.models.initial_model import make_tiny_model
+from training.settings.model import DeviceSettings, TinyModelSettings
 
 FAKE = StageCommand("tests.training.engine.fake_stage", rows="rows", key="id", unit="row")
 
@@ -43,3 +45,14 @@ def cluster(request: pytest.FixtureRequest) -> str | None:
     if request.param:
         request.getfixturevalue("ray_nodes")
     return request.param
+
+
+@pytest.fixture(scope="module")
+def judge_model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("replicas") / "judge"
+    tiny = TinyModelSettings(
+        vocab_size=64, hidden_size=64, intermediate_size=64, layers=1, heads=2, context_tokens=1024
+    )
+    words = "which answer of the two is better a b it text user"
+    make_tiny_model(tiny, [[{"role": "user", "content": words}]], folder, seed=0)
+    return folder

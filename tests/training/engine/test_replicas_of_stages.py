@@ -25,7 +25,7 @@ from training.scoring import score, score_pairs
 from training.settings.evaluation import EvaluationSettings
 from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
-from training.settings.model import DeviceSettings, TinyModelSettings
+from training.settings.model import DeviceSettings
 from training.settings.objectives import DPOSettings
 from training.settings.scoring import RankingSettings, ScoringSettings
 from training.settings.stages import PreferenceModelSettings
@@ -252,17 +252,6 @@ def test_an_evaluation_has_every_response_once(
     for name in ("reward", "policy_logp", "reference_logp"):
         assert two[name].null_count() == 0
         assert greedy[1][name].to_list() == pytest.approx(greedy[0][name].to_list(), abs=1e-5)
-
-
-@pytest.fixture(scope="module")
-def judge_model(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("replicas") / "judge"
-    tiny = TinyModelSettings(
-        vocab_size=64, hidden_size=64, intermediate_size=64, layers=1, heads=2, context_tokens=1024
-    )
-    words = "which answer of the two is better a b it text user"
-    make_tiny_model(tiny, [[{"role": "user", "content": words}]], folder, seed=0)
-    return folder
 
 
 @pytest.fixture(scope="module")
