@@ -6,6 +6,8 @@ Imports neither torch nor Ray before a function is called. Not here: what runs o
 
 import logging
 import os
+import signal
+import threading
 from typing import Any
 
 from transforms.errors import InputError
@@ -31,6 +33,7 @@ def connect(*, show_output: bool = False) -> Any:
             remedy="pip install 'prefloop[cluster]', on every node",
         ) from None
     if not ray.is_initialized():
+        on_sigterm = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address="auto", log_to_driver=show_output, logging_level=logging.WARNING)
         except ConnectionError as error:
@@ -40,6 +43,9 @@ def connect(*, show_output: bool = False) -> Any:
                 found=f"RAY_ADDRESS={os.environ.get('RAY_ADDRESS', '(not set)')}: {error}",
                 remedy="start one with `ray start --head` (docs/guide/scaling.md)",
             ) from None
+        # Ray has replaced the handler of the orchestrator
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_sigterm)
     return ray
 
 

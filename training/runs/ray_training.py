@@ -20,6 +20,7 @@ from typing import Any
 import typer
 
 from training.runs.ray_cluster import connect, reserve
+from training.runs.trackers import VARIABLES
 
 MAX_RESTARTS = 3
 """How often all processes are started again."""
@@ -28,10 +29,14 @@ RESERVED = {"num_cpus": "CPU", "num_gpus": "GPU"}
 
 
 def read_environment(arguments: argparse.Namespace) -> dict[str, str]:
-    """Return the environment variables that `accelerate launch` would set, without addresses."""
+    """Return the environment variables of a training process on a node.
+
+    They are those that `accelerate launch` would set, without addresses, and those of trackers.
+    Secrets, such as a tracker's key, come from the environment of the nodes.
+    """
     from accelerate.utils.launch import prepare_multi_gpu_env
 
-    wanted = ("ACCELERATE_", "FSDP_", "OMP_NUM_THREADS")
+    wanted = ("ACCELERATE_", "FSDP_", "OMP_NUM_THREADS", *VARIABLES)
     found = prepare_multi_gpu_env(arguments)
     return {name: value for name, value in found.items() if name.startswith(wanted)}
 

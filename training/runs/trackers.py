@@ -26,6 +26,16 @@ TRACKERS: Mapping[str, Sequence[str]] = {
 CHOSEN, PROJECT, RUN = "PREFLOOP_TRACKERS", "PREFLOOP_PROJECT", "PREFLOOP_RUN"
 """Variables of the environment: trackers, separated by commas; names of the study and the run."""
 
+VARIABLES = (
+    CHOSEN,
+    PROJECT,
+    RUN,
+    "TENSORBOARD_LOGGING_DIR",
+    "WANDB_PROJECT",
+    "MLFLOW_EXPERIMENT_NAME",
+)
+"""Variables that a training process on another machine needs; none is a secret."""
+
 
 def require_trackers(trackers: Sequence[str]) -> None:
     """Refuse trackers that are not installed.
@@ -56,16 +66,16 @@ def track_run(trackers: Sequence[str], study: str, run: str, folder: Path) -> It
     if not trackers:
         yield
         return
-    values = {
-        CHOSEN: ",".join(trackers),
-        PROJECT: study,
-        RUN: run,
-        "TENSORBOARD_LOGGING_DIR": str(folder / run),
-        "WANDB_PROJECT": os.environ.get("WANDB_PROJECT", study),
-        "MLFLOW_EXPERIMENT_NAME": os.environ.get("MLFLOW_EXPERIMENT_NAME", study),
-    }
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    values = (
+        ",".join(trackers),
+        study,
+        run,
+        str(folder / run),
+        os.environ.get("WANDB_PROJECT", study),
+        os.environ.get("MLFLOW_EXPERIMENT_NAME", study),
+    )
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ.update(zip(VARIABLES, values, strict=True))
     try:
         yield
     finally:

@@ -15,7 +15,6 @@ import pytest
 from training.engine import ray_processes
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.ray_processes import RayProcesses, read_files, write_files
-from training.runs import ray_cluster
 from transforms.errors import InputError
 
 
@@ -106,17 +105,6 @@ def test_a_node_without_the_model_is_refused(replica):
         replica([], missing=["/models/policy"])
 
 
-def test_places_are_counted_node_by_node(monkeypatch):
-    nodes = [{"Alive": alive, "Resources": {"CPU": 16, "GPU": 8}} for alive in (True, True, False)]
-    monkeypatch.setattr(ray_cluster, "connect", lambda: SimpleNamespace(nodes=lambda: nodes))
-    assert ray_cluster.reserve(16, 1) == {"num_cpus": 1, "num_gpus": 1}
-    assert ray_cluster.reserve(4, 3) == {"num_cpus": 1, "num_gpus": 3}
-    with pytest.raises(InputError, match=r"too few GPUs(.|\n)*places for 4 on 2 nodes"):
-        ray_cluster.reserve(5, 3)
-    nodes[:] = [{"Alive": True, "Resources": {"CPU": 2}}]
-    assert ray_cluster.reserve(2, 4) == {"num_cpus": 1, "num_gpus": 0}
-
-
 def find_stages() -> list[int]:
     return [
         process.pid
@@ -157,7 +145,6 @@ from pathlib import Path
 import polars as pl
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.replicas import run_on_replicas
-from training.settings.model import DeviceSettings
 from tests.training.engine.conftest import FAKE
 folder = ChunkFolder(Path(sys.argv[1])); folder.claim({})
 rows = pl.DataFrame({"id": [f"row-{i}" for i in range(10)], "n": range(10)})

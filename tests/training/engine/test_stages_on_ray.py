@@ -1,5 +1,6 @@
 """Stages on a Ray cluster of two nodes: sampling with vLLM and a local judge, killed once."""
 
+import json
 import os
 import shutil
 import signal
@@ -56,8 +57,9 @@ def test_a_policy_that_cannot_be_loaded_stops_the_stage(
     ray_nodes, tiny_policy, preference_pairs, tmp_path
 ):
     broken = shutil.copytree(tiny_policy, tmp_path / "broken")
-    weights = broken / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
+    config = json.loads((broken / "config.json").read_text())
+    wider = config | {"intermediate_size": 2 * config["intermediate_size"]}
+    (broken / "config.json").write_text(json.dumps(wider))
     settings = SamplingSettings(n=1, max_tokens=8, max_context_tokens=64)
     prompts = preference_pairs.select("prompt_id", "prompt")
     with pytest.raises(RuntimeError, match=r"(?s)replica \d on the cluster ended with status 1:"):

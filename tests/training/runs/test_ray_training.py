@@ -12,6 +12,7 @@ from accelerate.commands.launch import _validate_launch_command, launch_command_
 from training.models.checkpoint import hash_checkpoint
 from training.runs.launch import _build_command, launch
 from training.runs.ray_training import read_environment
+from training.runs.trackers import track_run
 from training.settings.stages import SFTSettings
 
 FSDP = str(Path(__file__).resolve().parents[3] / "recipes/accelerate/fsdp.yaml")
@@ -48,6 +49,16 @@ def test_the_accelerate_file_becomes_environment_variables():
         "FSDP_CPU_RAM_EFFICIENT_LOADING": "false",
     }
     assert {name: sharded[name] for name in expected} == expected
+
+
+def test_the_names_of_a_run_reach_the_nodes_and_no_secret_does(monkeypatch, tmp_path):
+    monkeypatch.setenv("WANDB_API_KEY", "secret")
+    assert "WANDB_PROJECT" not in build_environment(SETTINGS)
+    with track_run(["wandb"], "study", "iterative/policy", tmp_path):
+        found = build_environment(SETTINGS)
+    assert found["WANDB_PROJECT"] == "study"
+    assert found["PREFLOOP_RUN"] == "iterative/policy"
+    assert "secret" not in found.values()
 
 
 def test_the_cluster_decides_nothing():
