@@ -9,6 +9,7 @@ declared (`assets.declare`).
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ import duckdb
 from assets.metadata import table_preview
 from assets.study import Study
 from training.runs.processes import free_stage_memory
+from training.runs.trackers import track_run
 from training.settings.loop import LoopSettings
 from training.settings.model import DeviceSettings
 from transforms.lake.lake import Lake
@@ -65,6 +67,11 @@ class Step:
     def devices(self) -> DeviceSettings:
         """Return the GPUs of a stage that runs a model without training it."""
         return self.study.recipe.devices
+
+    def track(self) -> AbstractContextManager[None]:
+        """Let the trackers of the recipe get what the body logs, as a run named by the asset."""
+        recipe, folder = self.study.recipe, self.lake.store.work / "tensorboard"
+        return track_run(recipe.report_to, recipe.name, f"{self.experiment}/{self.asset}", folder)
 
     def model(self, asset: str) -> Checkpoint:
         """Return the checkpoint of an upstream asset that `inputs` names, or that of this asset.

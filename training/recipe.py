@@ -72,7 +72,8 @@ class Recipe(Settings):
     """GPUs of every stage that runs a model without training it: sampling, scores, comparisons,
     log-probabilities, evaluation, a judge with a path. They change no id."""
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
-    """Trackers that get the metrics of every training while it runs; the project is the study, a
+    """Trackers that get the metrics of every training while it runs, and the figures of every
+    evaluation by iteration; the project is the study, a
     run is an experiment and an asset. TensorBoard's files are in the lake's folder `tensorboard`;
     the others send the metrics to their service. They change no id."""
     sources: dict[Name, SourceSettings] = Field(min_length=1)

@@ -26,6 +26,7 @@ from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
+from training.runs.trackers import send_points
 from transforms.identity import digest_settings
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.enforcement import add_keys
@@ -35,6 +36,7 @@ from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.measures import evaluation
+from transforms.measures.tracked_figures import list_points
 from transforms.prompts import rows_by_split
 from transforms.prompts.splits import HELD_OUT
 from transforms.sources.sample.gold import gold_reward
@@ -93,7 +95,12 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def evaluation_(step: Step) -> Made:
         """The models are the policies of all iterations; errors are clustered by prompt."""
-        return evaluate_models(step, study.policies)
+        made = evaluate_models(step, study.policies)
+        if study.recipe.report_to:
+            results = step.lake.read(RESULTS, experiment=step.experiment)
+            with step.track():
+                send_points(list_points(results))
+        return made
 
     metric = study.recipe.evaluation.selection_metric
 

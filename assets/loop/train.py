@@ -12,7 +12,6 @@ import polars as pl
 from assets.materialize import Made, Step
 from assets.metadata import picture, table_preview
 from training.models.checkpoint import require_model
-from training.runs.trackers import track_run
 from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES
 from transforms.errors import InputError
@@ -74,12 +73,7 @@ def train(
     stage_models = {name: models[name] for name in STAGES[stage].models}
     folder = checkpoints.claim_workspace(step.lake, **_describe(step))
     kept = {share: locate_kept_folder(folder, share) for share in settings.kept_shares}
-    with track_run(
-        step.study.recipe.report_to,
-        step.study.recipe.name,
-        f"{step.experiment}/{step.asset}",
-        step.lake.store.work / "tensorboard",
-    ):
+    with step.track():
         run = _read_finished(step, folder, kept) or launch(
             stage,
             rows,

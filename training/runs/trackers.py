@@ -1,13 +1,14 @@
-"""Trackers that get the metrics of a training while it runs: TensorBoard, W&B, MLflow, trackio.
+"""Trackers of trainings and of the loop: TensorBoard, Weights & Biases, MLflow, trackio.
 
-The callbacks of transformers send them. They read project and folder from the environment, which
-the processes of `accelerate launch` inherit, so the choice of trackers and the name of the run are
-there, too. Imports no torch. Not here: the table `training_metrics` (`training.runs.run_record`).
+The callbacks of transformers send the metrics. They read project and folder from the environment,
+which the processes of `accelerate launch` inherit, so the choice of trackers and the name of the
+run are there, too. Importing this module loads no torch. Not here: the table `training_metrics`
+(`training.runs.run_record`).
 """
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -85,6 +86,28 @@ def track_run(trackers: Sequence[str], study: str, run: str, folder: Path) -> It
                 os.environ[name] = value
         if (wandb := sys.modules.get("wandb")) is not None:
             wandb.finish()  # else the next training in this process would continue its run
+
+
+def send_points(points: Collection[tuple[int, Mapping[str, float]]]) -> None:
+    """Send figures that no training logs to the trackers of `track_run`.
+
+    Args:
+        points: step and figures by name, in the order of the steps.
+    """
+    arguments = build_tracking_arguments()
+    # slow to import
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+    from transformers.integrations import get_reporting_integration_callbacks
+
+    args = TrainingArguments(output_dir=os.environ[RUN], use_cpu=True, **arguments)
+    control = TrainerControl()
+    for callback in get_reporting_integration_callbacks(arguments["report_to"]):
+        tracker, state = callback(), TrainerState(is_world_process_zero=True)
+        tracker.on_train_begin(args, state, control)
+        for step, figures in points:
+            state.global_step = step
+            tracker.on_log(args, state, control, logs=dict(figures))
+        tracker.on_train_end(args, state, control)
 
 
 def build_tracking_arguments() -> dict[str, Any]:

@@ -56,9 +56,8 @@ def trainings(monkeypatch) -> Trainings:
 
 
 def train(lake: Lake, **settings) -> str:
-    study = SimpleNamespace(
-        recipe=SimpleNamespace(model=SimpleNamespace(dtype="float32")), seed=lambda asset: 0
-    )
+    recipe = SimpleNamespace(model=SimpleNamespace(dtype="float32"), name="tiny", report_to=())
+    study = SimpleNamespace(recipe=recipe, seed=lambda asset: 0)
     log = logging.getLogger("test")
     view = PinnedLake(lake.root, {})
     step = Step(study, view, "sft_policy", "shared", None, log, {}, {"sft": {}, **settings})

@@ -8,19 +8,27 @@ from transformers import TrainerCallback
 from transformers.integrations import integration_utils
 
 from training.runs import trackers
-from training.runs.trackers import build_tracking_arguments, require_trackers, track_run
+from training.runs.trackers import (
+    build_tracking_arguments,
+    require_trackers,
+    send_points,
+    track_run,
+)
 from training.settings.stages import SFTSettings
 from training.sft import train_sft
 from transforms.errors import InputError
 
 
 class Recorder(TrainerCallback):
-    seen: ClassVar[list[tuple[str, str, float]]] = []
+    seen: ClassVar[list[tuple[str, str, int, str, float]]] = []
 
     def on_log(self, args, state, control, logs, **_):
-        if "loss" in logs:
-            place = os.environ["TENSORBOARD_LOGGING_DIR"]
-            self.seen.append((args.run_name, place, logs["loss"]))
+        place = os.environ["TENSORBOARD_LOGGING_DIR"]
+        self.seen += [
+            (args.run_name, place, state.global_step, name, logs[name])
+            for name in ("loss", "sampled/reward")
+            if name in logs
+        ]
 
 
 def test_the_metrics_of_a_training_reach_the_tracker(
@@ -33,9 +41,22 @@ def test_the_metrics_of_a_training_reach_the_tracker(
         run = train_sft(
             demonstrations, tiny_policy, tmp_path / "sft", settings, seed=0, dtype="float32"
         )
+    with track_run(["tensorboard"], "study", "e/evaluation", tmp_path / "board"):
+        send_points([(1, {"sampled/reward": 0.5}), (2, {"sampled/reward": 1.5})])
     loss = run.metrics.filter(metric="loss")["value"].item()
-    place = str(tmp_path / "board" / "e" / "iteration_1" / "policy")
-    assert Recorder.seen == [("e/iteration_1/policy", place, loss)]
+    board = tmp_path / "board" / "e"
+    policy, evaluation = (
+        ("e/iteration_1/policy", str(board / "iteration_1" / "policy")),
+        (
+            "e/evaluation",
+            str(board / "evaluation"),
+        ),
+    )
+    assert Recorder.seen == [
+        (*policy, 1, "loss", loss),
+        (*evaluation, 1, "sampled/reward", 0.5),
+        (*evaluation, 2, "sampled/reward", 1.5),
+    ]
 
 
 def test_a_run_leaves_the_environment_as_it_was(tmp_path, monkeypatch):
