@@ -145,6 +145,7 @@ from pathlib import Path
 import polars as pl
 from training.engine.chunk_folder import ChunkFolder
 from training.engine.replicas import run_on_replicas
+from training.settings.model import DeviceSettings
 from tests.training.engine.conftest import FAKE
 folder = ChunkFolder(Path(sys.argv[1])); folder.claim({})
 rows = pl.DataFrame({"id": [f"row-{i}" for i in range(10)], "n": range(10)})
