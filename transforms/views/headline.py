@@ -154,8 +154,8 @@ def note_better_iterations(results: pl.DataFrame, selected: pl.DataFrame) -> lis
                 continue
             best, chosen = (_name_policy(*one.select(POLICY).row(0)) for one in (found, own))
             notes.append(
-                f"{decoding.capitalize()}: {best} has a higher {metric} ({found['value'][0]:.2f}) "
-                f"than {chosen} ({own['value'][0]:.2f}), which the validation prompts selected."
+                f"{decoding.capitalize()}: {best} has a higher {metric} ({found['value'][0]:.3f}) "
+                f"than {chosen} ({own['value'][0]:.3f}), which the validation prompts selected."
             )
     return notes
 

@@ -113,6 +113,6 @@ def test_a_further_reward_is_compared_if_there_is_no_gold_reward() -> None:
 
 def test_a_selected_policy_that_is_not_the_best_has_a_note() -> None:
     assert note_better_iterations(RESULTS, SELECTED) == [
-        "Sampled: loop/1 has a higher gold_reward (1.50) than loop/2 (1.00), which the validation "
-        "prompts selected."
+        "Sampled: loop/1 has a higher gold_reward (1.500) than loop/2 (1.000), which the "
+        "validation prompts selected."
     ]
