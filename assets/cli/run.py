@@ -18,6 +18,7 @@ from assets.cli.check_results import failed_check_error, list_unmet, print_conce
 from assets.cli.console import print_table, quiet_teardown
 from assets.cli.model_checks import check_devices, check_local_models, check_software
 from assets.cli.progress import divert_output, print_last_lines, show_progress
+from assets.cli.run_origin import add_origin
 from assets.cli.run_result import print_result
 from assets.definitions import build_definitions
 from assets.home import default_home, place_lake, prepare_home
@@ -36,6 +37,8 @@ from transforms.lake.records.expected_times import expect_seconds
 from transforms.unknown_names import refuse_unknown
 from transforms.views.query import connect, list_reports, report
 
+JOB = "whole_loop"
+"""The job whose runs materialize stale assets."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of its signal."""
 
@@ -90,6 +93,7 @@ def run_study(
     with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
         release_dead_runs(instance, home)
     with dg.DagsterInstance.get() as instance, lock_run(home) as lock:
+        add_origin(instance, JOB)
         for experiment in experiments:
             _run_experiment(
                 definitions, instance, lake, experiment, forced, wanted[experiment], lock
@@ -132,7 +136,7 @@ def _run_experiment(
     expected = expect_seconds(read_costs(lake), stale, experiment)
     try:
         with divert_output(log), show_progress(stale, expected):
-            definitions.resolve_job_def("whole_loop").execute_in_process(
+            definitions.resolve_job_def(JOB).execute_in_process(
                 instance=instance,
                 partition_key=experiment,
                 run_config={"loggers": {"console": {}}},
