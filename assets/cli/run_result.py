@@ -5,6 +5,7 @@ Not here: the table and the sentences (`transforms.views.headline`).
 
 import shlex
 from pathlib import Path
+from textwrap import fill
 
 import typer
 
@@ -15,6 +16,9 @@ from transforms.lake.lake import Lake
 from transforms.views import headline
 from transforms.views.plots import progress as plots
 from transforms.views.query import connect, report
+
+WIDTH = 98
+"""Most characters of a line of words; tables fit 100."""
 
 
 def print_result(lake: Lake, home: Path, recipe: Path) -> None:
@@ -43,7 +47,7 @@ def print_result(lake: Lake, home: Path, recipe: Path) -> None:
         metric = headline.select_headline(contrasts)["metric"][0]
         typer.echo(f"Difference of {metric} (clear from {headline.CLEAR} standard errors on):")
     for line in [*sentences, *headline.note_better_iterations(results, selected)]:
-        typer.echo(f"  {line}")
+        typer.echo(fill(line, WIDTH, initial_indent="  ", subsequent_indent="    "))
     picture = home / "iteration_progress.png"
     picture.write_bytes(plots.render_progress(results))
     _print_next_commands(lake, home, recipe)
