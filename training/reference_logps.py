@@ -42,6 +42,7 @@ from transforms.lake.records.reference_logps import (
     gather_tokens,
     join_logps,
     list_sequences,
+    sort_by_length,
 )
 
 
@@ -127,12 +128,12 @@ def add_reference_logps(
         chunks.append(computed)
 
     if missing.height:
-        sequences = gather_tokens(tokenized, missing, sides)
-        tokens = pl.col("prompt_ids").list.len() + pl.col("completion_ids").list.len()
+        by_length = sort_by_length(tokenized, missing, sides)
         compute_logps(
-            # the sequences of a row are computed together, because they share their prompt
-            sequences.sort(
-                tokens.max().over("row"), "row", descending=[True, False], maintain_order=True
+            # one chunk at a time, so that no second copy of all token ids is in memory
+            (
+                gather_tokens(tokenized, chunk, sides)
+                for chunk in by_length.iter_slices(settings.reference_chunk_sequences)
             ),
             reference,
             LogpsSettings(
@@ -146,6 +147,7 @@ def add_reference_logps(
             commit=keep,
             devices=devices,
             description="reference",
+            total=missing.height,
         )
     return ReferencePass(
         join_logps(tokenized, pl.concat(chunks), sides),

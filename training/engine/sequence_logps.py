@@ -8,7 +8,7 @@ Not here: the forward pass (`training.models.logps`), the frozen reference and i
 (`training.reference_logps`), the KL estimate from two such sums (`transforms.measures`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -49,7 +49,7 @@ COMMAND = StageCommand(
 
 
 def compute_logps(
-    sequences: pl.DataFrame,
+    sequences: Iterable[pl.DataFrame],
     model: Path,
     settings: LogpsSettings,
     *,
@@ -57,13 +57,14 @@ def compute_logps(
     commit: Callable[[pl.DataFrame], None],
     devices: DeviceSettings = ONE_PROCESS,
     description: str,
+    total: int,
 ) -> None:
     """Run a model over sequences, and commit the sums in chunks, in the order of the rows.
 
     log_softmax is float32. With replicas, other sequences share a batch: sums differ by rounding.
 
     Args:
-        sequences: sequence_id (unique), prompt_ids, completion_ids.
+        sequences: frames of sequence_id (unique), prompt_ids, completion_ids; read one by one.
         model: checkpoint folder of a causal model.
         settings: batch_tokens, chunk_sequences, and the training whose weights are used.
         dtype: compute type, `float32` or `bfloat16`.
@@ -71,6 +72,7 @@ def compute_logps(
             replicas in order of completion.
         devices: replicas, and GPUs of each.
         description: text of the progress bar.
+        total: sequences of all frames.
 
     Raises:
         InputError: the model is incomplete, or there are too few GPUs.
@@ -79,18 +81,21 @@ def compute_logps(
     if devices.in_processes:
         run_on_replicas(
             COMMAND,
-            sequences.select(
-                "sequence_id",
-                "prompt_ids",
-                "completion_ids",
-                prompt=pl.col("prompt_ids").cast(pl.List(pl.String)).list.join(" "),
+            (
+                frame.select(
+                    "sequence_id",
+                    "prompt_ids",
+                    "completion_ids",
+                    prompt=pl.col("prompt_ids").cast(pl.List(pl.String)).list.join(" "),
+                )
+                for frame in sequences
             ),
             [{"model": model, "dtype": dtype}] * devices.replicas,
             devices,
             settings=settings,
             commit=commit,
             description=description,
-            total=sequences.height,
+            total=total,
         )
         return
     load = partial(load_causal_model, model, gpus=devices.gpus_per_replica)
@@ -102,9 +107,9 @@ def compute_logps(
     prepare_one_pass(loaded, trained)
     with (
         torch.autocast(loaded.device.type, torch.bfloat16, enabled=autocast),
-        tqdm(total=sequences.height, desc=description, unit="sequence", disable=None) as bar,
+        tqdm(total=total, desc=description, unit="sequence", disable=None) as bar,
     ):
-        for chunk in sequences.iter_slices(settings.chunk_sequences):
+        for chunk in (c for f in sequences for c in f.iter_slices(settings.chunk_sequences)):
             prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
             rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
             starts = [len(prompt) for prompt in prompts]
@@ -184,13 +189,14 @@ def compute_response_logps(
         sequences,
         ["sequence_id"],
         lambda missing, commit: compute_logps(
-            missing,
+            [missing],
             model,
             settings,
             dtype=dtype,
             commit=commit,
             devices=devices,
             description=description,
+            total=missing.height,
         ),
         chunks,
     )
@@ -214,14 +220,16 @@ def main(
     settings = read_settings(LogpsSettings, settings_file)
     folder = ChunkFolder(output)
     folder.claim({"model": model.resolve(), "dtype": dtype, **settings.model_dump(mode="json")})
+    missing = folder.select_missing(pl.read_parquet(sequences), ["sequence_id"])
     compute_logps(
-        folder.select_missing(pl.read_parquet(sequences), ["sequence_id"]),
+        [missing],
         model,
         settings,
         dtype=dtype,
         commit=folder.write,
         devices=devices,
         description="log-probabilities",
+        total=missing.height,
     )
 
 

@@ -75,7 +75,7 @@ def list_sequences(
 def gather_tokens(
     pairs: pl.DataFrame, sequences: pl.DataFrame, sides: Sequence[str] = SIDES
 ) -> pl.DataFrame:
-    """Return the token ids of sequences: row, sequence_id, prompt_ids, completion_ids.
+    """Return the token ids of sequences, in their order: sequence_id, prompt_ids, completion_ids.
 
     Args:
         pairs: prompt_ids and <side>_ids of each side.
@@ -84,10 +84,33 @@ def gather_tokens(
     """
     found = []
     for side in sides:
-        places = sequences.filter(side=side)
+        places = sequences.with_row_index("place").filter(side=side)
         tokens = pairs.select("prompt_ids", completion_ids=f"{side}_ids")[places["row"]]
-        found.append(tokens.select(places["row"], places["sequence_id"], pl.all()))
-    return pl.concat(found)
+        found.append(tokens.select(places["place"], places["sequence_id"], pl.all()))
+    return pl.concat(found).sort("place").drop("place")
+
+
+def sort_by_length(
+    pairs: pl.DataFrame, sequences: pl.DataFrame, sides: Sequence[str] = SIDES
+) -> pl.DataFrame:
+    """Sort rows of `list_sequences` by the tokens of the longest one of their row, longest first.
+
+    The sequences of a row stay together, because they share their prompt. Arguments as in
+    `gather_tokens`.
+    """
+    prompt = pl.col("prompt_ids").list.len()
+    tokens = pl.concat(
+        pairs.select(
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"),
+            side=pl.lit(side),
+            tokens=prompt + pl.col(f"{side}_ids").list.len(),
+        )
+        for side in sides
+    )
+    counted = sequences.join(tokens, on=["row", "side"], how="left", maintain_order="left")
+    longest = pl.col("tokens").max().over("row")
+    by_length = counted.sort(longest, "row", descending=[True, False], maintain_order=True)
+    return by_length.drop("tokens")
 
 
 def join_logps(

@@ -10,6 +10,7 @@ from transforms.lake.records.reference_logps import (
     gather_tokens,
     join_logps,
     list_sequences,
+    sort_by_length,
 )
 
 PAIRS = pl.DataFrame(
@@ -44,6 +45,19 @@ def test_sequences_are_listed_once(named):
     assert tokens["prompt_ids"].to_list() == [[1, 2], [1], [1, 2], [1, 2], [1]]
     assert tokens["completion_ids"].to_list() == [[3], [2, 3], [4, 5], [45], [4, 5]]
     assert gather_tokens(named, wanted.tail(2))["completion_ids"].to_list() == [[45], [4, 5]]
+
+
+def test_tokens_come_in_the_order_of_the_sequences(named):
+    wanted = list_sequences(named, 4).reverse()
+    tokens = gather_tokens(named, wanted)
+    assert tokens["sequence_id"].equals(wanted["sequence_id"])
+    assert tokens["completion_ids"].to_list() == [[4, 5], [45], [4, 5], [2, 3], [3]]
+
+
+def test_rows_are_sorted_by_their_longest_sequence_and_stay_together(named):
+    by_length = sort_by_length(named, list_sequences(named, 4))
+    places = [(0, "chosen"), (0, "rejected"), (1, "rejected"), (2, "chosen"), (2, "rejected")]
+    assert by_length.select("row", "side").rows() == places
 
 
 def test_sequences_of_pairs_that_do_not_fit_are_not_listed(named):
