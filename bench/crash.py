@@ -56,7 +56,7 @@ SETTINGS = (
 """Settings that make the quickstart small; every table still has several chunks."""
 
 PRELOADED = (
-    "assets.cli.run",
+    "assets.cli.study_run.run",
     "trl.trainer.dpo_trainer",
     "trl.trainer.reward_trainer",
     "trl.trainer.sft_trainer",
@@ -107,7 +107,7 @@ def fork(work: Callable[[], Any], log: Path | None = None) -> int:
 
 def start_loop(home: Path, log: Path) -> int:
     """Start or resume the loop of a home; return its process id."""
-    from assets.cli.run import run_study
+    from assets.cli.study_run.run import run_study
 
     recipe = ROOT / "recipes" / "quickstart.yaml"
     return fork(lambda: run_study(recipe, ["iterative"], None, [], home, None, list(SETTINGS)), log)

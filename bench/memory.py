@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -241,8 +241,8 @@ def prepare(stage: str, rows: int, processes: int, work: Path) -> dict[str, Any]
     given: Any = make_rows(stage, rows)
     if stage == "dpo":
 
-        def skip(wanted: pl.DataFrame, *_: Any, commit: Any, **__: Any) -> None:
-            for chunk in wanted.iter_slices(settings.reference_chunk_sequences):
+        def skip(wanted: Iterable[pl.DataFrame], *_: Any, commit: Any, **__: Any) -> None:
+            for chunk in wanted:
                 commit(
                     chunk.select(
                         "sequence_id",

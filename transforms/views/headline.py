@@ -1,7 +1,7 @@
 """The headline of a study: its policies side by side, and each selected one against the baselines.
 
 Not here: the differences (`sql/reports/selected_contrasts.sql`), their print on a terminal
-(`assets.cli.run_result`) and in the HTML report (`transforms.views.page.results`).
+(`assets.cli.study_run.result`) and in the HTML report (`transforms.views.page.results`).
 """
 
 from collections.abc import Iterable, Sequence

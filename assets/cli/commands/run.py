@@ -45,7 +45,7 @@ def run(
     overrides: Overrides = None,
 ) -> None:
     """Materialize missing and stale assets: data, models, iterations, evaluation, reports."""
-    from assets.cli.run import run_study
+    from assets.cli.study_run.run import run_study
 
     with exit_on_bad_input():
         names, until = experiment or [], until or []

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.check_results import print_concerns
+from assets.cli.study_run.check_results import print_concerns
 from assets.declare import asset_key
 from assets.home import ROOT
 from assets.logger import CONSOLE

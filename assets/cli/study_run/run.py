@@ -14,12 +14,12 @@ import typer
 from dagster._core.errors import DagsterAssetCheckFailedError
 from filelock import FileLock
 
-from assets.cli.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.console import print_table, quiet_teardown
 from assets.cli.model_checks import check_devices, check_local_models, check_software
-from assets.cli.progress import divert_output, print_last_lines, show_progress
-from assets.cli.run_origin import add_origin
-from assets.cli.run_result import print_result
+from assets.cli.study_run.check_results import failed_check_error, list_unmet, print_concerns
+from assets.cli.study_run.origin import add_origin
+from assets.cli.study_run.progress import divert_output, print_last_lines, show_progress
+from assets.cli.study_run.result import print_result
 from assets.definitions import build_definitions
 from assets.home import default_home, place_lake, prepare_home
 from assets.logger import CONSOLE

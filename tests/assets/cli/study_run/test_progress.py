@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from assets.cli.progress import Progress, print_last_lines, show_progress
+from assets.cli.study_run.progress import Progress, print_last_lines, show_progress
 from assets.logger import CONSOLE, HANDLER
 
 
@@ -18,7 +18,7 @@ def message(progress: Progress, text: str) -> str:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [100.0]
-    monkeypatch.setattr("assets.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("assets.cli.study_run.progress.time.monotonic", lambda: now[0])
     return now
 
 
@@ -51,7 +51,7 @@ def test_a_run_prints_the_place_of_an_asset(clock: list[float]) -> None:
 NOISY = """
 import os, subprocess, sys
 from pathlib import Path
-from assets.cli.progress import divert_output
+from assets.cli.study_run.progress import divert_output
 from assets.logger import CONSOLE
 
 with divert_output(Path(sys.argv[1])):

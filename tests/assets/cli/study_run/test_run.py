@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from assets.cli.app import app
-from assets.cli.run import INTERRUPTED, print_other_runs
+from assets.cli.study_run.run import INTERRUPTED, print_other_runs
 
 
 @pytest.fixture

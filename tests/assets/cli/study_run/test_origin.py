@@ -3,9 +3,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.cli.run_origin import add_origin
+from assets.cli.study_run.origin import add_origin
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def test_a_run_has_the_code_location_of_the_ui() -> None:

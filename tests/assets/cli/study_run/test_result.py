@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from assets.cli import program
-from assets.cli.run_result import print_result
+from assets.cli.study_run.result import print_result
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -47,7 +47,7 @@ def test_the_result_fits_100_columns_and_says_what_is_worse(
 ) -> None:
     monkeypatch.setattr(program.shutil, "which", lambda _: found)
     monkeypatch.setattr(program.sys, "executable", str(Path.cwd() / ".venv/bin/python"))
-    monkeypatch.setattr("assets.cli.run_result.plots.render_progress", lambda _: b"")
+    monkeypatch.setattr("assets.cli.study_run.result.plots.render_progress", lambda _: b"")
     print_result(lake, lake.root.parent, Path("recipe.yaml"))
     printed = capsys.readouterr().out
     result, _, commands = printed.partition("\ntables: ")
