@@ -34,7 +34,7 @@ real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CP
 	$(BIN)/prefloop run recipes/smollm2_135m.yaml
 	$(BIN)/prefloop report held_out_rewards --home dagster_home/smollm2_135m
 
-rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (15 minutes of processor time)
+rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (about ten minutes on two CPU cores)
 	$(BIN)/python bench/rehearse.py
 
 test: $(READY) ## check the style, then run the tests that need neither a GPU nor minutes
