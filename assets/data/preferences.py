@@ -62,7 +62,7 @@ def _build_demonstrations(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "demonstrations",
-        group="preferences",
+        group="data",
         table=TABLES["demonstrations"],
         deps=_list_raw_tables(recipe, "demonstrations"),
         settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "demonstrations"),
@@ -95,7 +95,7 @@ def _build_preference_pairs(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "preference_pairs",
-        group="preferences",
+        group="data",
         table=TABLES["preference_pairs"],
         deps=_list_raw_tables(recipe, "preferences"),
         settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "preferences"),
@@ -137,7 +137,7 @@ def _build_mixture_pairs(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "mixture_pairs",
-        group="preferences",
+        group="data",
         table=TABLES["mixture_pairs"],
         deps=("preference_pairs",),
         settings=lambda _: {
@@ -169,7 +169,7 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "prompts",
-        group="preferences",
+        group="data",
         table=TABLES["prompts"],
         deps=[*_list_raw_tables(recipe, "prompts"), *evaluation_texts],
         settings=lambda _: (
@@ -209,7 +209,7 @@ def _build_prompt_splits(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "prompt_splits",
-        group="preferences",
+        group="data",
         table=TABLES["prompt_splits"],
         deps=(*(name for name in tables if name != "mixture_pairs"), "initial_model"),
         settings=lambda _: {
@@ -255,7 +255,7 @@ def _build_dropped_rows(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "dropped_rows",
-        group="preferences",
+        group="data",
         table=TABLES["dropped_rows"],
         deps=(*_list_tables(study.recipe), "prompt_splits"),
         kinds=("deltalake", "duckdb"),

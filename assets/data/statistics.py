@@ -28,7 +28,7 @@ def _build_preference_tokens(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "preference_tokens",
-        group="preferences",
+        group="data",
         table=TABLES["preference_tokens"],
         deps=("preference_pairs", "initial_model"),
         kinds=("deltalake",),
@@ -57,7 +57,7 @@ def _build_prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDef
     @declare(
         study,
         "prompt_map",
-        group="preferences",
+        group="data",
         table=TABLES["prompt_map"],
         deps=("prompts", "prompt_splits"),
         settings=lambda _: {

@@ -26,7 +26,7 @@ def _build_initial_model(study: Study) -> dg.AssetsDefinition:
     @declare(
         study,
         "initial_model",
-        group="sft",
+        group="initial_policy",
         deps=("demonstrations",) if recipe.model.tiny else (),
         settings=lambda _: {
             **describe_model(recipe.model),
@@ -65,7 +65,7 @@ def _build_sft(study: Study, settings: SFTSettings) -> dg.AssetsDefinition:
     @declare(
         study,
         study.initial_policy,
-        group="sft",
+        group="initial_policy",
         # prompts are checked before anything is trained; pi_0 does not read them
         deps=("initial_model", "demonstrations", "prompt_splits"),
         reads=lambda _: ("initial_model", "demonstrations"),

@@ -80,6 +80,9 @@ def test_the_recipe_has_twelve_lines_and_exactly_the_assets_whose_data_it_has(re
         "prompts", "prompt_splits", "initial_model", "one_shot/policy",
     }  # fmt: skip
     assert upstream["iteration_1/policy"] == {"iteration_1/dpo_pairs", "initial_model"}
+    groups = {name_of(key): graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert groups["initial_model"] == "initial_policy"
+    assert not {"sft", "reward", "preferences"} & {*groups.values()}
 
 
 def test_the_plan_accepts_it(recipe, tmp_path):
