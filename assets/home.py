@@ -1,6 +1,8 @@
 """The home of a study: the folder of Dagster's run history and of the lake."""
 
+import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 INSTANCE = ROOT / "dagster_home" / "dagster.yaml"
+TEAM = ROOT / "dagster_home" / "team" / "dagster.yaml"
+"""Dagster's settings where `PREFLOOP_POSTGRES` is set: the history is in that database."""
+DRIVER = "postgresql+psycopg2://"
 
 
 def default_home(study: str) -> Path:
@@ -20,11 +25,39 @@ def default_home(study: str) -> Path:
 
 
 def prepare_home(home: Path) -> Path:
-    """Create a study's folder and copy Dagster's settings into it."""
+    """Create a study's folder and copy Dagster's settings into it.
+
+    Raises:
+        InputError: the history is in a Postgres that cannot be used from here.
+    """
+    from transforms.lake.locks import POSTGRES  # slow to import, and `--help` needs no lake
+
+    address = os.environ.get(POSTGRES)
+    settings = INSTANCE if address is None else _require_team(POSTGRES, address)
     home = home.expanduser().resolve()
     home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(INSTANCE, home / INSTANCE.name)
+    shutil.copyfile(settings, home / settings.name)
     return home
+
+
+def _require_team(variable: str, address: str) -> Path:
+    """Return a team's settings, if Dagster can use a variable's database from here."""
+    if not address.startswith(DRIVER):
+        raise InputError(
+            f"{variable} is refused",
+            expected=f"{DRIVER}user:password@host/database",
+            found=f"{address.partition('://')[0]}://",
+            remedy=f"begin it with {DRIVER}: without the driver, SQLAlchemy takes another one",
+        )
+    missing = [name for name in ("psycopg2", "dagster_postgres") if find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"a package for {variable} is missing",
+            expected=f"the module {missing[0]}",
+            found="no such module in this environment",
+            remedy="pip install 'prefloop[team]'",
+        )
+    return TEAM
 
 
 def place_lake(home: Path, lake: str | None) -> Path | str:

@@ -1,11 +1,12 @@
 """Locks of Dagster runs, by which the slots of killed runs are found and freed.
 
-The process of every run locks a file, also that of a run from the Dagster UI. The operating
-system releases the lock when the process ends, for whatever reason and on whatever machine.
+The process of every run has a lock, also that of a run from the Dagster UI: a file of its home or,
+with `PREFLOOP_POSTGRES`, a lock of that database, which all hosts see. It ends with the process,
+for whatever reason.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,10 +16,12 @@ from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
-from filelock import FileLock, Timeout
+
+from transforms.lake.lockers.locker import Held, Locker
+from transforms.lake.locks import open_locker
 
 LOCK = "prefloop/lock"
-"""Tag of a run: the file in `runs` of its home that its process locks."""
+"""Tag of a run: the name of the lock that its process has."""
 RUNS = "runs"
 UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
@@ -49,12 +52,22 @@ def locked_executor(_: dg.InitExecutorContext) -> LockedExecutor:
 
 @contextmanager
 def lock_run(home: Path) -> Iterator[str]:
-    """Lock a new file for the runs of this process; yield its name."""
-    (home / RUNS).mkdir(exist_ok=True)
-    file = home / RUNS / f"{uuid4().hex}.lock"
-    with FileLock(file):
-        yield file.name
-        file.unlink(missing_ok=True)
+    """Take a new lock for the runs of this process; yield its name."""
+    (home / RUNS).mkdir(parents=True, exist_ok=True)
+    name = uuid4().hex
+    held = _find_locker(home).acquire(name)
+    try:
+        yield name
+    finally:
+        _end(home, name, held)
+
+
+def has_ended(home: Path, name: str) -> bool:
+    """Check whether the process with a lock has ended."""
+    held = _find_locker(home).try_acquire(name)
+    if held is not None:
+        _end(home, name, held)
+    return held is not None
 
 
 def release_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
@@ -65,13 +78,20 @@ def release_dead_runs(instance: dg.DagsterInstance, home: Path) -> None:
     """
     storage = instance.event_log_storage
     for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)):
-        if LOCK not in run.tags:
-            continue
-        file = home / RUNS / run.tags[LOCK]
-        with suppress(Timeout), FileLock(file, timeout=0):
+        if LOCK in run.tags and has_ended(home, run.tags[LOCK]):
             instance.report_run_failed(run, "its process has ended")
-            file.unlink(missing_ok=True)
     for run_id in storage.get_concurrency_run_ids():
         holder = instance.get_run_by_id(run_id)
         if holder is None or holder.is_finished:
             storage.free_concurrency_slots_for_run(run_id)
+
+
+def _find_locker(home: Path) -> Locker:
+    return open_locker("runs", home / RUNS)
+
+
+def _end(home: Path, name: str, held: Held) -> None:
+    """Release a lock, and remove its files, of which a lock in a database has none."""
+    for file in (home / RUNS).glob(f"{name}.*"):
+        file.unlink()
+    held.release()

@@ -55,7 +55,7 @@ def list_holders(instance: dg.DagsterInstance) -> set[str]:
 def test_a_killed_run_gives_its_slot_back(instance: dg.DagsterInstance, home: Path) -> None:
     """Neither the number nor the host of its process matters: both may be those of a living one."""
     file = home / RUNS / "a.lock"
-    run_id = started_run(instance, **{LOCK: file.name})
+    run_id = started_run(instance, **{LOCK: "a"})
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(file)], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -71,7 +71,7 @@ def test_a_killed_run_gives_its_slot_back(instance: dg.DagsterInstance, home: Pa
 
 
 def test_a_run_whose_lock_file_is_gone_is_dead(instance: dg.DagsterInstance, home: Path) -> None:
-    run_id = started_run(instance, **{LOCK: "a.lock"})
+    run_id = started_run(instance, **{LOCK: "a"})
     release_dead_runs(instance, home)
     assert list_holders(instance) == set()
     assert instance.get_run_by_id(run_id).status == dg.DagsterRunStatus.FAILURE
@@ -80,7 +80,7 @@ def test_a_run_whose_lock_file_is_gone_is_dead(instance: dg.DagsterInstance, hom
 def test_a_living_run_and_one_that_has_just_been_started_keep_it(
     instance: dg.DagsterInstance, home: Path
 ) -> None:
-    run_id = started_run(instance, **{LOCK: "a.lock"})
+    run_id = started_run(instance, **{LOCK: "a"})
     new_id = started_run(instance)
     with FileLock(home / RUNS / "a.lock"):
         release_dead_runs(instance, home)

@@ -9,6 +9,7 @@ conflicts between single commits, which Delta resolves (`transforms.lake.commit`
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from transforms.errors import InputError
 from transforms.lake.asset_names import slice_file_name
@@ -21,13 +22,18 @@ POSTGRES = "PREFLOOP_POSTGRES"
 postgresql+psycopg2://user@host/database."""
 
 
-def find_locker(lake: Lake) -> Locker:
-    """Return the locks of a lake: in Postgres if `PREFLOOP_POSTGRES` is set, else files."""
+def open_locker(place: str, folder: Path) -> Locker:
+    """Return the locks of a place: in Postgres if `PREFLOOP_POSTGRES` is set, else in a folder."""
     if url := os.environ.get(POSTGRES):
         from transforms.lake.lockers.postgres import PostgresLocker
 
-        return PostgresLocker(url, str(lake.root))
-    return FileLocker(lake.store.work / "locks")
+        return PostgresLocker(url, place)
+    return FileLocker(folder)
+
+
+def find_locker(lake: Lake) -> Locker:
+    """Return the locks of a lake."""
+    return open_locker(str(lake.root), lake.store.work / "locks")
 
 
 @contextmanager

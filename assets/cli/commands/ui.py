@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from assets.cli.options import Home, LakePlace, Overrides, RecipePath, exit_on_bad_input
-from assets.home import ROOT, default_home, place_lake, prepare_home
+from assets.home import ROOT, TEAM, default_home, place_lake, prepare_home
 
 EXAMPLES = """
 Examples:
@@ -23,6 +23,10 @@ Examples:
 prefloop ui recipes/quickstart.yaml --port 3001
 """
 
+DEVELOPMENT = ("dg", "dev", "--host", "127.0.0.1")
+"""The page and a daemon."""
+PAGE = ("dagster-webserver", "--host", "127.0.0.1", "-w", str(TEAM.with_name("workspace.yaml")))
+"""The page alone: a team has one daemon, and a second one would launch runs twice."""
 WAIT_S = 120
 """Longest start of the UI in seconds, after which no browser is opened."""
 
@@ -42,6 +46,7 @@ def ui(
 
     from assets.run_locks import release_dead_runs
     from training.recipe_file import load_recipe
+    from transforms.lake.locks import POSTGRES
 
     with exit_on_bad_input():
         folder = prepare_home(home or default_home(load_recipe(recipe, overrides or []).name))
@@ -60,8 +65,8 @@ def ui(
         typer.echo(f"port {port} is taken: port {free} is used")
     address = f"http://127.0.0.1:{free}/asset-groups"
     typer.echo(f"the Dagster UI: {address}   (Ctrl-C ends it)")
-    dg = str(Path(sys.executable).with_name("dg"))
-    command = [dg, "dev", "--host", "127.0.0.1", "--port", str(free)]
+    command = [*(PAGE if POSTGRES in os.environ else DEVELOPMENT), "--port", str(free)]
+    command[0] = str(Path(sys.executable).with_name(command[0]))
     threading.Thread(target=open_browser, args=(address, free), daemon=True).start()
     raise typer.Exit(subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode)
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 import dagster as dg
 import typer
 from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 from filelock import FileLock
 
 from assets.cli.console import print_table, quiet_teardown
@@ -140,7 +141,8 @@ def _run_experiment(
                 instance=instance,
                 partition_key=experiment,
                 run_config={"loggers": {"console": {}}},
-                tags={LOCK: lock, PLANNED: str(planned)},
+                # the daemon of a team would go on with its own recipe and settings
+                tags={LOCK: lock, PLANNED: str(planned), MAX_RETRIES_TAG: "0"},
                 asset_selection=[dg.AssetKey(name.split("/")) for name in stale],
                 raise_on_error=True,
                 run_id=run_id,
