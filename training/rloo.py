@@ -1,4 +1,4 @@
-"""Policy gradient on a reward model with a KL penalty (RLOO, Ahmadian et al. 2024).
+"""Policy gradient on rewards of single responses with a KL penalty (RLOO, Ahmadian et al. 2024).
 
 One TRL RLOOTrainer run, as a function and as `python -m training.rloo`. For n responses y_1 ... y_n
 of the policy to a prompt x, let R_i = r(x, y_i) - lambda |y_i| - beta log pi/ref(y_i | x), with
@@ -8,8 +8,8 @@ log-probabilities in nats, summed over the response. The gradient is
 
 (arXiv 2402.14740, section 2). TRL has two such trainers. RLOO is RLHF as in the papers; GRPO
 divides by the standard deviation within a group, and has another estimate of the KL, in the loss
-instead of the reward. Responses are rendered and scored as for the other objectives
-(`training.scoring`).
+instead of the reward. Responses are rendered and scored as for the other objectives: by reward
+models, functions and verifiers, and by weighted sums of them (`training.rewards.scorers`).
 
 Deviation 1 from TRL: prompts have the same order in every epoch, decided by the seed. TRL makes a
 new order per epoch, and a resumed run would have another one. Deviation 2: TRL loads the reference
@@ -38,8 +38,7 @@ from trl.trainer.utils import add_fused_lm_head, disable_dropout_in_model
 
 from training.models.loading.weights import load_causal_model, require_causal_weights
 from training.models.rendering import load_tokenizer, tokenize_prompts
-from training.models.rewards import load_reward_model, read_rewards
-from training.models.unscorable import raise_refusals
+from training.rewards.scorers import load_weighted_scorer
 from training.runs.adapters import load_model, load_trained
 from training.runs.examples import Make, Rows, read_rows, split_fitting
 from training.runs.launch import (
@@ -92,7 +91,6 @@ def train_rloo(
     settings: RLOORun,
     *,
     reference: Path,
-    reward_model: Path,
     seed: int,
     dtype: str,
     report: Report | None = None,
@@ -100,19 +98,19 @@ def train_rloo(
     """Train a policy on its own responses to prompts, by their rewards.
 
     Args:
-        prompts: columns prompt_id, prompt (message lists); or the folder of their examples.
+        prompts: columns prompt_id, prompt (message lists) and, for rewards that need it, reference;
+            or the folder of their examples.
         start: checkpoint folder; training starts from its weights.
         output: folder of the finished checkpoint.
-        settings: optimiser, beta, sampling, length penalty.
+        settings: optimiser, beta, sampling, rewards, length penalty.
         reference: checkpoint folder of the frozen reference.
-        reward_model: folder of a Bradley-Terry reward model.
         seed: seed of the order of the prompts and of the sampling.
         dtype: compute type, `float32` or `bfloat16`.
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: a model is incomplete, no prompt leaves room for a response, a response has no
-            reward, or `generator` is vllm and there is no GPU.
+        InputError: a model is incomplete, no reward is set, no prompt leaves room for a response, a
+            response has no reward, or `generator` is vllm and there is no GPU.
     """
     started = time.perf_counter()
     if settings.generator == "vllm" and not torch.cuda.is_available():
@@ -121,6 +119,13 @@ def train_rloo(
             expected="a GPU, which vLLM shares with the training",
             found="no GPU",
             remedy="set rloo.generator to transformers",
+        )
+    if not settings.rewards:
+        raise InputError(
+            "rloo has no reward to maximise",
+            expected="`rewards` in its settings, such as {brief: {reward: {function: r.py:brief}}}",
+            found="none",
+            remedy="name at least one reward",
         )
     load = partial(load_causal_model, start)
     require_causal_weights(reference)  # TRL loads it
@@ -134,7 +139,7 @@ def train_rloo(
         trainer = RenderingRLOOTrainer(
             **policy,
             # after the arguments, which choose the GPU of this process
-            reward_funcs=make_reward(reward_model, settings, dtype),
+            reward_funcs=make_reward(settings, dtype),
             args=complete_arguments(
                 RLOOConfig(
                     **arguments,
@@ -169,16 +174,19 @@ def train_rloo(
 def load_maker(start: Path, settings: RLOORun) -> Make:
     """Load the tokenizer, and return the function that makes examples of prompts.
 
-    An example is a text with its length in tokens, including the longest response.
+    An example is a text with its length in tokens, including the longest response, and with the
+    reference of its prompt (null without one).
     """
     tokenizer = load_tokenizer(start)
 
     def make(prompts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         ids = tokenize_prompts(tokenizer, prompts["prompt"].to_list())
+        reference = pl.lit(None, pl.String).alias("reference")
         lengths = [len(row) + settings.sampling.max_tokens for row in ids]
         examples = prompts.select(
             "prompt_id",
             "prompt",
+            pl.col("reference") if "reference" in prompts.columns else reference,
             pl.col("prompt_id").alias("row_key"),
             pl.Series("length", lengths, pl.Int64),
         )
@@ -194,12 +202,12 @@ def shuffle_prompts(prompts: Dataset, seed: int) -> Dataset:
     return prompts.select(keys.with_row_index().sort(order)["index"].to_numpy())
 
 
-def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., list[float | None]]:
-    """Load a reward model and return the reward function that TRL calls.
+def make_reward(settings: RLOORun, dtype: str) -> Callable[..., list[float | None]]:
+    """Load the rewards of the settings, and return the reward function that TRL calls.
 
-    A reward is that of `training.scoring` minus the length penalty of `settings.pairs`.
+    A reward is that of `training.rewards.scorers` minus the length penalty of `settings.pairs`.
     """
-    tokenizer, model = load_tokenizer(folder), load_reward_model(folder, dtype)
+    scorer = load_weighted_scorer(settings.rewards, dtype, settings.scoring.batch_tokens)
     # `RLOORun` refuses "calibrated".
     penalty, unit = cast(float, settings.pairs.length_penalty), settings.pairs.length_unit
 
@@ -208,38 +216,40 @@ def make_reward(folder: Path, settings: RLOORun, dtype: str) -> Callable[..., li
         completions: list[Messages],
         completion_ids: list[list[int]],
         prompt_id: list[str],
+        reference: list[str | None],
         **_: Any,
     ) -> list[float | None]:
         texts = [completion[-1]["content"] for completion in completions]
-        chunk = pl.DataFrame(
-            {"prompt_id": prompt_id, "prompt": prompts, "response": texts}
+        rows = pl.DataFrame(
+            {"prompt_id": prompt_id, "prompt": prompts, "response": texts, "reference": reference},
+            schema_overrides={"reference": pl.String},
         ).with_columns(response_index=pl.int_range(pl.len()) % settings.sampling.n)
-        read = read_rewards(model, tokenizer, chunk, settings.scoring.batch_tokens, folder)
-        raise_refusals(read.refused, chunk.height, committed=False)
         lengths = map(len, texts if unit == "chars" else completion_ids)
-        return [r - penalty * length for r, length in zip(read.rewards, lengths, strict=True)]
+        return [r - penalty * length for r, length in zip(scorer(rows), lengths, strict=True)]
 
     return reward
 
 
 def main(
-    prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt.")],
+    prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, reference.")],
     start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
     reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
-    reward_model: Annotated[Path, typer.Option(help="Folder of the reward model.")],
     output: OutputOption,
     settings_file: SettingsOption = None,
     seed: SeedOption = 0,
     dtype: DtypeOption = "bfloat16",
 ) -> None:
-    """Train a policy by policy gradient on a reward model, with a KL penalty to a reference."""
+    """Train a policy by policy gradient on rewards, with a KL penalty to a reference.
+
+    The rewards are in the file of the settings, such as {"sampling": {"n": 4}, "rewards": {"brief":
+    {"reward": {"function": "rewards.py:brief"}}}}.
+    """
     train_rloo(
         read_rows(prompts),
         start,
         output,
         read_settings(RLOORun, settings_file),
         reference=reference,
-        reward_model=reward_model,
         seed=seed,
         dtype=dtype,
         report=print_report,

@@ -62,7 +62,7 @@ STAGES: Mapping[str, Stage] = {
         Stage("dpo", DPOSettings, rows="pairs"),
         Stage("kto", KTOSettings, rows="responses"),
         Stage("raft", RAFTSettings, rows="responses"),
-        Stage("rloo", RLOORun, rows="prompts", models=("reference", "reward_model")),
+        Stage("rloo", RLOORun, rows="prompts", models=("reference",)),
     )
 }
 """Every stage that trains a model, by name."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from training.settings.objectives import DPOSettings
+from training.rewards.recorded_parts import read_parts
+from training.settings.objectives import DPOSettings, RLOORun
 from training.settings.stages import TrainedRankerSettings
 from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES, Stage
@@ -82,8 +83,10 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
     settings = stage.settings.model_validate(recorded[stage.name])
     rows, settings = _read_rows(at_record, row, stage.name, settings, recorded)
     trained, _, share = row["asset"].partition("@")
-    others = {"reference": row["reference_id"], "reward_model": inputs.get(recorded.get("ranker"))}
-    models = {stage.start: row["parent_id"], **{name: others[name] for name in stage.models}}
+    if isinstance(settings, RLOORun):
+        parts = read_parts(recorded["rewards"], lambda asset: _find_model(lake, inputs[asset]))
+        settings = settings.model_copy(update={"rewards": parts})
+    models = {stage.start: row["parent_id"], **dict.fromkeys(stage.models, row["reference_id"])}
     return RecordedTraining(
         checkpoint_id=row["checkpoint_id"],
         asset=row["asset"],

@@ -11,11 +11,14 @@ import dagster as dg
 
 from assets.declare import declare
 from assets.loop.chain import Chain
+from assets.loop.ranking.registry import find_ranker
 from assets.loop.samplers import list_kept_shares
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.study import Study
+from training.rewards.recorded_parts import read_parts
 from training.settings.loop import LoopSettings
+from training.settings.objectives import RLOORun
 from training.settings.training import TrainingSettings
 from transforms.lake.asset_names import iteration_name
 from transforms.lake.schemas.table import SHARED
@@ -27,7 +30,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
 
     def inputs(loop: LoopSettings) -> list[str]:
-        return list_inputs(chain, loop)
+        return list_inputs(study, chain, loop)
 
     @declare(
         study,
@@ -50,25 +53,23 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
     return policy
 
 
-def list_inputs(chain: Chain, loop: LoopSettings) -> list[str]:
+def list_inputs(study: Study, chain: Chain, loop: LoopSettings) -> list[str]:
     """List the inputs of a policy's training: tables, then models."""
     objective = OBJECTIVES[loop.objective]
     groups = [chain.group, *(iteration_name(t) for t in _trained_iterations(chain, loop)[:-1])]
     tables = [f"{group}/{noun}" for group in groups for noun in objective.iteration_tables]
-    return list(
-        dict.fromkeys([*tables, *objective.shared_tables, *find_models(chain, loop).values()])
-    )
+    ranker = find_ranker(study, loop, loop.ranker)
+    models = [*find_models(chain, loop).values(), *(ranker.assets * objective.computes_rewards)]
+    return list(dict.fromkeys([*tables, *objective.shared_tables, *models]))
 
 
 def find_models(chain: Chain, loop: LoopSettings) -> dict[str, str]:
-    """Return the assets of a training's models: of start, and of reference and reward_model."""
+    """Return the assets of a training's policies: of start, and of reference."""
     objective = OBJECTIVES[loop.objective]
     policies = {"previous": chain.sampled_policy, "initial": chain.initial_policy}
     models = {"start": policies[loop.start]}
     if objective.takes_reference:
         models["reference"] = policies[loop.reference]
-    if objective.takes_reward_model:
-        models["reward_model"] = loop.ranker
     return models
 
 
@@ -80,8 +81,8 @@ def collect_settings(study: Study, chain: Chain, loop: LoopSettings) -> Mapping[
     }
     if objective.takes_reference:
         settings["reference"] = loop.reference
-    if objective.takes_reward_model:
-        settings["ranker"] = loop.ranker
+    if objective.computes_rewards:
+        settings["rewards"] = find_ranker(study, loop, loop.ranker).describe_parts()
     if objective.reads_scores:
         settings["pairs"] = loop.pairs.ordering()
     return {**settings, "start": loop.start, "data": loop.data, **study.model_settings}
@@ -105,6 +106,10 @@ def train_policy(step: Step, chain: Chain) -> Made:
         settings=settings,
         splits=(*(iteration_name(t) for t in iterations[:-1]), *chain.splits),
     )
+    if isinstance(settings, RLOORun):
+        find_ranker(step.study, loop, loop.ranker).require_prompts(step, tuple(part.splits))
+        parts = read_parts(step.settings["rewards"], lambda asset: step.model(asset).path)
+        settings = settings.model_copy(update={"rewards": parts})
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)
     models = {name: step.model(asset) for name, asset in find_models(chain, loop).items()}
     return train(

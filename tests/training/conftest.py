@@ -16,6 +16,8 @@ import pytest
 
 from training.models.initial_model import make_tiny_model
 from training.settings.model import TinyModelSettings
+from training.settings.rewards.reward import RewardSettings
+from training.settings.rewards.weighted_reward import WeightedReward
 from transforms.lake.schemas.table import MESSAGES
 
 RAY = {
@@ -117,11 +119,13 @@ def prepare_stage(demonstrations, preference_pairs, tiny_policy, other_policy, t
             changed |= {"batch_size": 8, "micro_batch_size": 4}
             changed["sampling"] = SamplingSettings(n=4, max_tokens=8)
             rows = preference_pairs.select("prompt_id", "prompt")
-            models = {"reference": reference, "reward_model": tmp_path / "reward_model"}
-            shutil.copytree(tiny_policy, models["reward_model"])
+            models, reward_model = {"reference": reference}, tmp_path / "reward_model"
+            shutil.copytree(tiny_policy, reward_model)
             AutoModelForSequenceClassification.from_pretrained(
                 tiny_policy, num_labels=1
-            ).save_pretrained(models["reward_model"])
+            ).save_pretrained(reward_model)
+            reward = RewardSettings(path=str(reward_model))
+            changed["rewards"] = {"reward_model": WeightedReward(reward=reward)}
         elif stage == "preference_model":
             changed["packing"] = False
         elif stage == "sft":

@@ -6,13 +6,15 @@ from accelerate.state import AcceleratorState
 from pydantic import ValidationError
 from transformers import AutoModelForSequenceClassification
 
-from training import rloo
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.models.initial_model import make_tiny_model
+from training.rewards import scorers
 from training.rloo import make_reward, train_rloo
 from training.scoring import score
 from training.settings.loop import LoopSettings
 from training.settings.objectives import RLOORun
+from training.settings.rewards.reward import RewardSettings
+from training.settings.rewards.weighted_reward import WeightedReward
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError
@@ -52,11 +54,17 @@ def run(tiny_policy, other_policy, reward_model, prompts):
     """Train from the tiny policy; against it, unless another reference is named."""
 
     def run(output, rows=prompts, reference=tiny_policy, **changed):
-        settings = SETTINGS.model_copy(update=changed)
-        models = {"reference": reference, "reward_model": reward_model}
-        return train_rloo(rows, tiny_policy, output, settings, **models, seed=0, dtype="float32")
+        rewards = {"reward_model": weighted(path=str(reward_model))}
+        settings = SETTINGS.model_copy(update={"rewards": rewards} | changed)
+        return train_rloo(
+            rows, tiny_policy, output, settings, reference=reference, seed=0, dtype="float32"
+        )
 
     return run
+
+
+def weighted(weight=1.0, **reward):
+    return WeightedReward(weight=weight, reward=RewardSettings(**reward))
 
 
 def values(result, metric):
@@ -83,7 +91,7 @@ def test_the_reward_model_is_loaded_when_the_process_has_its_gpu(run, tmp_path, 
         chosen.append(PartialState._shared_state.get("device"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(rloo, "load_reward_model", load)
+    monkeypatch.setattr(scorers, "load_reward_model", load)
     AcceleratorState._reset_state(reset_partial_state=True)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "rloo")
@@ -123,17 +131,64 @@ def test_the_reward_is_that_of_scoring_less_the_penalty(reward_model, prompts):
         "completions": [[{"role": "assistant", "content": text}] for text in texts],
         "completion_ids": [[1] * (place + 1) for place in range(4)],
         "prompt_id": rows["prompt_id"].to_list(),
+        "reference": [None] * 4,
     }
-    assert make_reward(reward_model, SETTINGS, "float32")(**asked) == expected
-    by_chars = SETTINGS.model_copy(update={"pairs": PairSettings(length_penalty=0.5)})
-    assert make_reward(reward_model, by_chars, "float32")(**asked) == pytest.approx(
+
+    def find(**changed):
+        rewards = {"reward_model": weighted(path=str(reward_model))}
+        settings = SETTINGS.model_copy(update={"rewards": rewards} | changed)
+        return make_reward(settings, "float32")(**asked)
+
+    assert find() == expected
+    assert find(pairs=PairSettings(length_penalty=0.5)) == pytest.approx(
         [reward - 0.5 * len(text) for reward, text in zip(expected, texts, strict=True)]
     )
     by_tokens = PairSettings(length_penalty=0.5, length_unit="tokens")
-    found = make_reward(
-        reward_model, SETTINGS.model_copy(update={"pairs": by_tokens}), "float32"
-    )(**asked)  # fmt: skip
+    found = find(pairs=by_tokens)
     assert found == pytest.approx([r - 0.5 * (n + 1) for n, r in enumerate(expected)])
+    two = {"x": weighted(2.0, path=str(reward_model)), "y": weighted(-0.5, path=str(reward_model))}
+    assert find(rewards=two) == pytest.approx([1.5 * reward for reward in expected])
+
+
+@pytest.fixture
+def brought(tmp_path):
+    """A function that needs a reference and a verifier, whose sum is 10 words + 3 match."""
+    file = tmp_path / "rewards.py"
+    file.write_text(
+        "def words(responses, reference):\n"
+        "    assert len(responses) == len(reference)\n"
+        "    return [len(text.split()) for text in responses]\n"
+    )
+    return {
+        "words": weighted(10.0, function=f"{file}:words"),
+        "match": weighted(3.0, verifier="exact_match"),
+    }
+
+
+def test_a_function_and_a_verifier_are_added_with_their_weights(brought):
+    reward = make_reward(SETTINGS.model_copy(update={"rewards": brought}), "float32")
+    asked = {
+        "prompts": [[{"role": "user", "content": "name a cat"}]] * 3,
+        "completions": [[{"role": "assistant", "content": text}] for text in ("a cat", "cat", "")],
+        "completion_ids": [[1]] * 3,
+        "prompt_id": ["p", "p", "q"],
+        "length": [4] * 3,
+    }
+    assert reward(**asked, reference=["cat", "cat", "cat"]) == [20.0, 13.0, 0.0]
+    with pytest.raises(InputError, match="reference of prompt q, response 2"):
+        reward(**asked, reference=["cat", "cat", None])
+
+
+def test_it_trains_on_a_function_and_a_verifier(run, brought, prompts, tmp_path):
+    rows = prompts.with_columns(reference=pl.lit("red"))
+    result = run(tmp_path / "rloo", rows=rows, rewards=brought, max_steps=1)
+    assert values(result, "reward")[0] > 0
+    assert values(result, "loss")[0] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_no_reward_is_refused(run, tmp_path):
+    with pytest.raises(InputError, match="rloo has no reward to maximise"):
+        run(tmp_path / "rloo", rewards={})
 
 
 def test_a_prompt_without_room_is_dropped_by_name(run, prompts, tmp_path):
@@ -156,7 +211,9 @@ def test_vllm_without_a_gpu_is_refused(run, tmp_path):
 @pytest.mark.parametrize(
     ("loop", "words"),
     [
-        ({"ranker": "judge"}, "needs a reward model as ranker"),
+        ({"ranker": "judge"}, "a reward for each response alone, and the ranker judge compares"),
+        ({"ranker": "preference_model"}, "use a reward model or one of `rewards`"),
+        ({"feedback": {}}, "rloo stores no responses"),
         ({"rloo": {"batch_size": 12, "micro_batch_size": 12}}, "multiple of sampling.n 8"),
         ({"sampling": {"samplers": [{"n": 4}, {"n": 4, "temperature": 0.7}]}}, "no samplers"),
         ({"pairs": {"length_penalty": "calibrated"}}, "no scored responses"),

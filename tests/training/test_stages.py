@@ -34,7 +34,9 @@ def test_a_stage_is_a_function_and_a_command_with_the_registered_parameters(stag
 def test_an_objective_has_a_stage_and_a_group_of_settings(name: str) -> None:
     loop = LoopSettings.model_validate({"objective": name})
     assert isinstance(loop.resolve_training(), STAGES[name].settings)
-    assert OBJECTIVES[name].takes_reward_model == ("reward_model" in STAGES[name].models)
+    fields = STAGES[name].settings.model_fields
+    assert OBJECTIVES[name].computes_rewards == ("rewards" in fields)
+    assert OBJECTIVES[name].takes_reference == (name != "raft")
 
 
 def test_an_unknown_objective_is_refused() -> None:

@@ -127,12 +127,13 @@ class Loads:
             remedy=_advise_training(settings, sharded),
         )  # fmt: skip
 
-    def hold_others(self, settings: TrainingSettings) -> Memory:
-        """Return the memory of a policy gradient's reference and reward model."""
+    def hold_others(self, settings: TrainingSettings, reward_models: int) -> Memory:
+        """Return the memory of a policy gradient's reference and reward models."""
         parts = settings.processes if is_sharded(settings) else 1
         # with an adapter, the reference is the policy without it
         reference = 0 if settings.lora else memory.FLOAT32 * self.model.weights / parts
-        return Memory(weights=reference + self.type_bytes * self.model.reward_weights, reserved=0)
+        rewards = reward_models * self.type_bytes * self.model.reward_weights
+        return Memory(weights=reference + rewards, reserved=0)
 
     def sample(
         self, sampling: SamplingSettings, *, prompts: float, responses: float, engines: int = 1,

@@ -123,7 +123,7 @@ class Planner:
         others = None
         if not loop.has_responses:
             loads += self._sample_in_training(loop, rows)
-            others = self.loads.hold_others(settings)
+            others = self.loads.hold_others(settings, self._count_reward_models(loop.ranker))
         loads.append(
             self.loads.train(
                 loop.objective, settings, sequences=sides, tokens=rows * sides * length,
@@ -183,18 +183,22 @@ class Planner:
         comparisons = math.comb(n, 2) if loop.ranking.method == "round_robin" else 2 * n
         return (self.loads.compare(loop, prompts, comparisons),)
 
-    def _score(self, ranker: str, loop: LoopSettings, responses: int) -> tuple[Load, ...]:
+    def _score(self, ranker: str, loop: LoopSettings, responses: float) -> tuple[Load, ...]:
         """Plan the scores by the reward models that decide a ranker's rewards."""
-        parts = list_parts(self.recipe.rewards, ranker)
-        models = sum(find_kind(part).is_reward_model for part in parts)
+        models = self._count_reward_models(ranker)
         return (self.loads.score(loop.scoring, loop.sampling, responses),) * models
+
+    def _count_reward_models(self, ranker: str) -> int:
+        """Count the reward models that the recipe trains and that decide a ranker's rewards."""
+        parts = list_parts(self.recipe.rewards, ranker)
+        return sum(find_kind(part).is_reward_model for part in parts)
 
     def _sample_in_training(self, loop: LoopSettings, rows: float) -> list[Load]:
         """Plan the responses that a policy gradient samples and scores while it trains."""
         n, processes = loop.sampling.responses_per_prompt, loop.resolve_training().processes
         sampled = self.loads.sample(loop.sampling, prompts=rows / n, responses=rows)
-        scored = self.loads.score(loop.scoring, loop.sampling, rows)
-        # every process of the training has both models, whose memory is counted there
+        scored = self._score(loop.ranker, loop, rows)
+        # every process of the training has all models, whose memory is counted there
         return [
             replace(
                 load,
@@ -202,7 +206,7 @@ class Planner:
                 seconds=load.seconds and load.seconds * load.gpus / processes,
                 memory=None,
             )
-            for load in (sampled, scored)
+            for load in (sampled, *scored)
         ]
 
     def _plan_feedback(self, t: int, experiment: str, loop: LoopSettings) -> Iterator[Work]:

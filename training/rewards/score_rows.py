@@ -60,7 +60,7 @@ def score_rows(
                 for row in range(without.height)
             ]
             texts = chunk.filter(pl.col("response").is_not_null())
-            rewards, unusable = _read_rewards(texts, scorer(texts) if texts.height else [])
+            rewards, unusable = convert_rewards(texts, scorer(texts) if texts.height else [])
             refused += unusable
             scored = texts.select(
                 "prompt_id",
@@ -74,10 +74,18 @@ def score_rows(
     return RowsRun(rows.height, rows.filter(pl.col("response") == "").height)
 
 
-def _read_rewards(
+def convert_rewards(
     rows: pl.DataFrame, values: Sequence[Any]
 ) -> tuple[list[float | None], list[Refusal]]:
-    """Convert values to floats; a value that is no finite number is null, with its reason."""
+    """Convert the values of a scorer to floats.
+
+    Args:
+        rows: prompt_id, response_index; one row per value.
+        values: numbers.
+
+    Returns:
+        The rewards, and the reasons of the values that are no finite numbers; those are None.
+    """
     rewards: list[float | None] = []
     refused = []
     for row, value in enumerate(values):

@@ -69,12 +69,18 @@ class LoopSettings(ObjectiveSettings):
     @model_validator(mode="after")
     def _require_fitting_objective(self) -> Self:
         self.resolve_training()  # refuses groups of settings that do not fit together
-        takes_reward_model = OBJECTIVES[self.objective].takes_reward_model
-        ranked = find_kind(self.ranker).is_reward_model and self.feedback is None
-        if takes_reward_model and not ranked:
+        if not OBJECTIVES[self.objective].computes_rewards:
+            return self
+        kind = find_kind(self.ranker)
+        if not kind.scores_alone:
             raise ValueError(
-                f"{self.objective} needs a reward model as ranker, which the recipe trains, and no"
-                " feedback"
+                f"{self.objective} needs a reward for each response alone, and the ranker"
+                f" {self.ranker} compares the responses of a prompt: use a reward model or one of"
+                " `rewards`"
+            )
+        if self.feedback is not None:
+            raise ValueError(
+                f"{self.objective} stores no responses, so feedback would have no pairs to label"
             )
         return self
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from training.settings.pair_losses import PairLossSettings
+from training.settings.rewards.weighted_reward import WeightedReward
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
 from training.settings.training import ReferenceSettings, TrainingSettings
@@ -82,7 +83,7 @@ class RLOOSettings(TrainingSettings):
     The classic third stage of RLHF: r(response) - b log pi/ref(response) is maximised on fresh
     samples (arXiv 2402.14740). The advantage of each of the n responses of a prompt is its value
     minus the mean of the other n - 1. Prompts, n, temperature, token limits, length penalty and
-    reward model are those of the loop. No pairs are made, and no table of responses is written.
+    rewards are those of the loop. No pairs are made, and no table of responses is written.
     """
 
     learning_rate: float = Field(default=1e-6, gt=0)
@@ -118,6 +119,9 @@ class RLOORun(RLOOSettings):
     """How the reward model scores them."""
     pairs: PairSettings = PairSettings()
     """The length penalty, and whether truncated responses are excluded from the gradient."""
+    rewards: dict[str, WeightedReward] = Field(default={})
+    """The parts of the reward by name, which are added; a run needs at least one. They are recorded
+    by the asset, because a folder is another one on another machine."""
 
     @model_validator(mode="after")
     def _require_whole_groups(self) -> Self:
@@ -139,7 +143,7 @@ class RLOORun(RLOOSettings):
     def dump_decisive(self) -> dict[str, Any]:
         """Dump the settings that decide the trained weights and the metrics."""
         settings = super().dump_decisive()
-        del settings["scoring"]
+        del settings["scoring"], settings["rewards"]
         return settings | {
             "sampling": self.sampling.model_dump(
                 include={"n", "temperature", "top_p", "max_tokens"}

@@ -24,10 +24,11 @@ class RankerKind:
     """Recipe key of further rankers of this kind, as overrides of the settings of the first one.
     `loop.ranker` is then `<name>_<variant>`."""
     is_reward_model: bool = False
-    """Whether it is a Bradley-Terry model, which RLOO and feedback need."""
+    """Whether it is a Bradley-Terry model, which feedback needs."""
     scores_alone: bool = False
     """Whether a reward depends on the response alone and not on the other responses of the prompt.
-    Adaptive sampling scores a prompt before all of its responses exist."""
+    Adaptive sampling scores a prompt before all of its responses exist; RLOO computes rewards
+    itself."""
     reads_pairs: bool = False
     """Whether a model made from the initial one reads two responses at a time."""
     methods: Sequence[str] = METHODS

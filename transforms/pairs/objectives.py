@@ -19,7 +19,7 @@ from transforms.pairs.best_of_n import select_best_of_n
 from transforms.pairs.length_penalty import resolve_length_penalty
 from transforms.pairs.responses import (
     read_pairs_between,
-    read_prompts_of_splits,
+    read_with_references,
     read_with_rewards,
 )
 from transforms.prompts.rows_by_split import list_iteration_splits
@@ -73,8 +73,8 @@ class Objective:
     """Responses per row that the policy is trained on."""
     takes_reference: bool = True
     """Whether it compares the policy with a reference."""
-    takes_reward_model: bool = False
-    """Whether its training runs the reward model itself."""
+    computes_rewards: bool = False
+    """Whether its training computes the rewards of its own responses."""
     sides: tuple[str, ...] = ()
     """Columns of responses whose reference log-probabilities are part of its rows."""
     complete_rows: Callable[[Any, int, int], Any] = _keep_rows
@@ -125,9 +125,9 @@ def read_best_of_n(lake: Lake, part: TrainedPart) -> Rows:
 
 
 def read_prompts(lake: Lake, part: TrainedPart) -> Rows:
-    """Read the prompts for which the training samples responses: prompt_id, prompt."""
+    """Read the prompts for which the training samples responses: prompt_id, prompt, reference."""
     splits = part.splits or list_iteration_splits(lake.read("prompt_splits"))
-    return read_prompts_of_splits(lake, splits), NONE_DROPPED
+    return read_with_references(lake, splits), NONE_DROPPED
 
 
 def _choose(lake: Lake, part: TrainedPart, choose: Callable[[pl.DataFrame, float], Rows]) -> Rows:
@@ -173,7 +173,7 @@ OBJECTIVES: Mapping[str, Objective] = {
             PROMPTS,
             read_prompts,
             rows_per_prompt=lambda responses, pairs, settings: responses,
-            takes_reward_model=True,
+            computes_rewards=True,
         ),
     )
 }

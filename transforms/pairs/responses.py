@@ -77,9 +77,9 @@ def read_prompts_of_splits(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def read_references_of_splits(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
-    """Read the references of some splits' prompts: prompt_id, reference; sorted by prompt_id."""
-    prompts = read_prompts_of_splits(lake, splits).select("prompt_id")
+def read_with_references(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
+    """Read the prompts of some splits: prompt_id, prompt, reference; sorted by prompt_id."""
+    prompts = read_prompts_of_splits(lake, splits)
     references = lake.scan("prompts").select("prompt_id", "reference").collect()
     return prompts.join(references, on="prompt_id", how="left", maintain_order="left")
 

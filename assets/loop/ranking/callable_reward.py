@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.loop.ranking.ranker import Commit, Ranker
 from assets.materialize import Step
+from training.rewards.recorded_parts import describe_part
 from training.settings.loop import LoopSettings
 from training.settings.rewards.function_source import FunctionSource
 from training.settings.rewards.reward import RewardSettings
@@ -16,7 +17,7 @@ from transforms.identity import digest_settings
 from transforms.pairs.responses import (
     convert_to_pair_rewards,
     convert_to_responses,
-    read_references_of_splits,
+    read_with_references,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,10 @@ class CallableRanker(Ranker):
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards depend on; they do not depend on a dtype."""
         return {"ranker": self.name, **self.pair_settings()}
+
+    def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the function and the hash of its file, or the verifier."""
+        return {self.name: {"weight": 1.0, **describe_part(self.settings)}}
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
         """Score every response."""
@@ -122,6 +127,6 @@ class VerifierRanker(CallableRanker):
         """Refuse prompts whose reference the verifier cannot use."""
         from training.rewards.verifier import require_references
 
-        rows = read_references_of_splits(step.lake, splits)
+        rows = read_with_references(step.lake, splits)
         labels = [f"prompt {prompt}" for prompt in rows["prompt_id"]]
         require_references(self.settings.verifier or "", rows, labels)

@@ -63,6 +63,18 @@ class Ranker(ABC):
         return {"ranker": self.name, "dtype": self.study.recipe.model.dtype}
 
     def columns(self, step: Step) -> dict[str, str]:
+    def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the settings of the rewards whose sum it is, for a training that computes them.
+
+        Returns:
+            By name: the weight; and the `asset` of a model that the study trains, or the settings
+            of the reward with the versions of its files (`training.rewards.recorded_parts`).
+
+        Raises:
+            TypeError: it compares the responses of a prompt.
+        """
+        raise TypeError(f"{self.name} gives no rewards of single responses")
+
         """Return its columns of `scores`.
 
         Raises:

@@ -11,6 +11,7 @@ from assets.loop.ranking.ranker import Commit, Ranker
 from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Step
 from training.models.checkpoint import describe_files, hash_checkpoint
+from training.rewards.recorded_parts import describe_part
 from training.settings.loop import LoopSettings
 from training.settings.rewards.reward import RewardSettings
 
@@ -59,6 +60,10 @@ class GivenModelRanker(Ranker):
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards depend on: also the model and its files."""
         return {**super().response_settings(loop), **self.pair_settings()}
+
+    def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the model, its revision and files."""
+        return {self.name: {"weight": 1.0, **describe_part(self.settings)}}
 
     @cached_property
     def checkpoint_id(self) -> str:

@@ -35,6 +35,10 @@ class TrainedRanker(Ranker):
         """Return the mixture of its training pairs."""
         return self.settings.mixture
 
+    def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return its asset."""
+        return {self.name: {"weight": 1.0, "asset": self.name}}
+
     def checkpoint(self, step: Step) -> Checkpoint:
         """Return the model's checkpoint.
 

@@ -51,6 +51,14 @@ class SumRanker(Ranker):
         parts = {name: part.response_settings(loop) for name, part in self.parts.items()}
         return {"ranker": self.name, "sum": self.settings.sum, "parts": parts}
 
+    def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return its parts with their weights."""
+        return {
+            name: {**described, "weight": self.settings.sum[name]}
+            for part in self.parts.values()
+            for name, described in part.describe_parts().items()
+        }
+
     def ranker_id(self, step: Step) -> str:
         """Return the hash of its weights and of the ids of its parts."""
         ids = {name: part.ranker_id(step) for name, part in self.parts.items()}

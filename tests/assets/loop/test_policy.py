@@ -11,6 +11,7 @@ from assets.cli.app import app
 from assets.cli.reproduce import read_training, retrain
 from assets.definitions import build_definitions
 from assets.staleness import list_upstream
+from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.views.query import check, connect, list_checks
 
@@ -21,7 +22,9 @@ EXPERIMENTS = {
     "raft": "{objective: raft}",
     "kto": "{objective: kto}",
     "rloo": "{objective: rloo, sampling: {n: 4}}",
+    "brought": "{objective: rloo, sampling: {n: 4}, ranker: both}",
 }
+CODE = "def brief(responses):\n    return [-len(text) for text in responses]\n"
 OVERRIDES = (
     "experiments={"
     + ", ".join(f"{name}: {settings}" for name, settings in EXPERIMENTS.items())
@@ -30,15 +33,23 @@ OVERRIDES = (
     "loop.kto={learning_rate: 1.0e-3, max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
     "loop.rloo={learning_rate: 1.0e-3, max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
 )
-FIRST_LOSS = {"ipo": 25.0, "cdpo": 0.6931, "kto": 0.5, "rloo": 0.0}
+FIRST_LOSS = {"ipo": 25.0, "cdpo": 0.6931, "kto": 0.5, "rloo": 0.0, "brought": 0.0}
 """At zero margin and beta 0.1; of a policy gradient, at the weights that sampled."""
+
+
+def bring(folder: Path) -> str:
+    """A setting: the weighted sum of the trained reward model and of a function in the folder."""
+    (folder / "rewards.py").write_text(CODE, encoding="utf-8")
+    brief = f"brief: {{function: '{folder}/rewards.py:brief'}}"
+    return f"rewards={{{brief}, both: {{sum: {{reward_model: 1, brief: 0.125}}}}}}"
 
 
 @pytest.fixture(scope="module")
 def lake(tiny_overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """Every experiment, up to the second policy."""
     home = tmp_path_factory.mktemp("study")
-    options = [word for one in (*tiny_overrides, *OVERRIDES) for word in ("--set", one)]
+    overrides = (*tiny_overrides, *OVERRIDES, bring(home))
+    options = [word for one in overrides for word in ("--set", one)]
     options += ["--home", str(home), "--until", "iteration_2/policy"]
     options += [word for name in EXPERIMENTS for word in ("--experiment", name)]
     recipe = str(ROOT / "recipes" / "quickstart.yaml")
@@ -94,6 +105,23 @@ def test_a_policy_gradient_needs_no_tables_of_responses(lake: Lake) -> None:
 
 
 @pytest.mark.slow
+def test_a_policy_gradient_records_the_parts_of_its_reward(lake: Lake) -> None:
+    first = policies(lake, "brought")[0]
+    recorded = json.loads(first["settings"])["rewards"]
+    assert {name: part["weight"] for name, part in recorded.items()} == {
+        "brief": 0.125, "reward_model": 1.0,
+    }  # fmt: skip
+    assert "reward_model" in json.loads(first["inputs"])
+    training = read_training(lake, first)
+    assert training.settings.rewards["brief"].reward.function.endswith("rewards.py:brief")
+    file = lake.root.parent / "rewards.py"
+    file.write_text(f"{CODE}# edited\n", encoding="utf-8")
+    with pytest.raises(InputError, match="the reward brief has changed"):
+        read_training(lake, first)
+    file.write_text(CODE, encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_kto_learns_two_responses_of_a_prompt(lake: Lake) -> None:
     training = read_training(lake, policies(lake, "kto")[0])
     labels = training.rows.group_by("prompt_id").agg(pl.col("label").sort())["label"]
@@ -122,8 +150,9 @@ def test_every_check_passes(lake: Lake) -> None:
     assert {name: rows for name, rows in failures.items() if not rows.is_empty()} == {}
 
 
-def test_an_experiment_reads_what_its_objective_needs(make_tiny) -> None:
-    graph = build_definitions(make_tiny(*OVERRIDES), "unused").resolve_asset_graph()
+def test_an_experiment_reads_what_its_objective_needs(make_tiny, tmp_path: Path) -> None:
+    recipe = make_tiny(*OVERRIDES, bring(tmp_path))
+    graph = build_definitions(recipe, "unused").resolve_asset_graph()
     node = next(graph.get(key) for key in graph.get_all_asset_keys()
                 if key.path == ["iteration_2", "policy"])  # fmt: skip
     models = ["iteration_1/policy", "sft_policy"]
@@ -131,6 +160,7 @@ def test_an_experiment_reads_what_its_objective_needs(make_tiny) -> None:
     assert list_upstream(node, "ipo") == sorted([*models, "iteration_2/dpo_pairs"])
     assert list_upstream(node, "raft") == sorted(["iteration_1/policy", *scored])
     assert list_upstream(node, "kto") == sorted([*models, *scored])
-    assert list_upstream(node, "rloo") == sorted(
-        [*models, "prompts", "prompt_splits", "reward_model"]
-    )
+    for experiment in ("rloo", "brought"):
+        assert list_upstream(node, experiment) == sorted(
+            [*models, "prompts", "prompt_splits", "reward_model"]
+        )

@@ -85,14 +85,17 @@ def test_a_verifier_needs_references_of_every_source_of_prompts(write, ranker):
     assert write(rewards, "sources.sample_prompts.instructions=2", ranker=ranker)
 
 
-def test_a_reward_may_score_between_rounds_but_trains_no_policy_gradient(write):
+def test_a_reward_may_score_between_rounds_and_in_a_policy_gradient(write):
     rewards = {"short": {"function": write.file}}
     adaptive = "loop.sampling.adaptive={round: 2, enough_margin: 1.0}"
     assert write(rewards, adaptive, ranker="short")
-    with pytest.raises(
-        InputError, match="rloo needs a reward model as ranker, which the recipe trains"
-    ):
-        write(rewards, "experiments={e: {ranker: short, objective: rloo, rloo: {batch_size: 32}}}")
+    rloo = (
+        "experiments={e: {ranker: short, objective: rloo, rloo: {batch_size: 32, max_tokens: 64}}}"
+    )
+    assert write(rewards, rloo).resolve_loop("e").ranker == "short"
+    judged = {"right": {"verifier": "number"}}
+    with pytest.raises(InputError, match="e ranks by the verifier right, and prompts of"):
+        write(judged, rloo.replace("short", "right"))
     with pytest.raises(InputError, match="feedback refreshes a reward model"):
         write(rewards, "experiments={e: {ranker: short, feedback: {oracle: gold}}}")
 

@@ -1,0 +1,57 @@
+"""Parts of a reward as recorded settings, and back: what a training that computes rewards has read.
+
+Imports no torch. Not here: computing the rewards (`training.rewards.scorers`).
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from training.models.checkpoint import describe_files
+from training.settings.rewards.reward import RewardSettings
+from training.settings.rewards.weighted_reward import WeightedReward
+from transforms.errors import InputError
+
+KEYS = ("path", "revision", "function", "verifier")
+"""Keys of a reward that say where it comes from."""
+
+
+def describe_part(reward: RewardSettings) -> dict[str, Any]:
+    """Describe a reward that is not trained here and is no sum, with the versions of its files.
+
+    Raises:
+        InputError: the file of a function cannot be used.
+    """
+    described = reward.model_dump(include=set(KEYS), exclude_none=True)
+    if reward.function:
+        described["file_sha256"] = reward.read_function().digest
+    return {**described, **describe_files(reward.path)}
+
+
+def read_parts(
+    recorded: Mapping[str, Mapping[str, Any]], find_model: Callable[[str], Path]
+) -> dict[str, WeightedReward]:
+    """Read the parts of a reward.
+
+    Args:
+        recorded: by name: `weight`; and `asset`, a model of the study, or `describe_part`.
+        find_model: returns the folder of an asset's model.
+
+    Raises:
+        InputError: a file is missing, or has changed since the settings were recorded.
+    """
+    parts = {}
+    for name, part in recorded.items():
+        if "asset" in part:
+            reward = RewardSettings(path=str(find_model(part["asset"])))
+        else:
+            reward = RewardSettings(**{key: part[key] for key in KEYS if key in part})
+            if {**describe_part(reward), "weight": part["weight"]} != part:
+                raise InputError(
+                    f"the reward {name} has changed",
+                    expected=f"the recorded files of {reward.path or reward.function}",
+                    found="other files",
+                    remedy="restore them from a copy, or train again",
+                )
+        parts[name] = WeightedReward(weight=part["weight"], reward=reward)
+    return parts
