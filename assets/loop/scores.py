@@ -24,10 +24,11 @@ def score_missing(step: Step, ranker: Ranker, slice_: SliceKeys) -> dict[str, An
     """
     columns = ranker.columns(step)
     keys = (columns["ranker_id"], columns["ranking_id"])
-    missing = responses.find_unscored(step.lake, *keys, **slice_)
+    components = ranker.list_components(step)
+    missing = responses.find_unscored(step.lake, *keys, components, **slice_)
     adopted = describe_reuse(step, adopt_scores(step.lake.live, *keys, missing, **slice_))
     if adopted:
-        missing = responses.find_unscored(step.lake, *keys, **slice_)
+        missing = responses.find_unscored(step.lake, *keys, components, **slice_)
     step.log.info(f"{step.asset}: {missing.height} responses to score")
     metadata = {"responses_scored": missing.height, "ranker": ranker.name, **adopted}
     if missing.height:

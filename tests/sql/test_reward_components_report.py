@@ -13,8 +13,8 @@ def rows_of(rewards, experiment="a"):
     """Rows of `score_components` of {prompt: [(model, short) per response]}."""
     return [
         {"experiment": experiment, "iteration": 1, "prompt_id": prompt, "response_index": index,
-         "ranker": "both", "ranker_id": "id", "ranking_id": "r", "component": name,
-         "component_id": name, "weight": weight, "reward": float(reward)}
+         "ranker": "both", "component": name, "component_id": name,
+         "component_ranking_id": "r", "weight": weight, "reward": float(reward)}
         for prompt, responses in rewards.items()
         for index, parts in enumerate(responses)
         for (name, weight), reward in zip(WEIGHTS.items(), parts, strict=True)

@@ -3,7 +3,7 @@
 Not here: sampling responses (`training.generation`), pairing them (`transforms.pairs.dpo_pairs`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.pairs.sampler_places import Draw, list_places
+from transforms.pairs.score_components import KEY, Identity, keep_components
 
 SAMPLER_KEYS = ("n", "temperature", "top_p")
 LIMIT_KEYS = ("max_tokens", "max_context_tokens")
@@ -164,16 +165,23 @@ def find_due_prompts(
     )
 
 
-def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int) -> pl.DataFrame:
+def find_unscored(
+    lake: Lake,
+    ranker_id: str,
+    ranking_id: str,
+    components: Collection[Identity] = (),
+    **rows: str | int,
+) -> pl.DataFrame:
     """Find the responses of a slice that a ranker has not scored with its current settings.
 
     Scores of the slice from another ranker, or of responses that no longer exist, are removed in
-    one commit, and so are their components; the old version stays readable.
+    one commit, and so are components of other parts; the old version stays readable.
 
     Args:
         lake: the lake.
         ranker_id: id of the ranker.
         ranking_id: id of its settings.
+        components: the parts of the ranker, if it is a weighted sum.
         rows: the slice.
 
     Returns:
@@ -181,20 +189,16 @@ def find_unscored(lake: Lake, ranker_id: str, ranking_id: str, **rows: str | int
         all responses of a prompt are returned or none.
     """
     wanted = read_with_prompts(lake, **rows)
-    key = ["prompt_id", "response_index", "policy_id", "sampling_id"]
-    for table in ("score_components", "scores"):
-        if not lake.exists(table):
-            continue
-        found = lake.read(table, **rows)
-        kept = found.filter(ranker_id=ranker_id, ranking_id=ranking_id).join(
-            wanted.select(key), on=key, how="semi"
-        )
-        if kept.height < found.height:
-            lake.overwrite(table, kept, **rows)
+    keep_components(lake, wanted, components, **rows)
     if not lake.exists("scores"):
         return wanted
-    kept = lake.read("scores", **rows)
-    return wanted.join(kept, on=key, how="anti", maintain_order="left")
+    found = lake.read("scores", **rows)
+    kept = found.filter(ranker_id=ranker_id, ranking_id=ranking_id).join(
+        wanted.select(KEY), on=KEY, how="semi", maintain_order="left"
+    )
+    if kept.height < found.height:
+        lake.overwrite("scores", kept, **rows)
+    return wanted.join(kept, on=KEY, how="anti", maintain_order="left")
 
 
 def read_with_prompts(lake: Lake, **rows: str | int) -> pl.DataFrame:

@@ -100,11 +100,12 @@ def adopt_scores(
     if found.is_empty():
         return {}
     if lake.exists("score_components"):
-        components = lake.scan(
-            "score_components", iteration=iteration, ranker_id=ranker_id, ranking_id=ranking_id
-        )
+        # the stored parts of a slice are those of its scores
+        stored = lake.scan("score_components", iteration=iteration)
+        own = stored.filter(experiment=experiment)
         copied = (
-            components.join(found.lazy(), on=key, how="semi")
+            stored.join(found.lazy(), on=key, how="semi")
+            .join(own, on=[*RESPONSE_KEY, "component"], how="anti")
             .sort("prompt_id", "response_index", "component")
             .collect()
         )

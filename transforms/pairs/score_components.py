@@ -1,10 +1,13 @@
 """Parts of a weighted sum of rewards: stored one by one, then added.
 
-Each part is committed as it is scored, so that a killed run continues with the missing ones. Not
+Each part is committed as it is scored, so that a killed run continues with the missing ones. The
+reward of a part depends on the part alone: a changed weight, or a further part, leaves the stored
+rewards of the others as they are, and they are added again. Not
 here: computing a part (`training`), the sum as a ranker (`assets.loop.ranking.weighted_sum`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import polars as pl
 
@@ -15,34 +18,37 @@ TABLE = "score_components"
 KEY = ["prompt_id", "response_index", "policy_id", "sampling_id"]
 
 
+class Identity(NamedTuple):
+    """The columns that identify a part: with another value, its stored rewards are others."""
+
+    component: str
+    """Name of the part."""
+    component_id: str
+    """Its ranker_id."""
+    component_ranking_id: str
+    """Its ranking_id."""
+
+
 class Component:
     """One part of a sum, for the responses of one slice."""
 
-    def __init__(
-        self, lake: Lake, name: str, component_id: str, weight: float, keys: Mapping[str, str]
-    ) -> None:
+    def __init__(self, lake: Lake, identity: Identity, ranker: str, weight: float) -> None:
         """Store what identifies the rows.
 
         Args:
             lake: the lake.
-            name: name of the part.
-            component_id: its ranker_id.
+            identity: the part.
+            ranker: name of the sum.
             weight: its weight in the sum.
-            keys: ranker, ranker_id and ranking_id of the sum.
         """
         self._lake = lake
         self._chunks = Chunks(lake, TABLE)
-        self._columns = {
-            **{column: pl.lit(value) for column, value in keys.items()},
-            "component": pl.lit(name),
-            "component_id": pl.lit(component_id),
-            "weight": pl.lit(weight, pl.Float64),
-        }
-        self._same = {**keys, "component": name, "component_id": component_id}
+        self._identity = identity._asdict()
+        self._sum = {"ranker": pl.lit(ranker), "weight": pl.lit(weight, pl.Float64)}
 
     def find_missing(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the responses that this part has not scored, in order."""
-        stored = _read_slice(self._lake, rows).filter(**self._same)
+        stored = _read_slice(self._lake, rows).filter(**self._identity)
         return rows.join(stored, on=KEY, how="anti", maintain_order="left")
 
     def commit(self, rows: pl.DataFrame, rewards: pl.DataFrame) -> None:
@@ -54,11 +60,52 @@ class Component:
         """
         keys = rows.select("experiment", "iteration", *KEY)
         scored = rewards.join(keys, on=KEY[:2], validate="1:1", maintain_order="left")
-        self._chunks(scored.with_columns(**self._columns).select(list(schema_of(TABLE))))
+        columns = {name: pl.lit(value) for name, value in self._identity.items()} | self._sum
+        self._chunks(scored.with_columns(**columns).select(list(schema_of(TABLE))))
+
+
+def keep_components(
+    lake: Lake, rows: pl.DataFrame, parts: Collection[Identity], **slice_: str | int
+) -> None:
+    """Remove the stored parts of a slice that its rewards no longer have, in one commit.
+
+    Args:
+        lake: the lake.
+        rows: the responses of the slice.
+        parts: the present parts; none for a ranker that is no sum.
+        slice_: the slice.
+    """
+    if not lake.exists(TABLE):
+        return
+    stored = lake.read(TABLE, **slice_)
+    present = pl.DataFrame(list(parts), dict.fromkeys(Identity._fields, pl.String), orient="row")
+    kept = stored.join(rows, on=KEY, how="semi", maintain_order="left").join(
+        present, on=list(Identity._fields), how="semi", maintain_order="left"
+    )
+    if kept.height < stored.height:
+        lake.overwrite(TABLE, kept, **slice_)
+
+
+def set_weights(lake: Lake, rows: pl.DataFrame, ranker: str, weights: Mapping[str, float]) -> None:
+    """Write the present weights to the stored parts of a slice, in one commit, if they differ.
+
+    Args:
+        lake: the lake.
+        rows: responses of the slice.
+        ranker: name of the sum.
+        weights: weights by part.
+    """
+    stored = _read_slice(lake, rows)
+    weight = pl.col("component").replace_strict(dict(weights), return_dtype=pl.Float64)
+    kept = stored.filter(pl.col("component").is_in(list(weights)))
+    weighted = kept.with_columns(weight=weight, ranker=pl.lit(ranker))
+    if not weighted.equals(stored):
+        experiment, iteration = rows.select("experiment", "iteration").row(0)
+        lake.overwrite(TABLE, weighted, experiment=experiment, iteration=iteration)
 
 
 def sum_components(
-    lake: Lake, rows: pl.DataFrame, weights: Mapping[str, float], keys: Mapping[str, str]
+    lake: Lake, rows: pl.DataFrame, weights: Mapping[str, float], parts: Collection[Identity]
 ) -> pl.DataFrame:
     """Add the stored parts of responses.
 
@@ -66,15 +113,17 @@ def sum_components(
         lake: the lake.
         rows: the responses, all of one slice.
         weights: weights by part.
-        keys: ranker, ranker_id and ranking_id of the sum.
+        parts: the parts.
 
     Returns:
         prompt_id, response_index, reward; in the order of `rows`.
     """
-    stored = _read_slice(lake, rows).filter(**keys)
+    stored = _read_slice(lake, rows)
     wide = rows.select(KEY)
-    for name in weights:
-        part = stored.filter(component=name).select(*KEY, pl.col("reward").alias(name))
+    for identity in parts:
+        name = identity.component
+        found = stored.filter(**identity._asdict())
+        part = found.select(*KEY, pl.col("reward").alias(name))
         wide = wide.join(part, on=KEY, how="left", validate="1:1", maintain_order="left")
     return wide.select(*KEY[:2], reward=_weigh(weights))
 

@@ -17,6 +17,7 @@ from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.identity import digest_settings
+from transforms.pairs.score_components import Identity
 
 if TYPE_CHECKING:
     from training.evaluation import OpenChunks
@@ -62,7 +63,6 @@ class Ranker(ABC):
         """Return the settings that rewards of responses depend on, besides its weights."""
         return {"ranker": self.name, "dtype": self.study.recipe.model.dtype}
 
-    def columns(self, step: Step) -> dict[str, str]:
     def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the settings of the rewards whose sum it is, for a training that computes them.
 
@@ -75,6 +75,7 @@ class Ranker(ABC):
         """
         raise TypeError(f"{self.name} gives no rewards of single responses")
 
+    def columns(self, step: Step) -> dict[str, str]:
         """Return its columns of `scores`.
 
         Raises:
@@ -85,6 +86,14 @@ class Ranker(ABC):
             "ranker_id": self.ranker_id(step),
             "ranking_id": digest_settings(self.response_settings(step.loop)),
         }
+
+    def list_components(self, step: Step) -> list[Identity]:
+        """Return its parts, if it is a weighted sum, as they are stored in `score_components`.
+
+        Raises:
+            InputError: the model of a part is missing.
+        """
+        return []
 
     def require_prompts(  # noqa: B027
         self, step: Step, splits: tuple[str, ...]

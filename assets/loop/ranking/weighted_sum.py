@@ -64,20 +64,32 @@ class SumRanker(Ranker):
         ids = {name: part.ranker_id(step) for name, part in self.parts.items()}
         return digest_settings({"sum": self.settings.sum, "parts": ids})
 
+    def list_components(self, step: Step) -> list[score_components.Identity]:
+        """Return its parts, each with the ids of its own model or code and settings."""
+        columns = {name: part.columns(step) for name, part in self.parts.items()}
+        return [
+            score_components.Identity(name, one["ranker_id"], one["ranking_id"])
+            for name, one in columns.items()
+        ]
+
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
-        """Score every response with every part, store the parts, and add them."""
-        keys = self.columns(step)
+        """Score every response with every part, store the parts, and add them.
+
+        Stored rewards of a part are used again, also if another weight or part has changed.
+        """
+        weights, identities = self.settings.sum, self.list_components(step)
+        score_components.set_weights(step.lake, rows, self.name, weights)
         metadata: dict[str, Any] = {}
-        for name, part in self.parts.items():
-            store = score_components.Component(
-                step.lake, name, part.ranker_id(step), self.settings.sum[name], keys
-            )
+        for identity in identities:
+            name = identity.component
+            part = self.parts[name]
+            store = score_components.Component(step.lake, identity, self.name, weights[name])
             missing = store.find_missing(rows)
             step.log.info(f"{step.asset}: {missing.height} responses to score with {name}")
             if missing.height:
                 made = part.rank(step, missing, partial(store.commit, missing))
                 metadata |= {f"{name}_{key}": value for key, value in made.items()}
-        commit(score_components.sum_components(step.lake, rows, self.settings.sum, keys))
+        commit(score_components.sum_components(step.lake, rows, weights, identities))
         return metadata
 
     def score(self, step: Step, rows: pl.DataFrame, open_chunks: "OpenChunks") -> pl.Series:

@@ -93,6 +93,33 @@ def test_a_sum_keeps_the_parts_of_a_failed_run(step, find, write):
     assert step.lake.read("score_components", **SLICE).height == 6
 
 
+def test_a_changed_weight_or_part_calls_no_function_again(step, find, write, tmp_path):
+    calls = tmp_path / "calls"
+    calls.touch()
+    counted = f"    open({str(calls)!r}, 'a').write('x' * len(responses))\n    return"
+    parts = {name: write(name, code.replace("    return", counted))
+             for name, code in (("words", WORDS), ("inverse", GUARDED))}  # fmt: skip
+
+    def count(**weights):
+        """Score by a sum; return the number of responses that a function was called with."""
+        calls.write_text("")
+        ranker = find("both", **parts, both={"sum": weights})
+        assert score_missing(step, ranker, SLICE)["responses_scored"] == 3
+        return len(calls.read_text())
+
+    assert count(words=1.0, inverse=-9.0) == 6
+    assert count(words=2.0, inverse=9.0) == 0
+    assert rewards_of(step) == [4 + 9 / 9, 0 + 9, pytest.approx(6 + 9 / 16)]
+    stored = step.lake.read("score_components", **SLICE)
+    assert set(stored.select("component", "weight").rows()) == {("words", 2.0), ("inverse", 9.0)}
+    parts["third"] = write("third", "def third(responses):\n    return [1 for _ in responses]\n")
+    assert count(words=2.0, third=1.0) == 0
+    assert rewards_of(step) == [5.0, 1.0, 7.0]
+    assert set(step.lake.read("score_components", **SLICE)["component"]) == {"words", "third"}
+    assert score_missing(step, find("words", **parts), SLICE)["responses_scored"] == 3
+    assert step.lake.read("score_components", **SLICE).is_empty()
+
+
 def test_references_are_checked_before_anything_is_sampled(step, find, write):
     rewards = {
         "right": {"verifier": "exact_match"},
