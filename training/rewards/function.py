@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from training.models.unscorable import describe_response
+from training.rewards.local_imports import LocalImports
 from training.rewards.score_rows import Scorer
 from training.settings.rewards.function_source import FunctionSource
 from transforms.errors import InputError
@@ -22,16 +23,20 @@ FRAME_COLUMNS = {"prompts": "prompt", "responses": "response"}
 def load_function(source: FunctionSource) -> Scorer:
     """Run a function's file in this process, and return the function as a scorer.
 
-    The content that was read is run, so that a score never has the version of another content.
+    The content that was read is run, and so is that of the local modules which the file imports, so
+    that a score never has the version of another content.
 
     Raises:
         InputError: running the file fails. The scorer raises it if the function fails or does not
             return one number per response.
     """
-    function = _run_file(source)
+    imports = LocalImports(source.modules)
+    with imports.importable():
+        function = _run_file(source)
 
     def score(rows: pl.DataFrame) -> Sequence[Any]:
-        return _call(function, source, rows)
+        with imports.importable():
+            return _call(function, source, rows)
 
     return score
 

@@ -1,14 +1,21 @@
 """The file of a reward function: found, read, checked and hashed without running it.
 
-Not here: calling the function (`training.rewards.function`).
+Not here: calling the function (`training.rewards.function`), the modules that its file imports
+(`training.settings.rewards.local_modules`).
 """
 
 import ast
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from training.settings.rewards.local_modules import (
+    LocalModule,
+    is_installed,
+    read_local_modules,
+)
 from transforms.errors import InputError
 
 COLUMNS = ("prompts", "responses", "reference", "prompt_id", "response_index")
@@ -30,11 +37,18 @@ class FunctionSource:
     """Name of the function."""
     columns: tuple[str, ...]
     """Those of `COLUMNS` that the function has as arguments."""
+    modules: Mapping[str, LocalModule]
+    """The local modules that the file imports, by name."""
 
     @property
     def digest(self) -> str:
-        """Return the hash of the file's content: the version of the function."""
-        return hashlib.sha256(self.content).hexdigest()[:32]
+        """Return the hash of the file and its local modules: the version of the function."""
+        hashed = hashlib.sha256(self.content)
+        for name, module in self.modules.items():
+            # names and sizes come first, so that bytes cannot move from one file to the next
+            hashed.update(f"\x1f{name}\x1f{len(module.content)}\x1e".encode())
+            hashed.update(module.content)
+        return hashed.hexdigest()[:32]
 
 
 def read_function(reference: str) -> FunctionSource:
@@ -44,17 +58,22 @@ def read_function(reference: str) -> FunctionSource:
         reference: `package.module:name`, or `file.py:name`.
 
     Raises:
-        InputError: there is no such module or file; it is no Python; it defines no such function;
-            or the function requires an argument that is not in `COLUMNS`.
+        InputError: there is no such module or file; it, or a local module that it imports, is no
+            Python; it defines no such function; or the function requires an argument that is not in
+            `COLUMNS`.
     """
     place, _, name = reference.rpartition(":")
     file, module = _find_file(reference, place)
     try:
         content = file.read_bytes()
         tree = ast.parse(content, str(file))
+        modules = _read_modules(tree, file, module)
     except OSError as error:
         raise _refuse(reference, str(error.strerror), "check the path") from None
-    except (SyntaxError, ValueError) as error:
+    except SyntaxError as error:
+        wrong = error.filename or file
+        raise _refuse(reference, f"no Python: {error}", f"correct {wrong}") from None
+    except ValueError as error:
         raise _refuse(reference, f"no Python: {error}", f"correct {file}") from None
     defined = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     function = next((node for node in reversed(defined) if node.name == name), None)
@@ -65,9 +84,8 @@ def read_function(reference: str) -> FunctionSource:
             f"no function {name!r}; the functions of {file} are {names}",
             f"write `def {name or 'reward'}(prompts, responses):` at the top level of the file",
         )
-    return FunctionSource(
-        reference, file, content, module, name, _list_columns(reference, function)
-    )
+    columns = _list_columns(reference, function)
+    return FunctionSource(reference, file, content, module, name, columns, modules)
 
 
 def _find_file(reference: str, place: str) -> tuple[Path, str]:
@@ -85,6 +103,16 @@ def _find_file(reference: str, place: str) -> tuple[Path, str]:
             "write package.module:name of an installed package, or file.py:name",
         )
     return Path(spec.origin), place
+
+
+def _read_modules(tree: ast.Module, file: Path, module: str) -> dict[str, LocalModule]:
+    """Read the local modules of a function's file: beside it, or in the package of its module."""
+    if is_installed(file):
+        return {}
+    is_package = file.name == "__init__.py"
+    depth = module.count(".") + is_package
+    package = module if is_package else module.rpartition(".")[0]
+    return read_local_modules(tree, file.absolute().parents[depth], package)
 
 
 def _list_columns(reference: str, function: ast.FunctionDef) -> tuple[str, ...]:
