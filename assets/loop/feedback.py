@@ -16,6 +16,7 @@ from assets.declare import Decorator, declare
 from assets.loop.chain import Chain
 from assets.loop.oracles import find_oracle, oracle_settings, require_feedback, write_labels
 from assets.loop.ranking.registry import find_ranker, find_trained_ranker
+from assets.loop.ranking.trained_ranker import accuracy_warnings
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
@@ -107,6 +108,7 @@ def _build_model(study: Study, chain: Chain) -> dg.AssetsDefinition:
             "replay": require_feedback(loop).replay,
             **study.model_settings,
         },
+        warnings=accuracy_warnings(chain.asset("reward_model")),
         accelerator=True,
         kinds=("pytorch", "trl"),
         description="Bradley-Terry reward model: the last one, trained further on all labels of "

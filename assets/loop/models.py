@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.declare import declare
 from assets.loop.ranking.registry import find_trained_ranker
+from assets.loop.ranking.trained_ranker import accuracy_warnings
 from assets.loop.train import save_model, train
 from assets.materialize import Made, Step
 from assets.study import Study
@@ -93,6 +94,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         group="reward",
         deps=(study.initial_policy, "preference_pairs", "mixture_pairs"),
         settings=lambda _: {ranker.kind: settings.dump_decisive(), **study.model_settings},
+        warnings=accuracy_warnings(name),
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=f"{ranker.training} "

@@ -29,6 +29,7 @@ from training.settings.model import DeviceSettings
 from training.stages import STAGES
 from transforms.errors import InputError
 from transforms.settings.frozen import Settings
+from transforms.settings.validation_errors import convert_validation_error
 from transforms.text_encoding import decode_text
 
 if TYPE_CHECKING:
@@ -152,20 +153,19 @@ def _build_command(
 def run_command(main: Callable[..., None]) -> None:
     """Run a stage's `main` as a command.
 
-    If it refuses its input, its last line is JSON, from which the process that has started it makes
-    the same `InputError`.
-
-    Raises:
-        InputError: it was started by `accelerate launch` with a file that is not usable.
+    If it refuses its input, the error is printed to stderr without a traceback, the status is 1,
+    and the last line of stdout is JSON, from which the process that has started it makes the same
+    `InputError`.
     """
-    require_usable_sharding(os.environ)
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:
+        require_usable_sharding(os.environ)
         app()
     except InputError as error:
         print(json.dumps({REFUSED: {"what": error.what, **error.parts}}), flush=True)
-        raise
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
 
 
 def require_usable_sharding(launched: Mapping[str, str]) -> None:
@@ -203,8 +203,30 @@ def require_usable_sharding(launched: Mapping[str, str]) -> None:
 
 
 def read_settings(kind: type[S], file: Path | None) -> S:
-    """Read a stage's settings from a JSON file; without a file, use the defaults."""
-    return kind() if file is None else kind.model_validate_json(decode_text(file.read_bytes()))
+    """Read a stage's settings from a JSON file; without a file, use the defaults.
+
+    Raises:
+        InputError: no such file, not JSON, an unknown key, or a value out of range.
+    """
+    if file is None:
+        return kind()
+    what = f"settings file {file} is refused"
+    try:
+        keys: object = json.loads(decode_text(file.read_bytes()))
+        found = f"a {type(keys).__name__}"
+    except (OSError, ValueError) as error:
+        keys, found = None, str(error)
+    if not isinstance(keys, dict):
+        raise InputError(
+            what,
+            expected="a JSON object of the stage's settings",
+            found=found,
+            remedy='write for example {"learning_rate": 1e-5}',
+        )
+    try:
+        return kind.model_validate(keys)
+    except ValidationError as error:
+        raise convert_validation_error(error, what, model=kind) from None
 
 
 def print_report(step: int, total_steps: int, metrics: dict[str, float]) -> None:

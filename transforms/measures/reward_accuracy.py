@@ -5,6 +5,8 @@ bootstrap of an interval draws prompts. Results on held-out pairs include the ac
 the longer response. Not here: training and scoring.
 """
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from transforms.errors import InputError
@@ -13,6 +15,15 @@ from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 from transforms.measures.clustered import error_of_ratio, higher
 from transforms.measures.evaluation import summarise
+
+ABOVE_CHANCE, ABOVE_LENGTH = "accuracy_is_above_chance", "accuracy_is_above_length"
+WARNINGS = {
+    ABOVE_CHANCE: "Warns if the 95 % interval of the accuracy on held-out pairs reaches one half: "
+    "the model may order responses at random, and a policy would be trained on noise.",
+    ABOVE_LENGTH: "Warns if choosing by length alone orders the held-out pairs as well as the "
+    "model does.",
+}
+"""Checks of a trained ranker that only warn, with their descriptions."""
 
 
 def measure_reward_model(
@@ -66,6 +77,40 @@ def measure_reward_model(
             }
         )
     return pl.DataFrame(rows, schema=schema_of("evaluation_results"))
+
+
+def find_warnings(results: pl.DataFrame) -> Mapping[str, str]:
+    """Return the texts of `WARNINGS` that hold for one model, by check.
+
+    Args:
+        results: rows of `measure_reward_model`.
+    """
+    by_metric = {row["metric"]: row for row in results.iter_rows(named=True)}
+    accuracy, longer = by_metric["pair_accuracy"], by_metric["longer_wins"]["value"]
+    by_length = max(longer, 1 - longer)
+    found = {}
+    if accuracy["low"] is None or accuracy["low"] <= 0.5:
+        found[ABOVE_CHANCE] = (
+            f"{describe_accuracy(results)}: not above chance (0.5). The loop would train on noise;"
+            " use more pairs, pairs with clearer labels, or another ranker"
+        )
+    if accuracy["value"] <= by_length:
+        found[ABOVE_LENGTH] = (
+            f"choosing the {'longer' if longer >= 0.5 else 'shorter'} response is right in"
+            f" {by_length:.3f} of the held-out pairs, the model in {accuracy['value']:.3f}"
+        )
+    return found
+
+
+def describe_accuracy(results: pl.DataFrame) -> str:
+    """Return the accuracy on held-out pairs as text, with its standard error.
+
+    Args:
+        results: rows of `measure_reward_model`.
+    """
+    [row] = results.filter(metric="pair_accuracy").to_dicts()
+    error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.3f}"
+    return f"accuracy {row['value']:.3f}{error} on {row['prompts']} held-out pairs"
 
 
 def measure_pair_accuracy(rewards: pl.DataFrame) -> tuple[float, float | None, int]:

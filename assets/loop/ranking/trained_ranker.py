@@ -8,13 +8,32 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from assets.loop.ranking.ranker import Ranker
-from assets.materialize import Step
+from assets.materialize import Step, Warnings
 from assets.metadata import table_preview
 from training.settings.stages import TrainedRankerSettings
 from transforms.lake.records.checkpoints import Checkpoint
-from transforms.measures.reward_accuracy import measure_reward_model
+from transforms.measures import reward_accuracy
 from transforms.prompts import rows_by_split
 from transforms.sources.intake.ledger import write_dropped_examples
+
+
+def accuracy_warnings(model: str) -> Warnings:
+    """Return the checks that warn about the accuracy that `TrainedRanker.validate` has written.
+
+    Args:
+        model: name of the model, which is also its asset.
+    """
+
+    def find(step: Step) -> Mapping[str, str]:
+        results = step.lake.read(
+            "evaluation_results",
+            experiment=step.experiment,
+            model=model,
+            split="reward_validation",
+        )
+        return reward_accuracy.find_warnings(results)
+
+    return Warnings(reward_accuracy.WARNINGS, find)
 
 
 class TrainedRanker(Ranker):
@@ -73,7 +92,7 @@ class TrainedRanker(Ranker):
         held = rows_by_split.read_reward_validation_pairs(lake)
         rewards, too_long = self.pair_rewards(step, held)
         write_dropped_examples(lake, too_long, asset=f"{step.asset}/validation", **slice_)
-        results = measure_reward_model(
+        results = reward_accuracy.measure_reward_model(
             held,
             rewards,
             model=self.name,
@@ -82,4 +101,6 @@ class TrainedRanker(Ranker):
             **slice_,
         )
         lake.overwrite("evaluation_results", results, model=self.name, **slice_)
-        return {"validation": table_preview(results)}
+        step.log.info(f"{step.asset}: {reward_accuracy.describe_accuracy(results)}")
+        figures = dict(results.select("metric", "value").iter_rows())
+        return {**figures, "validation": table_preview(results)}

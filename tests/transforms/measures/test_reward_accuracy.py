@@ -6,6 +6,10 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
 from transforms.measures.reward_accuracy import (
+    ABOVE_CHANCE,
+    ABOVE_LENGTH,
+    describe_accuracy,
+    find_warnings,
     measure_pair_accuracy,
     measure_refreshed_accuracy,
     measure_reward_model,
@@ -143,3 +147,44 @@ def test_a_tie_of_the_rewards_is_half_right():
         rows, experiment="e", reward_model="r", reward_model_id="id", refreshes=0
     )
     assert found["accuracy"].item() == pytest.approx(0.5)
+
+
+def results(accuracy, low, longer_wins, error=0.03):
+    return pl.DataFrame(
+        [
+            {"metric": "pair_accuracy", "value": accuracy, "low": low, "standard_error": error,
+             "prompts": 283},
+            {"metric": "longer_wins", "value": longer_wins, "low": None, "standard_error": None,
+             "prompts": 283},
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "low", "longer_wins", "warned"),
+    [
+        (0.495, 0.438, 0.48, [ABOVE_CHANCE, ABOVE_LENGTH]),  # SmolLM2-135M on 544 pairs
+        (0.55, 0.5, 0.53, [ABOVE_CHANCE]),
+        (0.62, 0.56, 0.65, [ABOVE_LENGTH]),
+        (0.62, 0.56, 0.35, [ABOVE_LENGTH]),  # shorter responses are right in 0.65
+        (0.83, 0.80, 0.51, []),
+        (1.0, None, 0.5, [ABOVE_CHANCE]),  # one prompt has no interval
+    ],
+)
+def test_a_model_that_orders_pairs_no_better_than_chance_or_length_is_warned_of(
+    accuracy, low, longer_wins, warned
+):
+    assert list(find_warnings(results(accuracy, low, longer_wins))) == warned
+
+
+def test_accuracy_as_text():
+    assert describe_accuracy(results(0.495, 0.438, 0.5)) == (
+        "accuracy 0.495 ± 0.030 on 283 held-out pairs"
+    )
+    assert (
+        describe_accuracy(results(1.0, None, 0.5, None)) == "accuracy 1.000 on 283 held-out pairs"
+    )
+    by_length = find_warnings(results(0.62, 0.56, 0.35))[ABOVE_LENGTH]
+    assert by_length == (
+        "choosing the shorter response is right in 0.650 of the held-out pairs, the model in 0.620"
+    )
