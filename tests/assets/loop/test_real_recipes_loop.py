@@ -41,7 +41,7 @@ def test_the_real_study_has_two_iterations_both_baselines_and_independent_judges
     assert trained == {"evaluation", "baseline_evaluation"}
     for benchmark in ("arc_challenge", "mmlu", "gsm8k", "truthfulqa"):
         assert assets[f"baseline_benchmarks/{benchmark}"] >= {"initial_model"}
-        assert assets[f"benchmarks/{benchmark}"] >= policies
+        assert assets[f"benchmarks/{benchmark}"] >= {"selected_policy"}
 
 
 def test_the_judge_and_the_loop_have_different_halves():
