@@ -19,9 +19,10 @@ from transforms.lake.enforcement import add_keys
 from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.records.reference_logps import ReferenceLogps
+from transforms.measures.training_curves import describe_end, select_last_values
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.sources.intake.ledger import write_dropped_examples
-from transforms.views.plots.training import render_training_curves, select_last_values
+from transforms.views.plots.training import render_training_curves
 
 if TYPE_CHECKING:
     from training.runs.examples import Rows
@@ -113,6 +114,7 @@ def train(
             "dropped_examples": dropped.height,
             "optimiser_steps": run.steps,
             "training_s": run.elapsed_s,
+            **describe_end(metrics),
             "training_curves": picture(render_training_curves(metrics), "training curves"),
             "last_metrics": table_preview(select_last_values(metrics), 20),
         },

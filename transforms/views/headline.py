@@ -1,10 +1,12 @@
 """The headline of a study: its policies side by side, and each selected one against the baselines.
 
 Not here: the differences (`sql/reports/selected_contrasts.sql`), their print on a terminal
-(`assets.cli.study_run.result`) and in the HTML report (`transforms.views.page.results`).
+(`assets.cli.study_run.result`) and in the HTML report (`transforms.views.page.sections.answer`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -123,6 +125,36 @@ def describe_contrasts(contrasts: pl.DataFrame) -> list[str]:
     return sentences
 
 
+def count_verdicts(contrasts: pl.DataFrame) -> list[str]:
+    """Count the selected policies that are better and worse than each baseline.
+
+    Args:
+        contrasts: rows of the report `selected_contrasts`.
+
+    Returns:
+        One sentence per decoding, such as "Greedy, 12 selected policies: better than sft_policy (9)
+        and offline_dpo (4); worse than sft_policy (1)."
+    """
+    rows = select_headline(contrasts)
+    sentences = []
+    for decoding in DECODINGS:
+        of_decoding = rows.filter(decoding=decoding)
+        counts: dict[str, Counter[str]] = {}
+        for row in _sort_by_baseline(of_decoding):
+            verdict = _judge_difference(row["difference"], row["difference_se"])
+            counts.setdefault(verdict, Counter())[row["versus"]] += 1
+        if counts:
+            policies = of_decoding.select("experiment", "selected").n_unique()
+            shown = {
+                verdict: [f"{versus} ({number})" for versus, number in found.items()]
+                for verdict, found in counts.items()
+            }
+            sentences.append(
+                f"{decoding.capitalize()}, {policies} selected policies: {_join_verdicts(shown)}."
+            )
+    return sentences
+
+
 def select_headline(contrasts: pl.DataFrame) -> pl.DataFrame:
     """Select the rows of the headline metric from those of `selected_contrasts`."""
     others = set(contrasts["metric"]) - {"response_chars"}
@@ -162,21 +194,34 @@ def note_better_iterations(results: pl.DataFrame, selected: pl.DataFrame) -> lis
 
 def _judge(contrasts: pl.DataFrame) -> str:
     """Return what a policy is better and worse than, from its rows of one decoding."""
-    ranks = {name: place for place, name in enumerate(REPORTED_BASELINES)}
     parts: dict[str, list[str]] = {}
-    for row in sorted(contrasts.to_dicts(), key=lambda row: ranks.get(row["versus"], len(ranks))):
+    for row in _sort_by_baseline(contrasts):
         difference, error = row["difference"], row["difference_se"]
-        if error is None:
-            verdict, shown = NOT_JUDGED, f"{difference:+.2f}"
-        else:
-            shown = f"{difference:+.2f} ± {error:.2f}"
-            verdict = UNCLEAR
-            if abs(difference) >= CLEAR * error and difference:
-                verdict = BETTER if difference > 0 else WORSE
+        shown = f"{difference:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+        verdict = _judge_difference(difference, error)
         parts.setdefault(verdict, []).append(f"{row['versus']} ({shown})")
+    return _join_verdicts(parts)
+
+
+def _join_verdicts(baselines: Mapping[str, Sequence[str]]) -> str:
+    """Join baselines by verdict, in the order of the verdicts."""
     return "; ".join(
-        f"{verdict} {_join(parts[verdict])}" for verdict in VERDICTS if verdict in parts
+        f"{verdict} {_join(baselines[verdict])}" for verdict in VERDICTS if verdict in baselines
     )
+
+
+def _sort_by_baseline(contrasts: pl.DataFrame) -> list[dict[str, Any]]:
+    ranks = {name: place for place, name in enumerate(REPORTED_BASELINES)}
+    return sorted(contrasts.to_dicts(), key=lambda row: ranks.get(row["versus"], len(ranks)))
+
+
+def _judge_difference(difference: float, error: float | None) -> str:
+    """Return the verdict on a difference with its standard error."""
+    if error is None:
+        return NOT_JUDGED
+    if abs(difference) < CLEAR * error or not difference:
+        return UNCLEAR
+    return BETTER if difference > 0 else WORSE
 
 
 def _join(names: Sequence[str]) -> str:

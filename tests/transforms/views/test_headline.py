@@ -3,6 +3,7 @@ import pytest
 
 from transforms.lake.schemas import schema_of
 from transforms.views.headline import (
+    count_verdicts,
     describe_contrasts,
     find_metric,
     note_better_iterations,
@@ -94,6 +95,19 @@ def test_losing_comparisons_are_said_like_winning_ones() -> None:
         "not clearly different from one_shot (+0.08 ± 0.05).",
         "Greedy: loop/2 is better than sft_policy (+0.42 ± 0.02); worse than offline_dpo "
         "(-0.08 ± 0.01) and one_shot (-0.06 ± 0.02).",
+    ]
+
+
+def test_verdicts_of_many_policies_are_counted() -> None:
+    rows = [
+        contrast("greedy", "sft_policy", 0.42, 0.02, experiment="a"),
+        contrast("greedy", "sft_policy", 0.02, 0.02, experiment="b"),
+        contrast("greedy", "sft_policy", 0.30, 0.02, experiment="c"),
+        contrast("greedy", "one_shot", 0.30, 0.02, experiment="c"),
+    ]
+    assert count_verdicts(pl.DataFrame(rows)) == [
+        "Greedy, 3 selected policies: better than sft_policy (2) and one_shot (1); not clearly "
+        "different from sft_policy (1)."
     ]
 
 

@@ -11,6 +11,19 @@ from transforms.views.lineage.outputs import Input, Lineage
 INITIAL_MODEL = "initial_model"
 """Asset of the model that a study starts from."""
 
+RANDOM_WEIGHTS = "random weights"
+"""Base model of a study that starts from no trained model."""
+
+
+def find_base_model(settings: Mapping[str, Any]) -> str:
+    """Return path, hub id or GGUF file of the model that a study starts from.
+
+    Args:
+        settings: recorded settings of the initial model.
+    """
+    initial = settings.get("model", {})
+    return str(initial.get("path") or initial.get("gguf") or RANDOM_WEIGHTS)
+
 
 def describe_model(row: Mapping[str, Any], lineage: Lineage, study: str) -> dict[str, Any]:
     """Describe a model and its ancestors, as values that JSON can hold.
@@ -27,10 +40,9 @@ def describe_model(row: Mapping[str, Any], lineage: Lineage, study: str) -> dict
     """
     steps = lineage.upstream([Input("checkpoint", row["asset"], row["checkpoint_id"])])
     settings = next((step.settings for step in steps if step.asset == INITIAL_MODEL), {})
-    initial = settings.get("model", {})
     return {
         "study": study,
-        "base_model": initial.get("path") or initial.get("gguf") or "random weights",
+        "base_model": find_base_model(settings),
         **{name: row[name] for name in ("asset", "experiment", "iteration", "kind")},
         "checkpoint_id": row["checkpoint_id"],
         "steps": [

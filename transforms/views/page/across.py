@@ -1,7 +1,7 @@
 """Section that averages several lakes, the seeds of one recipe, with the error between seeds.
 
 Not here: the average (`transforms.measures.seeds`), the sections of one lake
-(`transforms.views.page.results`).
+(`transforms.views.page.sections.results`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from transforms.measures.seeds import are_different, average_over_seeds, find_se
 from transforms.views.page.blocks import Block, Figure, Section, Text
 from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
-from transforms.views.page.results import OUTCOME_TITLES
+from transforms.views.page.sections.results import OUTCOME_TITLES
 from transforms.views.plots.figures import render_svg
 from transforms.views.plots.outcomes import plot_outcomes
 

@@ -54,6 +54,7 @@ class Text:
     """A paragraph."""
 
     text: str
+    is_headline: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,16 @@ class Tree:
     folded: bool = False
 
 
-Block = Table | Figure | Text | Facts | Example | Tree
+@dataclass(frozen=True)
+class Group:
+    """Blocks that are hidden until the caption is clicked."""
+
+    caption: str
+    blocks: Sequence["Block"]
+    folded: bool = True
+
+
+Block = Table | Figure | Text | Facts | Example | Tree | Group
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.views import empty_reports, query
+from transforms.views import query
+from transforms.views.empty_reports import read_condition
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,20 @@ class Source:
         return query.report(self.connection, name)
 
     def explain_empty(self, name: str) -> str:
-        """Explain why a report has no rows."""
-        return empty_reports.explain_empty(self.connection, name)
+        """Return the condition for rows of a report, for the one line of an absent section."""
+        return read_condition(name).replace("`", "")
 
     def table(self, name: str, /, **rows: str) -> pl.DataFrame:
         """Read a table, or its rows with these values; no rows if it was never written."""
         if not self.lake.exists(name):
             return pl.DataFrame(schema=schema_of(name))
         return self.lake.read(name, None, **rows)
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """Scan a table; no rows if it was never written."""
+        if not self.lake.exists(name):
+            return pl.LazyFrame(schema=schema_of(name))
+        return self.lake.scan(name)
 
 
 @contextmanager

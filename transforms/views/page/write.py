@@ -1,7 +1,7 @@
 """The HTML page of one or several lakes; equal lakes give equal pages, byte by byte.
 
 The page loads no resource and runs no script: its Content-Security-Policy forbids both, and every
-text is escaped. Not here: the content of the sections (the other modules of this package).
+text is escaped. Not here: the content of the sections (`transforms.views.page.sections`).
 """
 
 import re
@@ -13,30 +13,34 @@ import jinja2
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.views.page import (
+from transforms.views.page.across import show_average
+from transforms.views.page.blocks import Chapter, Section
+from transforms.views.page.opened_lake import Source, open_source
+from transforms.views.page.sections import (
+    answer,
     benchmarks,
+    browse,
     data,
     provenance,
     responses,
     results,
-    summary,
+    study,
     tables,
+    training,
 )
-from transforms.views.page.across import show_average
-from transforms.views.page.blocks import Chapter, Section
-from transforms.views.page.opened_lake import Source, open_source
 
 SectionOf = Callable[[Source], Section]
 
 SECTIONS: Sequence[SectionOf] = (
-    summary.show_summary,
-    results.show_answer,
+    answer.show_answer,
+    training.show_training,
     results.show_progress,
     results.show_selection,
+    browse.show_answers,
+    browse.show_pairs_to_read,
     responses.show_rewards,
     responses.show_length,
     responses.show_health,
-    responses.show_examples,
     benchmarks.show_chat,
     benchmarks.show_academic,
     benchmarks.show_ablations,
@@ -46,6 +50,7 @@ SECTIONS: Sequence[SectionOf] = (
     data.show_reward_bench,
     provenance.show_costs,
     provenance.show_lineage,
+    study.show_study,
     tables.show_tables,
 )
 """Sections of a lake, in their order on the page."""

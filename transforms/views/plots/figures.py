@@ -31,6 +31,15 @@ COLOURS = _list_colours("tab10")
 PAGE_WIDTH = 11.6
 """Width in inches of a figure that fills the page's column."""
 
+DPI = 110
+"""Pixels per inch."""
+
+DIALOG_PIXELS = 1050
+"""Width of the dialog in which Dagster shows a figure; no PNG is wider."""
+
+DIALOG_WIDTH = DIALOG_PIXELS / DPI
+"""Width in inches of a PNG that fills the dialog; wider ones get smaller letters."""
+
 MANY_COLOURS = (
     *_list_colours("tab20")[::2],
     *_list_colours("tab20")[1::2],
@@ -117,9 +126,10 @@ def refuse_empty(rows: pl.DataFrame, what: str) -> None:
 
 
 def render_png(figure: Figure) -> bytes:
-    """Render a figure as PNG."""
+    """Render a figure as PNG, at most as wide as Dagster's dialog."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    dpi = min(DPI, DIALOG_PIXELS / figure.get_figwidth())
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
@@ -134,7 +144,7 @@ def render_svg(figure: Figure, name: str) -> str:
     options: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "DejaVu Sans"}
     with rc_context(options):
         unstamped = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, dpi=110, metadata=unstamped)
+        figure.savefig(buffer, format="svg", transparent=True, dpi=DPI, metadata=unstamped)
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     drawn = re.sub(r' xmlns(:xlink)?="[^"]*"', "", drawn)  # HTML knows both

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from transforms.measures.health import WATCHED, Watched
 from transforms.views.plots.figures import (
     COLOURS,
+    PAGE_WIDTH,
     add_shared_legend,
     finish,
     make_panels,
@@ -57,7 +58,7 @@ def plot_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> Figur
     """
     refuse_empty(rows, "iteration_health")
     shown = [one for one in WATCHED if rows[one.metric].null_count() < rows.height]
-    figure, axes = make_panels(len(shown), COLUMNS, width=3.6 * COLUMNS, row_height=2.7, room=0.9)
+    figure, axes = make_panels(len(shown), COLUMNS, width=PAGE_WIDTH, row_height=2.4, room=0.9)
     for axis, watched in zip(axes, shown, strict=True):
         _plot_metric(axis, rows, watched, bounds.get(watched.setting))
     add_shared_legend(figure, axes, columns=6)

@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from transforms.views.plots.figures import (
     COLOURS,
+    DIALOG_WIDTH,
     MANY_COLOURS,
     add_legend,
     finish,
@@ -44,7 +45,7 @@ def render_length_distributions(lengths: pl.DataFrame) -> bytes:
     refuse_empty(lengths, "the report length_statistics")
     sources = sorted(set(lengths["source"]))
     panels = sorted(lengths.partition_by("unit", "tokenizer_id", as_dict=True).items())
-    size = (5.5 * len(panels) + 1.5, 0.45 * len(sources) + 1.8)
+    size = (min(DIALOG_WIDTH, 5.5 * len(panels) + 1.5), 0.45 * len(sources) + 1.8)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axis, ((unit, tokenizer_id), panel) in zip(axes, panels, strict=True):

@@ -15,6 +15,7 @@ from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
+    DIALOG_WIDTH,
     PAGE_WIDTH,
     add_shared_legend,
     finish,
@@ -80,7 +81,7 @@ def render_progress(results: pl.DataFrame) -> bytes:
     metrics = _select_metrics(shown, SUMMARY)
     panels = [(metric, decoding) for decoding in decodings for metric in metrics]
     columns = len(metrics)
-    figure, axes = make_panels(len(panels), columns, width=4.3 * columns, row_height=3.2, room=0.9)
+    figure, axes = make_panels(len(panels), columns, width=DIALOG_WIDTH, row_height=2.6, room=0.9)
     for axis, (metric, decoding) in zip(axes, panels, strict=True):
         _plot_metric(axis, _select_metric(shown.filter(decoding=decoding), metric), experiments)
         axis.set_title(f"{metric.title}, {decoding}", fontsize=10)

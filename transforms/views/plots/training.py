@@ -1,4 +1,4 @@
-"""Figures of training metrics and of the rewards of sampled responses, as PNG bytes.
+"""Figures of training metrics and of the rewards of sampled responses.
 
 Not here: figures of evaluation results (`transforms.views.plots.progress`).
 """
@@ -10,8 +10,11 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from transforms.lake.schemas.table import SHARED
+from transforms.measures.training_curves import CURVES, name_curves, order_metrics
 from transforms.views.plots.figures import (
     COLOURS,
+    DIALOG_WIDTH,
+    PAGE_WIDTH,
     Colour,
     add_shared_legend,
     finish,
@@ -24,6 +27,9 @@ from transforms.views.plots.figures import (
 def render_training_curves(metrics: pl.DataFrame) -> bytes:
     """Plot training metrics over optimiser steps, one panel per metric, one line per run.
 
+    Loss, accuracy and margin are first. Metrics that are logged once, at the end, are left out,
+    unless all are.
+
     Args:
         metrics: `training_metrics` of one or several runs.
 
@@ -31,9 +37,11 @@ def render_training_curves(metrics: pl.DataFrame) -> bytes:
         InputError: no metrics.
     """
     refuse_empty(metrics, "training_metrics")
-    names = sorted(set(metrics["metric"]))
-    columns = min(3, len(names))
-    figure, axes = make_panels(len(names), columns, width=4.3 * columns, row_height=2.6, room=0.8)
+    followed = metrics.filter(pl.col("step").n_unique().over("metric") > 1)
+    names = order_metrics((followed if followed.height else metrics)["metric"])
+    figure, axes = make_panels(
+        len(names), min(3, len(names)), width=DIALOG_WIDTH, row_height=2.1, room=0.8
+    )
     for axis, name in zip(axes, names, strict=True):
         panel = metrics.filter(pl.col("metric") == name)
         for label, run, colour in _list_runs(panel, metrics):
@@ -48,14 +56,27 @@ def render_training_curves(metrics: pl.DataFrame) -> bytes:
     return render_png(figure)
 
 
-def select_last_values(metrics: pl.DataFrame) -> pl.DataFrame:
-    """Return the last value of each metric of one training run: metric, step, value."""
-    return (
-        metrics.sort("step")
-        .group_by("metric", maintain_order=True)
-        .agg(pl.col("step").last(), pl.col("value").last())
-        .sort("metric")
-    )
+def plot_training(metrics: pl.DataFrame) -> Figure:
+    """Plot loss, accuracy and margin over optimiser steps, one line per training.
+
+    Args:
+        metrics: `training_metrics` of some trainings.
+
+    Raises:
+        InputError: none of the three was logged.
+    """
+    shown = name_curves(metrics)
+    refuse_empty(shown, "training_metrics with a loss, an accuracy or a margin")
+    titles = [title for title in CURVES if title in set(shown["curve"])]
+    figure, axes = make_panels(len(titles), len(CURVES), width=PAGE_WIDTH, row_height=2.4, room=0.4)
+    for axis, title in zip(axes, titles, strict=True):
+        for label, run, colour in _list_runs(shown.filter(curve=title), shown):
+            marker = "." if run.height < 40 else None
+            axis.plot(run["step"], run["value"], label=label, color=colour, marker=marker)
+        axis.set_title(title, fontsize=10)
+        finish(axis, "optimiser step")
+    add_shared_legend(figure, axes, columns=5)
+    return figure
 
 
 def render_reward_histogram(scores: pl.DataFrame) -> bytes:

@@ -7,16 +7,19 @@ import pytest
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.views.page import (
+from transforms.views.page.blocks import Example, Facts, Figure, Group, Node, Section, Table, Text
+from transforms.views.page.experiment_settings import compare_settings
+from transforms.views.page.opened_lake import Source
+from transforms.views.page.sections import (
+    answer,
     benchmarks,
+    browse,
     data,
     provenance,
-    responses,
     results,
-    summary,
+    study,
+    training,
 )
-from transforms.views.page.blocks import Node, Section, Table
-from transforms.views.page.opened_lake import Source
 from transforms.views.query import connect_frames
 
 
@@ -28,8 +31,28 @@ def cells_of(table: Table) -> list[tuple[str, ...]]:
     return [tuple(row.cells) for row in table.rows]
 
 
-def test_the_summary_says_what_was_made(source: Source) -> None:
-    facts, differing, settings = summary.show_summary(source).blocks
+def test_the_first_section_says_what_was_tried_and_what_came_of_it(source: Source) -> None:
+    section = answer.show_answer(source)
+    tried, *sentences = [block for block in section.blocks if isinstance(block, Text)]
+    assert tried.text == (
+        "2 experiments (concise, iterative) with 2 iterations, from random weights; 25 s of "
+        "computing. Each iteration samples responses to each of 3 prompts, pairs them by their "
+        "rewards (reward_model) and trains the policy on the pairs."
+    )
+    headlines = [one.text.partition(" is ")[0] for one in sentences if one.is_headline]
+    assert headlines == [
+        "Sampled: concise/2", "Sampled: iterative/2", "Greedy: concise/2", "Greedy: iterative/2",
+    ]  # fmt: skip
+    (figure,) = [block for block in section.blocks if isinstance(block, Figure)]
+    assert "hollow marks: greedy" in figure.caption
+    differing = tables_of(section)[0]
+    assert cells_of(differing) == [("concise", "0.01"), ("iterative", "0")]
+
+
+def test_the_facts_say_what_was_made(source: Source) -> None:
+    facts, settings = study.show_study(source).blocks
+    assert isinstance(facts, Facts)
+    assert isinstance(settings, Table)
     told = {fact.name: fact.text for fact in facts.facts}
     assert told["Experiments"] == "concise, iterative"
     assert told["Made"] == "2026-01-02 03:00 to 2026-01-02 03:05 UTC"
@@ -37,7 +60,6 @@ def test_the_summary_says_what_was_made(source: Source) -> None:
     assert told["SFT policy, the reference of DPO"] == "0aaaaaaaaaaa"
     assert told["Rankers"] == "reward_model rrrrrrrrrrrr"
     assert told["DPO pairs"] == "12 (table dpo_pairs@0)"
-    assert cells_of(differing) == [("concise", "0.01"), ("iterative", "0")]
     assert settings.folded
 
 
@@ -57,7 +79,7 @@ def test_experiments_differ_by_what_both_have_recorded() -> None:
         made("e", "iteration_2/policy", dpo={"beta": 0.1}, seed=0),
         made("e", "evaluation", samples=4),  # f has no evaluation yet: no difference
     ]
-    found = summary.compare_settings(pl.DataFrame(rows, schema_of("materializations")))
+    found = compare_settings(pl.DataFrame(rows, schema_of("materializations")))
     assert found.to_dicts() == [
         {"experiment": "e", "dpo.beta": "0.1", "dpo.loss": None},
         {"experiment": "f", "dpo.beta": "0.2", "dpo.loss": "ipo"},
@@ -70,7 +92,7 @@ def test_another_objective_is_one_difference_and_not_one_for_each_of_its_setting
         made("f", "iteration_1/policy", raft={"epochs": 1.0}),
         made("g", "iteration_1/policy", dpo={"beta": 0.2, "epochs": 2.0}),
     ]
-    found = summary.compare_settings(pl.DataFrame(rows, schema_of("materializations")))
+    found = compare_settings(pl.DataFrame(rows, schema_of("materializations")))
     assert found.to_dicts() == [
         {"experiment": "e", "dpo.beta": "0.1", "objective": "dpo"},
         {"experiment": "f", "dpo.beta": None, "objective": "raft"},
@@ -93,7 +115,7 @@ def test_selected_policies_are_laid_out_over_the_baselines() -> None:
             contrast("e", "response_chars", "sft_policy", 7.0),
         ]
     )
-    found = results.subtract_baselines(contrasts, "reward")
+    found = answer.subtract_baselines(contrasts, "reward")
     assert found.select("experiment", "sft_policy", "offline_dpo", "longer_chars").rows() == [
         ("e", 2.0, -3.0, 7.0),
         ("f", 0.5, None, None),
@@ -108,11 +130,39 @@ def test_the_selection_has_its_metric_and_the_decision_on_promotion(source: Sour
     assert {"0.250", "0.125", "0.375"} <= set(decisions.rows[0].cells)
 
 
-def test_answers_to_read_are_of_the_baselines_and_selected_policies(source: Source) -> None:
-    examples = responses.show_examples(source).blocks
-    assert [example.prompt for example in examples] == [
-        f"user: question p{number} <b>" for number in range(3)
+def groups_of(section: Section | Group) -> dict[str, Group]:
+    return {block.caption: block for block in section.blocks if isinstance(block, Group)}
+
+
+def examples_of(group: Group) -> list[Example]:
+    return [block for block in group.blocks if isinstance(block, Example)]
+
+
+def test_answers_are_of_the_selected_policies_beside_the_first_one(source: Source) -> None:
+    groups = groups_of(browse.show_answers(source))
+    assert list(groups) == [
+        "concise, iteration 2, beside SFT",
+        "iterative, iteration 2, beside SFT",
+        "The first prompts by id, models side by side",
     ]
+    cases = groups_of(groups["iterative, iteration 2, beside SFT"])
+    assert list(cases) == [
+        "Best: gold reward rises (3 of 3 prompts)",
+        "Worst: gold reward falls (0 of 3 prompts)",
+        "Gamed: reward rises, gold reward falls (0 of 3 prompts)",
+    ]
+    best, *_ = examples_of(cases["Best: gold reward rises (3 of 3 prompts)"])
+    assert best.prompt == "user: question p2 <b>"  # the gold reward rises by 0.6 + 0.2 * 2 * 2
+    assert [answer[::2] for answer in best.answers] == [
+        ("SFT", "reward 0.200, gold reward 0.400, 4 tokens"),
+        ("iterative, iteration 2", "reward 1.400, gold reward 1.800, 6 tokens"),
+    ]
+
+
+def test_the_first_prompts_have_the_answers_of_models_side_by_side(source: Source) -> None:
+    groups = groups_of(browse.show_answers(source))
+    examples = examples_of(groups["The first prompts by id, models side by side"])
+    assert [one.prompt for one in examples] == [f"user: question p{n} <b>" for n in range(3)]
     assert [label for label, _, _ in examples[0].answers] == [
         "SFT", "offline DPO", "concise, iteration 2", "iterative, iteration 2",
     ]  # fmt: skip
@@ -120,6 +170,48 @@ def test_answers_to_read_are_of_the_baselines_and_selected_policies(source: Sour
         "answer of iteration_2/policy",
         "reward 1.200, gold reward 0.600, 6 tokens",
     )
+
+
+def test_pairs_are_shown_by_margin_and_by_length(source: Source) -> None:
+    slices = groups_of(browse.show_pairs_to_read(source))
+    assert next(iter(slices)) == "concise, iteration 1 (3 pairs)"
+    assert len(slices) == 4
+    parts = groups_of(slices["iterative, iteration 2 (3 pairs)"])
+    assert list(parts) == list(browse.PAIR_GROUPS)
+    shown = examples_of(parts["Largest margins"])
+    assert [one.answers for one in shown] == [
+        [("chosen", "yes", "3 characters"), ("rejected", "no", "2 characters")]
+    ] * 3
+
+
+def test_every_training_has_its_curves_and_its_last_values(small_lake: Lake) -> None:
+    lake = Lake(small_lake.root.parent / "trained")
+    own = {"experiment": "e", "iteration": 1, "asset": "iteration_1/policy"}
+    logged = [
+        ({"experiment": "shared", "iteration": 0, "asset": "sft_policy"}, "loss", 2.0),
+        (own, "loss", 0.5),
+        (own, "rewards/accuracies", 0.75),
+        (own, "mean_token_accuracy", 0.1),
+        (own, "rewards/margins", 0.25),
+    ]
+    rows = [
+        {**key, "step": step, "epoch": step / 10, "metric": metric, "value": value / step}
+        for key, metric, value in logged
+        for step in (10, 20)
+    ]
+    lake.overwrite("training_metrics", pl.DataFrame(rows, schema_of("training_metrics")))
+    with connect_frames({}) as connection:
+        shared, trained, ends = training.show_training(Source("x", lake, connection)).blocks
+    assert isinstance(shared, Figure)
+    assert isinstance(trained, Figure)
+    assert "accuracy" not in shared.svg
+    assert all(title in trained.svg for title in ("loss", "accuracy", "margin"))
+    assert isinstance(ends, Table)
+    assert [row.cells[:4] for row in ends.rows] == [
+        ["shared", "sft_policy", "20", "2.000"], ["e", "iteration_1/policy", "20", "2.000"],
+    ]  # fmt: skip
+    # of two accuracies of DPO, that of the pairs counts
+    assert ends.rows[1].cells[4:] == ["0.0250", "0.0375", "0.0125"]
 
 
 def test_costs_are_summed_and_unknown_tokens_stay_empty(source: Source) -> None:
@@ -158,7 +250,7 @@ def test_dropped_rows_are_counted(source: Source) -> None:
 def test_benchmarks_that_were_not_run_are_no_table(section, source: Source) -> None:
     found = section(source)
     assert not found.blocks
-    assert "has no rows: empty tables that it reads: benchmark_results" in found.absent
+    assert found.absent.startswith("There are rows once a policy")
     assert "(recipe key" in found.absent
 
 

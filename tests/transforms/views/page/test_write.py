@@ -9,7 +9,7 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.views.page.summary import show_summary
+from transforms.views.page.sections.study import show_study
 from transforms.views.page.write import SECTIONS, write_page
 
 VOID = {"meta", "br", "img", "link"}
@@ -99,15 +99,15 @@ def test_seeds_are_averaged_and_told_apart(
     small_lake: Lake, make_lake: Callable[..., Lake], tmp_path: Path
 ) -> None:
     lakes = {"seed_0": small_lake, "seed_1": make_lake(tmp_path, seed=1)}
-    read = Reader(write_page(lakes, "two", [show_summary]))
-    assert {"across-outcomes", "seed_0-summary", "seed_1-summary"} <= set(read.ids)
+    read = Reader(write_page(lakes, "two", [show_study]))
+    assert {"across-outcomes", "seed_0-study", "seed_1-study"} <= set(read.ids)
     assert len(read.ids) == len(set(read.ids))
     # gold rewards of the last iterate: 1.2 and 1.7
     assert "1.45 ± 0.25" in "".join(read.text)
 
 
 def test_lakes_that_are_no_seeds_are_not_averaged(small_lake: Lake) -> None:
-    read = Reader(write_page({"a": small_lake, "b": small_lake}, "twice", [show_summary]))
+    read = Reader(write_page({"a": small_lake, "b": small_lake}, "twice", [show_study]))
     assert any("These lakes are not averaged" in text for text in read.text)
 
 

@@ -27,7 +27,7 @@ def points(count):
 @pytest.mark.parametrize("count", [1, 500])
 def test_a_map_is_drawn(count):
     png = render_prompt_map(points(count))
-    assert imread(io.BytesIO(png), format="png").shape[:2] == (924, 1650)
+    assert imread(io.BytesIO(png), format="png").shape[:2] == (588, 1050)
 
 
 def test_a_name_stands_where_its_topic_is_densest():

@@ -1,8 +1,10 @@
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 from transforms.errors import InputError
 from transforms.lake.schemas import schema_of
+from transforms.views.plots.figures import render_png
 from transforms.views.plots.training import render_reward_histogram, render_training_curves
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -28,6 +30,12 @@ def test_training_and_histogram():
         orient="row",
     )
     assert render_reward_histogram(scores).startswith(PNG)
+
+
+def test_no_png_is_wider_than_the_dialog_of_dagster():
+    for inches in (6, 9.5, 15):
+        png = render_png(Figure(figsize=(inches, 2)))
+        assert int.from_bytes(png[16:20]) == min(110 * inches, 1050)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Sections of costs by stage and of the selected policies' lineage.
 
 Not here: reading the lineage (`transforms.views.lineage`), the settings
-(`transforms.views.page.summary`).
+(`transforms.views.page.experiment_settings`).
 """
 
 import polars as pl

@@ -1,17 +1,13 @@
-"""Sections of sampled responses: rewards, margins, lengths, health, and examples.
+"""Sections of sampled responses: rewards, margins, lengths, signs of reward hacking.
 
-Not here: results on held-out prompts (`transforms.views.page.results`).
+Not here: their texts (`transforms.views.page.sections.browse`), results on held-out prompts
+(`transforms.views.page.sections.results`).
 """
-
-from typing import Any
 
 import polars as pl
 
-from transforms.formats import cut
-from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
-from transforms.lake.schemas.table import SHARED
-from transforms.views.page.blocks import Block, Example, Figure, Section
-from transforms.views.page.cells import format_cell, make_table
+from transforms.views.page.blocks import Block, Figure, Section
+from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.distributions import Slope, plot_histograms, plot_reward_length_maps
 from transforms.views.plots.figures import render_svg
@@ -31,13 +27,6 @@ HEALTH_TITLES = {
     "other_ranker": "other ranker",
     "ranker_agreement": "agreement",
 }
-
-EXAMPLES = 3
-"""Number of prompts whose answers are shown."""
-EXAMPLE_MODELS = 6
-"""Maximum number of models whose answers are shown."""
-EXAMPLE_CHARS = 600
-"""Maximum number of characters of a text."""
 
 
 def show_rewards(source: Source) -> Section:
@@ -171,66 +160,8 @@ def show_health(source: Source) -> Section:
         )
     return Section(
         "health",
-        "Repetition, duplicates, refusals",
+        "Reward hacking: repetition, duplicates, refusals",
         "Signs that a policy exploits its ranker instead of giving better answers.",
         blocks,
         absent="No iteration's health was measured.",
     )
-
-
-def show_examples(source: Source) -> Section:
-    """Show greedy answers of models to some evaluation prompts."""
-    responses = source.table("evaluation_responses", split="evaluation", decoding="greedy")
-    models = _select_models(source, responses)
-    prompts = source.table("prompts").select("prompt_id", "prompt")
-    shown = (
-        responses.join(models, on=["experiment", "model"])
-        .filter(pl.len().over("prompt_id") == models.height)
-        .join(prompts, on="prompt_id")
-        .sort("prompt_id", "order")
-    )
-    blocks = [
-        _build_example(rows)
-        for rows in shown.partition_by("prompt_id", maintain_order=True)[:EXAMPLES]
-    ]
-    return Section(
-        "examples",
-        "Example answers",
-        "The first evaluation prompts in the order of their ids, and the greedy answers of π₀, "
-        "the offline baseline and selected policies.",
-        blocks,
-        absent="No model has answered evaluation prompts.",
-    )
-
-
-def _select_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
-    """Select the models whose answers are shown: experiment, model, label, order."""
-    answered = set(responses.select("experiment", "model").unique().rows())
-    selected = source.table("selected_policies").sort("experiment")
-    models = [(SHARED, name, BASELINES[name]) for name in (*INITIAL_POLICIES, OFFLINE)]
-    models += [
-        (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
-        for row in selected.iter_rows(named=True)
-    ]
-    models = [one for one in models if one[:2] in answered][:EXAMPLE_MODELS]
-    schema = {"experiment": pl.String, "model": pl.String, "label": pl.String}
-    return pl.DataFrame(models, schema=schema, orient="row").with_row_index("order")
-
-
-def _build_example(rows: pl.DataFrame) -> Example:
-    turns = rows["prompt"][0]
-    prompt = "\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
-    return Example(
-        cut(prompt, EXAMPLE_CHARS),
-        [
-            (row["label"], cut(row["response"], EXAMPLE_CHARS), _describe(row))
-            for row in rows.iter_rows(named=True)
-        ],
-    )
-
-
-def _describe(row: dict[str, Any]) -> str:
-    facts = {"reward": row["reward"], "gold reward": row["gold_reward"]}
-    parts = [f"{name} {format_cell(value)}" for name, value in facts.items() if value is not None]
-    parts.append(f"{row['response_tokens']} tokens")
-    return ", ".join(parts + (["cut at the limit"] if row["finish_reason"] == "length" else []))

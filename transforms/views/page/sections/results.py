@@ -1,7 +1,7 @@
 """Sections of results on held-out prompts, and of the selection of policies.
 
-Not here: benchmarks (`transforms.views.page.benchmarks`), sampled responses
-(`transforms.views.page.responses`).
+Not here: the comparison with the baselines (`transforms.views.page.sections.answer`), benchmarks
+(`transforms.views.page.sections.benchmarks`).
 """
 
 from collections.abc import Mapping
@@ -11,19 +11,12 @@ import polars as pl
 import polars.selectors as cs
 
 from transforms.formats import ID_CHARS
-from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
+from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.schemas.table import SHARED
-from transforms.views.headline import (
-    DECODINGS,
-    describe_contrasts,
-    note_better_iterations,
-    select_headline,
-)
-from transforms.views.page.blocks import Block, Figure, Section, Text
+from transforms.views.page.blocks import Block, Figure, Section
 from transforms.views.page.cells import Kind, RowKind, make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import render_svg
-from transforms.views.plots.outcomes import plot_outcomes
 from transforms.views.plots.progress import MOST_LINES, plot_progress
 
 PROGRESS_TITLES = {
@@ -46,100 +39,6 @@ OUTCOME_TITLES = {
     "gold_minus_iterative": "gold over “iterative”",
     "reward_minus_iterative": "reward over “iterative”",
 }
-
-
-def show_answer(source: Source) -> Section:
-    """Compare every experiment's selected policy with the baselines, for both decodings."""
-    outcomes = source.report("experiment_outcomes")
-    contrasts = source.report("selected_contrasts")
-    blocks: list[Block] = [Text(sentence) for sentence in describe_contrasts(contrasts)]
-    blocks += [
-        Text(note)
-        for note in note_better_iterations(
-            source.table("evaluation_results"), source.table("selected_policies")
-        )
-    ]
-    for decoding in DECODINGS:
-        blocks += _compare(
-            source,
-            decoding,
-            outcomes.filter(decoding=decoding).drop("decoding"),
-            contrasts.filter(decoding=decoding),
-        )
-    return Section(
-        "answer",
-        "In short",
-        "Is the loop's selected policy better than π₀, where the loop starts, and than DPO on the "
-        "offline pairs, if there are any? By how much, and at which length? A difference of two "
-        "standard errors or more is called better or worse.",
-        blocks,
-        absent="No policy has been evaluated yet.",
-    )
-
-
-def _compare(
-    source: Source, decoding: str, outcomes: pl.DataFrame, contrasts: pl.DataFrame
-) -> list[Block]:
-    """Return the differences, the values and their figure, of one decoding."""
-    blocks: list[Block] = []
-    if contrasts.height:
-        metric = select_headline(contrasts)["metric"][0]
-        blocks.append(
-            make_table(
-                subtract_baselines(contrasts, metric),
-                f"The selected policy minus each baseline: mean {metric.replace('_', ' ')} of "
-                f"{decoding} responses to the evaluation prompts, paired by prompt. The last "
-                "column is the length of its responses minus that of π₀'s. ± is one standard "
-                "error, clustered by prompt.",
-                titles={name: f"over {label}" for name, label in REPORTED_BASELINES.items()}
-                | {"longer_chars": "longer than π₀"},
-            )
-        )
-    if outcomes.height:
-        blocks += [
-            make_table(
-                outcomes.drop("prompts", cs.contains("_minus_offline_dpo")),
-                f"The baselines, and the policy that each experiment selected: {decoding} "
-                f"responses to {_count_prompts(outcomes):,} evaluation prompts. ± is one standard "
-                "error, clustered by prompt.",
-                titles=OUTCOME_TITLES,
-                kind=lambda row: "selected" if row["selected_iteration"] is not None else "",
-            ),
-            Figure(
-                "The same values as a figure: baselines in grey, selected policies in blue. Bars "
-                "are one standard error, clustered by prompt.",
-                render_svg(plot_outcomes(outcomes), f"{source.name}-answer-{decoding}"),
-            ),
-        ]
-    return blocks
-
-
-def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
-    """Pivot differences to one row per experiment, with one column per baseline of the lake.
-
-    The column `longer_chars` is the difference of the lengths to pi_0.
-
-    Args:
-        contrasts: rows of the report `selected_contrasts` of one decoding.
-        metric: metric of the differences.
-    """
-    rows = contrasts.select("experiment", "selected").unique().sort("experiment")
-    differences = {
-        name: contrasts.filter(metric=metric, versus=name)
-        for name in REPORTED_BASELINES
-        if name in set(contrasts["versus"])
-    }
-    initial = pl.col("versus").is_in(INITIAL_POLICIES)
-    differences["longer_chars"] = contrasts.filter(initial, metric="response_chars")
-    for name, found in differences.items():
-        columns = {name: "difference", f"{name}_se": "difference_se"}
-        rows = rows.join(
-            found.select("experiment", **{new: pl.col(old) for new, old in columns.items()}),
-            on="experiment",
-            how="left",
-            maintain_order="left",
-        )
-    return rows
 
 
 def show_progress(source: Source) -> Section:
@@ -173,7 +72,7 @@ def show_progress(source: Source) -> Section:
                     _merge_baselines(rows.filter(decoding=decoding)).drop(
                         "decoding", "selected", "prompts"
                     ),
-                    f"{_count_prompts(rows):,} evaluation prompts, responses {how}. ± is one "
+                    f"{count_prompts(rows):,} evaluation prompts, responses {how}. ± is one "
                     "standard error, clustered by prompt. Bold: the policy that the validation "
                     "prompts selected.",
                     titles=PROGRESS_TITLES,
@@ -208,7 +107,8 @@ def _mark_selected(rows: pl.DataFrame) -> Kind:
     return find_kind
 
 
-def _count_prompts(rows: pl.DataFrame) -> int:
+def count_prompts(rows: pl.DataFrame) -> int:
+    """Return the number of prompts that the results of a report are means of."""
     return cast(int, rows["prompts"].max())
 
 
