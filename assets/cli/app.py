@@ -24,7 +24,7 @@ from assets.cli.commands import (
     ui,
     what_if,
 )
-from assets.cli.commands.models import benchmark, chat, export, reproduce, sample
+from assets.cli.commands.models import benchmark, chat, export, publish, reproduce, sample
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,6 +64,7 @@ app.command(epilog=sample.EXAMPLES)(sample.sample)
 app.command(epilog=chat.EXAMPLES)(chat.chat)
 app.command(epilog=benchmark.EXAMPLES)(benchmark.benchmark)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=publish.EXAMPLES)(publish.publish)
 app.command(name="export-data", epilog=export_data.EXAMPLES)(export_data.export_data)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=maintain.EXAMPLES)(maintain.maintain)

@@ -31,6 +31,9 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 RECORD = "prefloop.json"
 """File with the record of the model."""
 
+GGUF = "model.gguf"
+"""File with the whole model for llama.cpp."""
+
 WORKING_FILES = {"settings.json", "run.json"}
 """Files of a checkpoint that only its training reads."""
 
@@ -52,7 +55,8 @@ def export_model(
     Args:
         model: folder of the checkpoint.
         output: folder to write; it must be missing or empty.
-        record: the record of the model; written as `prefloop.json` and summarised in `README.md`.
+        record: the record of the model (`transforms.views.model_facts.describe_for_card`); written
+            as `prefloop.json` and summarised in `README.md`.
         dtype: type of the weights; None keeps the checkpoint's.
         gguf: whether `model.gguf`, for llama.cpp, is written into the folder, too.
 
@@ -80,11 +84,36 @@ def export_model(
         copy_weights(model, folder, dtype, _list_kept_rows(model))
         (require_classifier_weights if is_reward_model else require_causal_weights)(folder)
         if gguf:
-            write_gguf(folder, folder / "model.gguf")
+            write_gguf(folder, folder / GGUF)
         described = {**record, "dtype": stored}
-        text = json.dumps(described, indent=2, default=str)
-        (folder / RECORD).write_text(text + "\n", encoding="utf-8")
+        _write_record(folder, described)
         write_card(folder, described, gguf=gguf)
+
+
+def renew_card(folder: Path, record: Mapping[str, Any], dtype: Dtype | None) -> bool:
+    """Write record and card of an exported model again; return whether the folder has the model.
+
+    Args:
+        folder: folder of an export, or another one, which stays as it is.
+        record: the record of the model.
+        dtype: type that the weights must have; None for any.
+    """
+    file = folder / RECORD
+    if not file.is_file():
+        return False
+    exported = json.loads(file.read_text(encoding="utf-8"))
+    is_same = exported["checkpoint_id"] == record["checkpoint_id"]
+    if not is_same or dtype not in (None, exported["dtype"]):
+        return False
+    described = {**record, "dtype": exported["dtype"]}
+    _write_record(folder, described)
+    write_card(folder, described, gguf=(folder / GGUF).is_file())
+    return True
+
+
+def _write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    text = json.dumps(record, indent=2, default=str)
+    (folder / RECORD).write_text(text + "\n", encoding="utf-8")
 
 
 def require_empty(folder: Path) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import (
     AutoModelForCausalLM,
@@ -26,6 +27,11 @@ RECORD = {
     "kind": "causal_lm",
     "checkpoint_id": "2fac4e5480",
     "steps": [],
+    "results": [],
+    "benchmarks": [],
+    "labelled_pairs": [],
+    "trainings": [],
+    "rows": {},
 }
 
 
@@ -102,6 +108,43 @@ def test_the_card_and_the_record_tell_where_the_model_comes_from(tiny_policy, tm
     for part in ("base_model: org/base", "| checkpoint id | 2fac4e5480 |", "vllm serve ."):
         assert part in card
     assert "llama-cli" not in card
+
+
+def test_the_card_has_results_with_errors_data_ranker_and_lineage(tiny_policy, tmp_path):
+    result = {"decoding": "sampled", "prompts": 9, "value": 0.5, "standard_error": 0.1}
+    score = {"benchmark": "gsm8k", "metric": "exact_match", "value": 25.0, "standard_error": 1.5}
+    raw = {"entry": "ultrafeedback", "origin": {"hub_id": "org/set", "revision": "a1", "files": []}}
+    ranked = [{"relation": "ranker", "asset": "reward_model", "output_id": "3333333c"}]
+    folder = export(
+        tiny_policy,
+        tmp_path / "out",
+        results=[
+            {**result, "metric": "reward", "versus": None},
+            {**result, "metric": "reward", "versus": "sft_policy", "decoding": "greedy"},
+            {**result, "metric": "win_rate_reward", "versus": "sft_policy"},
+        ],
+        benchmarks=[{**score, "items": 100, "note": None}],
+        rows={"raw_set@0": 1000},
+        steps=[
+            {"asset": "raw_set", "output_id": "raw_set@0", "settings": raw, "inputs": []},
+            {"asset": "reward_model", "output_id": "3333333c", "settings": {}, "inputs": []},
+            {"asset": "scores", "output_id": "scores@1", "settings": {}, "inputs": ranked},
+        ],
+    )
+    card = (folder / "README.md").read_text()
+    for line in (
+        "Means over 9 evaluation prompts",
+        "| reward | 0.50 ± 0.10 |  |",
+        "| reward minus that of sft_policy |  | 0.50 ± 0.10 |",
+        "| win_rate_reward over sft_policy | 0.50 ± 0.10 |  |",
+        "| gsm8k | exact_match | 25.0 ± 1.5 | 100 |  |",
+        "| set | ultrafeedback | org/set at a1 | 1,000 |",
+        "ranked by reward_model (`3333333c`)",
+        "- scores `scores@1` from reward_model (ranker)",
+    ):
+        assert line in card
+    (described,) = ModelCard.load(folder / "README.md").data.eval_results
+    assert (described.dataset_name, described.metric_value) == ("gsm8k", 25.0)
 
 
 def test_a_folder_with_files_is_refused_and_stays(tiny_policy, tmp_path):

@@ -40,13 +40,12 @@ def export(
     from assets.cli.console import quiet_teardown
     from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_model
-    from transforms.views.lineage.model_record import describe_model
-    from transforms.views.lineage.outputs import read_lineage
+    from transforms.views.model_facts import describe_for_card
 
     with exit_on_bad_input():
         lake = open_lake(home)
         row = find_model(lake, model)
-        record = describe_model(row, read_lineage(lake), name_lake(home))
+        record = describe_for_card(lake, row, name_lake(home))
         from training.export.model_folder import export_model
 
         quiet_teardown()
