@@ -1,50 +1,87 @@
-"""A notebook on a study: open it in VS Code or Jupyter (jupytext), or run it with Python.
-
-It reads `dagster_home/quickstart`; PREFLOOP_HOME names another study.
-"""
-
 # %% [markdown]
-# A study's tables, reports and models in Python. Everything is read-only.
+# # A study in a notebook
+#
+# A study's tables, reports and models in Python. Everything is read-only, and every frame is a
+# polars frame; `.to_pandas()` makes one of pandas. This page reads `dagster_home/quickstart`, or
+# the study that the environment variable `PREFLOOP_HOME` names.
 
 # %%
 import os
 
+import matplotlib.pyplot as plt
 import polars as pl
 
 import prefloop
 
 study = prefloop.open(os.environ.get("PREFLOOP_HOME", "dagster_home/quickstart"))
-print(study.tables().filter(kind="table").sort("rows", descending=True).head())
+study.tables().filter(kind="table").sort("rows", descending=True).head()
 
 # %% [markdown]
-# SQL over all tables, views and reports returns a polars frame.
+# **Do not read the parquet files below `lake/tables` yourself.** The files of replaced slices stay
+# there for old versions, so a pattern such as `tables/scores/**/*.parquet` also reads rows that
+# were replaced. `study.table` reads one version; so does
+# `pl.read_delta("dagster_home/quickstart/lake/tables/scores")`.
 
 # %%
-rewards = study.sql(
+newest, first = study.table("scores"), study.table("scores", version=0)
+print(newest.height, "rows of scores;", first.height, "rows in version 0")
+
+# %% [markdown]
+# ## SQL
+#
+# One query reads all tables, views and reports, of all experiments and iterations.
+
+# %%
+study.sql(
     """
     select experiment, iteration, avg(reward) as reward, avg(response_chars) as response_chars
     from scores join generations using (experiment, iteration, prompt_id, response_index)
     group by all order by all
     """
 )
-print(rewards)
 
 # %% [markdown]
-# A table or a slice of it. Every version stays readable.
+# ## Reports
+#
+# The rows of `prefloop report NAME`; here the policies on the evaluation prompts.
+
+# %%
+progress = study.report("iteration_progress").filter(decoding="sampled")
+progress.select("experiment", "model", "reward", "reward_se", "response_chars").head(8)
+
+# %%
+figure, axis = plt.subplots(figsize=(6, 3))
+for (experiment,), rows in progress.group_by("experiment", maintain_order=True):
+    trained = rows.filter(pl.col("model").str.starts_with("iteration_"))
+    axis.errorbar(
+        trained["model"].to_list(),
+        trained["reward"].to_list(),
+        trained["reward_se"].to_list(),
+        label=experiment,
+        marker="o",
+        capsize=3,
+    )
+axis.set(ylabel="reward on the evaluation prompts")
+axis.legend()
+plt.show()
+
+# %% [markdown]
+# ## Pairs
+#
+# The pair with the largest margin of an iteration: what the policy was trained to prefer.
 
 # %%
 pairs = study.table("dpo_pairs", experiment="iterative", iteration=1)
-first = study.table("scores", version=0)
-print(pairs.select("chosen_reward", "rejected_reward", "margin").describe())
-print(first.height, "rows in version 0 of scores")
-
-# %%
-print(study.report("iteration_progress"))
+best = pairs.sort("margin").tail(1).to_dicts()[0]
+print(
+    *(turn["content"] for side in ("prompt", "chosen", "rejected") for turn in best[side]), sep="\n"
+)
 
 # %% [markdown]
-# The folder of a policy is an ordinary model folder for transformers and vLLM:
-# `AutoModelForCausalLM.from_pretrained(study.policy("latest"))`
+# ## Models
+#
+# A policy is an ordinary model folder, for
+# `AutoModelForCausalLM.from_pretrained(study.policy("latest"))` and for vLLM.
 
 # %%
-print(study.policy("sft_policy"))
-print(pairs.sort("margin").select(pl.col("chosen").list.first().struct.field("content")).tail(1))
+sorted(file.name for file in study.policy("sft_policy").iterdir())

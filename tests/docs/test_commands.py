@@ -37,18 +37,6 @@ def test_every_command_is_one_of_the_program(page: Path) -> None:
             command.make_context(name, [*rest, *context.args], parent=context)
 
 
-@pytest.fixture(scope="session")
-def home(tiny_overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished quickstart at a size for tests, with its two experiments."""
-    home = tmp_path_factory.mktemp("study")
-    settings = [word for override in tiny_overrides for word in ("--set", override)]
-    experiments = ["--experiment", "iterative", "--experiment", "concise"]
-    words = ["run", str(ROOT / "recipes/quickstart.yaml"), *experiments, "--home", str(home)]
-    ran = CliRunner().invoke(app, [*words, *settings], catch_exceptions=False)
-    assert ran.exit_code == 0, ran.output
-    return home
-
-
 @pytest.mark.slow
 def test_runnable_commands_run_on_a_fresh_quickstart(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
