@@ -3,10 +3,11 @@
 Each format is two functions, from a row to a JSON object. Sources:
 
     trl            conversational preference and prompt-completion types (TRL 1.16, Dataset formats)
-    openrlhf       --chosen_key chosen --rejected_key rejected, or --input_key input --output_key
-                   output, with --apply_chat_template (OpenRLHF, openrlhf/datasets)
-    llama_factory  sharegpt with ranking (LLaMA-Factory, data/README.md); docs/guide/export.md has
-                   the entry of dataset_info.json
+    openrlhf       --data.chosen_key chosen --data.rejected_key rejected, or --data.input_key input
+                   --data.output_key output, with --data.apply_chat_template (OpenRLHF 0.11,
+                   openrlhf/datasets)
+    llama_factory  sharegpt, pairs with ranking (LLaMA-Factory, data/README.md);
+                   docs/guide/export.md has the entries of dataset_info.json
     argilla        records of its SDK 2.8, as `dataset.records.from_json` reads them
 
 Not here: label files for people (`transforms.pairs.feedback.people`), models (`training.export`).

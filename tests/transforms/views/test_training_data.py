@@ -74,9 +74,10 @@ def test_llama_factory_gets_the_columns_that_the_guide_names(lake):
         "chosen": {"from": "gpt", "value": "red"},
         "rejected": {"from": "gpt", "value": "blue\nsky"},
     }
-    (entry,) = json.loads(GUIDE.read_text().split("```json")[1].split("```")[0]).values()
-    assert set(entry["columns"].values()) == set(pair)
+    entries = json.loads(GUIDE.read_text().split("```json")[1].split("```")[0])
+    assert set(entries["prefloop_pairs"]["columns"].values()) == set(pair)
     response = json.loads(export(lake, "responses", "llama_factory"))
+    assert set(entries["prefloop_responses"]["columns"].values()) == set(response) - {"reward"}
     assert response["conversations"] == [asked, {"from": "gpt", "value": "red"}]
 
 
