@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from assets.materialize import Made, Step, Warnings, materialize, skip
-from assets.metadata import column_schema
+from assets.metadata import column_schema, describe_settings
 from assets.resources import LakeResource
 from assets.study import Study
 from training.settings.loop import LoopSettings
@@ -22,11 +22,8 @@ from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED, Table
 from transforms.views.query import read_description
 
-SETTINGS = "settings/"
-"""Prefix of the metadata keys of an asset's settings, one key per experiment that has the asset."""
-
-READS = "reads/"
-"""Prefix of the metadata keys of the upstream assets that an experiment reads."""
+READS = "reads"
+"""Metadata key of the upstream assets that an asset reads, by experiment."""
 
 Decorator = Callable[[Callable[[Step], Made]], dg.AssetsDefinition]
 """Turns the body of an asset into its definition."""
@@ -88,6 +85,8 @@ def declare(
         if applies_to is None or applies_to(loop)
     }
     resolved = {experiment: settings(loop) for experiment, loop in loops.items()}
+    own = study.recipe.loop
+    has_own = partitioned and (applies_to is None or applies_to(own))
     read = {experiment: tuple(reads(loop) if reads else deps) for experiment, loop in loops.items()}
     warned = warnings or Warnings()
 
@@ -100,7 +99,9 @@ def declare(
             deps=[asset_key(dep) for dep in deps],
             partitions_def=study.experiments if partitioned else None,
             description=" ".join(filter(None, texts)),
-            metadata=_describe_asset(table, resolved, read if reads else {}),
+            metadata=_describe_asset(
+                table, settings(own) if has_own else None, resolved, read if reads else {}
+            ),
             check_specs=_specify_checks(name, checks, warned),
             pool="gpu" if accelerator else None,
             kinds=set(kinds),
@@ -133,17 +134,17 @@ def declare(
 
 def _describe_asset(
     table: Table | None,
+    recipe: Mapping[str, Any] | None,
     settings: Mapping[str, Mapping[str, Any]],
     reads: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Return an asset's metadata: its table's columns, and settings and inputs per experiment."""
-    metadata: dict[str, Any] = {}
+    metadata = describe_settings(recipe, settings)
     if table is not None:
         metadata["dagster/column_schema"] = column_schema(table)
-    for experiment, values in settings.items():
-        metadata[SETTINGS + experiment] = dg.MetadataValue.json(dict(values))
-    for experiment, names in reads.items():
-        metadata[READS + experiment] = dg.MetadataValue.json(list(names))
+    if reads:
+        named = {experiment: list(names) for experiment, names in reads.items()}
+        metadata[READS] = dg.MetadataValue.json(named)
     return metadata
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 
-from assets.declare import READS, SETTINGS
+from assets.declare import READS
+from assets.metadata import SETTINGS
 from training.models.checkpoint import require_model
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
@@ -29,10 +30,20 @@ def list_upstream(node: Any, experiment: str) -> list[str]:
     The list is empty for an experiment that does not have the asset.
     """
     scope = experiment if node.partitions_def else SHARED
-    if SETTINGS + scope not in node.metadata:
+    if read_settings(node, scope) is None:
         return []
-    reads = node.metadata.get(READS + scope)
-    return sorted(reads.value if reads else map(name_of, node.parent_keys))
+    reads = node.metadata.get(READS)
+    return sorted(reads.value[scope] if reads else map(name_of, node.parent_keys))
+
+
+def read_settings(node: Any, scope: str) -> dict[str, Any] | None:
+    """Return the settings of an asset of the graph for an experiment, as JSON has them.
+
+    None for an experiment that does not have the asset.
+    """
+    everything = json.loads(json.dumps(node.metadata[SETTINGS].value))
+    found: dict[str, Any] | None = everything.get(scope)
+    return found
 
 
 def stale_assets(
@@ -57,12 +68,13 @@ def stale_assets(
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
         name, scope = name_of(key), experiment if node.partitions_def else SHARED
-        if SETTINGS + scope not in node.metadata:
+        settings = read_settings(node, scope)
+        if settings is None:
             continue  # an asset that the experiment does not have
         upstream = list_upstream(node, experiment)
         reason = _reason(
             made.get((name, scope)),
-            json.loads(json.dumps(node.metadata[SETTINGS + scope].value)),
+            settings,
             {
                 parent: row["output_id"]
                 for parent in upstream

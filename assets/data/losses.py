@@ -14,7 +14,8 @@ def loss_warnings() -> Warnings:
         losses = find_losses(step.lake, step.asset)
         return {CHECK: "".join(f"\n- {loss}" for loss in losses)} if losses else {}
 
-    return Warnings({CHECK: f"Every source loses less than {DROPPED_SHARE:.0%} of its rows."}, find)
+    passes = f"Passes when every source loses less than {DROPPED_SHARE:.0%} of its rows."
+    return Warnings({CHECK: passes}, find)
 
 
 def length_warnings() -> Warnings:
@@ -24,4 +25,5 @@ def length_warnings() -> Warnings:
         lost = find_long_prompts(step.lake)
         return {LENGTH_CHECK: lost} if lost else {}
 
-    return Warnings({LENGTH_CHECK: f"Less than {DROPPED_SHARE:.0%} of prompts are too long."}, find)
+    passes = f"Passes when less than {DROPPED_SHARE:.0%} of prompts are too long."
+    return Warnings({LENGTH_CHECK: passes}, find)

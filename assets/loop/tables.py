@@ -18,7 +18,7 @@ from assets.loop.samplers import list_sampled_policies
 from assets.loop.sampling import generation_settings, sample
 from assets.loop.scores import score_missing
 from assets.materialize import Made, Step
-from assets.metadata import picture, table_metadata, table_preview
+from assets.metadata import picture, response_metadata, table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.schemas import TABLES
@@ -82,7 +82,9 @@ def _build_generations(study: Study, chain: Chain) -> dg.AssetsDefinition:
         metadata = sample(step, chain)
         rows = step.lake.read("generations", **chain.slice(step))
         version = step.lake.version("generations")
-        return Made(f"generations@{version}", {**table_metadata(rows, version), **metadata})
+        return Made(
+            f"generations@{version}", {**response_metadata(step.lake, rows, version), **metadata}
+        )
 
     return generations
 
@@ -112,7 +114,7 @@ def _build_scores(study: Study, chain: Chain) -> dg.AssetsDefinition:
         return Made(
             f"scores@{version}",
             {
-                **table_metadata(scored, version),
+                **response_metadata(step.lake, scored, version),
                 "mean_reward": scored["reward"].mean(),
                 "rewards": picture(render_reward_histogram(scored.drop_nulls("reward")), "rewards"),
                 **metadata,

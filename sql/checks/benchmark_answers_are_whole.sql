@@ -1,5 +1,6 @@
--- One row per model and benchmark whose figures do not match the answers: items are missing, have two
--- answers, or have answers from another policy.
+-- Passes when every model's benchmark figures match its answers. One row per model and benchmark
+-- whose figures do not match the answers: items are missing, have two answers, or have answers from
+-- another policy.
 with
 
 benchmark_results as (select * from benchmark_results),

@@ -1,6 +1,7 @@
--- One row per model and benchmark with too many unusable answers of the judge (without a verdict of
--- the required form, or no answer at all): more than the judge's `max_unparsed_share`. Repeats, which
--- measure the judge's noise, do not count.
+-- Passes when the judge gave enough usable verdicts on every benchmark. One row per model and
+-- benchmark with too many unusable answers of the judge (without a verdict of the required form, or
+-- no answer at all): more than the judge's `max_unparsed_share`. Repeats, which measure the judge's
+-- noise, do not count.
 with
 
 verdicts as (select * from counted_benchmark_verdicts where repeat = 0),

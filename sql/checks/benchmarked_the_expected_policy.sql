@@ -1,6 +1,7 @@
--- One row per model and benchmark with figures or answers that are not from the newest checkpoint of
--- the model's asset. A replaced checkpoint that was measured by its id has the name `<asset>@<id>`
--- and gives no row.
+-- Passes when all benchmark figures are from the newest checkpoint of their model. One row per
+-- model and benchmark with figures or answers that are not from the newest checkpoint of the
+-- model's asset. A replaced checkpoint that was measured by its id has the name `<asset>@<id>` and
+-- gives no row.
 with
 
 benchmark_results as (select * from benchmark_results),

@@ -1,5 +1,6 @@
--- One row per pair whose chosen and rejected texts are equal: there is nothing to learn from it.
--- Comparisons have experiment shared, iteration 0.
+-- Passes when the two responses of every pair have different texts. One row per pair whose chosen
+-- and rejected texts are equal: there is nothing to learn from it. Comparisons have experiment
+-- shared, iteration 0.
 with
 
 measured_preference_pairs as (select * from measured_preference_pairs),

@@ -1,8 +1,8 @@
--- One row per iteration and prompt that does not have the expected number of responses, over all
--- samplers. The expected number is the column n of the slice's rows or, with adaptive n, the number
--- that the rule recorded (`sampling_stops`); it is 0 for a prompt outside the split of the slice.
--- The experiment one_shot samples the prompts of all iterations at once, length_study those of its
--- own split.
+-- Passes when every prompt has the expected number of responses. One row per iteration and prompt
+-- that does not have the expected number of responses, over all samplers. The expected number is
+-- the column n of the slice's rows or, with adaptive n, the number that the rule recorded
+-- (`sampling_stops`); it is 0 for a prompt outside the split of the slice. The experiment one_shot
+-- samples the prompts of all iterations at once, length_study those of its own split.
 with
 
 generations as (select * from generations),

@@ -1,5 +1,6 @@
--- One row per raw row that is neither in the standard table nor in the ledger of dropped rows. The
--- row keys of pairs contain the keys of their raw rows (transforms/sources/layouts/comparisons.py).
+-- Passes when every raw row is in the standard table or in the ledger of dropped rows. One row per
+-- raw row that is neither in the standard table nor in the ledger of dropped rows. The row keys of
+-- pairs contain the keys of their raw rows (transforms/sources/layouts/comparisons.py).
 with
 
 source_rows as (select * from source_rows),

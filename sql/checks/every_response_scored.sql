@@ -1,4 +1,5 @@
--- One row per response without a score, in a slice whose scores or pairs have been written.
+-- Passes when every response has a score. One row per response without a score, in a slice whose
+-- scores or pairs have been written.
 with
 
 generations as (select * from generations),

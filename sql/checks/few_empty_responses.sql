@@ -1,6 +1,6 @@
--- One row per slice in which more than a tenth of the responses are blank: the policy ends its turn
--- at once, or the chat template ends it. Fewer blank responses are ranked like all others, so that
--- training can reduce them.
+-- Passes when at most a tenth of the responses are blank. One row per slice in which more than a
+-- tenth of the responses are blank: the policy ends its turn at once, or the chat template ends it.
+-- Fewer blank responses are ranked like all others, so that training can reduce them.
 with
 
 generations as (select * from generations),

@@ -1,7 +1,8 @@
--- One row per judge whose share of unusable answers (unparseable, or no answer at all) is above its
--- `max_unparsed_share`, or that has no row in `judges` and so no such limit. The row is repeated for
--- each slice of `scores` that the judge ranked or of `preference_labels` that it labelled; without
--- such a slice it has nulls.
+-- Passes when every judge has at most its allowed share of unusable answers. One row per judge
+-- whose share of unusable answers (unparseable, or no answer at all) is above its
+-- `max_unparsed_share`, or that has no row in `judges` and so no such limit. The row is repeated
+-- for each slice of `scores` that the judge ranked or of `preference_labels` that it labelled;
+-- without such a slice it has nulls.
 with
 
 verdicts as (select * from verdicts),

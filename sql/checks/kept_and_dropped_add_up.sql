@@ -1,5 +1,6 @@
--- One row per table and source whose kept and dropped rows do not add up to its incoming rows: rows
--- disappeared, or were counted twice.
+-- Passes when the kept and the dropped rows add up to the incoming rows. One row per table and
+-- source whose kept and dropped rows do not add up to its incoming rows: rows disappeared, or were
+-- counted twice.
 with
 
 source_rows as (select * from source_rows),

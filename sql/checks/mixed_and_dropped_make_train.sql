@@ -1,5 +1,6 @@
--- One row per mixture and source whose training pairs are not all in the mixture or, with a reason,
--- in the ledger. The mixture `all` must have every source; other mixtures may leave out sources.
+-- Passes when every training pair is in the mixture or in the ledger of dropped rows. One row per
+-- mixture and source whose training pairs are not all in the mixture or, with a reason, in the
+-- ledger. The mixture `all` must have every source; other mixtures may leave out sources.
 with
 
 mixture_pairs as (select * from mixture_pairs),

@@ -1,10 +1,11 @@
--- One row per prompt of a split and evaluation set that share 13 consecutive words or, if an item is
--- shorter, all words of the item; with the first shared words and the number of matching items. An
--- item of fewer than 6 words or 12 characters, or whose short text 3 items of its set share, must be
--- the whole prompt. Words are in lower case and consist of letters, marks and digits; all other
--- characters except white space are deleted; a character of Chinese, Japanese, Thai, Lao, Khmer or
--- Burmese is a word. 13 words is the longest n-gram that a recipe can screen for, so a prompt that
--- passed the screening always passes this check.
+-- Passes when no prompt of a split has text of an evaluation set. One row per prompt of a split and
+-- evaluation set that share 13 consecutive words or, if an item is shorter, all words of the item;
+-- with the first shared words and the number of matching items. An item of fewer than 6 words or 12
+-- characters, or whose short text 3 items of its set share, must be the whole prompt. Words are in
+-- lower case and consist of letters, marks and digits; all other characters except white space are
+-- deleted; a character of Chinese, Japanese, Thai, Lao, Khmer or Burmese is a word. 13 words is the
+-- longest n-gram that a recipe can screen for, so a prompt that passed the screening always passes
+-- this check.
 with
 
 prompts as (select * from prompts),

@@ -1,5 +1,5 @@
--- One row per DPO pair (by the texts of its two responses and its prompt) that occurs more than once
--- in a slice: training would use it too often.
+-- Passes when no DPO pair occurs twice in a slice. One row per DPO pair (by the texts of its two
+-- responses and its prompt) that occurs more than once in a slice: training would use it too often.
 with
 
 dpo_pairs as (select * from dpo_pairs)

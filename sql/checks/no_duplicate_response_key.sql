@@ -1,4 +1,5 @@
--- One row per key of responses or scores that occurs more than once.
+-- Passes when every key of responses and of scores occurs once. One row per key of responses or
+-- scores that occurs more than once.
 with
 
 generations as (select * from generations),

@@ -1,5 +1,5 @@
--- One row per prompt in more than one split: sampled in two iterations, sampled and held out, or
--- both training and measuring the reward model.
+-- Passes when every prompt is in one split only. One row per prompt in more than one split: sampled
+-- in two iterations, sampled and held out, or both training and measuring the reward model.
 with
 
 prompt_splits as (select * from prompt_splits),

@@ -1,6 +1,6 @@
--- One row per DPO pair whose chosen response has no higher penalised reward than the rejected one,
--- or whose margin is not their difference. The published script's length penalty can reverse pairs
--- in this way.
+-- Passes when the chosen response of every pair has the higher penalised reward. One row per DPO
+-- pair whose chosen response has no higher penalised reward than the rejected one, or whose margin
+-- is not their difference. The published script's length penalty can reverse pairs in this way.
 with
 
 dpo_pairs as (select * from dpo_pairs),

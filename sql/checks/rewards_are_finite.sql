@@ -1,5 +1,6 @@
--- One row per reward that is null, NaN or infinite. Allowed nulls: the gold reward of prompts
--- outside the sample task, and a judge's reward without a usable verdict.
+-- Passes when every reward is a finite number. One row per reward that is null, NaN or infinite.
+-- Allowed nulls: the gold reward of prompts outside the sample task, and a judge's reward without a
+-- usable verdict.
 with
 
 scores as (select * from scores),

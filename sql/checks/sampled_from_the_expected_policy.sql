@@ -1,8 +1,9 @@
--- One row per set of responses of an iteration whose policy is not the newest checkpoint that their
--- sampler uses: `current`, the policy of the iteration before (pi_0 in iteration 1); `previous`,
--- the policy before `current`, if there is one, else pi_0; `initial`, pi_0; `step@s`, the weights
--- after a share s of the training steps of the current policy (pi_0 in iteration 1). The
--- experiments one_shot and length_study sample pi_0.
+-- Passes when all responses are from the newest checkpoints of their samplers. One row per set of
+-- responses of an iteration whose policy is not the newest checkpoint that their sampler uses:
+-- `current`, the policy of the iteration before (pi_0 in iteration 1); `previous`, the policy
+-- before `current`, if there is one, else pi_0; `initial`, pi_0; `step@s`, the weights after a
+-- share s of the training steps of the current policy (pi_0 in iteration 1). The experiments
+-- one_shot and length_study sample pi_0.
 with
 
 generations as (select * from generations),

@@ -1,8 +1,8 @@
--- One row per set of scores that do not match the present responses or ranker: the scored responses
--- are of another policy or sampling; a slice has scores of several models or settings; the model is
--- not the newest of its asset, for the experiment or for all; or it is the refreshed model of
--- another iteration. A ranker without weights in the lake, such as a judge, has no checkpoint to
--- compare.
+-- Passes when all scores are of the present responses and by the present ranker. One row per set of
+-- scores that do not match the present responses or ranker: the scored responses are of another
+-- policy or sampling; a slice has scores of several models or settings; the model is not the newest
+-- of its asset, for the experiment or for all; or it is the refreshed model of another iteration. A
+-- ranker without weights in the lake, such as a judge, has no checkpoint to compare.
 with
 
 scores as (select * from scores),

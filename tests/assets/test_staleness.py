@@ -6,10 +6,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.declare import SETTINGS
 from assets.definitions import build_definitions
 from assets.loop.judges import judge_settings
-from assets.staleness import list_upstream, name_of, stale_assets
+from assets.staleness import list_upstream, name_of, read_settings, stale_assets
 from training.recipe import Recipe
 from training.settings.judge import JudgeSettings
 from transforms.errors import InputError
@@ -36,7 +35,7 @@ def record_all(recipe: Recipe, folder: Path) -> Lake:
             asset=name_of(key),
             experiment=scope,
             output_id=f"{name_of(key)}@0",
-            settings=json.dumps(node.metadata[SETTINGS + scope].value),
+            settings=json.dumps(read_settings(node, scope)),
             inputs=json.dumps(
                 {parent: f"{parent}@0" for parent in list_upstream(node, "iterative")}
             ),
@@ -145,7 +144,7 @@ def test_a_model_whose_folder_is_gone_is_trained_again(tiny_recipe: Recipe, tmp_
             asset=asset,
             experiment=SHARED,
             output_id=output_id,
-            settings=json.dumps(node.metadata[SETTINGS + SHARED].value),
+            settings=json.dumps(read_settings(node, SHARED)),
             inputs=json.dumps(read),
             run_id="test",
             elapsed_s=0.0,

@@ -28,10 +28,10 @@ MOST_CUT = 0.1
 
 UNSCORED, CUT = "benchmark_items_are_scored", "few_benchmark_answers_are_cut"
 WARNINGS = {
-    UNSCORED: "Warns if answers have no score, such as programs that were not run (`run_code` is "
-    "off): no figure includes them.",
-    CUT: f"Warns if more than {MOST_CUT:.0%} of a model's texts end at max_tokens: the limit may "
-    "have changed the figures.",
+    UNSCORED: "Passes when every answer has a score. No figure includes an answer without one, "
+    "such as a program that was not run (`run_code` is off).",
+    CUT: f"Passes when at most {MOST_CUT:.0%} of a model's texts end at max_tokens. If more do, "
+    "the limit may have changed the figures.",
 }
 """Checks that only warn, with their descriptions."""
 

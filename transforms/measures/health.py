@@ -45,7 +45,9 @@ class Watched(NamedTuple):
     def description(self) -> str:
         """The check's description on the asset's page."""
         side = "at most" if self.kind == "max" else "at least"
-        return f"{self.metric} is {side} health.{self.setting}; otherwise {self.concern}."
+        return (
+            f"Passes when {self.metric} is {side} health.{self.setting}; otherwise {self.concern}."
+        )
 
 
 WATCHED = (

@@ -23,12 +23,12 @@ def failed_check_error(experiment: str, unmet: Sequence[dg.AssetCheckEvaluation]
     """Return the error for a run that stopped at a check."""
     failed = next(one for one in unmet if one.severity == dg.AssetCheckSeverity.ERROR)
     rows = failed.metadata["failing_rows"].value
-    failing, *_ = read_description("checks", failed.check_name).split(". ")
+    passes, *_ = read_description("checks", failed.check_name).split(". ")
     return InputError(
         f"experiment {experiment} stopped at the check {failed.check_name} of "
         f"{name_of(failed.asset_key)}",
-        expected=f"no row of this query: {failing}",
-        found=f"{rows} row{'' if rows == 1 else 's'}",
+        expected=f"it {passes[0].lower()}{passes[1:]}",
+        found=f"{rows} failing row{'' if rows == 1 else 's'}",
         remedy="prefloop ui shows the first rows at the checks of the asset",
     )
 

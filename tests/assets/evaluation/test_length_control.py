@@ -4,8 +4,9 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.declare import SETTINGS, asset_key
+from assets.declare import asset_key
 from assets.evaluation import held_out, length_control
+from assets.metadata import SETTINGS
 from assets.resources import LakeResource
 from assets.study import Study
 from transforms.lake.lake import Lake

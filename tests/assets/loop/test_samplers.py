@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.definitions import build_definitions
+from assets.metadata import SETTINGS
 from assets.staleness import list_upstream, name_of
 from training import generation
 from training.recipe import Recipe
@@ -39,7 +40,7 @@ def test_a_training_keeps_the_steps_that_are_sampled(make_tiny: Callable[..., Re
     nodes = {name_of(key): graph.get(key) for key in graph.get_all_asset_keys()}
 
     def dpo(asset: str, experiment: str) -> dict[str, object]:
-        return nodes[asset].metadata[f"settings/{experiment}"].value["dpo"]
+        return nodes[asset].metadata[SETTINGS].value[experiment]["dpo"]
 
     assert dpo("iteration_1/policy", "mix")["kept_shares"] == [0.5]
     assert dpo("iteration_1/policy", "iterative")["kept_shares"] == []
@@ -92,8 +93,8 @@ def test_adaptive_n_reads_the_reward_model(make_tiny: Callable[..., Recipe]) -> 
     generations = nodes["iteration_1/generations"]
     assert "reward_model" in list_upstream(generations, "adaptive")
     assert "reward_model" not in list_upstream(generations, "iterative")
-    assert set(generations.metadata["settings/iterative"].value) == {"sampling", "dtype", "seed"}
-    assert "pairs" in generations.metadata["settings/adaptive"].value
+    assert set(generations.metadata[SETTINGS].value["iterative"]) == {"sampling", "dtype", "seed"}
+    assert "pairs" in generations.metadata[SETTINGS].value["adaptive"]
 
 
 @pytest.mark.slow

@@ -55,7 +55,8 @@ def test_a_check_that_fails_ends_the_run_with_one_message(
     result = run_sample_prompts(tmp_path, *tiny_overrides)
     assert result.exit_code == 2, result.output
     assert "stopped at the check kept_and_dropped_add_up of raw_sample_prompts" in result.output
-    assert "found:    2 rows" in result.output
+    assert "expected: it passes when the kept and the dropped rows add up" in result.output
+    assert "found:    2 failing rows" in result.output
     assert isinstance(result.exception, SystemExit)
 
 

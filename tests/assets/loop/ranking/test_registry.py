@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from assets.declare import READS, SETTINGS
+from assets.declare import READS
 from assets.definitions import build_definitions
 from assets.loop.ranking.registry import RANKERS, REWARDS, find_ranker
+from assets.metadata import SETTINGS
 from assets.staleness import name_of
 from assets.study import Study
 from training.settings.rankers import RANKER_KINDS
@@ -34,10 +35,10 @@ def test_a_sum_reads_the_assets_of_its_parts_and_its_settings_have_theirs(make_t
     recipe = make_tiny(rewards, "experiments={e: {ranker: both}, f: {ranker: short}}")
     graph = build_definitions(recipe, tmp_path).resolve_asset_graph()
     (scores,) = (graph.get(key) for key in graph.get_all_asset_keys() if name_of(key) == SCORES)
-    assert scores.metadata[READS + "e"].value[2:] == ["reward_model"]
-    assert scores.metadata[READS + "f"].value[2:] == []
-    before = scores.metadata[SETTINGS + "f"].value
-    assert scores.metadata[SETTINGS + "e"].value["parts"]["short"] == before
+    assert scores.metadata[READS].value["e"][2:] == ["reward_model"]
+    assert scores.metadata[READS].value["f"][2:] == []
+    before = scores.metadata[SETTINGS].value["f"]
+    assert scores.metadata[SETTINGS].value["e"]["parts"]["short"] == before
     (tmp_path / "rewards.py").write_text(f"{CODE}# edited\n", encoding="utf-8")
     ranker = find_ranker(Study(recipe), recipe.loop, "short")
     assert ranker.response_settings(recipe.loop) != before
@@ -70,7 +71,7 @@ def test_an_experiment_reads_its_ranker_and_no_other(make_tiny, tmp_path):
     assert {"reward_model", "reward_model_b", "preference_model"} <= set(
         map(name_of, scores.parent_keys)
     )
-    assert {e: scores.metadata[READS + e].value[-1] for e in CHOSEN} == CHOSEN
+    assert {e: scores.metadata[READS].value[e][-1] for e in CHOSEN} == CHOSEN
 
 
 def test_a_ranker_that_the_recipe_does_not_have_is_refused(make_tiny):
