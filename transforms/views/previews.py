@@ -19,7 +19,7 @@ def arrange(rows: pl.DataFrame) -> pl.DataFrame:
     become blanks.
     """
     first = [name for name in FIRST if name in rows.columns]
-    ordered = rows.select(*first, pl.exclude(first))
+    ordered = rows.select(*first, *(name for name in rows.columns if name not in first))
     turns = pl.format("{}: {}", pl.element().struct[0], pl.element().struct[1])
     texts = [
         pl.when(pl.col(name).list.len() == 1)
