@@ -36,7 +36,7 @@ from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.measures import evaluation
-from transforms.measures.tracked_figures import list_points
+from transforms.measures.tracked_figures import list_points, select_last_figures
 from transforms.prompts import rows_by_split
 from transforms.prompts.splits import HELD_OUT
 from transforms.sources.sample.gold import gold_reward
@@ -119,7 +119,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         results = step.lake.read(RESULTS, experiment=step.experiment)
         row = evaluation.select_policies(results, metric)
         version = step.lake.overwrite("selected_policies", row, experiment=step.experiment)
-        return Made(f"selected_policies@{version}", table_metadata(row, version))
+        best = {"selected_iteration": row["iteration"].item(), metric: row["value"].item()}
+        return Made(f"selected_policies@{version}", {**best, **table_metadata(row, version)})
 
     return [baseline_evaluation, evaluation_, selected_policy]
 
@@ -185,7 +186,9 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
     table = pl.concat(results)
     version = step.lake.version(RESULTS)
     shown = table_preview(table.filter(split="evaluation"), 40)
-    return Made(f"{RESULTS}@{version}", {**table_metadata(table, version), "evaluation": shown})
+    figures = {} if step.experiment == SHARED else select_last_figures(table)
+    metadata = {**figures, **table_metadata(table, version), "evaluation": shown}
+    return Made(f"{RESULTS}@{version}", metadata)
 
 
 def _drop_former_baselines(lake: Lake, models: Collection[str]) -> None:

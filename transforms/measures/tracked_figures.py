@@ -1,4 +1,4 @@
-"""Figures of an experiment for a tracker: one point per iteration.
+"""Figures of an experiment for trackers and Dagster's plots: one point per iteration.
 
 Not here: sending them (`training.runs.trackers`), their errors (`evaluation_results`).
 """
@@ -7,6 +7,9 @@ import polars as pl
 
 Points = list[tuple[int, dict[str, float]]]
 """Iteration, and its figures by name."""
+
+PLOTTED = ("gold_reward", "reward", "response_chars", "kl_to_initial")
+"""Metrics that Dagster's page of an evaluation plots over its materializations."""
 
 
 def list_points(results: pl.DataFrame) -> Points:
@@ -26,3 +29,14 @@ def list_points(results: pl.DataFrame) -> Points:
         (int(iteration), dict(points.select("name", "value").iter_rows()))
         for (iteration,), points in rows.group_by("iteration", maintain_order=True)
     ]
+
+
+def select_last_figures(results: pl.DataFrame) -> dict[str, float]:
+    """Return the figures of the last iteration, `<decoding>/<metric>`, of the metrics `PLOTTED`.
+
+    Args:
+        results: rows of `evaluation_results` of one experiment.
+    """
+    own = results.filter(pl.col("versus").is_null(), pl.col("metric").is_in(PLOTTED))
+    points = list_points(own)
+    return points[-1][1] if points else {}

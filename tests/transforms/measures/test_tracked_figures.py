@@ -1,7 +1,7 @@
 import polars as pl
 
 from transforms.lake.schemas import schema_of
-from transforms.measures.tracked_figures import list_points
+from transforms.measures.tracked_figures import list_points, select_last_figures
 
 
 def test_figures_of_the_evaluation_prompts_are_one_point_per_iteration():
@@ -19,3 +19,5 @@ def test_figures_of_the_evaluation_prompts_are_one_point_per_iteration():
         (1, {"sampled/reward": 1.0, "sampled/win_rate_reward/sft_policy": 0.5}),
         (2, {"sampled/reward": 2.0}),
     ]
+    assert select_last_figures(results) == {"sampled/reward": 2.0}
+    assert select_last_figures(results.clear()) == {}
