@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -9,33 +10,14 @@ from assets.cli.app import app
 from assets.cli.study_run.run import INTERRUPTED, print_other_runs
 
 
-@pytest.fixture
-def instance(tmp_path: Path):
-    with dg.DagsterInstance.local_temp(
-        str(tmp_path), overrides={"concurrency": {"pools": {"default_limit": 1}}}
-    ) as instance:
-        yield instance
-
-
-def started_run(instance: dg.DagsterInstance, **tags: str) -> str:
-    """Record a run that has started and holds the pool's one slot."""
-    run = instance.create_run_for_job(
-        dg.JobDefinition(name="job", graph_def=dg.GraphDefinition(name="job")),
-        status=dg.DagsterRunStatus.STARTED,
-        tags=tags,
-    )
-    storage = instance.event_log_storage
-    storage.initialize_concurrency_limit_to_default("gpu")
-    storage.claim_concurrency_slot("gpu", run.run_id, "step")
-    return run.run_id
-
-
 def test_an_unfinished_run_is_named_before_this_one_waits(
-    instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str]
+    instance: dg.DagsterInstance,
+    start_run: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     print_other_runs(instance)
     assert capsys.readouterr() == ("", "")
-    run_id = started_run(instance)
+    run_id = start_run()
     print_other_runs(instance)
     printed = capsys.readouterr()
     assert f"unfinished runs of this study: {run_id[:8]}." in printed.out + printed.err
