@@ -41,8 +41,9 @@ DECODINGS = ("sampled", "greedy")
 GoldReward = Callable[[str, str], float]
 """(last user turn, response) -> gold reward."""
 
-OpenChunks = Callable[[str], ChunkFolder]
-"""Opens the folder that keeps the results of a part of an interrupted evaluation, by its name."""
+OpenChunks = Callable[[str], ChunkFolder | None]
+"""Opens the folder that keeps the results of a part of an interrupted evaluation, by its name; None
+keeps none."""
 
 ScoreResponses = Callable[[pl.DataFrame, OpenChunks], pl.Series]
 """Returns the rewards of responses in the order of the rows: prompt_id, decoding, response_index,

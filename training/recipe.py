@@ -20,6 +20,7 @@ from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
 from training.settings.rankers import RANKER_KINDS, find_kind
 from training.settings.rewards.checks import (
+    find_refreshed,
     list_parts,
     require_evaluation_rewards,
     require_rewards,
@@ -231,6 +232,11 @@ class Recipe(Settings):
             )
             if loop.feedback is not None:
                 self.resolve_refresh(loop)
+                if loop.feedback.replay and not self.has_pairs:
+                    raise ValueError(
+                        f"experiment {name}: feedback.replay adds pairs of the sources, and no"
+                        " source has the role preferences: set feedback.replay: 0"
+                    )
             self._require_references(name, loop)
         self._require_references("shared", self.loop)
         if self.evaluation_reward not in self.resolve_rankers():
@@ -310,16 +316,27 @@ class Recipe(Settings):
             return self.judge
         return self.judge.model_copy(update={"devices": self.devices})
 
+    def find_refreshed(self, loop: LoopSettings) -> str:
+        """Return the reward model that a loop's feedback trains further: its ranker, or a part.
+
+        Raises:
+            ValueError: the ranker has no reward model, or several.
+        """
+        return find_refreshed(self.rewards, loop.ranker)
+
     def resolve_refresh(self, loop: LoopSettings) -> RewardModelSettings:
         """Return the settings for training the loop's reward model further on feedback.
 
+        They are overrides of those that it was trained with; of the defaults, if `rewards` has it.
+
         Raises:
             InputError: an override that a reward model does not have.
-            ValueError: the loop has no feedback, or its ranker is not a reward model.
+            ValueError: the loop has no feedback, or its ranker has no reward model or several.
         """
-        base = self.resolve_trained_rankers()[loop.ranker]
+        trained = self.resolve_trained_rankers()
+        base = trained.get(self.find_refreshed(loop), RewardModelSettings())
         if loop.feedback is None or not isinstance(base, RewardModelSettings):
-            raise ValueError(f"no feedback is set, or ranker {loop.ranker} is not a reward model")
+            raise ValueError("no feedback is set")
         return _override(base, loop.feedback.reward_model, "feedback.reward_model")
 
     @property

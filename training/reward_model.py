@@ -19,7 +19,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
 
-from training.models.loading.weights import load_classifier
+from training.models.loading.weights import load_classifier, require_trainable_classifier
 from training.models.one_pass.forward import share_prompts_of_classifier
 from training.models.rendering import (
     TOKEN_IDS,
@@ -71,9 +71,10 @@ def train_reward_model(
         report: called at every logged step with step, number of steps and metrics.
 
     Raises:
-        InputError: the model is incomplete, or no pair fits.
+        InputError: the model is incomplete or no causal decoder, or no pair fits.
     """
     started = time.perf_counter()
+    require_trainable_classifier(policy)
 
     def load(dtype: str, **options: Any) -> PreTrainedModel:
         set_seed(seed)  # of a new head

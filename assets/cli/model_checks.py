@@ -54,16 +54,22 @@ def check_local_models(recipe: Recipe) -> None:
         from training.judging.local_judge import check_judge_folder
 
         check_judge_folder(Path(recipe.judge.path), recipe.judge)
-    for reward in recipe.rewards.values():
+    loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
+    refreshed = {recipe.find_refreshed(loop) for loop in loops if loop.feedback}
+    for name, reward in recipe.rewards.items():
         if reward.path and Path(reward.path).is_dir():
             from training.models.loading.config import read_context_tokens
-            from training.models.loading.weights import require_classifier_weights
+            from training.models.loading.weights import (
+                require_classifier_weights,
+                require_trainable_classifier,
+            )
             from training.models.rendering import load_tokenizer
 
             load_tokenizer(Path(reward.path), pads=False)
             require_classifier_weights(reward.path)
+            if name in refreshed:
+                require_trainable_classifier(reward.path)
             context = read_context_tokens(reward.path)
-            loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
             require_reward_context(reward.path, context, loops)
 
 

@@ -97,7 +97,12 @@ def read_training(lake: Lake, row: Mapping[str, Any]) -> RecordedTraining:
         dtype=recorded["dtype"],
         rows=rows,
         tables=at_record.pinned,
-        models={name: _find_model(lake, model) for name, model in models.items()},
+        models={
+            name: _find_given_model(model, recorded["given"])
+            if "given" in recorded and name == stage.start
+            else _find_model(lake, model)
+            for name, model in models.items()
+        },
         reference_id=row["reference_id"] or None,
         environment=json.loads(row.get("environment") or "{}"),
         share=float(share) if share else None,
@@ -205,6 +210,26 @@ def _describe_part(
         settings=settings,
         splits=[iteration_name(t) for t in iterations] if in_loop else (),
     )
+
+
+def _find_given_model(checkpoint_id: str, given: Mapping[str, Any]) -> Path:
+    """Return the folder of a reward model that the recipe has brought.
+
+    Raises:
+        InputError: it is missing, or its content has changed.
+    """
+    from training.models.checkpoint import hash_checkpoint
+    from training.rewards.given_model import find_folder
+
+    folder = find_folder(given["path"], given.get("revision"))
+    if (found := hash_checkpoint(folder)) != checkpoint_id:
+        raise InputError(
+            f"the model {given['path']} has changed",
+            expected=f"the content {checkpoint_id}",
+            found=found,
+            remedy="restore its folder from a copy",
+        )
+    return folder
 
 
 def _find_model(lake: Lake, checkpoint_id: str) -> Path:

@@ -9,6 +9,9 @@ import dagster as dg
 import polars as pl
 
 from assets.declare import declare
+from assets.loop.feedback import describe_given
+from assets.loop.ranking.ranker import Ranker
+from assets.loop.ranking.registry import find_ranker, find_refreshed_ranker
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
@@ -23,14 +26,18 @@ from transforms.views.query import connect, report
 def build(study: Study) -> list[dg.AssetsDefinition]:
     """Build the asset; none without feedback or without a gold reward."""
     loops = [study.loop(experiment) for experiment in study.recipe.experiments]
-    rankers = sorted({loop.ranker for loop in loops if loop.feedback})
-    if not rankers or not study.recipe.gold:
+    with_feedback = [loop for loop in loops if loop.feedback]
+    if not with_feedback or not study.recipe.gold:
         return []
-    refreshed = [iteration_asset(t, "reward_model") for t in study.iterations]
 
-    def models(loop: LoopSettings) -> list[str]:
+    def find_models(loop: LoopSettings) -> list[Ranker]:
         """Return the reward models of an experiment in their order."""
-        return [loop.ranker, *refreshed]
+        assets = [iteration_asset(t, "reward_model") for t in study.iterations]
+        refreshed = [find_refreshed_ranker(study, loop, asset) for asset in assets]
+        return [find_ranker(study, loop, study.recipe.find_refreshed(loop)), *refreshed]
+
+    def list_assets(loop: LoopSettings) -> list[str]:
+        return [asset for model in find_models(loop) for asset in model.assets]
 
     evaluations = ("baseline_evaluation", "evaluation", "prompts")
 
@@ -39,9 +46,16 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         "reward_refresh",
         group="evaluation",
         table=TABLES["reward_accuracy"],
-        deps=(*evaluations, *rankers, *refreshed),
-        reads=lambda loop: (*evaluations, *models(loop)),
-        settings=lambda _: {"dtype": study.recipe.model.dtype},
+        deps=tuple(
+            dict.fromkeys(
+                [*evaluations, *(name for loop in with_feedback for name in list_assets(loop))]
+            )
+        ),
+        reads=lambda loop: (*evaluations, *list_assets(loop)),
+        settings=lambda loop: {
+            "dtype": study.recipe.model.dtype,
+            **describe_given(find_models(loop)[0]),
+        },
         partitioned=True,
         applies_to=lambda loop: loop.feedback is not None,
         accelerator=True,
@@ -49,21 +63,16 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def reward_refresh(step: Step) -> Made:
         """The pairs are responses to one held-out prompt with different gold rewards."""
-        from training.evaluation import score_rows
-
         rows = _read_sampled_responses(step)
         measured = []
-        for refreshes, name in enumerate(models(step.loop)):
-            model = step.model(name)
-            rewards = score_rows(
-                rows, model.path, step.loop.scoring, dtype=step.dtype, devices=step.devices
-            )
+        for refreshes, model in enumerate(find_models(step.loop)):
+            rewards = model.score(step, rows, lambda part: None)
             measured.append(
                 measure_refreshed_accuracy(
                     rows.with_columns(reward=rewards),
                     experiment=step.experiment,
-                    reward_model=name,
-                    reward_model_id=model.checkpoint_id,
+                    reward_model=model.name,
+                    reward_model_id=model.ranker_id(step),
                     refreshes=refreshes,
                 )
             )

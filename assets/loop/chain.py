@@ -46,9 +46,6 @@ class Chain:
         experiment = step.experiment if self.partitioned else self.group
         return {"experiment": experiment, "iteration": self.iteration}
 
-    def ranker(self, loop: LoopSettings) -> str:
-        """Return the name of the ranker of its responses.
-
-        With feedback it is the iteration's own reward model, otherwise the loop's ranker.
-        """
-        return self.asset("reward_model") if self.partitioned and loop.feedback else loop.ranker
+    def refreshed(self, loop: LoopSettings) -> str | None:
+        """Return the asset of the iteration's own reward model; None without feedback."""
+        return self.asset("reward_model") if self.partitioned and loop.feedback else None

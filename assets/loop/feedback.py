@@ -8,6 +8,7 @@ pairs and the rows of labels (`transforms.pairs.feedback`), the scores (`assets.
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -15,15 +16,19 @@ import polars as pl
 from assets.declare import Decorator, declare
 from assets.loop.chain import Chain
 from assets.loop.oracles import find_oracle, oracle_settings, require_feedback, write_labels
-from assets.loop.ranking.registry import find_ranker, find_trained_ranker
+from assets.loop.ranking.ranker import Ranker
+from assets.loop.ranking.registry import find_ranker, find_refreshed_ranker
+from assets.loop.ranking.reward_model import GivenModelRanker
 from assets.loop.ranking.trained_ranker import accuracy_warnings
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.metadata import table_metadata, table_preview
 from assets.study import Study
+from training.rewards.recorded_parts import describe_part
 from training.settings.loop import LoopSettings
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.enforcement import add_keys
+from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.pairs import responses
 from transforms.pairs.feedback.queue import add_texts, choose_pairs, list_candidate_pairs
@@ -46,16 +51,17 @@ def _build_queue(study: Study, chain: Chain) -> dg.AssetsDefinition:
     @_declare_feedback(study, chain)(
         chain.asset("label_queue"),
         table=TABLES["label_queue"],
-        deps=(*inputs, *_last_models(study, chain)),
-        reads=lambda loop: (*inputs, _last_model(chain, loop)),
+        deps=(*inputs, *_list_assets(study, chain, _find_last_ranker)),
+        reads=lambda loop: (*inputs, *_find_last_ranker(study, chain, loop).assets),
         settings=lambda loop: {
             "labels": require_feedback(loop).labels,
             "choice": require_feedback(loop).choice,
+            **_describe_last_ranker(study, chain, loop),
             **study.model_settings,
         },
         accelerator=True,
         kinds=("deltalake", "pytorch"),
-        description="The reward model that the iteration begins with chooses the pairs.",
+        description="The rewards that the iteration begins with choose the pairs.",
     )
     def label_queue(step: Step) -> Made:
         return _write_queue(step, chain)
@@ -98,17 +104,21 @@ def _build_model(study: Study, chain: Chain) -> dg.AssetsDefinition:
         for noun in ("label_queue", "preference_labels")
     ]
 
+    read = [*labels, *(OLD_PAIRS if study.recipe.has_pairs else ())]
+
     @_declare_feedback(study, chain)(
         chain.asset("reward_model"),
-        deps=(*_last_models(study, chain), *labels, *OLD_PAIRS),
-        reads=lambda loop: (_last_model(chain, loop), *labels, *OLD_PAIRS),
+        deps=(*_list_assets(study, chain, _find_last_model), *read),
+        reads=lambda loop: (*_find_last_model(study, chain, loop).assets, *read),
         settings=lambda loop: {
             "reward_model": study.recipe.resolve_refresh(loop).dump_decisive(),
+            **describe_given(_find_last_model(study, chain, loop)),
             "oracle": require_feedback(loop).oracle,
             "replay": require_feedback(loop).replay,
             **study.model_settings,
         },
-        warnings=accuracy_warnings(chain.asset("reward_model")),
+        # without pairs of the sources there are no validation pairs
+        warnings=accuracy_warnings(chain.asset("reward_model")) if study.recipe.has_pairs else None,
         accelerator=True,
         kinds=("pytorch", "trl"),
         description="Bradley-Terry reward model: the last one, trained further on all labels of "
@@ -136,21 +146,45 @@ def _loops_with_feedback(study: Study) -> list[LoopSettings]:
     return [loop for loop in loops if loop.feedback]
 
 
-def _last_model(chain: Chain, loop: LoopSettings) -> str:
-    """Return the asset of the reward model that an iteration begins with."""
+def _find_last_ranker(study: Study, chain: Chain, loop: LoopSettings) -> Ranker:
+    """Return the ranker that an iteration begins with: that of the iteration before."""
     before = chain.iteration - 1
-    return iteration_asset(before, "reward_model") if before else loop.ranker
+    refreshed = iteration_asset(before, "reward_model") if before else None
+    return find_ranker(study, loop, loop.ranker, refreshed)
 
 
-def _last_models(study: Study, chain: Chain) -> list[str]:
-    """Return the reward models that any experiment begins the iteration with, sorted."""
-    return sorted({_last_model(chain, loop) for loop in _loops_with_feedback(study)})
+def _find_last_model(study: Study, chain: Chain, loop: LoopSettings) -> Ranker:
+    """Return the reward model that an iteration begins with, as a ranker."""
+    before = chain.iteration - 1
+    if before:
+        return find_refreshed_ranker(study, loop, iteration_asset(before, "reward_model"))
+    return find_ranker(study, loop, study.recipe.find_refreshed(loop))
+
+
+def _list_assets(
+    study: Study, chain: Chain, find: Callable[[Study, Chain, LoopSettings], Ranker]
+) -> list[str]:
+    """Return the models of the rankers that any experiment begins the iteration with, sorted."""
+    rankers = [find(study, chain, loop) for loop in _loops_with_feedback(study)]
+    return sorted({asset for ranker in rankers for asset in ranker.assets})
+
+
+def _describe_last_ranker(study: Study, chain: Chain, loop: LoopSettings) -> dict[str, Any]:
+    """Return the settings of the rewards that choose the pairs, if they are more than a model."""
+    ranker = _find_last_ranker(study, chain, loop)
+    is_model = ranker.name == _find_last_model(study, chain, loop).name
+    return {} if is_model and ranker.assets else {"rewards": ranker.describe_parts()}
+
+
+def describe_given(model: Ranker) -> dict[str, Any]:
+    """Return the files of a reward model that the study has not trained; they are no input."""
+    return {"given": describe_part(model.settings)} if isinstance(model, GivenModelRanker) else {}
 
 
 def _write_queue(step: Step, chain: Chain) -> Made:
-    """Choose the pairs that the oracle labels, by the rewards of the last reward model."""
+    """Choose the pairs that the oracle labels, by the rewards of the iteration before."""
     slice_, feedback = chain.slice(step), require_feedback(step.loop)
-    ranker = find_ranker(step.study, step.loop, _last_model(chain, step.loop))
+    ranker = _find_last_ranker(step.study, chain, step.loop)
     rows = responses.read_with_prompts(step.lake, **slice_)
     rewards: list[pl.DataFrame] = []
     ranker.rank(step, rows, rewards.append)
@@ -175,7 +209,11 @@ def _write_queue(step: Step, chain: Chain) -> Made:
 def _refresh(step: Step, chain: Chain) -> Made:
     """Train the last reward model further on labels and old pairs, and measure the result."""
     feedback, settings = require_feedback(step.loop), step.study.recipe.resolve_refresh(step.loop)
-    last = step.model(_last_model(chain, step.loop))
+    model = _find_last_model(step.study, chain, step.loop)
+    if isinstance(model, GivenModelRanker):
+        last = Checkpoint(model.checkpoint_id, model.folder)
+    else:
+        last = step.model(model.name)
     rows = read_refresh_pairs(
         step.lake,
         **chain.slice(step),
@@ -185,5 +223,7 @@ def _refresh(step: Step, chain: Chain) -> Made:
         seed=step.seed,
     )
     made = train(step, "reward_model", rows, settings, start=last, iteration=chain.iteration)
-    ranker = find_trained_ranker(step.study, step.loop, step.asset)
+    if not step.study.recipe.has_pairs:
+        return made  # there are no validation pairs
+    ranker = find_refreshed_ranker(step.study, step.loop, step.asset)
     return Made(made.output_id, {**made.metadata, **ranker.validate(step, chain.iteration)})

@@ -168,7 +168,9 @@ def test_feedback_needs_its_oracle_and_a_reward_model() -> None:
             QUICKSTART,
             ["gold=false", "evaluation.selection_metric=reward", "loop.feedback.labels=5"],
         )
-    with pytest.raises(InputError, match="refreshes a reward model, and ranker is 'judge'"):
+    with pytest.raises(
+        InputError, match="a reward, and the ranker judge compares responses instead"
+    ):
         load_recipe(
             QUICKSTART,
             [

@@ -68,7 +68,7 @@ def require_consistent(
             f"{' or '.join(kind.methods)} only"
         )
     if loop.feedback is not None:
-        _require_feedback(experiment, loop.ranker, loop.feedback, oracles)
+        _require_oracle(experiment, loop.feedback, oracles)
 
 
 def require_context(
@@ -136,19 +136,10 @@ def require_reward_context(model: str, context_tokens: int, loops: Iterable[Loop
         )
 
 
-def _require_feedback(
-    experiment: str,
-    ranker: str,
-    feedback: FeedbackSettings,
-    oracles: Sequence[str],
-) -> None:
-    """Refuse feedback without its oracle, or with a ranker that is not a reward model."""
+def _require_oracle(experiment: str, feedback: FeedbackSettings, oracles: Sequence[str]) -> None:
+    """Refuse feedback without its oracle."""
     if feedback.oracle not in oracles:
         raise ValueError(
             f"experiment {experiment}: feedback.oracle is {feedback.oracle}, which the "
             f"recipe does not have: set `{feedback.oracle}`"
-        )
-    if not find_kind(ranker).is_reward_model:
-        raise ValueError(
-            f"experiment {experiment}: feedback refreshes a reward model, and ranker is {ranker!r}"
         )

@@ -34,4 +34,5 @@ class FeedbackSettings(Settings):
     1811.11682)."""
     reward_model: dict[str, Any] = Field(default={})
     """Training settings of the further training, as overrides of the settings of the reward
-    model that `loop.ranker` selects, for example a lower learning rate or fewer epochs."""
+    model that `loop.ranker` selects, for example a lower learning rate or fewer epochs. The ranker
+    may be a sum with one reward model; one of `rewards` with a `path` has the default settings."""

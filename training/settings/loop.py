@@ -48,8 +48,8 @@ class LoopSettings(ObjectiveSettings):
     """Ranker of the responses: `reward_model`, `reward_model_<name>` for one of the recipe's
     `reward_models`, `preference_model`, `judge`, or the name of one of the recipe's `rewards`."""
     feedback: FeedbackSettings | None = None
-    """Fresh labels in every iteration, on which the reward model `ranker` is trained further; null:
-    it is not trained further."""
+    """Fresh labels in every iteration, on which the reward model of `ranker` is trained further;
+    null: it is not trained further."""
     scoring: ScoringSettings = ScoringSettings()
     """How a reward model or another reward scores the responses."""
     ranking: RankingSettings = RankingSettings()

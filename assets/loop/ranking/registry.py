@@ -30,25 +30,36 @@ REWARDS: Mapping[Way, type[Ranker]] = {
 
 
 def select_ranker(study: Study, chain: Chain, loop: LoopSettings) -> Ranker:
-    """Return the ranker of a chain's responses."""
-    return find_ranker(study, loop, chain.ranker(loop))
+    """Return the ranker of a chain's responses; with feedback, its reward model is refreshed."""
+    return find_ranker(study, loop, loop.ranker, chain.refreshed(loop))
 
 
-def find_ranker(study: Study, loop: LoopSettings, name: str) -> Ranker:
-    """Return a ranker of the recipe, or a reward model that an iteration of a loop refreshed.
+def find_ranker(
+    study: Study, loop: LoopSettings, name: str, refreshed: str | None = None
+) -> Ranker:
+    """Return a ranker of the recipe.
 
     Args:
         study: the study.
-        loop: settings of the experiment, for a refreshed reward model.
-        name: value of `loop.ranker`, or the asset of a refreshed reward model.
+        loop: settings of the experiment.
+        name: value of `loop.ranker`.
+        refreshed: asset of a model that feedback has trained further from the experiment's reward
+            model; it takes that one's place.
     """
-    refreshed = "/" in name
-    settings = (
-        study.recipe.resolve_refresh(loop) if refreshed else study.recipe.resolve_rankers()[name]
-    )
-    if isinstance(settings, RewardSettings):
-        return _build_reward(study, loop, name, settings)
-    return RANKERS[find_kind(loop.ranker if refreshed else name).name](study, name, settings)
+    if refreshed is not None and name == study.recipe.find_refreshed(loop):
+        return find_refreshed_ranker(study, loop, refreshed)
+    settings = study.recipe.resolve_rankers()[name]
+    if not isinstance(settings, RewardSettings):
+        return RANKERS[find_kind(name).name](study, name, settings)
+    if settings.sum:
+        parts = {part: find_ranker(study, loop, part, refreshed) for part in settings.sum}
+        return SumRanker(study, name, settings, parts)
+    return REWARDS[settings.way](study, name, settings)
+
+
+def find_refreshed_ranker(study: Study, loop: LoopSettings, asset: str) -> RewardModelRanker:
+    """Return a reward model that an iteration of an experiment has refreshed, by its asset."""
+    return RewardModelRanker(study, asset, study.recipe.resolve_refresh(loop))
 
 
 def find_evaluation_ranker(study: Study) -> Ranker:
@@ -62,10 +73,3 @@ def find_trained_ranker(study: Study, loop: LoopSettings, name: str) -> TrainedR
     if not isinstance(ranker, TrainedRanker):
         raise TypeError(f"{name} is not a trained ranker")
     return ranker
-
-
-def _build_reward(study: Study, loop: LoopSettings, name: str, settings: RewardSettings) -> Ranker:
-    if settings.sum:
-        parts = {part: find_ranker(study, loop, part) for part in settings.sum}
-        return SumRanker(study, name, settings, parts)
-    return REWARDS[settings.way](study, name, settings)

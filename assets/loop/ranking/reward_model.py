@@ -117,7 +117,9 @@ def _score(step: Step, folder: Path, rows: pl.DataFrame, commit: Commit) -> dict
     }
 
 
-def _score_rows(step: Step, folder: Path, rows: pl.DataFrame, chunks: "ChunkFolder") -> pl.Series:
+def _score_rows(
+    step: Step, folder: Path, rows: pl.DataFrame, chunks: "ChunkFolder | None"
+) -> pl.Series:
     """Score responses of an evaluation with the reward model of a folder."""
     from training.evaluation import score_rows
 

@@ -55,8 +55,8 @@ class SumRanker(Ranker):
         """Return its parts with their weights."""
         return {
             name: {**described, "weight": self.settings.sum[name]}
-            for part in self.parts.values()
-            for name, described in part.describe_parts().items()
+            for name, part in self.parts.items()
+            for described in part.describe_parts().values()
         }
 
     def ranker_id(self, step: Step) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from assets.definitions import build_definitions
 from assets.loop.oracles import write_labels
+from assets.loop.ranking.registry import find_ranker
 from assets.materialize import Step
 from assets.staleness import list_upstream, name_of
 from assets.study import Study
@@ -39,6 +40,42 @@ def test_scores_read_the_refreshed_model_of_their_iteration(make_tiny) -> None:
     assert "reward_model" not in list_upstream(scores, "refreshed")
     assert "reward_model" in list_upstream(scores, "iterative")
     assert "iteration_2/reward_model" not in list_upstream(scores, "iterative")
+
+
+def test_a_sum_and_a_given_model_read_their_refreshed_model(make_tiny, tmp_path: Path) -> None:
+    (tmp_path / "rewards.py").write_text("def brief(responses): ...\n", encoding="utf-8")
+    rewards = (
+        f"rewards={{brief: {{function: '{tmp_path}/rewards.py:brief'}},"
+        f" given: {{path: {tmp_path}}},"
+        " with_trained: {sum: {reward_model: 1, brief: 1}},"
+        " with_given: {sum: {given: 1, brief: 1}}}"
+    )
+    experiments = ", ".join(
+        f"{name}: {{ranker: {name}, feedback: {{labels: 5}}}}"
+        for name in ("with_trained", "with_given", "given")
+    )
+    recipe = make_tiny(rewards, f"experiments={{{experiments}}}")
+    graph = build_definitions(recipe, "unused").resolve_asset_graph()
+
+    def list_models(asset: str, experiment: str) -> list[str]:
+        read = list_upstream(graph.get(dg.AssetKey(asset.split("/"))), experiment)
+        return [name for name in read if name.endswith("reward_model")]
+
+    for experiment in ("with_trained", "with_given", "given"):
+        first = ["reward_model"] if experiment == "with_trained" else []
+        assert list_models("iteration_1/label_queue", experiment) == first
+        assert list_models("iteration_1/reward_model", experiment) == first
+        assert list_models("iteration_1/scores", experiment) == ["iteration_1/reward_model"]
+        assert list_models("iteration_2/label_queue", experiment) == ["iteration_1/reward_model"]
+        assert list_models("iteration_2/reward_model", experiment) == ["iteration_1/reward_model"]
+        assert list_models("iteration_2/scores", experiment) == ["iteration_2/reward_model"]
+    ranker = find_ranker(Study(recipe), recipe.loop, "with_given")
+    assert ranker.parts["given"].name == "given"
+    loop = recipe.resolve_loop("with_given")
+    refreshed = find_ranker(Study(recipe), loop, "with_given", "iteration_1/reward_model")
+    assert {name: part.name for name, part in refreshed.parts.items()} == {
+        "given": "iteration_1/reward_model", "brief": "brief",
+    }  # fmt: skip
 
 
 def test_a_job_makes_nothing_for_an_experiment_without_feedback(make_tiny, tmp_path: Path) -> None:

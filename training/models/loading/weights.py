@@ -19,6 +19,7 @@ from transformers import (
     AutoModelForSequenceClassification,
     PreTrainedModel,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
 from training.models.loading.config import (
@@ -122,6 +123,22 @@ def require_classifier(model: Path | str, revision: str | None = None) -> None:
     """
     text = read_config(model, revision=revision)
     require_class(AutoModelForSequenceClassification, text, "reward model", model)
+
+
+def require_trainable_classifier(model: Path | str) -> None:
+    """Refuse a classifier that `training.reward_model` cannot train further; no weights are read.
+
+    Raises:
+        InputError: it is no causal decoder, whose head `score` reads the last token.
+    """
+    kind = read_config(model).model_type
+    if kind not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise InputError(
+            f"the reward model {model} cannot be trained further",
+            expected="a causal decoder, whose reward is read at the last token in training",
+            found=f"{kind}, whose head reads other tokens",
+            remedy="use it without feedback, or another reward model",
+        )
 
 
 def load_classifier(

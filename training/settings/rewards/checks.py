@@ -45,6 +45,40 @@ def list_parts(rewards: Mapping[str, RewardSettings], ranker: str) -> list[str]:
     return [*found.sum] if found is not None and found.sum else [ranker]
 
 
+def find_refreshed(rewards: Mapping[str, RewardSettings], ranker: str) -> str:
+    """Return the part of a ranker that feedback trains further: its one reward model.
+
+    Args:
+        rewards: the recipe's rewards by name.
+        ranker: value of `loop.ranker`.
+
+    Raises:
+        ValueError: the ranker has no reward model, or several.
+    """
+    parts = list_parts(rewards, ranker)
+    models = [
+        name
+        for name in parts
+        if find_kind(name).is_reward_model or (name in rewards and rewards[name].path)
+    ]
+    if len(models) == 1:
+        return models[0]
+    if models:
+        raise ValueError(
+            f"feedback trains one reward model further, and the sum {ranker} has several:"
+            f" {', '.join(models)}"
+        )
+    if find_kind(ranker).scores_alone:
+        raise ValueError(
+            f"feedback trains the weights of a reward model further, and {ranker} has none: a"
+            " function and a verifier have no weights; rank by a reward model, or by a sum with one"
+        )
+    raise ValueError(
+        f"feedback trains a reward model further, which gives each response a reward, and the"
+        f" ranker {ranker} compares responses instead"
+    )
+
+
 def require_evaluation_rewards(
     names: Sequence[str],
     rewards: Mapping[str, RewardSettings],

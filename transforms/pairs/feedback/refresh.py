@@ -54,8 +54,11 @@ def read_refresh_pairs(
             found=f"{labels.height} labels of {experiment}, all ties or undecided",
             remedy="raise loop.feedback.labels, or set loop.feedback.choice to random",
         )
+    count = round(replay * labelled.height)
+    if not count:
+        return labelled
     old = rows_by_split.list_training_pairs(lake, mixture)
-    chosen = choose_replay_pairs(old, round(replay * labelled.height), seed)
+    chosen = choose_replay_pairs(old, count, seed)
     return pl.concat([labelled, rows_by_split.read_pairs(lake, chosen)]).sort("pair_id")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.recipe_file import load_recipe
+from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
 
 ALONE = "iterative: null, concise: null, moving_reference: null"
@@ -96,8 +97,53 @@ def test_a_reward_may_score_between_rounds_and_in_a_policy_gradient(write):
     judged = {"right": {"verifier": "number"}}
     with pytest.raises(InputError, match="e ranks by the verifier right, and prompts of"):
         write(judged, rloo.replace("short", "right"))
-    with pytest.raises(InputError, match="feedback refreshes a reward model"):
-        write(rewards, "experiments={e: {ranker: short, feedback: {oracle: gold}}}")
+
+
+@pytest.mark.parametrize(
+    ("ranker", "fault"),
+    [
+        ("short", "short has none: a function and a verifier have no weights"),
+        ("words", "words has none"),
+        ("two", "the sum two has several: reward_model, brought"),
+        ("both", None),
+        ("other", None),
+        ("brought", None),
+        ("reward_model", None),
+    ],
+)
+def test_feedback_trains_the_one_reward_model_of_a_ranker(write, ranker, fault):
+    rewards = {
+        "short": {"function": write.file},
+        "brought": {"path": "./brought"},
+        "words": {"sum": {"short": 1, "half": 1}},
+        "half": {"function": write.file},
+        "two": {"sum": {"reward_model": 1, "brought": 1}},
+        "both": {"sum": {"reward_model": 1, "short": 1}},
+        "other": {"sum": {"brought": 1, "short": 1}},
+    }
+    feedback = "{labels: 5, reward_model: {epochs: 2}}"
+    overrides = f"experiments={{e: {{ranker: {ranker}, feedback: {feedback}}}}}"
+    if fault:
+        with pytest.raises(InputError, match=fault):
+            write(rewards, overrides)
+        return
+    recipe = write(rewards, overrides)
+    loop = recipe.resolve_loop("e")
+    is_given = ranker in ("brought", "other")
+    assert recipe.find_refreshed(loop) == ("brought" if is_given else "reward_model")
+    base = RewardModelSettings() if is_given else recipe.reward_model
+    assert recipe.resolve_refresh(loop) == base.model_copy(update={"epochs": 2})
+
+
+def test_old_pairs_need_a_source_of_preferences(write):
+    rewards = {"brought": {"path": "./brought"}}
+    no_pairs = (
+        "sources.sample_preferences=null", "reward_model=null", "offline_mixture=all",
+        "loop.ranker=brought", "experiments={e: {feedback: {}}}",
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"experiment e: feedback\.replay adds pairs"):
+        write(rewards, *no_pairs)
+    assert write(rewards, *no_pairs, "experiments.e.feedback.replay=0")
 
 
 @pytest.mark.parametrize(("ranker", "optimises"), [("short", False), ("both", True)])
