@@ -30,7 +30,7 @@ SCHEMA = ROOT / "recipes" / "recipe.schema.json"
 HEAD = """# Every key of a recipe
 
 A recipe is one YAML file. A key with a default may be left out. `make docs` writes this page from
-the text under each field in `training/recipe.py`, `training/settings` and `transforms/settings`.
+the text under each field in `training/recipe`, `training/settings` and `transforms/settings`.
 Editors show the same text if a recipe begins with
 
 ```yaml

@@ -1,0 +1,93 @@
+"""Experiments of a recipe: their loops, and what those need of its other keys."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from training.recipe.rankers import RecipeRankers, override_settings
+from training.settings.experiments import require_allowed, require_consistent, require_context
+from training.settings.loop import LoopSettings, PromptRoom
+from training.settings.rewards.checks import list_parts
+
+
+class RecipeExperiments(RecipeRankers):
+    """A recipe whose experiments can run."""
+
+    @model_validator(mode="after")
+    def _require_consistent_experiments(self) -> Self:
+        if self.loop.sampling.responses_per_prompt < 2:
+            raise ValueError("loop.sampling.n is 1; a pair needs at least 2 responses")
+        for name, override in self.experiments.items():
+            require_allowed(name, override)
+            loop = self.resolve_loop(name)
+            require_consistent(
+                name,
+                loop,
+                rankers=[*self.resolve_rankers()],
+                oracles=[
+                    *(["gold"] if self.gold else []),
+                    *(["judge"] if self.judge else []),
+                    "people",
+                ],
+            )
+            if loop.feedback is not None:
+                self.resolve_refresh(loop)
+                if loop.feedback.replay and not self.has_pairs:
+                    raise ValueError(
+                        f"experiment {name}: feedback.replay adds pairs of the sources, and no"
+                        " source has the role preferences: set feedback.replay: 0"
+                    )
+            self._require_references(name, loop)
+        self._require_references("shared", self.loop)
+        if self.evaluation_reward not in self.resolve_rankers():
+            raise ValueError(
+                f"the evaluation needs rewards of single responses, and loop.ranker"
+                f" {self.loop.ranker} gives none: set reward_model, or another loop.ranker"
+            )
+        return self
+
+    def _require_references(self, experiment: str, loop: LoopSettings) -> None:
+        """Refuse a loop that ranks by a verifier if prompts of a source have no reference."""
+        parts = list_parts(self.rewards, loop.ranker)
+        verifiers = [name for name in parts if name in self.rewards and self.rewards[name].verifier]
+        without = [s.name for s in self.resolve_sources("prompts") if not s.has_references]
+        if verifiers and without:
+            raise ValueError(
+                f"experiment {experiment} ranks by the verifier {verifiers[0]}, and prompts of"
+                f" {', '.join(without)} have no reference: set sources.{without[0]}.reference or"
+                f" sources.{without[0]}.instructions"
+            )
+
+    @model_validator(mode="after")
+    def _require_context_of_tiny(self) -> Self:
+        if self.model.tiny is not None:
+            self.require_context(self.model.tiny.context_tokens)
+        return self
+
+    def require_context(self, context_tokens: int) -> None:
+        """Refuse token limits that are larger than the context of the initial model.
+
+        Raises:
+            InputError: the message lists the settings.
+        """
+        require_context(
+            context_tokens,
+            trained={**({"sft": self.sft} if self.sft else {}), **self.resolve_trained_rankers()},
+            loops={name: self.resolve_loop(name) for name in self.experiments},
+            benchmarks=self.benchmarks,
+        )
+
+    def find_prompt_room(self) -> PromptRoom:
+        """Return what a prompt must leave room for in the recipe's loop and all experiments."""
+        return PromptRoom.find([self.loop, *map(self.resolve_loop, self.experiments)])
+
+    def resolve_loop(self, experiment: str) -> LoopSettings:
+        """Return the loop settings of an experiment.
+
+        Raises:
+            KeyError: the recipe has no such experiment.
+            InputError: its override is not valid; the error lists all problems.
+        """
+        return override_settings(
+            self.loop, self.experiments[experiment], f"experiments.{experiment}"
+        )
