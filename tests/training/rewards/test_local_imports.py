@@ -58,16 +58,18 @@ def test_another_file_beside_it_and_an_installed_package_are_not(write, tmp_path
     package = tmp_path / "site-packages"
     package.mkdir()
     monkeypatch.syspath_prepend(package)
-    (package / "brought_scale.py").write_text("SCALE = 1\n")
-    code = f"import brought_scale\n{CODE}"
+    (package / "installed_scale.py").write_text("SCALE = 1\n")
+    code = f"import installed_scale\n{CODE}"
     before = read_function(write(**{"rewards.py": code}))
-    (package / "brought_scale.py").write_text("SCALE = 2\n")
+    (package / "installed_scale.py").write_text("SCALE = 2\n")
     changed = {"rewards.py": code, "unused.py": "# edited\n"}
     assert read_function(write(**changed)).digest == before.digest
-    assert "brought_scale" not in before.modules
+    assert "installed_scale" not in before.modules
     # a function of an installed package has the version of its own file
-    (package / "brought_rewards.py").write_text("import brought_scale\ndef score(responses): ...\n")
-    assert read_function("brought_rewards:score").modules == {}
+    (package / "installed_rewards.py").write_text(
+        "import installed_scale\ndef score(responses): ...\n"
+    )
+    assert read_function("installed_rewards:score").modules == {}
 
 
 def test_what_was_read_is_what_runs(write):
