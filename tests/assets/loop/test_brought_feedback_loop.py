@@ -44,7 +44,8 @@ def home(given: Path, tiny_overrides, tmp_path_factory: pytest.TempPathFactory) 
         f"rewards={{given: {{path: {given}}}, brief: {{function: '{home}/rewards.py:brief'}},"
         f" both: {{sum: {both}}}}}",
         f"experiments={{e: {{ranker: both, feedback: {{labels: {LABELS}, replay: 0.5,"
-        " reward_model: {learning_rate: 1.0e-3, logging_steps: 1}}}}",
+        # without warm-up: the few labels are one step, whose learning rate would be 0
+        " reward_model: {learning_rate: 1.0e-3, warmup_ratio: 0, logging_steps: 1}}}}",
     )
     options = [word for one in overrides for word in ("--set", one)]
     options += ["--home", str(home), "--until", "iteration_2/scores"]
@@ -61,6 +62,7 @@ def test_it_goes_on_from_the_given_weights_and_the_sum_has_the_refreshed_model(h
     first, second = models["iteration_1/reward_model"], models["iteration_2/reward_model"]
     assert first["parent_id"] == hash_checkpoint(given)
     assert second["parent_id"] == first["checkpoint_id"]
+    assert len({hash_checkpoint(given), first["checkpoint_id"], second["checkpoint_id"]}) == 3
     parts = lake.read("score_components", experiment="e")
     of_model = parts.filter(component="given").select("iteration", "component_id").unique()
     assert set(of_model.rows()) == {
