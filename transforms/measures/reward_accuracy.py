@@ -18,10 +18,10 @@ from transforms.measures.evaluation import summarise
 
 ABOVE_CHANCE, ABOVE_LENGTH = "accuracy_is_above_chance", "accuracy_is_above_length"
 WARNINGS = {
-    ABOVE_CHANCE: "Warns if the 95 % interval of the accuracy on held-out pairs reaches one half: "
-    "the model may order responses at random, and a policy would be trained on noise.",
-    ABOVE_LENGTH: "Warns if choosing by length alone orders the held-out pairs as well as the "
-    "model does.",
+    ABOVE_CHANCE: "Passes when the 95 % interval of the accuracy on held-out pairs is above one "
+    "half; else the model may order responses at random, and a policy would be trained on noise.",
+    ABOVE_LENGTH: "Passes when the model orders more of the held-out pairs correctly than length "
+    "alone does.",
 }
 """Checks of a trained ranker that only warn, with their descriptions."""
 
