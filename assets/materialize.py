@@ -26,6 +26,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import checkpoints, costs, materializations
 from transforms.lake.records.checkpoints import Checkpoint
+from transforms.settings.commits import CommitSettings
 from transforms.views.query import check, connect
 
 PLANNED = "prefloop/planned"
@@ -67,6 +68,11 @@ class Step:
     def devices(self) -> DeviceSettings:
         """Return the GPUs of a stage that runs a model without training it."""
         return self.study.recipe.devices
+
+    @property
+    def commits(self) -> CommitSettings:
+        """Return when the chunks of a stage are committed."""
+        return self.study.recipe.commits
 
     def track(self) -> AbstractContextManager[None]:
         """Let the trackers of the recipe get what the body logs, as a run named by the asset."""

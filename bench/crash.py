@@ -51,9 +51,10 @@ SETTINGS = (
     "loop.sampling.max_tokens=24",
     "loop.sampling.chunk_prompts=8",
     "loop.scoring.chunk_rows=32",
+    "commits.seconds=0.5",
     "evaluation.samples=2",
 )
-"""Settings that make the quickstart small; every table still has several chunks."""
+"""Settings that make the quickstart small; every table still has several chunks and commits."""
 
 PRELOADED = (
     "assets.cli.study_run.run",

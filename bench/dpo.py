@@ -93,15 +93,16 @@ def read_pairs(data: Path) -> pl.DataFrame:
 def complete_logps(folder: Path, settings: DPOSettings) -> ReferencePass:
     """Read the log-probabilities of the pairs from the folder's lake; compute the missing ones."""
     store = ReferenceLogps(Lake(folder / "lake"), "reference", "float32")
-    return add_reference_logps(
-        pl.read_parquet(folder / "pairs.parquet"),
-        folder / "start",
-        folder / "reference",
-        settings,
-        dtype="float32",
-        known=store.read_known,
-        commit=store.commit,
-    )
+    with store.append_chunks() as append:
+        return add_reference_logps(
+            pl.read_parquet(folder / "pairs.parquet"),
+            folder / "start",
+            folder / "reference",
+            settings,
+            dtype="float32",
+            known=store.read_known,
+            commit=append,
+        )
 
 
 def train_stored(folder: Path, output: Path, settings: DPOSettings) -> TrainingRun:

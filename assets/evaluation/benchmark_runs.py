@@ -19,6 +19,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_slice
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.pairs.judgments import record_judge
+from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
 
 
 def open_study_benchmark(step: Step, settings: AnyBenchmark) -> Benchmark:
@@ -40,6 +41,7 @@ def measure(
     name: str,
     benchmark: Benchmark,
     log: Callable[[str], None],
+    commits: CommitSettings = DEFAULT_COMMITS,
 ) -> pl.DataFrame:
     """Measure a model on a benchmark and record its answers and results; a killed run continues.
 
@@ -53,29 +55,31 @@ def measure(
         name: name of the benchmark in the recipe.
         benchmark: the opened benchmark.
         log: called with one line per step.
+        commits: when answers and verdicts are committed.
 
     Returns:
         The model's rows of `benchmark_results`.
     """
     with lock_results(lake, measured.experiment, name, log):
-        answers = Answers(lake, measured, name)
+        answers = Answers(lake, measured, name, commits)
         requests = benchmark.list_requests(policy.path)
         missing = answers.select_missing(requests)
         log(f"{name}: {measured.model}: {missing.height} of {requests.height} items to answer")
         if missing.height:
-            benchmark.answer(
-                policy.path,
-                missing,
-                commit=answers.commit,
-                description=f"{name}: {measured.model}",
-            )
+            with answers.append_chunks() as append:
+                benchmark.answer(
+                    policy.path,
+                    missing,
+                    commit=append,
+                    description=f"{name}: {measured.model}",
+                )
         rows = answers.read()
         scored = benchmark.score(rows, description=f"{name}: {measured.model}: scores")
         if scored is not None:
             answers.replace(scored)
             rows = scored
         identity = {"benchmark": name, "benchmark_id": benchmark.benchmark_id}
-        verdicts = Verdicts(lake, {**measured._asdict(), **identity})
+        verdicts = Verdicts(lake, {**measured._asdict(), **identity}, commits)
         if benchmark.judge is not None:
             record_judge(lake, benchmark.judge)
             sent = benchmark.ask_judge(

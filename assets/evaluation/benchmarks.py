@@ -114,7 +114,8 @@ def _asset(
             measured = MeasuredModel(
                 step.experiment, iterations[model], model, policy.checkpoint_id
             )
-            rows.append(measure(step.lake, measured, policy, name, opened, step.log.info))
+            log, commits = step.log.info, step.commits
+            rows.append(measure(step.lake, measured, policy, name, opened, log, commits))
         with lock_results(step.lake, step.experiment, name, step.log.info):
             results.drop_replaced(step.lake, step.experiment, name)
         table = pl.concat(rows)

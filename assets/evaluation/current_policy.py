@@ -96,7 +96,7 @@ def read_benchmark_results(
         known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
         if settings.enabled and not known:
             opened = open_study_benchmark(step, settings)
-            measure(lake, *find_policy(lake, policy_id), name, opened, step.log.info)
+            measure(lake, *find_policy(lake, policy_id), name, opened, step.log.info, step.commits)
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE, subset=ALL)

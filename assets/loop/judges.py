@@ -14,7 +14,7 @@ from assets.study import Study
 from training.models.checkpoint import describe_files
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
-from transforms.lake.lake import Chunks
+from transforms.lake.chunks import Chunks
 from transforms.pairs import judgments
 from transforms.pairs.responses import convert_to_responses
 
@@ -83,13 +83,8 @@ def ask_judge(step: Step, comparisons: pl.DataFrame) -> tuple[str, pl.DataFrame]
     judge_id = str(description.item(0, "judge_id"))
     missing = judgments.select_missing(comparisons, judgments.read_answered(lake, judge_id))
     step.log.info(f"{step.asset}: {missing.height} of {comparisons.height} comparisons to judge")
-    judge(
-        missing,
-        settings,
-        dtype=step.dtype,
-        commit=Chunks(lake, "judgments"),
-        description=step.asset,
-    )
+    with Chunks(lake, "judgments", step.commits) as commit:
+        judge(missing, settings, dtype=step.dtype, commit=commit, description=step.asset)
     verdicts = judgments.select_verdicts(lake.scan("judgments", judge_id=judge_id))
     return judge_id, verdicts.join(comparisons.lazy(), on="comparison_id", how="semi").collect()
 
@@ -116,13 +111,14 @@ def rank_by_judge(
 
     settings, lake = step.study.judge, step.lake
     judgments.record_judge(lake, describe_judge(settings, dtype=step.dtype))
-    return judge_responses(
-        rows,
-        settings,
-        ranking,
-        dtype=step.dtype,
-        judged=judgments.read_answered(lake, judge_id(step.study)),
-        commit_judgments=Chunks(lake, "judgments"),
-        commit=commit,
-        description=step.asset,
-    )
+    with Chunks(lake, "judgments", step.commits) as commit_judgments:
+        return judge_responses(
+            rows,
+            settings,
+            ranking,
+            dtype=step.dtype,
+            judged=judgments.read_answered(lake, judge_id(step.study)),
+            commit_judgments=commit_judgments,
+            commit=commit,
+            description=step.asset,
+        )

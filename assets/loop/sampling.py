@@ -22,8 +22,8 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.formats import shorten_id
 from transforms.identity import digest_settings
+from transforms.lake.chunks import Chunks
 from transforms.lake.enforcement import add_keys
-from transforms.lake.lake import Chunks
 from transforms.lake.locks import lock_slice
 from transforms.lake.records import materializations
 from transforms.pairs import responses
@@ -132,29 +132,30 @@ def _stamp_and_commit(commit: Chunks, keys: responses.Keys, rows: pl.DataFrame) 
 def _generate(
     step: Step, engines: Sequence[Engine], missing: Sequence[pl.DataFrame]
 ) -> dict[str, Any]:
-    """Start every engine that has prompts, and commit its responses chunk by chunk."""
+    """Start every engine that has prompts, and commit its responses as they are finished."""
     # Imported here, because Dagster's web server loads the definitions and must not load torch.
     from training.generation import generate
 
-    commit, runs = Chunks(step.lake, "generations"), []
-    for engine, prompts in zip(engines, missing, strict=True):
-        step.log.info(
-            f"{step.asset}: {prompts.height} prompts to sample from"
-            f" {shorten_id(engine.policy.checkpoint_id)}"
-        )
-        if prompts.height:
-            runs.append(
-                generate(
-                    prompts,
-                    engine.policy.path,
-                    engine.settings,
-                    seed=engine.seed,
-                    dtype=step.dtype,
-                    commit=partial(_stamp_and_commit, commit, engine.keys),
-                    devices=step.devices,
-                    description=step.asset,
-                )
+    runs = []
+    with Chunks(step.lake, "generations", step.commits) as commit:
+        for engine, prompts in zip(engines, missing, strict=True):
+            step.log.info(
+                f"{step.asset}: {prompts.height} prompts to sample from"
+                f" {shorten_id(engine.policy.checkpoint_id)}"
             )
+            if prompts.height:
+                runs.append(
+                    generate(
+                        prompts,
+                        engine.policy.path,
+                        engine.settings,
+                        seed=engine.seed,
+                        dtype=step.dtype,
+                        commit=partial(_stamp_and_commit, commit, engine.keys),
+                        devices=step.devices,
+                        description=step.asset,
+                    )
+                )
     if not runs:
         return {}
     tokens = sum(run.response_tokens for run in runs)

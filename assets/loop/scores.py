@@ -10,8 +10,8 @@ from typing import Any
 from assets.loop.chain import SliceKeys
 from assets.loop.ranking.ranker import Ranker
 from assets.materialize import Step
+from transforms.lake.chunks import Chunks
 from transforms.lake.enforcement import add_keys
-from transforms.lake.lake import Chunks
 from transforms.pairs import responses
 from transforms.pairs.reuse import adopt_scores
 
@@ -32,14 +32,14 @@ def score_missing(step: Step, ranker: Ranker, slice_: SliceKeys) -> dict[str, An
     step.log.info(f"{step.asset}: {missing.height} responses to score")
     metadata = {"responses_scored": missing.height, "ranker": ranker.name, **adopted}
     if missing.height:
-        commit = Chunks(step.lake, "scores")
-        metadata |= ranker.rank(
-            step,
-            missing,
-            lambda rewards: commit(
-                add_keys(responses.add_origin(rewards, missing), **columns, **slice_)
-            ),
-        )
+        with Chunks(step.lake, "scores", step.commits) as commit:
+            metadata |= ranker.rank(
+                step,
+                missing,
+                lambda rewards: commit(
+                    add_keys(responses.add_origin(rewards, missing), **columns, **slice_)
+                ),
+            )
     return metadata
 
 

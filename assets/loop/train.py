@@ -191,19 +191,21 @@ def _add_reference_logps(
     if reference is None or not isinstance(settings, ReferenceSettings):
         raise TypeError(f"{step.asset} is trained without a reference")
     dtype = step.dtype
-    store = ReferenceLogps(step.lake, reference.checkpoint_id, settings.name_reference_type(dtype))
-    done = add_reference_logps(
-        rows,
-        start.path,
-        reference.path,
-        settings,
-        dtype=dtype,
-        sides=sides,
-        seed=step.seed,
-        known=store.read_known,
-        commit=store.commit,
-        devices=step.devices,
-    )
+    reference_type = settings.name_reference_type(dtype)
+    store = ReferenceLogps(step.lake, reference.checkpoint_id, reference_type, step.commits)
+    with store.append_chunks() as commit:
+        done = add_reference_logps(
+            rows,
+            start.path,
+            reference.path,
+            settings,
+            dtype=dtype,
+            sides=sides,
+            seed=step.seed,
+            known=store.read_known,
+            commit=commit,
+            devices=step.devices,
+        )
     step.log.info(
         f"{step.asset}: the reference ran over {done.computed} of {done.sequences} sequences,"
         f" {done.elapsed_s:.1f} s"

@@ -12,9 +12,9 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.resources import LakeResource
 from transforms.lake.lake import Lake
-from transforms.lake.maintenance import list_referred_versions
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas import schema_of
+from transforms.lake.upkeep.maintenance import list_referred_versions
 
 STUDY = SimpleNamespace(loop=lambda experiment: None, recipe=None)
 

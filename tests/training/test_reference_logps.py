@@ -20,6 +20,7 @@ from training.reference_logps import add_reference_logps, main
 from training.runs.trainer import build_trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
+from transforms.lake.chunks import Chunks
 from transforms.lake.lake import Lake
 from transforms.lake.records.reference_logps import ReferenceLogps, list_columns
 
@@ -53,15 +54,16 @@ def look_up(lake, tiny_policy):
 
     def look_up(pairs, reference, settings=SETTINGS):
         store = ReferenceLogps(lake, hash_checkpoint(reference), "float32")
-        return add_reference_logps(
-            pairs,
-            tiny_policy,
-            reference,
-            settings,
-            dtype="float32",
-            known=store.read_known,
-            commit=store.commit,
-        )
+        with store.append_chunks() as append:
+            return add_reference_logps(
+                pairs,
+                tiny_policy,
+                reference,
+                settings,
+                dtype="float32",
+                known=store.read_known,
+                commit=append,
+            )
 
     return look_up
 
@@ -132,20 +134,23 @@ def test_another_reference_and_other_pairs_are_never_mixed_up(
     assert logps(swapped.pairs)[:, ::-1] == pytest.approx(logps(of_other.pairs))
 
 
-def test_a_killed_pass_goes_on(look_up, lake, other_policy, preference_pairs, monkeypatch):
-    commit, chunks = ReferenceLogps.commit, []
+def test_an_interrupted_pass_keeps_its_chunks_and_goes_on(
+    look_up, lake, other_policy, preference_pairs, monkeypatch
+):
+    append, chunks = Chunks.__call__, []
 
-    def killed(self, computed):
+    def interrupted(self, computed):
         if len(chunks) == 2:
             raise KeyboardInterrupt
         chunks.append(computed)
-        commit(self, computed)
+        append(self, computed)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ReferenceLogps, "commit", killed)
+        patched.setattr(Chunks, "__call__", interrupted)
         with pytest.raises(KeyboardInterrupt):
             look_up(preference_pairs, other_policy)
     assert lake.read("reference_logps").height == 10
+    assert lake.version("reference_logps") == 0
     assert look_up(preference_pairs, other_policy).computed == 6
 
 

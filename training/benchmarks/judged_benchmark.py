@@ -220,15 +220,16 @@ class JudgedBenchmark:
         unanswered = verdicts.adopt_answers(table)
         by_id = dict(zip(table["request_id"], requests, strict=True))
         missing = [request for id_, request in by_id.items() if id_ in unanswered]
-        request_verdicts(
-            missing,
-            self._judge,
-            self.judge_id,
-            dtype=self._dtype,
-            top_logprobs=self._task.top_logprobs,
-            commit=verdicts.commit,
-            description=description,
-        )
+        with verdicts.append_chunks() as append:
+            request_verdicts(
+                missing,
+                self._judge,
+                self.judge_id,
+                dtype=self._dtype,
+                top_logprobs=self._task.top_logprobs,
+                commit=append,
+                description=description,
+            )
         verdicts.adopt_answers(table)  # requests with equal messages were sent once
         return len(missing)
 

@@ -18,6 +18,7 @@ from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
 from training.settings.rewards.reward import RewardSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
+from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
 from transforms.settings.frozen import Settings
 from transforms.settings.names import Name
 from transforms.settings.prompts import PromptMapSettings, PromptSettings, SplitSettings
@@ -38,6 +39,9 @@ class RecipeKeys(Settings):
     devices: DeviceSettings = DeviceSettings()
     """GPUs of every stage that runs a model without training it: sampling, scores, comparisons,
     log-probabilities, evaluation, a judge with a path. They change no id."""
+    commits: CommitSettings = DEFAULT_COMMITS
+    """Commits of the stages that work chunk by chunk: sampling, scores, judgments, the reference's
+    log-probabilities, benchmarks."""
     report_to: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
     """Trackers that get the metrics of every training while it runs, and the figures of every
     evaluation by iteration; the project is the study, a

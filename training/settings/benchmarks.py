@@ -47,7 +47,7 @@ class BenchmarkSettings(Settings):
     enabled: bool = True
     """False removes its assets: `--set benchmarks.<name>.enabled=false` skips a benchmark."""
     chunk_items: int = Field(default=64, ge=1)
-    """Items per commit; a crash loses the items that are not committed yet."""
+    """Items per chunk; finished chunks are committed together (`commits`)."""
 
     @model_validator(mode="after")
     def _require_parts(self) -> Self:

@@ -55,7 +55,7 @@ class JudgeSettings(Settings):
     concurrency: int = Field(default=8, ge=1)
     """Largest number of requests at the same time."""
     chunk_comparisons: int = Field(default=64, ge=1)
-    """Comparisons per commit; a crash loses the comparisons that are not committed yet."""
+    """Comparisons per chunk; finished chunks are committed together (`commits`)."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
     """Largest share of requests that give no verdict; above it, the asset's check fails."""
 

@@ -82,7 +82,7 @@ class SamplingSettings(Settings):
     max_sequences: int = Field(default=256, ge=1)
     """Sequences that vLLM decodes at once."""
     chunk_prompts: int = Field(default=64, ge=1)
-    """Prompts per commit; a crash loses the prompts that are not committed yet."""
+    """Prompts per chunk; finished chunks are committed together (`commits`)."""
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
     """Share of a GPU's memory that vLLM uses; ignored on a CPU."""
     cpu_kv_cache_gib: int = Field(default=1, ge=1)

@@ -19,7 +19,8 @@ class ScoringSettings(Settings):
     `training.models.one_pass` have padded rows, grouped by length. 2,048 fits into a CPU core's
     cache; a GPU needs about ten times as many."""
     chunk_rows: int = Field(default=4096, ge=1)
-    """Rows per commit, and per call of a reward function; a crash can lose at most this many."""
+    """Rows per chunk, and per call of a reward function; finished chunks are committed together
+    (`commits`)."""
 
 
 class RankingSettings(Settings):
@@ -32,7 +33,7 @@ class RankingSettings(Settings):
     batch_tokens: int = Field(default=8192, ge=64)
     """Padded tokens per forward pass."""
     chunk_prompts: int = Field(default=256, ge=1)
-    """Prompts per commit; a crash can lose at most this many."""
+    """Prompts per chunk; finished chunks are committed together (`commits`)."""
 
 
 class LogpsSettings(Settings):
@@ -41,7 +42,7 @@ class LogpsSettings(Settings):
     batch_tokens: int = Field(default=8192, ge=1)
     """Tokens per forward pass, with padding if the model's family needs it."""
     chunk_sequences: int = Field(default=4096, ge=1)
-    """Sequences per commit; sequences of a chunk are grouped by length."""
+    """Sequences per chunk; sequences of a chunk are grouped by length."""
     training: TrainingSettings | None = None
     """Use the weights of a policy at the start of such a training, so that equal policies have
     equal log-probabilities: float32 under autocast, beside an adapter the types of its frozen

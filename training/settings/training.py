@@ -162,7 +162,8 @@ class ReferenceSettings(TrainingSettings):
     reference_batch_tokens: int = Field(default=8192, ge=64)
     """Tokens per forward pass of the reference, with padding if the model's family needs it."""
     reference_chunk_sequences: int = Field(default=1024, ge=1)
-    """Sequences per commit to `reference_logps`; a crash can lose at most this many."""
+    """Sequences per chunk of `reference_logps`; finished chunks are committed together
+    (`commits`)."""
 
     def name_reference_type(self, dtype: str) -> str:
         """Return the value of `reference_logps.dtype` for a reference that computes in `dtype`."""

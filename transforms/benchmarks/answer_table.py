@@ -8,12 +8,16 @@ larger limit requests only the additional items, and a changed prompt, model or 
 everything again.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import polars as pl
 
-from transforms.lake.lake import Chunks, Lake
+from transforms.lake.chunks import Chunks
+from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
 
 TABLE = "benchmark_answers"
 
@@ -39,16 +43,21 @@ class MeasuredModel(NamedTuple):
 class Answers:
     """The answers of one model to one benchmark."""
 
-    def __init__(self, lake: Lake, measured: MeasuredModel, benchmark: str) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        measured: MeasuredModel,
+        benchmark: str,
+        commits: CommitSettings = DEFAULT_COMMITS,
+    ) -> None:
         """Set the slice; nothing is read yet."""
-        self._lake = lake
+        self._lake, self._commits = lake, commits
         self._constants = {**measured._asdict(), "benchmark": benchmark}
         self._slice = {
             "experiment": measured.experiment,
             "model": measured.model,
             "benchmark": benchmark,
         }
-        self._chunks = Chunks(lake, TABLE)
 
     def select_missing(self, requests: pl.DataFrame) -> pl.DataFrame:
         """Select the requests that have no answer yet, in their order.
@@ -68,13 +77,15 @@ class Answers:
             valid, on=["item", "repeat", "request_id"], how="anti", maintain_order="left"
         )
 
-    def commit(self, rows: pl.DataFrame) -> None:
-        """Append answers (`ANSWERS`) in one commit."""
-        stamped = rows.with_columns(
+    @contextmanager
+    def append_chunks(self) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Yield a function that appends answers (`ANSWERS`)."""
+        constants = [
             pl.lit(value, schema_of(TABLE)[name]).alias(name)
             for name, value in self._constants.items()
-        )
-        self._chunks(stamped.select(list(schema_of(TABLE))))
+        ]
+        with Chunks(self._lake, TABLE, self._commits) as append:
+            yield lambda rows: append(rows.with_columns(constants).select(list(schema_of(TABLE))))
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Replace the whole slice by its rows with new scores."""

@@ -6,12 +6,12 @@ read.
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import polars as pl
 from deltalake import DeltaTable
 
 from transforms.lake.row_order import ROW_NUMBER, read_numbers, sort_rows
+from transforms.lake.work_folders import open_work_folder
 
 BATCH_BYTES = 4 << 20
 """Bytes of a table's files per frame; text takes two to four times as much in memory."""
@@ -78,11 +78,11 @@ def _read_groups(
     delta: DeltaTable, scan: pl.LazyFrame, group_by: str, buckets: int, folder: Path
 ) -> Iterator[pl.DataFrame]:
     """Copy a scan into buckets of groups, then read the buckets: two passes for any number."""
-    with TemporaryDirectory(dir=folder, prefix="grouped-") as copy:
+    with open_work_folder(folder, "grouped") as copy:
         # without a seed the hash is fixed for a version of polars, and that is enough here
         bucket = pl.col(group_by).hash() % buckets
         key = {f"bucket of {group_by}": bucket}  # no column of a source has this name
         scan.sink_parquet(pl.PartitionBy(copy, key=key, include_key=False), mkdir=True)
-        for part in sorted(Path(copy).iterdir()):
+        for part in sorted(copy.iterdir()):
             rows = pl.scan_parquet(part / "*.parquet", hive_partitioning=False)
             yield sort_rows(rows, delta.metadata().partition_columns).collect()

@@ -8,6 +8,7 @@ import errno
 import random
 import shutil
 import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -16,14 +17,13 @@ from deltalake import (
     CommitProperties,
     DeltaTable,
     PostCommitHookProperties,
-    Transaction,
     WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from transforms.errors import InputError
-from transforms.lake.chunk_names import has_first_row
+from transforms.lake.chunk_names import find_new_chunks
 from transforms.lake.enforcement import Slice
 from transforms.lake.row_order import find_next_number, number_rows
 from transforms.lake.schemas import TABLES
@@ -32,10 +32,18 @@ from transforms.lake.store.store import Store
 
 Mode = Literal["append", "overwrite"]
 
+Rows = pl.DataFrame | Mapping[str, pl.DataFrame]
+"""Rows of a commit: a frame, or chunks by their names (`transforms.lake.chunk_names`)."""
+
 FILE_BYTES = 32 << 20
 """Size of a table's files. The writer keeps one file in memory."""
 WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16_384)
 """Level 1 takes as long as the default, Snappy, and needs two thirds of the bytes."""
+
+LOG_SETTINGS = {"delta.checkpointInterval": "25"}
+"""A checkpoint of the log after so many commits; each reader reads the last one and the commits
+after it. deltalake makes one after 100. Measured with 1,500 commits: 37 ms of a processor per
+commit with 100, 27 with 25, 23 with 10; but each checkpoint names all files of the table."""
 
 KEEP_LOG = PostCommitHookProperties(cleanup_expired_logs=False)
 """Keeps the log complete. Delta would remove commits after a month, and their versions could no
@@ -63,30 +71,22 @@ def describe_commit(rows: Slice, **properties: Any) -> CommitProperties:
     return CommitProperties(custom_metadata={"prefloop.slice": slice_predicate(rows)}, **properties)
 
 
-def commit_frame(
-    store: Store,
-    table: str,
-    frame: pl.DataFrame,
-    mode: Mode,
-    rows: Slice,
-    name: str | None = None,
-) -> int:
-    """Commit a frame (`commit`); try again if another writer committed first."""
+def commit_rows(store: Store, table: str, rows: Rows, mode: Mode, slice_: Slice) -> int:
+    """Commit rows (`commit`); try again if another writer committed first."""
     for attempt in range(1, ATTEMPTS):
         try:
-            return commit(store, table, frame, mode, rows, name)
+            return commit(store, table, rows, mode, slice_)
         except CommitFailedError:
             time.sleep(random.uniform(0, 0.1 * attempt))
-    return commit(store, table, frame, mode, rows, name)
+    return commit(store, table, rows, mode, slice_)
 
 
 def commit(
     store: Store,
     table: str,
-    frame: pl.DataFrame,
+    rows: Rows,
     mode: Mode,
-    rows: Slice,
-    name: str | None = None,
+    slice_: Slice,
     *,
     number: int | None = None,
 ) -> int:
@@ -95,10 +95,9 @@ def commit(
     Args:
         store: where the lake is.
         table: its name.
-        frame: the rows.
+        rows: the rows, or chunks of them; chunks that the table has are not written again.
         mode: `append`, or `overwrite` a slice.
-        rows: the slice that is overwritten; empty for the whole table.
-        name: of the rows (`transforms.lake.chunk_names`); a table that has them is not changed.
+        slice_: the slice that is overwritten; empty for the whole table.
         number: number of the first row; by default the next one of the table
             (`transforms.lake.row_order`).
 
@@ -115,9 +114,13 @@ def commit(
     partitions = list(TABLES[table].partitions) if table in TABLES else []
     # given the open table, the writer need not read the log again
     delta = DeltaTable(address) if DeltaTable.is_deltatable(address) else None
-    times = delta.transaction_version(name) if delta and name else None
-    if delta and times is not None and has_first_row(delta, frame):
-        return delta.version()
+    if isinstance(rows, pl.DataFrame):
+        frame, transactions = rows, None
+    else:
+        new = find_new_chunks(delta, rows)
+        if delta and not new:
+            return delta.version()
+        frame, transactions = pl.concat(rows[name] for name in new), [*new.values()]
     if ordered:
         frame = frame.with_columns(pl.col(ORDER).fill_null(delta.version() + 1 if delta else 0))
     # a table that another writer makes meanwhile is an error: its first version is taken
@@ -132,10 +135,11 @@ def commit(
             # a raw table has the columns of its source; all others are declared
             schema_mode="overwrite" if table not in TABLES and mode == "overwrite" else None,
             target_file_size=FILE_BYTES,
+            configuration=None if delta else LOG_SETTINGS,
             writer_properties=WRITER,
             commit_properties=describe_commit(
-                rows,
-                app_transactions=[Transaction(name, (times or 0) + 1)] if name else None,
+                slice_,
+                app_transactions=transactions,
                 # rows that have their version cannot become those of a later one
                 max_commit_retries=0 if ordered else None,
             ),
@@ -144,7 +148,7 @@ def commit(
         if mode == "append":
             write(mode=make or mode)
         else:
-            write(mode=mode, predicate=slice_predicate(rows) if rows and delta else None)
+            write(mode=mode, predicate=slice_predicate(slice_) if slice_ and delta else None)
     except DeltaError as error:
         _raise_cause(error, store, table, taken=bool(make))
         raise

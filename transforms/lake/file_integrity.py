@@ -1,7 +1,7 @@
 """Damaged files of a table: files that are missing or truncated, which Delta does not notice.
 
 They are found before a reader fails on them (polars aborts a thread on a truncated file), by the
-size that the log records for every file. Not here: repair (`transforms.lake.maintenance`).
+size that the log records for every file. Not here: repair (`transforms.lake.upkeep.maintenance`).
 """
 
 from typing import NamedTuple

@@ -65,8 +65,31 @@ def _find_versions_at(lake: Lake, moment: datetime) -> dict[str, int | None]:
                 found=moment.isoformat(),
                 remedy="use a later time; older commits were removed from the log",
             )
-        found[str(table)] = past.row(-1, named=True)["version"] if past.height else None
+        version = past["version"].last() if past.height else None
+        if version is not None:
+            _require_next(commits, version, moment)
+        found[str(table)] = version
     return found
+
+
+def _require_next(commits: pl.DataFrame, version: int, moment: datetime) -> None:
+    """Refuse a time at which a version may have been the last one that the log no longer has.
+
+    Args:
+        commits: rows of `table_history` of one table.
+        version: its last version before the time that the log has.
+        moment: the time.
+    """
+    later = commits.filter(pl.col("version") > version)
+    if later.height and (next_ := later.row(0, named=True))["version"] > version + 1:
+        table = next_["table"]
+        raise InputError(
+            f"the version of {table} at that time is not in its log",
+            expected=f"{next_['timestamp'].isoformat()} or later",
+            found=f"{moment.isoformat()}; prefloop maintain removed versions {version + 1} to "
+            f"{next_['version'] - 1}, which nothing refers to",
+            remedy=f"use a later time, or give {table}@{version} or {table}@{next_['version']}",
+        )
 
 
 def _parse_time(text: str) -> datetime:
@@ -84,11 +107,11 @@ def _parse_time(text: str) -> datetime:
 
 def _parse_version(lake: Lake, point: str) -> tuple[str, int]:
     table, _, version = point.rpartition("@")
-    last = lake.version(table)
-    if not version.isdecimal() or int(version) > last:
+    last, kept = lake.version(table), list_commits(lake.store, table)
+    if not version.isdecimal() or int(version) > last or int(version) not in kept:
         raise InputError(
             f"table {table} has no such version",
-            expected=f"{table}@0 ... {table}@{last}",
+            expected=f"one of the {len(kept)} versions {table}@{min(kept)} ... {table}@{last}",
             found=point,
             remedy="`select * from table_history` lists the versions",
         )

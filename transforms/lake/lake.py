@@ -13,7 +13,7 @@ Source: Delta Lake's `replaceWhere`, https://delta-io.github.io/delta-rs/usage/w
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +23,7 @@ from deltalake.exceptions import TableNotFoundError
 
 from transforms.errors import InputError
 from transforms.lake.batched_reads import read_in_frames
-from transforms.lake.chunk_names import name_chunk
-from transforms.lake.commit import KEEP_LOG, Mode, commit_frame, slice_predicate
+from transforms.lake.commit import KEEP_LOG, Mode, Rows, commit_rows, slice_predicate
 from transforms.lake.enforcement import Slice, enforce_slice, require_columns
 from transforms.lake.file_integrity import require_intact
 from transforms.lake.row_order import ROW_NUMBER, sort_rows
@@ -137,7 +136,7 @@ class Lake:
         Raises:
             InputError: columns or types differ from the schema, or a row is outside the slice.
         """
-        return self._write(table, frame, "overwrite", rows)
+        return self._write(table, enforce_slice(table, frame, rows), "overwrite", rows)
 
     @contextmanager
     def overwrite_frames(
@@ -186,16 +185,27 @@ class Lake:
         scan = self._scan_stored(table, delta, rows)
         yield from read_in_frames(delta, scan, group_by, self.store.work)
 
-    def append(self, table: str, frame: pl.DataFrame, *, name: str | None = None) -> int:
+    def append(self, table: str, frame: pl.DataFrame) -> int:
         """Add rows in one commit; return the new version.
 
         Args:
             table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
             frame: the new rows.
-            name: of the rows (`transforms.lake.chunk_names`); if the table has them, nothing is
-                written.
         """
-        return self._write(table, frame, "append", {}, name)
+        return self._write(table, enforce_slice(table, frame, {}), "append", {})
+
+    def append_chunks(self, table: str, chunks: Mapping[str, pl.DataFrame]) -> int:
+        """Add chunks of rows in one commit; those that the table has are left out.
+
+        Args:
+            table: name in `transforms.lake.schemas.TABLES`, or `raw_<source>`.
+            chunks: the chunks by name (`transforms.lake.chunk_names`), in order.
+
+        Returns:
+            The new version, or the last one if the table has all chunks.
+        """
+        rows = {name: enforce_slice(table, frame, {}) for name, frame in chunks.items()}
+        return self._write(table, rows, "append", {})
 
     def delete(self, table: str, /, **rows: str | int) -> int:
         """Remove a slice in one commit; return the version."""
@@ -212,17 +222,9 @@ class Lake:
             frame = frame.filter(pl.col(column) == value)
         return frame
 
-    def _write(
-        self,
-        table: str,
-        frame: pl.DataFrame,
-        mode: Mode,
-        rows: Slice,
-        name: str | None = None,
-    ) -> int:
+    def _write(self, table: str, rows: Rows, mode: Mode, slice_: Slice) -> int:
         _require_name(table)
-        whole = enforce_slice(table, frame, rows)
-        return commit_frame(self.store, table, whole, mode, rows, name)
+        return commit_rows(self.store, table, rows, mode, slice_)
 
 
 def _require_name(table: str) -> None:
@@ -233,23 +235,3 @@ def _require_name(table: str) -> None:
             found=repr(table),
             remedy="choose another name, such as another name of the source",
         )
-
-
-class Chunks:
-    """Writer of the chunks of one stage to a table, each exactly once; call it with them in order.
-
-    A chunk is named by its rows (`transforms.lake.chunk_names`). One that was never committed is
-    found by its missing keys when the stage starts again (`transforms.pairs.responses`).
-    """
-
-    def __init__(self, lake: Lake, table: str) -> None:
-        """Make a writer for a table."""
-        self._lake, self._table = lake, table
-
-    def __call__(self, frame: pl.DataFrame) -> None:
-        """Append a chunk in one commit; if the table has it, nothing is written.
-
-        Raises:
-            InputError: columns or types differ from the table's schema.
-        """
-        self._lake.append(self._table, frame, name=name_chunk(frame))

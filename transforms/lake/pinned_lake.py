@@ -8,12 +8,13 @@ that it wrote in any table, with their versions. This view reads exactly these v
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 from deltalake import DeltaTable
 
 from transforms.lake.asset_names import iteration_number
+from transforms.lake.commit import Mode, Rows
 from transforms.lake.enforcement import Slice
 from transforms.lake.lake import Lake
 from transforms.lake.row_order import sort_rows
@@ -122,15 +123,13 @@ class PinnedLake(Lake):
         self._unpin(table, rows)
         return super().delete(table, **rows)
 
-    def _write(
-        self, table: str, frame: pl.DataFrame, mode: Any, rows: Slice, *transaction: Any
-    ) -> int:
+    def _write(self, table: str, rows: Rows, mode: Mode, slice_: Slice) -> int:
         if mode == "overwrite":
-            self._unpin(table, rows)
+            self._unpin(table, slice_)
         else:
             self._slices = [one for one in self._slices if one.table != table]
             self._newest.pop(table, None)
-        return super()._write(table, frame, mode, rows, *transaction)
+        return super()._write(table, rows, mode, slice_)
 
     def _unpin(self, table: str, rows: Slice) -> None:
         """Read a slice that the asset writes, and all rows that no input wrote, as they are now."""

@@ -11,19 +11,19 @@ Source: https://delta-io.github.io/delta-rs/api/transaction/.
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from tempfile import TemporaryDirectory
 from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
-from transforms.lake.commit import KEEP_LOG, commit, describe_commit
+from transforms.lake.commit import KEEP_LOG, LOG_SETTINGS, commit, describe_commit
 from transforms.lake.enforcement import Slice
 from transforms.lake.row_order import find_next_number
 from transforms.lake.store.folder import Folder
 from transforms.lake.store.store import Store
 from transforms.lake.transaction_log import list_commits, read_commits
+from transforms.lake.work_folders import open_work_folder
 
 PART_BYTES = 64 << 20
 """Bytes in memory of the rows that are written at a time."""
@@ -93,8 +93,7 @@ def stage_slice(store: Store, table: str, schema: pl.Schema, rows: Slice) -> Ite
         InputError: the disk is full.
     """
     store.prepare()
-    store.work.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=store.work, prefix="staged-") as place:
+    with open_work_folder(store.work, "staged") as place:
         staged = Folder(place)
         number = find_next_number(_open(store, table))
         with ThreadPoolExecutor(1) as pool:
@@ -145,6 +144,7 @@ def _publish(staged: Folder, store: Store, table: str, rows: Slice) -> None:
             given.schema(),
             actions,
             partition_by=partitions,
+            configuration=LOG_SETTINGS,
             commit_properties=properties,
             post_commithook_properties=KEEP_LOG,
         )

@@ -6,13 +6,16 @@ rewards of the others as they are, and they are added again. Not
 here: computing a part (`training`), the sum as a ranker (`assets.loop.ranking.weighted_sum`).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import polars as pl
 
-from transforms.lake.lake import Chunks, Lake
+from transforms.lake.chunks import Chunks
+from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
 
 TABLE = "score_components"
 KEY = ["prompt_id", "response_index", "policy_id", "sampling_id"]
@@ -32,7 +35,14 @@ class Identity(NamedTuple):
 class Component:
     """One part of a sum, for the responses of one slice."""
 
-    def __init__(self, lake: Lake, identity: Identity, ranker: str, weight: float) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        identity: Identity,
+        ranker: str,
+        weight: float,
+        commits: CommitSettings = DEFAULT_COMMITS,
+    ) -> None:
         """Store what identifies the rows.
 
         Args:
@@ -40,9 +50,9 @@ class Component:
             identity: the part.
             ranker: name of the sum.
             weight: its weight in the sum.
+            commits: when rewards are committed.
         """
-        self._lake = lake
-        self._chunks = Chunks(lake, TABLE)
+        self._lake, self._commits = lake, commits
         self._identity = identity._asdict()
         self._sum = {"ranker": pl.lit(ranker), "weight": pl.lit(weight, pl.Float64)}
 
@@ -51,17 +61,24 @@ class Component:
         stored = _read_slice(self._lake, rows).filter(**self._identity)
         return rows.join(stored, on=KEY, how="anti", maintain_order="left")
 
-    def commit(self, rows: pl.DataFrame, rewards: pl.DataFrame) -> None:
-        """Append rewards of some responses.
+    @contextmanager
+    def append_chunks(self, rows: pl.DataFrame) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Yield a function that appends rewards of some responses.
+
+        Its argument has prompt_id, response_index, reward.
 
         Args:
             rows: the responses that are scored, as in `find_missing`.
-            rewards: prompt_id, response_index, reward.
         """
         keys = rows.select("experiment", "iteration", *KEY)
-        scored = rewards.join(keys, on=KEY[:2], validate="1:1", maintain_order="left")
         columns = {name: pl.lit(value) for name, value in self._identity.items()} | self._sum
-        self._chunks(scored.with_columns(**columns).select(list(schema_of(TABLE))))
+        with Chunks(self._lake, TABLE, self._commits) as append:
+
+            def commit(rewards: pl.DataFrame) -> None:
+                scored = rewards.join(keys, on=KEY[:2], validate="1:1", maintain_order="left")
+                append(scored.with_columns(**columns).select(list(schema_of(TABLE))))
+
+            yield commit
 
 
 def keep_components(

@@ -7,13 +7,13 @@ Lives here: the order of the steps and their dropped rows. Not here: the steps
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.lake.work_folders import open_work_folder
 from transforms.prompts.decontamination import find_contaminated
 from transforms.prompts.instructions.compose import compose_instructions
 from transforms.prompts.near_duplicates import NEAR_DUPLICATES, find_near_duplicates
@@ -70,10 +70,10 @@ def write_prompts(
     schema = pl.Schema(schema_of("prompts"))
     near_duplicates, contaminated, all_spans, kept = [], [], [], 0
     with (
-        TemporaryDirectory(dir=lake.store.work, prefix="prompts-") as folder,
+        open_work_folder(lake.store.work, "prompts") as folder,
         lake.overwrite_frames("prompts", schema) as write,
     ):
-        collection = collect_prompts(lake, sources, Path(folder))
+        collection = collect_prompts(lake, sources, folder)
         found = _find_near_duplicates(collection.parts, settings)
         for part in map(pl.read_parquet, collection.parts):
             distinct, near = _drop_near_duplicates(part, found)

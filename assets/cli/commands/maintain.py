@@ -22,7 +22,9 @@ def maintain(
     home: LakeHome = QUICKSTART_HOME,
     retention: Annotated[
         int,
-        typer.Option(min=0, help="Hours for which a file or a model stays after it was replaced."),
+        typer.Option(
+            min=0, help="Hours for which a version, a file or a model stays after it was replaced."
+        ),
     ] = 168,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the changes, but do not make them.")
@@ -36,16 +38,19 @@ def maintain(
         ),
     ] = False,
 ) -> None:
-    """Merge small files, and remove files of old versions and models that nothing refers to.
+    """Merge small files; remove old versions, models and leftovers that nothing refers to.
 
     A version that a materialization or a checkpoint refers to is always kept.
-    Other versions cannot be read (`prefloop sql --as-of`) without their files.
+    Other versions can then no longer be read (`prefloop sql --as-of`), and are not in
+    `table_history`.
+    The folders of temporary files that killed runs have left are removed, too.
     A model is kept if it is the last one of its asset and experiment, was promoted, or
     was read by such a model or by the last materialization of an asset.
     """
     from assets.cli.console import print_table
-    from transforms.lake import maintenance
-    from transforms.lake.unused_checkpoints import remove_unused_checkpoints
+    from transforms.lake.upkeep import maintenance
+    from transforms.lake.upkeep.leftover_folders import remove_leftover_folders
+    from transforms.lake.upkeep.unused_checkpoints import remove_unused_checkpoints
 
     with exit_on_bad_input():
         lake = open_lake(home)
@@ -54,6 +59,7 @@ def maintain(
         else:
             done = maintenance.maintain(lake, retention_hours=retention, dry_run=dry_run)
             models = remove_unused_checkpoints(lake, retention_hours=retention, dry_run=dry_run)
+            leftovers = remove_leftover_folders(lake, dry_run=dry_run)
     if repair:
         print_table(done)
         typer.echo(f"{done.height} damaged files{' found' if dry_run else ' dropped'}")
@@ -65,5 +71,6 @@ def maintain(
     if models.height:
         print_table(models)
     freed = "to remove" if dry_run else "removed"
-    size = int(models["bytes"].sum()) / 1e9
-    typer.echo(f"models: {models.height} folders {freed}, {size:.2f} GB")
+    for noun, folders in {"models": models, "leftovers of killed runs": leftovers}.items():
+        size = int(folders["bytes"].sum()) / 1e9
+        typer.echo(f"{noun}: {folders.height} folders {freed}, {size:.2f} GB")

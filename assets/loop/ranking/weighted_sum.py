@@ -5,7 +5,6 @@ Not here: the stored rewards of the parts, and their sum (`transforms.pairs.scor
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
@@ -82,12 +81,13 @@ class SumRanker(Ranker):
         metadata: dict[str, Any] = {}
         for identity in identities:
             name = identity.component
-            part = self.parts[name]
-            store = score_components.Component(step.lake, identity, self.name, weights[name])
+            part, weight = self.parts[name], weights[name]
+            store = score_components.Component(step.lake, identity, self.name, weight, step.commits)
             missing = store.find_missing(rows)
             step.log.info(f"{step.asset}: {missing.height} responses to score with {name}")
             if missing.height:
-                made = part.rank(step, missing, partial(store.commit, missing))
+                with store.append_chunks(missing) as append:
+                    made = part.rank(step, missing, append)
                 metadata |= {f"{name}_{key}": value for key, value in made.items()}
         commit(score_components.sum_components(step.lake, rows, weights, identities))
         return metadata

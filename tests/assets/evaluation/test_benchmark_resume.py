@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from training.models.checkpoint import hash_checkpoint
 from training.models.initial_model import make_tiny_model
@@ -48,7 +49,10 @@ def command(lake: Lake, tmp_path: Path) -> list[str]:
     words = ["benchmark", policy, "arc_challenge", "--file", f"test={file}"]
     for setting in ("shots=0", "engine=transformers", "chunk_items=1"):
         words += ["--set", setting]
-    words += ["--dtype", "float32", "--home", str(lake.root.parent)]
+    recipe = tmp_path / "recipe.yaml"
+    keys = yaml.safe_load((ROOT / "recipes" / "quickstart.yaml").read_text())
+    recipe.write_text(yaml.safe_dump({**keys, "commits": {"seconds": 0}}))
+    words += ["--recipe", str(recipe), "--home", str(lake.root.parent)]
     program = "from assets.cli.app import app; import sys; sys.argv[0] = 'prefloop'; app()"
     return [sys.executable, "-c", program, *words]
 

@@ -45,7 +45,8 @@ class OneQuestion:
         missing = verdicts.adopt_answers(pl.DataFrame([row], schema=JUDGE_REQUESTS))
         if missing:
             self.sent.append("verdict")
-            verdicts.commit(pl.DataFrame([row], schema=VERDICTS))
+            with verdicts.append_chunks() as append:
+                append(pl.DataFrame([row], schema=VERDICTS))
         return len(missing)
 
     def compute_results(self, answers, verdicts):

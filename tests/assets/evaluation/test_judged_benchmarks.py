@@ -273,7 +273,8 @@ def test_a_killed_measurement_repeats_no_verdict(serve_chat, lake, tmp_path):
     }
     named = {"mt_bench": {"data": data, "max_tokens": 8, "noise_items": 3, "noise_repeats": 1}}
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(yaml.safe_dump({**keys, "judge": judging, "benchmarks": named}))
+    more = {"judge": judging, "benchmarks": named, "commits": {"seconds": 0}}
+    recipe.write_text(yaml.safe_dump({**keys, **more}))
     policy = checkpoints.find_latest(lake, "sft_policy", SHARED).checkpoint_id
     run = "from assets.cli.app import app; app()"
     command = [sys.executable, "-c", run, "benchmark", policy[:12]]

@@ -192,7 +192,8 @@ def test_what_was_said_is_kept_and_the_rest_asked_again(judged, tmp_path):
     asked = tabulate_requests(requests[:3], "judge")
     good, failed, silent = asked["request_id"]
     assert verdicts.adopt_answers(asked) == {good, failed, silent}
-    verdicts.commit(pl.concat(chunks))
+    with verdicts.append_chunks() as append:
+        append(pl.concat(chunks))
     # an error is asked again, an answer without a verdict is an answer
     assert verdicts.adopt_answers(asked) == {failed}
     assert Lake(tmp_path).read("benchmark_verdicts").height == 4

@@ -180,24 +180,25 @@ def test_a_reference_computes_what_is_not_stored(
     store = ReferenceLogps(Lake(tmp_path / "lake"), hash_checkpoint(other_policy), dtype)
     settings = DPOSettings(max_tokens=64, reference_chunk_sequences=1)
 
-    def run(devices, commit=store.commit, known=store.read_known):
-        return add_reference_logps(
-            preference_pairs,
-            tiny_policy,
-            other_policy,
-            settings,
-            dtype=dtype,
-            known=known,
-            commit=commit,
-            devices=devices,
-        )
+    def run(devices, known=store.read_known):
+        with store.append_chunks() as append:
+            return add_reference_logps(
+                preference_pairs,
+                tiny_policy,
+                other_policy,
+                settings,
+                dtype=dtype,
+                known=known,
+                commit=append,
+                devices=devices,
+            )
 
     killed(run, TWO)
     done = run(TWO)
     assert done.sequences == 16
     assert 0 < done.computed < 16
     assert run(TWO).computed == 0
-    alone = run(ONE, lambda chunk: None, lambda wanted: wanted.clear().select(LOGPS_COLUMNS))
+    alone = run(ONE, lambda wanted: wanted.clear().select(LOGPS_COLUMNS))
     names = ["ref_chosen_logps", "ref_rejected_logps"]
     assert alone.computed == 16
     assert done.pairs.drop(names).equals(alone.pairs.drop(names))

@@ -28,6 +28,11 @@ def answered(asked):
     ).select(list(ANSWERS))
 
 
+def append(answers, rows):
+    with answers.append_chunks() as write:
+        write(rows)
+
+
 @pytest.fixture
 def answers(tmp_path):
     return Answers(Lake(tmp_path), MODEL, "gsm8k")
@@ -38,27 +43,27 @@ def test_all_is_missing_from_an_empty_lake(answers):
 
 
 def test_what_was_answered_is_not_missing(answers):
-    answers.commit(answered(requests(a="1")))
+    append(answers, answered(requests(a="1")))
     assert answers.select_missing(requests(b="2", a="1"))["item"].to_list() == ["b"]
     assert answers.read()["item"].to_list() == ["a"]
 
 
 def test_a_changed_request_is_asked_again_and_its_old_answer_leaves(answers):
-    answers.commit(answered(requests(a="1", b="2")))
+    append(answers, answered(requests(a="1", b="2")))
     assert answers.select_missing(requests(a="other", b="2"))["item"].to_list() == ["a"]
     assert answers.read()["item"].to_list() == ["b"]
 
 
 def test_another_policy_of_the_same_asset_is_asked_again(answers, tmp_path):
-    answers.commit(answered(requests(a="1")))
+    append(answers, answered(requests(a="1")))
     retrained = Answers(Lake(tmp_path), MODEL._replace(policy_id="other"), "gsm8k")
     assert retrained.select_missing(requests(a="1")).height == 1
     assert retrained.read().is_empty()
 
 
 def test_slices_do_not_touch_each_other(answers, tmp_path):
-    answers.commit(answered(requests(a="1")))
+    append(answers, answered(requests(a="1")))
     other = Answers(Lake(tmp_path), MODEL._replace(model="offline_dpo"), "gsm8k")
-    other.commit(answered(requests(a="1")))
+    append(other, answered(requests(a="1")))
     assert other.select_missing(requests(a="changed")).height == 1
     assert answers.read().height == 1

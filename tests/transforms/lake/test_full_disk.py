@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from transforms.errors import InputError
-from transforms.lake.lake import Chunks, Lake
+from transforms.lake.chunks import Chunks
+from transforms.lake.lake import Lake
+from transforms.settings.commits import CommitSettings
 
 TABLE = "dropped_pairs"
 ROWS = 2000
@@ -36,12 +38,16 @@ def chunk(draw):
     )
 
 
+def append(lake, rows):
+    with Chunks(lake, TABLE, CommitSettings()) as write:
+        write(rows)
+
+
 def fill(lake, draw):
     """Write until the disk is full; return the number of chunks."""
-    write = Chunks(lake, TABLE)
     for written in range(50):
         try:
-            write(chunk(draw))
+            append(lake, chunk(draw))
         except InputError:
             return written
     raise AssertionError("the disk is too large")
@@ -54,10 +60,10 @@ def test_what_was_committed_stays_and_a_restart_goes_on(small_disk):
     filler.write_bytes(b"x" * (512 << 10))
     written = fill(lake, draw)
     with pytest.raises(InputError, match="the disk is full; nothing was added") as error:
-        Chunks(lake, TABLE)(chunk(draw))
+        append(lake, chunk(draw))
     assert "run the same command again" in str(error.value)
     assert lake.read(TABLE).height == written * ROWS
     assert lake.read("prompt_splits").height == 1
     filler.unlink()
-    Chunks(lake, TABLE)(chunk(draw))
+    append(lake, chunk(draw))
     assert lake.read(TABLE)["prompt_id"].n_unique() == (written + 1) * ROWS

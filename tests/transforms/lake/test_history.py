@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -6,9 +6,9 @@ import pytest
 from transforms.errors import InputError
 from transforms.lake.history import find_versions, read_table_history
 from transforms.lake.lake import Lake
-from transforms.lake.maintenance import maintain
 from transforms.lake.records import costs
 from transforms.lake.schemas import schema_of
+from transforms.lake.upkeep.maintenance import maintain
 
 
 def scores(experiment: str, *prompts: str) -> pl.DataFrame:
@@ -69,7 +69,7 @@ def test_a_time_without_an_offset_is_utc(lake):
     [
         (["yesterday"], "cannot be read"),
         (["2026-01-01", "2026-01-02"], "two times"),
-        (["scores@4"], "scores@0 ... scores@3"),
+        (["scores@4"], "4 versions scores@0 ... scores@3"),
         (["scores@-1"], "no such version"),
         (["score@1"], "table score is missing"),
     ],
@@ -86,6 +86,21 @@ def test_a_time_before_the_oldest_commit_of_a_cleaned_log_is_refused(lake):
     assert read_table_history(lake, ["scores"])["rows_removed"].to_list() == [None, None]
     with pytest.raises(InputError, match="the history of scores begins later"):
         find_versions(lake, ["2001-01-01"])
+
+
+def test_a_time_between_versions_that_were_removed_is_refused(lake):
+    """Version 1 is gone: it may have been the last one before version 2."""
+    times = read_table_history(lake, ["scores"])["timestamp"]
+    lake.delta("scores").create_checkpoint()
+    lake.store.remove("tables/scores/_delta_log/00000000000000000001.json")
+    found = read_table_history(lake, ["scores"])
+    assert found["version"].to_list() == [0, 2, 3]
+    with pytest.raises(InputError, match="removed versions 1 to 1, which nothing refers to"):
+        find_versions(lake, [(times[2] - timedelta(milliseconds=1)).isoformat()])
+    assert find_versions(lake, [times[2].isoformat()])["scores"] in (2, 3)  # of one millisecond
+    with pytest.raises(InputError, match="scores has no such version"):
+        find_versions(lake, ["scores@1"])
+    assert find_versions(lake, ["scores@2"]) == {"scores": 2}
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085", "\x0b", "\x1e"])

@@ -48,7 +48,8 @@ def rewards(*values):
 def store(lake, name, rows, values):
     identity = next(one for one in PARTS if one.component == name)
     part = Component(lake, identity, "both", WEIGHTS[name])
-    part.commit(part.find_missing(rows), values)
+    with part.append_chunks(part.find_missing(rows)) as append:
+        append(values)
     return part
 
 

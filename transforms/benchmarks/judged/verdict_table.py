@@ -9,13 +9,16 @@ table is not sent again; its answer is copied to the model that needs it. A requ
 answer (a time-out, a refusal) is sent again; a request whose answer has no verdict is not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import polars as pl
 
-from transforms.lake.lake import Chunks, Lake
+from transforms.lake.chunks import Chunks
+from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import ORDER
+from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
 
 TABLE = "benchmark_verdicts"
 
@@ -53,15 +56,21 @@ def select_counted(rows: pl.LazyFrame) -> pl.LazyFrame:
 class Verdicts:
     """The verdicts on the answers of one model to one benchmark."""
 
-    def __init__(self, lake: Lake, constants: Mapping[str, str | int]) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        constants: Mapping[str, str | int],
+        commits: CommitSettings = DEFAULT_COMMITS,
+    ) -> None:
         """Set the measurement; nothing is read yet.
 
         Args:
             lake: the lake.
             constants: the columns `CONSTANTS`.
+            commits: when verdicts are committed.
         """
-        self._lake, self._constants = lake, {name: constants[name] for name in CONSTANTS}
-        self._chunks = Chunks(lake, TABLE)
+        self._lake, self._commits = lake, commits
+        self._constants = {name: constants[name] for name in CONSTANTS}
 
     def adopt_answers(self, requests: pl.DataFrame) -> set[str]:
         """Copy answers that the table has to this measurement; return the ids without an answer.
@@ -89,16 +98,19 @@ class Verdicts:
             share = pl.when(same_side).then("share").otherwise(1 - pl.col("share"))
             not_sent = pl.lit(None, pl.Float64)
             rows = copies.with_columns(share=share, elapsed_s=not_sent)
-            self.commit(rows.select(list(VERDICTS)))
+            with self.append_chunks() as append:
+                append(rows.select(list(VERDICTS)))
         return set(wanted) - set(known.select("request_id").collect()["request_id"])
 
-    def commit(self, rows: pl.DataFrame) -> None:
-        """Append verdicts (`VERDICTS`) in one commit."""
-        stamped = rows.with_columns(
+    @contextmanager
+    def append_chunks(self) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Yield a function that appends verdicts (`VERDICTS`)."""
+        constants = [
             pl.lit(value, schema_of(TABLE)[name]).alias(name)
             for name, value in {**self._constants, ORDER: None}.items()
-        )
-        self._chunks(stamped.select(list(schema_of(TABLE))))
+        ]
+        with Chunks(self._lake, TABLE, self._commits) as append:
+            yield lambda rows: append(rows.with_columns(constants).select(list(schema_of(TABLE))))
 
     def read(self) -> pl.DataFrame:
         """Read the rows that count, sorted by item, turn, shown_first, repeat."""

@@ -7,12 +7,15 @@ the iteration of its pair. Truncation is not part of the identifier either: a pa
 is dropped, and a truncated sequence would have other ids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import polars as pl
 
 from transforms.identity import FIELD, hash_text
-from transforms.lake.lake import Chunks, Lake
+from transforms.lake.chunks import Chunks
+from transforms.lake.lake import Lake
+from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
 
 TABLE = "reference_logps"
 SIDES = ("chosen", "rejected")
@@ -139,11 +142,16 @@ def join_logps(
 class ReferenceLogps:
     """The rows of one reference and compute type."""
 
-    def __init__(self, lake: Lake, reference_id: str, dtype: str) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        reference_id: str,
+        dtype: str,
+        commits: CommitSettings = DEFAULT_COMMITS,
+    ) -> None:
         """Open the rows of a reference (checkpoint id) that computes in `dtype`."""
-        self._lake = lake
+        self._lake, self._commits = lake, commits
         self._keys = {"reference_id": reference_id, "dtype": dtype}
-        self._append = Chunks(lake, TABLE)
 
     def read_known(self, wanted: pl.DataFrame) -> pl.DataFrame:
         """Return the rows (`LOGPS`) of the wanted sequences that are already computed.
@@ -162,6 +170,9 @@ class ReferenceLogps:
             .collect()
         )
 
-    def commit(self, computed: pl.DataFrame) -> None:
-        """Append a chunk of computed rows (`LOGPS`) in one commit."""
-        self._append(computed.with_columns(**{key: pl.lit(v) for key, v in self._keys.items()}))
+    @contextmanager
+    def append_chunks(self) -> Iterator[Callable[[pl.DataFrame], None]]:
+        """Yield a function that appends a chunk of computed rows (`LOGPS`)."""
+        keys = {name: pl.lit(value) for name, value in self._keys.items()}
+        with Chunks(self._lake, TABLE, self._commits) as append:
+            yield lambda computed: append(computed.with_columns(**keys))

@@ -43,7 +43,7 @@ TABLES: dict[str, Table] = {
 
 COMPUTED: dict[str, Table] = {
     "table_history": Table(
-        grain="One row per commit of a table.",
+        grain="One row per commit that the log of a table has.",
         columns={
             "table": Column(pl.String, "table of the lake"),
             "version": Column(pl.Int64, "version that the commit made, from 0"),

@@ -86,6 +86,11 @@ class Folder:
         else:
             place.unlink(missing_ok=True)
 
+    def remove_files(self, paths: Sequence[str]) -> None:
+        """Remove files."""
+        for path in paths:
+            (self.root / path).unlink()
+
     def add_model(self, folder: Path, path: str) -> Path:
         """Link the files of a model folder below a path, so that they take no room twice."""
         target = self.root / path

@@ -135,8 +135,12 @@ class ObjectStore:
         paths = [file.path for file in self.list_files(path)] or [path]
         records = [one for one in paths if one.rpartition("/")[2] == FILES]
         for group in (records, [one for one in paths if one not in records]):
-            if group:
-                obstore.delete(self._objects, group)
+            self.remove_files(group)
+
+    def remove_files(self, paths: Sequence[str]) -> None:
+        """Remove objects, many per request."""
+        if paths:
+            obstore.delete(self._objects, list(paths))
 
     def add_model(self, folder: Path, path: str) -> Path:
         """Upload the files of a model, its record last; return its folder in the cache."""

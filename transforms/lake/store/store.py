@@ -82,6 +82,9 @@ class Store(Protocol):
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with all that is below it."""
 
+    def remove_files(self, paths: Sequence[str]) -> None:
+        """Remove files that exist."""
+
     def add_model(self, folder: Path, path: str) -> Path:
         """Store the files of a model folder below a path; return a folder with them.
 

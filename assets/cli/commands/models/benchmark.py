@@ -62,6 +62,7 @@ def benchmark(
     from transforms.benchmarks.policies import find_policy
     from transforms.benchmarks.results import ALL
     from transforms.identity import derive_seed
+    from transforms.settings.commits import DEFAULT_COMMITS
     from transforms.settings.overrides import merge, parse_overrides
 
     with exit_on_bad_input():
@@ -91,7 +92,8 @@ def benchmark(
                 dtype=study.model.dtype if study else dtype,
                 devices=study.devices if study else ONE_PROCESS,
             )
-            rows = measure(lake, measured, policy, name, opened, typer.echo)
+            commits = study.commits if study else DEFAULT_COMMITS
+            rows = measure(lake, measured, policy, name, opened, typer.echo, commits)
             print_table(
                 rows.filter(subset=ALL).select(
                     "benchmark",

@@ -34,11 +34,20 @@ def test_a_dry_run_says_what_would_go_and_touches_nothing(home):
 def test_files_are_merged_and_removed(home):
     printed = maintain(home, "--retention", "0").stdout
     assert "files_merged" in printed
-    assert len(list(home.rglob("*.parquet"))) == 1
+    assert len(list(home.rglob("part-*.parquet"))) == 1
+
+
+def test_folders_of_killed_runs_are_counted_and_removed(home):
+    folder = home / "lake" / "staged-x"
+    folder.mkdir()
+    assert "leftovers of killed runs: 1 folders to remove" in maintain(home, "--dry-run").stdout
+    assert folder.is_dir()
+    assert "leftovers of killed runs: 1 folders removed" in maintain(home).stdout
+    assert not folder.exists()
 
 
 def test_damaged_files_are_given_up(home):
-    next(home.rglob("*.parquet")).unlink()
+    next(home.rglob("part-*.parquet")).unlink()
     assert "1 damaged files found" in maintain(home, "--repair", "--dry-run").stdout
     assert "1 damaged files dropped" in maintain(home, "--repair").stdout
     assert Lake(home / "lake").read("scores").height == 1

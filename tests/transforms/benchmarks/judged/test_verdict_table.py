@@ -32,6 +32,11 @@ def answers(asked: pl.DataFrame, share: float | None = 1.0, error: str | None = 
     return pl.concat([empty, keys], how="diagonal").with_columns(elapsed_s=1.0)
 
 
+def append(verdicts: Verdicts, rows: pl.DataFrame) -> None:
+    with verdicts.append_chunks() as write:
+        write(rows)
+
+
 def record_results(lake: Lake, **other) -> None:
     row = {**MODEL, **other, "subset": "all", "metric": "win_rate"}
     lake.append("benchmark_results", pl.DataFrame([row], schema=schema_of("benchmark_results")))
@@ -51,13 +56,13 @@ def lake(tmp_path) -> Lake:
 
 def test_no_run_removes_a_verdict_that_another_run_has_paid_for(lake, monkeypatch):
     ours, theirs = Verdicts(lake, MODEL), Verdicts(Lake(lake.root), MODEL | {"policy_id": "q"})
-    ours.commit(answers(requests("failed"), None, "no answer"))
+    append(ours, answers(requests("failed"), None, "no answer"))
     scan = Lake.scan
 
     def append_meanwhile(self, *table, **rows):
         found = scan(self, *table, **rows)
         monkeypatch.setattr(Lake, "scan", scan)
-        theirs.commit(answers(requests("paid")))
+        append(theirs, answers(requests("paid")))
         return found
 
     monkeypatch.setattr(Lake, "scan", append_meanwhile)
@@ -73,7 +78,7 @@ def test_a_verdict_wins_over_an_error_and_the_first_verdict_counts(lake):
     record_results(lake)
     found = []
     for share, error in [(None, "first"), (None, "last"), (1.0, None), (0.0, None), (None, "e")]:
-        verdicts.commit(answers(one, share, error))
+        append(verdicts, answers(one, share, error))
         found.append(verdicts.read().select("policy_id", "request_id", "share", "error").rows())
         assert read_counted(lake) == found[-1]
     errors = [[("p", "r", None, name)] for name in ("first", "last")]
@@ -85,8 +90,8 @@ def test_a_verdict_wins_over_an_error_and_the_first_verdict_counts(lake):
     "other", [{"policy_id": "q"}, {"benchmark_id": "larger limit"}, {"experiment": "e"}]
 )
 def test_a_request_with_an_answer_is_not_sent_for_another_measurement(lake, other):
-    Verdicts(lake, MODEL).commit(answers(requests("answered", "old"), 0.25))
-    Verdicts(lake, MODEL).commit(answers(requests("failed"), None, "no answer"))
+    append(Verdicts(lake, MODEL), answers(requests("answered", "old"), 0.25))
+    append(Verdicts(lake, MODEL), answers(requests("failed"), None, "no answer"))
     verdicts = Verdicts(lake, MODEL | other)
     assert verdicts.adopt_answers(requests("answered", "failed", "new")) == {"failed", "new"}
     assert verdicts.adopt_answers(requests("answered", "failed", "new")) == {"failed", "new"}
@@ -101,7 +106,7 @@ def test_equal_messages_share_an_answer_and_the_other_side_has_the_rest_of_the_w
     verdicts = Verdicts(lake, MODEL)
     first, second = requests("r", item="i"), requests("r", item="i", shown_first="baseline")
     rated = requests("rating", shown_first=None)
-    verdicts.commit(answers(pl.concat([first, rated]), 0.75))
+    append(verdicts, answers(pl.concat([first, rated]), 0.75))
     assert verdicts.adopt_answers(pl.concat([first, second, rated])) == set()
     assert verdicts.read().select("shown_first", "share").rows() == [
         ("baseline", 0.25),

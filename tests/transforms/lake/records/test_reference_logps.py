@@ -23,6 +23,11 @@ PAIRS = pl.DataFrame(
 )
 
 
+def append(store, computed):
+    with store.append_chunks() as write:
+        write(computed)
+
+
 @pytest.fixture
 def named():
     return add_sequence_ids(PAIRS)
@@ -81,11 +86,11 @@ def test_rows_of_one_reference_and_type_are_known(named, tmp_path):
     computed = wanted.head(2).select(
         "sequence_id", pl.lit(1, pl.Int32).alias("completion_tokens"), pl.lit(-1.5).alias("logp")
     )
-    store.commit(computed)
+    append(store, computed)
     assert store.read_known(wanted).sort("sequence_id").equals(computed.sort("sequence_id"))
     assert store.read_known(wanted.tail(3)).is_empty()
     for other in (("other", "float32"), ("initial", "bfloat16")):
         assert ReferenceLogps(lake, *other).read_known(wanted).is_empty()
     again = computed.with_columns(logp=pl.lit(-1.25))  # by a run at the same time
-    ReferenceLogps(lake, "initial", "float32").commit(again)
+    append(ReferenceLogps(lake, "initial", "float32"), again)
     assert store.read_known(wanted)["logp"].to_list() == [-1.5, -1.5]

@@ -10,8 +10,10 @@ import pytest
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from transforms.lake import commit
-from transforms.lake.lake import Chunks, Lake
+from transforms.lake.chunks import Chunks
+from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.settings.commits import CommitSettings
 
 pytestmark = pytest.mark.slow
 TABLE, APPENDS, WRITERS, CHUNKS = "raw_x", 25, 4, 60
@@ -87,7 +89,8 @@ def test_a_store_that_is_away_for_a_while_loses_and_doubles_nothing(lake, start_
         rows = pl.DataFrame({"row_key": [f"{number}_{row}" for row in range(4)]})
         while True:
             try:
-                Chunks(lake, TABLE)(rows)
+                with Chunks(lake, TABLE, CommitSettings()) as write:
+                    write(rows)
                 break
             except (DeltaError, OSError):
                 errors += 1

@@ -93,8 +93,8 @@ def _list_software(source: Source, models: pl.DataFrame) -> Iterator[str]:
     for path in models.filter(pl.col("asset").is_in(INITIAL_POLICIES))["path"]:
         if written := checkpoints.read_file(source.lake, path, "config.json"):
             yield f"transformers {written.get('transformers_version', 'unknown')} (models)"
-    first = list_commits(source.lake.store, "materializations").get(0)
-    for actions in read_commits(source.lake.store, [first] if first else []):
+    oldest = [*list_commits(source.lake.store, "materializations").values()][:1]
+    for actions in read_commits(source.lake.store, oldest):
         for action in actions:
             if info := action.get("commitInfo"):
                 yield f"{info.get('clientVersion', 'unknown client')} (tables)"

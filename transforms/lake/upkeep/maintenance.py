@@ -1,13 +1,14 @@
-"""Upkeep of the lake: compaction of small files, removal of unused files, repair of tables.
+"""Upkeep of tables: compaction of small files, removal of unused files and versions, repair.
 
 The last version of a table stays readable, and so does every version that the record of a
 materialization or a checkpoint names as input or output. Not here: finding damaged files
-(`transforms.lake.file_integrity`), folders of models (`transforms.lake.unused_checkpoints`).
+(`transforms.lake.file_integrity`), folders of models (`transforms.lake.upkeep.unused_checkpoints`).
 Source: Delta's optimize and vacuum, https://delta-io.github.io/delta-rs/usage/managing-tables/.
 """
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -22,6 +23,8 @@ from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.locks import lock_all_slices
 from transforms.lake.records import checkpoints, materializations
+from transforms.lake.transaction_log import list_commits
+from transforms.lake.upkeep.unused_versions import find_unused_versions, remove_versions
 
 OUTPUT_ID = re.compile(r"(\w+)@(\d+)")
 """A version of a table, as records name it."""
@@ -29,6 +32,7 @@ OUTPUT_ID = re.compile(r"(\w+)@(\d+)")
 MAINTENANCE = {
     "table": pl.String,
     "versions": pl.Int64,
+    "versions_to_remove": pl.Int64,
     "referred_versions": pl.Int64,
     "oldest_referred": pl.Int64,
     "files": pl.Int64,
@@ -37,15 +41,16 @@ MAINTENANCE = {
     "bytes_to_remove": pl.Int64,
 }
 """Columns of the result, one row per table: what upkeep did or, in a dry run, would do. A dry run
-counts the files to remove before any merge."""
+counts the files and versions to remove before any merge."""
 
 
 def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame:
-    """Merge small files, then remove files of versions that nothing refers to.
+    """Merge small files, then remove versions that nothing refers to, with their files.
 
     Args:
         lake: the lake; no run may be active in it.
-        retention_hours: keep files that a commit removed less than this many hours ago.
+        retention_hours: keep versions that were replaced less than this many hours ago, and files
+            that a commit removed since then.
         dry_run: change nothing.
 
     Returns:
@@ -109,7 +114,7 @@ def _maintain_table(
     lake: Lake, table: str, referred: list[int], retention_hours: int, dry_run: bool
 ) -> dict[str, Any]:
     delta = lake.delta(table)
-    versions = read_table_history(lake, [table])["version"]
+    versions = list_commits(lake.store, table)
     files, mergeable = _count_files(delta)
     if mergeable and not dry_run:
         delta.optimize.compact(
@@ -128,9 +133,18 @@ def _maintain_table(
     sizes = [size for size in lake.store.measure(listed) if size is not None]
     if sizes and not dry_run:
         vacuum(dry_run=False)
+    history = read_table_history(lake, [table])
+    unused = find_unused_versions(
+        dict(history.select("version", "timestamp").iter_rows()),
+        referred,
+        datetime.now(UTC) - timedelta(hours=retention_hours),
+    )
+    if unused and not dry_run:
+        remove_versions(lake, table, unused)
     return {
         "table": table,
-        "versions": versions.len(),
+        "versions": len(versions),
+        "versions_to_remove": len(unused),
         "referred_versions": len(referred),
         "oldest_referred": min(referred, default=None),
         "files": files,

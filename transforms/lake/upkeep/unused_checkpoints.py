@@ -7,7 +7,7 @@ A checkpoint is in use if one of these names it:
 - parent or reference of a checkpoint in use.
 
 What was last within the retention counts as last. Rows of `checkpoints` are never removed. Not
-here: files of tables (`transforms.lake.maintenance`).
+here: files of tables (`transforms.lake.upkeep.maintenance`).
 """
 
 import json

@@ -3,15 +3,17 @@ import os
 from pathlib import Path
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 from deltalake.exceptions import DeltaError
 from filelock import FileLock
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.maintenance import list_referred_versions, maintain, repair
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
+from transforms.lake.transaction_log import list_commits
+from transforms.lake.upkeep.maintenance import list_referred_versions, maintain, repair
 
 
 def scores(reward: float, *prompts: str, **keys) -> pl.DataFrame:
@@ -52,7 +54,7 @@ def readable(lake: Lake, table: str = "scores") -> list[float]:
 
 def count_files(lake: Lake) -> int:
     files = lake.store.list_files("tables/scores")
-    return sum(file.path.endswith(".parquet") for file in files)
+    return sum("_delta_log" not in file.path for file in files)
 
 
 def test_versions_are_found_in_what_was_made_and_what_was_read(lake):
@@ -64,17 +66,20 @@ def test_every_referred_version_stays_and_the_files_of_others_go(lake):
     done = maintain(lake, retention_hours=0, dry_run=False)
     row = done.row(by_predicate=pl.col("table") == "scores", named=True)
     assert (row["referred_versions"], row["oldest_referred"], row["files_to_remove"]) == (3, 1, 2)
+    # 0, 3 and 5, which has the rows of the last one, and the begin of the removal of files
+    assert (row["versions"], row["versions_to_remove"]) == (6, 4)
+    assert [*list_commits(lake.store, "scores")] == [1, 2, 4, 7]
     assert count_files(lake) == before - 2
     assert sorted(set(readable(lake))) == [1.0, 2.0, 4.0, 5.0]
     again = maintain(lake, retention_hours=0, dry_run=False)
-    assert again.select("files_to_merge", "files_to_remove").sum().row(0) == (0, 0)
+    assert again.select(cs.contains("_to_")).sum().row(0) == (0, 0, 0, 0)
 
 
 def test_a_dry_run_and_the_retention_leave_everything(lake):
     for retention_hours, dry_run in ((0, True), (168, False)):
         done = maintain(lake, retention_hours=retention_hours, dry_run=dry_run)
-        planned = done.filter(table="scores")["files_to_remove"].item()
-        assert planned == (2 if dry_run else 0)
+        planned = done.filter(table="scores").select("files_to_remove", "versions_to_remove")
+        assert planned.row(0) == ((2, 2) if dry_run else (0, 0))
         assert readable(lake) == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.lake.unused_checkpoints import find_used, remove_unused_checkpoints
+from transforms.lake.upkeep.unused_checkpoints import find_used, remove_unused_checkpoints
 
 NOW = datetime.now(UTC)
 

@@ -1,0 +1,1 @@
+"""Upkeep of a lake between runs: small files, old versions, old models, leftovers of runs."""
