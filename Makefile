@@ -61,10 +61,11 @@ lint: $(READY) ## style, import layers, Dagster definitions
 	$(BIN)/mypy
 	$(RUN) $(BIN)/dg check defs
 
-docs: $(READY) ## write docs/guide/tables.md, recipe.md, plan.md and recipes/recipe.schema.json
+docs: $(READY) ## write docs/guide/tables.md, recipe.md, plan.md, sizing.md and recipes/recipe.schema.json
 	$(BIN)/python -m transforms.lake.schemas.document > docs/guide/tables.md
 	$(BIN)/python docs/recipe_reference.py
 	$(BIN)/python docs/plan_page.py
+	$(BIN)/python docs/sizing.py
 
 bench: $(READY) ## every benchmark against its named peer
 	for bench in $(BENCHES); do $(BIN)/python bench/$$bench.py || exit 1; done
