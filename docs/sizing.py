@@ -185,8 +185,7 @@ def write_limits(sizes: Sequence[Size]) -> str:
     avoided = "commits, one per chunk"
     first = [max((name for name in one if name != avoided), key=one.__getitem__) for one in used]
     lines["**largest, so it gives way first**"] = [
-        f"{name}, {_percent(one[name])}"
-        for name, one in zip(first, used, strict=True)
+        f"{name}, {_percent(one[name])}" for name, one in zip(first, used, strict=True)
     ]
     return _table(["share of the limit", *(format_quantity(s.prompts) for s in sizes)], lines)
 

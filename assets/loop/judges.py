@@ -112,6 +112,11 @@ def rank_by_judge(
     settings, lake = step.study.judge, step.lake
     judgments.record_judge(lake, describe_judge(settings, dtype=step.dtype))
     with Chunks(lake, "judgments", step.commits) as commit_judgments:
+
+        def commit_rewards(rewards: pl.DataFrame) -> None:
+            commit_judgments.flush()  # no reward is in the lake without its verdicts
+            commit(rewards)
+
         return judge_responses(
             rows,
             settings,
@@ -119,6 +124,6 @@ def rank_by_judge(
             dtype=step.dtype,
             judged=judgments.read_answered(lake, judge_id(step.study)),
             commit_judgments=commit_judgments,
-            commit=commit,
+            commit=commit_rewards,
             description=step.asset,
         )

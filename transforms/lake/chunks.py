@@ -52,9 +52,12 @@ class Chunks:
         rows = sum(one.height for one in self._waiting.values())
         elapsed_s = time.monotonic() - self._committed_at
         if rows >= self._settings.rows or elapsed_s >= self._settings.seconds:
-            self._commit()
+            self.flush()
 
-    def _commit(self) -> None:
+    def flush(self) -> None:
+        """Commit the chunks that wait, such as those which rows of another table depend on."""
+        if not self._waiting:
+            return
         try:
             self._lake.append_chunks(self._table, self._waiting)
         except BaseException:
@@ -70,10 +73,10 @@ class Chunks:
         trace: TracebackType | None,
     ) -> None:
         """Commit what waits, unless a commit has failed; an error of the body is raised first."""
-        if not self._waiting or self._failed:
+        if self._failed:
             return
         try:
-            self._commit()
+            self.flush()
         except Exception as failure:
             if error is None:
                 raise

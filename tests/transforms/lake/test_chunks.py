@@ -90,6 +90,17 @@ def test_a_chunk_that_comes_long_after_the_last_commit_is_committed(lake, clock)
         assert lake.height(TABLE) == 4
 
 
+def test_a_flush_commits_what_waits(lake):
+    with Chunks(lake, TABLE, HOUR) as write:
+        write.flush()
+        assert not lake.exists(TABLE)
+        write(chunk("a"))
+        write.flush()
+        write.flush()
+        assert read_prompts(lake) == ["a"]
+    assert lake.version(TABLE) == 0
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_of_the_stage_loses_no_finished_chunk(lake, error):
     with pytest.raises(error):
