@@ -65,7 +65,7 @@ def _find_versions_at(lake: Lake, moment: datetime) -> dict[str, int | None]:
                 found=moment.isoformat(),
                 remedy="use a later time; older commits were removed from the log",
             )
-        version = past["version"].last() if past.height else None
+        version = past.row(-1, named=True)["version"] if past.height else None
         if version is not None:
             _require_next(commits, version, moment)
         found[str(table)] = version
