@@ -35,8 +35,8 @@ GB = 1e9
 SCALE = "docs/measured/scale.md"
 MEMORY = "docs/measured/memory.md"
 
-COMMIT_MS = Fact("a commit of a new table", 16, "ms of a processor", "measured", SCALE)
-VERSION_US = Fact("more per version of the table", 9, "µs", "measured", SCALE)
+COMMIT_MS = Fact("a commit of a new table", 32, "ms of a processor", "measured", SCALE)
+VERSION_US = Fact("more per version of the table", 24, "µs of a processor", "measured", SCALE)
 ROW_US = Fact("the driver, per response", 60, "µs of a processor", "measured", SCALE)
 NAME_BYTES = Fact("a chunk's name in a checkpoint of the log", 43, "bytes", "measured", SCALE)
 LOGP_BYTES = Fact("DPO's token ids", 8.8, "bytes per token", "measured", MEMORY)
