@@ -41,8 +41,7 @@ def maintain(
     """Merge small files; remove old versions, models and leftovers that nothing refers to.
 
     A version that a materialization or a checkpoint refers to is always kept.
-    Other versions can then no longer be read (`prefloop sql --as-of`), and are not in
-    `table_history`.
+    Other versions can then no longer be read (`prefloop sql --as-of`).
     The folders of temporary files that killed runs have left are removed, too.
     A model is kept if it is the last one of its asset and experiment, was promoted, or
     was read by such a model or by the last materialization of an asset.
