@@ -23,7 +23,7 @@ LEFT = re.compile(
 """What an asset begins with: rows that are missing, or the first step that a training logs."""
 LOCAL = tuple(f"{key}.cluster=null" for key in ("devices", "sft", "reward_model", "loop.dpo"))
 """Settings of a run on one machine."""
-END_S = 60.0
+END_S = 180.0
 """Seconds in which the processes of a killed driver must have ended."""
 
 

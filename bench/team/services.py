@@ -39,6 +39,8 @@ RAY_SETTINGS = {
     "RAY_num_prestart_python_workers": "0",
     "RAY_worker_niceness": "0",  # else other work on the machine starves the nodes' processes
     "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "600",
+    # a loaded machine starts processes slowly
+    "RAY_worker_register_timeout_seconds": "600",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
 }
 
