@@ -22,13 +22,21 @@ c = log pi/ref(chosen), r = log pi/ref(rejected), b = `beta`, e = `label_smoothi
                                                         Lu et al. 2024, arXiv 2406.08414
     aot           cdpo over sorted margins of a micro-batch   Melnyk et al. 2024, arXiv 2406.05882
     aot_unpaired  cdpo over sorted c minus sorted r of a micro-batch   the same
-    sigmoid_norm  sigmoid with c/|chosen| and r/|rejected|   length-normalised DPO
+    sigmoid_norm  sigmoid with c/|chosen| and r/|rejected|   Lambert et al. 2024 (Tulu 3, section
+                                                        5.1), arXiv 2411.15124
 
 discopop is not convex. At h = 0 its slope is positive, while the slopes of the others are negative:
 a policy that starts at its reference first moves towards the rejected response. |chosen| counts
 tokens, including the end of turn. TRL divides by it in IPO, as agreed with the paper's authors.
-TRL's `sft` is not a loss of a pair and is excluded. `ld_alpha` is excluded because it needs
-log-probabilities of parts of responses; the reference table has only sums over whole responses.
+`ld_alpha` is excluded because it needs log-probabilities of parts of responses; the reference table
+has only sums over whole responses.
+
+TRL's `sft` is a term beside a loss of a pair, not a loss of its own: `sft_weight` times the mean of
+-log pi over the tokens of the chosen responses. It needs no reference, and the one forward pass per
+pair gives the log-probability of every token. With `sigmoid` it is the loss of Pang et al. 2024
+(Iterative Reasoning Preference Optimization, arXiv 2404.19733, eq. 1). Deviation: their mean is
+over the tokens of one response and then over pairs; TRL's is over all tokens of a micro-batch, in
+which a long response has more weight.
 
 TRL 1.16 reads `label_smoothing` in robust, exo_pair, aot and aot_unpaired. Its sigmoid silently
 ignores it, and it has no conservative DPO. With A = -log s(b h) and B = -log s(-b h),
@@ -76,6 +84,10 @@ class PairLossSettings(ReferenceSettings):
     """e: assumed share of pairs with a wrong label, below 0.5. `cdpo`, `robust` and `exo_pair`
     (paper: 1e-3) need it; `aot` and `aot_unpaired` allow it. With any other loss it has no effect
     and is refused."""
+    sft_weight: float = Field(default=0.0, ge=0)
+    """Weight of the negative log-likelihood of the chosen response, in nats per token, which is
+    added to the loss; 0: none. Without it, the likelihood of both responses may fall. Pang et al.
+    2024 (arXiv 2404.19733, alpha) use 1; earlier versions of TRL call it `rpo_alpha`."""
 
     @model_validator(mode="after")
     def _require_matching_smoothing(self) -> Self:
@@ -92,10 +104,13 @@ class PairLossSettings(ReferenceSettings):
 def build_loss_arguments(settings: PairLossSettings) -> dict[str, Any]:
     """Build the arguments of DPOConfig that select the loss."""
     smoothing = settings.label_smoothing
+    weights: dict[str, float] = {settings.loss: 1.0}
     if settings.loss == "cdpo":
-        return {
-            "loss_type": ["sigmoid", "robust"],
-            "loss_weights": [2 * (1 - smoothing), -(1 - 2 * smoothing)],
-            "label_smoothing": smoothing,
-        }
-    return {"loss_type": [settings.loss], "label_smoothing": smoothing}
+        weights = {"sigmoid": 2 * (1 - smoothing), "robust": -(1 - 2 * smoothing)}
+    if settings.sft_weight:
+        weights["sft"] = settings.sft_weight
+    return {
+        "loss_type": [*weights],
+        "loss_weights": [*weights.values()],
+        "label_smoothing": smoothing,
+    }

@@ -1,14 +1,17 @@
 """The loss of a pair: the conservative one by its algebra, every one through TRL's trainer."""
 
 import math
+from collections import defaultdict
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from training.dpo import train_dpo
+from training.dpo import TokenizedDPOTrainer, train_dpo
 from training.models.checkpoint import hash_checkpoint
 from training.reference_logps import add_reference_logps
 from training.settings.objectives import DPOSettings
@@ -136,6 +139,77 @@ def test_first_loss_is_that_of_zero_margin_and_training_lowers_it(
     assert hash_checkpoint(tmp_path / loss) != hash_checkpoint(tiny_policy)
 
 
+CHOSEN = (-0.5, -1.5)
+REJECTED = (-1.0, -2.0, -3.0, -2.0)
+REFERENCE = {"ref_chosen_logps": torch.tensor([-3.0]), "ref_rejected_logps": torch.tensor([-6.0])}
+"""A pair by hand: log pi per token, and the reference's sums: c = -2 - -3 = 1, r = -8 - -6 = -2."""
+
+
+def compute_by_trl(beta: float, **changed) -> float:
+    """Return TRL's loss of the pair, whose prompt is one token."""
+    arguments = build_loss_arguments(DPOSettings(beta=beta, **changed))
+    rows = [[side[i] if i < len(side) else 0.0 for i in range(4)] for side in (CHOSEN, REJECTED)]
+    mask = torch.tensor([[0, 1, 1, 0, 0], [0, 1, 1, 1, 1]])
+    unread = torch.zeros(2, 4)
+    outputs = SimpleNamespace(
+        log_probs=torch.tensor(rows), entropy=unread, mean_logits=unread, is_top1=unread.bool()
+    )
+    alone = SimpleNamespace(device="cpu", gather=lambda x: x, gather_for_metrics=lambda x: x)
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(training=True),
+        accelerator=alone,
+        aux_loss_enabled=False,
+        ld_alpha=None,
+        precompute_ref_logps=True,
+        f_divergence_type="reverse_kl",
+        loss_types=arguments["loss_type"],
+        loss_weights=arguments["loss_weights"],
+        label_smoothing=arguments["label_smoothing"],
+        beta=beta,
+        use_weighting=False,
+        _metrics={"train": defaultdict(list)},
+        _total_train_tokens=0,
+        _tp_size=1,
+    )
+    inputs = {"input_ids": mask, "attention_mask": mask, "completion_mask": mask, **REFERENCE}
+    found = TokenizedDPOTrainer._compute_loss(trainer, lambda **_: outputs, inputs, False)
+    return found.item()
+
+
+def test_the_sft_term_by_hand() -> None:
+    # h = 1 - -2 = 3; the chosen response has -log pi of 2 nats in 2 tokens
+    plain = compute_by_trl(0.5)
+    assert plain == pytest.approx(math.log(1 + math.exp(-1.5)), rel=1e-5)
+    assert compute_by_trl(0.5, sft_weight=1.0) == pytest.approx(plain + 1.0, rel=1e-5)
+    assert compute_by_trl(0.5, sft_weight=0.2) == pytest.approx(plain + 0.2, rel=1e-5)
+    cdpo = compute_by_trl(0.5, loss="cdpo", label_smoothing=0.1)
+    assert compute_by_trl(0.5, loss="cdpo", label_smoothing=0.1, sft_weight=2.0) == pytest.approx(
+        cdpo + 2.0, rel=1e-5
+    )
+
+
+def test_the_length_normalised_loss_by_hand() -> None:
+    # c / |chosen| - r / |rejected| = 1/2 - -2/4 = 1
+    assert compute_by_trl(0.5, loss="sigmoid_norm") == pytest.approx(0.474077, abs=1e-6)
+    assert compute_by_trl(5.0, loss="sigmoid_norm") == pytest.approx(
+        math.log(1 + math.exp(-5)), rel=1e-5
+    )
+
+
+def test_the_sft_term_is_that_of_the_chosen_tokens_in_a_training(
+    tiny_policy, other_policy, preference_pairs, tmp_path
+):
+    """A real training, with one forward pass per pair."""
+    pairs = pl.concat([preference_pairs.head(1)] * 8)
+    changed = {"max_steps": 1, "beta": 1.0, "sft_weight": 0.5}
+    result = run(pairs, tiny_policy, other_policy, tmp_path / "run", **changed)
+    rows = add_reference_logps(pairs, tiny_policy, tiny_policy, SETTINGS, dtype="float32").pairs
+    tokens = len(rows["chosen_ids"][0])
+    likelihood = rows["ref_chosen_logps"][0]  # under the start, where the first loss is measured
+    expected = -log_sigmoid(values(result, "rewards/margins")[0]) - 0.5 * likelihood / tokens
+    assert values(result, "loss")[0] == pytest.approx(expected, rel=1e-4)
+
+
 def test_smoothing_changes_the_loss_as_the_algebra_says(
     tiny_policy, other_policy, preference_pairs, tmp_path
 ):
@@ -165,6 +239,7 @@ def test_smoothing_changes_the_loss_as_the_algebra_says(
         ({"loss": "exo_pair"}, "exo_pair needs"),
         ({"loss": "cdpo", "label_smoothing": 0.5}, "less than 0.5"),
         ({"loss": "sft"}, "sigmoid"),
+        ({"sft_weight": -1.0}, "greater than or equal to 0"),
     ],
 )
 def test_a_smoothing_that_does_nothing_is_refused(changed, words) -> None:
