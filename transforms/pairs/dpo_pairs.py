@@ -2,13 +2,15 @@
 
 A rule (`transforms.pairs.pair_rules`) gives candidate pairs of ranked responses
 (`transforms.pairs.ranked_responses`); pairs of equal texts, equal rewards or small margins are
-dropped here.
+dropped here, and so are pairs outside the share with the largest margins.
 
 Source: paper, section 3.3 (best against worst of n = 8) and eq. 8 (r - lambda |a|). Deviation: the
 published script ranks by the penalised reward, but then decides by the raw reward which side is
 chosen, which can undo the penalty. Here the penalised reward decides both, so chosen always has the
 higher penalised reward.
 """
+
+import math
 
 import polars as pl
 
@@ -32,14 +34,15 @@ def make_pairs(
     Args:
         responses: prompt_id, response_index, response, response_tokens, response_chars,
             finish_reason, reward, prompt (messages); one row per response.
-        settings: rule, unit of length, smallest margin.
+        settings: rule, unit of length, smallest margin, share of the largest margins.
         penalty: lambda of eq. 8, reward units per unit of length, from `resolve_length_penalty`.
 
     Returns:
         `dpo_pairs` and `dropped_pairs`, both without experiment and iteration, sorted by prompt_id
         (and the ranks of chosen and rejected). Every prompt is in exactly one of them: it has at
         least one pair, or it is dropped for the reason of its pair of widest margin. The first
-        reason that applies counts: too_few_responses, equal_text, equal_reward, small_margin.
+        reason that applies counts: too_few_responses, equal_text, equal_reward, small_margin
+        (also: its pairs are not among the largest margins).
 
     Raises:
         InputError: a reward is NaN or infinite. A null reward (no verdict of a judge) makes the
@@ -64,8 +67,9 @@ def make_pairs(
         .when(margin < settings.min_margin).then(pl.lit("small_margin")),
     )  # fmt: skip
     texts = ["prompt_id", "chosen_response", "rejected_response"]
-    kept = checked.filter(pl.col("reason").is_null()).unique(
-        texts, keep="first", maintain_order=True
+    kept = _keep_largest_margins(
+        checked.filter(pl.col("reason").is_null()).unique(texts, keep="first", maintain_order=True),
+        settings.largest_margins,
     )
     prompts = responses.unique("prompt_id").select("prompt_id", "prompt").sort("prompt_id")
     widest = checked.sort(
@@ -74,7 +78,11 @@ def make_pairs(
     dropped = (
         prompts.join(kept, on="prompt_id", how="anti", maintain_order="left")
         .join(widest, on="prompt_id", how="left", maintain_order="left")
-        .with_columns(reason=pl.col("reason").fill_null("too_few_responses"))
+        .with_columns(
+            reason=pl.when(pl.col("margin").is_null())
+            .then(pl.lit("too_few_responses"))
+            .otherwise(pl.col("reason").fill_null("small_margin"))
+        )
     )
     pairs = kept.join(prompts, on="prompt_id", maintain_order="left", validate="m:1").with_columns(
         chosen=assistant_turn(pl.col("chosen_response")),
@@ -85,6 +93,12 @@ def make_pairs(
         pairs.select(name for name in schema_of("dpo_pairs") if name not in LOOP_SLICE),
         dropped.select(name for name in schema_of("dropped_pairs") if name not in LOOP_SLICE),
     )
+
+
+def _keep_largest_margins(pairs: pl.DataFrame, share: float) -> pl.DataFrame:
+    """Keep a share of the pairs, rounded up, in their order; of equal margins the first ones."""
+    kept = math.ceil(round(share * pairs.height, 6))  # 0.07 x 100 is more than 7
+    return pairs.filter(pl.col("margin").rank("ordinal", descending=True) <= kept)
 
 
 def require_pairs(pairs: pl.DataFrame, dropped: pl.DataFrame) -> None:

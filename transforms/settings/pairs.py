@@ -27,6 +27,10 @@ class PairSettings(Settings):
     """Unit of |a| in eq. 8; the published code counts characters."""
     min_margin: float = Field(default=0.0, ge=0)
     """Pairs with a smaller penalised margin are dropped; pairs with equal rewards always are."""
+    largest_margins: float = Field(default=1.0, gt=0, le=1)
+    """Share of an iteration's pairs that is kept, by the largest penalised margins; 1: all pairs.
+    A small margin is more often a mistake of the ranker (Deng et al. 2025, arXiv 2502.14560, who
+    keep 10 to 25 %). Fewer pairs make fewer optimiser steps, unless `dpo.max_steps` is set."""
     drop_truncated: bool = False
     """Do not pair responses cut at max_tokens: they have no end-of-turn token, and training would
     add one."""

@@ -76,6 +76,38 @@ def test_prompts_without_a_pair_are_dropped_with_a_reason(texts, changes, reason
     assert dropped.rows() == [("p", reason)]
 
 
+MARGINS = {"p": 1.0, "q": 3.0, "r": 2.0, "s": 1.0, "t": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("share", "kept"),
+    # of the equal margins of r and t, and of p and s, the first prompt's is kept
+    [(0.1, "q"), (0.4, "qr"), (0.5, "qrt"), (0.8, "pqrt"), (1.0, "pqrst")],
+)
+def test_a_share_of_the_pairs_is_kept_by_margin(share, kept):
+    prompts = {key: [("a", margin), ("b", 0.0)] for key, margin in MARGINS.items()}
+    pairs, dropped = paired(responses(prompts), largest_margins=share)
+    assert pairs["prompt_id"].to_list() == list(kept)
+    assert dropped.rows() == [(key, "small_margin") for key in MARGINS if key not in kept]
+
+
+def test_the_share_counts_pairs_that_other_rules_left():
+    prompts = {"p": [("a", 9.0), ("a", 0.0)], "q": [("a", 5.0)], "r": [("a", 3.0), ("b", 1.0)],
+               "s": [("a", 1.0), ("b", 0.0)]}  # fmt: skip
+    pairs, dropped = paired(responses(prompts), largest_margins=0.5)
+    assert pairs["prompt_id"].to_list() == ["r"]
+    assert dropped.rows() == [
+        ("p", "equal_text"), ("q", "too_few_responses"), ("s", "small_margin"),
+    ]  # fmt: skip
+
+
+def test_a_rule_with_several_pairs_of_a_prompt_keeps_the_widest():
+    frame = responses({"p": [("a", 5.0), ("b", 3.0), ("c", 0.0)], "q": [("a", 1.0), ("b", 0.0)]})
+    pairs, dropped = paired(frame, rule="all_above_margin", largest_margins=0.5)
+    assert pairs.select("prompt_id", "margin").rows() == [("p", 5.0), ("p", 3.0)]
+    assert dropped.rows() == [("q", "small_margin")]
+
+
 def test_ties_of_the_best_go_to_the_lowest_index():
     frame = responses({"p": [("a", 0.0), ("b", 1.0), ("c", 1.0), ("d", 0.0)]})
     pairs, _ = paired(frame.sample(4, shuffle=True, seed=1))
