@@ -16,7 +16,7 @@ from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas import schema_of
 from transforms.lake.upkeep.maintenance import list_referred_versions
 
-STUDY = SimpleNamespace(loop=lambda experiment: None, recipe=None)
+STUDY = SimpleNamespace(loop=lambda experiment: None, recipe=SimpleNamespace(loop=None))
 
 
 def write_prompts(lake: Lake, prompt: str) -> str:

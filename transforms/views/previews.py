@@ -8,17 +8,20 @@ import polars as pl
 from transforms.lake.lake import Lake
 from transforms.lake.schemas.table import MESSAGES
 
-FIRST = ("prompt", "chosen", "rejected", "response", "reward", "gold_reward", "margin")
-"""Columns that a preview begins with, as far as a table has them."""
+TEXTS = ("prompt", "chosen", "rejected", "response")
+"""Columns of texts that a preview begins with, as far as a table has them."""
+FIRST = (*TEXTS, "reward", "gold_reward", "margin")
+"""Columns that a preview of a table with texts begins with."""
 
 
 def arrange(rows: pl.DataFrame) -> pl.DataFrame:
     """Return rows with the columns of `FIRST` first, and texts that fit a cell of a line.
 
-    A conversation becomes `role: content` of its turns, a single turn its content. Line breaks
-    become blanks.
+    Rows without texts, such as those of a report, keep the order of their columns. A conversation
+    becomes `role: content` of its turns, a single turn its content. Line breaks become blanks.
     """
-    first = [name for name in FIRST if name in rows.columns]
+    has_texts = any(name in TEXTS for name in rows.columns)
+    first = [name for name in FIRST if has_texts and name in rows.columns]
     ordered = rows.select(*first, *(name for name in rows.columns if name not in first))
     turns = pl.format("{}: {}", pl.element().struct[0], pl.element().struct[1])
     texts = [

@@ -301,7 +301,7 @@ def test_a_killed_measurement_repeats_no_verdict(serve_chat, lake, tmp_path):
 
 def test_a_judged_benchmark_without_a_judge_is_refused(make_tiny, tmp_path):
     data = write(tmp_path, questions=QUESTIONS, references=REFERENCES)
-    named = json.dumps({"mt_bench": {"data": data}})
+    named = json.dumps({"mt_bench": {"data": data, "max_tokens": 8}})
     with pytest.raises(InputError, match="need a judge; set `judge`"):
         make_tiny(f"benchmarks={named}")
     with pytest.raises(InputError, match="data has no references"):

@@ -19,6 +19,11 @@ def test_a_preview_begins_with_the_texts_and_keeps_all_columns() -> None:
     assert shown["chosen"].item() == "red"
 
 
+def test_rows_without_texts_keep_the_order_of_their_columns() -> None:
+    statistics = pl.DataFrame({"source": ["shp"], "pairs": [3], "margin": [0.5]})
+    assert arrange(statistics).columns == statistics.columns
+
+
 def test_scores_get_their_prompt_and_response(tmp_path) -> None:
     lake = Lake(tmp_path)
     key = {**SLICE, "response_index": 0}

@@ -13,6 +13,7 @@ from training.settings.rewards.reward import RewardSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.settings.commits import CommitSettings
 
 SLICE = {"experiment": "e", "iteration": 1}
 WORDS = "def words(responses):\n    return [float(len(text.split())) for text in responses]\n"
@@ -40,8 +41,9 @@ def step(tmp_path):
     ):  # fmt: skip
         lake.append(table, pl.DataFrame(rows, schema=schema_of(table)))
     return SimpleNamespace(
-        lake=lake, asset="iteration_1/scores", loop=LoopSettings(), log=logging.getLogger("step")
-    )
+        lake=lake, asset="iteration_1/scores", loop=LoopSettings(), log=logging.getLogger("step"),
+        commits=CommitSettings(),
+    )  # fmt: skip
 
 
 @pytest.fixture
