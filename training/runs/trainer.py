@@ -146,6 +146,9 @@ def train(
     ):
         callback = MetricsCallback(folder / "metrics.jsonl", report)
         trainer = build(steps, examples.dataset)
+        if settings.count_steps(len(cast(datasets.Dataset, trainer.train_dataset))) == 1:
+            # a warm-up begins at a learning rate of 0, and there is no second step
+            trainer.args.warmup_steps = 0
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(callback)
         keep_adapter_in_float32(cast(torch.nn.Module, trainer.model))

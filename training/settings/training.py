@@ -58,7 +58,8 @@ class TrainingSettings(Settings):
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """Learning-rate schedule. Paper, section 2.2 and appendix B: cosine."""
     warmup_ratio: float = Field(default=0.03, ge=0, lt=1)
-    """Share of steps with a rising learning rate. Paper: "a warm-up ratio of 0.03"."""
+    """Share of steps with a rising learning rate. The first step has a learning rate of 0, so a
+    training of one step has no warm-up. Paper: "a warm-up ratio of 0.03"."""
     weight_decay: float = Field(default=0.0, ge=0)
     """AdamW's decoupled weight decay."""
     max_tokens: int = Field(default=128, ge=8)

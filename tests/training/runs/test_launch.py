@@ -45,6 +45,16 @@ def test_one_process_calls_the_stage(tiny_policy, dpo_pairs, tmp_path):
     assert hash_checkpoint(tmp_path / "a") == hash_checkpoint(tmp_path / "b")
 
 
+@pytest.mark.parametrize(("steps", "first"), [(1, 1e-3), (2, 0.0)])
+def test_a_training_of_one_step_has_no_warm_up(tiny_policy, dpo_pairs, tmp_path, steps, first):
+    settings = SETTINGS.model_copy(update={"max_steps": steps})
+    done = launch(
+        "dpo", dpo_pairs, tmp_path / "out", settings, seed=0, dtype="float32", start=tiny_policy
+    )
+    rates = done.metrics.filter(metric="learning_rate")["value"]
+    assert rates[0] == pytest.approx(first)
+
+
 def test_importing_the_launcher_loads_no_torch():
     code = (
         "import sys, training.runs.launch;"
