@@ -94,6 +94,7 @@ def main(
 
     require_programs()
     folder = (work or Path(tempfile.mkdtemp(prefix="team-"))).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # Postgres runs as another user
     for name in PRIVATE:
         os.environ.pop(name, None)
