@@ -52,6 +52,7 @@ WORDS = {int: "integer", float: "number", str: "text", bool: "true or false", An
 OVERRIDES = {
     ("Recipe", "experiments"): "LoopSettings",
     ("Recipe", "reward_models"): "RewardModelSettings",
+    ("Recipe", "ensembles"): "EnsembleSettings",
     ("FeedbackSettings", "reward_model"): "RewardModelSettings",
 }
 

@@ -11,7 +11,7 @@ GUIDE = (ROOT / "docs" / "guide" / "rewards.md").read_text(encoding="utf-8")
 
 
 def test_the_recipe_is_accepted_with_the_function_beside_it(tmp_path):
-    recipe, _ = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
+    recipe, *_ = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
     (code,) = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
     (tmp_path / "rewards.py").write_text(code, encoding="utf-8")
     based = recipe.replace("base: ", f"base: {ROOT}/recipes/")
@@ -22,8 +22,17 @@ def test_the_recipe_is_accepted_with_the_function_beside_it(tmp_path):
     assert len(recipe.splitlines()) <= 12
 
 
+def test_the_ensembles_are_accepted(tmp_path):
+    _, keys, _ = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
+    based = f"base: {ROOT}/recipes/gemma_2b.yaml\nname: ensembles\n{keys}"
+    (tmp_path / "ensembles.yaml").write_text(based, encoding="utf-8")
+    rankers = load_recipe(tmp_path / "ensembles.yaml").resolve_rankers()
+    assert rankers["ensemble"].members == ("reward_model", "reward_model_b", "reward_model_c")
+    assert rankers["ensemble_mean"].spread_weight == 0
+
+
 def test_the_further_rewards_are_accepted(tmp_path):
-    _, keys = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
+    *_, keys = re.findall(r"```yaml\n(.*?)```", GUIDE, re.S)
     based = f"base: {ROOT}/recipes/gemma_2b.yaml\nname: judged\n{keys}"
     (tmp_path / "judged.yaml").write_text(based, encoding="utf-8")
     instructions = "sources.prompt_collection.instructions=2"

@@ -190,7 +190,7 @@ class Planner:
 
     def _count_reward_models(self, ranker: str) -> int:
         """Count the reward models that the recipe trains and that decide a ranker's rewards."""
-        parts = list_parts(self.recipe.rewards, ranker)
+        parts = list_parts(self.recipe.resolve_rankers(), ranker)
         return sum(find_kind(part).is_reward_model for part in parts)
 
     def _sample_in_training(self, loop: LoopSettings, rows: float) -> list[Load]:

@@ -48,7 +48,7 @@ class RecipeExperiments(RecipeRankers):
 
     def _require_references(self, experiment: str, loop: LoopSettings) -> None:
         """Refuse a loop that ranks by a verifier if prompts of a source have no reference."""
-        parts = list_parts(self.rewards, loop.ranker)
+        parts = list_parts(self.resolve_rankers(), loop.ranker)
         verifiers = [name for name in parts if name in self.rewards and self.rewards[name].verifier]
         without = [s.name for s in self.resolve_sources("prompts") if not s.has_references]
         if verifiers and without:

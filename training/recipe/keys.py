@@ -16,6 +16,7 @@ from training.settings.loop import LoopSettings
 from training.settings.model import DeviceSettings, ModelSettings
 from training.settings.plan.plan import PlanSettings
 from training.settings.promotion import PromotionSettings
+from training.settings.rewards.ensemble import EnsembleSettings
 from training.settings.rewards.reward import RewardSettings
 from training.settings.stages import PreferenceModelSettings, RewardModelSettings, SFTSettings
 from transforms.settings.commits import DEFAULT_COMMITS, CommitSettings
@@ -75,6 +76,11 @@ class RecipeKeys(Settings):
     reward_models: dict[Name, dict[str, Any]] = Field(default={})
     """Further reward models by name, as overrides of `reward_model`, such as another mixture. An
     experiment uses one with `ranker: reward_model_<name>` (paper, Table 6)."""
+    ensemble: EnsembleSettings | None = None
+    """Several of these reward models as one ranker, which subtracts their spread; null: none."""
+    ensembles: dict[Name, dict[str, Any]] = Field(default={})
+    """Further ensembles by name, as overrides of `ensemble`. An experiment uses one with `ranker:
+    ensemble_<name>`."""
     preference_model: PreferenceModelSettings | None = None
     """Pairwise preference model; null: none is trained."""
     judge: JudgeSettings | None = None

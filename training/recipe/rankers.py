@@ -14,6 +14,7 @@ from training.settings.rewards.checks import (
     require_evaluation_rewards,
     require_rewards,
 )
+from training.settings.rewards.ensemble import EnsembleSettings, require_members
 from training.settings.stages import RewardModelSettings, TrainedRankerSettings
 from transforms.settings.frozen import Settings
 from transforms.settings.overrides import merge
@@ -73,8 +74,12 @@ class RecipeRankers(RecipeSources):
             trained=trained,
             has_references=any(s.has_references for s in self.resolve_sources("prompts")),
         )
-        if self.reward_models and self.reward_model is None:
-            raise ValueError("reward_models are overrides of reward_model, which is null")
+        for kind in RANKER_KINDS:
+            if kind.variants and getattr(self, kind.variants) and getattr(self, kind.name) is None:
+                raise ValueError(f"{kind.variants} are overrides of {kind.name}, which is null")
+        for name, settings in self.resolve_rankers().items():
+            if isinstance(settings, EnsembleSettings):
+                require_members(name, settings, trained)
         return self
 
     def resolve_rankers(self) -> dict[str, Settings]:
@@ -112,7 +117,7 @@ class RecipeRankers(RecipeSources):
         Raises:
             ValueError: the ranker has no reward model, or several.
         """
-        return find_refreshed(self.rewards, loop.ranker)
+        return find_refreshed(self.resolve_rankers(), loop.ranker)
 
     def resolve_refresh(self, loop: LoopSettings) -> RewardModelSettings:
         """Return the settings for training the loop's reward model further on feedback.

@@ -55,7 +55,7 @@ class Recipe(RecipeExperiments):
 
     def _list_deciding(self, ranker: str) -> set[str]:
         """Return what decides a ranker's rewards: kinds of rankers, and names of `rewards`."""
-        kinds = {name: find_kind(name) for name in list_parts(self.rewards, ranker)}
+        kinds = {name: find_kind(name) for name in list_parts(self.resolve_rankers(), ranker)}
         return {name if kind.is_named else kind.name for name, kind in kinds.items()}
 
     def select_judged_benchmarks(self) -> dict[str, JudgedSettings]:

@@ -46,7 +46,8 @@ class LoopSettings(ObjectiveSettings):
     """How responses are sampled."""
     ranker: str = "reward_model"
     """Ranker of the responses: `reward_model`, `reward_model_<name>` for one of the recipe's
-    `reward_models`, `preference_model`, `judge`, or the name of one of the recipe's `rewards`."""
+    `reward_models`, `ensemble`, `ensemble_<name>` for one of its `ensembles`, `preference_model`,
+    `judge`, or the name of one of the recipe's `rewards`."""
     feedback: FeedbackSettings | None = None
     """Fresh labels in every iteration, on which the reward model of `ranker` is trained further;
     null: it is not trained further."""

@@ -42,6 +42,7 @@ class RankerKind:
 
 RANKER_KINDS = (
     RankerKind("reward_model", variants="reward_models", is_reward_model=True, scores_alone=True),
+    RankerKind("ensemble", variants="ensembles"),
     RankerKind("preference_model", reads_pairs=True),
     RankerKind("judge", methods=("round_robin",)),
     RankerKind("rewards", is_named=True, scores_alone=True),

@@ -1,12 +1,12 @@
-"""Parts of a weighted sum of rewards: stored one by one, then added.
+"""Parts of a weighted sum of rewards, or of an ensemble's reward: stored one by one, then added.
 
 Each part is committed as it is scored, so that a killed run continues with the missing ones. The
 reward of a part depends on the part alone: a changed weight, or a further part, leaves the stored
-rewards of the others as they are, and they are added again. Not
-here: computing a part (`training`), the sum as a ranker (`assets.loop.ranking.weighted_sum`).
+rewards of the others as they are, and they are added again. Not here: computing a part
+(`training`), the sum as a ranker (`assets.loop.ranking.weighted_sum`).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -135,6 +135,18 @@ def sum_components(
     Returns:
         prompt_id, response_index, reward; in the order of `rows`.
     """
+    wide = read_components(lake, rows, parts)
+    return wide.select(*KEY[:2], reward=_weigh(weights))
+
+
+def read_components(lake: Lake, rows: pl.DataFrame, parts: Iterable[Identity]) -> pl.DataFrame:
+    """Read the stored parts of responses: the key, and one column of rewards per part.
+
+    Args:
+        lake: the lake.
+        rows: the responses, all of one slice.
+        parts: the parts.
+    """
     stored = _read_slice(lake, rows)
     wide = rows.select(KEY)
     for identity in parts:
@@ -142,7 +154,7 @@ def sum_components(
         found = stored.filter(**identity._asdict())
         part = found.select(*KEY, pl.col("reward").alias(name))
         wide = wide.join(part, on=KEY, how="left", validate="1:1", maintain_order="left")
-    return wide.select(*KEY[:2], reward=_weigh(weights))
+    return wide
 
 
 def add_rewards(scored: Mapping[str, pl.Series], weights: Mapping[str, float]) -> pl.Series:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from assets.loop.chain import Chain
 from assets.loop.ranking.callable_reward import FunctionRanker, VerifierRanker
+from assets.loop.ranking.ensemble import EnsembleRanker
 from assets.loop.ranking.judge import JudgeRanker
 from assets.loop.ranking.preference_model import PreferenceModelRanker
 from assets.loop.ranking.ranker import Ranker
@@ -13,10 +14,12 @@ from assets.loop.ranking.weighted_sum import SumRanker
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
+from training.settings.rewards.checks import list_parts
 from training.settings.rewards.reward import RewardSettings, Way
 
 RANKERS: Mapping[str, type[Ranker]] = {
-    ranker.kind: ranker for ranker in (RewardModelRanker, PreferenceModelRanker, JudgeRanker)
+    ranker.kind: ranker
+    for ranker in (RewardModelRanker, EnsembleRanker, PreferenceModelRanker, JudgeRanker)
 }
 """One class per kind of ranker; those of the kind `rewards` are `REWARDS`."""
 
@@ -48,13 +51,16 @@ def find_ranker(
     """
     if refreshed is not None and name == study.recipe.find_refreshed(loop):
         return find_refreshed_ranker(study, loop, refreshed)
-    settings = study.recipe.resolve_rankers()[name]
-    if not isinstance(settings, RewardSettings):
-        return RANKERS[find_kind(name).name](study, name, settings)
-    if settings.sum:
-        parts = {part: find_ranker(study, loop, part, refreshed) for part in settings.sum}
-        return SumRanker(study, name, settings, parts)
-    return REWARDS[settings.way](study, name, settings)
+    rankers = study.recipe.resolve_rankers()
+    settings = rankers[name]
+    if isinstance(settings, RewardSettings):
+        ranker = REWARDS[settings.way]
+    else:
+        ranker = RANKERS[find_kind(name).name]
+    if not issubclass(ranker, SumRanker):
+        return ranker(study, name, settings)
+    parts = {part: find_ranker(study, loop, part, refreshed) for part in list_parts(rankers, name)}
+    return ranker(study, name, settings, parts)
 
 
 def find_refreshed_ranker(study: Study, loop: LoopSettings, asset: str) -> RewardModelRanker:

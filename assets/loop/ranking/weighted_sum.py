@@ -12,7 +12,6 @@ import polars as pl
 from assets.loop.ranking.ranker import Commit, Ranker
 from assets.materialize import Step
 from training.settings.loop import LoopSettings
-from training.settings.rewards.reward import RewardSettings
 from transforms.identity import digest_settings
 from transforms.pairs import score_components
 
@@ -26,9 +25,18 @@ class SumRanker(Ranker):
 
     kind: ClassVar[str] = "sum"
     unranked_pairs: ClassVar[str] = "Pairs that one of its parts cannot score"
-    settings: RewardSettings
     parts: Mapping[str, Ranker]
     """Its parts by name, in the order of the recipe."""
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Return the weights of its parts."""
+        return self.settings.sum
+
+    @property
+    def own_settings(self) -> Mapping[str, Any]:
+        """Return what its rewards depend on, besides its parts."""
+        return {"sum": self.settings.sum}
 
     @property
     def assets(self) -> list[str]:
@@ -46,22 +54,22 @@ class SumRanker(Ranker):
             part.require_prompts(step, splits)
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
-        """Return its weights, and the settings of its parts."""
+        """Return its own settings, and those of its parts."""
         parts = {name: part.response_settings(loop) for name, part in self.parts.items()}
-        return {"ranker": self.name, "sum": self.settings.sum, "parts": parts}
+        return {"ranker": self.name, **self.own_settings, "parts": parts}
 
     def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
         """Return its parts with their weights."""
         return {
-            name: {**described, "weight": self.settings.sum[name]}
+            name: {**described, "weight": self.weights[name]}
             for name, part in self.parts.items()
             for described in part.describe_parts().values()
         }
 
     def ranker_id(self, step: Step) -> str:
-        """Return the hash of its weights and of the ids of its parts."""
+        """Return the hash of its own settings and of the ids of its parts."""
         ids = {name: part.ranker_id(step) for name, part in self.parts.items()}
-        return digest_settings({"sum": self.settings.sum, "parts": ids})
+        return digest_settings({**self.own_settings, "parts": ids})
 
     def list_components(self, step: Step) -> list[score_components.Identity]:
         """Return its parts, each with the ids of its own model or code and settings."""
@@ -76,33 +84,49 @@ class SumRanker(Ranker):
 
         Stored rewards of a part are used again, also if another weight or part has changed.
         """
-        weights, identities = self.settings.sum, self.list_components(step)
+        weights, identities = self.weights, self.list_components(step)
         score_components.set_weights(step.lake, rows, self.name, weights)
         metadata: dict[str, Any] = {}
         for identity in identities:
             name = identity.component
-            part, weight = self.parts[name], weights[name]
-            store = score_components.Component(step.lake, identity, self.name, weight, step.commits)
+            store = score_components.Component(
+                step.lake, identity, self.name, weights[name], step.commits
+            )
             missing = store.find_missing(rows)
             step.log.info(f"{step.asset}: {missing.height} responses to score with {name}")
             if missing.height:
                 with store.append_chunks(missing) as append:
-                    made = part.rank(step, missing, append)
+                    made = self.rank_part(step, name, rows, missing, append)
                 metadata |= {f"{name}_{key}": value for key, value in made.items()}
         commit(score_components.sum_components(step.lake, rows, weights, identities))
         return metadata
 
+    def rank_part(
+        self, step: Step, name: str, rows: pl.DataFrame, missing: pl.DataFrame, commit: Commit
+    ) -> dict[str, Any]:
+        """Score the responses that a part has not scored.
+
+        Args:
+            step: the asset's step.
+            name: the part; those before it are stored for all rows.
+            rows: all responses.
+            missing: those without a stored reward of the part.
+            commit: called with prompt_id, response_index, reward.
+        """
+        return self.parts[name].rank(step, missing, commit)
+
     def score(self, step: Step, rows: pl.DataFrame, open_chunks: "OpenChunks") -> pl.Series:
         """Score responses to held-out prompts with every part, and add them."""
         scored = {name: part.score(step, rows, open_chunks) for name, part in self.parts.items()}
-        return score_components.add_rewards(scored, self.settings.sum)
+        return score_components.add_rewards(scored, self.weights)
 
     def pair_settings(self) -> Mapping[str, Any]:
-        """Return its weights, and the settings of its parts."""
+        """Return its own settings, and those of its parts."""
         parts = {name: dict(part.pair_settings()) for name, part in self.parts.items()}
-        return {"sum": self.settings.sum, "parts": parts}
+        return {**self.own_settings, "parts": parts}
 
     def pair_rewards(self, step: Step, pairs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Score both sides of every pair with every part, and add them."""
         scored = {name: part.pair_rewards(step, pairs) for name, part in self.parts.items()}
-        return score_components.sum_pair_rewards(scored, self.settings.sum)
+        weights = {name: self.weights[name] for name in self.parts}
+        return score_components.sum_pair_rewards(scored, weights)

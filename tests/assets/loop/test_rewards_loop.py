@@ -1,4 +1,4 @@
-"""The loop ranked by a Python function, a verifier and a weighted sum: all parts are real."""
+"""The loop ranked by a function, a verifier, a weighted sum and an ensemble: all parts are real."""
 
 import json
 from pathlib import Path
@@ -27,10 +27,12 @@ REWARDS = {
     "followed": {"verifier": "instructions"},
     "both": {"sum": WEIGHTS},
 }
+MEMBERS = {"reward_model": 0.5, "reward_model_b": 0.5}
 EXPERIMENTS = {
     "by_function": {"ranker": "short"},
     "by_verifier": {"ranker": "followed"},
     "by_sum": {"ranker": "both"},
+    "by_ensemble": {"ranker": "ensemble"},
     "in_rounds": {
         "ranker": "both",
         "sampling": {"adaptive": {"round": 2, "enough_margin": 0.5}},
@@ -48,6 +50,8 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "name": "brought",
         "sources": {"sample_prompts": {"instructions": 1}},
         "rewards": REWARDS,
+        "reward_models": {"b": {}},
+        "ensemble": {"members": list(MEMBERS), "spread_weight": 2.0},
         "experiments": {**OTHERS, **EXPERIMENTS},
     }
     (folder / "brought.yaml").write_text(json.dumps(keys), encoding="utf-8")  # JSON is YAML
@@ -84,16 +88,28 @@ def test_scores_have_the_rewards_of_the_function_and_of_the_verifier(lake: Lake)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", ["by_sum", "in_rounds"])
-def test_a_sum_is_that_of_its_stored_parts(lake: Lake, experiment: str) -> None:
+@pytest.mark.parametrize(
+    ("experiment", "weights"),
+    [("by_sum", WEIGHTS), ("in_rounds", WEIGHTS), ("by_ensemble", {**MEMBERS, "spread": -2.0})],
+)
+def test_a_sum_is_that_of_its_stored_parts(
+    lake: Lake, experiment: str, weights: dict[str, float]
+) -> None:
     key = ["iteration", "prompt_id", "response_index"]
     parts = lake.read("score_components", experiment=experiment)
-    assert dict(parts.select("component", "weight").unique().rows()) == WEIGHTS
+    assert dict(parts.select("component", "weight").unique().rows()) == weights
     added = parts.group_by(key).agg(sum=(pl.col("weight") * pl.col("reward")).sum(), n=pl.len())
     scores = lake.read("scores", experiment=experiment).join(added, on=key, validate="1:1")
     assert scores.height == lake.read("generations", experiment=experiment).height
-    assert scores["n"].unique().to_list() == [len(WEIGHTS)]
+    assert scores["n"].unique().to_list() == [len(weights)]
     assert scores["sum"].to_list() == pytest.approx(scores["reward"].to_list())
+
+
+@pytest.mark.slow
+def test_the_members_of_an_ensemble_are_different_models(lake: Lake) -> None:
+    parts = lake.read("score_components", experiment="by_ensemble")
+    assert parts.filter(pl.col("component") != "spread")["component_id"].n_unique() == 2
+    assert (parts.filter(component="spread")["reward"] > 0).mean() > 0.5
 
 
 @pytest.mark.slow

@@ -1,1 +1,4 @@
-"""Settings of rewards that a recipe brings, and the files of their functions. Imports no torch."""
+"""Settings of rewards that a recipe brings, the files of their functions, and of ensembles.
+
+Imports no torch.
+"""

@@ -6,9 +6,11 @@ Not here: bounds of single settings (`training.settings.rewards.reward`).
 from collections.abc import Collection, Mapping, Sequence
 
 from training.settings.rankers import find_kind
+from training.settings.rewards.ensemble import EnsembleSettings
 from training.settings.rewards.reward import RewardSettings
 from transforms.lake.asset_names import BASELINES
 from transforms.lake.schemas import schema_of
+from transforms.settings.frozen import Settings
 
 
 def require_rewards(rewards: Mapping[str, RewardSettings], *, trained: Collection[str]) -> None:
@@ -39,33 +41,41 @@ def require_rewards(rewards: Mapping[str, RewardSettings], *, trained: Collectio
             reward.read_function()
 
 
-def list_parts(rewards: Mapping[str, RewardSettings], ranker: str) -> list[str]:
-    """Return the names of the rankers that decide a ranker's rewards: the parts of a sum, or it."""
-    found = rewards.get(ranker)
-    return [*found.sum] if found is not None and found.sum else [ranker]
+def list_parts(rankers: Mapping[str, Settings], ranker: str) -> list[str]:
+    """Return the names of the rankers that decide a ranker's rewards.
+
+    They are the parts of a sum, the members of an ensemble, or the ranker itself.
+
+    Args:
+        rankers: settings of the recipe's rankers by name.
+        ranker: name of one.
+    """
+    found = rankers.get(ranker)
+    parts = found.parts if isinstance(found, RewardSettings | EnsembleSettings) else []
+    return parts or [ranker]
 
 
-def find_refreshed(rewards: Mapping[str, RewardSettings], ranker: str) -> str:
+def find_refreshed(rankers: Mapping[str, Settings], ranker: str) -> str:
     """Return the part of a ranker that feedback trains further: its one reward model.
 
     Args:
-        rewards: the recipe's rewards by name.
+        rankers: settings of the recipe's rankers by name.
         ranker: value of `loop.ranker`.
 
     Raises:
         ValueError: the ranker has no reward model, or several.
     """
-    parts = list_parts(rewards, ranker)
-    models = [
-        name
-        for name in parts
-        if find_kind(name).is_reward_model or (name in rewards and rewards[name].path)
-    ]
+    models = []
+    for name in list_parts(rankers, ranker):
+        settings = rankers.get(name)
+        is_given = isinstance(settings, RewardSettings) and settings.way == "path"
+        if find_kind(name).is_reward_model or is_given:
+            models.append(name)
     if len(models) == 1:
         return models[0]
     if models:
         raise ValueError(
-            f"feedback trains one reward model further, and the sum {ranker} has several:"
+            f"feedback trains one reward model further, and the ranker {ranker} has several:"
             f" {', '.join(models)}"
         )
     if find_kind(ranker).scores_alone:

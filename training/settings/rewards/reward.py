@@ -59,6 +59,11 @@ class RewardSettings(Settings):
         """Return the one key that is set."""
         return next(name for name in WAYS if getattr(self, name))
 
+    @property
+    def parts(self) -> list[str]:
+        """Return the names of the rankers whose rewards a sum adds."""
+        return [*self.sum]
+
     def read_function(self) -> FunctionSource:
         """Read the file of the function.
 

@@ -78,19 +78,25 @@ TABLES: dict[str, Table] = {
         partitions=["experiment", "iteration"],
     ),
     "score_components": Table(
-        grain="One row per response and part of its reward, where the ranker is a weighted sum.",
+        grain="One row per response and part of its reward: of a weighted sum or an ensemble.",
         columns={
             **LOOP_SLICE,
             "prompt_id": PROMPT_ID,
             "response_index": RESPONSE_INDEX,
-            "ranker": Column(pl.String, "the sum: a reward of the recipe"),
+            "ranker": Column(pl.String, "the sum or the ensemble"),
             "policy_id": Column(pl.String, "checkpoint that the response is sampled from"),
             "sampling_id": Column(pl.String, "hash of the settings of the response"),
-            "component": Column(pl.String, "the part: a reward of the recipe"),
+            "component": Column(
+                pl.String, "the part: a reward, a member of the ensemble, or `spread`"
+            ),
             "component_id": Column(pl.String, "ranker_id of the part"),
             "component_ranking_id": Column(pl.String, "ranking_id of the part"),
-            "weight": Column(pl.Float64, "weight of the part in the sum; has no unit"),
-            "reward": Column(pl.Float64, "reward of the part, without its weight", "reward units"),
+            "weight": Column(pl.Float64, "weight of the part in the reward; has no unit"),
+            "reward": Column(
+                pl.Float64,
+                "reward of the part, without its weight; of `spread`: std of the members",
+                "reward units",
+            ),
         },
         partitions=["experiment", "iteration"],
     ),

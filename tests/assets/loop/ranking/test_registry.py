@@ -74,6 +74,54 @@ def test_an_experiment_reads_its_ranker_and_no_other(make_tiny, tmp_path):
     assert {e: scores.metadata[READS].value[e][-1] for e in CHOSEN} == CHOSEN
 
 
+ENSEMBLE = (
+    "reward_models={b: {}}",
+    "ensemble={members: [reward_model, reward_model_b], spread_weight: 1}",
+    "ensembles={mean: {spread_weight: 0}}",
+)
+
+
+def test_an_ensemble_reads_the_assets_of_its_members(make_tiny, tmp_path):
+    experiments = "experiments={e: {ranker: ensemble}, f: {ranker: ensemble_mean}}"
+    recipe = make_tiny(*ENSEMBLE, experiments)
+    graph = build_definitions(recipe, tmp_path).resolve_asset_graph()
+    nodes = {name_of(key): graph.get(key) for key in graph.get_all_asset_keys()}
+    assert not {"ensemble", "ensemble_mean"} & set(nodes)
+    scores = nodes[SCORES].metadata
+    assert scores[READS].value["e"][-2:] == ["reward_model", "reward_model_b"]
+    weights = [scores[SETTINGS].value[name]["spread_weight"] for name in "ef"]
+    assert weights == [1.0, 0.0]
+    assert recipe.evaluation_reward == "reward_model"
+    assert Study(recipe).seed("reward_model") != Study(recipe).seed("reward_model_b")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("ensemble={members: [reward_model], spread_weight: 1}",), "at least 2"),
+        (("ensemble={members: [reward_model, reward_model], spread_weight: 1}",), "member twice"),
+        (
+            ("ensemble={members: [reward_model, reward_model_x], spread_weight: 1}",),
+            r"ensemble.members has 'reward_model_x'; the reward models .* are reward_model",
+        ),
+        (("ensembles={mean: {spread_weight: 0}}",), "ensembles are overrides of ensemble"),
+        (
+            (*ENSEMBLE, "experiments={e: {ranker: ensemble, feedback: {}}}"),
+            "the ranker ensemble has several: reward_model, reward_model_b",
+        ),
+        (
+            (*ENSEMBLE, "experiments={e: {ranker: ensemble, sampling: {adaptive: {round: 2,"
+             " enough_margin: 1}}}}"),
+            "it allows no other ranker",
+        ),
+        ((*ENSEMBLE, "evaluation.rewards=[ensemble]"), "can measure a response are reward_model"),
+    ],
+)  # fmt: skip
+def test_an_ensemble_that_cannot_be_is_refused(make_tiny, overrides, words):
+    with pytest.raises(InputError, match=words):
+        make_tiny(*overrides)
+
+
 def test_a_ranker_that_the_recipe_does_not_have_is_refused(make_tiny):
     with pytest.raises(InputError, match=r"ranks by 'judge'; the rankers are reward_model"):
         make_tiny("experiments={iterative: {ranker: judge}}")

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from assets.loop.ranking.ensemble import EnsembleRanker
 from assets.loop.ranking.registry import find_ranker
 from assets.loop.scores import score_missing
 from training.settings.loop import LoopSettings
+from training.settings.rewards.ensemble import EnsembleSettings
 from training.settings.rewards.reward import RewardSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
@@ -17,6 +19,7 @@ from transforms.settings.commits import CommitSettings
 
 SLICE = {"experiment": "e", "iteration": 1}
 WORDS = "def words(responses):\n    return [float(len(text.split())) for text in responses]\n"
+SIZE = "def size(responses):\n    return [len(text) / 3 for text in responses]\n"
 INVERSE = "def inverse(responses):\n    return [1 / len(text) for text in responses]\n"
 GUARDED = "def inverse(responses):\n    return [1 / max(len(text), 1) for text in responses]\n"
 
@@ -120,6 +123,62 @@ def test_a_changed_weight_or_part_calls_no_function_again(step, find, write, tmp
     assert set(step.lake.read("score_components", **SLICE)["component"]) == {"words", "third"}
     assert score_missing(step, find("words", **parts), SLICE)["responses_scored"] == 3
     assert step.lake.read("score_components", **SLICE).is_empty()
+
+
+@pytest.fixture
+def ensemble(find, write):
+    """An ensemble whose members count words and bytes; real ones are trained in a slow test."""
+    parts = {"reward_model": write("words", WORDS), "reward_model_b": write("size", SIZE)}
+    found = {name: find(name, **parts) for name in parts}
+    settings = EnsembleSettings(members=tuple(parts), spread_weight=2.0)
+    return EnsembleRanker(found["reward_model"].study, "ensemble", settings, found)
+
+
+def test_an_ensemble_subtracts_the_spread_of_its_members(step, ensemble):
+    # words 2 0 3, centred 1/3 -5/3 4/3; a third of the characters 3 0 16/3, centred 2/9 -25/9 23/9
+    spread = [difference / 2**0.5 for difference in (1 / 9, 10 / 9, 11 / 9)]
+    means = [2.5, 0.0, (3 + 16 / 3) / 2]
+    assert score_missing(step, ensemble, SLICE)["spread_mean"] == pytest.approx(sum(spread) / 3)
+    assert rewards_of(step) == pytest.approx(
+        [mean - 2 * one for mean, one in zip(means, spread, strict=True)]
+    )
+    parts = step.lake.read("score_components", **SLICE).sort("response_index", "component")
+    assert parts["component"].to_list() == ["reward_model", "reward_model_b", "spread"] * 3
+    assert parts["weight"].to_list() == [0.5, 0.5, -2.0] * 3
+    assert parts.filter(component="spread")["reward"].to_list() == pytest.approx(spread)
+    sums = parts.group_by("response_index", maintain_order=True).agg(
+        pl.col("weight").dot(pl.col("reward"))
+    )
+    assert sums["weight"].to_list() == pytest.approx(rewards_of(step))
+    assert score_missing(step, ensemble, SLICE)["responses_scored"] == 0
+
+
+def test_an_ensemble_with_another_weight_keeps_its_parts(step, ensemble):
+    score_missing(step, ensemble, SLICE)
+    settings = EnsembleSettings(members=ensemble.settings.members, spread_weight=0.0)
+    mean = EnsembleRanker(ensemble.study, "ensemble_mean", settings, ensemble.parts)
+    before = step.lake.read("score_components", **SLICE)
+    assert score_missing(step, mean, SLICE)["responses_scored"] == 3
+    assert rewards_of(step) == pytest.approx([2.5, 0.0, (3 + 16 / 3) / 2])
+    after = step.lake.read("score_components", **SLICE)
+    assert after.drop("weight", "ranker").equals(before.drop("weight", "ranker"))
+    assert set(after.filter(component="spread")["weight"]) == {0.0}
+
+
+def test_an_ensemble_compares_the_responses_of_one_decoding(step, ensemble):
+    rows = pl.DataFrame(
+        {
+            "decoding": ["greedy", "sampled", "sampled"],
+            "prompt_id": ["p"] * 3,
+            "response_index": [0, 0, 1],
+            "response": ["two words", "", "three more words"],
+            "prompt": [[{"role": "user", "content": "p"}]] * 3,
+        },
+        schema_overrides={"response_index": pl.Int32},
+    )
+    found = ensemble.score(step, rows, lambda _: None).to_list()
+    # sampled: words 0 3, a third of the characters 0 16/3; centred, they differ by 7/6 on both
+    assert found == pytest.approx([2.5, -2 * 2**0.5 * 7 / 12, 25 / 6 - 2 * 2**0.5 * 7 / 12])
 
 
 def test_references_are_checked_before_anything_is_sampled(step, find, write):

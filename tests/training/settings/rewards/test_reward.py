@@ -104,7 +104,7 @@ def test_a_reward_may_score_between_rounds_and_in_a_policy_gradient(write):
     [
         ("short", "short has none: a function and a verifier have no weights"),
         ("words", "words has none"),
-        ("two", "the sum two has several: reward_model, brought"),
+        ("two", "the ranker two has several: reward_model, brought"),
         ("both", None),
         ("other", None),
         ("brought", None),
