@@ -21,6 +21,7 @@ from assets.evaluation.further_rewards import (
     read_scored,
     score_responses,
 )
+from assets.loop.health import distance_warnings
 from assets.loop.ranking.registry import find_evaluation_ranker
 from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Made, Step
@@ -89,6 +90,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             *further,
         ),
         settings=lambda _: {**evaluation_settings(study), **further_settings(study)},
+        warnings=distance_warnings(),
         partitioned=True,
         accelerator=True,
         kinds=("deltalake", "vllm"),

@@ -1,4 +1,4 @@
-"""Health of an iteration before its training: its row of `iteration_health`, and warnings.
+"""Health of an iteration before its training, and distance of its policies: rows, and warnings.
 
 Not here: the figures (`transforms.measures.health`), their bounds (`training.settings.health`).
 """
@@ -11,6 +11,8 @@ from assets.loop.chain import Chain, SliceKeys
 from assets.materialize import Step, Warnings
 from assets.metadata import picture, table_preview
 from transforms.lake.lake import Lake
+from transforms.lake.schemas import schema_of
+from transforms.lake.schemas.table import SHARED
 from transforms.measures import health
 from transforms.views.plots.health import render_health
 
@@ -25,8 +27,28 @@ def health_warnings(chain: Chain) -> Warnings:
     return Warnings({one.check: one.description for one in health.WATCHED}, find)
 
 
-def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
-    """Measure the responses, scores and pairs of a slice: one row of `iteration_health`."""
+def distance_warnings() -> Warnings:
+    """Return the checks that warn about the policies of an evaluation."""
+
+    def find(step: Step) -> dict[str, str]:
+        row = health.find_farthest(step.lake.read("evaluation_results", experiment=step.experiment))
+        bounds = step.study.recipe.health.model_dump()
+        return health.find_concerns(row, bounds, health.EVALUATED)
+
+    return Warnings({one.check: one.description for one in health.EVALUATED}, find)
+
+
+def measure_health(
+    lake: Lake, experiment: str, iteration: int, accuracies: pl.DataFrame
+) -> pl.DataFrame:
+    """Measure the responses, scores and pairs of a slice: one row of `iteration_health`.
+
+    Args:
+        lake: the lake.
+        experiment: experiment of the slice.
+        iteration: its iteration.
+        accuracies: from `_read_accuracies`.
+    """
     slice_ = SliceKeys(experiment=experiment, iteration=iteration)
     others = health.find_other_rewards(
         lake.scan("generations", iteration=iteration),
@@ -41,13 +63,44 @@ def measure_health(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
         lake.scan("generations", experiment=experiment, iteration=1)
         .select("prompt_id", "response_chars")
         .collect(),
+        _read_slice(lake, "score_components", **slice_),
+        accuracies,
     )
+
+
+def _read_accuracies(step: Step, chain: Chain) -> pl.DataFrame:
+    """Read the accuracies of a refreshed reward model, and of the one from before the loop.
+
+    There are no rows without a refresh, and none of a reward model that the recipe brings.
+    """
+    refreshed = chain.refreshed(step.loop)
+    if refreshed is None:
+        return pl.DataFrame(schema=schema_of("evaluation_results"))
+    first = step.study.recipe.find_refreshed(step.loop)
+    return pl.concat(
+        _read_slice(
+            step.lake,
+            "evaluation_results",
+            experiment=experiment,
+            model=model,
+            split="reward_validation",
+            metric="pair_accuracy",
+        )
+        for model, experiment in ((first, SHARED), (refreshed, step.experiment))
+    )
+
+
+def _read_slice(lake: Lake, table: str, **slice_: str | int) -> pl.DataFrame:
+    """Read a slice of a table that not every study has."""
+    if not lake.exists(table):
+        return pl.DataFrame(schema=schema_of(table))
+    return lake.read(table, None, **slice_)
 
 
 def record_health(step: Step, chain: Chain) -> dict[str, Any]:
     """Measure a chain's slice and write its row; return metadata for the asset's page."""
     lake, slice_ = step.lake, chain.slice(step)
-    row = measure_health(lake, **slice_)
+    row = measure_health(lake, **slice_, accuracies=_read_accuracies(step, chain))
     lake.overwrite(health.TABLE, row, **slice_)
     so_far = lake.read(health.TABLE, experiment=slice_["experiment"])
     plot = render_health(so_far, step.study.recipe.health.model_dump())

@@ -1,4 +1,4 @@
-"""Settings of the warnings about an iteration's responses and pairs. Imports no torch."""
+"""Settings of the warnings about iterations and their policies. Imports no torch."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from transforms.settings.frozen import Settings
 
 
 class HealthSettings(Settings):
-    """Bounds on statistics of an iteration's responses and pairs; beyond one, a run only warns.
+    """Bounds on statistics of iterations and their policies; beyond one, a run only warns.
 
     Null disables a warning. Bounds change no rows, so no asset becomes stale when one changes. The
     paper has no bounds; where a bound was measured, the measurement is given.
@@ -37,3 +37,16 @@ class HealthSettings(Settings):
     min_ranker_agreement: float | None = Field(default=0.6, ge=0, le=1)
     """Share of the pairs of responses to a prompt that another ranker orders the same way, if one
     has ranked the same responses. By chance it is one half."""
+    min_member_agreement: float | None = Field(default=0.7, ge=0, le=1)
+    """Share of the pairs of different responses to a prompt that two members of an ensemble order
+    the same way, mean over pairs of members. Members that are right in a share p of the pairs, and
+    whose mistakes are independent, agree in p² + (1 - p)²: 0.7 is p = 0.82, and mistakes that they
+    share make p smaller. By chance it is one half."""
+    max_reward_accuracy_drop: float | None = Field(default=0.05, ge=-1, le=1)
+    """Accuracy on held-out labelled pairs of the reward model from before the loop minus that of
+    the iteration's refreshed one. A choice: with 700 pairs and an accuracy of 0.85, two standard
+    errors of a difference are 0.04."""
+    max_kl_to_initial: float | None = Field(default=10.0, gt=0)
+    """Largest KL divergence of an evaluated policy to π₀, in nats per response. A choice: the best
+    of n responses has ln n - (n - 1) / n (Gao et al. 2023, arXiv 2210.10760, section 2), which is
+    10 for n = 60,000."""

@@ -4,12 +4,14 @@ Lives here: statistics of a slice's responses and pairs, and the comparison with
 here: the bounds (`training.settings.health`), statistics of trained policies
 (`transforms.measures.evaluation`).
 
-A policy that exploits its ranker can be recognised by its responses: they grow longer and win by
-length, they repeat phrases, many prompts get the same response, and a second ranker begins to
-disagree. Every standard error is clustered by prompt, because a prompt's responses are similar.
+A policy that exploits its ranker can be recognised without knowing the quality of its responses:
+they grow longer and win by length, they repeat phrases, many prompts get the same response, a
+second ranker or the members of an ensemble begin to disagree, a refreshed reward model forgets what
+it knew, and the policy is far from π₀. Every standard error is clustered by prompt, because a
+prompt's responses are similar.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import hypot
 from typing import Any, NamedTuple
 
@@ -22,6 +24,7 @@ from transforms.measures.length_bias import estimate_slope
 from transforms.measures.refusals import find_refusals
 from transforms.measures.repetition import find_duplicates_across_prompts, measure_repeated_ngrams
 from transforms.measures.reward_accuracy import count_response_chars
+from transforms.pairs.ensembles import measure_member_agreement, select_members
 
 TABLE = "iteration_health"
 
@@ -69,7 +72,16 @@ WATCHED = (
             "responses are refusals"),
     Watched("rankers_agree", "min", "ranker_agreement",
             "another ranker orders the same responses differently"),
+    Watched("members_agree", "min", "member_agreement",
+            "the reward models of the ensemble order the policy's responses differently"),
+    Watched("reward_model_does_not_forget", "max", "reward_accuracy_drop",
+            "the refreshed reward model orders held-out labelled pairs less accurately"),
 )  # fmt: skip
+EVALUATED = (
+    Watched("policy_stays_near_initial", "max", "kl_to_initial",
+            "the policy samples what the ranker was not trained on"),
+)  # fmt: skip
+"""Statistics of a trained policy, which exist once it is evaluated."""
 
 
 def measure(
@@ -78,6 +90,8 @@ def measure(
     pairs: pl.DataFrame,
     others: pl.DataFrame,
     first: pl.DataFrame,
+    components: pl.DataFrame,
+    accuracies: pl.DataFrame,
 ) -> pl.DataFrame:
     """Measure the health of one slice.
 
@@ -88,6 +102,10 @@ def measure(
         others: from `find_other_rewards`.
         first: prompt_id, response_chars of the responses of iteration 1, which π₀ wrote; not used
             for a slice of iteration 1.
+        components: `score_components` of the slice.
+        accuracies: rows of `evaluation_results` with the pair_accuracy of the reward model from
+            before the loop (iteration 0) and of the refreshed one that ranked the slice; without a
+            refresh there is no second row.
 
     Returns:
         One row: `iteration_health`. A statistic without data is null.
@@ -121,6 +139,10 @@ def measure(
         **_average(lengths, "chosen_minus_rejected_chars", "longer_chosen_share"),
         **_estimate_length_ratio(lengths),
         **_find_lowest_agreement(rewarded, others),
+        **_average(
+            measure_member_agreement(responses, select_members(components)), "member_agreement"
+        ),
+        **_subtract_accuracies(accuracies),
     }
     frame = pl.DataFrame([row], schema=schema_of(TABLE))
     return frame.with_columns(pl.col(pl.Float64).fill_nan(None))
@@ -164,18 +186,34 @@ def find_other_rewards(
     )
 
 
-def find_concerns(row: Mapping[str, Any], bounds: Mapping[str, float | None]) -> dict[str, str]:
+def find_farthest(results: pl.DataFrame) -> dict[str, float | None]:
+    """Find the largest KL to π₀ of some policies: kl_to_initial and its standard error.
+
+    Args:
+        results: `evaluation_results` of an experiment.
+    """
+    rows = results.filter(split="evaluation", metric="kl_to_initial").sort("value")
+    value, error = rows.select("value", "standard_error").rows()[-1] if rows.height else (None,) * 2
+    return {"kl_to_initial": value, "kl_to_initial_se": error}
+
+
+def find_concerns(
+    row: Mapping[str, Any],
+    bounds: Mapping[str, float | None],
+    watched: Sequence[Watched] = WATCHED,
+) -> dict[str, str]:
     """Find the statistics beyond their bounds.
 
     Args:
         row: a row of `iteration_health`.
         bounds: bounds by name of the setting; None means no bound.
+        watched: the statistics that the row has.
 
     Returns:
         For each check with a concern, a text with the value, the bound and the concern.
     """
     found = {}
-    for one in WATCHED:
+    for one in watched:
         bound, value = bounds[one.setting], row[one.metric]
         if bound is None or value is None:
             continue
@@ -247,6 +285,22 @@ def _estimate_length_ratio(lengths: pl.DataFrame) -> dict[str, float | None]:
     ratio = bootstrap.estimate_ratio(lengths, "chosen_chars", "rejected_chars")
     name = "chosen_to_rejected_chars"
     return {name: ratio.value, f"{name}_se": ratio.standard_error}
+
+
+def _subtract_accuracies(accuracies: pl.DataFrame) -> dict[str, float | None]:
+    """Subtract the accuracy of a refreshed reward model from that of the one before the loop.
+
+    Both are measured on the same pairs; the standard error is that of independent ones, which is
+    larger.
+    """
+    rows = accuracies.sort("iteration").select("value", "standard_error").rows()
+    if len(rows) < 2:
+        return {}
+    (before, error), (after, error_after) = rows
+    drop = {"reward_accuracy_drop": before - after}
+    if error is None or error_after is None:
+        return drop
+    return {**drop, "reward_accuracy_drop_se": hypot(error, error_after)}
 
 
 def _find_lowest_agreement(rewarded: pl.DataFrame, others: pl.DataFrame) -> dict[str, Any]:

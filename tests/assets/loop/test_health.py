@@ -49,12 +49,28 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def make_pairs(recipe, lake: Lake) -> dg.ExecuteInProcessResult:
+    pairs = asset_key("iteration_1/dpo_pairs")
     return dg.materialize(
-        iterations.build_iteration(Study(recipe), 1),
-        selection=[asset_key("iteration_1/dpo_pairs")],
+        [one for one in iterations.build_iteration(Study(recipe), 1) if one.key == pairs],
         resources={"lake": LakeResource(root=str(lake.root))},
         partition_key="iterative",
     )
+
+
+def test_a_refreshed_reward_model_that_has_forgotten_is_warned_of(make_tiny, lake: Lake) -> None:
+    fill(lake, words=4)
+    key = {"split": "reward_validation", "metric": "pair_accuracy"}
+    models = {
+        "reward_model": {"experiment": "shared", "iteration": 0, "value": 0.9},
+        "iteration_1/reward_model": {"experiment": "iterative", "iteration": 1, "value": 0.75},
+    }
+    rows = [{**key, "model": model, **row} for model, row in models.items()]
+    lake.overwrite("evaluation_results", pl.DataFrame(rows, schema=schema_of("evaluation_results")))
+    made = make_pairs(make_tiny("experiments={iterative: {feedback: {labels: 4}}}"), lake)
+    unmet = [one.check_name for one in made.get_asset_check_evaluations() if not one.passed]
+    assert "reward_model_does_not_forget" in unmet
+    [row] = lake.read("iteration_health").to_dicts()
+    assert row["reward_accuracy_drop"] == pytest.approx(0.15)
 
 
 def test_a_ranker_of_length_is_warned_of_and_the_run_goes_on(make_tiny, lake: Lake) -> None:

@@ -5,7 +5,14 @@ import pytest
 
 from training.settings.health import HealthSettings
 from transforms.lake.schemas import schema_of
-from transforms.measures.health import WATCHED, find_concerns, find_other_rewards, measure
+from transforms.measures.health import (
+    EVALUATED,
+    WATCHED,
+    find_concerns,
+    find_farthest,
+    find_other_rewards,
+    measure,
+)
 from transforms.views.plots.health import TITLES, render_health
 
 KEY = {"experiment": "e", "iteration": 1}
@@ -47,12 +54,21 @@ PAIRS = [
 FIRST = pl.DataFrame({"prompt_id": ["u", "v"], "response_chars": [4, 2]})
 
 
-def measured(texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, iteration=1, **options):
+NO_PARTS = pl.DataFrame(schema=schema_of("score_components"))
+NO_RESULTS = pl.DataFrame(schema=schema_of("evaluation_results"))
+
+
+def measured(
+    texts=TEXTS, rewards=REWARDS, pairs=PAIRS, others=None, iteration=1, components=NO_PARTS,
+    accuracies=NO_RESULTS, **options,
+):  # fmt: skip
     generations, scores = slice_of(texts, rewards, **options)
     generations = generations.with_columns(iteration=pl.lit(iteration, dtype=pl.Int32))
     nobody = find_other_rewards(generations.lazy(), scores.lazy(), "e")
     opinions = nobody if others is None else others
-    frame = measure(generations, scores, table("dpo_pairs", pairs), opinions, FIRST)
+    frame = measure(
+        generations, scores, table("dpo_pairs", pairs), opinions, FIRST, components, accuracies
+    )
     assert frame.columns == list(schema_of("iteration_health"))
     return frame.row(0, named=True)
 
@@ -148,6 +164,83 @@ def test_of_several_rankers_the_one_that_differs_most_counts():
     assert (row["other_ranker"], row["ranker_agreement"]) == ("differs", 0.0)
 
 
+def members(**rewards):
+    """Components of an ensemble: rewards of each member by prompt, and their spread."""
+    by_member = {**rewards, "spread": REWARDS}
+    return table(
+        "score_components",
+        [
+            {"prompt_id": prompt, "response_index": n, "component": name, "reward": reward}
+            for name, prompts in by_member.items()
+            for prompt, responses in prompts.items()
+            for n, reward in enumerate(responses)
+        ],
+    )
+
+
+def test_members_agree_on_the_order_of_two_responses():
+    flipped = {"p": REWARDS["p"][::-1], "q": REWARDS["q"]}
+    row = measured(components=members(a=REWARDS, b=REWARDS, c=flipped))
+    # p: c orders responses 0 and 1 (3 1 2, 2 1 3) as the others do, and the two other pairs not:
+    # 1, 1/3 and 1 of the three pairs of members; 0 and 2, 3 > 2 against 2 < 3
+    assert row["member_agreement"] == pytest.approx(((1 + 1 / 3 + 1) / 3 + 1) / 2)
+    assert measured(components=members(a=REWARDS, b=REWARDS))["member_agreement"] == 1.0
+    against = {prompt: [-one for one in many] for prompt, many in REWARDS.items()}
+    assert measured(components=members(a=REWARDS, b=against))["member_agreement"] == 0.0
+
+
+def test_equal_texts_are_no_agreement_of_members():
+    texts = {"p": ["same", "same", "b"], "q": ["c", "d", "e"]}
+    second = {"p": [3.0, 1.0, 0.0], "q": [-1.0, 0.0, 1.0]}
+    row = measured(
+        texts, components=members(a={"p": [2.0, 2.5, 1.0], "q": [9.0, 4.0, 1.0]}, b=second)
+    )
+    assert row["member_agreement"] == pytest.approx((1 + 0) / 2)  # p: same over b, twice
+
+
+def test_parts_of_a_weighted_sum_are_no_members():
+    parts = members(a=REWARDS, b=REWARDS).filter(pl.col("component") != "spread")
+    assert measured(components=parts)["member_agreement"] is None
+    assert "members_agree" not in find_concerns(measured(), HealthSettings().model_dump())
+
+
+def accuracy(iteration, value, error=0.01):
+    return {"iteration": iteration, "metric": "pair_accuracy", "value": value,
+            "standard_error": error}  # fmt: skip
+
+
+def test_a_refreshed_reward_model_is_compared_with_the_first_one():
+    results = table("evaluation_results", [accuracy(2, 0.78), accuracy(0, 0.85)])
+    row = measured(accuracies=results)
+    assert row["reward_accuracy_drop"] == pytest.approx(0.07)
+    assert row["reward_accuracy_drop_se"] == pytest.approx(0.01 * 2**0.5)
+    concerns = find_concerns(row, HealthSettings().model_dump())
+    assert (
+        "reward_accuracy_drop 0.07 ± 0.014 is above 0.05"
+        in (concerns["reward_model_does_not_forget"])
+    )
+    alone = measured(accuracies=results.filter(iteration=0))
+    assert alone["reward_accuracy_drop"] is None
+
+
+def test_the_farthest_policy_is_warned_of():
+    rows = [
+        {"iteration": t, "split": split, "metric": "kl_to_initial", "value": value,
+         "standard_error": 0.5}
+        for t, split, value in ((1, "evaluation", 4.0), (2, "evaluation", 12.0),
+                                (2, "validation", 13.0))
+    ]  # fmt: skip
+    row = find_farthest(table("evaluation_results", rows))
+    assert row == {"kl_to_initial": 12.0, "kl_to_initial_se": 0.5}
+    bounds = HealthSettings().model_dump()
+    assert find_concerns(row, bounds, EVALUATED) == {
+        "policy_stays_near_initial": "kl_to_initial 12 ± 0.5 is above 10: "
+        "the policy samples what the ranker was not trained on"
+    }
+    nothing = find_farthest(NO_RESULTS)
+    assert find_concerns(nothing, bounds, EVALUATED) == {}
+
+
 def test_concerns_are_of_figures_beyond_their_bound():
     bounds = HealthSettings().model_dump()
     row = dict.fromkeys(schema_of("iteration_health"))
@@ -164,7 +257,7 @@ def test_concerns_are_of_figures_beyond_their_bound():
 
 
 def test_every_bound_is_watched_and_every_watched_figure_has_a_bound_and_a_title():
-    assert {one.setting for one in WATCHED} == set(HealthSettings.model_fields)
+    assert {one.setting for one in (*WATCHED, *EVALUATED)} == set(HealthSettings.model_fields)
     assert {one.metric for one in WATCHED} == set(TITLES)
     for one in WATCHED:
         assert {one.metric, f"{one.metric}_se"} < set(schema_of("iteration_health"))
@@ -189,6 +282,8 @@ def test_a_row_repeats_to_the_last_digit():
         "prompt_id", "response_index", other_experiment=pl.lit("f"), other_ranker=pl.lit("judge"),
         other_reward="reward",
     )  # fmt: skip
-    parts = (generations, scores, table("dpo_pairs", PAIRS), others, generations)
+    parts = (
+        generations, scores, table("dpo_pairs", PAIRS), others, generations, NO_PARTS, NO_RESULTS
+    )  # fmt: skip
     rows = [measure(*parts) for _ in range(4)]
     assert all(row.equals(rows[0]) for row in rows)

@@ -204,6 +204,18 @@ TABLES: dict[str, Table] = {
                 pl.Float64, "pairs of responses that both rankers order equally", "share"
             ),
             "ranker_agreement_se": _standard_error("share"),
+            "member_agreement": Column(
+                pl.Float64,
+                "pairs of responses that two members of the ensemble order equally; null: none",
+                "share",
+            ),
+            "member_agreement_se": _standard_error("share"),
+            "reward_accuracy_drop": Column(
+                pl.Float64,
+                "accuracy on held-out pairs lost by the refreshed reward model; null: no refresh",
+                "share",
+            ),
+            "reward_accuracy_drop_se": _standard_error("share"),
         },
         partitions=["experiment", "iteration"],
     ),

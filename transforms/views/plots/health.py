@@ -32,6 +32,8 @@ TITLES = {
     "truncated_share": "cut at max_tokens (share)",
     "refusal_share": "refusals (share)",
     "ranker_agreement": "agreement with another ranker",
+    "member_agreement": "agreement within the ensemble",
+    "reward_accuracy_drop": "drop of held-out accuracy",
 }
 
 
