@@ -15,7 +15,8 @@ from transforms.lake.lake import Lake
 from transforms.views.empty_reports import explain_empty, read_condition
 from transforms.views.plots import preferences as preference_plots
 from transforms.views.plots import progress as plots
-from transforms.views.query import connect, read_description, report
+from transforms.views.plots.reward_by_kl import render_reward_by_kl
+from transforms.views.query import connect, read_description, report, select_experiment
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Plots a report from its rows, or from tables of the lake, as PNG bytes."""
@@ -48,6 +49,14 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             ("evaluation", "selected_policy"),
             partitioned=True,
             plot=PLOTS["iteration_progress"],
+        ),
+        build_report(
+            study,
+            "reward_by_kl",
+            ("evaluation",),
+            partitioned=True,
+            plot=PLOTS["reward_by_kl"],
+            select=select_experiment,
         ),
     ]
 
@@ -111,5 +120,6 @@ PLOTS: dict[str, Plot] = {
     "preference_statistics": _plot_sources,
     "length_statistics": lambda _, rows: preference_plots.render_length_distributions(rows),
     "iteration_progress": lambda lake, _: plots.render_progress(lake.read("evaluation_results")),
+    "reward_by_kl": lambda _, rows: render_reward_by_kl(rows),
 }
 """Plots of the reports that have a figure, by name."""

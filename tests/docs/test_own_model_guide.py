@@ -70,7 +70,7 @@ def test_the_recipe_has_twelve_lines_and_exactly_the_assets_whose_data_it_has(re
         "raw_questions", "prompts", "prompt_splits", "dropped_rows", "initial_model",
         *(f"{group}/{noun}" for group in ("iteration_1", "one_shot") for noun in CHAIN),
         "baseline_evaluation", "evaluation", "selected_policy",
-        "response_lengths", "iteration_progress",
+        "response_lengths", "iteration_progress", "reward_by_kl",
     }  # fmt: skip
     upstream = {
         name_of(key): {name_of(one) for one in graph.get(key).parent_keys}

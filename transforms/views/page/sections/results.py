@@ -18,6 +18,7 @@ from transforms.views.page.cells import Kind, RowKind, make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.figures import render_svg
 from transforms.views.plots.progress import MOST_LINES, plot_progress
+from transforms.views.plots.reward_by_kl import plot_reward_by_kl
 
 PROGRESS_TITLES = {
     "gold_reward": "gold reward",
@@ -61,6 +62,20 @@ def show_progress(source: Source) -> Section:
                         else ""
                     ),
                     render_svg(plot_progress(results, shown), f"{source.name}-progress-{start}"),
+                )
+            )
+        distances = source.report("reward_by_kl")
+        for start in range(0, max(1, len(experiments)), MOST_LINES):
+            shown = experiments[start : start + MOST_LINES]
+            blocks.append(
+                Figure(
+                    "Reward and gold reward by the distance from π₀, of the same responses; the "
+                    "number of a point is its iteration. Where the reward rises and the gold "
+                    "reward falls, the policy exploits the ranker (over-optimisation). Bars are "
+                    "one standard error.",
+                    render_svg(
+                        plot_reward_by_kl(distances, shown), f"{source.name}-reward-by-kl-{start}"
+                    ),
                 )
             )
         for decoding, how in {
