@@ -1,0 +1,66 @@
+"""The arms of the search, and the means over seeds; the runs themselves take hours."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from bench.claim import FIGURES, average, find_baselines, list_settings
+from training.recipe_file import load_recipe
+
+RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "claim.yaml"
+
+
+@pytest.mark.parametrize(
+    ("override", "baselines"),
+    [
+        ({}, []),
+        ({"dpo": {"beta": 0.3}}, ["offline_dpo", "one_shot"]),
+        ({"dpo": {"max_steps": 24}, "pairs": {"largest_margins": 0.5}}, ["one_shot"]),
+        ({"ranker": "ensemble"}, ["one_shot"]),
+        ({"objective": "raft"}, []),
+        ({"ranker": "reward_model_fewer", "feedback": {"labels": 9}}, []),
+    ],
+)
+def test_an_arm_is_tried_on_the_baselines_that_it_changes(override, baselines) -> None:
+    assert find_baselines(override) == baselines
+
+
+def test_every_arm_of_a_baseline_is_a_recipe_with_as_many_steps() -> None:
+    recipe = load_recipe(RECIPE)
+    arms = [name for name, one in recipe.experiments.items() if find_baselines(one)]
+    assert {"sft_term", "lowest_rate", "half_margins", "guarded"} < set(arms)
+    prompts = recipe.splits.prompts_per_iteration
+    for name in arms:
+        override = recipe.experiments[name]
+        # a rate of 5e-05 stays a number on the command line
+        loop = load_recipe(RECIPE, list_settings(override, recipe.loop.iterations)).loop
+        share = loop.pairs.largest_margins
+        assert loop.dpo.count_steps(int(3 * prompts * share)) == 72
+        assert recipe.resolve_loop(name).dpo.count_steps(int(prompts * share)) == 24
+
+
+def test_all_experiments_learn_from_as_many_labels() -> None:
+    recipe = load_recipe(RECIPE)
+    fewer = recipe.mixtures["fewer"]["sample_preferences"].max_pairs
+    for name in ("refreshed", "refreshed_random"):
+        feedback = recipe.resolve_loop(name).feedback
+        labels = fewer + recipe.loop.iterations * feedback.labels
+        assert labels <= 0.97 * recipe.sample_task.preference_pairs
+
+
+def test_the_mean_is_over_seeds_of_the_selected_policies() -> None:
+    rows = [
+        (seed, "plain", model, selected, gold + seed)
+        for seed in (0, 2)
+        for model, selected, gold in (("iteration_1", False, 9.0), ("iteration_2", True, 1.0))
+    ] + [(seed, "shared/plain", "one_shot", True, 0.5) for seed in (0, 2)]
+    columns = ["seed", "experiment", "model", "selected", "gold_reward"]
+    frame = pl.DataFrame(rows, schema=columns, orient="row").with_columns(
+        decoding=pl.lit("sampled"), **{name: pl.lit(1.0) for name in FIGURES[1:]}
+    )
+    found = average(frame).select("experiment", "model", "seeds", "gold_reward", "gold_reward_se")
+    assert found.rows() == [
+        ("plain", "selected", 2, 2.0, pytest.approx(1.0)),
+        ("shared/plain", "one_shot", 2, 0.5, pytest.approx(0.0)),
+    ]
