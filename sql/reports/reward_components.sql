@@ -1,14 +1,15 @@
--- One row per experiment, iteration and part of a weighted sum of rewards: how often this part
--- decided which response of a pair is chosen. A part's contribution to a pair is its weight times
--- the difference of its rewards, chosen minus rejected; the contributions of all parts add up to the
--- difference of the two rewards (without a length penalty). `decided_share` is the share of pairs in
--- which this part has the largest contribution (of equal ones, the first by name); the shares of all
--- parts add up to 1. `pivotal_share`: pairs that the other parts alone would order the other way, or
--- not at all. `opposed_share`: pairs in which this part prefers the rejected response.
--- `contribution` is the mean over pairs. `_se` is the standard error clustered by prompt. `spread` is
--- the standard deviation over responses of weight times reward.
--- There are rows once an experiment whose ranker is a weighted sum has its pairs (asset
--- iteration_1/dpo_pairs).
+-- One row per experiment, iteration and part of a weighted sum of rewards, or of an ensemble (its
+-- members, and their spread): how often this part decided which response of a pair is chosen. A
+-- part's contribution to a pair is its weight times the difference of its rewards, chosen minus
+-- rejected; the contributions of all parts add up to the difference of the two rewards (without a
+-- length penalty). `decided_share` is the share of pairs in which this part has the largest
+-- contribution (of equal ones, the first by name); the shares of all parts add up to 1.
+-- `pivotal_share`: pairs that the other parts alone would order the other way, or not at all.
+-- `opposed_share`: pairs in which this part prefers the rejected response. `contribution` is the
+-- mean over pairs. `_se` is the standard error clustered by prompt. `spread` is the standard
+-- deviation over responses of weight times reward.
+-- There are rows once an experiment whose ranker is a weighted sum or an ensemble has its pairs
+-- (asset iteration_1/dpo_pairs).
 with
 
 score_components as (select * from score_components),
