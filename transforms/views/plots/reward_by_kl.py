@@ -23,7 +23,7 @@ from transforms.views.plots.figures import (
     render_png,
 )
 
-PANELS = {"reward": "reward, which the loop optimises", "gold_reward": "gold reward"}
+PANELS = {"reward": "reward", "gold_reward": "gold reward"}
 MARKS = ("s", "^", "D")
 """Marks of the baselines other than pi_0, in their order."""
 

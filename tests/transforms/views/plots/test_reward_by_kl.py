@@ -55,7 +55,7 @@ def test_every_experiment_is_a_line_from_the_initial_policy() -> None:
     figure = plot_reward_by_kl(select(), ["guarded", "plain"])
     reward, gold = figure.axes
     assert [axis.get_title() for axis in (reward, gold)] == [
-        "reward, which the loop optimises", "gold reward",
+        "reward", "gold reward",
     ]  # fmt: skip
     lines = {one.get_label(): one.lines[0] for one in gold.containers}
     assert [*lines] == ["SFT", "offline DPO", "one-shot DPO", "guarded", "plain"]
