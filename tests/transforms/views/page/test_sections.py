@@ -275,3 +275,16 @@ def test_our_rows_stand_above_the_papers(small_lake: Lake) -> None:
         ("Ours (Iterative RLHF)", "65.3", "paper"),
     ]
     assert "Table 5, page 18" in table.caption
+
+
+@pytest.mark.parametrize(
+    ("base", "start"),
+    [
+        ("random weights", "random weights"),
+        ("meta-llama/Llama-3.1-8B", "the model Llama-3.1-8B"),
+        ("/data/models/policy/", "the model policy"),
+        (f"sha256:{'b179c952' * 8}", "the GGUF file whose SHA-256 begins with b179c952b179"),
+    ],
+)
+def test_the_start_of_a_study_shows_no_folder_of_a_machine(base, start):
+    assert answer.describe_start(base) == start

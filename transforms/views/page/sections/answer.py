@@ -29,6 +29,8 @@ from transforms.views.page.sections.results import OUTCOME_TITLES, count_prompts
 from transforms.views.plots.figures import render_svg
 from transforms.views.plots.outcomes import plot_both_decodings
 
+HASH = "sha256:"
+"""Start of what is recorded of a GGUF file."""
 MOST_SENTENCES = 2
 """Most selected policies that are compared in a sentence each; more are counted."""
 
@@ -80,6 +82,19 @@ def show_answer(source: Source) -> Section:
     )
 
 
+def describe_start(base: str) -> str:
+    """Describe the model that a study starts from, without a machine's folders.
+
+    Args:
+        base: as of `find_base_model`; of a GGUF file only the hash of its content is recorded.
+    """
+    if base == RANDOM_WEIGHTS:
+        return base
+    if base.startswith(HASH):
+        return f"the GGUF file whose SHA-256 begins with {base.removeprefix(HASH)[:12]}"
+    return "the model " + base.rstrip("/").rpartition("/")[2]
+
+
 def describe_study(source: Source, made: pl.DataFrame) -> str:
     """Describe in two sentences what was tried.
 
@@ -89,9 +104,7 @@ def describe_study(source: Source, made: pl.DataFrame) -> str:
     """
     experiments = sorted(set(made["experiment"]) - {SHARED})
     initial = made.filter(asset=INITIAL_MODEL).sort(ORDER)["settings"]
-    base = find_base_model(json.loads(initial[-1]) if initial.len() else {})
-    # the last part of a folder's name shows the model, and nothing about the machine
-    start = base if base == RANDOM_WEIGHTS else "the model " + base.rstrip("/").rpartition("/")[2]
+    start = describe_start(find_base_model(json.loads(initial[-1]) if initial.len() else {}))
     seconds = format_seconds(float(made["elapsed_s"].sum()))
     of = ", ".join(experiments)
     tried = f"{_count(len(experiments), 'experiment')} ({of})" if experiments else "The baselines"
