@@ -206,7 +206,7 @@ TABLES: dict[str, Table] = {
             "ranker_agreement_se": _standard_error("share"),
             "member_agreement": Column(
                 pl.Float64,
-                "pairs of responses that two members of the ensemble order equally; null: none",
+                "pairs of responses that two members order equally; null: no ensemble",
                 "share",
             ),
             "member_agreement_se": _standard_error("share"),
