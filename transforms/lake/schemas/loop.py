@@ -212,7 +212,7 @@ TABLES: dict[str, Table] = {
             "member_agreement_se": _standard_error("share"),
             "reward_accuracy_drop": Column(
                 pl.Float64,
-                "accuracy on held-out pairs lost by the refreshed reward model; null: no refresh",
+                "accuracy on held-out pairs that a refresh has lost; null: no refresh",
                 "share",
             ),
             "reward_accuracy_drop_se": _standard_error("share"),
