@@ -92,7 +92,8 @@ def command_weed(folder: Path, port: int) -> list[str]:
     others = (f"-{name}.port={find_port()}" for name in ("master", "volume", "filer", "admin"))
     return [
         "weed", "mini", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
-        f"-s3.port={port}", "-webdav=false", *others,
+        f"-s3.port={port}", "-webdav=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
+        "-master.telemetry=false", *others,
     ]  # fmt: skip
 
 
