@@ -23,7 +23,10 @@ def maintain(
     retention: Annotated[
         int,
         typer.Option(
-            min=0, help="Hours for which a version, a file or a model stays after it was replaced."
+            min=0,
+            max=168,
+            help="Hours for which a version, a file or a model stays after it was replaced. The "
+            "maximum is a week, because a Delta table then forgets which files it has replaced.",
         ),
     ] = 168,
     dry_run: Annotated[

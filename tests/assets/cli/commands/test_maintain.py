@@ -46,6 +46,13 @@ def test_folders_of_killed_runs_are_counted_and_removed(home):
     assert not folder.exists()
 
 
+def test_more_than_deltas_own_week_is_refused(home):
+    assert maintain(home, "--retention", "168").exit_code == 0
+    refused = maintain(home, "--retention", "169")
+    assert refused.exit_code == 2
+    assert "less than or equal to 168" in refused.stderr
+
+
 def test_damaged_files_are_given_up(home):
     next(home.rglob("part-*.parquet")).unlink()
     assert "1 damaged files found" in maintain(home, "--repair", "--dry-run").stdout
