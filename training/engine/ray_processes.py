@@ -5,12 +5,13 @@ reads and writes as on one machine. This process copies the replica's input ther
 back, so that the caller commits them here. Actors have no state that matters: if one is lost, a new
 one gets the input and the chunks that have arrived, and the stage computes only missing rows.
 
-When a process fails after its first rows, or its node is lost, it is started again, a few times.
-One that fails before its first rows would fail again (a model that cannot be loaded): its error
-ends all.
+When a process fails after its first rows, is killed from outside, or its node is lost, it is
+started again, a few times. One that fails before its first rows would fail again (a model that
+cannot be loaded): its error ends all.
 """
 
 import logging
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,8 @@ LOGGER = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
 """How often a replica is started again."""
+KILLED = 128 + signal.SIGKILL
+"""Status of a process that somebody killed, or the kernel when memory was short."""
 MESSAGE_BYTES = 64 << 20
 """Bytes of files in one message, about; a message has at least one file."""
 END_S = 30.0
@@ -168,7 +171,8 @@ class RayProcesses(ReplicaProcesses):
             except self._ray.exceptions.RayError as error:
                 reason = f"its node or its actor is lost: {error}"
             else:
-                if not status or not received or REFUSED in self.read_last_line(index):
+                again = status == KILLED or (status and received)
+                if not again or REFUSED in self.read_last_line(index):
                     self._ended[index] = status
                     self._stop(index)
                     return

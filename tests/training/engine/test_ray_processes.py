@@ -85,12 +85,14 @@ def ended(status: int) -> tuple[dict[str, bytes], int]:
 
 def test_a_lost_replica_is_started_again(replica):
     assert replica([ROWS, ended(0)]) == (0, 1)
-    assert replica([ROWS, ended(137)], [ended(0)]) == (0, 2)
+    assert replica([ROWS, ended(2)], [ended(0)]) == (0, 2)
+    assert replica([ended(137)], [ended(0)]) == (0, 2)
     assert replica([LostError()], [LostError()], [ROWS, LostError()], [ended(0)]) == (0, 4)
 
 
 def test_a_process_that_fails_before_its_first_rows_is_not_started_again(replica):
     assert replica([ended(1)]) == (1, 1)
+    assert replica([ended(139)]) == (139, 1)
     assert replica([ROWS, ended(137)], [ended(1)]) == (1, 2)
 
 
