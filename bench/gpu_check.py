@@ -27,7 +27,7 @@ from bench.gpu.compare import Difference, compare, find_memory_problems, flatten
 from bench.gpu.report import print_tables, read_versions  # noqa: E402
 from bench.gpu.stages import STAGES  # noqa: E402
 from bench.gpu.workers import run_worker  # noqa: E402
-from training.runs.launch import run_command  # noqa: E402
+from training.runs.command_line.run import run_command  # noqa: E402
 
 
 def check_stage(stage: str, folder: Path, timeout_s: float) -> dict[str, Any]:

@@ -17,14 +17,17 @@ Deviation 1 from the published code, which cuts prompts to 1,000 tokens and resp
 remaining length: pairs that are too long are dropped and recorded.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("dpo")
+
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 from datasets import Dataset
 from trl import DPOConfig, DPOTrainer
 
@@ -32,19 +35,9 @@ from training.models.loading.weights import load_causal_model
 from training.models.one_pass.forward import share_prompts
 from training.models.rendering import hash_rendering, load_tokenizer
 from training.models.token_counts import EQUAL_SIDES
-from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
 from training.runs.drawn_examples import choose_order
-from training.runs.examples import Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import Make, Rows, split_fitting
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
@@ -177,35 +170,3 @@ def select_examples(
             remedy=remedy,
         )
     return rows.select("prompt_id", pl.col(list_columns(sides)).exclude("rendering_id"))
-
-
-def main(
-    pairs: Annotated[
-        Path,
-        typer.Option(
-            help="Parquet: prompt_id, prompt, chosen, rejected with --reference; without it, the"
-            " output of training.reference_logps."
-        ),
-    ],
-    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
-    output: OutputOption,
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoint of the frozen reference; only in one process."),
-    ] = None,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Train a policy on preference pairs with DPO."""
-    settings = read_settings(DPOSettings, settings_file)
-    rows: Rows | Path = read_rows(pairs)
-    if reference is not None:
-        rows = add_reference_logps(
-            pl.read_parquet(pairs), start, reference, settings, dtype=dtype, seed=seed
-        ).pairs
-    train_dpo(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -5,27 +5,23 @@ that the mean of log pi - log pi_0 over them is an unbiased estimate of KL(pi ||
 eq. 2). Not here: statistics (`transforms.measures.evaluation`).
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("evaluation")
+
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import polars as pl
-import typer
 
 from training.engine.bfloat16_copy import choose_weights
 from training.engine.chunk_folder import ChunkFolder, compute_missing
 from training.engine.replicas import StageCommand, run_on_replicas
 from training.engine.sampler import Sampler
 from training.engine.sequence_logps import compute_response_logps
-from training.runs.launch import (
-    ChunksOption,
-    DevicesOption,
-    DtypeOption,
-    SettingsOption,
-    read_settings,
-    run_command,
-)
 from training.scoring import score
 from training.settings.evaluation import EvaluationSettings
 from training.settings.loop import LoopSettings
@@ -279,39 +275,3 @@ def _compute_gold_rewards(rows: pl.DataFrame, gold: GoldReward | None) -> pl.Ser
         [gold(question, answer) for question, answer in zip(questions, answers, strict=True)],
         dtype=pl.Float64,
     )
-
-
-def main(
-    policy: Annotated[Path, typer.Option(help="Folder of the policy.")],
-    prompts: Annotated[
-        Path,
-        typer.Option(help="Parquet: prompt_id, prompt (messages), decoding (sampled, greedy)."),
-    ],
-    output: ChunksOption,
-    settings_file: SettingsOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of the engine; replica i adds i.")] = 0,
-    dtype: DtypeOption = "bfloat16",
-    devices: DevicesOption = ONE_PROCESS,
-) -> None:
-    """Sample n responses per prompt, or a greedy one, into a folder of parquet files.
-
-    After a crash, run the same command again: it samples only what is missing.
-    """
-    settings = read_settings(SamplingSettings, settings_file)
-    folder = ChunkFolder(output)
-    folder.claim(
-        {"policy": policy.resolve(), "seed": seed, "dtype": dtype, **settings.model_dump()}
-    )
-    sample_decodings(
-        folder.select_missing(pl.read_parquet(prompts), ["prompt_id", "decoding"]),
-        policy,
-        settings,
-        seed=seed,
-        dtype=dtype,
-        commit=folder.write,
-        devices=devices,
-    )
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -5,30 +5,22 @@ engine (`training.engine.sampler`), the processes of replicas (`training.engine.
 writing rows (the caller's `commit`).
 """
 
-import json
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("generation")
+
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 
 from training.engine.bfloat16_copy import choose_weights
-from training.engine.chunk_folder import ChunkFolder
 from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.engine.sampler import GenerationRun, Sampler
 from training.engine.vllm_engine import render_prompts, require_context
 from training.models.rendering import load_tokenizer
-from training.runs.launch import (
-    ChunksOption,
-    DevicesOption,
-    DtypeOption,
-    SettingsOption,
-    read_settings,
-    run_command,
-)
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 
@@ -80,42 +72,3 @@ def generate(
         total=prompts.height * settings.responses_per_prompt,
     )
     return merge_runs(GenerationRun, runs, time.perf_counter() - started)
-
-
-def main(
-    policy: Annotated[
-        Path, typer.Option(help="Folder of the policy: weights, tokenizer, template.")
-    ],
-    prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt (messages).")],
-    output: ChunksOption,
-    settings_file: SettingsOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of the engine; replica i adds i.")] = 0,
-    dtype: DtypeOption = "bfloat16",
-    devices: DevicesOption = ONE_PROCESS,
-) -> None:
-    """Sample n responses per prompt with vLLM into a folder of parquet files.
-
-    After a crash, run the same command again: it samples only the missing prompts. The last line is
-    JSON: prompts, responses, tokens, seconds. Example:
-
-    python -m training.generation --policy sft --prompts prompts.parquet --output responses
-    """
-    settings = read_settings(SamplingSettings, settings_file)
-    folder = ChunkFolder(output)
-    folder.claim(
-        {"policy": policy.resolve(), "seed": seed, "dtype": dtype, **settings.model_dump()}
-    )
-    run = generate(
-        folder.select_missing(pl.read_parquet(prompts), ["prompt_id"]),
-        policy,
-        settings,
-        seed=seed,
-        dtype=dtype,
-        commit=folder.write,
-        devices=devices,
-    )
-    print(json.dumps(asdict(run)))
-
-
-if __name__ == "__main__":
-    run_command(main)

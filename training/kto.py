@@ -16,13 +16,16 @@ dropped row shifts all later batches by one row, so a batch then combines rows o
 in which responses were mismatched.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("kto")
+
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 from datasets import Dataset
 from trl import KTOConfig, KTOTrainer
 
@@ -30,23 +33,13 @@ from training.dpo import select_examples
 from training.models.loading.weights import load_causal_model
 from training.models.one_pass.forward import share_prompts
 from training.models.rendering import hash_rendering, load_tokenizer
-from training.reference_logps import add_reference_logps
 from training.runs.adapters import load_trained
-from training.runs.examples import Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import Make, Rows, split_fitting
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
 from training.settings.objectives import KTOSettings
-from transforms.pairs.unpaired import SIDES, add_mismatched
+from transforms.pairs.unpaired import SIDES
 
 METRICS = ("log_probs", "entropy", "mean_logits")
 """What TRL's loss and metrics read per token of a response."""
@@ -130,39 +123,3 @@ def load_maker(start: Path, settings: KTOSettings) -> Make:
         return split_fitting(labelled, settings.max_tokens, "prompt_id")
 
     return make
-
-
-def main(
-    responses: Annotated[
-        Path,
-        typer.Option(
-            help="Parquet: prompt_id, prompt, completion, label with --reference; without it,"
-            " mismatched rows with token ids and log-probabilities of the reference."
-        ),
-    ],
-    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
-    output: OutputOption,
-    reference: Annotated[
-        Path | None,
-        typer.Option(
-            help="Checkpoint of the frozen reference. The rows are mismatched by the seed, and"
-            " their log-probabilities computed; only in one process."
-        ),
-    ] = None,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Train a policy on desirable and undesirable responses with KTO."""
-    settings = read_settings(KTOSettings, settings_file)
-    rows: Rows | Path = read_rows(responses)
-    if reference is not None:
-        mixed = add_mismatched(pl.read_parquet(responses), settings.micro_batch_size, seed)
-        rows = add_reference_logps(
-            mixed, start, reference, settings, dtype=dtype, sides=SIDES, seed=seed
-        ).pairs
-    train_kto(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
-
-
-if __name__ == "__main__":
-    run_command(main)

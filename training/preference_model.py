@@ -13,14 +13,18 @@ the cost of a forward pass is still quadratic in all its packed tokens. So packi
 a GPU with flash attention, or with a micro-batch of one block.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("preference_model")
+
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import polars as pl
 import torch
-import typer
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import SFTConfig, SFTTrainer
@@ -35,16 +39,7 @@ from training.models.comparison_prompts import (
 from training.models.loading.weights import load_causal_model
 from training.models.rendering import TOKEN_IDS, load_tokenizer
 from training.runs.adapters import load_trained
-from training.runs.examples import ORDER, Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import ORDER, Make, Rows, split_fitting
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
@@ -192,22 +187,3 @@ def load_with_words(
         # with the mean of the old rows, A and B would start with the same embedding
         model.resize_token_embeddings(tokens, mean_resizing=False)
     return model
-
-
-def main(
-    pairs: Annotated[Path, typer.Option(help="Parquet: pair_id, prompt, chosen, rejected.")],
-    policy: Annotated[Path, typer.Option(help="Checkpoint to start from.")],
-    output: OutputOption,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Train a pairwise preference model on preference pairs."""
-    rows, settings = read_rows(pairs), read_settings(PreferenceModelSettings, settings_file)
-    train_preference_model(
-        rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report
-    )
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -6,26 +6,20 @@ tokens of a batch. Earlier turns of the assistant are context and not in the los
 here: selecting the best of n (`transforms.pairs.best_of_n`).
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("raft")
+
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 
 from training.models.rendering import TOKEN_IDS, load_tokenizer
 from training.models.token_ids import tokenize_responses
-from training.runs.examples import Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import Make, Rows, split_fitting
 from training.runs.run_record import Report, TrainingRun
 from training.settings.objectives import RAFTSettings
 from training.sft import IGNORED, fit
@@ -80,20 +74,3 @@ def load_maker(start: Path, settings: RAFTSettings) -> Make:
         return split_fitting(examples, settings.max_tokens, "prompt_id")
 
     return make
-
-
-def main(
-    responses: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, completion.")],
-    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
-    output: OutputOption,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Fine-tune a policy on its own best responses."""
-    rows, settings = read_rows(responses), read_settings(RAFTSettings, settings_file)
-    train_raft(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)
-
-
-if __name__ == "__main__":
-    run_command(main)

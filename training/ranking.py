@@ -5,30 +5,23 @@ paper's loop ranks only with the Bradley-Terry model (section 3.3). Not here: ro
 (`training.engine.comparison_rounds`), the model (`training.models.preference_forward`).
 """
 
-import json
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("ranking")
+
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 from accelerate.utils import release_memory
 
-from training.engine.chunk_folder import ChunkFolder
 from training.engine.comparison_rounds import rank_by
 from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.models.preference_forward import compare_responses, load_preference_model
-from training.runs.launch import (
-    ChunksOption,
-    DevicesOption,
-    DtypeOption,
-    SettingsOption,
-    read_settings,
-    run_command,
-)
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.scoring import RankingSettings
 from transforms.pairs.responses import convert_to_pair_rewards, convert_to_responses
@@ -135,41 +128,3 @@ def rank_pairs(
         responses, preference_model, both_sides, dtype=dtype, commit=chunks.append, devices=devices
     )
     return convert_to_pair_rewards(pairs, chunks)
-
-
-def main(
-    preference_model: Annotated[Path, typer.Option(help="Folder of the preference model.")],
-    responses: Annotated[
-        Path,
-        typer.Option(help="Parquet file: prompt_id, response_index, prompt (messages), response."),
-    ],
-    output: ChunksOption,
-    settings_file: SettingsOption = None,
-    dtype: DtypeOption = "bfloat16",
-    devices: DevicesOption = ONE_PROCESS,
-) -> None:
-    """Rank responses with a pairwise preference model into a folder of parquet files.
-
-    A file has prompt_id, response_index, reward. After a crash, run the same command again: it
-    ranks only the missing prompts. The last line is JSON: responses, comparisons, seconds. Example:
-
-    python -m training.ranking --preference-model models/pm --responses r.parquet --output scores
-    """
-    settings = read_settings(RankingSettings, settings_file)
-    folder = ChunkFolder(output)
-    folder.claim(
-        {"preference_model": preference_model.resolve(), "dtype": dtype, **settings.model_dump()}
-    )
-    run = rank(
-        folder.select_missing(pl.read_parquet(responses), ["prompt_id"]),
-        preference_model,
-        settings,
-        dtype=dtype,
-        commit=folder.write,
-        devices=devices,
-    )
-    print(json.dumps(asdict(run)))
-
-
-if __name__ == "__main__":
-    run_command(main)

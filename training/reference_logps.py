@@ -8,14 +8,17 @@ here: the forward passes (`training.engine.sequence_logps`), the table of stored
 (`transforms.lake.records.reference_logps`), training (`training.dpo`, `training.kto`).
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("reference_logps")
+
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 
 from training.engine.sequence_logps import compute_logps
 from training.models.checkpoint import require_model
@@ -24,15 +27,7 @@ from training.models.token_counts import DROPPED
 from training.models.token_ids import tokenize_responses
 from training.runs.drawn_examples import draw_examples
 from training.runs.examples import Rows, cut
-from training.runs.launch import (
-    DevicesOption,
-    DtypeOption,
-    SettingsOption,
-    read_settings,
-    run_command,
-)
 from training.settings.model import ONE_PROCESS, DeviceSettings
-from training.settings.objectives import DPOSettings
 from training.settings.scoring import LogpsSettings
 from training.settings.training import ReferenceSettings, TrainingSettings
 from transforms.lake.records.reference_logps import (
@@ -156,31 +151,3 @@ def add_reference_logps(
         time.perf_counter() - started,
         dropped,
     )
-
-
-def main(
-    pairs: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, chosen, rejected.")],
-    start: Annotated[Path, typer.Option(help="Checkpoint that DPO starts from.")],
-    reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
-    output: Annotated[
-        Path, typer.Option(help="Parquet: the pairs as token ids, for training.dpo.")
-    ],
-    settings_file: SettingsOption = None,
-    dtype: DtypeOption = "bfloat16",
-    devices: DevicesOption = ONE_PROCESS,
-) -> None:
-    """Tokenize preference pairs and add the log-probabilities of the reference of DPO."""
-    settings = read_settings(DPOSettings, settings_file)
-    done = add_reference_logps(
-        pl.read_parquet(pairs),
-        start,
-        reference,
-        settings,
-        dtype=dtype,
-        devices=devices,
-    )
-    done.pairs.write_parquet(output)
-
-
-if __name__ == "__main__":
-    run_command(main)

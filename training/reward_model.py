@@ -8,13 +8,17 @@ Deviation 1 from the published code: the model reads the BOS, as the policy does
 deletes it from the text, and a tokenizer bug removes it in training.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("reward_model")
+
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import polars as pl
-import typer
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl import RewardConfig, RewardTrainer
@@ -30,16 +34,7 @@ from training.models.rendering import (
 from training.models.rewards import compute_head_in_float32
 from training.models.token_counts import EQUAL_SIDES
 from training.runs.adapters import load_trained
-from training.runs.examples import ORDER, Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import ORDER, Make, Rows, split_fitting
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
@@ -122,20 +117,3 @@ def tokenize_pairs(tokenizer: PreTrainedTokenizerBase, pairs: pl.DataFrame) -> p
     ).with_columns(
         pl.max_horizontal(pl.col("chosen_ids", "rejected_ids").list.len()).alias("length")
     )
-
-
-def main(
-    pairs: Annotated[Path, typer.Option(help="Parquet: pair_id, prompt, chosen, rejected.")],
-    policy: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
-    output: OutputOption,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Train a Bradley-Terry reward model on preference pairs."""
-    rows, settings = read_rows(pairs), read_settings(RewardModelSettings, settings_file)
-    train_reward_model(rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report)
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -21,16 +21,20 @@ With the model itself as generator, a killed and resumed run ends with the weigh
 uninterrupted one. With vLLM it does not, because the state of vLLM's random numbers is not stored.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("rloo")
+
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
 import polars as pl
 import torch
-import typer
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import RLOOConfig, RLOOTrainer
@@ -40,16 +44,7 @@ from training.models.loading.weights import load_causal_model, require_causal_we
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.rewards.scorers import load_weighted_scorer
 from training.runs.adapters import load_model, load_trained
-from training.runs.examples import Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import Make, Rows, split_fitting
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
@@ -228,33 +223,3 @@ def make_reward(settings: RLOORun, dtype: str) -> Callable[..., list[float | Non
         return [r - penalty * length for r, length in zip(scorer(rows), lengths, strict=True)]
 
     return reward
-
-
-def main(
-    prompts: Annotated[Path, typer.Option(help="Parquet: prompt_id, prompt, reference.")],
-    start: Annotated[Path, typer.Option(help="Checkpoint that training starts from.")],
-    reference: Annotated[Path, typer.Option(help="Checkpoint of the frozen reference.")],
-    output: OutputOption,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Train a policy by policy gradient on rewards, with a KL penalty to a reference.
-
-    The rewards are in the file of the settings, such as {"sampling": {"n": 4}, "rewards": {"brief":
-    {"reward": {"function": "rewards.py:brief"}}}}.
-    """
-    train_rloo(
-        read_rows(prompts),
-        start,
-        output,
-        read_settings(RLOORun, settings_file),
-        reference=reference,
-        seed=seed,
-        dtype=dtype,
-        report=print_report,
-    )
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -5,33 +5,26 @@ Not here: the forward pass (`training.models.rewards`), reasons why a row has no
 training the model (`training.reward_model`), penalties and pairs (`transforms`).
 """
 
-import json
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("scoring")
+
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
 
-from training.engine.chunk_folder import ChunkFolder
 from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
 from training.models.rewards import load_reward_model, read_rewards
 from training.models.token_counts import split_too_long
 from training.models.unscorable import Refusal, describe_response, raise_refusals
-from training.runs.launch import (
-    ChunksOption,
-    DevicesOption,
-    DtypeOption,
-    SettingsOption,
-    read_settings,
-    run_command,
-)
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.scoring import ScoringSettings
 from transforms.pairs.responses import convert_to_pair_rewards, convert_to_responses
@@ -204,39 +197,3 @@ def _split_chunks(
     for frame in frames:
         if frame.height:
             yield from frame.iter_slices(chunk_rows)
-
-
-def main(
-    reward_model: Annotated[Path, typer.Option(help="Folder of the reward model.")],
-    responses: Annotated[
-        Path,
-        typer.Option(help="Parquet file: prompt_id, response_index, prompt (messages), response."),
-    ],
-    output: ChunksOption,
-    settings_file: SettingsOption = None,
-    dtype: DtypeOption = "bfloat16",
-    devices: DevicesOption = ONE_PROCESS,
-) -> None:
-    """Score responses with a Bradley-Terry reward model into a folder of parquet files.
-
-    A file has prompt_id, response_index, reward. After a crash, run the same command again: it
-    scores only the missing responses. The last line is JSON: responses, tokens, seconds. Example:
-
-    python -m training.scoring --reward-model models/rm --responses r.parquet --output scores
-    """
-    settings = read_settings(ScoringSettings, settings_file)
-    folder = ChunkFolder(output)
-    folder.claim({"reward_model": reward_model.resolve(), "dtype": dtype, **settings.model_dump()})
-    run = score(
-        folder.select_missing(pl.read_parquet(responses), ["prompt_id", "response_index"]),
-        reward_model,
-        settings,
-        dtype=dtype,
-        commit=folder.write,
-        devices=devices,
-    )
-    print(json.dumps(asdict(run)))
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -7,14 +7,17 @@ Deviation 1: the loss is on the assistant's turns, including the token that ends
 published code it is on all tokens.
 """
 
+if __name__ == "__main__":  # before the imports below, which take seconds
+    from training.runs.command_line.run import run_stage
+
+    run_stage("sft")
+
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import polars as pl
-import typer
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 from trl import SFTConfig, SFTTrainer
@@ -28,16 +31,7 @@ from training.models.intake.unmarked_turns import tokenize_unmarked_turns
 from training.models.loading.weights import load_causal_model
 from training.models.rendering import TOKEN_IDS, load_tokenizer, tokenize_assistant_turns
 from training.runs.adapters import load_trained
-from training.runs.examples import Make, Rows, read_rows, split_fitting
-from training.runs.launch import (
-    DtypeOption,
-    OutputOption,
-    SeedOption,
-    SettingsOption,
-    print_report,
-    read_settings,
-    run_command,
-)
+from training.runs.examples import Make, Rows, split_fitting
 from training.runs.precision import complete_arguments
 from training.runs.run_record import Report, TrainingRun
 from training.runs.trainer import build_trl_arguments, train
@@ -187,20 +181,3 @@ def _find_training_template(tokenizer: PreTrainedTokenizerBase) -> str | None:
             remedy="move the mark in chat_template.jinja, or remove all marks",
         )
     return template
-
-
-def main(
-    demonstrations: Annotated[Path, typer.Option(help="Parquet: row_key, messages.")],
-    model: Annotated[Path, typer.Option(help="Checkpoint to start from.")],
-    output: OutputOption,
-    settings_file: SettingsOption = None,
-    seed: SeedOption = 0,
-    dtype: DtypeOption = "bfloat16",
-) -> None:
-    """Fine-tune a model on demonstrations."""
-    rows, settings = read_rows(demonstrations), read_settings(SFTSettings, settings_file)
-    train_sft(rows, model, output, settings, seed=seed, dtype=dtype, report=print_report)
-
-
-if __name__ == "__main__":
-    run_command(main)

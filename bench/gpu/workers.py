@@ -20,7 +20,7 @@ import typer
 from bench.gpu.cases import Case
 from bench.gpu.sampled import check_sampled
 from bench.gpu.stages import STAGES
-from training.runs.launch import run_command
+from training.runs.command_line.run import run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20

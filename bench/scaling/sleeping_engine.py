@@ -14,7 +14,8 @@ from pydantic import Field
 
 from bench.scaling.responses import Texts
 from training.engine.chunk_folder import ChunkFolder
-from training.runs.launch import DevicesOption, read_settings, run_command
+from training.runs.command_line.options import DevicesOption, read_settings
+from training.runs.command_line.run import run_command
 from training.settings.model import ONE_PROCESS
 from transforms.settings.frozen import Settings
 

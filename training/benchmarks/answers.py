@@ -12,14 +12,14 @@ import typer
 from training.benchmarks.answer_replicas import AnswerSettings
 from training.benchmarks.benchmark import open_benchmark
 from training.engine.chunk_folder import ChunkFolder
-from training.runs.launch import (
+from training.runs.command_line.options import (
     ChunksOption,
     DevicesOption,
     DtypeOption,
     SeedOption,
     read_settings,
-    run_command,
 )
+from training.runs.command_line.run import run_command
 from training.settings.model import ONE_PROCESS
 
 

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from training.engine.replica_processes import ReplicaProcesses
-from training.runs.launch import REFUSED
+from training.runs.command_line.run import REFUSED
 from training.runs.processes import end_processes, start_guarded
 from training.runs.ray_cluster import connect, reserve
 from training.settings.model import DeviceSettings

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
-from training.runs.launch import REFUSED
+from training.runs.command_line.run import REFUSED
 from training.settings.model import DeviceSettings
 from transforms.errors import InputError
 

@@ -30,14 +30,14 @@ from training.models.logps import store_linear_weights_in_bfloat16, sum_logps
 from training.models.one_pass.families import prepare_one_pass
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.runs.adapters import load_model
-from training.runs.launch import (
+from training.runs.command_line.options import (
     ChunksOption,
     DevicesOption,
     DtypeOption,
     SettingsOption,
     read_settings,
-    run_command,
 )
+from training.runs.command_line.run import run_command
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.scoring import LogpsSettings
 

@@ -24,7 +24,8 @@ from training.judging.local_judge import (
     open_local_judge,
 )
 from training.judging.rubrics import Answer, Conversation, Judge
-from training.runs.launch import DtypeOption, SettingsOption, read_settings, run_command
+from training.runs.command_line.options import DtypeOption, SettingsOption, read_settings
+from training.runs.command_line.run import run_command
 from training.settings.judge import JudgeSettings
 from training.settings.model import ONE_PROCESS
 from transforms.identity import digest

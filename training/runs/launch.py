@@ -1,11 +1,10 @@
-"""Launcher of training stages: in this process, `accelerate launch`, Ray; and their commands.
+"""Launcher of training stages: in this process, `accelerate launch`, Ray.
 
 Importing this module loads no torch, so an orchestrator may import it. Not here: training
-(`training.runs.trainer`).
+(`training.runs.trainer`), the command of a stage (`training.runs.command_line`).
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,22 +14,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
+from typing import IO, TYPE_CHECKING, cast
 
-import typer
 import yaml
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from training.runs.processes import end_processes, start_guarded
 from training.runs.ray_cluster import reserve
 from training.runs.software import require_software
-from training.settings.model import DeviceSettings
 from training.stages import STAGES
 from transforms.errors import InputError
-from transforms.settings.frozen import Settings
-from transforms.settings.validation_errors import convert_validation_error
-from transforms.text_encoding import decode_text
 
 if TYPE_CHECKING:
     from training.runs.examples import Rows
@@ -40,43 +33,8 @@ if TYPE_CHECKING:
 TAIL_LINES = 150
 """Last lines of a failed run's output that the error message shows."""
 
-REFUSED = "refused"
-"""Key of the last line that a command prints if it refuses its input: the parts of the error."""
-
 WAIT_S = 60
 """Seconds that the processes of a killed run have to end."""
-
-S = TypeVar("S", bound=Settings)
-
-
-def read_devices(text: str | DeviceSettings) -> DeviceSettings:
-    """Read the option `--devices`, a mapping in YAML; typer also passes its default.
-
-    Raises:
-        typer.BadParameter: a key is unknown or a value is impossible.
-    """
-    if isinstance(text, DeviceSettings):
-        return text
-    try:
-        return DeviceSettings.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-OutputOption = Annotated[Path, typer.Option(help="Folder of the finished checkpoint.")]
-SettingsOption = Annotated[
-    Path | None,
-    typer.Option("--settings", help="JSON file of the stage's settings; else the defaults."),
-]
-SeedOption = Annotated[int, typer.Option(help="Seed of weights, data order and dropout.")]
-DtypeOption = Annotated[Literal["float32", "bfloat16"], typer.Option(help="Compute type.")]
-ChunksOption = Annotated[Path, typer.Option(help="Folder for parquet files, one per chunk.")]
-DevicesOption = Annotated[
-    DeviceSettings,
-    typer.Option(
-        parser=read_devices, help="Replicas and GPUs as in a recipe, such as '{replicas: 8}'."
-    ),
-]
 
 
 def launch(
@@ -148,91 +106,6 @@ def _build_command(
         text = str(value.absolute() if isinstance(value, Path) else value)
         command += [f"--{name.replace('_', '-')}", text]
     return command
-
-
-def run_command(main: Callable[..., None]) -> None:
-    """Run a stage's `main` as a command.
-
-    If it refuses its input, the error is printed to stderr without a traceback, the status is 1,
-    and the last line of stdout is JSON, from which the process that has started it makes the same
-    `InputError`.
-    """
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(main)
-    try:
-        require_usable_sharding(os.environ)
-        app()
-    except InputError as error:
-        print(json.dumps({REFUSED: {"what": error.what, **error.parts}}), flush=True)
-        print(error, file=sys.stderr, flush=True)
-        raise SystemExit(1) from None
-
-
-def require_usable_sharding(launched: Mapping[str, str]) -> None:
-    """Refuse kinds of sharding whose numbers or checkpoints would be wrong, or are not tested.
-
-    DeepSpeed and FSDP1 add gradients in the compute type. With another state dict than the full
-    one, transformers saves no weights of a finished model. If only the first process loads weights,
-    those of TRL's reference are missing in the others.
-
-    Args:
-        launched: environment variables, which `accelerate launch` sets from its file.
-
-    Raises:
-        InputError: see above.
-    """
-    usable = {
-        "ACCELERATE_USE_DEEPSPEED": ("distributed_type: DEEPSPEED", "false"),
-        "ACCELERATE_USE_MEGATRON_LM": ("distributed_type: MEGATRON_LM", "false"),
-    }
-    if launched.get("ACCELERATE_USE_FSDP") == "true":
-        usable |= {
-            "FSDP_VERSION": ("fsdp_version", "2"),
-            "FSDP_STATE_DICT_TYPE": ("fsdp_state_dict_type", "full_state_dict"),
-            "FSDP_CPU_RAM_EFFICIENT_LOADING": ("fsdp_cpu_ram_efficient_loading", "false"),
-        }
-    for variable, (setting, expected) in usable.items():
-        found = launched.get(variable, "false").lower()
-        if found != expected:
-            raise InputError(
-                f"the accelerate file cannot be used: {setting}",
-                expected=expected,
-                found=found,
-                remedy="use recipes/accelerate/fsdp.yaml, or change another setting in a copy",
-            )
-
-
-def read_settings(kind: type[S], file: Path | None) -> S:
-    """Read a stage's settings from a JSON file; without a file, use the defaults.
-
-    Raises:
-        InputError: no such file, not JSON, an unknown key, or a value out of range.
-    """
-    if file is None:
-        return kind()
-    what = f"settings file {file} is refused"
-    try:
-        keys: object = json.loads(decode_text(file.read_bytes()))
-        found = f"a {type(keys).__name__}"
-    except (OSError, ValueError) as error:
-        keys, found = None, str(error)
-    if not isinstance(keys, dict):
-        raise InputError(
-            what,
-            expected="a JSON object of the stage's settings",
-            found=found,
-            remedy='write for example {"learning_rate": 1e-5}',
-        )
-    try:
-        return kind.model_validate(keys)
-    except ValidationError as error:
-        raise convert_validation_error(error, what, model=kind) from None
-
-
-def print_report(step: int, total_steps: int, metrics: dict[str, float]) -> None:
-    """Print a logged step as one line of JSON."""
-    line: dict[str, Any] = {"step": step, "total_steps": total_steps, "metrics": metrics}
-    print(json.dumps(line), flush=True)
 
 
 def _require_gpus(settings: "TrainingSettings") -> None:

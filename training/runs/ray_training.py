@@ -13,12 +13,12 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from training.runs.command_line.run import load_command, require_usable_sharding
 from training.runs.ray_cluster import connect, reserve
 from training.runs.trackers import VARIABLES
 
@@ -43,12 +43,10 @@ def read_environment(arguments: argparse.Namespace) -> dict[str, str]:
 
 def run_stage(config: Mapping[str, Any]) -> None:
     """Run a stage's command in this process, which Ray Train has started."""
-    from training.runs.launch import require_usable_sharding
-
     os.environ.update(config["environment"])
     require_usable_sharding(os.environ)
     app = typer.Typer(add_completion=False)
-    app.command()(import_module(config["module"]).main)
+    app.command()(load_command(config["stage"]))
     app(args=[*config["words"]], standalone_mode=False)
 
 
@@ -73,7 +71,7 @@ def main(words: Sequence[str]) -> None:
     TorchTrainer(
         run_stage,
         train_loop_config={
-            "module": arguments.training_script,
+            "stage": arguments.training_script.rpartition(".")[2],
             "words": stage_words,
             "environment": read_environment(arguments),
         },

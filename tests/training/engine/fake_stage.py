@@ -11,7 +11,8 @@ import polars as pl
 import typer
 
 from training.engine.chunk_folder import ChunkFolder
-from training.runs.launch import DevicesOption, run_command
+from training.runs.command_line.options import DevicesOption
+from training.runs.command_line.run import run_command
 from training.settings.model import ONE_PROCESS
 from transforms.errors import InputError
 

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -7,15 +6,13 @@ import polars as pl
 import psutil
 import pytest
 import torch
-import typer
 import yaml
 
 from training.dpo import train_dpo
 from training.models.checkpoint import hash_checkpoint, require_model
 from training.reference_logps import add_reference_logps
 from training.runs import launch as launching
-from training.runs.launch import REFUSED, launch, read_devices, read_settings, run_command
-from training.settings.model import ONE_PROCESS, DeviceSettings
+from training.runs.launch import launch
 from training.settings.objectives import DPOSettings
 from training.settings.training import LoRASettings
 from transforms.errors import InputError
@@ -181,53 +178,3 @@ def test_a_failed_launch_shows_the_end_of_its_output(tiny_policy, dpo_pairs, tmp
             seed=0, dtype="float16", start=tiny_policy,
         )  # fmt: skip
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_option_devices_has_the_keys_and_rules_of_the_recipe():
-    every = {name: field.default for name, field in DeviceSettings.model_fields.items()}
-    given = DeviceSettings.model_validate(every | {"replicas": 3})
-    assert read_devices(given.model_dump_json()) == given
-    assert read_devices("{replicas: 3}") == given
-    assert read_devices(ONE_PROCESS) == ONE_PROCESS  # typer passes the default, too
-    for text in ("{replica: 2}", "{replicas: 0}", "{replicas: "):
-        with pytest.raises(typer.BadParameter):
-            read_devices(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("learning_rate: 1", "expected: a JSON object.*found:    Expecting value: line 1"),
-        ("[1]", "found:    a list"),
-        ('{"learning_rat": 1}', "write learning_rate for learning_rat"),
-        ('{"epochs": -1}', "found:    epochs = -1"),
-        (None, "No such file"),
-    ],
-)
-def test_a_settings_file_that_cannot_be_used_is_refused(text, message, tmp_path):
-    file = tmp_path / "settings.json"
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(InputError, match=f"(?s)settings.json is refused.*{message}"):
-        read_settings(DPOSettings, file)
-
-
-def test_settings_of_a_file_and_the_defaults(tmp_path):
-    file = tmp_path / "settings.json"
-    file.write_text(SETTINGS.model_dump_json())
-    assert read_settings(DPOSettings, file) == SETTINGS
-    assert read_settings(DPOSettings, None) == DPOSettings()
-
-
-def test_a_command_that_refuses_its_input_prints_the_error_without_a_traceback(capsys, monkeypatch):
-    def main():
-        raise InputError("rows are refused", expected="one", found="none", remedy="give one")
-
-    monkeypatch.setattr(sys, "argv", ["stage"])
-    with pytest.raises(SystemExit) as ended:
-        run_command(main)
-    printed = capsys.readouterr()
-    assert ended.value.code == 1
-    assert json.loads(printed.out.splitlines()[-1])[REFUSED]["what"] == "rows are refused"
-    assert printed.err.splitlines()[0] == "rows are refused"
-    assert "Traceback" not in printed.err

@@ -8,7 +8,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, TrainingArguments
 from trl import SFTConfig
 from trl.trainer.utils import add_fused_lm_head
 
-from training.runs.launch import require_usable_sharding
+from training.runs.command_line.run import require_usable_sharding
 from training.runs.precision import POLICY, complete_arguments, require_float32
 from training.settings.stages import SFTSettings
 from training.sft import train_sft

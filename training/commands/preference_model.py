@@ -1,0 +1,34 @@
+"""The command `python -m training.preference_model`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.runs.command_line.options import (
+    DtypeOption,
+    OutputOption,
+    SeedOption,
+    SettingsOption,
+    read_settings,
+)
+from training.runs.command_line.run import print_report
+
+
+def main(
+    pairs: Annotated[Path, typer.Option(help="Parquet: pair_id, prompt, chosen, rejected.")],
+    policy: Annotated[Path, typer.Option(help="Checkpoint to start from.")],
+    output: OutputOption,
+    settings_file: SettingsOption = None,
+    seed: SeedOption = 0,
+    dtype: DtypeOption = "bfloat16",
+) -> None:
+    """Train a pairwise preference model on preference pairs."""
+    from training.preference_model import train_preference_model
+    from training.runs.examples import read_rows
+    from training.settings.stages import PreferenceModelSettings
+
+    rows, settings = read_rows(pairs), read_settings(PreferenceModelSettings, settings_file)
+    train_preference_model(
+        rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report
+    )
