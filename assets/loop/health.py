@@ -13,7 +13,7 @@ from assets.metadata import picture, table_preview
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
-from transforms.measures import health
+from transforms.measures.health import statistics, watched
 from transforms.views.plots.health import render_health
 
 
@@ -21,21 +21,21 @@ def health_warnings(chain: Chain) -> Warnings:
     """Return the checks that warn about the health of a chain."""
 
     def find(step: Step) -> dict[str, str]:
-        [row] = step.lake.read(health.TABLE, **chain.slice(step)).to_dicts()
-        return health.find_concerns(row, step.study.recipe.health.model_dump())
+        [row] = step.lake.read(statistics.TABLE, **chain.slice(step)).to_dicts()
+        return watched.find_concerns(row, step.study.recipe.health.model_dump())
 
-    return Warnings({one.check: one.description for one in health.WATCHED}, find)
+    return Warnings({one.check: one.description for one in watched.WATCHED}, find)
 
 
 def distance_warnings() -> Warnings:
     """Return the checks that warn about the policies of an evaluation."""
 
     def find(step: Step) -> dict[str, str]:
-        row = health.find_farthest(step.lake.read("evaluation_results", experiment=step.experiment))
+        results = step.lake.read("evaluation_results", experiment=step.experiment)
         bounds = step.study.recipe.health.model_dump()
-        return health.find_concerns(row, bounds, health.EVALUATED)
+        return watched.find_concerns(watched.find_farthest(results), bounds, watched.EVALUATED)
 
-    return Warnings({one.check: one.description for one in health.EVALUATED}, find)
+    return Warnings({one.check: one.description for one in watched.EVALUATED}, find)
 
 
 def measure_health(
@@ -50,12 +50,12 @@ def measure_health(
         accuracies: from `_read_accuracies`.
     """
     slice_ = SliceKeys(experiment=experiment, iteration=iteration)
-    others = health.find_other_rewards(
+    others = statistics.find_other_rewards(
         lake.scan("generations", iteration=iteration),
         lake.scan("scores", iteration=iteration),
         experiment,
     )
-    return health.measure(
+    return statistics.measure(
         lake.read("generations", **slice_),
         lake.read("scores", **slice_),
         lake.read("dpo_pairs", **slice_),
@@ -101,7 +101,7 @@ def record_health(step: Step, chain: Chain) -> dict[str, Any]:
     """Measure a chain's slice and write its row; return metadata for the asset's page."""
     lake, slice_ = step.lake, chain.slice(step)
     row = measure_health(lake, **slice_, accuracies=_read_accuracies(step, chain))
-    lake.overwrite(health.TABLE, row, **slice_)
-    so_far = lake.read(health.TABLE, experiment=slice_["experiment"])
+    lake.overwrite(statistics.TABLE, row, **slice_)
+    so_far = lake.read(statistics.TABLE, experiment=slice_["experiment"])
     plot = render_health(so_far, step.study.recipe.health.model_dump())
     return {"health": table_preview(row), "health_so_far": picture(plot, "health")}

@@ -1,6 +1,6 @@
 """Refusals: responses that decline a request and do not answer it.
 
-Not here: the average over an iteration (`transforms.measures.health`).
+Not here: the average over an iteration (`transforms.measures.health.statistics`).
 
 A phrase alone is no refusal: "As an AI, I have no personal opinions" opens many ordinary answers.
 `PATTERNS` names what is looked for, `RULES` the combinations that make a refusal. The patterns are

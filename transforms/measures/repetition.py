@@ -1,7 +1,8 @@
 """Repetition in responses: repeated n-grams, equal responses to several prompts.
 
 Every function returns one value per response. Words are those of `transforms.prompts.words`, with
-their case and punctuation. Not here: averages over an iteration (`transforms.measures.health`).
+their case and punctuation. Not here: averages over an iteration
+(`transforms.measures.health.statistics`).
 """
 
 import numpy as np

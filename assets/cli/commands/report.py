@@ -75,7 +75,7 @@ def report(
     from assets.cli.output import write_frame
     from training.recipe_file import load_recipe
     from training.settings.health import HealthSettings
-    from transforms.measures.health import TABLE
+    from transforms.measures.health.statistics import TABLE
     from transforms.measures.seeds import average_over_seeds, require_different_seeds
     from transforms.views import query
     from transforms.views.empty_reports import explain_empty
@@ -138,7 +138,7 @@ def _plot(
         InputError: there are several lakes, or the report has no figure.
     """
     from assets.reports import PLOTS
-    from transforms.measures.health import TABLE
+    from transforms.measures.health.statistics import TABLE
     from transforms.views.plots.health import render_health
 
     plots = PLOTS | {TABLE: lambda _, rows: render_health(rows, bounds)}
@@ -154,7 +154,7 @@ def _plot(
 
 def _print_warnings(rows: "pl.DataFrame", bounds: Mapping[str, float | None]) -> None:
     """Print the figures of `iteration_health` that exceed a bound, on standard error."""
-    from transforms.measures.health import find_concerns
+    from transforms.measures.health.watched import find_concerns
 
     for row in rows.iter_rows(named=True):
         lake = f"{row['lake']}: " if "lake" in row else ""

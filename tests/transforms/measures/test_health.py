@@ -5,14 +5,8 @@ import pytest
 
 from training.settings.health import HealthSettings
 from transforms.lake.schemas import schema_of
-from transforms.measures.health import (
-    EVALUATED,
-    WATCHED,
-    find_concerns,
-    find_farthest,
-    find_other_rewards,
-    measure,
-)
+from transforms.measures.health.statistics import find_other_rewards, measure
+from transforms.measures.health.watched import EVALUATED, WATCHED, find_concerns, find_farthest
 from transforms.views.plots.health import TITLES, render_health
 
 KEY = {"experiment": "e", "iteration": 1}

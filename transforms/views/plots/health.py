@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transforms.measures.health import WATCHED, Watched
+from transforms.measures.health.watched import WATCHED, Watched
 from transforms.views.plots.figures import (
     COLOURS,
     PAGE_WIDTH,

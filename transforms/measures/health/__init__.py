@@ -1,0 +1,1 @@
+"""Health of an iteration: statistics, and those that have a bound."""
