@@ -14,6 +14,7 @@ from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.pairs.responses import Keys
+from transforms.pairs.score_components import Component
 
 RESPONSE_KEY = ["prompt_id", "response_index", "policy_id", "sampling_id"]
 
@@ -80,23 +81,8 @@ def adopt_scores(
     """
     if unscored.is_empty() or not lake.exists("scores"):
         return {}
-    key = ["experiment", *RESPONSE_KEY]
-    others = pl.col("experiment") != experiment
-    texts = lake.scan("generations", iteration=iteration).filter(others).select(*key, "response")
-    scores = lake.scan(
-        "scores", iteration=iteration, ranker_id=ranker_id, ranking_id=ranking_id
-    ).filter(others)
-    mine = unscored.lazy().select(*RESPONSE_KEY, "response", n=pl.len().over("prompt_id"))
-    prompt = ["experiment", "prompt_id"]
-    theirs = texts.with_columns(their_n=pl.len().over(prompt))
-    found = (
-        theirs.join(mine, on=[*RESPONSE_KEY, "response"])
-        .join(scores, on=key, validate="1:1")
-        .filter(pl.len().over(prompt) == pl.col("n"), pl.col("their_n") == pl.col("n"))
-        .filter(pl.col("experiment") == pl.col("experiment").min().over("prompt_id"))
-        .sort("prompt_id", "response_index")
-        .collect()
-    )
+    scores = lake.scan("scores", iteration=iteration, ranker_id=ranker_id, ranking_id=ranking_id)
+    found = _find_equal(lake, unscored, scores, experiment=experiment, iteration=iteration)
     if found.is_empty():
         return {}
     if lake.exists("score_components"):
@@ -104,12 +90,89 @@ def adopt_scores(
         stored = lake.scan("score_components", iteration=iteration)
         own = stored.filter(experiment=experiment)
         copied = (
-            stored.join(found.lazy(), on=key, how="semi")
+            stored.join(found.lazy(), on=["experiment", *RESPONSE_KEY], how="semi")
             .join(own, on=[*RESPONSE_KEY, "component"], how="anti")
             .sort("prompt_id", "response_index", "component")
             .collect()
         )
         lake.append("score_components", add_keys(copied, experiment=experiment))
     lake.append("scores", add_keys(found, experiment=experiment).select(list(schema_of("scores"))))
-    by_experiment = found.group_by("experiment").len().sort("experiment")
-    return dict(by_experiment.iter_rows())
+    return _count_by_experiment(found)
+
+
+def adopt_components(lake: Lake, part: Component, missing: pl.DataFrame) -> dict[str, int]:
+    """Copy rewards of a part of a sum for equal responses of other experiments.
+
+    They are parts of other sums, or scores of a ranker that is the part alone. All responses of a
+    prompt must be equal, as in `adopt_scores`.
+
+    Args:
+        lake: the lake.
+        part: the part.
+        missing: the responses of a slice that the part has not scored.
+
+    Returns:
+        Number of copied rows by experiment, as in `adopt_scores`.
+    """
+    if missing.is_empty():
+        return {}
+    experiment, iteration = missing.select("experiment", "iteration").row(0)
+    _, ranker_id, ranking_id = part.identity
+    stored = {
+        "score_components": part.identity._asdict(),
+        "scores": {"ranker_id": ranker_id, "ranking_id": ranking_id},
+    }
+    known = [
+        lake.scan(table, iteration=iteration, **ids).select("experiment", *RESPONSE_KEY, "reward")
+        for table, ids in stored.items()
+        if lake.exists(table)
+    ]
+    if not known:
+        return {}
+    rewards = pl.concat(known).unique(["experiment", *RESPONSE_KEY], keep="first")
+    found = _find_equal(lake, missing, rewards, experiment=experiment, iteration=iteration)
+    if found.height:
+        with part.append_chunks(missing) as append:
+            append(found.select("prompt_id", "response_index", "reward"))
+    return _count_by_experiment(found)
+
+
+def _find_equal(
+    lake: Lake,
+    wanted: pl.DataFrame,
+    known: pl.LazyFrame,
+    *,
+    experiment: str,
+    iteration: int,
+) -> pl.DataFrame:
+    """Find known rows of other experiments for responses of a slice, for whole prompts.
+
+    Args:
+        lake: the lake.
+        wanted: the responses.
+        known: rows of an iteration; experiment and `RESPONSE_KEY` are their key.
+        experiment: experiment of the slice.
+        iteration: iteration of the slice.
+
+    Returns:
+        Columns of `known` and further ones, by prompt_id, response_index. If several experiments
+        have a prompt, the first by name.
+    """
+    key = ["experiment", *RESPONSE_KEY]
+    others = pl.col("experiment") != experiment
+    texts = lake.scan("generations", iteration=iteration).filter(others).select(*key, "response")
+    mine = wanted.lazy().select(*RESPONSE_KEY, "response", n=pl.len().over("prompt_id"))
+    prompt = ["experiment", "prompt_id"]
+    theirs = texts.with_columns(their_n=pl.len().over(prompt))
+    return (
+        theirs.join(mine, on=[*RESPONSE_KEY, "response"])
+        .join(known.filter(others), on=key, validate="1:1")
+        .filter(pl.len().over(prompt) == pl.col("n"), pl.col("their_n") == pl.col("n"))
+        .filter(pl.col("experiment") == pl.col("experiment").min().over("prompt_id"))
+        .sort("prompt_id", "response_index")
+        .collect()
+    )
+
+
+def _count_by_experiment(found: pl.DataFrame) -> dict[str, int]:
+    return dict(found.group_by("experiment").len().sort("experiment").iter_rows())

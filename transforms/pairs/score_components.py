@@ -53,12 +53,12 @@ class Component:
             commits: when rewards are committed.
         """
         self._lake, self._commits = lake, commits
-        self._identity = identity._asdict()
+        self.identity = identity
         self._sum = {"ranker": pl.lit(ranker), "weight": pl.lit(weight, pl.Float64)}
 
     def find_missing(self, rows: pl.DataFrame) -> pl.DataFrame:
         """Return the responses that this part has not scored, in order."""
-        stored = _read_slice(self._lake, rows).filter(**self._identity)
+        stored = _read_slice(self._lake, rows).filter(**self.identity._asdict())
         return rows.join(stored, on=KEY, how="anti", maintain_order="left")
 
     @contextmanager
@@ -71,7 +71,9 @@ class Component:
             rows: the responses that are scored, as in `find_missing`.
         """
         keys = rows.select("experiment", "iteration", *KEY)
-        columns = {name: pl.lit(value) for name, value in self._identity.items()} | self._sum
+        columns = {
+            name: pl.lit(value) for name, value in self.identity._asdict().items()
+        } | self._sum
         with Chunks(self._lake, TABLE, self._commits) as append:
 
             def commit(rewards: pl.DataFrame) -> None:

@@ -14,6 +14,7 @@ from assets.materialize import Step
 from training.settings.loop import LoopSettings
 from transforms.identity import digest_settings
 from transforms.pairs import score_components
+from transforms.pairs.reuse import adopt_components
 
 if TYPE_CHECKING:
     from training.evaluation import OpenChunks
@@ -82,7 +83,8 @@ class SumRanker(Ranker):
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
         """Score every response with every part, store the parts, and add them.
 
-        Stored rewards of a part are used again, also if another weight or part has changed.
+        Stored rewards of a part are used again, also if another weight or part has changed, and
+        also those of other experiments for equal responses.
         """
         weights, identities = self.weights, self.list_components(step)
         score_components.set_weights(step.lake, rows, self.name, weights)
@@ -93,6 +95,8 @@ class SumRanker(Ranker):
                 step.lake, identity, self.name, weights[name], step.commits
             )
             missing = store.find_missing(rows)
+            if adopt_components(step.lake.live, store, missing):
+                missing = store.find_missing(rows)
             step.log.info(f"{step.asset}: {missing.height} responses to score with {name}")
             if missing.height:
                 with store.append_chunks(missing) as append:

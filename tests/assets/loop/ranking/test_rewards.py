@@ -125,6 +125,41 @@ def test_a_changed_weight_or_part_calls_no_function_again(step, find, write, tmp
     assert step.lake.read("score_components", **SLICE).is_empty()
 
 
+def test_a_sum_with_other_weights_calls_no_function_in_another_experiment(
+    step, find, write, tmp_path
+):
+    calls = tmp_path / "calls"
+    counted = f"    open({str(calls)!r}, 'a').write('x' * len(responses))\n    return"
+    parts = {name: write(name, code.replace("    return", counted))
+             for name, code in (("words", WORDS), ("inverse", GUARDED))}  # fmt: skip
+
+    def count(experiment, name, words=1.0, inverse=1.0):
+        """Score by a ranker; return the number of responses that a function was called with."""
+        calls.write_text("")
+        ranker = find(name, **parts, both={"sum": {"words": words, "inverse": inverse}})
+        score_missing(step, ranker, {**SLICE, "experiment": experiment})
+        return len(calls.read_text())
+
+    mine = step.lake.read("generations", **SLICE)
+    for experiment in ("alone", "other"):
+        step.lake.append("generations", mine.with_columns(experiment=pl.lit(experiment)))
+    changed = pl.when(response_index=2).then(pl.lit("four")).otherwise("response")
+    edited = {"experiment": pl.lit("edited"), "response": changed}
+    step.lake.append("generations", mine.with_columns(**edited))
+    assert count("alone", "words") == 3
+    # the words are scores of the ranker `words`
+    assert count("e", "both", words=1.0, inverse=-9.0) == 3
+    assert count("other", "both", words=2.0, inverse=9.0) == 0
+    stored = step.lake.read("score_components", experiment="other")
+    assert set(stored.select("component", "weight").rows()) == {("words", 2.0), ("inverse", 9.0)}
+    rewards = step.lake.read("scores", experiment="other").sort("response_index")["reward"]
+    assert rewards.to_list() == [4 + 9 / 9, 0 + 9, pytest.approx(6 + 9 / 16)]
+    # another text, and another version of a part
+    assert count("edited", "both", words=2.0, inverse=9.0) == 6
+    parts["words"] = write("words", WORDS.replace("    return", counted) + "# edited\n")
+    assert count("other", "both", words=2.0, inverse=9.0) == 3
+
+
 @pytest.fixture
 def ensemble(find, write):
     """An ensemble whose members count words and bytes; real ones are trained in a slow test."""
