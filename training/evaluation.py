@@ -1,8 +1,8 @@
 """Evaluation of one policy on held-out prompts: responses, their rewards and log-probabilities.
 
 They are the rows of the table `evaluation_responses`. Responses are sampled at temperature 1, so
-that the mean of log pi - log pi_0 over them is an unbiased estimate of KL(pi || pi_0) (paper,
-eq. 2). Not here: statistics (`transforms.measures.evaluation`).
+that the mean of their `kl_to_initial` estimates KL(pi || pi_0) (paper, eq. 2), which is never
+negative (`training.models.logps`). Not here: statistics (`transforms.measures.evaluation`).
 """
 
 if __name__ == "__main__":  # before the imports below, which take seconds
@@ -112,19 +112,18 @@ def evaluate(
     )
     rows = sampled.join(prompts, on="prompt_id").sort("decoding", "prompt_id", "response_index")
     rewards = score_responses(rows, open_chunks)
-    logps = {
-        f"{name}_logp": compute_response_logps(
-            rows,
-            model,
-            batch_tokens=settings.logps_batch_tokens,
-            dtype=dtype,
-            devices=devices,
-            chunks=open_chunks(f"{name}_logps"),
-            description=f"{description}: log-probabilities of the {name}",
-        )
-        for name, model in {"policy": policy, "reference": reference}.items()
-    }
-    return rows.with_columns(reward=rewards, gold_reward=_compute_gold_rewards(rows, gold), **logps)
+    logps = compute_response_logps(
+        rows,
+        policy,
+        batch_tokens=settings.logps_batch_tokens,
+        dtype=settings.logps_dtype or dtype,
+        devices=devices,
+        chunks=open_chunks("logps"),
+        description=f"{description}: log-probabilities",
+        reference=reference,
+    ).rename({"logp": "policy_logp", "kl": "kl_to_initial"})
+    golds = _compute_gold_rewards(rows, gold)
+    return rows.with_columns(reward=rewards, gold_reward=golds, **logps.to_dict())
 
 
 def sample_decodings(

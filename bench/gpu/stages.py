@@ -56,7 +56,7 @@ def run_logps(case: Case, folder: Path, dtype: str, **devices: int) -> Measured:
         responses["prompt"].to_list(),
         responses["response"].to_list(),
     )
-    return {"logp": logps.to_list()}, {"tokens_per_s": sum(map(len, ids)) / elapsed_s}
+    return {"logp": logps["logp"].to_list()}, {"tokens_per_s": sum(map(len, ids)) / elapsed_s}
 
 
 def run_generation(case: Case, folder: Path, dtype: str, **devices: int) -> Measured:

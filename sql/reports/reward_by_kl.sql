@@ -1,8 +1,7 @@
 -- One row per model: how far it is from pi_0, and what its sampled responses to the evaluation
--- prompts are worth. kl_to_initial is the KL to pi_0 in nats, sqrt_kl its square root (0 for an
--- estimate below 0), in which the reward is about linear at first (Bai et al. 2022, arXiv
--- 2204.05862); gold_reward falls where the reward is over-optimised (Gao et al. 2023, arXiv
--- 2210.10760). Models that all experiments share have experiment `shared`. `_se` is the standard
+-- prompts are worth. kl_to_initial is the KL to pi_0 in nats, sqrt_kl its square root, in which the
+-- reward is about linear at first (Bai et al. 2022, arXiv 2204.05862); gold_reward falls where the
+-- reward is over-optimised (Gao et al. 2023, arXiv 2210.10760). Models that all experiments share have experiment `shared`. `_se` is the standard
 -- error clustered by prompt, of sqrt_kl by the delta method.
 -- There are rows once policies are evaluated: the assets baseline_evaluation and evaluation.
 with
@@ -33,7 +32,7 @@ select
     replace(model, '/policy', '') as model,
     kl_to_initial,
     kl_to_initial_se,
-    sqrt(greatest(kl_to_initial, 0)) as sqrt_kl,
+    sqrt(kl_to_initial) as sqrt_kl,
     case when kl_to_initial > 0 then kl_to_initial_se / (2 * sqrt(kl_to_initial)) end as sqrt_kl_se,
     reward,
     reward_se,

@@ -36,8 +36,7 @@ def found():
     rows = [
         {"experiment": experiment, "iteration": iteration, "model": model, "split": split,
          "decoding": "sampled", "prompt_id": f"p{p}", "response_index": i, "gold_reward": gold,
-         "reward": -gold, "policy_logp": -1.0, "reference_logp": -3.0, "response_chars": 4,
-         "policy_id": model}
+         "reward": -gold, "kl_to_initial": 2.0, "response_chars": 4, "policy_id": model}
         for (experiment, iteration, model), prompts in GOLD.items()
         for p, golds in enumerate(prompts)
         for i, gold in enumerate(golds)

@@ -16,7 +16,7 @@ from training.settings.evaluation import EvaluationSettings
 from training.settings.loop import LoopSettings
 
 LOOP = LoopSettings.model_validate({"scoring": {"chunk_rows": 10}})
-CHUNKS = {"responses": 4, "rewards": 2, "policy_logps": 3, "reference_logps": 3}
+CHUNKS = {"responses": 4, "rewards": 2, "logps": 3}
 """Chunks of the 16 rows below."""
 
 
@@ -80,7 +80,8 @@ def test_an_evaluation_goes_on_after_every_chunk_and_has_the_same_rows(run, monk
                 run(work=tmp_path / "often")
         again = run(work=tmp_path / "often")  # nothing is left to compute
     assert {part: written.count(part) for part in CHUNKS} == CHUNKS
-    names = ["reward", "policy_logp", "reference_logp"]
+    names = ["reward", "policy_logp", "reference_logp", "kl_to_initial"]
+    assert whole["kl_to_initial"].min() > 0
     assert again.drop(names).equals(whole.drop(names))
     for name in names:  # rows meet others in their batches, so values differ by rounding
         assert again[name].to_list() == pytest.approx(whole[name].to_list(), abs=1e-5)

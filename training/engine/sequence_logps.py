@@ -4,11 +4,15 @@ For a prompt x and a completion y, in nats:
 
     logp(y | x) = sum over t = 1..|y| of log p(y_t | x, y_1..y_{t-1})
 
+With a reference q, also that of q, and the KL of the completion:
+
+    kl(y | x) = sum over t = 1..|y| of KL(p(. | x, y_1..y_{t-1}) || q(. | x, y_1..y_{t-1}))
+
 Not here: the forward pass (`training.models.logps`), the frozen reference and its stored values
-(`training.reference_logps`), the KL estimate from two such sums (`transforms.measures`).
+(`training.reference_logps`), means over responses (`transforms.measures`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +22,7 @@ import torch
 import typer
 from accelerate.utils import release_memory
 from tqdm import tqdm
+from transformers import PreTrainedModel
 
 from training.engine.chunk_folder import ChunkFolder, compute_missing
 from training.engine.replicas import StageCommand, run_on_replicas
@@ -26,7 +31,12 @@ from training.models.control_tokens import tokenize_texts
 from training.models.end_of_turn import find_end_of_turn
 from training.models.loading.config import read_context_tokens
 from training.models.loading.weights import load_causal_model
-from training.models.logps import store_linear_weights_in_bfloat16, sum_logps
+from training.models.logps import (
+    Comparison,
+    compare_policies,
+    store_linear_weights_in_bfloat16,
+    sum_logps,
+)
 from training.models.one_pass.families import prepare_one_pass
 from training.models.rendering import load_tokenizer, tokenize_prompts
 from training.runs.adapters import load_model
@@ -58,6 +68,7 @@ def compute_logps(
     devices: DeviceSettings = ONE_PROCESS,
     description: str,
     total: int,
+    reference: Path | None = None,
 ) -> None:
     """Run a model over sequences, and commit the sums in chunks, in the order of the rows.
 
@@ -68,17 +79,20 @@ def compute_logps(
         model: checkpoint folder of a causal model.
         settings: batch_tokens, chunk_sequences, and the training whose weights are used.
         dtype: compute type, `float32` or `bfloat16`.
-        commit: called with sequence_id, completion_tokens, logp (nats) for every chunk; with
-            replicas in order of completion.
+        commit: called with sequence_id, completion_tokens, logp (nats), and with a reference also
+            reference_logp and kl, for every chunk; with replicas in order of completion.
         devices: replicas, and GPUs of each.
         description: text of the progress bar.
         total: sequences of all frames.
+        reference: folder of a second model with the same vocabulary, which is in memory beside the
+            first and reads the same batches.
 
     Raises:
         InputError: the model is incomplete, or there are too few GPUs.
         RuntimeError: a replica failed.
     """
     if devices.in_processes:
+        second = {} if reference is None else {"reference": reference}
         run_on_replicas(
             COMMAND,
             (
@@ -90,7 +104,7 @@ def compute_logps(
                 )
                 for frame in sequences
             ),
-            [{"model": model, "dtype": dtype}] * devices.replicas,
+            [{"model": model, "dtype": dtype} | second] * devices.replicas,
             devices,
             settings=settings,
             commit=commit,
@@ -98,32 +112,47 @@ def compute_logps(
             total=total,
         )
         return
-    load = partial(load_causal_model, model, gpus=devices.gpus_per_replica)
     trained = settings.training
     autocast = trained is not None and dtype == "bfloat16"
-    loaded = (load(dtype) if trained is None else load_model(load, trained, dtype)).eval()
-    if autocast:
-        store_linear_weights_in_bfloat16(loaded)
-    prepare_one_pass(loaded, trained)
+    loaded = []
+    for folder in [model] if reference is None else [model, reference]:
+        load = partial(load_causal_model, folder, gpus=devices.gpus_per_replica)
+        one = (load(dtype) if trained is None else load_model(load, trained, dtype)).eval()
+        if autocast:
+            store_linear_weights_in_bfloat16(one)
+        prepare_one_pass(one, trained)
+        loaded.append(one)
     with (
-        torch.autocast(loaded.device.type, torch.bfloat16, enabled=autocast),
+        torch.autocast(loaded[0].device.type, torch.bfloat16, enabled=autocast),
         tqdm(total=total, desc=description, unit="sequence", disable=None) as bar,
     ):
         for chunk in (c for f in sequences for c in f.iter_slices(settings.chunk_sequences)):
-            prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
-            rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
-            starts = [len(prompt) for prompt in prompts]
-            logps = dict(sum_logps(loaded, rows, starts, settings.batch_tokens))
-            commit(
-                chunk.select(
-                    "sequence_id",
-                    pl.col("completion_ids").list.len().cast(pl.Int32).alias("completion_tokens"),
-                    pl.Series("logp", [logps[row] for row in range(chunk.height)], pl.Float64),
-                )
-            )
+            sums = _sum_chunk(loaded, chunk, settings.batch_tokens)
+            tokens = pl.col("completion_ids").list.len().cast(pl.Int32)
+            commit(chunk.select("sequence_id", tokens.alias("completion_tokens"), *sums))
             bar.update(chunk.height)
-    del loaded
+    del loaded, one
     release_memory()  # an engine or a training that starts next needs nearly the whole GPU
+
+
+def _sum_chunk(
+    models: Sequence[PreTrainedModel], chunk: pl.DataFrame, batch_tokens: int
+) -> list[pl.Series]:
+    """Compute the columns of the sums of a chunk, under one model or two."""
+    prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
+    rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
+    starts = [len(prompt) for prompt in prompts]
+    found: dict[int, Sequence[float]]
+    if len(models) == 1:
+        names: Sequence[str] = ["logp"]
+        found = {row: (logp,) for row, logp in sum_logps(*models, rows, starts, batch_tokens)}
+    else:
+        names = Comparison._fields
+        found = dict(compare_policies(*models, rows, starts, batch_tokens))
+    return [
+        pl.Series(name, [found[row][place] for row in range(chunk.height)], pl.Float64)
+        for place, name in enumerate(names)
+    ]
 
 
 def compute_response_logps(
@@ -135,7 +164,8 @@ def compute_response_logps(
     devices: DeviceSettings = ONE_PROCESS,
     chunks: ChunkFolder | None = None,
     description: str = "log-probabilities",
-) -> pl.Series:
+    reference: Path | None = None,
+) -> pl.DataFrame:
     """Sum the log-probabilities of every response's tokens, in nats.
 
     x is the rendered prompt with the generation prompt. y is the tokenized response and, unless
@@ -145,20 +175,22 @@ def compute_response_logps(
     Args:
         responses: prompt (messages), response, finish_reason; one row per response.
         model: folder of a causal language model.
-        batch_tokens: padded tokens per forward pass.
+        batch_tokens: tokens per forward pass.
         dtype: dtype of the weights.
         devices: replicas, and GPUs of each.
         chunks: folder that keeps the sums of an interrupted call with the same arguments.
         description: text of the progress bar.
+        reference: folder of a second model with the same vocabulary.
 
     Returns:
-        `logp`, Float64, in input order.
+        `logp`, and with a reference `reference_logp` and `kl`; Float64, in input order.
 
     Raises:
         InputError: as in `compute_logps`; there is no chat template, or it never ends a turn; or a
             row is longer than the model's context (the message gives its number).
         RuntimeError: a replica failed.
     """
+    names = ["logp"] if reference is None else [*Comparison._fields]
     tokenizer = load_tokenizer(model)
     end_of_turn, context_tokens = find_end_of_turn(tokenizer, model), read_context_tokens(model)
     parts: list[pl.DataFrame] = []
@@ -181,7 +213,7 @@ def compute_response_logps(
         ids = {"prompt_ids": prompts, "completion_ids": completions}
         parts.append(pl.DataFrame(ids, schema=dict.fromkeys(ids, pl.List(pl.Int32))))
     if not parts:
-        return pl.Series("logp", [], dtype=pl.Float64)
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.Float64))
     numbered = pl.concat(parts).with_row_index("row")
     sequences = numbered.with_columns(sequence_id=pl.col("row").cast(pl.String))
     settings = LogpsSettings(batch_tokens=batch_tokens, chunk_sequences=ROWS_AT_ONCE)
@@ -197,10 +229,12 @@ def compute_response_logps(
             devices=devices,
             description=description,
             total=missing.height,
+            reference=reference,
         ),
         chunks,
     )
-    return sequences.join(logps, on="sequence_id", maintain_order="left", validate="1:1")["logp"]
+    found = sequences.join(logps, on="sequence_id", maintain_order="left", validate="1:1")
+    return found.select(names)
 
 
 def main(
@@ -209,6 +243,10 @@ def main(
         Path, typer.Option(help="Parquet: sequence_id, prompt_ids, completion_ids.")
     ],
     output: ChunksOption,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Checkpoint folder of a second model: also its sums, and KL."),
+    ] = None,
     settings_file: SettingsOption = None,
     dtype: DtypeOption = "bfloat16",
     devices: DevicesOption = ONE_PROCESS,
@@ -219,7 +257,8 @@ def main(
     """
     settings = read_settings(LogpsSettings, settings_file)
     folder = ChunkFolder(output)
-    folder.claim({"model": model.resolve(), "dtype": dtype, **settings.model_dump(mode="json")})
+    models = {"model": model.resolve(), "reference": reference and reference.resolve()}
+    folder.claim({**models, "dtype": dtype, **settings.model_dump(mode="json")})
     missing = folder.select_missing(pl.read_parquet(sequences), ["sequence_id"])
     compute_logps(
         [missing],
@@ -230,6 +269,7 @@ def main(
         devices=devices,
         description="log-probabilities",
         total=missing.height,
+        reference=reference,
     )
 
 

@@ -43,10 +43,10 @@ def summarise(responses: pl.DataFrame, further: Sequence[str] = ()) -> pl.DataFr
     """Summarise one model's responses: one row per split, decoding and metric.
 
     Metrics: reward, gold_reward, response_tokens, response_chars, truncated_fraction; where the
-    decoding is `sampled`, also kl_to_initial (nats; mean of log pi - log pi_0 over the responses,
-    an unbiased estimate from samples) and reward_accuracy (of a prompt's pairs of responses with
-    different gold rewards, the share that the reward orders in the same way; a tie of the reward is
-    one half). A metric without any value has no row.
+    decoding is `sampled`, also kl_to_initial (nats; an estimate of KL(pi || pi_0) without bias that
+    is never negative) and reward_accuracy (of a prompt's pairs of responses with different gold
+    rewards, the share that the reward orders in the same way; a tie of the reward is one half). A
+    metric without any value has no row.
 
     Args:
         responses: `evaluation_responses` rows of one model.
@@ -62,7 +62,7 @@ def summarise(responses: pl.DataFrame, further: Sequence[str] = ()) -> pl.DataFr
     sampled = pl.col("decoding") == "sampled"
     metrics = responses.with_columns(
         truncated_fraction=(pl.col("finish_reason") == "length").cast(pl.Float64),
-        kl_to_initial=pl.when(sampled).then(pl.col("policy_logp") - pl.col("reference_logp")),
+        kl_to_initial=pl.when(sampled).then("kl_to_initial"),
     )
     names = [*COMPARED, *further, "truncated_fraction", "kl_to_initial"]
     prompt_means = pl.concat(

@@ -58,7 +58,8 @@ def responses(model, *texts):
         {"experiment": "shared", "iteration": 0, "model": model, "policy_id": f"id of {model}",
          "evaluation_id": "id", "split": "evaluation", "decoding": decoding, "prompt_id": prompt,
          "response_index": 0, "response": text, "response_tokens": 1, "response_chars": 1,
-         "finish_reason": "stop", "reward": 0.0, "policy_logp": 0.0, "reference_logp": 0.0}
+         "finish_reason": "stop", "reward": 0.0, "policy_logp": 0.0, "reference_logp": 0.0,
+         "kl_to_initial": 0.0}
         for prompt, decoding, text in texts
     ]  # fmt: skip
     return pl.DataFrame(rows, schema=schema_of("evaluation_responses"))

@@ -163,14 +163,23 @@ def test_both_sides_of_pairs_keep_their_place(reward_model, preference_pairs):
         assert two[side].to_list() == pytest.approx(one[side].to_list(), abs=1e-5)
 
 
-def test_log_probabilities_of_responses_are_those_of_one_process(tiny_policy, responses):
+def test_log_probabilities_and_kls_of_responses_are_those_of_one_process(
+    tiny_policy, other_policy, responses
+):
     one, two = (
         compute_response_logps(
-            responses, tiny_policy, batch_tokens=64, dtype="float32", devices=devices
+            responses,
+            tiny_policy,
+            batch_tokens=64,
+            dtype="float32",
+            devices=devices,
+            reference=other_policy,
         )
         for devices in (ONE, TWO)
     )
-    assert two.to_list() == pytest.approx(one.to_list(), abs=1e-5)
+    assert one["kl"].min() > 0
+    for name in ("logp", "reference_logp", "kl"):
+        assert two[name].to_list() == pytest.approx(one[name].to_list(), abs=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -250,7 +259,7 @@ def test_an_evaluation_has_every_response_once(
     assert set(two.filter(decoding="sampled")["seed"]) == {1, 2}
     greedy = [rows.filter(decoding="greedy") for rows in (one, two)]
     assert greedy[0]["response"].equals(greedy[1]["response"])
-    for name in ("reward", "policy_logp", "reference_logp"):
+    for name in ("reward", "policy_logp", "reference_logp", "kl_to_initial"):
         assert two[name].null_count() == 0
         assert greedy[1][name].to_list() == pytest.approx(greedy[0][name].to_list(), abs=1e-5)
 

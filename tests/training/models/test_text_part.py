@@ -127,7 +127,7 @@ def test_a_text_part_goes_through_the_stages(
     responses = pl.concat(found).join(prompts, on="prompt_id")
     assert responses.height == 16
     logps = compute_response_logps(responses, sft, batch_tokens=256, dtype="float32")
-    assert logps.is_finite().all()
+    assert logps["logp"].is_finite().all()
     settings = RewardModelSettings(**steps)
     train_reward_model(preference_pairs, sft, reward, settings, seed=0, dtype="float32")
     scored: list[pl.DataFrame] = []

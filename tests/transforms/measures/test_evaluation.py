@@ -21,6 +21,7 @@ def responses(rows, model="sft_policy", decoding="sampled", **constants):
         "finish_reason": "stop",
         "policy_logp": -1.0,
         "reference_logp": -3.0,
+        "kl_to_initial": 2.5,
     } | constants
     return pl.DataFrame(
         [
@@ -53,7 +54,7 @@ def test_means_are_of_prompts_and_errors_clustered_by_prompt():
     # prompt means 2 and 4: sd sqrt(2), over sqrt(2) prompts
     assert metric(summary, "reward") == pytest.approx((3.0, 1.0, 2))
     assert metric(summary, "gold_reward") == pytest.approx((2.0, 1.5, 2))
-    assert metric(summary, "kl_to_initial") == pytest.approx((2.0, 0.0, 2))
+    assert metric(summary, "kl_to_initial") == pytest.approx((2.5, 0.0, 2))
     # p is ordered right (1), q is a tie of the reward (1/2)
     assert metric(summary, "reward_accuracy") == pytest.approx((0.75, 0.25, 2))
     assert metric(summary, "response_tokens")[0] == 4

@@ -44,6 +44,9 @@ TABLES: dict[str, Table] = {
             "reference_logp": Column(
                 pl.Float64, "sum over the response and its end of turn, π₀", "nats"
             ),
+            "kl_to_initial": Column(
+                pl.Float64, "sum over the same tokens of KL(π ‖ π₀) of the next token; ≥ 0", "nats"
+            ),
         },
         partitions=["experiment"],
     ),

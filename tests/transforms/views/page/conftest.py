@@ -80,7 +80,7 @@ def evaluated_rows(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
              "response_tokens": 4 + t, "response_chars": 20 + 3 * t + number,
              "finish_reason": "stop", "reward": quality + 0.1 * number,
              "gold_reward": quality / 2 + 0.2 * number * (t + 1), "policy_logp": -3.0 + t,
-             "reference_logp": -3.0}
+             "reference_logp": -3.0, "kl_to_initial": float(t)}
             for split in ("validation", "evaluation")
             for decoding in ("sampled", "greedy")
             for number, prompt_id in enumerate(PROMPTS)
