@@ -18,7 +18,7 @@ from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from training.runs.processes import free_stage_memory
 
-pytest_plugins = ("tests.object_stores",)
+pytest_plugins = ("tests.object_stores", "tests.hub")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -56,7 +56,7 @@ def _build_initial_model(study: Study) -> dg.AssetsDefinition:
             recipe.require_context(read_context_tokens(folder))
             if recipe.trains_reward_model:
                 require_classifier(folder)
-        made = save_model(step, folder, kind="causal_lm")
+        made = save_model(step, folder, kind="causal_lm", found=found)
         return Made(made.output_id, {**made.metadata, **found})
 
     return initial_model_

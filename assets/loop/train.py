@@ -231,6 +231,7 @@ def save_model(
     parent_id: str = "",
     reference_id: str = "",
     environment: Mapping[str, Any] | None = None,
+    found: Mapping[str, Any] | None = None,
 ) -> Made:
     """Move a finished model folder to its content-addressed place; record it in `checkpoints`.
 
@@ -243,6 +244,7 @@ def save_model(
         parent_id: checkpoint that the training started from; empty for the initial model.
         reference_id: checkpoint of the reference; empty without one.
         environment: of the training (`training.runs.environment`); None for the initial model.
+        found: what the step found at the places that its settings name, such as a commit.
     """
     from training.models.checkpoint import hash_checkpoint
 
@@ -254,7 +256,9 @@ def save_model(
         asset=step.asset if share is None else f"{step.asset}@{share:g}",
         checkpoint_id=hash_checkpoint(folder),
         kind=kind,
-        settings=json.dumps(step.settings, sort_keys=True),
+        settings=json.dumps(
+            {**step.settings, **({"found": found} if found else {})}, sort_keys=True
+        ),
         inputs=json.dumps(step.inputs, sort_keys=True),
         parent_id=parent_id,
         reference_id=reference_id,

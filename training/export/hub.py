@@ -8,9 +8,7 @@ import re
 from pathlib import Path
 
 from transforms.errors import InputError
-
-TOKEN = "HF_TOKEN"
-"""Environment variable with the token that may write to the repository."""
+from transforms.hub import TOKEN
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 """Id of a model on the hub: owner and name."""

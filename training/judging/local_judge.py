@@ -11,11 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
-from huggingface_hub import snapshot_download
-
 from training.engine.sampler import Sampler
 from training.judging.rubrics import Answer, Conversation
 from training.models.end_of_turn import find_end_of_turn
+from training.models.intake.hub import fetch_hub_model
 from training.models.loading.config import read_context_tokens
 from training.models.rendering import RENDERED_AT_ONCE, load_tokenizer, tokenize_prompts
 from training.settings.judge import JudgeSettings
@@ -33,7 +32,8 @@ def find_judge_folder(path: str, revision: str | None) -> Path:
         revision: Git revision of the hub model.
 
     Raises:
-        InputError: the folder does not exist, and there is no revision to download.
+        InputError: the folder does not exist, and there is no revision, or the model of the hub
+            cannot be read.
     """
     folder = Path(path)
     if folder.is_dir():
@@ -45,7 +45,7 @@ def find_judge_folder(path: str, revision: str | None) -> Path:
             found="no such folder, and no revision",
             remedy="correct judge.path, or set judge.revision to a commit of the hub repository",
         )
-    return Path(snapshot_download(path, revision=revision))
+    return fetch_hub_model(path, revision, kind="the judge")
 
 
 def check_judge_folder(folder: Path, settings: JudgeSettings) -> int:

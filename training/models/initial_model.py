@@ -28,7 +28,7 @@ from transformers.utils.logging import disable_progress_bar
 from training.models.checkpoint import build_folder, require_model, save_settings
 from training.models.end_of_turn import adopt_end_of_turn, list_ends, require_one_rendering
 from training.models.intake.chat_template import describe_template, require_one_bos
-from training.models.intake.origin import Origin, find_origin
+from training.models.intake.origin import Origin, find_origin, find_tokenizer
 from training.models.intake.pad_token import PAD, find_free_token, needs_pad_token
 from training.models.loading.config import ADDED_ROWS, read_config, require_embeddings
 from training.models.loading.weights import load_text_part, load_weights
@@ -125,15 +125,17 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> dict[str, str 
     saved.
 
     Returns:
-        What is found: the commit of a hub model, or the name of a GGUF file; the default system
-        prompt of the chat template, BOS, end of turn and pad token.
+        What is found: the commits of a hub model and of a hub tokenizer, or the name of a GGUF
+        file; the default system prompt of the chat template, BOS, end of turn and pad token.
 
     Raises:
         InputError: there is no model; it is not one whole model with a text part; its chat template
             is missing, ends no turn or renders a prompt in two ways; or a token has no embedding.
     """
-    origin = find_origin(settings)
-    tokenizer = _read_tokenizer(settings, origin)
+    origin, other = find_origin(settings), find_tokenizer(settings)
+    if settings.gguf is None:
+        require_model(origin.folder, chat_template=other is None)
+    tokenizer = _read_tokenizer(settings, origin, other)
     model = _load_model(settings, origin)
     if needs_pad_token(tokenizer):
         tokenizer.add_special_tokens({"pad_token": find_free_token(tokenizer) or PAD})
@@ -147,7 +149,7 @@ def fetch_initial_model(settings: ModelSettings, output: Path) -> dict[str, str 
     generation.pad_token_id = tokenizer.pad_token_id
     for stop in reversed(list_ends(tokenizer)):
         generation.eos_token_id = _add_stop(generation.eos_token_id, stop)
-    found = {**origin.arguments, **describe_template(tokenizer)}
+    found = {**origin.found, **(other.found if other else {}), **describe_template(tokenizer)}
     with build_folder(output) as folder:
         _save(model, tokenizer, folder)
         save_settings(folder, {**settings.model_dump(mode="json"), "found": found})
@@ -164,15 +166,15 @@ def read_initial_tokenizer(settings: ModelSettings) -> PreTrainedTokenizerBase:
     Raises:
         InputError: as in `fetch_initial_model`.
     """
-    return _read_tokenizer(settings, find_origin(settings))
+    return _read_tokenizer(settings, find_origin(settings, weights=False), find_tokenizer(settings))
 
 
 def _load_model(settings: ModelSettings, origin: Origin) -> PreTrainedModel:
     if settings.gguf is None:
-        return load_text_part(origin.model, settings.dtype, **origin.arguments)
+        return load_text_part(origin.folder, settings.dtype, **origin.arguments)
     return load_weights(
         AutoModelForCausalLM,
-        origin.model,
+        origin.folder,
         settings.dtype,
         kind="language model",
         # with kernels for it, transformers would keep the weights quantised
@@ -181,17 +183,15 @@ def _load_model(settings: ModelSettings, origin: Origin) -> PreTrainedModel:
     )
 
 
-def _read_tokenizer(settings: ModelSettings, origin: Origin) -> PreTrainedTokenizerBase:
-    path, arguments = origin
-    if settings.path is not None and Path(path).is_dir():
-        require_model(path, chat_template=settings.tokenizer is None)
-    tokenizer = (
-        read_tokenizer(path, **arguments)
-        if settings.tokenizer is None
-        else read_tokenizer(settings.tokenizer)
-    )
-    require_embeddings(tokenizer.get_vocab(), read_config(path, **arguments).vocab_size, path)
-    name = settings.tokenizer or settings.gguf or path
+def _read_tokenizer(
+    settings: ModelSettings, origin: Origin, other: Origin | None
+) -> PreTrainedTokenizerBase:
+    """Read and check the tokenizer of a model, or that of another model for it."""
+    folder, arguments, _ = origin
+    tokenizer = read_tokenizer(other.folder) if other else read_tokenizer(folder, **arguments)
+    name = settings.tokenizer or settings.gguf or settings.path or folder
+    rows = read_config(folder, **arguments).vocab_size
+    require_embeddings(tokenizer.get_vocab(), rows, settings.gguf or settings.path or folder)
     adopt_end_of_turn(tokenizer, name)
     require_one_rendering(tokenizer, name)
     require_one_bos(tokenizer, name)

@@ -5,9 +5,8 @@ Not here: its rewards (`training.scoring`).
 
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-
-from training.models.checkpoint import READ_FILES, WEIGHTS, require_model
+from training.models.checkpoint import require_model
+from training.models.intake.hub import fetch_hub_model
 from transforms.errors import InputError
 
 
@@ -26,22 +25,11 @@ def find_folder(path: str, revision: str | None) -> Path:
 
 
 def _download(hub_id: str, revision: str | None) -> Path:
-    expected = "a local folder, or a hub id with a revision"
     if revision is None:
         raise InputError(
             f"the reward model {hub_id} cannot be read",
-            expected=expected,
+            expected="a local folder, or a hub id with a revision",
             found="no folder of this name, and no revision",
             remedy="correct the path, or set `revision` to a commit of the hub model",
         )
-    try:
-        return Path(
-            snapshot_download(hub_id, revision=revision, allow_patterns=[WEIGHTS, *READ_FILES])
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"the reward model {hub_id} cannot be read",
-            expected=expected,
-            found=str(error).strip().partition("\n")[0],
-            remedy="check the id, the revision and the network, or name a local folder",
-        ) from None
+    return fetch_hub_model(hub_id, revision, kind="the reward model")

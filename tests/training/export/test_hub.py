@@ -1,87 +1,12 @@
-"""The push of a folder to a hub: a small server that answers like the hub's API."""
+"""The push of a folder to a hub on loopback."""
 
-import base64
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.hub import Hub
 from training.export.hub import push_folder, read_token
 from transforms.errors import InputError
-
-
-class Hub(ThreadingHTTPServer):
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), HubHandler)
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
-        self.made: list[dict[str, Any]] = []
-        self.files: dict[str, bytes] = {}
-        self.tokens: set[str | None] = set()
-
-
-class HubHandler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_POST(self) -> None:
-        body = self._read()
-        self.server.tokens.add(self.headers["Authorization"])
-        if self.headers["Authorization"] != "Bearer hf_secret":
-            self._answer(403, {"error": "no write access"})
-        elif self.path == "/api/repos/create":
-            self.server.made.append(json.loads(body))
-            self._answer(200, {"url": f"{self.server.address}/me/policy", "id": "1"})
-        elif "/preupload/" in self.path:
-            names = [file["path"] for file in json.loads(body)["files"]]
-            answer = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
-            self._answer(200, {"files": [{"path": name, **answer} for name in names]})
-        elif "/commit/" in self.path:
-            for line in map(json.loads, body.splitlines()):
-                if line["key"] == "file":
-                    file = line["value"]
-                    self.server.files[file["path"]] = base64.b64decode(file["content"])
-            address = f"{self.server.address}/me/policy/commit/abc"
-            self._answer(200, {"commitUrl": address, "commitOid": "abc", "success": True})
-        else:
-            self._answer(200, {})
-
-    def do_GET(self) -> None:
-        self._answer(403, {"error": "no read access"})
-
-    def _read(self) -> bytes:
-        if self.headers["Transfer-Encoding"] != "chunked":
-            return self.rfile.read(int(self.headers["Content-Length"] or 0))
-        parts = []
-        while size := int(self.rfile.readline(), 16):
-            parts.append(self.rfile.read(size))
-            self.rfile.readline()
-        self.rfile.readline()
-        return b"".join(parts)
-
-    def _answer(self, status: int, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A hub on loopback, the only one that this process may reach."""
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    server = Hub()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from training.models.checkpoint import describe_files
 from training.models.intake.gguf_file import describe_gguf, require_gguf
+from training.models.intake.hub import fetch_hub_model
 from training.settings.model import ModelSettings
 from transforms.errors import InputError
 
@@ -13,14 +14,20 @@ from transforms.errors import InputError
 class Origin(NamedTuple):
     """A model for `from_pretrained`."""
 
-    model: str
-    """A folder or a hub id."""
+    folder: str
+    """Its folder on this machine."""
     arguments: Mapping[str, str]
-    """`revision`: the commit of a hub model; `gguf_file`: the file in the folder."""
+    """`gguf_file`: the file in the folder."""
+    found: Mapping[str, str]
+    """What is recorded: `revision`, the commit of a hub model; `gguf_file`."""
 
 
-def find_origin(settings: ModelSettings) -> Origin:
-    """Find the model of the settings. Of a hub model, the commit of the revision is resolved.
+def find_origin(settings: ModelSettings, *, weights: bool = True) -> Origin:
+    """Find the model of the settings; a hub model is downloaded.
+
+    Args:
+        settings: the settings.
+        weights: whether the weights are needed.
 
     Raises:
         InputError: there is no model, the GGUF file cannot be read, or the hub model is neither
@@ -28,7 +35,8 @@ def find_origin(settings: ModelSettings) -> Origin:
     """
     if settings.gguf is not None:
         file = require_gguf(settings.gguf)
-        return Origin(str(file.parent), {"gguf_file": file.name})
+        arguments = {"gguf_file": file.name}
+        return Origin(str(file.parent), arguments, arguments)
     if settings.path is None:
         raise InputError(
             "there is no model to load",
@@ -37,8 +45,23 @@ def find_origin(settings: ModelSettings) -> Origin:
             remedy="set one of them, or set model.tiny to make a model",
         )
     if Path(settings.path).is_dir():
-        return Origin(settings.path, {})
-    return Origin(settings.path, {"revision": _resolve_commit(settings.path, settings.revision)})
+        return Origin(settings.path, {}, {})
+    folder = fetch_hub_model(settings.path, settings.revision, weights=weights)
+    return Origin(str(folder), {}, {"revision": folder.name})
+
+
+def find_tokenizer(settings: ModelSettings) -> Origin | None:
+    """Find the tokenizer of the settings, if it is another model's; one of the hub is downloaded.
+
+    Raises:
+        InputError: it is neither a folder nor a hub model that can be read.
+    """
+    if settings.tokenizer is None:
+        return None
+    if Path(settings.tokenizer).is_dir():
+        return Origin(settings.tokenizer, {}, {})
+    folder = fetch_hub_model(settings.tokenizer, None, kind="tokenizer", weights=False)
+    return Origin(str(folder), {}, {"tokenizer_revision": folder.name})
 
 
 def describe_model(settings: ModelSettings) -> dict[str, Any]:
@@ -51,20 +74,3 @@ def describe_model(settings: ModelSettings) -> dict[str, Any]:
     if gguf is not None:
         described["gguf"] = describe_gguf(gguf)
     return {"model": described, **describe_files(settings.path, settings.tokenizer)}
-
-
-def _resolve_commit(model: str, revision: str | None) -> str:
-    """Return the commit that a revision of a hub model means now."""
-    from transformers.utils.hub import cached_file, extract_commit_hash
-
-    try:
-        config = cached_file(model, "config.json", revision=revision)
-    except OSError as error:
-        raise InputError(
-            f"model {model} cannot be read",
-            expected="a folder, or a hub id that this machine can reach or has in its cache",
-            found=str(error).strip().partition("\n")[0],
-            remedy="check the name; without network, download the model before"
-            f" (hf download {model}), or give its folder",
-        ) from None
-    return str(extract_commit_hash(str(config), None) or revision)

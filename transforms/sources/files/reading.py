@@ -20,6 +20,7 @@ import msgspec
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.hub import TOKEN, explain_hub_error, find_token
 from transforms.lake.schemas.table import type_name
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.arrow_files import (
@@ -197,14 +198,18 @@ def _read_hub(
     for folder in origin.hub_dirs or (None,):
         try:
             found = datasets.load_dataset(
-                origin.hub_id, data_dir=folder, split=origin.hub_split, revision=origin.revision
+                origin.hub_id,
+                data_dir=folder,
+                split=origin.hub_split,
+                revision=origin.revision,
+                token=find_token(),
             ).with_format("arrow")
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
             raise InputError(
                 f"hub dataset {origin.hub_id} cannot be read",
                 expected=f"split {origin.hub_split} at revision {origin.revision}",
-                found=f"{type(error).__name__}: {error}",
-                remedy="check the id, split, revision and network, or set local `files`",
+                found=explain_hub_error(error, origin.revision),
+                remedy=f"check the id, split, revision, {TOKEN} and network, or set local `files`",
             ) from None
         row = 1
         where = "/".join(part for part in (f"{origin.hub_id}@{origin.revision}", folder) if part)

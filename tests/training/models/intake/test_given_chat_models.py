@@ -7,9 +7,7 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from training.models.initial_model import fetch_initial_model
-from training.models.intake import origin
 from training.models.intake.chat_template import find_default_system_prompt
-from training.models.intake.origin import find_origin
 from training.models.rendering import load_tokenizer
 from training.settings.model import ModelSettings
 from transforms.errors import InputError
@@ -73,17 +71,3 @@ def test_a_hub_model_that_cannot_be_reached_is_one_clear_error(tmp_path):
     with pytest.raises(InputError, match="without network, download the model before"):
         fetch_initial_model(model, tmp_path / "initial")
     assert not (tmp_path / "initial").exists()
-
-
-def test_the_commit_of_a_hub_model_is_resolved(monkeypatch):
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    asked = []
-
-    def cache(model, file, revision):
-        asked.append((model, file, revision))
-        return f"/cache/models--org--model/snapshots/{commit}/config.json"
-
-    monkeypatch.setattr("transformers.utils.hub.cached_file", cache)
-    found = find_origin(ModelSettings(path="org/model", revision="main"))
-    assert found == origin.Origin("org/model", {"revision": commit})
-    assert asked == [("org/model", "config.json", "main")]

@@ -156,7 +156,7 @@ def test_fingerprint_follows_content_and_not_the_folder(tmp_path):
 def test_hub_rows_are_keyed_by_revision_and_folder(monkeypatch):
     import datasets
 
-    def load_dataset(hub_id, data_dir, split, revision):
+    def load_dataset(hub_id, data_dir, split, revision, token):
         assert (hub_id, split) == ("o/d", "train")
         if revision == "bad":
             raise FileNotFoundError("no such revision")
