@@ -4,15 +4,17 @@ For every seed, in one study's folder: first the baselines with the settings of 
 can have, then the recipe itself with all experiments. An experiment that changes `dpo` alone is
 also an arm of offline DPO and of one-shot DPO; one that changes `pairs` or `ranker`, of one-shot
 DPO. `max_steps` is that of an iteration, and one-shot DPO has as many as all iterations together.
-Other arms, such as fresh labels, have no baseline.
+Other arms, such as fresh labels, have no baseline. Reward models that no chosen arm needs are not
+trained.
 
     python -m bench.claim --output runs/claim                     # development seeds 100 to 109
     python -m bench.claim --output runs/claim --seeds 100 --arms guarded --arms larger_beta
 
 Finished parts are in `seed_<n>.csv`, one row per seed, experiment, model and decoding; the same
 command goes on where it was stopped, and two commands with different seeds may run at once. It
-prints the mean over seeds with the standard error between them, and as its last line the same as
-JSON. Selected iterations stand for the loop. It uses as many threads as OMP_NUM_THREADS allows.
+prints the mean over seeds ± the standard error between them, one table per decoding, and as its
+last line the same as JSON. Selected iterations stand for the loop. It uses as many threads as
+OMP_NUM_THREADS allows.
 """
 
 import json
@@ -28,6 +30,8 @@ from assets.cli.program import find_program
 from assets.home import open_lake
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
+from training.settings.rankers import RANKER_KINDS, find_kind
+from training.settings.rewards.checks import list_parts
 from transforms.lake.asset_names import REPORTED_BASELINES
 from transforms.lake.schemas.table import SHARED
 from transforms.settings.overrides import flatten
@@ -134,6 +138,49 @@ def average(rows: pl.DataFrame) -> pl.DataFrame:
     return found.sort("decoding", "gold_reward", "experiment", descending=[True, True, False])
 
 
+def list_removed(recipe_file: Path, settings: Sequence[str], arms: Sequence[str]) -> list[str]:
+    """Return settings that remove the other experiments, and the models that only they need.
+
+    Args:
+        recipe_file: the recipe.
+        settings: overrides of it.
+        arms: experiments that stay; empty: all.
+    """
+    known = load_recipe(recipe_file).experiments
+    if unknown := sorted(set(arms) - set(known)):
+        raise typer.BadParameter(f"no arm {unknown[0]}; the arms are {', '.join(known)}")
+    removed = [f"experiments.{name}=null" for name in known if arms and name not in arms]
+    recipe = load_recipe(recipe_file, (*settings, *removed))
+    rankers = recipe.resolve_rankers()
+    loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
+    used = {*recipe.evaluation.rewards}
+    for loop in loops:
+        used |= {loop.ranker, find_kind(loop.ranker).name, *list_parts(rankers, loop.ranker)}
+    used |= {part for name in used & set(rankers) for part in list_parts(rankers, name)}
+    for kind in RANKER_KINDS:
+        variants = getattr(recipe, kind.variants) if kind.variants else {}
+        unused = [name for name in variants if f"{kind.name}_{name}" not in used]
+        removed += [f"{kind.variants}.{name}=null" for name in unused]
+        if variants and len(unused) == len(variants) and kind.name not in used:
+            removed.append(f"{kind.name}=null")
+    return removed
+
+
+def format_table(means: pl.DataFrame) -> str:
+    """Format rows of `average` for a terminal: one column per figure, with its error."""
+    figures = [
+        pl.format(
+            "{} ± {}", pl.col(name).round(3), pl.col(f"{name}_se").round(3).fill_null(float("nan"))
+        ).alias(name)
+        for name in FIGURES
+    ]
+    with pl.Config(
+        tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, fmt_str_lengths=40,
+        tbl_hide_column_data_types=True, tbl_hide_dataframe_shape=True,
+    ):  # fmt: skip
+        return str(means.select("experiment", "model", *figures, "seeds"))
+
+
 def main(
     output: Annotated[Path, typer.Option(help="Folder of the studies and of the CSV files.")],
     seeds: Annotated[
@@ -149,8 +196,7 @@ def main(
 ) -> None:
     """Run what is missing, and print the table."""
     seeds = seeds or [*SEEDS]
-    removed = [f"experiments.{name}=null" for name in _list_removed(recipe_file, arms)]
-    overrides = [*(settings or []), *removed]
+    overrides = [*(settings or []), *list_removed(recipe_file, settings or [], arms or [])]
     recipe = load_recipe(recipe_file, tuple(overrides))
     output.mkdir(parents=True, exist_ok=True)
     tables = []
@@ -162,17 +208,9 @@ def main(
             pl.concat([*earlier, rows]).write_csv(file)
         tables.append(pl.read_csv(file))
     means = average(pl.concat(tables, how="vertical_relaxed"))
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=200, float_precision=3):
-        print(means)
+    for (decoding,), part in means.group_by("decoding", maintain_order=True):
+        print(f"{decoding}\n{format_table(part)}")
     print(json.dumps({"seeds": seeds, "arms": means.to_dicts(), "rows": str(output)}))
-
-
-def _list_removed(recipe_file: Path, arms: Sequence[str] | None) -> list[str]:
-    """Return the experiments of the recipe that are not run."""
-    known = load_recipe(recipe_file).experiments
-    if unknown := sorted(set(arms or ()) - set(known)):
-        raise typer.BadParameter(f"no arm {unknown[0]}; the arms are {', '.join(known)}")
-    return [name for name in known if arms and name not in arms]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench.claim import FIGURES, average, find_baselines, list_settings
+from bench.claim import (
+    FIGURES,
+    average,
+    find_baselines,
+    format_table,
+    list_removed,
+    list_settings,
+)
 from training.recipe_file import load_recipe
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "claim.yaml"
@@ -47,6 +54,37 @@ def test_all_experiments_learn_from_as_many_labels() -> None:
         feedback = recipe.resolve_loop(name).feedback
         labels = fewer + recipe.loop.iterations * feedback.labels
         assert labels <= 0.97 * recipe.sample_task.preference_pairs
+
+
+@pytest.mark.parametrize(
+    ("arms", "trained"),
+    [
+        (["larger_beta"], []),
+        (["refreshed"], ["fewer"]),
+        (["guarded"], ["b", "c", "d"]),
+        (["averaged", "larger_beta"], ["b", "c", "d"]),
+        ([], ["b", "c", "d", "fewer"]),
+    ],
+)
+def test_only_the_reward_models_of_the_chosen_arms_are_trained(arms, trained) -> None:
+    recipe = load_recipe(RECIPE, list_removed(RECIPE, [], arms))
+    assert [*recipe.reward_models] == trained
+    assert not arms or [*recipe.experiments] == arms
+    assert (recipe.ensemble is None) == ("b" not in trained)
+
+
+def test_the_table_fits_a_terminal() -> None:
+    numbers = {name: [-12.3456, 0.5] for name in FIGURES}
+    errors = {f"{name}_se": [1.2345, None] for name in FIGURES}
+    names = {
+        "experiment": ["shared/length_normalised_strict", "raft"],
+        "model": ["offline_dpo"] * 2,
+    }
+    table = format_table(pl.DataFrame({**names, **numbers, **errors, "seeds": [10, 1]}))
+    assert "-12.346 ± 1.234" in table.replace("1.235", "1.234")
+    assert "0.5 ± NaN" in table
+    assert max(map(len, table.splitlines())) <= 180
+    assert len(table.splitlines()) == 6
 
 
 def test_the_mean_is_over_seeds_of_the_selected_policies() -> None:
