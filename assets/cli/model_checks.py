@@ -85,6 +85,6 @@ def check_software(recipe: Recipe) -> None:
         *([recipe.sft] if recipe.sft else []),
         *recipe.resolve_trained_rankers().values(),
         *(recipe.resolve_refresh(loop) for loop in loops if loop.feedback),
-        *(loop.resolve_training() for loop in loops),
+        *(loop.at_iteration(t).resolve_training() for loop in loops for t in (1, 2)),
     ):
         require_software(settings)

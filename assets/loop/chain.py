@@ -46,6 +46,10 @@ class Chain:
         experiment = step.experiment if self.partitioned else self.group
         return {"experiment": experiment, "iteration": self.iteration}
 
+    def resolve(self, loop: LoopSettings) -> LoopSettings:
+        """Return the loop settings of its iteration, with its own objective."""
+        return loop.at_iteration(self.iteration if self.partitioned else 0)
+
     def refreshed(self, loop: LoopSettings) -> str | None:
         """Return the asset of the iteration's own reward model; None without feedback."""
         return self.asset("reward_model") if self.partitioned and loop.feedback else None

@@ -30,7 +30,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
     experiments = study.recipe.experiments if chain.partitioned else [SHARED]
 
     def inputs(loop: LoopSettings) -> list[str]:
-        return list_inputs(study, chain, loop)
+        return list_inputs(study, chain, chain.resolve(loop))
 
     @declare(
         study,
@@ -39,7 +39,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         # the inputs of all experiments, whose objectives may differ: edges are for all of them
         deps=tuple(dict.fromkeys(name for e in experiments for name in inputs(study.loop(e)))),
         reads=inputs,
-        settings=lambda loop: collect_settings(study, chain, loop),
+        settings=lambda loop: collect_settings(study, chain, chain.resolve(loop)),
         partitioned=chain.partitioned,
         accelerator=True,
         kinds=("pytorch", "trl"),
@@ -97,7 +97,8 @@ def resolve_training(study: Study, chain: Chain, loop: LoopSettings) -> Training
 
 def train_policy(step: Step, chain: Chain) -> Made:
     """Train the policy of a chain by its experiment's objective."""
-    loop, settings = step.loop, resolve_training(step.study, chain, step.loop)
+    loop = chain.resolve(step.loop)
+    settings = resolve_training(step.study, chain, loop)
     iterations = _trained_iterations(chain, loop)
     part = TrainedPart(
         experiment=str(chain.slice(step)["experiment"]),

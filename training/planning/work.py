@@ -103,6 +103,7 @@ class Planner:
     ) -> Iterator[Work]:
         """Plan the assets of a chain: generations, scores, pairs, policy."""
         yield from self._plan_responses(group, experiment, loop, prompts, t)
+        loop = loop.at_iteration(t)
         objective = OBJECTIVES[loop.objective]
         settings, n = loop.resolve_training(), loop.sampling.responses_per_prompt
         per_prompt = objective.rows_per_prompt(n, _count_pairs_per_prompt(loop), settings)

@@ -100,7 +100,8 @@ def require_context(
     for name, loop in loops.items():
         key = f"experiments.{name}"
         limits[f"{key}.sampling.max_context_tokens"] = loop.sampling.max_context_tokens
-        limits[f"{key}.{loop.objective}.max_tokens"] = loop.resolve_training().max_tokens
+        for objective in loop.objectives:
+            limits[f"{key}.{objective}.max_tokens"] = getattr(loop, objective).max_tokens
     for name, benchmark in benchmarks.items():
         key = f"benchmarks.{name}"
         limits[f"{key}.max_context_tokens"] = benchmark.max_context_tokens or 0

@@ -86,6 +86,20 @@ class LoopSettings(ObjectiveSettings):
         return self
 
     @model_validator(mode="after")
+    def _require_fitting_first_objective(self) -> Self:
+        if self.first_objective is None:
+            return self
+        if self.first_objective == self.objective:
+            raise ValueError(f"first_objective is {self.objective}, as objective: leave it out")
+        names = [self.first_objective, self.objective]
+        if without := [name for name in names if not OBJECTIVES[name].iteration_tables]:
+            raise ValueError(
+                f"first_objective and objective both need stored responses; {without[0]} has none"
+            )
+        self.at_iteration(1).resolve_training()
+        return self
+
+    @model_validator(mode="after")
     def _require_adaptive_scores(self) -> Self:
         if self.sampling.adaptive is None:
             return self
@@ -98,11 +112,24 @@ class LoopSettings(ObjectiveSettings):
             raise ValueError("sampling.adaptive needs pairs.length_penalty as a number")
         return self
 
+    def at_iteration(self, iteration: int) -> Self:
+        """Return the settings of an iteration, with its own objective; 0: outside the loop."""
+        own: dict[str, str | None] = {"first_objective": None}
+        if iteration == 1 and self.first_objective is not None:
+            own["objective"] = self.first_objective
+        return self.model_copy(update=own)
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The objectives of the iterations, in their order."""
+        first = self.first_objective
+        return (self.objective,) if first is None else (first, self.objective)
+
     @property
     def has_responses(self) -> bool:
         """Whether the responses of an iteration are stored; a policy gradient stores none."""
         return bool(OBJECTIVES[self.objective].iteration_tables)
 
     def resolve_training(self) -> TrainingSettings:
-        """Return the training settings of the objective."""
+        """Return the training settings of `objective`."""
         return getattr(self, self.objective).complete_from_loop(self)

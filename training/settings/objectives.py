@@ -159,6 +159,10 @@ class ObjectiveSettings(Settings):
     """How a policy is trained: `dpo`: on pairs, with the loss `dpo.loss`; `kto`: on desirable and
     undesirable responses; `raft`: on the best of n; `rloo`: by a policy gradient on fresh samples.
     The group of the same name below contains its settings, including the learning rate."""
+    first_objective: str | None = None
+    """Objective of iteration 1 alone, such as `raft` before `dpo`; null: `objective`. It is not
+    `rloo`, and `objective` is not, because `rloo` stores no responses. The one-shot baseline has
+    `objective`."""
     dpo: DPOSettings = DPOSettings()
     """Settings of `dpo`."""
     kto: KTOSettings = KTOSettings()
@@ -168,9 +172,9 @@ class ObjectiveSettings(Settings):
     rloo: RLOOSettings = RLOOSettings()
     """Settings of `rloo`."""
 
-    @field_validator("objective")
+    @field_validator("objective", "first_objective")
     @classmethod
-    def _require_known(cls, objective: str) -> str:
-        if objective not in OBJECTIVES:
+    def _require_known(cls, objective: str | None) -> str | None:
+        if objective is not None and objective not in OBJECTIVES:
             raise ValueError(f"the objectives are {', '.join(OBJECTIVES)}")
         return objective

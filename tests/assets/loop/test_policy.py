@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "ipo": "{dpo: {loss: ipo}}",
     "cdpo": "{dpo: {loss: cdpo, label_smoothing: 0.1}}",
     "raft": "{objective: raft}",
+    "warm": "{first_objective: raft}",
     "kto": "{objective: kto}",
     "rloo": "{objective: rloo, sampling: {n: 4}}",
     "brought": "{objective: rloo, sampling: {n: 4}, ranker: both}",
@@ -93,6 +94,16 @@ def test_the_checkpoint_says_its_objective_and_what_it_read(lake: Lake) -> None:
 
 
 @pytest.mark.slow
+def test_the_first_iteration_has_its_own_objective(lake: Lake) -> None:
+    first, second = policies(lake, "warm")
+    assert first["checkpoint_id"] == policies(lake, "raft")[0]["checkpoint_id"]
+    assert (first["reference_id"], second["reference_id"] != "") == ("", True)
+    assert "dpo" not in json.loads(first["settings"])
+    assert "raft" not in json.loads(second["settings"])
+    assert "dpo_pairs@" in second["inputs"]
+
+
+@pytest.mark.slow
 def test_a_policy_gradient_needs_no_tables_of_responses(lake: Lake) -> None:
     for table in ("generations", "scores", "dpo_pairs"):
         assert "rloo" not in lake.read(table)["experiment"].unique()
@@ -153,12 +164,17 @@ def test_every_check_passes(lake: Lake) -> None:
 def test_an_experiment_reads_what_its_objective_needs(make_tiny, tmp_path: Path) -> None:
     recipe = make_tiny(*OVERRIDES, bring(tmp_path))
     graph = build_definitions(recipe, "unused").resolve_asset_graph()
-    node = next(graph.get(key) for key in graph.get_all_asset_keys()
-                if key.path == ["iteration_2", "policy"])  # fmt: skip
+    first, node = (
+        next(graph.get(key) for key in graph.get_all_asset_keys() if key.path == [group, "policy"])
+        for group in ("iteration_1", "iteration_2")
+    )
     models = ["iteration_1/policy", "sft_policy"]
     scored = ["iteration_2/generations", "iteration_2/scores", "prompts"]
     assert list_upstream(node, "ipo") == sorted([*models, "iteration_2/dpo_pairs"])
     assert list_upstream(node, "raft") == sorted(["iteration_1/policy", *scored])
+    assert list_upstream(node, "warm") == list_upstream(node, "ipo")
+    assert list_upstream(first, "warm") == list_upstream(first, "raft")
+    assert list_upstream(first, "warm") != list_upstream(first, "ipo")
     assert list_upstream(node, "kto") == sorted([*models, *scored])
     for experiment in ("rloo", "brought"):
         assert list_upstream(node, experiment) == sorted(

@@ -118,6 +118,14 @@ def test_accumulated_data_grow_with_the_iteration(make_tiny, plan):
     assert rows == [32, 64]
 
 
+def test_the_first_iteration_has_the_work_of_its_own_objective(make_tiny, plan):
+    made = plan(make_tiny("experiments={warm: {first_objective: raft}}", "plan.gpu=a10"))
+    kinds = [
+        [load.kind for load in find(made, f"iteration_{t}/policy", "warm").loads] for t in (1, 2)
+    ]
+    assert kinds == [["trained"], ["read", "trained"]]
+
+
 def test_a_policy_gradient_samples_while_it_trains(make_tiny, plan):
     rloo = "experiments.gradient={objective: rloo, rloo: {batch_size: 32, max_tokens: 64}}"
     made = plan(make_tiny(rloo, "plan.gpu=a10"))

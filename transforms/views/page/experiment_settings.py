@@ -31,7 +31,11 @@ def compare_settings(made: pl.DataFrame) -> pl.DataFrame:
         settings = {name: _format(value) for name, value in flatten(json.loads(row["settings"]))}
         if objective := next((one for one in OBJECTIVES if any(_find_own(one, settings))), None):
             settings["objective"] = objective
-        recorded.setdefault(noun, {}).setdefault(row["experiment"], settings)
+        known = recorded.setdefault(noun, {}).setdefault(row["experiment"], {})
+        objectives = known.get("objective", "")
+        if objective and objectives and objective not in objectives.split(", "):
+            known["objective"] = f"{objectives}, {objective}"
+        known.update({name: value for name, value in settings.items() if name not in known})
     found: dict[str, dict[str, str | None]] = {name: {} for name in sorted(set(rows["experiment"]))}
     for experiments in recorded.values():
         for name in sorted({name for settings in experiments.values() for name in settings}):

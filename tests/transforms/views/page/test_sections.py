@@ -100,6 +100,19 @@ def test_another_objective_is_one_difference_and_not_one_for_each_of_its_setting
     ]
 
 
+def test_another_objective_in_the_first_iteration_is_shown() -> None:
+    rows = [
+        made("e", "iteration_1/policy", dpo={"beta": 0.1}),
+        made("f", "iteration_1/policy", raft={"epochs": 1.0}),
+        *(made(name, f"iteration_{t}/policy", dpo={"beta": 0.1}) for name in "ef" for t in (2, 3)),
+    ]
+    found = compare_settings(pl.DataFrame(rows, schema_of("materializations")))
+    assert found.to_dicts() == [
+        {"experiment": "e", "objective": "dpo"},
+        {"experiment": "f", "objective": "raft, dpo"},
+    ]
+
+
 def test_selected_policies_are_laid_out_over_the_baselines() -> None:
     def contrast(experiment: str, metric: str, versus: str, value: float) -> dict[str, object]:
         return {
