@@ -12,7 +12,7 @@ Not here: the forward pass (`training.models.logps`), the frozen reference and i
 (`training.reference_logps`), means over responses (`transforms.measures`).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +50,7 @@ from training.runs.command_line.options import (
 from training.runs.command_line.run import run_command
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.scoring import LogpsSettings
+from training.settings.training import TrainingSettings
 
 ROWS_AT_ONCE = 4096
 """Rows that are tokenized in one call and then grouped by length."""
@@ -92,7 +93,7 @@ def compute_logps(
         RuntimeError: a replica failed.
     """
     if devices.in_processes:
-        second = {} if reference is None else {"reference": reference}
+        further = {} if reference is None else {"reference": reference}
         run_on_replicas(
             COMMAND,
             (
@@ -104,7 +105,7 @@ def compute_logps(
                 )
                 for frame in sequences
             ),
-            [{"model": model, "dtype": dtype} | second] * devices.replicas,
+            [{"model": model, "dtype": dtype} | further] * devices.replicas,
             devices,
             settings=settings,
             commit=commit,
@@ -113,45 +114,53 @@ def compute_logps(
         )
         return
     trained = settings.training
-    autocast = trained is not None and dtype == "bfloat16"
-    loaded = []
-    for folder in [model] if reference is None else [model, reference]:
-        load = partial(load_causal_model, folder, gpus=devices.gpus_per_replica)
-        one = (load(dtype) if trained is None else load_model(load, trained, dtype)).eval()
-        if autocast:
-            store_linear_weights_in_bfloat16(one)
-        prepare_one_pass(one, trained)
-        loaded.append(one)
+    policy = _load_policy(model, trained, dtype, devices)
+    second = None if reference is None else _load_policy(reference, trained, dtype, devices)
     with (
-        torch.autocast(loaded[0].device.type, torch.bfloat16, enabled=autocast),
+        torch.autocast(policy.device.type, torch.bfloat16, enabled=_uses_autocast(trained, dtype)),
         tqdm(total=total, desc=description, unit="sequence", disable=None) as bar,
     ):
         for chunk in (c for f in sequences for c in f.iter_slices(settings.chunk_sequences)):
-            sums = _sum_chunk(loaded, chunk, settings.batch_tokens)
+            sums = _sum_chunk(policy, second, chunk, settings.batch_tokens)
             tokens = pl.col("completion_ids").list.len().cast(pl.Int32)
             commit(chunk.select("sequence_id", tokens.alias("completion_tokens"), *sums))
             bar.update(chunk.height)
-    del loaded, one
+    del policy, second
     release_memory()  # an engine or a training that starts next needs nearly the whole GPU
 
 
+def _load_policy(
+    folder: Path, trained: TrainingSettings | None, dtype: str, devices: DeviceSettings
+) -> PreTrainedModel:
+    load = partial(load_causal_model, folder, gpus=devices.gpus_per_replica)
+    policy = (load(dtype) if trained is None else load_model(load, trained, dtype)).eval()
+    if _uses_autocast(trained, dtype):
+        store_linear_weights_in_bfloat16(policy)
+    prepare_one_pass(policy, trained)
+    return policy
+
+
+def _uses_autocast(trained: TrainingSettings | None, dtype: str) -> bool:
+    return trained is not None and dtype == "bfloat16"
+
+
 def _sum_chunk(
-    models: Sequence[PreTrainedModel], chunk: pl.DataFrame, batch_tokens: int
+    policy: PreTrainedModel,
+    reference: PreTrainedModel | None,
+    chunk: pl.DataFrame,
+    batch_tokens: int,
 ) -> list[pl.Series]:
-    """Compute the columns of the sums of a chunk, under one model or two."""
+    """Compute the columns of the sums of a chunk, in the order of its rows."""
     prompts, completions = chunk["prompt_ids"].to_list(), chunk["completion_ids"].to_list()
     rows = [prompt + ids for prompt, ids in zip(prompts, completions, strict=True)]
     starts = [len(prompt) for prompt in prompts]
-    found: dict[int, Sequence[float]]
-    if len(models) == 1:
-        names: Sequence[str] = ["logp"]
-        found = {row: (logp,) for row, logp in sum_logps(*models, rows, starts, batch_tokens)}
-    else:
-        names = Comparison._fields
-        found = dict(compare_policies(*models, rows, starts, batch_tokens))
+    if reference is None:
+        logps = dict(sum_logps(policy, rows, starts, batch_tokens))
+        return [pl.Series("logp", [logps[row] for row in range(len(rows))], pl.Float64)]
+    found = dict(compare_policies(policy, reference, rows, starts, batch_tokens))
     return [
-        pl.Series(name, [found[row][place] for row in range(chunk.height)], pl.Float64)
-        for place, name in enumerate(names)
+        pl.Series(name, [getattr(found[row], name) for row in range(len(rows))], pl.Float64)
+        for name in Comparison._fields
     ]
 
 
