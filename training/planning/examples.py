@@ -29,11 +29,13 @@ class Examples:
 
     rows: float
     tokens: float
-    """Tokens of one pass over all rows."""
+    """Tokens of all conversations: those of a pair repeat their prompt."""
     facts: tuple[Fact, ...]
     """What the two numbers rest on."""
     missing: tuple[str, ...] = ()
     """Sources whose rows are unknown and not in the numbers."""
+    repeated: float = 0
+    """Those of `tokens` that repeat the prompt of a pair."""
 
 
 def count_demonstrations(recipe: Recipe, sft: SFTSettings, lake: Lake) -> Examples:
@@ -54,7 +56,7 @@ def count_demonstrations(recipe: Recipe, sft: SFTSettings, lake: Lake) -> Exampl
 
 
 def count_pairs(recipe: Recipe, mixture: str, max_tokens: int, lake: Lake) -> Examples:
-    """Count the pairs of a mixture, and the tokens of both conversations of each.
+    """Count the pairs of a mixture, the tokens of both conversations of each, and repeated ones.
 
     Args:
         recipe: the study.
@@ -65,7 +67,7 @@ def count_pairs(recipe: Recipe, mixture: str, max_tokens: int, lake: Lake) -> Ex
     parts: Mapping[str, MixtureSource] = recipe.resolve_mixture(mixture)
     facts = _count_rows(recipe, "preferences", lake)
     sources = {source.name: source for source in recipe.resolve_sources("preferences")}
-    rows = tokens = 0.0
+    rows = tokens = repeated = 0.0
     found: list[Fact] = []
     for name, part in parts.items():
         fact = facts[name]
@@ -73,24 +75,28 @@ def count_pairs(recipe: Recipe, mixture: str, max_tokens: int, lake: Lake) -> Ex
             continue
         of_half = fact.value if part.half is None else fact.value / 2
         pairs = min(of_half, part.max_pairs or of_half) * part.weight
-        length = measure_pair(sources[name], max_tokens)
+        length, prompt = measure_pair(sources[name], max_tokens)
         rows, tokens = rows + pairs, tokens + pairs * length.value
+        repeated += pairs * prompt
         found += [fact, length]
     missing = tuple(name for name in parts if facts[name] is None)
-    return Examples(rows, tokens, tuple(found), missing)
+    return Examples(rows, tokens, tuple(found), missing, repeated)
 
 
-def measure_pair(source: Source, max_tokens: int) -> Fact:
-    """Return the mean tokens of a pair: both conversations, so the prompt counts twice."""
+def measure_pair(source: Source, max_tokens: int) -> tuple[Fact, float]:
+    """Measure a pair: the mean tokens of both conversations, and those of the prompt of each."""
     size = PUBLISHED.get(source.origin.hub_id or source.entry.hub_id or "")
-    most = 2 * max_tokens
-    name, about = "mean tokens of a pair", source.name
     if size is not None and size.prompt_tokens is not None and size.response_tokens is not None:
-        tokens = 2 * size.prompt_tokens + size.response_tokens
-        return Fact(name, min(tokens, most), "tokens", "published", size.source, about)
-    prompt, responses = mean_pair_tokens()
-    tokens = min(2 * prompt + responses, most)
-    return Fact(name, tokens, "tokens", "assumed", f"mean of all pairs, {TABLE_1}", about)
+        prompt, responses = size.prompt_tokens, size.response_tokens
+        origin: Origin = "published"
+        of = size.source
+    else:
+        prompt, responses = mean_pair_tokens()
+        origin, of = "assumed", f"mean of all pairs, {TABLE_1}"
+    whole = 2 * prompt + responses
+    tokens = min(whole, 2 * max_tokens)
+    fact = Fact("mean tokens of a pair", tokens, "tokens", origin, of, source.name)
+    return fact, prompt * tokens / whole
 
 
 def _count_rows(recipe: Recipe, role: str, lake: Lake) -> dict[str, Fact | None]:

@@ -15,10 +15,11 @@ from training.settings.plan.architecture import ArchitectureSettings
 
 def _make(
     hidden: int, layers: int, heads: int, kv_heads: int, mlp: int, vocab: int,
-    *, head_size: int | None = None, **others: bool | int,
+    *, model_type: str = "llama", head_size: int | None = None, **others: bool | int,
 ) -> ArchitectureSettings:  # fmt: skip
     return ArchitectureSettings.model_validate(
         {
+            "model_type": model_type,
             "hidden_size": hidden,
             "layers": layers,
             "heads": heads,
@@ -32,20 +33,31 @@ def _make(
 
 
 def _qwen2(*numbers: int, tied: bool = False) -> ArchitectureSettings:
-    return _make(*numbers, tied=tied, qkv_bias=True)
+    return _make(*numbers, model_type="qwen2", tied=tied, qkv_bias=True)
 
 
 def _qwen3(*numbers: int, tied: bool = False) -> ArchitectureSettings:
-    return _make(*numbers, head_size=128, tied=tied, qk_norm=True)
+    return _make(*numbers, model_type="qwen3", head_size=128, tied=tied, qk_norm=True)
 
 
-def _gemma(*numbers: int, head_size: int = 256, **others: bool | int) -> ArchitectureSettings:
-    return _make(*numbers, head_size=head_size, tied=True, **others)
+def _gemma(*numbers: int) -> ArchitectureSettings:
+    return _make(*numbers, model_type="gemma", head_size=256, tied=True)
+
+
+def _gemma2(*numbers: int, head_size: int = 256) -> ArchitectureSettings:
+    return _make(*numbers, model_type="gemma2", head_size=head_size, tied=True, norms_per_layer=4)
+
+
+def _gemma3(*numbers: int, head_size: int = 256) -> ArchitectureSettings:
+    return _make(
+        *numbers, model_type="gemma3_text", head_size=head_size, tied=True, qk_norm=True,
+        norms_per_layer=4,
+    )  # fmt: skip
 
 
 _LLAMA_3_8B = _make(4096, 32, 32, 8, 14336, 128256)
 _LLAMA_3_70B = _make(8192, 80, 64, 8, 28672, 128256)
-_MISTRAL_7B = _make(4096, 32, 32, 8, 14336, 32000)
+_MISTRAL_7B = _make(4096, 32, 32, 8, 14336, 32000, model_type="mistral")
 
 KNOWN: Mapping[str, ArchitectureSettings] = {
     "meta-llama/Llama-2-7b": _make(4096, 32, 32, 32, 11008, 32000),
@@ -74,18 +86,16 @@ KNOWN: Mapping[str, ArchitectureSettings] = {
     "Qwen/Qwen3-32B": _qwen3(5120, 64, 64, 8, 25600, 151936),
     "google/gemma-2b": _gemma(2048, 18, 8, 1, 16384, 256000),
     "google/gemma-7b": _gemma(3072, 28, 16, 16, 24576, 256000),
-    "google/gemma-2-2b": _gemma(2304, 26, 8, 4, 9216, 256000, norms_per_layer=4),
-    "google/gemma-2-9b": _gemma(3584, 42, 16, 8, 14336, 256000, norms_per_layer=4),
-    "google/gemma-2-27b": _gemma(4608, 46, 32, 16, 36864, 256000, head_size=128, norms_per_layer=4),
-    "google/gemma-3-1b": _gemma(1152, 26, 4, 1, 6912, 262144, norms_per_layer=4, qk_norm=True),
-    "google/gemma-3-4b": _gemma(2560, 34, 8, 4, 10240, 262208, norms_per_layer=4, qk_norm=True),
-    "google/gemma-3-12b": _gemma(3840, 48, 16, 8, 15360, 262208, norms_per_layer=4, qk_norm=True),
-    "google/gemma-3-27b": _gemma(
-        5376, 62, 32, 16, 21504, 262208, head_size=128, norms_per_layer=4, qk_norm=True
-    ),
+    "google/gemma-2-2b": _gemma2(2304, 26, 8, 4, 9216, 256000),
+    "google/gemma-2-9b": _gemma2(3584, 42, 16, 8, 14336, 256000),
+    "google/gemma-2-27b": _gemma2(4608, 46, 32, 16, 36864, 256000, head_size=128),
+    "google/gemma-3-1b": _gemma3(1152, 26, 4, 1, 6912, 262144),
+    "google/gemma-3-4b": _gemma3(2560, 34, 8, 4, 10240, 262208),
+    "google/gemma-3-12b": _gemma3(3840, 48, 16, 8, 15360, 262208),
+    "google/gemma-3-27b": _gemma3(5376, 62, 32, 16, 21504, 262208, head_size=128),
     "mistralai/Mistral-7B-v0.1": _MISTRAL_7B,
     "mistralai/Mistral-7B-v0.2": _MISTRAL_7B,
-    "mistralai/Mistral-7B-v0.3": _make(4096, 32, 32, 8, 14336, 32768),
+    "mistralai/Mistral-7B-v0.3": _make(4096, 32, 32, 8, 14336, 32768, model_type="mistral"),
     "HuggingFaceTB/SmolLM2-135M": _make(576, 30, 9, 3, 1536, 49152, tied=True),
     "HuggingFaceTB/SmolLM2-360M": _make(960, 32, 15, 5, 2560, 49152, tied=True),
     "HuggingFaceTB/SmolLM2-1.7B": _make(2048, 24, 32, 32, 8192, 49152, tied=True),

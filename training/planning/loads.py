@@ -12,6 +12,7 @@ from typing import Literal
 
 import yaml
 
+from training.models.one_pass.tested_families import find_obstacle
 from training.planning import memory, speed
 from training.planning.activations import Head
 from training.planning.gpus import Gpu
@@ -59,6 +60,17 @@ class Lengths:
     prompt: float
     response: float
 
+    def count_row(self, responses: int, *, most: int, shared: bool) -> float:
+        """Count the tokens that a pass computes for a prompt with some responses.
+
+        Args:
+            responses: responses to the prompt.
+            most: most tokens of the prompt with one response; longer ones are counted as this.
+            shared: whether the prompt is computed once for all.
+        """
+        tokens = (1 if shared else responses) * self.prompt + responses * self.response
+        return tokens * min(1, most / (self.prompt + self.response))
+
 
 @dataclass(frozen=True)
 class Loads:
@@ -88,6 +100,11 @@ class Loads:
     def type_bytes(self) -> int:
         """Return the bytes of a weight in the compute type."""
         return memory.BFLOAT16 if self.dtype == "bfloat16" else memory.FLOAT32
+
+    def shares_prompts(self, settings: TrainingSettings | None = None) -> bool:
+        """Check whether a training, or a model that only reads, computes a prompt once."""
+        gpus = 1 if settings is not None else self.gpus_per_copy
+        return find_obstacle(self.model.model_type, settings, gpus) is None
 
     def train(
         self,
@@ -172,10 +189,12 @@ class Loads:
             remedy="raise devices.gpus_per_replica, or lower max_context_tokens",
         )  # fmt: skip
 
-    def score(self, scoring: ScoringSettings, sampling: SamplingSettings, responses: float) -> Load:
-        """Build the load of a reward model that reads prompts with their responses."""
+    def score(
+        self, scoring: ScoringSettings, sampling: SamplingSettings, responses: float, n: int
+    ) -> Load:
+        """Build the load of a reward model that reads responses, n per prompt."""
         return self._read(
-            "scoring", "reward", responses, sampling, scoring.batch_tokens,
+            "scoring", "reward", responses, sampling, scoring.batch_tokens, rows_per_prompt=n,
             remedy="lower loop.scoring.batch_tokens",
         )  # fmt: skip
 
@@ -188,27 +207,30 @@ class Loads:
             remedy="lower loop.ranking.batch_tokens",
         )  # fmt: skip
 
-    def refer(self, settings: ReferenceSettings, sampling: SamplingSettings, rows: float) -> Load:
-        """Build the load of the reference that reads the responses of training rows."""
+    def refer(
+        self, settings: ReferenceSettings, sampling: SamplingSettings, responses: float, n: int
+    ) -> Load:
+        """Build the load of the reference that reads the responses of training rows, n per row."""
         return self._read(
-            "reference", "language", rows, sampling, settings.reference_batch_tokens,
+            "reference", "language", responses, sampling, settings.reference_batch_tokens,
             weights=memory.measure_reference_weights(self.model, settings, self.dtype),
-            longest=settings.max_tokens,
+            longest=settings.max_tokens, trained=settings, rows_per_prompt=n,
             remedy="raise devices.gpus_per_replica, or lower reference_batch_tokens",
         )  # fmt: skip
 
-    def measure_logps(self, rows: float) -> Load:
-        """Build the load of a policy that reads evaluated responses, for the KL."""
+    def measure_logps(self, responses: float, n: int) -> Load:
+        """Build the load of a policy that reads evaluated responses, n per prompt, for the KL."""
         return self._read(
-            "log-probabilities", "language", rows, self.recipe.loop.sampling,
-            self.recipe.evaluation.logps_batch_tokens,
+            "log-probabilities", "language", responses, self.recipe.loop.sampling,
+            self.recipe.evaluation.logps_batch_tokens, rows_per_prompt=n,
             remedy="lower evaluation.logps_batch_tokens",
         )  # fmt: skip
 
     def _read(
         self, stage: str, head: Head, rows: float, sampling: SamplingSettings, batch_tokens: int,
         *, remedy: str, weights: float | None = None, longest: int | None = None,
-        responses_per_row: int = 1,
+        responses_per_row: int = 1, rows_per_prompt: int = 1,
+        trained: TrainingSettings | None = None,
     ) -> Load:  # fmt: skip
         gpus = self.copies * self.gpus_per_copy
         if weights is None:
@@ -217,6 +239,9 @@ class Loads:
         length = self.lengths.prompt + responses_per_row * response
         most = longest or sampling.max_context_tokens
         tokens = rows * min(length, most)
+        if rows_per_prompt > 1 and self.shares_prompts(trained):
+            repeated = self.lengths.prompt * min(1, most / length)
+            tokens -= rows * repeated * (rows_per_prompt - 1) / rows_per_prompt
         return Load(
             "read", stage, tokens, rows * most, gpus,
             seconds=self._time(

@@ -66,6 +66,7 @@ def find_model_size(recipe: Recipe) -> ModelSize:
 def describe_tiny(tiny: TinyModelSettings) -> ArchitectureSettings:
     """Return the architecture of a new tiny model."""
     return ArchitectureSettings(
+        model_type="llama",
         hidden_size=tiny.hidden_size,
         layers=tiny.layers,
         heads=tiny.heads,
@@ -100,6 +101,7 @@ def _measure(config: "PretrainedConfig", file: Path) -> ModelSize:
     names = {name for name, _ in model.named_parameters() if ".layers.0." in name}
     heads = config.num_attention_heads
     architecture = ArchitectureSettings(
+        model_type=config.model_type,
         hidden_size=config.hidden_size,
         layers=config.num_hidden_layers,
         heads=heads,

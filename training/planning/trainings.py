@@ -40,14 +40,20 @@ def plan_training(loads: Loads, asset: str, settings: TrainingSettings, examples
     single = isinstance(settings, SFTSettings | PreferenceModelSettings)
     packed = getattr(settings, "packing", False)
     sequences = 1 if single else PAIR
-    length = examples.tokens / examples.rows if examples.rows else 0
+    length, repeated = (
+        tokens / examples.rows if examples.rows else 0
+        for tokens in (examples.tokens, examples.repeated)
+    )
+    # a comparison contains the prompt of a pair once, as does one pass over its two sides
+    computed = length - repeated if single or loads.shares_prompts(settings) else length
     if isinstance(settings, PreferenceModelSettings):
-        length = min(length, settings.max_tokens) * (2 if settings.both_orders else 1)
+        length = min(computed, settings.max_tokens)
+        computed = length * (2 if settings.both_orders else 1)
     rows: float | None = examples.rows * settings.epochs
-    tokens = examples.rows * settings.epochs * length
+    tokens = examples.rows * settings.epochs * computed
     if settings.max_steps is not None:
         rows = settings.max_steps * settings.batch_size
-        tokens = rows * (settings.max_tokens if packed else length)
+        tokens = rows * (settings.max_tokens if packed else computed)
     if examples.missing and settings.max_steps is None:
         rows = None
     load = loads.train(

@@ -87,7 +87,7 @@ class Planner:
         mixture = self.recipe.offline_mixture
         examples = count_pairs(self.recipe, mixture, settings.max_tokens, self.lake)
         trained = min(examples.rows, settings.count_steps(0) * settings.batch_size)
-        reference = self.loads.refer(settings, loop.sampling, PAIR * trained)
+        reference = self.loads.refer(settings, loop.sampling, PAIR * trained, PAIR)
         work = plan_training(self.loads, OFFLINE, settings, examples)
         (training,) = work.loads
         # these responses are not sampled: the reference reads as many tokens as an epoch trains on
@@ -109,8 +109,9 @@ class Planner:
         per_prompt = objective.rows_per_prompt(n, _count_pairs_per_prompt(loop), settings)
         own = prompts * per_prompt
         examples = own * (t if loop.data == "accumulated" and t else 1)
-        length = min(self.loads.lengths.prompt + self.loads.lengths.response, settings.max_tokens)
-        sides = objective.responses_per_row
+        lengths, most, sides = self.loads.lengths, settings.max_tokens, objective.responses_per_row
+        shared = self.loads.shares_prompts(settings)
+        length = lengths.count_row(1, most=most, shared=False)
         rows = (
             settings.max_steps * settings.batch_size
             if settings.max_steps
@@ -120,15 +121,16 @@ class Planner:
         if isinstance(settings, ReferenceSettings) and objective.takes_reference:
             key = ("reference", self._key_scores(loop), loop.objective, loop.pairs, per_prompt)
             if self._is_new(key, t):
-                loads.append(self.loads.refer(settings, loop.sampling, own * sides))
+                loads.append(self.loads.refer(settings, loop.sampling, own * sides, sides))
         others = None
         if not loop.has_responses:
             loads += self._sample_in_training(loop, rows)
             others = self.loads.hold_others(settings, self._count_reward_models(loop.ranker))
         loads.append(
             self.loads.train(
-                loop.objective, settings, sequences=sides, tokens=rows * sides * length,
-                most_tokens=rows * sides * settings.max_tokens, length=length,
+                loop.objective, settings, sequences=sides,
+                tokens=rows * lengths.count_row(sides, most=most, shared=shared),
+                most_tokens=rows * sides * most, length=length,
                 models=count_host_models(settings), others=others,
             )
         )  # fmt: skip
@@ -176,18 +178,18 @@ class Planner:
         A judge and the rewards that the recipe brings have none: the plan does not know their
         models.
         """
-        if scores := self._score(loop.ranker, loop, responses):
+        n = loop.sampling.responses_per_prompt
+        if scores := self._score(loop.ranker, loop, responses, n):
             return scores
         if find_kind(loop.ranker).name != "preference_model":
             return ()
-        n = loop.sampling.responses_per_prompt
         comparisons = math.comb(n, 2) if loop.ranking.method == "round_robin" else 2 * n
         return (self.loads.compare(loop, prompts, comparisons),)
 
-    def _score(self, ranker: str, loop: LoopSettings, responses: float) -> tuple[Load, ...]:
-        """Plan the scores by the reward models that decide a ranker's rewards."""
+    def _score(self, ranker: str, loop: LoopSettings, responses: float, n: int) -> tuple[Load, ...]:
+        """Plan the scores of responses, n per prompt, by the models that decide the rewards."""
         models = self._count_reward_models(ranker)
-        return (self.loads.score(loop.scoring, loop.sampling, responses),) * models
+        return (self.loads.score(loop.scoring, loop.sampling, responses, n),) * models
 
     def _count_reward_models(self, ranker: str) -> int:
         """Count the reward models that the recipe trains and that decide a ranker's rewards."""
@@ -198,7 +200,7 @@ class Planner:
         """Plan the responses that a policy gradient samples and scores while it trains."""
         n, processes = loop.sampling.responses_per_prompt, loop.resolve_training().processes
         sampled = self.loads.sample(loop.sampling, prompts=rows / n, responses=rows)
-        scored = self._score(loop.ranker, loop, rows)
+        scored = self._score(loop.ranker, loop, rows, n)
         # every process of the training has all models, whose memory is counted there
         return [
             replace(
@@ -223,7 +225,9 @@ class Planner:
         settings = self.recipe.resolve_refresh(loop)
         pairs = round(t * labels * (1 + loop.feedback.replay))
         tokens = pairs * PAIR * (self.loads.lengths.prompt + response)
-        work = plan_training(self.loads, "reward_model", settings, Examples(pairs, tokens, ()))
+        repeated = pairs * self.loads.lengths.prompt
+        examples = Examples(pairs, tokens, (), repeated=repeated)
+        work = plan_training(self.loads, "reward_model", settings, examples)
         yield replace(work, asset=iteration_asset(t, "reward_model"), experiment=experiment)
 
     def _plan_evaluation(
@@ -234,13 +238,14 @@ class Planner:
         prompts = splits.evaluation_prompts + splits.validation_prompts
         if splits.promotion_fraction:
             prompts += splits.promotion_prompts
-        rows = models * prompts * (self.recipe.evaluation.samples + 1)
+        n = self.recipe.evaluation.samples + 1
+        rows = models * prompts * n
         loads = (
             self.loads.sample(
                 loop.sampling, prompts=2 * models * prompts, responses=rows, engines=models
             ),
-            *self._score(self.recipe.evaluation_reward, loop, rows),
-            self.loads.measure_logps(2 * rows),
+            *self._score(self.recipe.evaluation_reward, loop, rows, n),
+            self.loads.measure_logps(2 * rows, n),
         )
         tokens = rows * min(self.loads.lengths.response, loop.sampling.max_tokens)
         return Work(asset, experiment, None, disk.measure_rows(rows, tokens), loads)

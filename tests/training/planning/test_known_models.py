@@ -87,6 +87,7 @@ def test_the_weights_of_every_model_are_the_published_ones():
 def test_weights_are_counted_as_torch_counts_them(name):
     """Two layers on the meta device: every term of the formula, and both kinds of heads."""
     known = find(name).model_copy(update={"layers": 2})
+    assert known.model_type == CONFIGS[name].model_type
     config = CONFIGS[name](
         hidden_size=known.hidden_size,
         num_hidden_layers=known.layers,

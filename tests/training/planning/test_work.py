@@ -13,6 +13,7 @@ from training.recipe_file import load_recipe
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.sources.catalog.published_sizes import mean_pair_tokens
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 
@@ -89,6 +90,38 @@ def test_what_experiments_share_is_counted_once(make_tiny, plan):
         for one in ("iterative", "concise", "moving_reference")
     }
     assert reads["iterative"] == reads["concise"] > 0 == reads["moving_reference"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "once"),
+    [
+        ("loop.dpo.epochs=2", True),
+        ("loop.dpo.attn_implementation=sdpa", False),
+        ("loop.dpo.torch_compile=true", False),
+    ],
+)
+def test_one_pass_computes_the_prompt_of_a_pair_once(make_tiny, plan, setting, once):
+    made = plan(make_tiny("plan.prompt_tokens=40", setting))
+    policy = find(made, "iteration_1/policy", "iterative")
+    # 16 pairs, 2 epochs, responses of 16 tokens
+    pair = 40 + 2 * 16 if once else 2 * (40 + 16)
+    assert tokens(policy, "trained")[0] == 32 * pair
+    assert tokens(policy, "read")[0] == 16 * pair
+    assert tokens(policy, "trained")[1] == 32 * 2 * 128
+
+
+def test_a_reward_model_computes_a_prompt_once(make_tiny, plan):
+    made = plan(make_tiny("plan.prompt_tokens=40"))
+    # 16 prompts with 4 responses of 16 tokens each
+    assert tokens(find(made, "iteration_1/scores", "iterative"), "read")[0] == 16 * (40 + 4 * 16)
+    divided = plan(make_tiny("plan.prompt_tokens=40", "devices.gpus_per_replica=2"))
+    scores = find(divided, "iteration_1/scores", "iterative")
+    assert tokens(scores, "read")[0] == 16 * 4 * (40 + 16)
+    # 1.5 epochs of 400 pairs, each cut to 2 x 128 tokens: prompts and responses by the same share
+    prompt, responses = mean_pair_tokens()
+    cut = 2 * 128 / (2 * prompt + responses)
+    trained = tokens(find(made, "reward_model", "shared"), "trained")[0]
+    assert trained == pytest.approx(600 * (prompt + responses) * cut)
 
 
 def test_the_reference_of_offline_dpo_reads_the_pairs_that_are_trained_on(tmp_path):

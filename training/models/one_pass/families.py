@@ -1,6 +1,7 @@
-"""The models that run one pass: tested families, with the attention that transformers chooses.
+"""Preparing a model for one pass: of a tested family, with the attention that transformers chooses.
 
-Not here: the forward pass (`training.models.one_pass.forward`).
+Not here: the families (`training.models.one_pass.tested_families`), the forward pass
+(`training.models.one_pass.forward`).
 """
 
 import logging
@@ -8,15 +9,10 @@ import logging
 from transformers import PreTrainedModel
 
 from training.models.one_pass.attention import NAME
+from training.models.one_pass.tested_families import find_obstacle
 from training.settings.training import TrainingSettings
 
 LOGGER = logging.getLogger(__name__)
-
-FAMILIES = frozenset(
-    {"gemma", "gemma3_text", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3"}
-)
-"""`model_type`s that are tested: their layers pass unknown arguments on to the attention function,
-and no layer reads other tokens in another way."""
 
 
 def prepare_one_pass(model: PreTrainedModel, settings: TrainingSettings | None = None) -> bool:
@@ -46,14 +42,8 @@ def reads_packed_rows(model: PreTrainedModel) -> bool:
 
 
 def _find_obstacle(model: PreTrainedModel, settings: TrainingSettings | None) -> str | None:
-    if model.config.model_type not in FAMILIES:
-        return f"one pass is not tested for models of type {model.config.model_type}"
-    if model.config._attn_implementation != "sdpa":
+    gpus = len(set(getattr(model, "hf_device_map", {}).values()))
+    obstacle = find_obstacle(model.config.model_type, settings, gpus)
+    if obstacle is None and model.config._attn_implementation != "sdpa":
         return f"the model's attention is {model.config._attn_implementation}, not sdpa"
-    if len(set(getattr(model, "hf_device_map", {}).values())) > 1:
-        return "the model is on several GPUs"
-    if settings is not None and settings.attn_implementation is not None:
-        return "attn_implementation is set"
-    if settings is not None and settings.torch_compile:
-        return "torch_compile is set"
-    return None
+    return obstacle

@@ -34,6 +34,9 @@ class ArchitectureSettings(Settings):
     """Whether queries and keys are normalised (Qwen3, Gemma 3)."""
     norms_per_layer: int = Field(default=2, ge=1)
     """Norms of the width per layer: 2, or 4 (Gemma 2 and 3)."""
+    model_type: str = ""
+    """Type of the model (model_type). Tested types compute the prompt of a pair once
+    (`training.models.one_pass`); without a type, the plan counts it twice."""
 
     @property
     def attention_weights(self) -> int:

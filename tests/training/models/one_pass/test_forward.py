@@ -10,8 +10,9 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.utils import add_fused_lm_head
 
 from training.models.one_pass import families
-from training.models.one_pass.families import FAMILIES, prepare_one_pass
+from training.models.one_pass.families import prepare_one_pass
 from training.models.one_pass.forward import pack_classifier, pack_language_model
+from training.models.one_pass.tested_families import FAMILIES
 from training.settings.objectives import DPOSettings
 
 SHAPE = {

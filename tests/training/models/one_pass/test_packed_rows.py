@@ -10,8 +10,9 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceC
 
 from training.models.last_layer import shorten_last_layer
 from training.models.logps import sum_logps
-from training.models.one_pass.families import FAMILIES, prepare_one_pass
+from training.models.one_pass.families import prepare_one_pass
 from training.models.one_pass.packed_rows import Group, batch_groups, pack
+from training.models.one_pass.tested_families import FAMILIES
 from training.models.rewards import compute_rewards
 
 CPU = torch.device("cpu")
