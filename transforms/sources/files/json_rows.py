@@ -14,6 +14,7 @@ from types import GenericAlias
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.json
@@ -91,12 +92,16 @@ def _has_one_object_per_line(block: Block) -> bool:
     notice the mistake. An object that spans two lines has a line that does not begin with a brace,
     or a line that does not end with a brace.
     """
-    content = block.content.rstrip(b"\r\n")
-    ends = content.count(b"}\n") + content.count(b"}\r\n")
+    content = np.frombuffer(block.content, np.uint8)
+    ends = np.flatnonzero(content == ord("\n"))
+    if block.cut:
+        ends = np.append(ends, content.size)
+    first, last = content[np.append(0, ends[:-1] + 1)], content[ends - 1]
+    last = np.where(last == ord("\r"), content[np.maximum(ends - 2, 0)], last)
     return (
-        content[:1] == b"{"
-        and content[-1:] == b"}"
-        and content.count(b"\n{") + 1 == ends + 1 == block.lines
+        ends.size == block.lines
+        and bool((first == ord("{")).all())
+        and bool((last == ord("}")).all())
     )
 
 
