@@ -37,8 +37,12 @@ Rows = pl.DataFrame | Mapping[str, pl.DataFrame]
 
 FILE_BYTES = 32 << 20
 """Size of a table's files. The writer keeps one file in memory."""
-WRITER = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=16_384)
-"""Level 1 takes as long as the default, Snappy, and needs two thirds of the bytes."""
+ZSTD_LEVEL = 1
+"""It takes as long as Delta's default, Snappy, and needs two thirds of the bytes."""
+ROW_GROUP_ROWS = 16_384
+WRITER = WriterProperties(
+    compression="ZSTD", compression_level=ZSTD_LEVEL, max_row_group_size=ROW_GROUP_ROWS
+)
 
 LOG_SETTINGS = {"delta.checkpointInterval": "25"}
 """A checkpoint of the log after so many commits; each reader reads the last one and the commits
@@ -167,9 +171,14 @@ def _raise_cause(error: DeltaError, store: Store, table: str, *, taken: bool) ->
     if taken and DeltaTable.is_deltatable(store.address(f"tables/{table}")):
         raise CommitFailedError(str(error)) from error
     if NO_SPACE in str(error):
-        raise InputError(
-            f"the disk is full; nothing was added to table {table}",
-            expected=f"room for the rows in {store.root}",
-            found=f"{shutil.disk_usage(store.work).free} bytes free",
-            remedy="free some space, then run the same command again: it continues from here",
-        ) from error
+        raise full_disk_error(store, table) from error
+
+
+def full_disk_error(store: Store, table: str) -> InputError:
+    """Return the error about a full disk."""
+    return InputError(
+        f"the disk is full; nothing was added to table {table}",
+        expected=f"room for the rows in {store.root}",
+        found=f"{shutil.disk_usage(store.work).free} bytes free",
+        remedy="free some space, then run the same command again: it continues from here",
+    )

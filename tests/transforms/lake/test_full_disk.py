@@ -67,3 +67,20 @@ def test_what_was_committed_stays_and_a_restart_goes_on(small_disk):
     filler.unlink()
     append(lake, chunk(draw))
     assert lake.read(TABLE)["prompt_id"].n_unique() == (written + 1) * ROWS
+
+
+def test_a_slice_that_does_not_fit_leaves_the_table_and_no_files(small_disk):
+    lake, draw = Lake(small_disk / "lake"), random.Random(0)
+    text = pl.Schema({"text": pl.String})
+
+    def overwrite(count):
+        with lake.overwrite_frames("raw_x", text) as write:
+            for _ in range(count):
+                write(pl.DataFrame({"text": [draw.randbytes(10_000).hex()]}))
+
+    overwrite(3)
+    before = lake.read("raw_x")
+    with pytest.raises(InputError, match="the disk is full; nothing was added to table raw_x"):
+        overwrite(200)
+    assert lake.read("raw_x").equals(before)
+    assert not list(lake.store.work.glob("staged-*"))

@@ -35,6 +35,7 @@ def lake(any_lake):
 def small_files(monkeypatch):
     """Many files per commit, and many reads per table."""
     monkeypatch.setattr("transforms.lake.commit.FILE_BYTES", 1 << 10)
+    monkeypatch.setattr("transforms.lake.staged_write.PART_BYTES", 1 << 10)
     for name, value in {"BATCH_BYTES": 1, "WINDOW_ROWS": 70}.items():
         monkeypatch.setattr(f"transforms.lake.batched_reads.{name}", value)
 
