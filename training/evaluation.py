@@ -72,9 +72,9 @@ def evaluate(
         score_responses: computes the rewards.
         prompts: prompt_id, prompt, reference, split; one row per prompt.
         loop: token limits of responses, batch sizes.
-        settings: number of samples, batch size of log-probabilities.
+        settings: number of samples, batch size and dtype of log-probabilities.
         seed: seed of the sampling engine; equal for all policies, so that only weights differ.
-        dtype: compute type.
+        dtype: compute type of sampling.
         gold: the gold reward, if the prompts have one.
         work: folder of the chunks. The caller removes it when the rows are stored, and gives an
             empty one if any other argument, except `devices`, changes.
@@ -116,7 +116,7 @@ def evaluate(
         rows,
         policy,
         batch_tokens=settings.logps_batch_tokens,
-        dtype=settings.logps_dtype or dtype,
+        dtype=settings.logps_dtype,
         devices=devices,
         chunks=open_chunks("logps"),
         description=f"{description}: log-probabilities",

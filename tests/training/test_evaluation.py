@@ -87,6 +87,11 @@ def test_an_evaluation_goes_on_after_every_chunk_and_has_the_same_rows(run, monk
         assert again[name].to_list() == pytest.approx(whole[name].to_list(), abs=1e-5)
 
 
+def test_log_probabilities_are_float32_whatever_type_samples(run, tmp_path):
+    whole, half = (run(work=tmp_path / dtype, dtype=dtype) for dtype in ("float32", "bfloat16"))
+    assert half.equals(whole)
+
+
 def test_a_ranker_sees_the_responses_of_one_decoding_at_a_time(tmp_path):
     """Both decodings of a prompt have a response 0."""
     rows = pl.DataFrame(

@@ -219,11 +219,14 @@ class Loads:
         )  # fmt: skip
 
     def measure_logps(self, responses: float, n: int) -> Load:
-        """Build the load of a policy that reads evaluated responses, n per prompt, for the KL."""
+        """Build the load of a policy and pi_0 that read evaluated responses, n per prompt."""
+        dtype = self.recipe.evaluation.logps_dtype
+        type_bytes = memory.BFLOAT16 if dtype == "bfloat16" else memory.FLOAT32
         return self._read(
             "log-probabilities", "language", responses, self.recipe.loop.sampling,
             self.recipe.evaluation.logps_batch_tokens, rows_per_prompt=n,
-            remedy="lower evaluation.logps_batch_tokens",
+            weights=2 * type_bytes * memory.count_weights(self.model, "language"),
+            remedy="lower evaluation.logps_batch_tokens, or set evaluation.logps_dtype: bfloat16",
         )  # fmt: skip
 
     def _read(

@@ -22,9 +22,11 @@ class EvaluationSettings(Settings):
     and rows of `evaluation_scores`. Adding one samples nothing again."""
     logps_batch_tokens: int = Field(default=8192, ge=64)
     """Tokens per forward pass when log-probabilities are computed."""
-    logps_dtype: Literal["float32", "bfloat16"] | None = None
-    """Type of weights and computation of the log-probabilities and the KL; null: `model.dtype`. The
-    policy and pi_0 are in memory together."""
+    logps_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Type of weights and computation of the log-probabilities and the KL, whatever `model.dtype`
+    is. In bfloat16, what the two models round adds some thousandths of a nat per token to the KL;
+    on a GPU, it takes about a fifteenth of the time and half of the memory. The policy and pi_0 are
+    in memory together."""
     length_control: bool = False
     """Add the asset of win rates at equal length. It reads the evaluated responses and changes no
     other result. It takes half a second per pair of models, split, decoding and judge."""
