@@ -8,9 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from training.commands.generation import main
 from training.engine.sampler import Sampler
 from training.engine.vllm_engine import render_prompts
-from training.generation import generate, main
+from training.generation import generate
 from training.models.end_of_turn import find_end_of_turn
 from training.models.initial_model import make_tiny_model
 from training.models.loading.config import has_added_rows

@@ -11,12 +11,13 @@ from transformers import AutoModelForCausalLM
 from trl import DPOConfig, DPOTrainer
 from typer.testing import CliRunner
 
+from training.commands.reference_logps import main
 from training.dpo import TokenizedDPOTrainer, train_dpo
 from training.models import rendering
 from training.models.checkpoint import hash_checkpoint
 from training.models.rendering import load_tokenizer
 from training.models.token_ids import tokenize_responses
-from training.reference_logps import add_reference_logps, main
+from training.reference_logps import add_reference_logps
 from training.runs.trainer import build_trl_arguments
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
