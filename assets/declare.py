@@ -20,7 +20,7 @@ from transforms.lake.locks import lock_slice
 from transforms.lake.pinned_lake import PinnedLake
 from transforms.lake.records import materializations
 from transforms.lake.schemas.table import SHARED, Table
-from transforms.views.query import read_description
+from transforms.views.statements import read_description
 
 READS = "reads"
 """Metadata key of the upstream assets that an asset reads, by experiment."""

@@ -13,10 +13,8 @@ from transforms.identity import digest
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.views.empty_reports import explain_empty, read_condition
-from transforms.views.plots import preferences as preference_plots
-from transforms.views.plots import progress as plots
-from transforms.views.plots.reward_by_kl import render_reward_by_kl
-from transforms.views.query import connect, read_description, report, select_experiment
+from transforms.views.query import connect, report, run_report, select_experiment
+from transforms.views.statements import find_names, read_description
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Plots a report from its rows, or from tables of the lake, as PNG bytes."""
@@ -92,7 +90,7 @@ def build_report(
         description=read_description("reports", name),
     )
     def asset(step: Step) -> Made:
-        with connect(step.lake) as connection:
+        with connect(step.lake, names=find_names("reports", [name])) as connection:
             rows = report(connection, name)
             reason = explain_empty(connection, name) if rows.is_empty() else None
         if select:
@@ -111,15 +109,33 @@ def build_report(
 
 
 def _plot_sources(lake: Lake, statistics: pl.DataFrame) -> bytes:
-    with connect(lake) as connection:
-        reasons = report(connection, "dropped_by_reason")
-    return preference_plots.render_kept_and_dropped(statistics, reasons)
+    from transforms.views.plots.preferences import render_kept_and_dropped
+
+    return render_kept_and_dropped(statistics, run_report(lake, "dropped_by_reason"))
+
+
+def _plot_lengths(_: Lake, rows: pl.DataFrame) -> bytes:
+    from transforms.views.plots.preferences import render_length_distributions
+
+    return render_length_distributions(rows)
+
+
+def _plot_progress(lake: Lake, _: pl.DataFrame) -> bytes:
+    from transforms.views.plots.progress import render_progress
+
+    return render_progress(lake.read("evaluation_results"))
+
+
+def _plot_reward_by_kl(_: Lake, rows: pl.DataFrame) -> bytes:
+    from transforms.views.plots.reward_by_kl import render_reward_by_kl
+
+    return render_reward_by_kl(rows)
 
 
 PLOTS: dict[str, Plot] = {
     "preference_statistics": _plot_sources,
-    "length_statistics": lambda _, rows: preference_plots.render_length_distributions(rows),
-    "iteration_progress": lambda lake, _: plots.render_progress(lake.read("evaluation_results")),
-    "reward_by_kl": lambda _, rows: render_reward_by_kl(rows),
+    "length_statistics": _plot_lengths,
+    "iteration_progress": _plot_progress,
+    "reward_by_kl": _plot_reward_by_kl,
 }
 """Plots of the reports that have a figure, by name."""

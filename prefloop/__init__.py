@@ -39,7 +39,7 @@ class Study:
         Raises:
             InputError: DuckDB refuses it, or it does not only read.
         """
-        with query.connect_with_reports(self._lake) as connection:
+        with query.connect_with_reports(self._lake, text=statement) as connection:
             return query.query(connection, statement)
 
     def table(self, name: str, version: int | None = None, **rows: str | int) -> pl.DataFrame:
@@ -61,8 +61,7 @@ class Study:
         Raises:
             InputError: there is no such report.
         """
-        with query.connect_with_reports(self._lake) as connection:
-            return query.report(connection, name)
+        return query.run_report(self._lake, name)
 
     def policy(self, name: str) -> Path:
         """Return the folder of a model, for `AutoModelForCausalLM.from_pretrained` or vLLM.

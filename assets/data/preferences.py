@@ -16,8 +16,6 @@ from training.recipe import Recipe
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
 from transforms.prompts import splits
-from transforms.prompts.collection import write_prompts
-from transforms.prompts.decontamination import count_searches
 from transforms.prompts.instructions.labelled_pairs import label_pairs
 from transforms.settings.prompts import SplitSettings
 from transforms.settings.sources import Role
@@ -25,7 +23,7 @@ from transforms.sources.intake import ledger, mixtures
 from transforms.sources.intake.ingest import standardise_demonstrations, standardise_pairs
 from transforms.sources.intake.sources import Source
 from transforms.sources.intake.standard_tables import update_slices
-from transforms.views.query import connect, report
+from transforms.views.query import run_report
 
 FRACTIONS = {name for name in SplitSettings.model_fields if name.endswith("_fraction")}
 """Settings of the splits that decide which prompts are held out."""
@@ -182,6 +180,9 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
     )
     def prompts(step: Step) -> Made:
         """Near duplicates and prompts that overlap with an evaluation set are dropped."""
+        from transforms.prompts.collection import write_prompts
+        from transforms.prompts.decontamination import count_searches
+
         write_prompts(
             step.lake,
             recipe.resolve_sources("prompts"),
@@ -263,8 +264,7 @@ def _build_dropped_rows(study: Study) -> dg.AssetsDefinition:
     def dropped_rows(step: Step) -> Made:
         """The upstream assets write their own slices; this asset counts them by reason."""
         version = step.lake.version("dropped_rows")
-        with connect(step.lake, {"dropped_rows": version}) as connection:
-            reasons = report(connection, "dropped_by_reason")
+        reasons = run_report(step.lake, "dropped_by_reason", {"dropped_rows": version})
         return Made(
             f"dropped_rows@{version}",
             {"delta_version": version, "by_reason": table_preview(reasons, 200)},

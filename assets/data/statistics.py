@@ -13,7 +13,6 @@ from assets.study import Study
 from training.models.checkpoint import describe_files
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.settings.prompts import PromptMapSettings
-from transforms.views.plots.prompt_map import render_prompt_map
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -70,6 +69,7 @@ def _build_prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDef
     def prompt_map(step: Step) -> Made:
         """Positions are from t-SNE, topics from k-means, as in the paper's Figure 7."""
         from transforms.prompts.prompt_map import map_prompts, select_prompts_to_map
+        from transforms.views.plots.prompt_map import render_prompt_map
 
         prompts = select_prompts_to_map(
             step.lake.read("prompts"), step.lake.read("prompt_splits"), settings

@@ -28,8 +28,6 @@ from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
-from transforms.views.plots.benchmarks import plot_benchmarks
-from transforms.views.plots.figures import render_png
 from transforms.views.query import select_experiment
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
@@ -186,4 +184,7 @@ def build_reports(
 
 
 def _plot(_: Lake, rows: pl.DataFrame) -> bytes:
+    from transforms.views.plots.benchmarks import plot_benchmarks
+    from transforms.views.plots.figures import render_png
+
     return render_png(plot_benchmarks(rows))

@@ -15,7 +15,6 @@ from assets.metadata import picture, table_metadata, table_preview
 from assets.study import Study
 from transforms.lake.schemas import TABLES
 from transforms.measures.length_bias import correlate
-from transforms.views.plots.length_bias import render_length_bias
 from transforms.views.query import connect_frames, report
 
 TITLE = "Reward and length of n responses of pi_0 to the prompts of the length study"
@@ -40,6 +39,8 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     )
     def reward_length_correlation(step: Step) -> Made:
         """The rows are responses of the length study."""
+        from transforms.views.plots.length_bias import render_length_bias
+
         lake, slice_ = step.lake, chain.slice(step)
         tables = {
             "generations": lake.read("generations", **slice_),

@@ -20,7 +20,7 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
 from transforms.measures.reward_accuracy import measure_refreshed_accuracy
-from transforms.views.query import connect, report
+from transforms.views.query import run_report
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:
@@ -78,8 +78,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             )
         table = pl.concat(measured)
         version = step.lake.overwrite("reward_accuracy", table, experiment=step.experiment)
-        with connect(step.lake) as connection:
-            summary = report(connection, "reward_refresh").filter(experiment=step.experiment)
+        summary = run_report(step.lake, "reward_refresh").filter(experiment=step.experiment)
         return Made(
             f"reward_accuracy@{version}",
             {**table_metadata(table, version), "summary": table_preview(summary)},

@@ -14,7 +14,6 @@ from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.measures.health import statistics, watched
-from transforms.views.plots.health import render_health
 
 
 def health_warnings(chain: Chain) -> Warnings:
@@ -99,6 +98,8 @@ def _read_slice(lake: Lake, table: str, **slice_: str | int) -> pl.DataFrame:
 
 def record_health(step: Step, chain: Chain) -> dict[str, Any]:
     """Measure a chain's slice and write its row; return metadata for the asset's page."""
+    from transforms.views.plots.health import render_health
+
     lake, slice_ = step.lake, chain.slice(step)
     row = measure_health(lake, **slice_, accuracies=_read_accuracies(step, chain))
     lake.overwrite(statistics.TABLE, row, **slice_)

@@ -29,6 +29,7 @@ from transforms.settings.overrides import merge
 from transforms.settings.pairs import PairSettings
 from transforms.settings.validation_errors import convert_validation_error
 from transforms.views.query import check, connect
+from transforms.views.statements import find_names
 
 PAIR_CHECKS = (
     "no_duplicate_pair",
@@ -154,7 +155,7 @@ def _require_free(lake: Lake, name: str) -> None:
 
 def _require_passed(lake: Lake, slice_: Slice) -> None:
     """Refuse pairs with failing rows in `PAIR_CHECKS`."""
-    with connect(lake) as connection:
+    with connect(lake, names=find_names("checks", PAIR_CHECKS)) as connection:
         failed = {one: check(connection, one, slice_).height for one in PAIR_CHECKS}
     if any(failed.values()):
         raise InputError(

@@ -23,7 +23,6 @@ from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.table import SHARED
-from transforms.views.plots.training import render_reward_histogram
 
 RESPONSE_CHECKS = (
     "no_duplicate_response_key",
@@ -107,6 +106,8 @@ def _build_scores(study: Study, chain: Chain) -> dg.AssetsDefinition:
         f"one of `rewards`) scores the responses of {chain.asset('generations')}.",
     )
     def scores(step: Step) -> Made:
+        from transforms.views.plots.training import render_reward_histogram
+
         ranker = select_ranker(study, chain, step.loop)
         metadata = score_missing(step, ranker, chain.slice(step))
         scored = step.lake.read("scores", **chain.slice(step))

@@ -22,7 +22,6 @@ from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.measures.training_curves import describe_end, select_last_values
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.sources.intake.ledger import write_dropped_examples
-from transforms.views.plots.training import render_training_curves
 
 if TYPE_CHECKING:
     from training.runs.examples import Rows
@@ -58,6 +57,7 @@ def train(
     # Imported here, because Dagster's web server loads the definitions and must not load torch.
     from training.runs.kept_checkpoints import locate_kept_folder
     from training.runs.launch import launch
+    from transforms.views.plots.training import render_training_curves
 
     if trained := _find_trained(step):
         return trained

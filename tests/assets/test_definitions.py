@@ -3,7 +3,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.staleness import name_of
 from training.recipe import Recipe
 from training.recipe_file import load_recipe

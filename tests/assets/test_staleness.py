@@ -6,7 +6,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.loop.judges import judge_settings
 from assets.staleness import list_upstream, name_of, read_settings, stale_assets
 from training.recipe import Recipe

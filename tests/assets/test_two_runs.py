@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from transforms.lake.lake import Lake
-from transforms.views.query import check, connect, list_checks
+from transforms.views.query import check, connect
+from transforms.views.statements import list_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = [

@@ -8,13 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.staleness import name_of
 from training.models.initial_model import make_tiny_model
 from training.recipe_file import load_recipe
 from training.settings.model import TinyModelSettings
 from transforms.lake.lake import Lake
-from transforms.views.query import check, connect, list_checks, report
+from transforms.views.query import check, connect, report
+from transforms.views.statements import list_checks
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "guide" / "own_model.md").read_text(encoding="utf-8")

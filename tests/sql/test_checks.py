@@ -6,14 +6,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from transforms.lake.schemas import schema_of
-from transforms.views.query import (
-    SQL,
-    check,
-    connect_frames,
-    list_checks,
-    list_reports,
-    read_description,
-)
+from transforms.views.query import SQL, check, connect_frames
+from transforms.views.statements import list_checks, list_reports, read_description
 
 
 def table(name, *rows):

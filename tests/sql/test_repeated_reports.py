@@ -6,7 +6,8 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.views.query import connect, list_reports, report
+from transforms.views.query import connect, report
+from transforms.views.statements import list_reports
 
 PROMPTS, RESPONSES = 2000, 8
 """More rows than DuckDB gives one thread."""

@@ -7,13 +7,8 @@ import pytest
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.measures import bootstrap
 from transforms.views.empty_reports import ONCE, explain_empty, find_tables, read_condition
-from transforms.views.query import (
-    connect_frames,
-    list_reports,
-    list_views,
-    read_description,
-    report,
-)
+from transforms.views.query import connect_frames, report
+from transforms.views.statements import list_reports, list_views, read_description
 
 
 def table(name, *rows):

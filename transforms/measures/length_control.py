@@ -25,8 +25,6 @@ from typing import NamedTuple, cast
 
 import numpy as np
 import polars as pl
-from sklearn.linear_model import LogisticRegressionCV
-from sklearn.model_selection import GroupKFold
 
 from transforms.errors import InputError
 from transforms.measures import bootstrap
@@ -128,6 +126,9 @@ def fit(judged: pl.DataFrame, gamed: pl.DataFrame | None = None) -> LengthContro
             minus theirs, in standard deviations), difficulty. None: none, as in alpaca_eval's
             `length_controlled_noreg`.
     """
+    from sklearn.linear_model import LogisticRegressionCV
+    from sklearn.model_selection import GroupKFold
+
     design, preference, weight = (
         _make_design(judged),
         _clip_preference(judged),

@@ -4,12 +4,10 @@ The head comment of every report ends with a sentence that begins with `ONCE`. N
 (`transforms.views.query`).
 """
 
-import re
-
 import duckdb
 
 from transforms.lake.schemas import TABLES
-from transforms.views import measured_pairs, query
+from transforms.views import measured_pairs, query, statements
 
 ONCE = "There are rows once "
 """Begin of the sentence in a report's head comment that gives the condition for rows."""
@@ -36,16 +34,10 @@ def explain_empty(connection: duckdb.DuckDBPyConnection, name: str) -> str:
 
 def read_condition(name: str) -> str:
     """Return the sentence of a report's head comment that gives the condition for rows."""
-    _, once, condition = query.read_description("reports", name).partition(ONCE)
+    _, once, condition = statements.read_description("reports", name).partition(ONCE)
     return once + condition
 
 
 def find_tables(folder: str, name: str) -> set[str]:
     """Find the lake's tables that a statement reads, also through views."""
-    statement = query.read_statement(folder, name)
-    code = "\n".join(line for line in statement.splitlines() if not line.startswith("--"))
-    read = set(re.findall(r'\b(?:from|join)\s+"?(\w+)', code))
-    views = read & set(query.list_views()) - {name}
-    return (read & {*TABLES, measured_pairs.NAME}).union(
-        *(find_tables("staging", view) for view in views)
-    )
+    return statements.find_names(folder, [name]) & {*TABLES, measured_pairs.NAME}

@@ -5,12 +5,12 @@ reads: 15 GB for three million comparisons. So comparisons are measured frame by
 results are in memory.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from transforms.lake.schemas.records import COMPUTED
+from transforms.views.computed_tables import scan_computed
 
 NAME = "measured_preference_pairs"
 
@@ -21,19 +21,7 @@ def scan_measured_pairs(read: Callable[[], Iterable[pl.DataFrame]]) -> pl.LazyFr
     Args:
         read: returns the rows of `preference_pairs` in frames.
     """
-
-    def measure_frames(
-        columns: list[str] | None, rows: pl.Expr | None, limit: int | None, _: int | None
-    ) -> Iterator[pl.DataFrame]:
-        for frame in read():
-            measured = measure_pairs(frame).select(columns or pl.all())
-            measured = measured if rows is None else measured.filter(rows)
-            measured = measured.head(limit) if limit is not None else measured
-            yield measured
-            if limit is not None:
-                limit -= measured.height
-
-    return register_io_source(measure_frames, schema=COMPUTED[NAME].schema)
+    return scan_computed(lambda: map(measure_pairs, read()), pl.Schema(COMPUTED[NAME].schema))
 
 
 def measure_pairs(pairs: pl.DataFrame) -> pl.DataFrame:

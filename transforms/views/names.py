@@ -1,6 +1,6 @@
 """Names in the lake that a person may type: tables, views, reports, their columns, keywords.
 
-Not here: their meaning (`transforms.lake.schemas`, `transforms.views.query.read_description`).
+Not here: their meaning (`transforms.lake.schemas`, `transforms.views.statements.read_description`).
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,8 @@ import duckdb
 import polars as pl
 
 from transforms.lake.schemas import declaration_of
-from transforms.views.query import list_reports, list_views, query, read_description
+from transforms.views.query import query
+from transforms.views.statements import list_reports, list_views, read_description
 
 SPECIAL_KEYWORDS = ("by", "over", "exclude", "partition", "summarize", "explain", "filter")
 """Keywords of queries that DuckDB does not list as reserved."""

@@ -20,9 +20,7 @@ they end, and two reads of one lake differ in their last digits. Reports are as 
 the rows in one stream.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from itertools import takewhile
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import cast
 
@@ -35,14 +33,23 @@ from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
 from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, is_raw, schema_of
+from transforms.lake.schemas.records import COMPUTED
 from transforms.lake.schemas.table import SHARED
 from transforms.measures import bootstrap
 from transforms.public_sets.registry import build_benchmark_columns, list_report_columns
 from transforms.views import measured_pairs
+from transforms.views.computed_tables import scan_computed
+from transforms.views.statements import (
+    find_names,
+    find_used_names,
+    list_names,
+    list_reports,
+    list_views,
+    read_statement,
+)
 
 PAIRS = "preference_pairs"
-SQL = Path(__file__).resolve().parents[2] / "sql"
-
+RAW_ROW_KEYS, BENCHMARK_COLUMNS = "raw_row_keys", "benchmark_columns"
 READING = {
     duckdb.StatementType.SELECT,  # also show, describe, summarize and unpivot
     duckdb.StatementType.MULTI,  # pivot, which first reads the names of its columns
@@ -51,7 +58,9 @@ READING = {
 
 
 def connect(
-    lake: Lake, versions: Mapping[str, int | None] | None = None
+    lake: Lake,
+    versions: Mapping[str, int | None] | None = None,
+    names: Collection[str] | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open the tables of the lake for reading, and lock the connection.
 
@@ -61,33 +70,51 @@ def connect(
         lake: the tables.
         versions: old versions by table; None: the table has no rows. Other tables are opened at
             their last version.
+        names: names of the tables and views to open, which takes milliseconds for each; no others
+            exist then. None: all.
 
     Raises:
         InputError: a table of `versions` does not exist.
     """
     versions = versions or {}
     connection = duckdb.connect()
-    tables = sorted({*lake.tables(), *versions})
+    stored = {*lake.tables(), *versions}
+    tables = sorted(
+        table
+        for table in stored
+        if names is None or table in names or (is_raw(table) and RAW_ROW_KEYS in names)
+    )
     for table in tables:
         rows = lake.scan(table, versions.get(table))
         connection.register(table, rows.clear() if versions.get(table, 0) is None else rows)
 
     def read_pairs() -> Iterable[pl.DataFrame]:
-        if PAIRS not in tables or versions.get(PAIRS, 0) is None:
+        if PAIRS not in stored or versions.get(PAIRS, 0) is None:
             return ()
         return lake.read_frames(PAIRS, versions.get(PAIRS))
 
-    return _prepare(connection, tables, read_pairs)
+    return _prepare(connection, tables, read_pairs, names)
 
 
 def connect_with_reports(
-    lake: Lake, versions: Mapping[str, int | None] | None = None
+    lake: Lake, versions: Mapping[str, int | None] | None = None, text: str | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open the lake (`connect`), with `table_history` and a view for every report."""
-    connection = connect(lake, versions)
-    connection.register("table_history", read_table_history(lake).to_arrow())
-    for name in _list_names("reports"):
-        connection.execute(f"create view {name} as {read_statement('reports', name)}")
+    """Open the lake (`connect`), with `table_history` and a view for every report.
+
+    Args:
+        lake: the tables.
+        versions: as in `connect`.
+        text: the SQL that will be run; only what it may read is opened. None: everything.
+    """
+    known = {*lake.tables(), *TABLES, *COMPUTED, *list_views(), *list_reports()}
+    known |= {RAW_ROW_KEYS, BENCHMARK_COLUMNS}
+    names = None if text is None else find_used_names(text, known)
+    connection = connect(lake, versions, names)
+    history = pl.Schema(COMPUTED["table_history"].schema)
+    connection.register("table_history", scan_computed(lambda: [read_table_history(lake)], history))
+    for name in list_reports():
+        if names is None or name in names:
+            connection.execute(f"create view {name} as {read_statement('reports', name)}")
     return connection
 
 
@@ -143,21 +170,6 @@ def split_statements(connection: duckdb.DuckDBPyConnection, text: str) -> list[s
         raise _make_refusal(str(error)) from None
 
 
-def list_reports() -> list[str]:
-    """Return the names of the reports, sorted."""
-    return _list_names("reports")
-
-
-def list_views() -> list[str]:
-    """Return the names of the staging views, sorted."""
-    return _list_names("staging")
-
-
-def list_checks() -> list[str]:
-    """Return the names of the checks, sorted."""
-    return _list_names("checks")
-
-
 def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
     """Run `sql/reports/<name>.sql`.
 
@@ -165,6 +177,14 @@ def report(connection: duckdb.DuckDBPyConnection, name: str) -> pl.DataFrame:
         InputError: there is no such report.
     """
     return query(connection, read_statement("reports", name))
+
+
+def run_report(
+    lake: Lake, name: str, versions: Mapping[str, int | None] | None = None
+) -> pl.DataFrame:
+    """Open the tables that a report reads, as `connect` does, and run it."""
+    with connect(lake, versions, find_names("reports", [name])) as connection:
+        return report(connection, name)
 
 
 def select_experiment(rows: pl.DataFrame, experiment: str) -> pl.DataFrame:
@@ -188,12 +208,6 @@ def check(
         InputError: there is no such check.
     """
     return query(connection, read_statement("checks", name), rows or {})
-
-
-def read_description(folder: str, name: str) -> str:
-    """Return the head comment of a statement of `sql/`: its grain, or the meaning of its rows."""
-    head = takewhile(lambda line: line.startswith("--"), read_statement(folder, name).splitlines())
-    return " ".join(line.removeprefix("--").strip() for line in head)
 
 
 def _find_kind(
@@ -245,16 +259,18 @@ def _prepare(
     connection: duckdb.DuckDBPyConnection,
     tables: list[str],
     read_pairs: Callable[[], Iterable[pl.DataFrame]],
+    names: Collection[str] | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Add empty tables, functions and staging views, then lock the connection."""
+    """Add empty tables, functions and staging views (of the names), then lock the connection."""
     connection.execute("set threads = 1")
     for table in sorted(set(TABLES) - set(tables)):
-        connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
+        if names is None or table in names:
+            connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
     connection.register(measured_pairs.NAME, measured_pairs.scan_measured_pairs(read_pairs))
-    connection.register("benchmark_columns", build_benchmark_columns().to_arrow())
+    connection.register(BENCHMARK_COLUMNS, build_benchmark_columns().to_arrow())
     for name, statement in _list_column_types().items():
         connection.execute(f"create type {name} as enum ({statement})")
-    connection.execute(f"create view raw_row_keys as {_select_raw_row_keys(tables)}")
+    connection.execute(f"create view {RAW_ROW_KEYS} as {_select_raw_row_keys(tables)}")
     connection.create_function(
         "bootstrap_interval",
         bootstrap.estimate_intervals,
@@ -270,10 +286,11 @@ def _prepare(
     connection.execute(
         f"create macro is_initial_policy(asset) as list_contains({list(INITIAL_POLICIES)}, asset)"
     )
-    for name in _list_names("macros"):
+    for name in list_names("macros"):
         connection.execute(read_statement("macros", name))
-    for name in _list_names("staging"):
-        connection.execute(f"create view {name} as {read_statement('staging', name)}")
+    for name in list_names("staging"):
+        if names is None or name in names:
+            connection.execute(f"create view {name} as {read_statement('staging', name)}")
     connection.execute("set python_enable_replacements = false")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -300,23 +317,3 @@ def _select_raw_row_keys(tables: list[str]) -> str:
     ]
     selects = [f"select '{source}' as source, row_key from \"{table}\"" for source, table in quoted]
     return " union all ".join(selects) or "select '' as source, '' as row_key where false"
-
-
-def _list_names(folder: str) -> list[str]:
-    return sorted(path.stem for path in (SQL / folder).glob("*.sql"))
-
-
-def read_statement(folder: str, name: str) -> str:
-    """Return a statement of `sql/`.
-
-    Raises:
-        InputError: the folder has no such statement.
-    """
-    if name not in _list_names(folder):
-        raise InputError(
-            f"no {folder.removesuffix('s')} is called {name}",
-            expected=f"one of {', '.join(_list_names(folder))}",
-            found=name,
-            remedy=f"correct the name, or add sql/{folder}/{name}.sql",
-        )
-    return (SQL / folder / f"{name}.sql").read_text(encoding="utf-8")

@@ -77,7 +77,7 @@ def report(
     from training.settings.health import HealthSettings
     from transforms.measures.health.statistics import TABLE
     from transforms.measures.seeds import average_over_seeds, require_different_seeds
-    from transforms.views import query
+    from transforms.views import query, statements
     from transforms.views.empty_reports import explain_empty
 
     if listed:
@@ -90,17 +90,18 @@ def report(
             file = write_report(home or [QUICKSTART_HOME], output)
             typer.echo(f"{file} ({file.stat().st_size / 1e6:.1f} MB)")
             return
-        if name not in query.list_reports():
+        if name not in statements.list_reports():
             remedy = "prefloop report --list describes them"
-            raise refuse_unknown("report", [name], query.list_reports(), remedy)
+            raise refuse_unknown("report", [name], statements.list_reports(), remedy)
         bounds = (load_recipe(recipe).health if recipe else HealthSettings()).model_dump()
         homes = home or [QUICKSTART_HOME]
         lakes = [open_lake(folder) for folder in homes]
         if seeds:
             require_different_seeds(lakes)
+        names = statements.find_names("reports", [name])
         tables, empty = [], {}
         for folder, lake in zip(homes, lakes, strict=True):
-            with query.connect(lake) as connection:
+            with query.connect(lake, names=names) as connection:
                 rows = query.report(connection, name)
                 if rows.is_empty():
                     empty[folder] = explain_empty(connection, name)
@@ -122,7 +123,7 @@ def report(
 
 def _list_reports() -> None:
     """Print the name of each report and the first sentence about it."""
-    from transforms.views.query import list_reports, read_description
+    from transforms.views.statements import list_reports, read_description
 
     for name in list_reports():
         typer.secho(name, bold=True)

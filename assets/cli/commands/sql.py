@@ -65,11 +65,12 @@ def sql(
         lake = open_lake(home)
         _require_writable(lake, form, output)
         versions = history.find_versions(lake, as_of or [])
-        with queries.connect_with_reports(lake, versions) as connection:
-            if query is None and sys.stdin.isatty():
+        text = None if query is None and sys.stdin.isatty() else _read_text(query)
+        with queries.connect_with_reports(lake, versions, text) as connection:
+            if text is None:
                 run_shell(connection, history_file=_find_history(lake), form=form)
                 return
-            texts = queries.split_statements(connection, _read_text(query))
+            texts = queries.split_statements(connection, text)
             if (form not in ("table", "lines") or output) and len(texts) != 1:
                 raise InputError(
                     f"{output or form} can contain the rows of one query only",

@@ -12,7 +12,7 @@ from transforms.lake.schemas import SUBJECTS, declaration_of, is_raw
 from transforms.lake.schemas.preferences import raw_table
 from transforms.lake.schemas.records import COMPUTED
 from transforms.lake.schemas.table import MESSAGES, Table, type_name
-from transforms.views import query
+from transforms.views import query, statements
 from transforms.views.names import count_rows, list_tables
 
 MESSAGES_NOTE = "messages: a list of (role, content), the first turn's text is prompt[1].content"
@@ -43,12 +43,12 @@ def print_tables(connection: duckdb.DuckDBPyConnection) -> None:
             count = counts[name]
             grid.add_row(Text(f"  {name}"), Text(f"{count:,}"), Text(table.grain))
     for title, folder, views in (
-        ("Views", "staging", query.list_views()),
-        ("Reports", "reports", query.list_reports()),
+        ("Views", "staging", statements.list_views()),
+        ("Reports", "reports", statements.list_reports()),
     ):
         grid.add_row(Text(title, style="bold"))
         for name in views:
-            grain = query.read_description(folder, name).partition(". ")[0].rstrip(".") + "."
+            grain = statements.read_description(folder, name).partition(". ")[0].rstrip(".") + "."
             grid.add_row(Text(f"  {name}"), None, Text(grain))
     Console().print(grid)
 
@@ -82,8 +82,8 @@ def print_schema(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _grain(name: str, table: Table | None) -> str:
     if table is None:
-        return query.read_description(
-            "reports" if name in query.list_reports() else "staging", name
+        return statements.read_description(
+            "reports" if name in statements.list_reports() else "staging", name
         )
     divided = ", ".join(table.partitions)
     return f"{table.grain} Files are divided by {divided}." if divided else table.grain

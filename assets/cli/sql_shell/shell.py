@@ -21,7 +21,7 @@ from assets.cli.sql_shell.completion import NAMES, Completer
 from assets.cli.sql_shell.display import CELL_CHARS, FORMS, PAGED_ROWS, SHOWN_ROWS, Display
 from assets.cli.sql_shell.schema import print_schema, print_tables
 from transforms.errors import InputError
-from transforms.views import query
+from transforms.views import query, statements
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
 HISTORY_LINES = 1000
@@ -109,8 +109,8 @@ class Shell(cmd.Cmd):
 
     def do_reports(self, _: str) -> None:
         """Print the description of each report."""
-        for report in query.list_reports():
-            typer.echo(f"{report}\n    {query.read_description('reports', report)}")
+        for report in statements.list_reports():
+            typer.echo(f"{report}\n    {statements.read_description('reports', report)}")
 
     def do_mode(self, form: str) -> None:
         """Set the format of rows."""

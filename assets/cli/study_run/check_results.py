@@ -9,7 +9,7 @@ from assets.logger import CONSOLE
 from assets.materialize import CONCERN
 from assets.staleness import name_of
 from transforms.errors import InputError
-from transforms.views.query import read_description
+from transforms.views.statements import read_description
 
 
 def list_unmet(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:

@@ -4,18 +4,20 @@ Not here: the table and the sentences (`transforms.views.headline`).
 """
 
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import fill
 
+import polars as pl
 import typer
 
 from assets.cli.console import print_table
 from assets.cli.options import QUICKSTART_HOME
 from assets.cli.program import find_program
+from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.views import headline
-from transforms.views.plots import progress as plots
-from transforms.views.query import connect, report
+from transforms.views.query import run_report
 
 WIDTH = 98
 """Most characters of a line of words; tables fit 100."""
@@ -30,8 +32,7 @@ def print_result(lake: Lake, home: Path, recipe: Path) -> None:
         recipe: its recipe, for the command of Dagster's UI.
     """
     results, selected = lake.read("evaluation_results"), lake.read("selected_policies")
-    with connect(lake) as connection:
-        contrasts = report(connection, "selected_contrasts")
+    contrasts = run_report(lake, "selected_contrasts")
     tables = headline.tabulate_policies(results, selected)
     for decoding, table in tables.items():
         typer.secho(f"{decoding} responses to the evaluation prompts", bold=True)
@@ -48,9 +49,20 @@ def print_result(lake: Lake, home: Path, recipe: Path) -> None:
         typer.echo(f"Difference of {metric} (clear from {headline.CLEAR} standard errors on):")
     for line in [*sentences, *headline.note_better_iterations(results, selected)]:
         typer.echo(fill(line, WIDTH, initial_indent="  ", subsequent_indent="    "))
-    picture = home / "iteration_progress.png"
-    picture.write_bytes(plots.render_progress(results))
+    _draw_progress(lake, results, home / "iteration_progress.png")
     _print_next_commands(lake, home, recipe)
+
+
+def _draw_progress(lake: Lake, results: pl.DataFrame, picture: Path) -> None:
+    """Write the figure, unless it is newer than the results: drawing takes seconds."""
+    if picture.exists():
+        drawn = datetime.fromtimestamp(picture.stat().st_mtime, UTC)
+        commits = read_table_history(lake, ["evaluation_results"])
+        if commits.filter(pl.col("timestamp") >= drawn).is_empty():
+            return
+    from transforms.views.plots.progress import render_progress
+
+    picture.write_bytes(render_progress(results))
 
 
 def _print_next_commands(lake: Lake, home: Path, recipe: Path) -> None:

@@ -6,6 +6,7 @@ is one process, too (`assets.run_locks`).
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from assets.cli.study_run.check_results import failed_check_error, list_unmet, p
 from assets.cli.study_run.origin import add_origin
 from assets.cli.study_run.progress import divert_output, print_last_lines, show_progress
 from assets.cli.study_run.result import print_result
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.home import default_home, place_lake, prepare_home
 from assets.logger import CONSOLE
 from assets.materialize import PLANNED
@@ -36,7 +37,8 @@ from transforms.lake.records import materializations
 from transforms.lake.records.costs import read_costs
 from transforms.lake.records.expected_times import expect_seconds
 from transforms.unknown_names import refuse_unknown
-from transforms.views.query import connect, list_reports, report
+from transforms.views.query import run_report
+from transforms.views.statements import list_reports
 
 JOB = "whole_loop"
 """The job whose runs materialize stale assets."""
@@ -83,22 +85,18 @@ def run_study(
     lake = Lake(place_lake(home, lake_place))
     definitions = build_definitions(recipe, lake.root)
     wanted = {name: _list_needed(definitions, until, name) for name in experiments}
+    started = time.monotonic()
+    stale = {
+        name: _find_stale(definitions, lake, name, forced, wanted[name]) for name in experiments
+    }
+    if dry or not any(stale.values()):
+        for experiment, assets in stale.items():
+            _print_stale(experiment, assets)
     if dry:
-        for experiment in experiments:
-            _list_stale(definitions, lake, experiment, forced, wanted[experiment])
         return
     prepare_home(home)
-    os.environ["DAGSTER_HOME"] = str(home)
-    started = time.monotonic()
-    # The first use of a home creates its databases; two processes must not do so at the same time.
-    with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
-        release_dead_runs(instance, home)
-    with dg.DagsterInstance.get() as instance, lock_run(home) as lock:
-        add_origin(instance, JOB)
-        for experiment in experiments:
-            _run_experiment(
-                definitions, instance, lake, experiment, forced, wanted[experiment], lock
-            )
+    if any(stale.values()):
+        _run_experiments(definitions, lake, experiments, forced, wanted, home)
     CONSOLE.print(f"{', '.join(experiments)}: done in {time.monotonic() - started:.0f} s\n")
     if until:
         _show_reports(lake, until)
@@ -117,6 +115,26 @@ def print_other_runs(instance: dg.DagsterInstance) -> None:
         )
 
 
+def _run_experiments(
+    definitions: dg.Definitions,
+    lake: Lake,
+    experiments: list[str],
+    forced: list[str],
+    wanted: Mapping[str, set[str]],
+    home: Path,
+) -> None:
+    os.environ["DAGSTER_HOME"] = str(home)
+    # The first use of a home creates its databases; two processes must not do so at the same time.
+    with FileLock(home / "instance.lock"), dg.DagsterInstance.get() as instance:
+        release_dead_runs(instance, home)
+    with dg.DagsterInstance.get() as instance, lock_run(home) as lock:
+        add_origin(instance, JOB)
+        for experiment in experiments:
+            _run_experiment(
+                definitions, instance, lake, experiment, forced, wanted[experiment], lock
+            )
+
+
 def _run_experiment(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
@@ -127,7 +145,8 @@ def _run_experiment(
     lock: str,
 ) -> None:
     planned = materializations.read_version(lake)
-    stale = _list_stale(definitions, lake, experiment, forced, wanted)
+    stale = _find_stale(definitions, lake, experiment, forced, wanted)
+    _print_stale(experiment, stale)
     if not stale:
         return
     print_other_runs(instance)
@@ -160,19 +179,21 @@ def _run_experiment(
     print_concerns(experiment, list_unmet(instance, run_id))
 
 
-def _list_stale(
+def _find_stale(
     definitions: dg.Definitions, lake: Lake, experiment: str, forced: list[str], wanted: set[str]
-) -> list[str]:
-    """Print and return the assets that a run of an experiment materializes, upstream first."""
+) -> dict[str, str]:
+    """Return the assets that a run of an experiment materializes with the reasons, in order."""
     stale = stale_assets(definitions, lake, experiment, forced)
-    stale = {name: reason for name, reason in stale.items() if name in wanted}
+    return {name: reason for name, reason in stale.items() if name in wanted}
+
+
+def _print_stale(experiment: str, stale: Mapping[str, str]) -> None:
     if not stale:
         CONSOLE.print(f"{experiment}: nothing to do, every asset is up to date")
-        return []
+        return
     CONSOLE.print(f"[bold]{experiment}[/bold]: {len(stale)} assets to materialize")
     for name, reason in stale.items():
         CONSOLE.print(f"  {name}  [dim]{reason}[/dim]", highlight=False)
-    return [*stale]
 
 
 def _list_needed(definitions: dg.Definitions, until: list[str], experiment: str) -> set[str]:
@@ -220,8 +241,7 @@ def _list_forced(recipe: Recipe, from_iteration: int | None) -> list[str]:
 
 
 def _show_reports(lake: Lake, names: list[str]) -> None:
-    with connect(lake) as connection:
-        for name in names:
-            if name in list_reports():
-                CONSOLE.print(f"[bold]{name}[/bold]")
-                print_table(report(connection, name))
+    for name in names:
+        if name in list_reports():
+            CONSOLE.print(f"[bold]{name}[/bold]")
+            print_table(run_report(lake, name))

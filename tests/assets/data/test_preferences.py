@@ -8,7 +8,7 @@ import pytest
 from assets.data import preferences
 from assets.data.losses import LENGTH_CHECK
 from assets.declare import asset_key
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.resources import LakeResource
 from assets.staleness import list_upstream
 from assets.study import Study

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from assets.definitions import build_definitions
 from assets.evaluation.further_rewards import read_scored, score_responses
+from assets.graph import build_definitions
 from training.settings.loop import LoopSettings
 from training.settings.rewards.reward import RewardSettings
 from transforms.errors import InputError

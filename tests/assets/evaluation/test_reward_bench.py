@@ -9,8 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-from assets.definitions import build_definitions
 from assets.evaluation import reward_bench
+from assets.graph import build_definitions
 from assets.resources import LakeResource
 from assets.staleness import name_of
 from assets.study import Study

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.loop.oracles import write_labels
 from assets.loop.ranking.registry import find_ranker
 from assets.materialize import Step

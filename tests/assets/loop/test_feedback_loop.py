@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from transforms.lake.lake import Lake
 from transforms.sources.sample.gold import gold_reward
-from transforms.views.query import check, connect, list_checks, report
+from transforms.views.query import check, connect, report
+from transforms.views.statements import list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 LABELS = 24

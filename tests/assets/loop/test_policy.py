@@ -9,11 +9,12 @@ from typer.testing import CliRunner
 
 from assets.cli.app import app
 from assets.cli.reproduce import read_training, retrain
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.staleness import list_upstream
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.views.query import check, connect, list_checks
+from transforms.views.query import check, connect
+from transforms.views.statements import list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 EXPERIMENTS = {

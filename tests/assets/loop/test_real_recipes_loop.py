@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from training.recipe_file import load_recipe
 from transforms.lake.lake import Lake
 from transforms.prompts.instructions.compose import select_instructions
 from transforms.prompts.instructions.registry import read_reference
-from transforms.views.query import check, connect, list_checks, report
+from transforms.views.query import check, connect, report
+from transforms.views.statements import list_checks
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
 

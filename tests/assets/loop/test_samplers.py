@@ -7,13 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.metadata import SETTINGS
 from assets.staleness import list_upstream, name_of
 from training import generation
 from training.recipe import Recipe
 from transforms.lake.lake import Lake
-from transforms.views.query import check, connect, list_checks
+from transforms.views.query import check, connect
+from transforms.views.statements import list_checks
 
 ROOT = Path(__file__).resolve().parents[3]
 MIX = (

@@ -2,7 +2,7 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
-from transforms.views import query
+from transforms.views import query, statements
 from transforms.views.measured_pairs import scan_measured_pairs
 
 
@@ -44,6 +44,9 @@ def test_sql_measures_as_before(tmp_path):
     measured = "select pair_id, prompt_chars, chosen_chars, rejected_chars from preference_lengths"
     with query.connect(lake) as connection:
         assert query.query(connection, measured).rows() == query.query(connection, direct).rows()
+    names = statements.find_names("reports", ["length_statistics"])
+    with query.connect(lake, names=names) as connection:
+        assert query.query(connection, measured).height == 2
     lake.overwrite("preference_pairs", rows.head(1))
     for versions, height in (
         ({}, 1),

@@ -6,7 +6,7 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.lake.schemas.table import MESSAGES
-from transforms.views import query
+from transforms.views import query, statements
 
 
 @pytest.fixture
@@ -43,14 +43,52 @@ def test_raw_tables_with_nested_columns_can_be_queried(lake):
         assert query.query(connection, "from raw_x").equals(rows)
 
 
-def test_every_check_and_report_runs_on_delta_tables(lake):
-    for table in TABLES:
-        lake.append(table, pl.DataFrame(schema=schema_of(table)).clear(1))
-    with query.connect(lake) as connection:
-        for name in query.list_checks():
+def test_every_check_and_report_runs_on_the_delta_tables_that_it_reads(lake):
+    for table in (*TABLES, "raw_x"):
+        schema = schema_of(table) if table in TABLES else {"row_key": pl.String}
+        lake.append(table, pl.DataFrame(schema=schema).clear(1))
+    for name in statements.list_checks():
+        with query.connect(lake, names=statements.find_names("checks", [name])) as connection:
             query.check(connection, name)
-        for name in query.list_reports():
-            query.report(connection, name)
+    for name in statements.list_reports():
+        query.run_report(lake, name)
+
+
+def test_only_named_tables_and_views_are_opened(lake):
+    with query.connect(lake, names={"scores"}) as connection:
+        assert query.query(connection, "select count(*) from scores").item() == 1
+        with pytest.raises(InputError, match="prompts does not exist"):
+            query.query(connection, "from prompts")
+
+
+@pytest.mark.parametrize(
+    ("text", "opened"),
+    [
+        ("select 1", set()),
+        ("from SCORES, prompts", {"scores", "prompts"}),
+        ('select * from (select * from "scores")', {"scores"}),
+        ("from table_history", {"table_history"}),
+        ("from iteration_progress", {"iteration_progress", "evaluation_results"}),
+        ("with best as (select 1) from best", None),
+        ("from scoress", None),
+        ("show tables", None),
+        ("from duckdb_tables()", None),
+        ("from query_table('sco' || 'res')", None),
+    ],
+)
+def test_a_query_opens_what_it_may_read(lake, text, opened):
+    with query.connect_with_reports(lake, text=text) as connection:
+        found = set(query.query(connection, "show tables")["name"])
+    every = found >= {*TABLES, *statements.list_reports(), *statements.list_views()}
+    assert every if opened is None else opened <= found and not every
+
+
+def test_the_error_about_an_unknown_name_contains_a_similar_one(lake):
+    with (
+        query.connect_with_reports(lake, text="from scoress") as connection,
+        pytest.raises(InputError, match='Did you mean "scores"'),
+    ):
+        query.query(connection, "from scoress")
 
 
 def test_tables_that_were_never_written_are_empty(lake):
@@ -196,7 +234,7 @@ def test_statements_are_divided_at_their_semicolons(lake):
 def test_reports_and_the_history_of_tables_are_views(lake):
     with query.connect_with_reports(lake) as connection:
         names = set(query.query(connection, "show tables")["name"])
-        assert names >= {*query.list_reports(), *query.list_views(), "table_history"}
+        assert names >= {*statements.list_reports(), *statements.list_views(), "table_history"}
         found = query.query(connection, "select version, rows_removed from table_history")
         assert found.rows() == [(0, 0), (1, 1)]
 

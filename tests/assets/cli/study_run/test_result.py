@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import polars as pl
@@ -47,7 +48,7 @@ def test_the_result_fits_100_columns_and_says_what_is_worse(
 ) -> None:
     monkeypatch.setattr(program.shutil, "which", lambda _: found)
     monkeypatch.setattr(program.sys, "executable", str(Path.cwd() / ".venv/bin/python"))
-    monkeypatch.setattr("assets.cli.study_run.result.plots.render_progress", lambda _: b"")
+    monkeypatch.setattr("transforms.views.plots.progress.render_progress", lambda _: b"")
     print_result(lake, lake.root.parent, Path("recipe.yaml"))
     printed = capsys.readouterr().out
     result, _, commands = printed.partition("\ntables: ")
@@ -59,3 +60,19 @@ def test_the_result_fits_100_columns_and_says_what_is_worse(
     lines = commands.splitlines()[3:]
     assert lines
     assert all(line.startswith(f"{name} ") for line in lines)
+
+
+def test_the_figure_is_drawn_again_once_the_results_have_changed(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn = []
+    monkeypatch.setattr(
+        "transforms.views.plots.progress.render_progress", lambda rows: drawn.append(rows) or b""
+    )
+    picture = tmp_path / "iteration_progress.png"
+    for _ in range(2):
+        print_result(lake, tmp_path, Path("recipe.yaml"))
+    assert len(drawn) == 1
+    os.utime(picture, (0, 0))  # as if the results had been committed later
+    print_result(lake, tmp_path, Path("recipe.yaml"))
+    assert len(drawn) == 2

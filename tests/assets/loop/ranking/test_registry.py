@@ -5,7 +5,7 @@ import json
 import pytest
 
 from assets.declare import READS
-from assets.definitions import build_definitions
+from assets.graph import build_definitions
 from assets.loop.ranking.registry import RANKERS, REWARDS, find_ranker
 from assets.metadata import SETTINGS
 from assets.staleness import name_of
