@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 
 from assets.cli.console import quiet_teardown
+from tests.json_handler import JsonHandler
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from training.runs.processes import free_stage_memory
@@ -82,19 +83,12 @@ Answer = Callable[[dict[str, Any]], dict[str, Any]]
 """Body of a request for a chat completion -> the choice that answers it."""
 
 
-class ChatHandler(BaseHTTPRequestHandler):
+class ChatHandler(JsonHandler, BaseHTTPRequestHandler):
     server: "ChatServer"
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = json.dumps({"choices": [self.server.answer(body)]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
+        self.answer({"choices": [self.server.answer(body)]})
 
 
 class ChatServer(ThreadingHTTPServer):

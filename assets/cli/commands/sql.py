@@ -57,7 +57,8 @@ def sql(
 ) -> None:
     """Query the lake with DuckDB, read-only and offline. Reports and `table_history` are views."""
     from assets.cli.output import write_frame
-    from assets.cli.sql_shell.shell import query_until_interrupted, run_shell
+    from assets.cli.sql_shell.interruption import query_until_interrupted
+    from assets.cli.sql_shell.shell import run_shell
     from transforms.lake import history
     from transforms.views import query as queries
 

@@ -8,50 +8,22 @@ readline.
 import cmd
 import os
 import readline
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
-import polars as pl
 import typer
 
-from assets.cli.sql_shell.completion import NAMES, Completer
-from assets.cli.sql_shell.display import CELL_CHARS, FORMS, PAGED_ROWS, SHOWN_ROWS, Display
+from assets.cli.sql_shell.commands import COMMANDS, HELP, require_word
+from assets.cli.sql_shell.completion import Completer
+from assets.cli.sql_shell.display import Display
+from assets.cli.sql_shell.interruption import query_until_interrupted
 from assets.cli.sql_shell.schema import print_schema, print_tables
 from transforms.errors import InputError
 from transforms.views import query, statements
 
 PROMPT, CONTINUED = "prefloop> ", "      ... "
 HISTORY_LINES = 1000
-POLL_S = 0.05
-"""Time between two looks for Ctrl-C while a query runs, in seconds."""
-
-HELP = f"""\
-Type a query of DuckDB over one or more lines and end it with ;  Queries cannot write to the lake.
-.tables            list tables with their rows, views and reports: the meaning of a row of each
-.schema NAME       show the columns of a table, view or report: type, unit, meaning
-.reports           show the content of each report
-.mode FORMAT       show rows as {", ".join(FORMS)} (one line per value, nothing cut)
-.pager on|off      show what is wider or longer than the terminal with $PAGER, or less (q leaves it)
-.timer on|off      print the time of each statement
-.help  .quit       show this text; leave (also Ctrl-D). Tab completes names and keywords.
-Ctrl-C stops a query, and deletes what is typed. Tables show {SHOWN_ROWS} rows ({PAGED_ROWS} in the
-pager) and {CELL_CHARS} characters per cell. For all of them: prefloop sql --format csv "..." """
-
-COMMANDS: Mapping[str, Sequence[str]] = {
-    ".tables": (),
-    ".schema": NAMES,
-    ".reports": (),
-    ".mode": FORMS,
-    ".pager": ("on", "off"),
-    ".timer": ("on", "off"),
-    ".help": (),
-    ".quit": (),
-    ".exit": (),
-}
-"""Commands with the words that may follow each."""
 
 
 class Shell(cmd.Cmd):
@@ -114,15 +86,15 @@ class Shell(cmd.Cmd):
 
     def do_mode(self, form: str) -> None:
         """Set the format of rows."""
-        self.display.form = _require_word(".mode", form)
+        self.display.form = require_word(".mode", form)
 
     def do_pager(self, state: str) -> None:
         """Turn the pager on or off."""
-        self.display.pager = _require_word(".pager", state) == "on"
+        self.display.pager = require_word(".pager", state) == "on"
 
     def do_timer(self, state: str) -> None:
         """Turn the time of statements on or off."""
-        self.display.timer = _require_word(".timer", state) == "on"
+        self.display.timer = require_word(".timer", state) == "on"
 
     def do_quit(self, _: str) -> bool:
         """End the shell."""
@@ -222,43 +194,3 @@ def is_complete(typed: str) -> bool:
     encoded = text.encode()  # the tokens' positions count bytes
     code = [at for at, kind in duckdb.tokenize(text) if kind != duckdb.token_type.comment]
     return bool(code) and encoded[code[-1] :].startswith(b";")
-
-
-def query_until_interrupted(connection: duckdb.DuckDBPyConnection, statement: str) -> pl.DataFrame:
-    """Run one statement; Ctrl-C stops it.
-
-    The query runs in a thread of its own. The main thread looks for Ctrl-C between short waits,
-    because Python handles a signal in that thread only, and the system can deliver it to another
-    one, which ends no wait.
-
-    Raises:
-        InputError: see `query`.
-        KeyboardInterrupt: Ctrl-C; the connection can be used again.
-    """
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(query.query, connection, statement)
-        try:
-            while not future.done():
-                wait([future], timeout=POLL_S)
-        except KeyboardInterrupt:
-            while not future.done():  # an interrupt before the query runs has no effect
-                connection.interrupt()
-                wait([future], timeout=POLL_S)
-            raise
-        return future.result()
-
-
-def _require_word(command: str, word: str) -> str:
-    """Return the word after a command.
-
-    Raises:
-        InputError: it is none of the words that may follow.
-    """
-    if word not in COMMANDS[command]:
-        raise InputError(
-            f"{command} needs another word",
-            expected=f"{command} {'|'.join(COMMANDS[command])}",
-            found=word or "none",
-            remedy=".help describes the commands",
-        )
-    return word

@@ -21,6 +21,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from tests.json_handler import JsonHandler
 from transforms.lake.schemas import schema_of
 from transforms.views.training_data import format_rows
 
@@ -126,30 +127,19 @@ def test_llama_factory_aligns_rows_with_the_entries_of_the_guide(
     assert entry.ranking == (kind == "pairs")
 
 
-class ArgillaHandler(BaseHTTPRequestHandler):
+class ArgillaHandler(JsonHandler, BaseHTTPRequestHandler):
     """Answers like a server of Argilla: who is there, and records that are written."""
 
     server: "ArgillaServer"
 
     def do_GET(self) -> None:
-        self._answer({"id": ID, "username": "me", "role": "owner"})
+        self.answer({"id": ID, "username": "me", "role": "owner"})
 
     def do_PUT(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.records += body["items"]
         items = [{**record, "id": ID} for record in body["items"]]
-        self._answer({"items": items, "updated_item_ids": []})
-
-    def _answer(self, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
+        self.answer({"items": items, "updated_item_ids": []})
 
 
 ID = "00000000-0000-0000-0000-000000000001"

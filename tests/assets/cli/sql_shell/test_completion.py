@@ -3,8 +3,8 @@ from collections.abc import Iterator
 import polars as pl
 import pytest
 
+from assets.cli.sql_shell.commands import COMMANDS
 from assets.cli.sql_shell.completion import Completer
-from assets.cli.sql_shell.shell import COMMANDS
 from transforms.views.query import connect_frames
 
 
