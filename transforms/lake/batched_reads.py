@@ -56,27 +56,18 @@ def read_in_frames(
 
 
 def _read_windows(delta: DeltaTable, scan: pl.LazyFrame, height: int) -> Iterator[pl.DataFrame]:
-    """Read each partition as it is stored if it is in order, else one range of numbers at a time.
-
-    Statistics of the files exclude most files from a range.
-    """
+    """Read a range of row numbers after the other; statistics of the files exclude most of them."""
+    step = max(height, WINDOW_ROWS)
     for numbers in read_numbers(delta).iter_rows(named=True):
         first, last = numbers.pop("first"), numbers.pop("last")
         if first is None:  # the table has no rows
             continue
         partition = scan.filter(
-            pl.col(ROW_NUMBER).is_between(first, last),
             *(
                 pl.col(name).is_null() if value is None else pl.col(name) == value
                 for name, value in numbers.items()
-            ),
+            )
         )
-        if partition.select(ROW_NUMBER).collect().to_series().is_sorted():
-            # one commit wrote the rows; each row group is decoded once
-            for rows in partition.collect_batches(chunk_size=height, maintain_order=True):
-                yield rows.drop(ROW_NUMBER)
-            continue
-        step = max(height, WINDOW_ROWS)
         for start in range(first, last + 1, step):
             window = pl.col(ROW_NUMBER).is_between(start, start + step - 1)
             rows = sort_rows(partition.filter(window), ()).collect()
