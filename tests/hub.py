@@ -15,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from tests.json_handler import JsonHandler
+
 TOKEN = "hf_secret"
 
 
@@ -51,7 +53,7 @@ class Hub(ThreadingHTTPServer):
         )
 
 
-class HubHandler(BaseHTTPRequestHandler):
+class HubHandler(JsonHandler, BaseHTTPRequestHandler):
     server: Hub
     protocol_version = "HTTP/1.1"
 
@@ -61,23 +63,23 @@ class HubHandler(BaseHTTPRequestHandler):
         if "/paths-info/" in self.path:
             self._answer_paths(parse_qs(body.decode())["paths"])
         elif self.headers["Authorization"] != f"Bearer {TOKEN}":
-            self._answer(403, {"error": "no write access"})
+            self.answer({"error": "no write access"}, 403)
         elif self.path == "/api/repos/create":
             self.server.made.append(json.loads(body))
-            self._answer(200, {"url": f"{self.server.address}/me/policy", "id": "1"})
+            self.answer({"url": f"{self.server.address}/me/policy", "id": "1"})
         elif "/preupload/" in self.path:
             names = [file["path"] for file in json.loads(body)["files"]]
             answer = {"uploadMode": "regular", "shouldIgnore": False, "oid": None}
-            self._answer(200, {"files": [{"path": name, **answer} for name in names]})
+            self.answer({"files": [{"path": name, **answer} for name in names]})
         elif "/commit/" in self.path:
             for line in map(json.loads, body.splitlines()):
                 if line["key"] == "file":
                     file = line["value"]
                     self.server.files[file["path"]] = base64.b64decode(file["content"])
             address = f"{self.server.address}/me/policy/commit/abc"
-            self._answer(200, {"commitUrl": address, "commitOid": "abc", "success": True})
+            self.answer({"commitUrl": address, "commitOid": "abc", "success": True})
         else:
-            self._answer(200, {})
+            self.answer({})
 
     def do_GET(self) -> None:
         if self.path != "/api/agent-harnesses":  # a public list that huggingface_hub reads once
@@ -90,7 +92,7 @@ class HubHandler(BaseHTTPRequestHandler):
             case [owner, name, "resolve", revision, *path]:
                 self._send_file(f"models/{owner}/{name}", revision, "/".join(path))
             case _:
-                self._answer(404, {"error": "no such page"})
+                self.answer({"error": "no such page"}, 404)
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -105,16 +107,16 @@ class HubHandler(BaseHTTPRequestHandler):
             case ["revision" | "tree", revision, *_]:
                 found = self._find(repository, revision)
             case _:
-                return self._answer(404, {"error": "no such page"})
+                return self.answer({"error": "no such page"}, 404)
         if found is None:
             return None
         commit, files = found
         if rest[:1] == ("tree",):
             recursive = "recursive=true" in urlsplit(self.path).query.lower()
-            return self._answer(200, _list_entries(files, "/".join(rest[2:]), recursive))
+            return self.answer(_list_entries(files, "/".join(rest[2:]), recursive))
         names = [{"rfilename": path} for path in files]
         facts = {"sha": commit, "siblings": names, "private": False, "tags": [], "downloads": 0}
-        return self._answer(200, {"id": repository.partition("/")[2], **facts})
+        return self.answer({"id": repository.partition("/")[2], **facts})
 
     def _answer_paths(self, paths: list[str]) -> None:
         _, kind, owner, name, _, revision, *_ = self._split()
@@ -122,19 +124,18 @@ class HubHandler(BaseHTTPRequestHandler):
         if found is not None:
             _, files = found
             entries = {entry["path"]: entry for entry in _list_entries(files, "", True)}
-            self._answer(200, [entries[path] for path in paths if path in entries])
+            self.answer([entries[path] for path in paths if path in entries])
 
     def _find(self, repository: str, revision: str) -> tuple[str, dict[str, bytes]] | None:
         """Find a commit with its files; without one, answer as the hub does."""
         commits = self.server.repositories.get(repository)
         token = self.headers["Authorization"]
         if commits is None or (repository in self.server.private and token != f"Bearer {TOKEN}"):
-            self._answer(401, {"error": "Repository not found"}, "RepoNotFound")
+            self._refuse(401, "Repository not found", "RepoNotFound")
             return None
         commit = [*commits][-1] if revision == "main" else revision
         if commit not in commits:
-            error = {"error": f"Invalid rev id: {revision}"}
-            self._answer(404, error, "RevisionNotFound")
+            self._refuse(404, f"Invalid rev id: {revision}", "RevisionNotFound")
             return None
         return commit, commits[commit]
 
@@ -144,11 +145,12 @@ class HubHandler(BaseHTTPRequestHandler):
             return
         commit, files = found
         if path not in files:
-            self._answer(404, {"error": "Entry not found"}, "EntryNotFound", commit)
+            self._refuse(404, "Entry not found", "EntryNotFound")
             return
         if self.command == "GET":
             self.server.downloads.append(path)
-        self._send(200, files[path], "application/octet-stream", {"X-Repo-Commit": commit})
+        identity = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha1(files[path]).hexdigest()}"'}
+        self._send(200, files[path], identity)
 
     def _read(self) -> bytes:
         if self.headers["Transfer-Encoding"] != "chunked":
@@ -160,22 +162,18 @@ class HubHandler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(parts)
 
-    def _answer(self, status: int, answer: Any, error: str = "", commit: str = "") -> None:
-        headers = {"X-Error-Code": error, "X-Repo-Commit": commit}
-        body = json.dumps(answer).encode()
-        self._send(status, body, "application/json", {k: v for k, v in headers.items() if v})
+    def _refuse(self, status: int, error: str, code: str) -> None:
+        """Answer with an error as the hub does: huggingface_hub reads its code from a header."""
+        body = json.dumps({"error": error}).encode()
+        self._send(status, body, {"X-Error-Code": code, "Content-Type": "application/json"})
 
-    def _send(self, status: int, body: bytes, kind: str, headers: Mapping[str, str]) -> None:
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self.send_response(status)
-        identity = {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "Content-Type": kind}
-        for name, value in {**identity, **headers, "Content-Length": str(len(body))}.items():
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
 
 
 def _list_entries(files: Mapping[str, bytes], inside: str, recursive: bool) -> list[dict[str, Any]]:
