@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := $(VENV)/bin
 LOCK := .ci/requirements-cpu.lock
 READY := $(VENV)/.installed
-BENCHES := preferences near_duplicates generation scoring dpo crash
+BENCHES := preferences near_duplicates generation scoring one_pass iteration crash
 RUN := DAGSTER_HOME=$(CURDIR)/dagster_home
 
 .PHONY: help install quickstart real rehearsal team-demo test test-slow ui lint docs bench clean

@@ -39,9 +39,10 @@ class Cost(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Rewards of a side, and its time and memory."""
+    """Rewards of a side, tokens without padding, and its time and memory."""
 
     rewards: Rewards
+    tokens: int
     elapsed_s: float
     cpu_s: float
     peak_mib: int
@@ -59,7 +60,7 @@ class Clocks:
         return Cost(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak_mib())
 
 
-def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
+def run_stage(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Rewards, Cost]:
     """Score frame by frame into the table `scores` of a new lake."""
     ids = dict.fromkeys(("ranker_id", "ranking_id", "policy_id", "sampling_id"), "bench")
     keys = {"experiment": "bench", "iteration": 1, "ranker": "reward_model"} | ids
@@ -74,7 +75,7 @@ def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
             frames(),
             model,
             ScoringSettings(),
-            dtype="float32",
+            dtype=dtype,
             commit=lambda chunk: lake.append("scores", add_keys(chunk, **keys)),
         )
         cost = clocks.read()
@@ -82,10 +83,12 @@ def run_stage(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
     return {(prompt, index): reward for prompt, index, reward in scores}, cost
 
 
-def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
+def run_peer(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Rewards, Cost]:
     """Score prompt by prompt with the pipeline, one text at a time."""
     tokenizer = load_tokenizer(model)
-    classify = pipeline("text-classification", model=str(model), device="cpu")
+    classify = pipeline(
+        "text-classification", model=str(model), device="cpu", dtype=getattr(torch, dtype)
+    )
     frame = pl.read_parquet(rows)
 
     def score_group(group: pl.DataFrame) -> list[float]:
@@ -111,13 +114,13 @@ def run_peer(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
     return rewards, clocks.read()
 
 
-def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]:
+def run_forward(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Rewards, Cost]:
     """Compute rewards of token ids that were computed before, without commits."""
     frame = pl.read_parquet(rows)
     token_ids = tokenize_conversations(
         load_tokenizer(model), frame["prompt"].to_list(), frame["response"].to_list()
     )
-    loaded = load_reward_model(model, "float32")
+    loaded = load_reward_model(model, dtype)
     clocks.start()
     prompts = frame["prompt_id"].to_list()
     found = compute_rewards(loaded, token_ids, ScoringSettings().batch_tokens, prompts)
@@ -126,14 +129,15 @@ def run_forward(model: Path, rows: Path, clocks: Clocks) -> tuple[Rewards, Cost]
     return dict(zip(keys, found, strict=True)), cost
 
 
-def run_side(side: str, model: Path, rows: Path, threads: int) -> Measured:
+SIDES = {"stage": run_stage, "peer": run_peer, "forward": run_forward}
+
+
+def run_side(side: str, model: Path, rows: Path, dtype: str, threads: int) -> Measured:
     """Measure a side in this process."""
     torch.set_num_threads(threads)
-    clocks = Clocks()
-    if side == "stage":
-        rewards, cost = run_stage(model, rows, clocks)
-    elif side == "peer":
-        rewards, cost = run_peer(model, rows, clocks)
-    else:
-        rewards, cost = run_forward(model, rows, clocks)
-    return Measured(rewards, *cost)
+    rewards, cost = SIDES[side](model, rows, dtype, Clocks())
+    frame = pl.read_parquet(rows)
+    token_ids = tokenize_conversations(
+        load_tokenizer(model), frame["prompt"].to_list(), frame["response"].to_list()
+    )
+    return Measured(rewards, sum(map(len, token_ids)), *cost)
