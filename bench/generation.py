@@ -3,11 +3,14 @@
 Bare vLLM is `LLM.generate` on all prompts at once, with texts in memory. The stage is
 `training.engine.sampler.Sampler.sample` with commits to the lake's table `generations`. Both use
 the same engine, are warmed up once, and alternate, so that other load on the machine affects both.
-The last line is JSON. `ratio` is the stage's tokens/s divided by bare vLLM's (medians). `cpu_ratio`
-is the same for tokens per second of processor time, which depends less on other programs.
-`commits_ratio` compares the stage with itself when its chunks are kept in memory.
+Without `--model`, the model is a random one of about a million weights with made-up prompts, whose
+tokens are so cheap that the cost of everything else shows; a given model gets prompts of
+UltraFeedback. The last line is JSON. `ratio` is the stage's tokens/s divided by bare vLLM's
+(medians). `cpu_ratio` is the same for tokens per second of processor time, which depends less on
+other programs. `commits_ratio` compares the stage with itself when its chunks are kept in memory.
 
     python bench/generation.py --prompts 512 --n 8 --max-tokens 64
+    python bench/generation.py --prompts 32 --max-tokens 128 --model MODEL --dtype bfloat16
 """
 
 import json
@@ -20,8 +23,10 @@ from typing import Annotated
 
 import polars as pl
 import typer
-from inputs import WORDS
+from inputs import DATA, WORDS
 from memory import peak_mib
+from real_model import describe_model
+from real_pairs import read_prompts
 
 from training.engine.sampler import Sampler
 from training.models.initial_model import make_tiny_model
@@ -38,6 +43,11 @@ def make_prompts(count: int) -> pl.DataFrame:
     """Make random prompts of 4 to 24 words; columns prompt_id, prompt."""
     draw = random.Random(0)
     texts = [" ".join(draw.choices(WORDS, k=draw.randint(4, 24))) + f" {i}" for i in range(count)]
+    return identify_prompts(texts)
+
+
+def identify_prompts(texts: list[str]) -> pl.DataFrame:
+    """Make prompts of texts; columns prompt_id, prompt."""
     prompts = pl.DataFrame({"prompt": [[{"role": "user", "content": text}] for text in texts]})
     return prompts.select(identify_messages("prompt").alias("prompt_id"), "prompt")
 
@@ -93,24 +103,31 @@ def main(
     n: Annotated[int, typer.Option(help="Responses per prompt.")] = 8,
     max_tokens: Annotated[int, typer.Option(help="Most tokens of a response.")] = 32,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 4,
-    policy: Annotated[
-        Path | None, typer.Option(help="Model folder; else a new model with 1M parameters.")
+    model: Annotated[
+        Path | None, typer.Option(help="Folder of a model; else a random one of 1M weights.")
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
+    data: Annotated[Path, typer.Option(help="Folder of the real data.")] = DATA,
 ) -> None:
     """Compare the stage with bare vLLM."""
-    frame = make_prompts(prompts)
-    settings = SamplingSettings(n=n, max_tokens=max_tokens, max_context_tokens=max_tokens + 64)
+    if model is None:
+        frame, prompt_tokens = make_prompts(prompts), 64
+    else:
+        frame, prompt_tokens = identify_prompts(read_prompts(data, prompts)), 256
+    settings = SamplingSettings(
+        n=n, max_tokens=max_tokens, max_context_tokens=max_tokens + prompt_tokens
+    )
     names = ["bare", "stage", "uncommitted"]
     rates: dict[str, list[float]] = {name: [] for name in names}
     cpu_rates: dict[str, list[float]] = {name: [] for name in names}
     memory: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
-        if policy is None:
-            policy = Path(work) / "policy"
+        if model is None:
+            model = Path(work) / "policy"
             tiny = TinyModelSettings(context_tokens=settings.max_context_tokens)
-            make_tiny_model(tiny, frame["prompt"].to_list(), policy, seed=0)
-        with Sampler(policy, settings, seed=0, dtype=dtype) as sampler:
+            make_tiny_model(tiny, frame["prompt"].to_list(), model, seed=0)
+        described = describe_model(model)
+        with Sampler(model, settings, seed=0, dtype=dtype) as sampler:
             for repetition in range(-1, repetitions):
                 # Repetition -1 is a warm-up. The order alternates.
                 for name in names if repetition % 2 else names[::-1]:
@@ -149,6 +166,7 @@ def main(
         "n": n,
         "max_tokens": max_tokens,
         "dtype": dtype,
+        "model": described,
         "peak_mib": round(peak_mib()),
         **memory,
     }

@@ -4,9 +4,10 @@ The public way is three programs with files between: vLLM samples all prompts, t
 text-classification pipeline scores one text at a time, TRL's DPOTrainer trains with the reference
 in memory (`bench/whole_iteration/`). Ours is this project's stages in one process, with every
 commit to Delta: responses, scores, pairs, log-probabilities of the reference, metrics, policy. Both
-have the same prompts, model, reward model and settings, among them the engine's (one GiB of cache,
-no compilation) and no gradient checkpointing. Everything counts, also imports and loading. The
-sides alternate.
+have the same prompts, model, reward model and settings, among them no gradient checkpointing and
+the engine's: one GiB of cache, no compilation, one process (by default vLLM leaves one core to its
+front end, here half of the machine). Everything counts, also imports and loading. The sides
+alternate.
 
 The reward model has the layers of the model and a random head. Prompts are UltraFeedback's.
 
@@ -20,10 +21,8 @@ The last line is JSON: `clock_ratio`, `cpu_ratio` (processor time of all process
     python bench/iteration.py --repetitions 2
 """
 
-import gzip
 import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -36,6 +35,7 @@ import typer
 from inputs import DATA
 from memory import sample_memory
 from real_model import choose_model, describe_model, make_reward_model
+from real_pairs import read_prompts
 
 HERE = Path(__file__).resolve().parent / "whole_iteration"
 WAYS = {
@@ -49,7 +49,9 @@ SETTINGS = {
     "max_tokens": 384, "seed": 0,
 }  # fmt: skip
 """Those of recipes/smollm2_135m.yaml, but for the micro-batch."""
-MAX_PROMPT_CHARS = 600
+
+WAIT_POLICY = "OMP_WAIT_POLICY"
+"""Set by `training` for its own processes; the public way has torch's default."""
 
 
 class Cost(NamedTuple):
@@ -67,8 +69,9 @@ def run_program(program: str, folder: Path) -> Cost:
         RuntimeError: it failed; the message ends with its last output.
     """
     command = [sys.executable, str(HERE / f"{program}.py"), str(folder)]
-    environment = os.environ | {
-        "VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1",
+    environment = {name: value for name, value in os.environ.items() if name != WAIT_POLICY} | {
+        "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1",
     }  # fmt: skip
     log = folder / f"{program}.log"
     started = time.perf_counter()
@@ -149,13 +152,6 @@ def check_equal(
     assert differences["reward"] < 1e-4, differences
     assert differences["loss"] < 1e-5, differences
     return differences | {"pairs": len(ours["pairs"]), "last_loss": ours["losses"][-1]}
-
-
-def read_prompts(data: Path, count: int) -> list[str]:
-    """Read a random part of UltraFeedback's prompts that are not too long."""
-    with gzip.open(data / "ultrafeedback/train_1000.jsonl.gz", "rt", encoding="utf-8") as lines:
-        texts = {json.loads(line)["prompt"].strip(): None for line in lines}
-    return random.Random(0).sample([one for one in texts if len(one) <= MAX_PROMPT_CHARS], count)
 
 
 def read(file: Path) -> Any:

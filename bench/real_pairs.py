@@ -1,4 +1,4 @@
-"""Real preference pairs as token ids, for benchmarks: HH-RLHF, UltraFeedback, Tulu 2.
+"""Real prompts, and preference pairs as token ids: HH-RLHF, UltraFeedback, Tulu 2.
 
 Not here: what is measured on them.
 """
@@ -18,6 +18,8 @@ from training.models.rendering import load_tokenizer
 from training.models.token_ids import tokenize_responses
 
 TURN = "\n\nAssistant:"
+MAX_PROMPT_CHARS = 600
+"""Longest prompt of `read_prompts`."""
 
 
 def read_hh_rlhf(data: Path) -> Iterator[tuple[str, str, str]]:
@@ -53,6 +55,12 @@ READERS = {
     "ultrafeedback": read_ultrafeedback,
     "best_worst": read_best_worst,
 }
+
+
+def read_prompts(data: Path, count: int) -> list[str]:
+    """Read a random part of UltraFeedback's prompts that are not too long."""
+    texts = {prompt.strip(): None for prompt, *_ in read_ultrafeedback(data)}
+    return random.Random(0).sample([one for one in texts if len(one) <= MAX_PROMPT_CHARS], count)
 
 
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:

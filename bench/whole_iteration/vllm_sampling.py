@@ -23,6 +23,7 @@ def main(folder: Path) -> None:
         max_num_seqs=settings["max_sequences"],
         seed=settings["seed"],
         enforce_eager=True,
+        distributed_executor_backend="uni",
     )
     outputs = llm.chat(
         [[{"role": "user", "content": prompt}] for prompt in prompts],

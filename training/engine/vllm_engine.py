@@ -24,6 +24,8 @@ bounded."""
 
 KNOWN_TOKENS = "training.engine.known_tokens:KnownTokens"
 """Mask of the token ids that have no text."""
+NUCLEUS = "training.engine.nucleus:Nucleus"
+"""Top-p without a sort."""
 
 
 def require_context(policy: Path, max_context_tokens: int) -> None:
@@ -91,6 +93,9 @@ def start_engine(
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     from vllm import LLM
 
+    masks = [KNOWN_TOKENS] if has_added_rows(policy) else []
+    if sorts_vocabulary():
+        masks.append(NUCLEUS)
     placement: dict[str, Any] = (
         {
             "gpu_memory_utilization": settings.gpu_memory_utilization,
@@ -105,9 +110,25 @@ def start_engine(
         max_model_len=settings.max_context_tokens,
         max_num_seqs=settings.max_sequences,
         seed=seed,
-        logits_processors=[KNOWN_TOKENS] if has_added_rows(policy) else None,
+        logits_processors=masks or None,
         **placement,
     )
+
+
+def sorts_vocabulary() -> bool:
+    """Return whether vLLM sorts all logits for top-p, so that `NUCLEUS` replaces it."""
+    from vllm.triton_utils import HAS_TRITON
+
+    return not torch.cuda.is_available() and not HAS_TRITON
+
+
+def choose_top_p(top_p: float) -> dict[str, Any]:
+    """Return the arguments of vLLM's SamplingParams for top-p."""
+    if top_p < 1 and sorts_vocabulary():
+        from training.engine.nucleus import ARGUMENT
+
+        return {"extra_args": {ARGUMENT: top_p}}
+    return {"top_p": top_p}
 
 
 def run_requests(
@@ -141,7 +162,7 @@ def run_requests(
         SamplingParams(
             n=sampler.n,
             temperature=sampler.temperature,
-            top_p=sampler.top_p,
+            **choose_top_p(sampler.top_p),
             max_tokens=settings.max_tokens,
             output_kind=RequestOutputKind.FINAL_ONLY,
             logprobs=top_logprobs or None,
