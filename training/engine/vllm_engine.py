@@ -93,7 +93,7 @@ def start_engine(
         os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     from vllm import LLM
 
-    masks = [KNOWN_TOKENS] if has_added_rows(policy) else []
+    masks: list[Any] = [KNOWN_TOKENS] if has_added_rows(policy) else []
     if sorts_vocabulary():
         masks.append(NUCLEUS)
     placement: dict[str, Any] = (
