@@ -116,6 +116,19 @@ def test_samplers_of_one_policy_share_an_engine_and_a_prompts_indices(sampler, p
     assert rows.filter(response_index=2)["response"].equals(alone["response"])
 
 
+def test_top_p_is_that_of_each_sampler(sampler, prompts):
+    """A nucleus of one token is greedy, also beside requests with another top_p."""
+    mix = [{"n": 2, "top_p": 1e-6}, {"n": 1}, {"n": 1, "temperature": 0.0}]
+    settings = SamplingSettings.model_validate(SETTINGS.model_dump() | {"samplers": mix})
+    chunks: list[pl.DataFrame] = []
+    sampler.sample(prompts, settings, commit=chunks.append)
+    rows = pl.concat(chunks).sort("prompt_id", "response_index")
+    narrow, again, whole, greedy = (rows.filter(response_index=i)["response"] for i in range(4))
+    assert narrow.equals(greedy)
+    assert again.equals(greedy)
+    assert not whole.equals(greedy)
+
+
 def test_a_cut_response_says_so(sampler, prompts):
     chunks: list[pl.DataFrame] = []
     short = SETTINGS.model_copy(update={"max_tokens": 1})
