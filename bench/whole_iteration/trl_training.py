@@ -19,6 +19,19 @@ def main(folder: Path) -> None:
     """Train the model on the pairs; without `ref_model`, the reference is a copy of the start."""
     settings = json.loads((folder / "settings.json").read_text(encoding="utf-8"))
     pairs = json.loads((folder / "pairs.json").read_text(encoding="utf-8"))
+    tokenizer = AutoTokenizer.from_pretrained(settings["model"])
+    # Rendered here, because of a conversation TRL also trains on what the template writes after
+    # the end of the turn, a line break. TRL adds the token that ends a text.
+    rendered = [
+        {
+            "prompt": tokenizer.apply_chat_template(
+                pair["prompt"], add_generation_prompt=True, tokenize=False
+            ),
+            "chosen": pair["chosen"][0]["content"],
+            "rejected": pair["rejected"][0]["content"],
+        }
+        for pair in pairs
+    ]
     trainer = DPOTrainer(
         model=AutoModelForCausalLM.from_pretrained(settings["model"], dtype=torch.float32),
         args=DPOConfig(
@@ -38,8 +51,8 @@ def main(folder: Path) -> None:
             save_strategy="no",
             report_to="none",
         ),
-        train_dataset=Dataset.from_list(pairs),
-        processing_class=AutoTokenizer.from_pretrained(settings["model"]),
+        train_dataset=Dataset.from_list(rendered),
+        processing_class=tokenizer,
     )
     trainer.train()
     trainer.save_model(str(folder / "policy"))
