@@ -40,7 +40,7 @@ def test_the_page_of_the_prompts_has_how_they_were_searched(
         for name in ("prompts", "dropped_rows", "source_rows"):
             lake.overwrite(name, pl.DataFrame(schema=schema_of(name)))
 
-    monkeypatch.setattr(preferences, "write_prompts", write_nothing)
+    monkeypatch.setattr("transforms.prompts.collection.write_prompts", write_nothing)
     made = dg.materialize(
         preferences.build(Study(recipe)),
         selection=[asset_key("prompts")],

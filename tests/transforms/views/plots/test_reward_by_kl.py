@@ -46,11 +46,6 @@ def test_the_report_has_the_root_of_the_kl_with_its_error() -> None:
     assert (start["sqrt_kl"], start["sqrt_kl_se"]) == (0.0, None)
 
 
-def test_an_estimate_below_zero_is_at_zero() -> None:
-    rows = select(models={("shared", 0, "sft_policy"): (-0.01, 0.0, 0.0)})
-    assert rows["sqrt_kl"].to_list() == [0.0]
-
-
 def test_every_experiment_is_a_line_from_the_initial_policy() -> None:
     figure = plot_reward_by_kl(select(), ["guarded", "plain"])
     reward, gold = figure.axes
