@@ -3,19 +3,19 @@
 The peer is the method of the paper's published script: transformers' text-classification pipeline
 over the n responses of a prompt, with batch size 1 and no function applied to the logit. It gets
 the same token ids (from the template's text, whose one BOS the tokenizer reads back; asserted) and
-a random part of the prompts (`--peer-prompts`); seconds per response are compared. It runs twice:
-with OpenMP's threads waiting (`passive`), as everything here does, and spinning (`active`), the
-default; `ratio` is that to the faster one. The stage is `training.scoring.score` with commits to
-the lake's table `scores`, over all rows, read in frames. Rewards must agree to 1e-4 in float32. The
-time to load the model is not measured. `forward` is only the stage's forward pass: token ids are
-computed before, and nothing is committed.
+a part of the prompts (`--peer-prompts`); seconds per token of the conversations are compared, since
+the parts differ in length. It runs twice: with OpenMP's threads waiting (`passive`), as everything
+here does, and spinning (`active`); `ratio` is that to the faster one. The stage is
+`training.scoring.score` with commits to the lake's table `scores`, over all rows, read in frames.
+Rewards must agree to 1e-4 in float32. The time to load the model is not measured. `forward` is only
+the stage's forward pass: token ids are computed before, and nothing is committed.
 
 The reward model has the layers of SmolLM2-135M-Instruct, or of `--model`, and a random head. The
 rows are real: 400 prompts with 16 samples each, used as 800 prompts with 8 samples. `dialogues` are
 the longest dialogues of HH-RLHF, each with its own response and those of the next seven. Each side
 runs in its own process; they alternate.
 
-The last line is JSON. `ratio` is the peer's seconds per response divided by the stage's (medians).
+The last line is JSON. `ratio` is the peer's seconds per token divided by the stage's (medians).
 `cpu_ratio` is the same for processor time, which depends less on other programs, but does not show
 the time that threads wait for each other.
 
@@ -161,7 +161,10 @@ def main(
     }
     cpu = {name: [compute_ms(run.cpu_s, run) for run in runs] for name, runs in found.items()}
     median = {
-        kind: {name: statistics.median(values) for name, values in figures.items()}
+        kind: {
+            name: statistics.median(values) * len(found[name][0].rewards) / found[name][0].tokens
+            for name, values in figures.items()
+        }
         for kind, figures in (("ratio", elapsed), ("cpu_ratio", cpu))
     }
     peer = min(("peer", "spinning_peer"), key=lambda name: median["ratio"].get(name, float("inf")))
