@@ -16,7 +16,8 @@ same responses, those of the public way to the first prompts, in float32. Reward
 1e-4, pairs must be equal, and losses agree to 1e-5.
 
 The last line is JSON: `clock_ratio`, `cpu_ratio` (processor time of all processes) and
-`memory_ratio` (ours over the peer's; peak proportional memory of the process tree).
+`memory_ratio` (ours over the peer's; peak resident memory of the process tree, which is one process
+in every program: the proportional memory of `bench/memory.py` takes half a core to read).
 
     python bench/iteration.py --repetitions 2
 """
@@ -27,13 +28,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import psutil
 import typer
 from inputs import DATA
-from memory import sample_memory
 from real_model import choose_model, describe_model, make_reward_model
 from real_pairs import read_prompts
 
@@ -62,6 +66,26 @@ class Cost(NamedTuple):
     peak_mib: int
 
 
+@contextmanager
+def follow_memory(pid: int) -> Iterator[list[int]]:
+    """Follow the resident memory of a process and its children, bytes, while the body runs."""
+    samples, done, root = [0], threading.Event(), psutil.Process(pid)
+
+    def follow() -> None:
+        while not done.wait(0.5):
+            with suppress(psutil.NoSuchProcess):  # it has ended
+                tree = (root, *root.children(recursive=True))
+                samples.append(sum(one.memory_info().rss for one in tree))
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        done.set()
+        thread.join()
+
+
 def run_program(program: str, folder: Path) -> Cost:
     """Run a program of a way over its folder.
 
@@ -78,15 +102,14 @@ def run_program(program: str, folder: Path) -> Cost:
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process,
-        sample_memory(process.pid) as samples,
+        follow_memory(process.pid) as samples,
     ):
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         elapsed_s = time.perf_counter() - started
     if process.returncode:
         raise RuntimeError(f"{program}: {log.read_text(encoding='utf-8')[-4000:]}")
-    peak = max(one.pss for one in samples)
-    return Cost(elapsed_s, used.ru_utime + used.ru_stime, round(peak / 2**20))
+    return Cost(elapsed_s, used.ru_utime + used.ru_stime, round(max(samples) / 2**20))
 
 
 def run_way(way: str, folder: Path, prompts: list[str], settings: dict[str, Any]) -> dict[str, Any]:
