@@ -34,6 +34,8 @@ prefloop lineage 2fac4e5480 --openlineage http://127.0.0.1:5000/api/v1/lineage
 
 TEXT_CHARS = 160
 """Most characters of a text or a setting in the tree."""
+PIPE_CHARS = 100_000
+"""Most characters of a line that is not printed on a terminal."""
 
 
 def lineage(
@@ -72,7 +74,8 @@ def lineage(
         if form == "json":
             typer.echo(json.dumps(as_json(subject, found), indent=2, default=str))
         else:
-            console = Console(soft_wrap=not sys.stdout.isatty())  # one line per branch in a pipe
+            # in a pipe, a branch is one line of any length
+            console = Console(width=None if sys.stdout.isatty() else PIPE_CHARS)
             console.print(as_tree(subject, found, settings), highlight=False)
         if openlineage is not None:
             sent = _send(openlineage, lake, found, subject)

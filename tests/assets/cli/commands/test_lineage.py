@@ -38,6 +38,13 @@ def test_the_tree_draws_each_output_once(home):
     assert printed.count("raw_chat@0 (above)") == printed.count("raw_chat@0") - 1
 
 
+def test_a_branch_in_a_pipe_is_one_whole_line_at_any_width(home, monkeypatch):
+    wide = lineage(home, "4444444e", "--settings").stdout
+    monkeypatch.setenv("COLUMNS", "60")
+    assert lineage(home, "4444444e", "--settings").stdout == wide
+    assert max(map(len, wide.splitlines())) > 100
+
+
 @pytest.mark.parametrize("name", ["a/2", "iteration_2/policy", "latest", "a/latest"])
 def test_a_model_has_names(home, name):
     assert lineage(home, name).stdout == lineage(home, "4444444e").stdout
