@@ -49,11 +49,14 @@ def train_case(folder, case):
     stage = STAGES[case["stage"]]
     models = {stage.start: folder / case["start"]} | {name: folder / name for name in stage.models}
     Observed.killed_at, output = case.get("killed_at"), folder / case["name"]
+    settings = case["settings"]
+    if stage.name == "rloo":
+        settings |= {"rewards": {"given": {"reward": {"path": str(folder / "reward_model")}}}}
     try:
         stage.load()(
             pl.read_parquet(folder / case["rows"]),
             output=output,
-            settings=stage.settings.model_validate(case["settings"]),
+            settings=stage.settings.model_validate(settings),
             seed=0,
             dtype=case["dtype"],
             **models,
