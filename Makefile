@@ -25,7 +25,7 @@ $(READY): $(LOCK) pyproject.toml
 
 install: $(READY) ## make the virtual environment .venv
 
-quickstart: $(READY) ## run the whole loop on the sample task, for two experiments (two CPU cores, about eight minutes)
+quickstart: $(READY) ## run the whole loop on the sample task, for two experiments (two CPU cores, about ten minutes)
 	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative --experiment concise
 
 # Without the needs that the package declares, which are those of another use.
