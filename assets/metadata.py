@@ -90,3 +90,8 @@ def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(
         f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
     )
+
+
+def show(markdown: str, key: str) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return markdown under a key, or no entry if it is empty."""
+    return {key: dg.MetadataValue.md(markdown)} if markdown else {}

@@ -18,7 +18,7 @@ from assets.loop.samplers import list_sampled_policies
 from assets.loop.sampling import generation_settings, sample
 from assets.loop.scores import score_missing
 from assets.materialize import Made, Step
-from assets.metadata import picture, response_metadata, table_metadata, table_preview
+from assets.metadata import picture, response_metadata, show, table_metadata, table_preview
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.lake.schemas import TABLES
@@ -106,18 +106,21 @@ def _build_scores(study: Study, chain: Chain) -> dg.AssetsDefinition:
         f"one of `rewards`) scores the responses of {chain.asset('generations')}.",
     )
     def scores(step: Step) -> Made:
+        from transforms.views.plots.thumbnails import draw_rewards
         from transforms.views.plots.training import render_reward_histogram
 
         ranker = select_ranker(study, chain, step.loop)
         metadata = score_missing(step, ranker, chain.slice(step))
         scored = step.lake.read("scores", **chain.slice(step))
+        rewards = scored.drop_nulls("reward")
         version = step.lake.version("scores")
         return Made(
             f"scores@{version}",
             {
                 **response_metadata(step.lake, scored, version),
-                "mean_reward": scored["reward"].mean(),
-                "rewards": picture(render_reward_histogram(scored.drop_nulls("reward")), "rewards"),
+                "mean_reward": rewards["reward"].mean(),
+                **show(draw_rewards(rewards["reward"]), "distribution"),
+                "rewards": picture(render_reward_histogram(rewards), "rewards"),
                 **metadata,
             },
         )

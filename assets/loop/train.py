@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.materialize import Made, Step
-from assets.metadata import picture, table_preview
+from assets.metadata import picture, show, table_preview
 from training.models.checkpoint import require_model
 from training.settings.training import ReferenceSettings, TrainingSettings
 from training.stages import STAGES
@@ -57,6 +57,7 @@ def train(
     # Imported here, because Dagster's web server loads the definitions and must not load torch.
     from training.runs.kept_checkpoints import locate_kept_folder
     from training.runs.launch import launch
+    from transforms.views.plots.thumbnails import draw_training
     from transforms.views.plots.training import render_training_curves
 
     if trained := _find_trained(step):
@@ -108,15 +109,16 @@ def train(
     return Made(
         made.output_id,
         {
-            **made.metadata,
-            **reference_metadata,
+            **show(draw_training(metrics), "curves"),
+            **describe_end(metrics),
+            "training_curves": picture(render_training_curves(metrics), "training curves"),
+            "last_metrics": table_preview(select_last_values(metrics), 20),
             "examples": run.examples,
             "dropped_examples": dropped.height,
             "optimiser_steps": run.steps,
             "training_s": run.elapsed_s,
-            **describe_end(metrics),
-            "training_curves": picture(render_training_curves(metrics), "training curves"),
-            "last_metrics": table_preview(select_last_values(metrics), 20),
+            **reference_metadata,
+            **made.metadata,
         },
     )
 
