@@ -263,6 +263,7 @@ def _prepare(
 ) -> duckdb.DuckDBPyConnection:
     """Add empty tables, functions and staging views (of the names), then lock the connection."""
     connection.execute("set threads = 1")
+    connection.execute("set enable_progress_bar = false")  # standard output is for the rows
     for table in sorted(set(TABLES) - set(tables)):
         if names is None or table in names:
             connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())

@@ -32,6 +32,12 @@ def test_tables_are_read_at_their_last_or_a_named_version(lake):
         query.connect(lake, {"prompts": 0})
 
 
+def test_no_progress_bar_is_printed_among_the_rows(lake):
+    statement = "select current_setting('enable_progress_bar')"
+    with query.connect(lake) as connection:
+        assert query.query(connection, statement).item() is False
+
+
 def test_raw_tables_with_nested_columns_can_be_queried(lake):
     messages = [[{"role": "user", "content": "q"}]]
     rows = pl.DataFrame(

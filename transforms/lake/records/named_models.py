@@ -10,15 +10,15 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.formats import SHORTEST_ID, shorten_id
-from transforms.lake.asset_names import INITIAL_POLICIES, iteration_asset
+from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, iteration_asset, reported_name
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import TABLE
 from transforms.lake.schemas.table import ORDER
 from transforms.unknown_names import list_near
 
 FORMS = (
-    "ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION (a policy of the loop), latest or "
-    "EXPERIMENT/latest (its last policy)"
+    "ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION (a policy of the loop), a baseline of the "
+    "reports such as one_shot, latest or EXPERIMENT/latest (its last policy)"
 )
 """Names of a model, for messages and the help of commands."""
 
@@ -117,3 +117,5 @@ def _list_names(row: Mapping[str, Any]) -> Iterator[str]:
     yield f"{row['experiment']}/{row['asset']}"
     if row["asset"] == iteration_asset(row["iteration"], "policy"):
         yield f"{row['experiment']}/{row['iteration']}"
+    if row["asset"] in BASELINES and reported_name(row["asset"]) != row["asset"]:
+        yield reported_name(row["asset"])

@@ -8,7 +8,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.records.named_models import find_model
 from transforms.lake.schemas import schema_of
 
-OLD, NEW, OTHER = "aaaaaa00", "aaaaab00", "cccccc00"
+OLD, NEW, OTHER, SHOT = "aaaaaa00", "aaaaab00", "cccccc00", "dddddd00"
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,7 @@ def lake(tmp_path_factory) -> Lake:
                 ("one", "iteration_1/policy", NEW),
                 ("two", "iteration_1/policy", OTHER),
                 ("shared", "sft_policy", OLD),
+                ("shared", "one_shot/policy", SHOT),
             ]
         )
     ]  # fmt: skip
@@ -42,6 +43,8 @@ def lake(tmp_path_factory) -> Lake:
         ("latest", OTHER),
         ("sft_policy", OLD),
         ("shared/sft_policy", OLD),
+        ("one_shot", SHOT),
+        ("one_shot/policy", SHOT),
         (OLD, OLD),
         ("cccccc", OTHER),
     ],
