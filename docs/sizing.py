@@ -179,12 +179,12 @@ def write_sizes(sizes: Sequence[Size]) -> str:
 
 
 def write_limits(sizes: Sequence[Size]) -> str:
-    """Return the table of the shares of limits, with what gives way first."""
+    """Return the table of the shares of limits, with the limit that is reached first."""
     used = [size.use_limits() for size in sizes]
     lines = {name: [_percent(one[name]) for one in used] for name in used[0]}
     avoided = "commits, one per chunk"
     first = [max((name for name in one if name != avoided), key=one.__getitem__) for one in used]
-    lines["**largest, so it gives way first**"] = [
+    lines["**largest share, reached first**"] = [
         f"{name}, {_percent(one[name])}" for name, one in zip(first, used, strict=True)
     ]
     return _table(["share of the limit", *(format_quantity(s.prompts) for s in sizes)], lines)

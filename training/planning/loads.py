@@ -226,7 +226,8 @@ class Loads:
             "log-probabilities", "language", responses, self.recipe.loop.sampling,
             self.recipe.evaluation.logps_batch_tokens, rows_per_prompt=n,
             weights=2 * type_bytes * memory.count_weights(self.model, "language"),
-            remedy="lower evaluation.logps_batch_tokens, or set evaluation.logps_dtype: bfloat16",
+            remedy="raise devices.gpus_per_replica, lower evaluation.logps_batch_tokens, or set"
+            " evaluation.logps_dtype: bfloat16",
         )  # fmt: skip
 
     def _read(
