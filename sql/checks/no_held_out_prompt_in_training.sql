@@ -1,6 +1,6 @@
--- Passes when no training table has an evaluation or validation prompt. One row per evaluation or
--- validation prompt in a training table, with the number of times. Tables outside the loop have
--- experiment shared, iteration 0.
+-- Passes when no training table has an evaluation, validation or promotion prompt. One row per such
+-- prompt in a training table, with the number of times. Tables outside the loop have experiment
+-- shared, iteration 0.
 with
 
 prompt_splits as (select * from prompt_splits),

@@ -1,5 +1,5 @@
--- One row per experiment, iteration, ranker and cell: the number of responses by the difference of
--- their length and reward from the means of their prompt's responses. Pairs are made from these
+-- One row per experiment, iteration, ranker and cell: the number of responses by how far their length
+-- and their reward are from the means of their prompt's responses. Pairs are made from these
 -- differences. The 24 by 24 cells cover, in each direction, the 99 % of an experiment's responses
 -- nearest to the means. Other responses, and prompts with one response, are left out. Units:
 -- characters, and the ranker's.

@@ -24,7 +24,7 @@ class EvaluationSettings(Settings):
     """Tokens per forward pass when log-probabilities are computed."""
     logps_dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of weights and computation of the log-probabilities and the KL, whatever `model.dtype`
-    is. In bfloat16, what the two models round adds some thousandths of a nat per token to the KL;
+    is. In bfloat16, rounding in the two models adds some thousandths of a nat per token to the KL;
     on a GPU, it takes about a fifteenth of the time and half of the memory. The policy and pi_0 are
     in memory together."""
     length_control: bool = False

@@ -50,8 +50,8 @@ class JudgeSettings(Settings):
     """Number of times that a failed request is sent again, after 1, 2, 4 ... seconds."""
     max_equal_errors: int | None = Field(default=16, ge=1)
     """Number of equal client errors (HTTP 4xx), with no answer in between, after which the run
-    stops: the server refuses a setting, and would refuse every request. null: never, for a server
-    that refuses single texts by always the same error."""
+    stops, because the server seems to refuse a setting, and so every request. null: the run goes
+    on, for a server that refuses single texts with always the same error."""
     concurrency: int = Field(default=8, ge=1)
     """Largest number of requests at the same time."""
     chunk_comparisons: int = Field(default=64, ge=1)

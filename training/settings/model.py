@@ -57,8 +57,8 @@ class ModelSettings(Settings):
     tiny: TinyModelSettings | None = None
     """Make a new tiny model instead."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    """Type of weights and computation. Use float32 on a CPU, where bfloat16 is about a hundred
-    times slower."""
+    """Type of weights and computation. Use float32 on a CPU without instructions for bfloat16
+    (`avx512_bf16`, AMX), where bfloat16 is about a hundred times slower."""
 
     @model_validator(mode="after")
     def _require_one_origin(self) -> Self:

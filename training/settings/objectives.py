@@ -160,8 +160,8 @@ class ObjectiveSettings(Settings):
     undesirable responses; `raft`: on the best of n; `rloo`: by a policy gradient on fresh samples.
     The group of the same name below contains its settings, including the learning rate."""
     first_objective: str | None = None
-    """Objective of iteration 1 alone, such as `raft` before `dpo`; null: `objective`. It is not
-    `rloo`, and `objective` is not, because `rloo` stores no responses. The one-shot baseline has
+    """Objective of iteration 1 alone, such as `raft` before `dpo`; null: `objective`. If it is set,
+    neither it nor `objective` may be `rloo`, which stores no responses. The one-shot baseline has
     `objective`."""
     dpo: DPOSettings = DPOSettings()
     """Settings of `dpo`."""

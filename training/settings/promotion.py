@@ -32,8 +32,8 @@ class PromotionSettings(Settings):
     decoding: Literal["sampled", "greedy"] = "sampled"
     """Decoding of the responses that are compared."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    """Confidence level of all decisions of a lake together: the probability that a policy is
-    promoted in it that is no better than the current one is at most (1 − level) / 2."""
+    """Confidence level of all decisions of a lake together: the probability that the lake ever
+    promotes a policy that is no better than its current one is at most (1 − level) / 2."""
     max_fall: dict[str, Annotated[float, Field(ge=0)]] = Field(default={})
     """Maximum fall of each listed benchmark of the recipe, in its own unit (percentage points;
     MT-Bench: points). A benchmark without results blocks the promotion."""

@@ -80,7 +80,7 @@ class TrainingSettings(Settings):
     cluster: Literal["ray"] | None = None
     """Where the training processes run; null: on this machine. `ray`: on the nodes of the Ray
     cluster that the environment variable RAY_ADDRESS names, or else of the one on this machine. If
-    one is lost, all start again from the last step checkpoint. The lake is then on storage that all
+    one is lost, all start again from the last step checkpoint. The home must be on storage that all
     nodes share."""
     accelerate_config: str | None = None
     """File for `accelerate launch --config_file`, relative to the recipe. It may shard with FSDP2;
@@ -91,10 +91,11 @@ class TrainingSettings(Settings):
     load_in_4bit: bool = False
     """Keep the frozen weights of the linear layers in 4 bits (QLoRA, Dettmers et al. 2023, arXiv
     2305.14314: nf4, double quantisation). Needs `lora` and the package bitsandbytes. The reference
-    of DPO, KTO and RLOO has the same 4 bits. The saved model has none of them."""
+    of DPO, KTO and RLOO has 4 bits, too. The saved model is made from the weights before they were
+    quantised."""
     optimizer: Literal["adamw", "adamw_8bit", "paged_adamw_8bit"] = "adamw"
     """AdamW with moments in float32 (8 bytes per trained weight) or in 8 bits (2 bytes). `paged`:
-    the moments leave a full GPU for the memory of the host. 8 bits need bitsandbytes."""
+    the moments move to the memory of the host when the GPU is full. 8 bits need bitsandbytes."""
     attn_implementation: (
         Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3"] | None
     ) = None

@@ -14,14 +14,14 @@ class CommitSettings(Settings):
     """
 
     rows: int = Field(default=65_536, ge=1)
-    """Rows that wait at most, apart from the last chunk. They are in the memory of the run's
-    process: 65,536 responses of 350 tokens are about 100 MB. A commit takes 0.03 to 0.1 s and more
-    with each commit before, so that 160 million responses should not be 300,000 commits; with this
-    number they are 2,500."""
+    """Largest number of rows that wait, apart from the last chunk. They are in the memory of the
+    run's process: 65,536 responses of 350 tokens are about 100 MB. A commit takes 0.03 to 0.1 s,
+    and more the more commits the table has: with the default, 160 million responses are 2,500
+    commits; with one commit per chunk they would be 300,000."""
     seconds: float = Field(default=60, ge=0)
-    """A chunk is committed with all that wait if the last commit is at least this long ago. So what
-    is lost with a killed process was made in at most this time after the last commit. With 60, a
-    day of sampling is 1,440 commits, which take less than 0.2% of it. 0: each chunk is a commit."""
+    """When a chunk is finished and the last commit is at least this long ago, all waiting chunks
+    are committed. So a killed process loses finished chunks of at most this time. With 60, a day
+    of sampling is 1,440 commits, which take less than 0.2% of it. 0: each chunk is a commit."""
 
 
 DEFAULT_COMMITS = CommitSettings()

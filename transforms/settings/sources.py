@@ -48,7 +48,7 @@ class SourceSettings(OriginSettings):
     reward of the recipe reads. It becomes `reference` of `prompts`; a prompt without one is
     dropped, with the reason `missing_reference`. null: the prompts have no reference."""
     instructions: int | None = Field(default=None, ge=1, le=5)
-    """Compose 1 up to this many verifiable instructions, such as a length or a list, onto every
+    """Add between 1 and this many verifiable instructions, such as a length or a list, to every
     prompt; a hash of the prompt selects them. They are the reference for the verifier
     `instructions`. The prompts of preferences get them, too, and their label is then the
     verifier's: the response that follows more of them is chosen, and a pair without a difference is

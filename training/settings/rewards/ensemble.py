@@ -14,7 +14,7 @@ from transforms.settings.frozen import Settings
 
 
 class EnsembleSettings(Settings):
-    """Several reward models as one ranker, which takes a reward back where they disagree.
+    """Several reward models as one ranker, which lowers a reward where they disagree.
 
     The reward of a response is the mean of the members' rewards minus `spread_weight` times their
     standard deviation: uncertainty-weighted optimisation (Coste et al. 2023, arXiv 2310.02743,

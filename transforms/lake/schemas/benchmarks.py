@@ -20,7 +20,7 @@ TABLES: dict[str, Table] = {
             "item": ITEM,
             "repeat": Column(pl.Int32, "repeat of the item, from 0"),
             "request_id": Column(pl.String, "hash of the request and its settings"),
-            "answer": Column(pl.String, "text as generated; JSON log-likelihoods of the choices"),
+            "answer": Column(pl.String, "generated text, or JSON log-likelihoods of the choices"),
             "extracted": Column(pl.String, "answer extracted from the text; null: none"),
             "score": Column(
                 pl.Float64, "by the benchmark's metric; null: judged, or not run", "as metric"

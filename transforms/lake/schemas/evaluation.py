@@ -68,7 +68,7 @@ TABLES: dict[str, Table] = {
         partitions=["experiment"],
     ),
     "evaluation_results": Table(
-        grain="One row per model, split, decoding and metric; if `versus` is set, of a difference.",
+        grain="One row per model, split, decoding and metric; with `versus`, of a comparison.",
         columns={
             **LOOP_SLICE,
             **MODEL,

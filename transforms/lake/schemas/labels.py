@@ -32,7 +32,7 @@ TABLES: dict[str, Table] = {
         },
     ),
     "judgments": Table(
-        grain="One row per request to a judge; rows stay. The view `verdicts` has those in use.",
+        grain="One row per request to a judge; none is removed. View `verdicts`: those in use.",
         columns={
             "judge_id": Column(pl.String, "the judge, in judges"),
             "comparison_id": Column(pl.String, "hash of the prompt and both texts"),

@@ -71,7 +71,7 @@ TABLES: dict[str, Table] = {
             "sampling_id": Column(pl.String, "hash of the settings of the response"),
             "reward": Column(
                 pl.Float64,
-                "reward; of other rankers: share of comparisons won; null: no verdict",
+                "reward, or share of comparisons won; null: no verdict",
                 "reward units",
             ),
         },

@@ -54,7 +54,7 @@ TABLES: dict[str, Table] = {
         partitions=["source"],
     ),
     "source_rows": Table(
-        grain="One row per table and source: its number of input rows, kept and dropped.",
+        grain="One row per table and source: the number of rows before any rule.",
         columns={
             "table": Column(pl.String, "raw_… | preference_pairs | demonstrations | prompts"),
             "source": SOURCE,

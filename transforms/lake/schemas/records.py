@@ -81,7 +81,7 @@ COMPUTED: dict[str, Table] = {
         },
     ),
     "measured_preference_pairs": Table(
-        grain="One row per kept comparison, measured without holding the texts of all.",
+        grain="One row per kept comparison: the lengths of its texts.",
         columns={
             "pair_id": Column(pl.String, "the pair, in preference_pairs"),
             "prompt_id": Column(pl.String, "hash of the prompt's messages"),
