@@ -42,8 +42,8 @@ name that the recipe chooses. Options of a single dataset are below the name of 
 """
 BASE = (
     "Another recipe's file, relative to this one, whose keys this one overrides: mappings are "
-    "merged, other values are replaced, and null removes a named experiment, source or "
-    "benchmark. Relative paths in the base are relative to the base."
+    "merged, other values are replaced, and null removes what has a name, such as an experiment, "
+    "a source, a mixture or a benchmark. Relative paths in the base are relative to the base."
 )
 BOUNDS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}", "pattern": "matching `{}`"}
 LENGTHS = {"min_length": "(at least {})", "max_length": "(at most {})"}
