@@ -17,12 +17,15 @@ from training.settings.experiments import require_reward_context
 def check_devices(recipe: Recipe) -> None:
     """Refuse more GPUs than this machine has, before anything runs. A CPU allows any number.
 
+    The GPUs of a cluster are counted when a stage starts there (`training.runs.ray_cluster`).
+
     Raises:
         InputError: the message gives both numbers.
     """
     judge = recipe.resolve_judge()
     used = [recipe.devices] + ([judge.devices] if judge and judge.devices else [])
-    gpus = max(one.replicas * one.gpus_per_replica for one in used)
+    here = [one.replicas * one.gpus_per_replica for one in used if one.cluster is None]
+    gpus = max(here, default=0)
     if gpus > 1:  # one GPU or none: torch is not loaded
         from training.models.loading.gpus import require_gpus
 

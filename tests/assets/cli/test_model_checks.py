@@ -113,6 +113,12 @@ def test_more_gpus_than_there_are_are_refused_before_a_run(
         check_devices(recipe)
 
 
+def test_gpus_of_a_cluster_are_not_those_of_this_machine(make_tiny, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    check_devices(make_tiny("devices={replicas: 16, cluster: ray}"))
+
+
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_run_and_plan_refuse_a_faulty_model(tiny_overrides, model, tmp_path, command) -> None:
     (model / "model.safetensors").unlink()
