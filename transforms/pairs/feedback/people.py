@@ -76,11 +76,11 @@ def read_answers(text: str) -> Iterator[Answer | Unreadable]:
     if text.lstrip().startswith("["):
         yield from _read_records(text)
         return
-    for number, line in enumerate(
-        text.split("\n"), 1
-    ):  # splitlines would also split at U+2028 in a text
-        if line.strip():
-            yield from _read_line(f"line {number}", line)
+    lines = text.split("\n")  # splitlines would also split at U+2028 in a text
+    for number, line in enumerate(lines, 1):
+        found = _read_line(f"line {number}", line) if line.strip() else None
+        if found is not None:
+            yield found
 
 
 def resolve_side(pair_id: str, answer: str) -> str:
@@ -117,17 +117,18 @@ def _format_record(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read_line(place: str, line: str) -> Iterator[Answer | Unreadable]:
+def _read_line(place: str, line: str) -> Answer | Unreadable | None:
+    """Read one line of JSON; None if nobody has answered it."""
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
-        yield Unreadable(place, f"not JSON: {error.msg}")
-        return
+        return Unreadable(place, f"not JSON: {error.msg}")
     if not isinstance(row, dict):
-        yield Unreadable(place, "not a JSON object")
-    elif row.get("person") is not None or row.get(QUESTION) is not None:
-        keys = ("experiment", "iteration", "pair_id", "person", QUESTION)
-        yield Answer(place, *(row.get(key) for key in keys))
+        return Unreadable(place, "not a JSON object")
+    if row.get("person") is None and row.get(QUESTION) is None:
+        return None
+    keys = ("experiment", "iteration", "pair_id", "person", QUESTION)
+    return Answer(place, *(row.get(key) for key in keys))
 
 
 def _read_records(text: str) -> Iterator[Answer | Unreadable]:
