@@ -83,10 +83,11 @@ def find_written(
         return {}
     rows = lake.read(TABLE).sort(ORDER).filter(pl.col("experiment").is_in([experiment, SHARED]))
     made = {(row["asset"], row["output_id"]): row["tables"] for row in rows.to_dicts()}
-    return {asset: _read_written(made.get((asset, id_))) for asset, id_ in inputs.items()}
+    return {asset: read_written(made.get((asset, id_))) for asset, id_ in inputs.items()}
 
 
-def _read_written(tables: str | None) -> list[WrittenSlice]:
+def read_written(tables: str | None) -> list[WrittenSlice]:
+    """Return the slices in the column `tables` of a materialization."""
     found = []
     for output_id, slices in json.loads(tables or "{}").items():
         table, _, version = output_id.rpartition("@")

@@ -8,6 +8,7 @@ Source: Delta's optimize and vacuum, https://delta-io.github.io/delta-rs/usage/m
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -59,8 +60,8 @@ def maintain(lake: Lake, *, retention_hours: int, dry_run: bool) -> pl.DataFrame
     Raises:
         InputError: a run is active.
     """
-    referred = list_referred_versions(lake)
     with lock_all_slices(lake):
+        referred = list_referred_versions(lake)  # a run that ends now cannot add to them
         rows = [
             _maintain_table(lake, table, referred.get(table, []), retention_hours, dry_run)
             for table in lake.tables()
@@ -90,7 +91,8 @@ def repair(lake: Lake, *, dry_run: bool) -> pl.DataFrame:
     """Remove damaged files from their tables, so that the rest can be read again.
 
     Their rows are then missing in the last version. The assets that wrote these slices are recorded
-    as stale, and the next run makes them again.
+    as stale, and the next run makes them again. A model is not trained again for the rows that its
+    training wrote beside it, such as its accuracy.
 
     Returns:
         One row per damaged file: table, path, expected_bytes, found_bytes.
@@ -163,15 +165,13 @@ def _count_files(delta: DeltaTable) -> tuple[int, int]:
 
 
 def _drop_files(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged]) -> None:
-    """Remove damaged files from a table, and record the assets of their slices as stale."""
+    """Remove damaged files from a table, and record the assets that wrote their rows as stale."""
     for one in damaged:
         lake.store.remove(lake.locate(f"tables/{table}/{unquote(one.path)}"))
     delta.repair(post_commithook_properties=KEEP_LOG)
-    slices = [dict(re.findall(r"(\w+)=([^/]+)/", unquote(one.path))) for one in damaged]
+    lost = [dict(re.findall(r"(\w+)=([^/]+)/", unquote(one.path))) for one in damaged]
     for (asset, experiment), row in materializations.read_latest(lake).items():
-        if row["output_id"].startswith(f"{table}@") and any(
-            _writes_slice(asset, experiment, slice_) for slice_ in slices
-        ):
+        if any(_wrote(row, table, partition) for partition in lost):
             materializations.record(
                 lake,
                 asset=asset,
@@ -185,11 +185,32 @@ def _drop_files(lake: Lake, delta: DeltaTable, table: str, damaged: list[Damaged
             )
 
 
-def _writes_slice(asset: str, experiment: str, slice_: dict[str, str]) -> bool:
-    """Check whether an asset writes a slice; a table without slices belongs to it as a whole."""
-    if "experiment" not in slice_:
+def _wrote(row: Mapping[str, Any], table: str, partition: Mapping[str, str]) -> bool:
+    """Check whether a recorded asset wrote rows of a partition, as its output or beside it.
+
+    Args:
+        row: the asset's last materialization.
+        table: the table that lost rows.
+        partition: values of the partition columns as text; empty in a table without partitions.
+    """
+    output = OUTPUT_ID.fullmatch(row["output_id"])
+    if output is None:
+        return False  # a model
+    if output[1] == table and _is_output(row["asset"], row["experiment"], partition):
         return True
-    inside = experiment == slice_["experiment"] and (
-        str(iteration_number(asset)) == slice_.get("iteration")
+    written = materializations.read_written(row["tables"])
+    return any(
+        all(str(one.slice[name]) == partition[name] for name in one.slice.keys() & partition.keys())
+        for one in written
+        if one.table == table
     )
-    return inside or asset.startswith(f"{slice_['experiment']}/")
+
+
+def _is_output(asset: str, experiment: str, partition: Mapping[str, str]) -> bool:
+    """Check whether an asset's output is in a partition of its table."""
+    if "experiment" not in partition:
+        return True
+    inside = experiment == partition["experiment"] and (
+        partition.get("iteration") in (None, str(iteration_number(asset)))
+    )
+    return inside or asset.startswith(f"{partition['experiment']}/")

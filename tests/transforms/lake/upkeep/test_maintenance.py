@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
+from transforms.lake.pinned_lake import WrittenSlice
 from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
 from transforms.lake.transaction_log import list_commits
@@ -21,10 +22,13 @@ def scores(reward: float, *prompts: str, **keys) -> pl.DataFrame:
     return pl.DataFrame([{**row, "prompt_id": p} for p in prompts], schema=schema_of("scores"))
 
 
-def record(lake: Lake, asset: str, output_id: str, **inputs: str) -> None:
+def record(
+    lake: Lake, asset: str, output_id: str, *beside: WrittenSlice, experiment="a", **inputs: str
+) -> None:
     materializations.record(
-        lake, asset=asset, experiment="a", output_id=output_id, settings="{}",
-        inputs=json.dumps(inputs), run_id="r", elapsed_s=1.0,
+        lake, asset=asset, experiment=experiment, output_id=output_id, settings="{}",
+        inputs=json.dumps(inputs), tables=materializations.describe_written(beside),
+        run_id="r", elapsed_s=1.0,
     )  # fmt: skip
 
 
@@ -138,6 +142,27 @@ def test_repair_gives_damaged_rows_up_and_has_their_slice_made_again(lake, damag
     assert json.loads(made["iteration_2/scores", "a"]["settings"]) == {"rows_lost": True}
     assert made["iteration_1/scores", "a"]["settings"] == "{}"
     assert repair(lake, dry_run=False).is_empty()
+
+
+@pytest.mark.parametrize("any_lake", ["folder"], indirect=True)
+@pytest.mark.parametrize("table", ["evaluation_results", "evaluation_responses"])
+def test_repair_has_lost_evaluation_rows_made_again_in_their_output_table_and_beside_it(
+    any_lake, table
+):
+    lake = any_lake
+    for experiment in ("a", "b"):
+        rows = pl.DataFrame([{"experiment": experiment}], schema=schema_of(table))
+        lake.overwrite(table, rows, experiment=experiment)
+        beside = WrittenSlice("evaluation_responses", 0, {"experiment": experiment, "model": "m"})
+        record(lake, "evaluation", "evaluation_results@1", beside, experiment=experiment)
+        trained = WrittenSlice(table, 0, {"experiment": experiment})
+        record(lake, "iteration_1/policy", "0f3a", trained, experiment=experiment)
+    for file in (Path(lake.address(table)) / "experiment=a").glob("*.parquet"):
+        file.unlink()
+    assert repair(lake, dry_run=False).height == 1
+    made = materializations.read_latest(lake)
+    stale = [key for key, row in made.items() if row["settings"] != "{}"]
+    assert stale == [("evaluation", "a")]  # no policy is trained again
 
 
 @pytest.mark.slow
