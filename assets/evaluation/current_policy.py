@@ -56,11 +56,12 @@ def read_responses(
         InputError: its checkpoint is damaged or missing.
     """
     lake, policy_id = step.lake, current["policy_id"]
-    rows = read_evaluation(lake.live, policy_id=policy_id, evaluation_id=evaluation_id)
+    keys = {"policy_id": policy_id, "evaluation_id": evaluation_id, "split": split}
+    rows = read_evaluation(lake.live, **keys)
     if rows.height:
         # two experiments may have made the same policy
-        key = ["split", "decoding", "prompt_id", "response_index"]
-        return rows.filter(split=split).unique(key, keep="first", maintain_order=True)
+        key = ["decoding", "prompt_id", "response_index"]
+        return rows.unique(key, keep="first", maintain_order=True)
     [recorded] = checkpoints.find_rows(lake, {policy_id})
     policy = checkpoints.fetch(lake, recorded)
     require_model(policy.path)
@@ -70,10 +71,9 @@ def read_responses(
     step.log.info(
         f"{step.asset}: evaluation of the current policy {shorten_id(policy_id)} on these prompts"
     )
-    keys = {"experiment": CURRENT, "model": current["model"], "policy_id": policy_id}
     with claim_work(step, policy, f"{evaluation_id} {split}", "current_policy") as work:
         answers = evaluate_policy(step, policy, prompts.filter(split=split), work, "current policy")
-        keyed = add_keys(answers, **keys, evaluation_id=evaluation_id, iteration=0)
+        keyed = add_keys(answers, **keys, experiment=CURRENT, iteration=0, model=current["model"])
         rows = keyed.select(list(schema_of("evaluation_responses")))
         lake.overwrite("evaluation_responses", rows, experiment=CURRENT)
     return rows

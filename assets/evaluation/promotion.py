@@ -24,6 +24,7 @@ from assets.materialize import Made, Step
 from assets.metadata import table_metadata
 from assets.study import Study
 from training.settings.promotion import JUDGE_METRIC, PromotionSettings
+from transforms.errors import InputError
 from transforms.identity import digest_settings
 from transforms.lake.locks import lock_slice
 from transforms.lake.records import promotions
@@ -172,8 +173,18 @@ def _judge_advantages(step: Step, challenger: pl.DataFrame, current: pl.DataFram
 
     Returns:
         prompt_id, value: above zero if the challenger's response is better.
+
+    Raises:
+        InputError: both policies answered no common prompt, or the judge decided none.
     """
     pairs = pair_first_responses(challenger, current, step.lake.read("prompts"))
     shares, undecided = judge_pairs(step, pairs)
+    if shares.is_empty():
+        raise InputError(
+            "the judge cannot decide between the current policy and its challenger",
+            expected="a verdict on at least one prompt",
+            found=f"no verdict on any of {pairs.height} prompts",
+            remedy="read the judge's answers in the table judgments, and correct `judge`",
+        )
     step.log.info(f"{step.asset}: {undecided.height} of {pairs.height} prompts have no verdict")
     return shares.select(prompt_id="pair_id", value=shares["chosen_reward"] - 0.5)

@@ -91,14 +91,7 @@ def compute_advantages(
     ours, theirs = pl.col(column), pl.col(f"{column}_current")
     value = higher(ours, theirs) - 0.5 if metric in WIN_RATES else ours - theirs
     rows = pairs.group_by("prompt_id").agg(value=value.mean()).drop_nulls("value")
-    if rows.is_empty():
-        raise InputError(
-            "the current policy and its challenger cannot be compared",
-            expected=f"prompts of the split with a {column} of both",
-            found=f"no common prompt: {challenger.height} responses of the challenger,"
-            f" {current.height} of the current policy",
-            remedy="evaluate both on the same prompt_splits",
-        )
+    _require_common(rows, challenger, current, f"with a {column} of both")
     return rows.sort("prompt_id")
 
 
@@ -115,6 +108,9 @@ def pair_first_responses(
     Returns:
         pair_id (the prompt's id), prompt, chosen (of the challenger), rejected (of the current
         policy).
+
+    Raises:
+        InputError: there is no common prompt.
     """
     first = [
         rows.filter(response_index=0).select(
@@ -124,6 +120,7 @@ def pair_first_responses(
         for rows, side in ((challenger, "chosen"), (current, "rejected"))
     ]
     pairs = first[0].join(first[1], on="prompt_id").join(prompts, on="prompt_id")
+    _require_common(pairs, challenger, current, "that both answered")
     return pairs.sort("prompt_id").select("prompt", "chosen", "rejected", pair_id="prompt_id")
 
 
@@ -203,6 +200,20 @@ def decide(metric: str, level: float, advantage: Estimate, fallen: pl.DataFrame)
         for row in fallen.iter_rows(named=True)
     ]
     return Decision(True, "; ".join([figures, *kept]))
+
+
+def _require_common(
+    common: pl.DataFrame, challenger: pl.DataFrame, current: pl.DataFrame, which: str
+) -> None:
+    """Refuse to compare two policies that have no prompt in common."""
+    if common.is_empty():
+        raise InputError(
+            "the current policy and its challenger cannot be compared",
+            expected=f"prompts of the split {which}",
+            found=f"no common prompt: {challenger.height} responses of the challenger,"
+            f" {current.height} of the current policy",
+            remedy="evaluate both on the same prompt_splits",
+        )
 
 
 def _describe_advantage(metric: str, level: float, advantage: Estimate) -> str:

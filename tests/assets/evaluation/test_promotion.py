@@ -14,6 +14,7 @@ from assets.evaluation import current_policy, promotion
 from assets.resources import LakeResource
 from assets.study import Study
 from training.recipe import Recipe
+from transforms.errors import InputError
 from transforms.identity import digest
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations, promotions
@@ -195,14 +196,27 @@ def test_a_judge_decides(make_tiny, lake: Lake, serve_judge) -> None:
     assert lake.height("judgments") == 2 * PROMPTS  # both orders
 
 
+def test_a_judge_without_a_verdict_decides_nothing(make_tiny, lake: Lake, serve_chat) -> None:
+    message = {"role": "assistant", "content": "Both are good."}
+    address = serve_chat(lambda _: {"message": message, "finish_reason": "stop"})
+    judge = (f"judge.address={address}", "judge.model=served")
+    recipe = make_tiny(*judge, OWN, "promotion.metric=win_rate_judge")
+    with pytest.raises(InputError, match=f"no verdict on any of {PROMPTS} prompts"):
+        decide(recipe, lake)
+    assert promotions.read_decisions(lake).height == 1  # that of pi_0
+
+
+@pytest.mark.parametrize("kept", [[], ["validation"]], ids=["no rows", "rows of another split"])
 def test_a_current_policy_without_answers_gives_them(
-    make_tiny, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    make_tiny, lake: Lake, monkeypatch: pytest.MonkeyPatch, kept: list[str]
 ) -> None:
     """It was promoted by an earlier run, and another policy's rows have replaced its own."""
     decide(make_tiny(OWN, "promotion={}"), lake)
     old = promotions.find_current(lake)
     answers = lake.read("evaluation_responses", policy_id=old["policy_id"])
     add_policy(lake, "iterative", 0.9)
+    others = answers.filter(pl.col("split").is_in(kept)).with_columns(experiment=pl.lit("current"))
+    lake.overwrite("evaluation_responses", others, experiment="current")
     asked = []
 
     def answer(step, policy, prompts, work, description):

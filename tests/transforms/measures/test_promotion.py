@@ -57,6 +57,12 @@ def test_prompts_without_the_metric_cannot_be_compared():
         compute_advantages(answers((1.0, None)), answers((None, None)), "gold_reward")
 
 
+def test_a_judge_is_not_asked_without_a_common_prompt():
+    prompts = pl.DataFrame([{"prompt_id": "p0"}], schema=schema_of("prompts"))
+    with pytest.raises(InputError, match="2 responses of the challenger, 0 of the current policy"):
+        pair_first_responses(answers((1.0, 2.0)), answers(), prompts)
+
+
 def test_a_judge_is_asked_about_the_first_responses():
     prompts = pl.DataFrame(
         [{"prompt_id": "p0", "prompt": [{"role": "user", "content": "q"}]}],
