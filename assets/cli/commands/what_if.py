@@ -13,6 +13,7 @@ from transforms.lake.asset_names import iteration_asset
 
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
+    from transforms.lake.slices import Reference
 
 EXAMPLES = """
 Examples:
@@ -94,7 +95,7 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
     """Write pairs by other settings as a new experiment; print the changes."""
     from assets.cli.console import print_table
     from assets.loop.pairing import pair_again
-    from transforms.lake.slices import parse_reference, read_slice
+    from transforms.lake.slices import read_slice
     from transforms.measures.slice_diff import count_pair_changes, summarise_pairs
     from transforms.settings.overrides import parse_overrides
 
@@ -106,14 +107,7 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
             found=", ".join(overrides),
             remedy="for other settings, add an experiment to the recipe and run it",
         )
-    reference = parse_reference(source)
-    if reference.moment is not None:
-        raise InputError(
-            "an older version cannot be paired again",
-            expected="experiment, or experiment/iteration",
-            found=source,
-            remedy=f"remove @{reference.moment}",
-        )
+    reference = _parse_source(source)
     first = read_slice(lake, reference).pairs
     iterations = first["iteration"].unique().sort().to_list()
     made = pair_again(lake, reference.experiment, iterations, name, changes["pairs"])
@@ -130,6 +124,21 @@ def _pair(lake: "Lake", source: str, name: str, overrides: list[str]) -> None:
     typer.echo(f"{second.height} pairs of {name}, {dropped} prompts without one (dropped_pairs)")
 
 
+def _parse_source(source: str) -> "Reference":
+    """Parse the source; its rows are read as they are now, so a time is refused."""
+    from transforms.lake.slices import parse_reference
+
+    reference = parse_reference(source)
+    if reference.moment is not None:
+        raise InputError(
+            "what-if cannot read an older version",
+            expected="experiment, or experiment/iteration",
+            found=source,
+            remedy=f"remove @{reference.moment}",
+        )
+    return reference
+
+
 def _sample(
     lake: "Lake",
     source: str,
@@ -143,7 +152,7 @@ def _sample(
 
     from assets.cli.console import print_table
     from transforms.lake.records import materializations
-    from transforms.lake.slices import parse_reference, read_slice
+    from transforms.lake.slices import read_slice
     from transforms.measures.adaptive_replay import replay
     from transforms.pairs.responses import read_with_rewards
     from transforms.settings.pairs import AdaptiveSettings, PairSettings
@@ -157,15 +166,23 @@ def _sample(
         raise convert_validation_error(
             error, "a rule of adaptive n is refused", model=AdaptiveSettings
         ) from None
-    reference = parse_reference(source)
-    pairs = read_slice(lake, reference).pairs
+    reference = _parse_source(source)
+    experiment, found = reference.experiment, read_slice(lake, reference)
     recorded = materializations.read_latest(lake)
     tables = []
-    for iteration in pairs["iteration"].unique().sort():
-        made = recorded[iteration_asset(iteration, "dpo_pairs"), reference.experiment]
-        settings = PairSettings.model_validate(json.loads(made["settings"])["pairs"])
-        rows = read_with_rewards(lake, experiment=reference.experiment, iteration=iteration)
-        tables.append(replay(rows, rule, settings))
+    for iteration in found.pairs["iteration"].unique().sort():
+        made = recorded.get((iteration_asset(iteration, "dpo_pairs"), experiment))
+        rows = read_with_rewards(lake, experiment=experiment, iteration=iteration)
+        if made is not None and rows.height:
+            settings = PairSettings.model_validate(json.loads(made["settings"])["pairs"])
+            tables.append(replay(rows, rule, settings))
+    if not tables:
+        raise InputError(
+            f"{source} has no iteration whose sampling can be replayed",
+            expected="an iteration with responses of this experiment and with pairs of them",
+            found=f"{found.generations.height} responses, {found.pairs.height} pairs",
+            remedy="name the experiment that sampled the responses, after a run has paired them",
+        )
     for table in tables:
         (row,) = table.to_dicts()
         typer.echo(

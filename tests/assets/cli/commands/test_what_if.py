@@ -142,6 +142,17 @@ def test_adaptive_n_is_replayed_on_what_is_stored(home):
     assert "no prompt stops early" in refused.output + refused.stderr
 
 
+def test_what_cannot_be_replayed_is_refused(home):
+    assert pair(home, "a/1", "--as", "b", "--set", "pairs.min_margin=1").exit_code == 0
+    for source, message in {
+        "b": "0 responses, 2 pairs",  # the responses are those of experiment a
+        "a@2026-11-21": "remove @2026-11-21",
+    }.items():
+        refused = prefloop(home, "what-if", source, "--round", "2", "--enough-margin", "1.5")
+        assert refused.exit_code == 2
+        assert message in refused.stderr
+
+
 @pytest.mark.parametrize(
     "words",
     [
