@@ -15,16 +15,6 @@ from transforms.benchmarks.answer_table import ANSWERS
 from transforms.lake.schemas.table import MESSAGES
 from transforms.sources.layouts.conversations import append_response, join_conversations, make_turn
 
-QUESTIONS = {
-    "subset": pl.String,
-    "item": pl.String,
-    "repeat": pl.Int32,
-    "request_id": pl.String,
-    "turns": pl.List(pl.String),
-    "temperature": pl.Float64,
-}
-"""One row per item: the user's texts, one per turn, and the temperature of the answers."""
-
 
 def answer_questions(
     policy: Path,
@@ -41,7 +31,8 @@ def answer_questions(
 
     Args:
         policy: folder of the checkpoint.
-        questions: `QUESTIONS`, all with the same number of turns.
+        questions: the columns of `answer_table.REQUESTS`, turns (the user's texts, one per turn),
+            temperature (of the answers); all with the same number of turns.
         sampling: limits of an answer and of the context, placement, `chunk_prompts` items per
             commit.
         seed: seed of the engine.

@@ -5,11 +5,12 @@ import json
 import polars as pl
 
 from training.benchmarks import sampled_answers as module
-from training.benchmarks.sampled_answers import QUESTIONS, answer_questions
+from training.benchmarks.sampled_answers import answer_questions
 from training.engine.sampler import Sampler
 from training.settings.sampling import SamplingSettings
-from transforms.benchmarks.answer_table import ANSWERS
+from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
 
+QUESTIONS = {**REQUESTS, "turns": pl.List(pl.String), "temperature": pl.Float64}
 SAMPLING = SamplingSettings(max_tokens=8, max_context_tokens=64, chunk_prompts=2)
 
 
