@@ -14,7 +14,7 @@ from assets.evaluation.held_out import claim_work, evaluate_policy, read_evaluat
 from assets.materialize import Step
 from training.models.checkpoint import require_model
 from training.settings.benchmarks import AnyBenchmark
-from transforms.benchmarks.policies import find_policy
+from transforms.benchmarks.policies import find_measured_policy
 from transforms.benchmarks.results import ALL, TABLE
 from transforms.formats import shorten_id
 from transforms.identity import digest_settings
@@ -96,7 +96,8 @@ def read_benchmark_results(
         known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
         if settings.enabled and not known:
             opened = open_study_benchmark(step, settings)
-            measure(lake, *find_policy(lake, policy_id), name, opened, step.log.info, step.commits)
+            policy = find_measured_policy(lake, policy_id)
+            measure(lake, *policy, name, opened, step.log.info, step.commits)
     if not lake.exists(TABLE):
         return pl.DataFrame(schema=schema_of(TABLE))
     return lake.read(TABLE, subset=ALL)

@@ -12,14 +12,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from training.export.hub import HUB_ID
 from transforms.formats import shorten_id
+from transforms.lake.records.named_models import POLICY
 from transforms.settings.overrides import flatten
 from transforms.views.headline import DECODINGS
 from transforms.views.page.cells import format_cell
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
-
-POLICY = "causal_lm"
-"""Kind of a policy; the other kind is a reward model."""
 
 
 def write_card(folder: Path, record: Mapping[str, Any], *, gguf: bool) -> None:

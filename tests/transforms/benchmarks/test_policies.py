@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from transforms.benchmarks.policies import find_policy
+from transforms.benchmarks.policies import find_measured_policy
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
@@ -44,13 +44,13 @@ def lake(tmp_path) -> Lake:
 def test_the_newest_checkpoint_has_its_assets_name_and_an_older_one_its_id(lake):
     for model in (OLD, NEW):
         (lake.root / "checkpoints" / model).mkdir(parents=True)
-    measured, checkpoint = find_policy(lake, NEW[:8])
+    measured, checkpoint = find_measured_policy(lake, NEW[:8])
     assert measured == ("base", 1, "iteration_1/policy", NEW)
     assert checkpoint == (NEW, lake.root / "checkpoints" / NEW)
-    measured, _ = find_policy(lake, OLD)
+    measured, _ = find_measured_policy(lake, OLD)
     assert measured.model == f"iteration_1/policy@{OLD[:12]}"
 
 
 def test_a_model_of_another_kind_is_refused(lake):
     with pytest.raises(InputError, match="reward_model is not a policy"):
-        find_policy(lake, "reward_model")
+        find_measured_policy(lake, "reward_model")

@@ -79,15 +79,15 @@ def find_policy(lake: Lake, name: str) -> dict[str, Any]:
     """Find a language model, as in `find_model`.
 
     Raises:
-        InputError: as in `find_model`, or the model is a reward model.
+        InputError: as in `find_model`, or the model is not a language model.
     """
     row = find_model(lake, name)
-    if row["kind"] != "causal_lm":
+    if row["kind"] != POLICY:
         raise InputError(
-            f"{name} does not write text",
-            expected="a policy",
-            found=row["kind"],
-            remedy="choose sft_policy, or a policy of an iteration, such as iteration_1/policy",
+            f"{name} is not a policy",
+            expected="a language model, such as sft_policy or iteration_1/policy",
+            found=f"{row['asset']}, of the kind {row['kind']}",
+            remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
         )
     return row
 

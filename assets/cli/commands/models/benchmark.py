@@ -59,7 +59,7 @@ def benchmark(
     from training.settings.benchmarks import read_benchmark
     from training.settings.model import ONE_PROCESS
     from training.settings.sampling import SamplingSettings
-    from transforms.benchmarks.policies import find_policy
+    from transforms.benchmarks.policies import find_measured_policy
     from transforms.benchmarks.results import ALL
     from transforms.identity import derive_seed
     from transforms.settings.commits import DEFAULT_COMMITS
@@ -68,7 +68,7 @@ def benchmark(
     with exit_on_bad_input():
         quiet_teardown()
         lake = open_lake(home)
-        measured, policy = find_policy(lake, checkpoint)
+        measured, policy = find_measured_policy(lake, checkpoint)
         study = load_recipe(recipe) if recipe else None
         known = study.benchmarks if study else {}
         names = names or list(known)

@@ -50,7 +50,7 @@ def test_a_reward_model_cannot_talk(tmp_path):
         {**shared, "asset": "reward_model", "checkpoint_id": "2" * 8, "kind": "reward_model"},
     ]
     lake.append("checkpoints", pl.DataFrame(rows, schema=schema_of("checkpoints")))
-    with pytest.raises(InputError, match="does not write text"):
+    with pytest.raises(InputError, match="reward_model is not a policy"):
         find_policy(lake, "reward_model")
     assert [row["asset"] for row in find_compared_policies(lake)] == ["initial_model"]
 
