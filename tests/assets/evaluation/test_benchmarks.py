@@ -183,6 +183,7 @@ def test_bad_input_is_one_clear_error(lake: Lake, questions: Path) -> None:
         ((policy, "arc_chalenge", "--file", f"test={questions}"), "arc_chalenge"),
         ((policy, "a", "b", "--file", "test=x"), "--file needs one benchmark"),
         ((policy,), "no benchmark to measure"),
+        ((policy, "a", "--dtype", "float33"), "'float33' is not one of"),
     ]:
         refused = prefloop(lake, *words)
         assert (refused.exit_code, said in refused.output) == (2, True), refused.output

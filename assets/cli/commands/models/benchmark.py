@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -43,7 +43,10 @@ def benchmark(
         list[str] | None,
         typer.Option("--set", help="Override a setting of the benchmarks, e.g. --set limit=20."),
     ] = None,
-    dtype: Annotated[str, typer.Option(help="Without a recipe: float32 or bfloat16.")] = "bfloat16",
+    dtype: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(help="Type of the computation, without a recipe."),
+    ] = "bfloat16",
     home: LakeHome = QUICKSTART_HOME,
 ) -> None:
     """Measure a checkpoint on benchmarks; answers in the lake are reused.
