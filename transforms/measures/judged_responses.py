@@ -12,13 +12,12 @@ from typing import cast
 
 import polars as pl
 
-from transforms.identity import FIELD, hash_text
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import LOOP_SLICE
 from transforms.measures.clustered import higher
 from transforms.measures.evaluation import GROUP
 from transforms.measures.length_control import estimate_win_rates
-from transforms.pairs.judgments import combine_verdicts
+from transforms.pairs.judgments import combine_verdicts, identify_comparison
 
 TABLE = "length_controlled_win_rates"
 
@@ -80,11 +79,7 @@ def _cross(responses: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 def _add_preferences(pairs: pl.DataFrame, judgments: pl.DataFrame) -> pl.DataFrame:
     """Add each pair's judged preference; equal texts tie if the judge has judged any pair."""
-    texts = [pl.min_horizontal("response", "response_other"),
-             pl.max_horizontal("response", "response_other")]  # fmt: skip
-    named = pairs.with_columns(
-        comparison_id=hash_text(pl.concat_str("prompt_id", *texts, separator=FIELD))
-    )
+    named = pairs.with_columns(comparison_id=identify_comparison("response", "response_other"))
     share = pl.col("first_share")
     joined = named.join(
         combine_verdicts(judgments), on="comparison_id", how="left", maintain_order="left"

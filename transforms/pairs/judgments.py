@@ -51,7 +51,7 @@ def make_round_robin(responses: pl.DataFrame) -> RoundRobin:
         )
         .with_columns(
             comparison_id=pl.when(pl.col("first") != pl.col("second")).then(
-                hash_text(pl.concat_str("prompt_id", "first", "second", separator=FIELD))
+                identify_comparison("first", "second")
             )
         )
     )
@@ -63,6 +63,15 @@ def make_round_robin(responses: pl.DataFrame) -> RoundRobin:
     return RoundRobin(
         matches.select("prompt_id", "left", "right", "left_is_first", "comparison_id"), comparisons
     )
+
+
+def identify_comparison(text: str, other: str) -> pl.Expr:
+    """Return the comparison_id of two columns of texts, which is the same in either order.
+
+    The column `prompt_id` has the prompt.
+    """
+    texts = pl.min_horizontal(text, other), pl.max_horizontal(text, other)
+    return hash_text(pl.concat_str("prompt_id", *texts, separator=FIELD))
 
 
 def combine_verdicts(judgments: pl.DataFrame) -> pl.DataFrame:
