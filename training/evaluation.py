@@ -28,11 +28,9 @@ from training.settings.loop import LoopSettings
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
+from transforms.lake.schemas.evaluation import DECODINGS
 
 COMMAND = StageCommand("training.evaluation", rows="prompts", key="prompt_id", unit="response")
-
-DECODINGS = ("sampled", "greedy")
-"""Values of the column decoding, in the order in which they are sampled."""
 
 GoldReward = Callable[[str, str], float]
 """(last user turn, response) -> gold reward."""

@@ -13,8 +13,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from training.export.hub import HUB_ID
 from transforms.formats import shorten_id
 from transforms.lake.records.named_models import POLICY
+from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.settings.overrides import flatten
-from transforms.views.headline import DECODINGS
 from transforms.views.page.cells import format_cell
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")

@@ -17,13 +17,11 @@ from transforms.lake.asset_names import (
     iteration_number,
     reported_name,
 )
+from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.lake.schemas.table import SHARED
 
 CLEAR = 2
 """Standard errors from which on a difference is called better or worse."""
-
-DECODINGS = ("sampled", "greedy")
-"""Decodings in the order of the headline."""
 
 SELECTED = " *"
 """Mark after the name of a selected policy."""

@@ -19,7 +19,9 @@ from transforms.lake.schemas.table import (
 
 MODEL = {"model": Column(pl.String, "asset of the policy"), "policy_id": POLICY_ID}
 SPLIT = Column(pl.String, "validation | evaluation | promotion")
-DECODING = Column(pl.String, "sampled | greedy")
+DECODINGS = ("sampled", "greedy")
+"""Values of the column decoding, in the order in which they are sampled and shown."""
+DECODING = Column(pl.String, " | ".join(DECODINGS))
 
 TABLES: dict[str, Table] = {
     "evaluation_responses": Table(

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
+from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
@@ -77,7 +78,7 @@ def render_progress(results: pl.DataFrame) -> bytes:
     )
     refuse_empty(shown, "evaluation_results of the evaluation split")
     experiments = sorted(set(shown["experiment"]) - {SHARED})
-    decodings = [name for name in ("sampled", "greedy") if name in set(shown["decoding"])]
+    decodings = [name for name in DECODINGS if name in set(shown["decoding"])]
     metrics = _select_metrics(shown, SUMMARY)
     panels = [(metric, decoding) for decoding in decodings for metric in metrics]
     columns = len(metrics)

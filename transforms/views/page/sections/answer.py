@@ -12,9 +12,9 @@ import polars.selectors as cs
 
 from transforms.formats import format_seconds
 from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
+from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.lake.schemas.table import ORDER, SHARED
 from transforms.views.headline import (
-    DECODINGS,
     count_verdicts,
     describe_contrasts,
     note_better_iterations,
