@@ -6,6 +6,7 @@ keys are reordered. Not here: the tokenizer (`training.export.gguf_tokenizer`).
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ HEADS: Mapping[str, str] = {
 """Weights with reordered rows, by a part of their name: key in config.json of their heads."""
 
 
-def require_gguf(model: Path) -> None:
+def require_writable(model: Path) -> None:
     """Refuse a model that cannot be written as GGUF; no weights are read.
 
     Raises:
@@ -66,23 +67,23 @@ def write_gguf(model: Path, file: Path) -> None:
     """Write a model folder as one GGUF file; one weight is in memory at a time.
 
     Args:
-        model: the folder; `require_gguf` has accepted it.
+        model: the folder; `require_writable` has accepted it.
         file: the file to write.
     """
     config = AutoConfig.from_pretrained(model)
-    writer = gguf.GGUFWriter(file, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.LLAMA])
-    _add_shape(writer, config)
-    add_tokenizer(writer, model, config.vocab_size)
-    for name, weight in _read_weights(model, config):
-        values, (kind, _) = _to_array(weight), TYPES[weight.dtype]
-        writer.add_tensor_info(name, values.shape, values.dtype, values.nbytes, kind)
-    writer.add_file_type(TYPES[config.dtype][1])
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for _, weight in _read_weights(model, config):
-        writer.write_tensor_data(_to_array(weight))
-    writer.close()
+    family = gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.LLAMA]
+    with closing(gguf.GGUFWriter(file, family)) as writer:
+        _add_shape(writer, config)
+        add_tokenizer(writer, model, config.vocab_size)
+        for name, weight in _read_weights(model, config):
+            values, (kind, _) = _to_array(weight), TYPES[weight.dtype]
+            writer.add_tensor_info(name, values.shape, values.dtype, values.nbytes, kind)
+        writer.add_file_type(TYPES[config.dtype][1])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for _, weight in _read_weights(model, config):
+            writer.write_tensor_data(_to_array(weight))
 
 
 def _add_shape(writer: gguf.GGUFWriter, config: PretrainedConfig) -> None:

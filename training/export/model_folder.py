@@ -63,7 +63,7 @@ def export_model(
     Raises:
         InputError: the folder is not empty, the checkpoint is not one whole model, its template
             does not end a turn with a stop token, a weight does not fit into the type, or GGUF is
-            not possible (`training.export.gguf_file.require_gguf`).
+            not possible (`training.export.gguf_file.require_writable`).
     """
     require_empty(output)
     require_model(model)
@@ -71,9 +71,9 @@ def export_model(
     find_end_of_turn(load_tokenizer(model), model)
     if gguf:
         require_package()
-        from training.export.gguf_file import require_gguf, write_gguf
+        from training.export.gguf_file import require_writable, write_gguf
 
-        require_gguf(model)
+        require_writable(model)
     with build_folder(output) as folder:
         for file in (file for pattern in READ_FILES for file in model.glob(pattern)):
             inside = file.parent.name == TEMPLATES or file.parent == model

@@ -13,7 +13,7 @@ from transforms.errors import InputError
 
 gguf = pytest.importorskip("gguf")
 
-from training.export.gguf_file import require_gguf, write_gguf  # noqa: E402
+from training.export.gguf_file import require_writable, write_gguf  # noqa: E402
 from training.export.gguf_tokenizer import LLAMA_3, find_pre_tokenizer  # noqa: E402
 
 TALK = [[{"role": "user", "content": "a b 12"}, {"role": "assistant", "content": "the cat is 3."}]]
@@ -39,11 +39,24 @@ def read_back(folder, file):
 
 
 def test_logits_of_the_file_are_equal(model, tmp_path):
-    require_gguf(model)
+    require_writable(model)
     write_gguf(model, tmp_path / "model.gguf")
     tokens = torch.tensor([[1, 20, 30, 40, 50]])
     whole = AutoModelForCausalLM.from_pretrained(model)(tokens).logits
     assert torch.equal(read_back(tmp_path, "model.gguf")(tokens).logits, whole)
+
+
+def test_the_file_is_closed_if_it_cannot_be_written(model, tmp_path, monkeypatch):
+    writers = []
+
+    def fail(writer, values):
+        writers.append(writer)
+        raise OSError("no space left")
+
+    monkeypatch.setattr(gguf.GGUFWriter, "write_tensor_data", fail)
+    with pytest.raises(OSError, match="no space left"):
+        write_gguf(model, tmp_path / "model.gguf")
+    assert [writer.fout for writer in writers] == [None]
 
 
 def test_the_file_has_the_tokenizer_and_the_template(model, tmp_path):
@@ -84,7 +97,7 @@ def test_stretched_positions_are_factors_of_the_frequencies(model, tmp_path):
         "original_max_position_embeddings": 16,
     }
     config.save_pretrained(folder)
-    require_gguf(folder)
+    require_writable(folder)
     write_gguf(folder, tmp_path / "model.gguf")
     tensors = {one.name: one.data for one in gguf.GGUFReader(tmp_path / "model.gguf").tensors}
     factors = tensors["rope_freqs.weight"]
@@ -126,4 +139,4 @@ def test_the_rule_of_the_words_is_named_or_refused(model, tmp_path, steps, name)
 
 def test_a_tokenizer_of_whole_words_is_refused(tiny_policy):
     with pytest.raises(InputError, match="WordLevel"):
-        require_gguf(tiny_policy)
+        require_writable(tiny_policy)
