@@ -20,6 +20,7 @@ from training.engine.chunk_folder import ChunkFolder, divide_rows
 from training.engine.device_processes import DeviceProcesses
 from training.engine.ray_processes import RayProcesses
 from training.engine.replica_processes import POLL_S, ReplicaProcesses
+from training.runs.processes import write_options
 from training.settings.model import DeviceSettings
 from transforms.settings.frozen import Settings
 
@@ -136,15 +137,8 @@ def merge_runs(kind: type[Run], printed: Sequence[Mapping[str, Any]], elapsed_s:
 
 
 def build_command(module: str, options: Mapping[str, object]) -> list[str]:
-    """Build a command line from options by name; an underscore in a name becomes a hyphen.
-
-    Paths become absolute, because another machine has another working directory.
-    """
-    words = [sys.executable, "-m", module]
-    for name, value in options.items():
-        text = str(value.absolute() if isinstance(value, Path) else value)
-        words += [f"--{name.replace('_', '-')}", text]
-    return words
+    """Build the command that runs a module with options by name."""
+    return [sys.executable, "-m", module, *write_options(options)]
 
 
 def _write_rows(

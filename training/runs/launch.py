@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, cast
 import yaml
 from filelock import FileLock, Timeout
 
-from training.runs.processes import end_processes, start_guarded
+from training.runs.processes import end_processes, start_guarded, write_options
 from training.runs.ray_cluster import reserve
 from training.runs.software import require_software
 from training.stages import STAGES
@@ -102,10 +102,7 @@ def _build_command(
     """Return the command that runs a stage in several processes; its paths are absolute."""
     command = [sys.executable, "-m", launcher, *_build_device_options(settings)]
     command += ["--num_processes", str(settings.processes), "-m", STAGES[stage].module]
-    for name, value in options.items():
-        text = str(value.absolute() if isinstance(value, Path) else value)
-        command += [f"--{name.replace('_', '-')}", text]
-    return command
+    return [*command, *write_options(options)]
 
 
 def _require_gpus(settings: "TrainingSettings") -> None:

@@ -6,7 +6,7 @@ Not here: the process that ends them (`training.runs.guard`). Imports no torch.
 import gc
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,18 @@ def start_guarded(
         start_new_session=True,
         **options,
     )
+
+
+def write_options(options: Mapping[str, object]) -> list[str]:
+    """Write options by name as words of a command; an underscore in a name becomes a hyphen.
+
+    Paths become absolute, because another machine has another working directory.
+    """
+    words = []
+    for name, value in options.items():
+        text = str(value.absolute() if isinstance(value, Path) else value)
+        words += [f"--{name.replace('_', '-')}", text]
+    return words
 
 
 def guard_children() -> subprocess.Popen | None:

@@ -10,6 +10,7 @@ import re
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.formats import cut
 from transforms.lake.lake import Lake
 from transforms.sources.files.reading import ROW_KEY
 
@@ -89,8 +90,9 @@ def describe_loss(lake: Lake, dropped: pl.DataFrame) -> str:
     others = f" and {reasons.height - SHOWN_REASONS} more" if reasons.height > SHOWN_REASONS else ""
     most = dropped.filter(pl.col("reason") == reasons["reason"][0]).row(0, named=True)
     text = _read_row(lake, most["source"], most["row_key"])
-    shown = f" of {_shorten(text)}" if text else ""
-    return f"{counts}{others}. Example: {most['row_key']}, {_shorten(most['evidence'])}{shown}"
+    shown = f" of {cut(text, SHOWN_CHARS)}" if text else ""
+    evidence = cut(most["evidence"], SHOWN_CHARS)
+    return f"{counts}{others}. Example: {most['row_key']}, {evidence}{shown}"
 
 
 def _read_row(lake: Lake, source: str, row_key: str) -> str:
@@ -103,7 +105,3 @@ def _read_row(lake: Lake, source: str, row_key: str) -> str:
     return (
         json.dumps(rows.row(0, named=True), ensure_ascii=False, default=str) if rows.height else ""
     )
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
