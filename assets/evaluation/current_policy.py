@@ -93,11 +93,9 @@ def read_benchmark_results(
     """
     lake = step.lake.live  # the current policy may be that of another experiment
     for name, settings in benchmarks.items():
-        known = lake.exists(TABLE) and lake.read(TABLE, benchmark=name, policy_id=policy_id).height
-        if settings.enabled and not known:
+        known = lake.read_or_empty(TABLE, benchmark=name, policy_id=policy_id)
+        if settings.enabled and known.is_empty():
             opened = open_study_benchmark(step, settings)
             policy = find_measured_policy(lake, policy_id)
             measure(lake, *policy, name, opened, step.log.info, step.commits)
-    if not lake.exists(TABLE):
-        return pl.DataFrame(schema=schema_of(TABLE))
-    return lake.read(TABLE, subset=ALL)
+    return lake.read_or_empty(TABLE, subset=ALL)

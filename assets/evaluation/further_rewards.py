@@ -68,11 +68,9 @@ def read_scored(step: Step, responses: pl.DataFrame) -> pl.DataFrame:
 
 def _read(step: Step, ranker: Ranker, responses: pl.DataFrame) -> pl.DataFrame:
     """Read a ranker's stored scores of a model's responses."""
-    if not step.lake.exists(TABLE):
-        return pl.DataFrame(schema=schema_of(TABLE))
     columns = ("experiment", "model", "policy_id", "evaluation_id")
     keys = responses.select(columns).row(0, named=True)
-    stored = step.lake.read(TABLE, None, **keys, ranker=ranker.name)
+    stored = step.lake.read_or_empty(TABLE, **keys, ranker=ranker.name)
     return stored.filter(ranker_id=ranker.ranker_id(step))
 
 

@@ -204,9 +204,7 @@ def _drop_former_baselines(lake: Lake, models: Collection[str]) -> None:
 
 def read_evaluation(lake: Lake, **keys: str | int) -> pl.DataFrame:
     """Read the finished responses of a model: its rows are one commit, so all exist or none."""
-    if not lake.exists(RESPONSES):
-        return pl.DataFrame(schema=schema_of(RESPONSES))
-    rows = lake.read(RESPONSES, None, **keys)
+    rows = lake.read_or_empty(RESPONSES, **keys)
     return rows.sort("decoding", "split", "prompt_id", "response_index")
 
 

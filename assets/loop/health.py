@@ -62,7 +62,7 @@ def measure_health(
         lake.scan("generations", experiment=experiment, iteration=1)
         .select("prompt_id", "response_chars")
         .collect(),
-        _read_slice(lake, "score_components", **slice_),
+        lake.read_or_empty("score_components", **slice_),
         accuracies,
     )
 
@@ -77,8 +77,7 @@ def _read_accuracies(step: Step, chain: Chain) -> pl.DataFrame:
         return pl.DataFrame(schema=schema_of("evaluation_results"))
     first = step.study.recipe.find_refreshed(step.loop)
     return pl.concat(
-        _read_slice(
-            step.lake,
+        step.lake.read_or_empty(
             "evaluation_results",
             experiment=experiment,
             model=model,
@@ -87,13 +86,6 @@ def _read_accuracies(step: Step, chain: Chain) -> pl.DataFrame:
         )
         for model, experiment in ((first, SHARED), (refreshed, step.experiment))
     )
-
-
-def _read_slice(lake: Lake, table: str, **slice_: str | int) -> pl.DataFrame:
-    """Read a slice of a table that not every study has."""
-    if not lake.exists(table):
-        return pl.DataFrame(schema=schema_of(table))
-    return lake.read(table, None, **slice_)
 
 
 def record_health(step: Step, chain: Chain) -> dict[str, Any]:

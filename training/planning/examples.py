@@ -131,9 +131,7 @@ def _count_source(
 
 def _count_stored(lake: Lake, table: str) -> dict[str, int]:
     """Count the rows of a standard table by source; none if it does not exist yet."""
-    if not lake.exists(table):
-        return {}
-    counts = lake.scan(table).group_by("source").len().collect()
+    counts = lake.scan_or_empty(table).group_by("source").len().collect()
     return dict(counts.iter_rows())
 
 

@@ -80,10 +80,10 @@ def _find_lengths(recipe: Recipe, lake: Lake) -> tuple[Fact, Fact]:
     name = "mean tokens of a response"
     if given.response_tokens:
         return prompt, _give(name, given.response_tokens, "plan.response_tokens")
-    if lake.exists("generations"):
-        mean = lake.scan("generations").select(pl.col("response_tokens").mean()).collect().item()
-        if mean is not None:
-            return prompt, Fact(name, mean, "tokens", "measured", "the lake's generations")
+    known = lake.scan_or_empty("generations").select(pl.col("response_tokens").mean())
+    mean = known.collect().item()
+    if mean is not None:
+        return prompt, Fact(name, mean, "tokens", "measured", "the lake's generations")
     tokens = min(RESPONSE_TOKENS, sampling.max_tokens)
     return prompt, Fact(name, tokens, "tokens", "assumed", "paper, Table 6: its last 8B policy")
 

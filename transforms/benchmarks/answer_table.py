@@ -93,6 +93,4 @@ class Answers:
 
     def read(self) -> pl.DataFrame:
         """Read the slice, sorted by subset, item, repeat."""
-        if not self._lake.exists(TABLE):
-            return pl.DataFrame(schema=schema_of(TABLE))
-        return self._lake.read(TABLE, None, **self._slice).sort("subset", "item", "repeat")
+        return self._lake.read_or_empty(TABLE, **self._slice).sort("subset", "item", "repeat")

@@ -27,6 +27,7 @@ from transforms.lake.commit import KEEP_LOG, Mode, Rows, commit_rows, slice_pred
 from transforms.lake.enforcement import Slice, enforce_slice, require_columns
 from transforms.lake.file_integrity import require_intact
 from transforms.lake.row_order import ROW_NUMBER, sort_rows
+from transforms.lake.schemas import schema_of
 from transforms.lake.staged_write import stage_slice
 from transforms.lake.store.registry import open_store
 
@@ -124,6 +125,16 @@ class Lake:
     def read(self, table: str, version: int | None = None, /, **rows: str | int) -> pl.DataFrame:
         """Read a table, or one slice of it, into memory."""
         return self.scan(table, version, **rows).collect()
+
+    def scan_or_empty(self, table: str, /, **rows: str | int) -> pl.LazyFrame:
+        """Scan a declared table or a slice of it; it has no rows if it was never written."""
+        if not self.exists(table):
+            return pl.LazyFrame(schema=schema_of(table))
+        return self.scan(table, None, **rows)
+
+    def read_or_empty(self, table: str, /, **rows: str | int) -> pl.DataFrame:
+        """Read a declared table or a slice of it; it has no rows if it was never written."""
+        return self.scan_or_empty(table, **rows).collect()
 
     def overwrite(self, table: str, frame: pl.DataFrame, /, **rows: str | int) -> int:
         """Replace a slice (the whole table without one) in one commit; return the new version.

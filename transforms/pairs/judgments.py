@@ -14,7 +14,6 @@ import polars as pl
 
 from transforms.identity import FIELD, hash_text
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import ORDER
 
 ORDERS = ("first", "second")
@@ -183,9 +182,7 @@ def read_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
         comparison_id, a_is, verdict; both orders of every comparison.
     """
     columns = ["comparison_id", "a_is", "verdict"]
-    if not lake.exists("judgments"):
-        return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
-    rows = select_verdicts(lake.scan("judgments", judge_id=judge_id))
+    rows = select_verdicts(lake.scan_or_empty("judgments", judge_id=judge_id))
     answered = rows.filter(pl.col("error").is_null().all().over("comparison_id"))
     return answered.select(columns).collect()
 
@@ -193,9 +190,7 @@ def read_answered(lake: Lake, judge_id: str) -> pl.DataFrame:
 def read_verdicts(lake: Lake) -> pl.DataFrame:
     """Read the verdicts of all judges: judge_id, comparison_id, a_is, verdict."""
     columns = ["judge_id", "comparison_id", "a_is", "verdict"]
-    if not lake.exists("judgments"):
-        return pl.DataFrame(schema={name: schema_of("judgments")[name] for name in columns})
-    verdicts = select_verdicts(lake.scan("judgments"))
+    verdicts = select_verdicts(lake.scan_or_empty("judgments"))
     return verdicts.select(columns).sort(columns[:3]).collect()
 
 

@@ -94,9 +94,7 @@ def keep_components(
         parts: the present parts; none for a ranker that is no sum.
         slice_: the slice.
     """
-    if not lake.exists(TABLE):
-        return
-    stored = lake.read(TABLE, **slice_)
+    stored = lake.read_or_empty(TABLE, **slice_)
     present = pl.DataFrame(list(parts), dict.fromkeys(Identity._fields, pl.String), orient="row")
     kept = stored.join(rows, on=KEY, how="semi", maintain_order="left").join(
         present, on=list(Identity._fields), how="semi", maintain_order="left"
@@ -198,10 +196,10 @@ def sum_pair_rewards(
 
 def _read_slice(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
     """Read the stored parts of the slice of some responses."""
-    if rows.is_empty() or not lake.exists(TABLE):
+    if rows.is_empty():
         return pl.DataFrame(schema=schema_of(TABLE))
     experiment, iteration = rows.select("experiment", "iteration").row(0)
-    return lake.read(TABLE, experiment=experiment, iteration=iteration)
+    return lake.read_or_empty(TABLE, experiment=experiment, iteration=iteration)
 
 
 def _weigh(weights: Mapping[str, float]) -> pl.Expr:

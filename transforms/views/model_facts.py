@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.measures.training_curves import tabulate_last_values
 from transforms.views.lineage.model_record import describe_model
@@ -58,15 +57,15 @@ def collect_facts(
     assets = [step["asset"] for step in steps]
     own = {"experiment": row["experiment"], "model": row["asset"]}
     of_model = {**own, "policy_id": row["checkpoint_id"]}
-    results = _read(lake, "evaluation_results").filter(split="evaluation", **of_model)
-    benchmarks = _read(lake, "benchmark_results").filter(subset="all", **of_model)
-    labelled = _read(lake, "reward_bench_results").filter(
+    results = lake.scan_or_empty("evaluation_results").filter(split="evaluation", **of_model)
+    benchmarks = lake.scan_or_empty("benchmark_results").filter(subset="all", **of_model)
+    labelled = lake.scan_or_empty("reward_bench_results").filter(
         pl.col("model_id").is_in(ids), level="section", metric="pair_accuracy"
     )
-    trained = _read(lake, "training_metrics").filter(
+    trained = lake.scan_or_empty("training_metrics").filter(
         pl.col("asset").is_in(assets), pl.col("experiment").is_in([SHARED, row["experiment"]])
     )
-    costs = _read(lake, "costs").filter(pl.col("output_id").is_in(ids)).collect()
+    costs = lake.scan_or_empty("costs").filter(pl.col("output_id").is_in(ids)).collect()
     counts = costs.filter(pl.col("output_id").str.contains("@")).unique("output_id", keep="last")
     return {
         "results": results.select(RESULT).collect().to_dicts(),
@@ -88,10 +87,3 @@ def hide_folders(value: Any) -> Any:
         return [hide_folders(one) for one in value]
     is_path = isinstance(value, str) and PurePath(value).is_absolute()
     return PurePath(value).name if is_path else value
-
-
-def _read(lake: Lake, table: str) -> pl.LazyFrame:
-    """Scan a table; a table that was never written is empty."""
-    if not lake.exists(table):
-        return pl.LazyFrame(schema=schema_of(table))
-    return lake.scan(table)

@@ -12,7 +12,7 @@ import polars as pl
 from transforms.errors import InputError
 from transforms.formats import shorten_id
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import schema_of
+from transforms.lake.schemas.table import SHARED
 
 PROMPT_DIGITS = 8
 """Digits of a prompt_id that are shown; fewer select a prompt, too."""
@@ -60,7 +60,7 @@ def read_slice_prompts(lake: Lake, name: str) -> Slice:
     Raises:
         InputError: it has no responses.
     """
-    known = _read(lake, "generations").select("experiment", "iteration").unique().collect()
+    known = lake.scan_or_empty("generations").select("experiment", "iteration").unique().collect()
     names = known.sort(known.columns).select(pl.format("{}/{}", *known.columns)).to_series()
     if name not in names:
         near = get_close_matches(name, names, SHOWN_NAMES, cutoff=0.4) or names.tail(SHOWN_NAMES)
@@ -72,13 +72,13 @@ def read_slice_prompts(lake: Lake, name: str) -> Slice:
         )
     experiment, _, iteration = name.rpartition("/")
     generations, scores, pairs, dropped = (
-        _read(lake, table, experiment=experiment, iteration=int(iteration)).collect()
+        lake.read_or_empty(table, experiment=experiment, iteration=int(iteration))
         for table in ("generations", "scores", "dpo_pairs", "dropped_pairs")
     )
     key = ["prompt_id", "response_index"]
     deciding = scores.filter(ranker=_find_ranker(scores, pairs)).select(*key, "ranker", "reward")
     ids = generations.select("prompt_id").unique()
-    texts = _read(lake, "prompts").select("prompt_id", "prompt").unique("prompt_id")
+    texts = lake.scan_or_empty("prompts").select("prompt_id", "prompt").unique("prompt_id")
     prompts = (
         ids.join(texts.join(ids.lazy(), on="prompt_id", how="semi").collect(), on="prompt_id")
         .join(pairs.group_by("prompt_id").agg(pl.max("margin")), on="prompt_id", how="left")
@@ -139,12 +139,12 @@ def list_examples(found: Slice, rows: int) -> pl.DataFrame:
 
 def describe_model(lake: Lake, checkpoint_id: str) -> str:
     """Return the name of a model: its asset, after its experiment, and its short id."""
-    rows = _read(lake, "checkpoints").filter(checkpoint_id=checkpoint_id).collect()
+    rows = lake.read_or_empty("checkpoints", checkpoint_id=checkpoint_id)
     short = shorten_id(checkpoint_id)
     if rows.is_empty():
         return short
     row = rows.row(0, named=True)
-    shared = row["experiment"] == "shared"
+    shared = row["experiment"] == SHARED
     return f"{'' if shared else row['experiment'] + '/'}{row['asset']} {short}"
 
 
@@ -164,10 +164,3 @@ def _list_near(digits: str, ids: Iterable[str]) -> list[str]:
     starts = {one[: len(digits)]: one for one in ids}
     near = get_close_matches(digits, starts, SHOWN_NAMES, cutoff=0.5)
     return [starts[one] for one in near] or [*starts.values()]
-
-
-def _read(lake: Lake, table: str, **rows: str | int) -> pl.LazyFrame:
-    """Scan rows of a table; a table that was never written is empty."""
-    if not lake.exists(table):
-        return pl.LazyFrame(schema=schema_of(table))
-    return lake.scan(table, **rows)

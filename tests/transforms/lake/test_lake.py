@@ -66,6 +66,16 @@ def test_a_raw_table_follows_its_source(lake):
     assert lake.read("raw_x").to_dicts() == [{"b": "y"}]
 
 
+def test_a_table_that_was_never_written_has_no_rows_if_asked_so(lake):
+    missing = lake.read_or_empty("scores", experiment="a")
+    assert (missing.height, missing.schema) == (0, SCORES)
+    lake.append("scores", scores("a", 1, 1.0))
+    lake.append("scores", scores("b", 1, 2.0))
+    found = lake.read_or_empty("scores", experiment="b")
+    assert (found["reward"].to_list(), found.schema) == ([2.0], SCORES)
+    assert lake.scan_or_empty("scores").collect()["reward"].to_list() == [1.0, 2.0]
+
+
 def test_a_missing_table_is_named_with_those_that_exist(lake):
     lake.append("scores", scores("a", 1, 1.0))
     assert (lake.exists("scores"), lake.exists("prompts")) == (True, False)

@@ -114,8 +114,6 @@ class Verdicts:
 
     def read(self) -> pl.DataFrame:
         """Read the rows that count, sorted by item, turn, shown_first, repeat."""
-        if not self._lake.exists(TABLE):
-            return pl.DataFrame(schema=schema_of(TABLE))
         of_measurement = {name: self._constants[name] for name in MEASUREMENT}
-        rows = select_counted(self._lake.scan(TABLE, None, **of_measurement))
+        rows = select_counted(self._lake.scan_or_empty(TABLE, **of_measurement))
         return rows.sort("item", "turn", "shown_first", "repeat", maintain_order=True).collect()

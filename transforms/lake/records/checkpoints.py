@@ -87,9 +87,7 @@ def find_unrecorded(lake: Lake, **row: str) -> dict[str, Any] | None:
         The asset's last row, if it has these settings and inputs and is not the output of
         the asset's last materialization; else None.
     """
-    if not lake.exists(TABLE):
-        return None
-    rows = lake.read(TABLE, asset=row["asset"], experiment=row["experiment"])
+    rows = lake.read_or_empty(TABLE, asset=row["asset"], experiment=row["experiment"])
     last = rows.sort(ORDER).tail(1).to_dicts()
     made = materializations.read_latest(lake).get((row["asset"], row["experiment"]))
     if not last or any(last[0][name] != value for name, value in row.items()):
@@ -129,9 +127,7 @@ def read_file(lake: Lake, path: str, name: str) -> dict[str, Any] | None:
 
 def find_rows(lake: Lake, checkpoint_ids: Collection[str]) -> list[dict[str, Any]]:
     """Return one row per checkpoint with one of these ids, sorted by id."""
-    if not lake.exists(TABLE):
-        return []
-    known = lake.read(TABLE).filter(pl.col("checkpoint_id").is_in(list(checkpoint_ids)))
+    known = lake.read_or_empty(TABLE).filter(pl.col("checkpoint_id").is_in(list(checkpoint_ids)))
     return known.unique("checkpoint_id").sort("checkpoint_id").to_dicts()
 
 

@@ -67,7 +67,7 @@ def record(
 
 def read_costs(lake: Lake) -> pl.DataFrame:
     """Return the table; it has no rows if nothing was measured."""
-    return lake.read(TABLE) if lake.exists(TABLE) else pl.DataFrame(schema=schema_of(TABLE))
+    return lake.read_or_empty(TABLE)
 
 
 def count_processed_rows(metadata: Mapping[str, Any], settings: Mapping[str, Any]) -> int | None:

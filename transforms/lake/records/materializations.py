@@ -27,9 +27,7 @@ def record(lake: Lake, **row: Any) -> None:
 
 def read_latest(lake: Lake) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the last materialization by asset and experiment."""
-    if not lake.exists(TABLE):
-        return {}
-    rows = lake.read(TABLE).sort(ORDER).unique(["asset", "experiment"], keep="last")
+    rows = lake.read_or_empty(TABLE).sort(ORDER).unique(["asset", "experiment"], keep="last")
     return {(row["asset"], row["experiment"]): row for row in rows.iter_rows(named=True)}
 
 
@@ -79,9 +77,8 @@ def find_written(
         inputs: output id by asset.
         experiment: experiment that read them; the assets are its own or shared.
     """
-    if not lake.exists(TABLE):
-        return {}
-    rows = lake.read(TABLE).sort(ORDER).filter(pl.col("experiment").is_in([experiment, SHARED]))
+    rows = lake.read_or_empty(TABLE).sort(ORDER)
+    rows = rows.filter(pl.col("experiment").is_in([experiment, SHARED]))
     made = {(row["asset"], row["output_id"]): row["tables"] for row in rows.to_dicts()}
     return {asset: read_written(made.get((asset, id_))) for asset, id_ in inputs.items()}
 

@@ -20,9 +20,7 @@ FIRST = "the first policy"
 
 def read_decisions(lake: Lake) -> pl.DataFrame:
     """Return all decisions, oldest first; no rows if there is none."""
-    if not lake.exists(TABLE):
-        return pl.DataFrame(schema=schema_of(TABLE))
-    return lake.read(TABLE).sort(ORDER)
+    return lake.read_or_empty(TABLE).sort(ORDER)
 
 
 def find_current(lake: Lake) -> dict[str, Any] | None:

@@ -159,10 +159,8 @@ class ReferenceLogps:
         Two runs at the same time may both compute a sequence, in different batches and so with
         different last digits; every reader takes the lower value.
         """
-        if not self._lake.exists(TABLE):
-            return pl.DataFrame(schema=LOGPS)
         return (
-            self._lake.scan(TABLE, **self._keys)
+            self._lake.scan_or_empty(TABLE, **self._keys)
             .select(list(LOGPS))
             .join(wanted.lazy().select("sequence_id"), on="sequence_id", how="semi")
             .sort("sequence_id", "logp")

@@ -168,8 +168,6 @@ def _read_queues(lake: Lake) -> dict[tuple[str, int], dict[str, str]]:
 
 
 def _read_labels_of_people(lake: Lake) -> dict[tuple[str, int, str, str], str]:
-    if not lake.exists("preference_labels"):
-        return {}
-    labels = lake.read("preference_labels", oracle=PEOPLE)
+    labels = lake.read_or_empty("preference_labels", oracle=PEOPLE)
     keys = labels.select("experiment", "iteration", "pair_id", "oracle_id")
     return dict(zip(keys.iter_rows(), labels["answer"], strict=True))

@@ -121,11 +121,7 @@ def read_queue(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
     Raises:
         InputError: there is no queue.
     """
-    rows = (
-        lake.read("label_queue", experiment=experiment, iteration=iteration)
-        if lake.exists("label_queue")
-        else pl.DataFrame()
-    )
+    rows = lake.read_or_empty("label_queue", experiment=experiment, iteration=iteration)
     if rows.is_empty():
         raise InputError(
             f"no pairs of {experiment}/{iteration} wait for labels",
@@ -138,9 +134,7 @@ def read_queue(lake: Lake, experiment: str, iteration: int) -> pl.DataFrame:
 
 def select_unlabelled(lake: Lake, queue: pl.DataFrame) -> pl.DataFrame:
     """Keep the rows of a queue that nobody has labelled."""
-    if not lake.exists("preference_labels"):
-        return queue
-    labels = lake.read("preference_labels", oracle=PEOPLE)
+    labels = lake.read_or_empty("preference_labels", oracle=PEOPLE)
     return queue.join(labels, on=PAIR, how="anti", maintain_order="left")
 
 

@@ -71,9 +71,7 @@ def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_i
 
 def read_accounts(lake: Lake, table: str) -> dict[str, str]:
     """Return the intake ids of a table's accounts, by source."""
-    if not lake.exists("source_rows"):
-        return {}
-    rows = lake.read("source_rows", table=table)
+    rows = lake.read_or_empty("source_rows", table=table)
     return dict(rows.select("source", "intake_id").iter_rows())
 
 

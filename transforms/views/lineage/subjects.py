@@ -24,7 +24,6 @@ from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints
 from transforms.lake.records.named_models import FORMS, find_model
-from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 from transforms.views.lineage.outputs import Input, Lineage
 
@@ -74,11 +73,8 @@ def _find_by_hash(lake: Lake, lineage: Lineage, name: str) -> Subject:
         for output in reversed(lineage.models())  # the oldest output of an id wins
         if output.output_id.startswith(name)
     }
-    pairs = (
-        lake.scan("preference_pairs").filter(pl.col("pair_id").str.starts_with(name)).collect()
-        if lake.exists("preference_pairs")
-        else pl.DataFrame(schema={"pair_id": pl.String})
-    )
+    known = lake.scan_or_empty("preference_pairs")
+    pairs = known.filter(pl.col("pair_id").str.starts_with(name)).collect()
     _require_one(name, [*models, *pairs["pair_id"].unique()])
     if models:
         ((checkpoint_id, output),) = models.items()
@@ -154,10 +150,8 @@ def _find_dpo_pair(
 
 def _read_prompt(lake: Lake, table: str, prompt: str, slice_: Mapping[str, Any]) -> pl.DataFrame:
     """Read a slice's rows of the prompts whose id begins with `prompt`; none without a table."""
-    if not lake.exists(table):
-        return pl.DataFrame(schema=schema_of(table))
-    rows = lake.scan(table, **slice_).filter(pl.col("prompt_id").str.starts_with(prompt))
-    return rows.collect()
+    rows = lake.scan_or_empty(table, **slice_)
+    return rows.filter(pl.col("prompt_id").str.starts_with(prompt)).collect()
 
 
 def _find_common_value(rows: pl.DataFrame, column: str) -> str | None:

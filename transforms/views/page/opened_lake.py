@@ -8,7 +8,6 @@ import duckdb
 import polars as pl
 
 from transforms.lake.lake import Lake
-from transforms.lake.schemas import schema_of
 from transforms.views import query
 from transforms.views.empty_reports import read_condition
 
@@ -31,15 +30,11 @@ class Source:
 
     def table(self, name: str, /, **rows: str) -> pl.DataFrame:
         """Read a table, or its rows with these values; no rows if it was never written."""
-        if not self.lake.exists(name):
-            return pl.DataFrame(schema=schema_of(name))
-        return self.lake.read(name, None, **rows)
+        return self.lake.read_or_empty(name, **rows)
 
     def scan(self, name: str) -> pl.LazyFrame:
         """Scan a table; no rows if it was never written."""
-        if not self.lake.exists(name):
-            return pl.LazyFrame(schema=schema_of(name))
-        return self.lake.scan(name)
+        return self.lake.scan_or_empty(name)
 
 
 @contextmanager
