@@ -24,6 +24,37 @@ from transforms.sources.layouts.rules import Rule, apply_rules
 EVERYTHING = "all"
 """Name of the mixture that every recipe has: all pairs of all sources, each pair once."""
 
+COMPARABLE = dict.fromkeys(("row_key", "source", "prompt_id", "pair_id", "reversed_id"), pl.String)
+"""Columns of the pairs that are mixed."""
+
+PARTS = {"source": pl.String, "half": pl.String, "max_pairs": pl.Int64, "weight": pl.Float64}
+"""Columns of a mixture's settings, one row per source."""
+
+CONSISTENT = (
+    Rule(
+        "contradicted",
+        pl.col("contradicted"),
+        pl.format("pair {} prefers the opposite", "reversed_id"),
+    ),
+    Rule(
+        "duplicate_pair",
+        pl.col("repeated"),
+        pl.format("first in {} at {}", "first_source", "first"),
+    ),
+)
+HALF = Rule(
+    "other_half",
+    pl.col("of_half") != pl.col("half"),
+    pl.format("prompt {} is in the {} half", "prompt_id", "of_half"),
+)
+CAP = Rule(
+    "over_cap",
+    (pl.col("rank") >= pl.col("max_pairs")).fill_null(False),
+    pl.format("number {}, at most {}", pl.col("rank") + 1, "max_pairs"),
+)
+WEIGHT = Rule("under_weight", pl.col("copies") == 0, pl.format("weight {}", "weight"))
+"""The rules of a mixture, in the order in which they are applied."""
+
 
 def require_mixtures(
     mixtures: Mapping[str, Mapping[str, MixtureSource]],
@@ -111,9 +142,6 @@ def write_mixtures(lake: Lake, mixtures: Mapping[str, Mapping[str, MixtureSource
     )
 
 
-COMPARABLE = dict.fromkeys(("row_key", "source", "prompt_id", "pair_id", "reversed_id"), pl.String)
-
-
 def mix(
     name: str, pairs: pl.DataFrame, parts: Mapping[str, MixtureSource]
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -130,6 +158,7 @@ def mix(
         and pairs that get no copy because the weight is below 1. Pairs of other sources are in
         neither frame.
     """
+    table = ledger_name(name)
     of_mixture = pairs.filter(pl.col("source").is_in(list(parts))).sort(
         "source", "row_key", maintain_order=True
     )
@@ -139,64 +168,24 @@ def mix(
         repeated=~pl.col("pair_id").is_first_distinct(),
         contradicted=pl.col("reversed_id").is_in(of_mixture["pair_id"].implode()),
     )
-    rules = [
-        Rule(
-            "contradicted",
-            pl.col("contradicted"),
-            pl.format("pair {} prefers the opposite", "reversed_id"),
-        ),
-        Rule(
-            "duplicate_pair",
-            pl.col("repeated"),
-            pl.format("first in {} at {}", "first_source", "first"),
-        ),
-    ]
-    consistent, dropped = apply_rules(ledger_name(name), of_mixture, rules)
+    consistent, inconsistent = apply_rules(table, of_mixture, CONSISTENT)
     settings = pl.DataFrame(
-        [
-            {
-                "source": source,
-                "half": part.half,
-                "max_pairs": part.max_pairs,
-                "weight": part.weight,
-            }
-            for source, part in parts.items()
-        ],
-        schema={
-            "source": pl.String,
-            "half": pl.String,
-            "max_pairs": pl.Int64,
-            "weight": pl.Float64,
-        },
+        [(source, part.half, part.max_pairs, part.weight) for source, part in parts.items()],
+        schema=PARTS,
+        orient="row",
     )
-    joined = consistent.join(settings, on="source").with_columns(of_half=find_half("prompt_id"))
-    other_half = pl.col("of_half") != pl.col("half")
-    evidence = pl.format("prompt {} is in the {} half", "prompt_id", "of_half")
-    halved, other = apply_rules(
-        ledger_name(name), joined, [Rule("other_half", other_half, evidence)]
-    )
+    joined = consistent.join(settings, on="source", maintain_order="left")
+    parted = joined.with_columns(of_half=find_half("prompt_id"))
+    halved, other_half = apply_rules(table, parted, [HALF])
     ranked = halved.sort("pair_id").with_columns(rank=pl.int_range(pl.len()).over("source"))
-    over_cap = (pl.col("rank") >= pl.col("max_pairs")).fill_null(False)
-    capped, over = apply_rules(
-        ledger_name(name),
-        ranked,
-        [
-            Rule(
-                "over_cap",
-                over_cap,
-                pl.format("number {}, at most {}", pl.col("rank") + 1, "max_pairs"),
-            )
-        ],
-    )
+    capped, over_cap = apply_rules(table, ranked, [CAP])
+    # weight 1.5: a copy of every pair, and a second one of the first half of them (ids are hashes)
     extra = (pl.len().over("source") * (pl.col("weight") % 1)).round().cast(pl.Int64)
     copies = pl.col("weight").floor().cast(pl.Int32) + (pl.col("rank") < extra).cast(pl.Int32)
     weighed = capped.with_columns(mixture=pl.lit(name), copies=copies)
-    kept, under = apply_rules(
-        ledger_name(name),
-        weighed,
-        [Rule("under_weight", pl.col("copies") == 0, pl.format("weight {}", "weight"))],
-    )
-    return kept.select(list(schema_of("mixture_pairs"))), pl.concat([dropped, other, over, under])
+    kept, under_weight = apply_rules(table, weighed, [WEIGHT])
+    dropped = pl.concat([inconsistent, other_half, over_cap, under_weight])
+    return kept.select(list(schema_of("mixture_pairs"))), dropped
 
 
 def find_half(prompt_id: str) -> pl.Expr:
