@@ -83,8 +83,8 @@ def evaluate(
         One row per response, sorted by decoding, prompt_id, response_index: the columns of
         `evaluation_responses` without experiment, iteration, model and policy_id.
     """
-    drawn = {"samplers": (), "adaptive": None, "n": settings.samples, "temperature": 1.0}
-    sampling = loop.sampling.model_copy(update={**drawn, "top_p": 1.0})
+    plain = {"samplers": (), "adaptive": None, "n": settings.samples, "temperature": 1.0}
+    sampling = loop.sampling.model_copy(update={**plain, "top_p": 1.0})
 
     def open_chunks(part: str) -> ChunkFolder:
         folder = ChunkFolder(work / part)

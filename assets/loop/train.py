@@ -66,10 +66,10 @@ def train(
     objective = OBJECTIVES.get(stage)
     if objective is not None and objective.sides:
         rows = objective.complete_rows(rows, settings.micro_batch_size, step.seed)
-        rows, not_drawn, reference_metadata = _add_reference_logps(
+        rows, dropped, reference_metadata = _add_reference_logps(
             step, rows, objective.sides, settings, start, reference
         )
-        unusable = not_drawn if unusable is None else pl.concat([unusable, not_drawn])
+        unusable = dropped if unusable is None else pl.concat([unusable, dropped])
     if reference is not None:
         models["reference"] = reference
     stage_models = {name: models[name] for name in STAGES[stage].models}

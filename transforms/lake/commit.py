@@ -96,6 +96,8 @@ def commit(
 ) -> int:
     """Write rows to a table in one commit; return its version.
 
+    Rows of a table with the column `commit_version` get the version of the commit there.
+
     Args:
         store: where the lake is.
         table: its name.
@@ -104,8 +106,6 @@ def commit(
         slice_: the slice that is overwritten; empty for the whole table.
         number: number of the first row; by default the next one of the table
             (`transforms.lake.row_order`).
-
-    Rows of a table with the column `commit_version` get the version of the commit there.
 
     Raises:
         InputError: the disk is full.

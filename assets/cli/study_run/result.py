@@ -49,16 +49,16 @@ def print_result(lake: Lake, home: Path, recipe: Path) -> None:
         typer.echo(f"Difference of {metric} (clear from {headline.CLEAR} standard errors on):")
     for line in [*sentences, *headline.note_better_iterations(results, selected)]:
         typer.echo(fill(line, WIDTH, initial_indent="  ", subsequent_indent="    "))
-    _draw_progress(lake, results, home / "iteration_progress.png")
+    _plot_progress(lake, results, home / "iteration_progress.png")
     _print_next_commands(lake, home, recipe)
 
 
-def _draw_progress(lake: Lake, results: pl.DataFrame, picture: Path) -> None:
-    """Write the figure, unless it is newer than the results: drawing takes seconds."""
+def _plot_progress(lake: Lake, results: pl.DataFrame, picture: Path) -> None:
+    """Write the figure, unless it is newer than the results: a plot takes seconds."""
     if picture.exists():
-        drawn = datetime.fromtimestamp(picture.stat().st_mtime, UTC)
+        written = datetime.fromtimestamp(picture.stat().st_mtime, UTC)
         commits = read_table_history(lake, ["evaluation_results"])
-        if commits.filter(pl.col("timestamp") >= drawn).is_empty():
+        if commits.filter(pl.col("timestamp") >= written).is_empty():
             return
     from transforms.views.plots.progress import render_progress
 

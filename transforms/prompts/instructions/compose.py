@@ -41,12 +41,12 @@ def select_instructions(identity: str, most: int) -> list[Instruction]:
 
     The kinds are tried in the order of their hashes.
     """
-    wanted = 1 + _draw(identity, "count") % most
+    wanted = 1 + _hash(identity, "count") % most
     chosen: list[InstructionKind] = []
     for kind in sorted(KINDS.values(), key=lambda kind: digest(f"{identity}/{kind.name}")):
         if len(chosen) < wanted and not any(kind.excludes(other) for other in chosen):
             chosen.append(kind)
-    return [Instruction(kind, _draw_values(identity, kind)) for kind in chosen]
+    return [Instruction(kind, _choose_values(identity, kind)) for kind in chosen]
 
 
 def _compose(
@@ -61,12 +61,13 @@ def _compose(
     return [*messages[:-1], turn], write_reference(instructions)
 
 
-def _draw_values(identity: str, kind: InstructionKind) -> dict[str, int | str]:
+def _choose_values(identity: str, kind: InstructionKind) -> dict[str, int | str]:
+    """Choose the values of an instruction's parameters by hashes of the identity."""
     return {
-        name: values[_draw(identity, kind.name, name) % len(values)]
+        name: values[_hash(identity, kind.name, name) % len(values)]
         for name, values in kind.parameters.items()
     }
 
 
-def _draw(identity: str, *names: str) -> int:
+def _hash(identity: str, *names: str) -> int:
     return int(digest("/".join([identity, *names])), 16)
