@@ -9,7 +9,7 @@ class LakeResource(dg.ConfigurableResource):
     """The lake of a study: its tables and checkpoints."""
 
     root: str
-    """Folder of the lake; created at the first write."""
+    """Folder of the lake, or its address in an object store; created at the first write."""
 
     def open(self) -> Lake:
         """Open the lake."""

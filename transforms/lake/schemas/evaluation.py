@@ -38,7 +38,7 @@ TABLES: dict[str, Table] = {
             "response_tokens": Column(pl.Int32, "length of the response", "tokens"),
             "response_chars": Column(pl.Int32, "length of the response", "chars"),
             "finish_reason": Column(pl.String, "stop | length: the response ends at max_tokens"),
-            "reward": Column(pl.Float64, "of the reward model", "reward units"),
+            "reward": Column(pl.Float64, "of the ranker of the evaluation", "reward units"),
             "gold_reward": Column(pl.Float64, "of the gold program; null: none", "reward units"),
             "policy_logp": Column(
                 pl.Float64, "sum over the response and its end of turn, policy", "nats"
@@ -200,7 +200,7 @@ TABLES: dict[str, Table] = {
             "model": Column(pl.String, "asset of the model"),
             "model_id": Column(pl.String, "checkpoint of the model"),
             "kind": Column(
-                pl.String, "reward_model | preference_model | judge | given_model | function | sum"
+                pl.String, "kind of the ranker, such as reward_model, ensemble, judge, function"
             ),
             "mixture": Column(pl.String, "mixture that the model was trained on"),
             "weights": Column(pl.String, "name of the section's weights; null: of a subset"),
@@ -210,7 +210,9 @@ TABLES: dict[str, Table] = {
             "value": Column(pl.Float64, "null: a subset is missing", "per cent"),
             "standard_error": Column(pl.Float64, "clustered by prompt", "percentage points"),
             "pairs": Column(pl.Int64, "scored pairs"),
-            "unscored_pairs": Column(pl.Int64, "pairs that are too long for the model"),
+            "unscored_pairs": Column(
+                pl.Int64, "pairs without a reward: too long, or without a judge's verdict"
+            ),
             "missing": Column(pl.String, "subsets without a scored pair"),
         },
         partitions=["model"],
