@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import yaml
 from filelock import FileLock, Timeout
@@ -172,6 +172,21 @@ def _wait_for_processes(lock: Path) -> None:
         ) from None
 
 
+def _read_report(line: str) -> dict[str, Any] | None:
+    """Read a logged step from a line of output; None if the line is something else.
+
+    Ray prints the process before the report, and another process may write into the same line.
+    """
+    start = line.find('{"step":')
+    if start < 0:
+        return None
+    try:
+        logged, _ = json.JSONDecoder().raw_decode(line, start)
+    except json.JSONDecodeError:
+        return None  # broken by the output of another process; it is shown as it is
+    return dict(logged)
+
+
 def _follow(command: list[str], report: "Report | None", lock: Path | None = None) -> None:
     """Run a command; pass its reports to `report` and its other lines to stderr.
 
@@ -189,9 +204,8 @@ def _follow(command: list[str], report: "Report | None", lock: Path | None = Non
         try:
             for line in cast(IO[str], process.stdout):
                 tail.append(line)
-                start = line.find('{"step":')  # Ray prints the process before it
-                if report is not None and start >= 0:
-                    logged = json.loads(line[start:])
+                logged = _read_report(line)
+                if report is not None and logged is not None:
                     report(logged["step"], logged["total_steps"], logged["metrics"])
                 else:
                     sys.stderr.write(line)

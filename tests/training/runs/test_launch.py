@@ -101,6 +101,16 @@ def test_more_processes_than_gpus_are_refused(config, preference_pairs, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_report_that_another_process_wrote_into_is_output(capsys):
+    whole = '(pid=7) {"step": 1, "total_steps": 2, "metrics": {"loss": 0.5}}'
+    lines = [whole, whole + "a warning", whole.replace(', "metrics"', 'a warning, "metrics"')]
+    reports = []
+    code = f"print({lines!r}[0]); print({lines!r}[1]); print({lines!r}[2])"
+    launching._follow([sys.executable, "-c", code], lambda *report: reports.append(report))
+    assert reports == [(1, 2, {"loss": 0.5})] * 2
+    assert capsys.readouterr().err == lines[2] + "\n"
+
+
 @pytest.mark.slow
 def test_an_error_in_the_report_ends_the_launched_processes():
     """Also where SIGTERM is ignored, as it is below a process that ignores it."""
