@@ -85,6 +85,17 @@ def read_slice(lake: Lake, reference: Reference) -> LoopSlice:
     return LoopSlice(pairs, generations, scores, evaluation.filter(split="evaluation"))
 
 
+def read_prompts(lake: Lake, reference: Reference) -> pl.DataFrame:
+    """Read all prompts as they were at the time of a reference: prompt_id, prompt.
+
+    Raises:
+        InputError: the point in time cannot be read.
+    """
+    versions = find_versions(lake, [reference.moment] if reference.moment else [])
+    prompts = lake.scan("prompts", versions.get("prompts"))
+    return prompts.select("prompt_id", "prompt").collect()
+
+
 def _read(
     lake: Lake, table: str, reference: Reference, versions: Mapping[str, int | None]
 ) -> pl.DataFrame:

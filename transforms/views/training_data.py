@@ -21,7 +21,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
-from transforms.lake.slices import parse_reference, read_slice
+from transforms.lake.slices import parse_reference, read_prompts, read_slice
 
 Row = Mapping[str, Any]
 Build = Callable[[Row], dict[str, Any]]
@@ -49,17 +49,19 @@ def read_rows(lake: Lake, name: str, kind: str) -> pl.DataFrame:
         kind: `pairs`; or `responses`, one row per response and ranker with prompt and reward.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or the prompt of a response is no longer in the lake.
     """
-    found = read_slice(lake, parse_reference(name))
+    reference = parse_reference(name)
+    found = read_slice(lake, reference)
     if kind == "pairs":
         rows = found.pairs
     else:
         key = [*FACTS, "response_index"]
-        prompts = lake.read("prompts").select("prompt_id", "prompt")
-        rows = found.generations.join(
-            found.scores.select(*key, "ranker", "reward"), on=key, how="left"
-        ).join(prompts, on="prompt_id", maintain_order="left")
+        scores = found.scores.select(*key, "ranker", "reward")
+        rows = found.generations.join(scores, on=key, how="left", maintain_order="left_right").join(
+            read_prompts(lake, reference), on="prompt_id", how="left", maintain_order="left"
+        )
+        _require_prompts(name, rows)
     if rows.is_empty():
         raise InputError(
             f"{name} has no {kind}",
@@ -68,6 +70,18 @@ def read_rows(lake: Lake, name: str, kind: str) -> pl.DataFrame:
             remedy='prefloop sql "select distinct experiment, iteration from dpo_pairs"',
         )
     return rows
+
+
+def _require_prompts(name: str, rows: pl.DataFrame) -> None:
+    """Refuse responses without a prompt, which would be lost in the export."""
+    lost = rows.filter(pl.col("prompt").is_null())
+    if lost.height:
+        raise InputError(
+            f"{name} cannot be exported",
+            expected="the prompt of every response in the table prompts",
+            found=f"no prompt {lost['prompt_id'][0]}, and {lost.height} responses without a prompt",
+            remedy="name the slice at a time at which it had its prompts, as in e/1@2026-11-21",
+        )
 
 
 def format_rows(rows: pl.DataFrame, kind: str, form: str) -> Iterator[str]:

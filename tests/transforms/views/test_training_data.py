@@ -1,6 +1,7 @@
 """Exports of one pair and one response, read by the libraries that are installed."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import datasets
@@ -14,6 +15,7 @@ from transforms.lake.schemas import schema_of
 from transforms.views.training_data import FORMATS, format_rows, read_rows
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide" / "export.md"
+PROMPTS = schema_of("prompts")
 SLICE = {"experiment": "e", "iteration": 1, "prompt_id": "p"}
 ASKED = [{"role": "system", "content": "be short"}, {"role": "user", "content": "a “colour”?"}]
 RED = [{"role": "assistant", "content": "red"}]
@@ -96,6 +98,24 @@ def test_every_line_is_an_object_or_the_file_an_array(lake, form):
     text = "".join(format_rows(pl.concat([rows, rows]), "pairs", form))
     found = json.loads(text) if form == "argilla" else [*map(json.loads, text.splitlines())]
     assert len(found) == 2
+
+
+def test_responses_keep_their_order_and_the_prompts_of_their_time(tmp_path):
+    lake = Lake(tmp_path)
+    lake.append("prompts", pl.DataFrame([{"prompt_id": "p", "prompt": ASKED}], PROMPTS))
+    keys = [{**SLICE, "response_index": index} for index in (2, 0, 1)]
+    lake.append("generations", pl.DataFrame(keys, schema=schema_of("generations")))
+    scores = [{**key, "ranker": ranker} for key in keys[::-1] for ranker in ("second", "first")]
+    lake.append("scores", pl.DataFrame(scores, schema=schema_of("scores")))
+    before = datetime.now(UTC).isoformat()
+    lake.overwrite("prompts", pl.DataFrame([{"prompt_id": "q", "prompt": ASKED}], PROMPTS))
+    with pytest.raises(InputError, match="no prompt p, and 6 responses without a prompt"):
+        read_rows(lake, "e/1", "responses")
+    rows = read_rows(lake, f"e/1@{before}", "responses")
+    assert rows.select("response_index", "ranker").rows() == [
+        (index, ranker) for index in (2, 0, 1) for ranker in ("second", "first")
+    ]
+    assert rows["prompt"].to_list() == [ASKED] * 6
 
 
 def test_a_slice_without_rows_is_refused(lake):
