@@ -2,8 +2,9 @@
 -- how often the ranker prefers the better response, per cent. `longer_wins` is the accuracy by length
 -- alone on the same pairs (the longer response wins). `_se` is the standard error clustered by
 -- prompt, in percentage points. A section is null if one of its subsets has no pair; `missing` lists
--- these subsets. Pairs longer than the model's context are counted in `unscored_pairs` and are in no
--- accuracy. RewardBench beside the paper's Table 2: reward_bench.
+-- these subsets. Pairs without a reward (longer than the model's context, or without a verdict of a
+-- judge) are counted in `unscored_pairs` and are in no accuracy. RewardBench beside the paper's
+-- Table 2: reward_bench.
 -- There are rows once the recipe's `reward_bench` names sets and a ranker is measured on them.
 with
 

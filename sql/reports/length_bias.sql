@@ -9,7 +9,8 @@
 -- (splits.length_study_fraction).
 with
 
-scored_responses as (select * from scored_responses),
+-- a response without a verdict of a judge is neither the best nor the worst
+scored_responses as (select * from scored_responses where reward is not null),
 
 prompt_splits as (select * from prompt_splits),
 

@@ -2,9 +2,9 @@
 -- follow ours. Sections are per cent; `_se` is the standard error clustered by prompt, in
 -- percentage points; `_longer` is the accuracy by length alone on the same pairs (the longer
 -- response wins). A section is null if one of its subsets has no pair; `missing` lists these
--- subsets. Pairs longer than the model's context are counted in `unscored_pairs` and are in no
--- accuracy. The paper does not state its weights: before 2024-09 the weights of the two xstest
--- subsets were swapped, which changes only Safety.
+-- subsets. Pairs without a reward (longer than the model's context, or without a verdict of a judge)
+-- are counted in `unscored_pairs` and are in no accuracy. The paper does not state its weights:
+-- before 2024-09 the weights of the two xstest subsets were swapped, which changes only Safety.
 -- There are rows once the recipe's `reward_bench` names the set reward_bench and a ranker is
 -- measured on it. Other sets are in labelled_pairs.
 with

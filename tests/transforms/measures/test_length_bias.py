@@ -156,6 +156,15 @@ def test_longer_wins_of_equal_rewards():
     assert summary(tables({"p": [(1, 1, 2.0), (9, 9, 2.0)]}))["longer_wins"] is None
 
 
+def test_a_response_without_a_verdict_is_in_no_figure():
+    scored = [(5, 1, 1.0), (1, 1, 0.0)]
+    frames = tables({"p": [*scored, (9, 1, None)], "q": [(3, 1, 1.0), (7, 1, None)]})
+    found = summary(frames)
+    # 5 > 1 is best against worst; of q one response is left
+    assert (found["longer_wins"], found["longer_wins_all_pairs"]) == (1, 1)
+    assert (found["defined"], found["one_response"], found["mean_length"]) == (1, 1, 3)
+
+
 def test_cells_of_the_heat_map():
     rows = correlate(**tables(MIXED))
     assert count_cells(rows).filter(unit="chars").rows() == [
