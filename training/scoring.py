@@ -64,7 +64,7 @@ def score(
 
     Args:
         responses: prompt_id, response_index, prompt (messages), response; one row per response. A
-            frame, or frames that are read one by one, for example from `Lake.batches`.
+            frame, or frames that are read one by one, for example from `Lake.read_frames`.
         reward_model: folder of a causal sequence classifier with one label.
         settings: batch_tokens (padded, per forward pass), chunk_rows (at most, per commit).
         dtype: dtype of the weights; the head always computes in float32.
