@@ -2,17 +2,15 @@
 
 A trained checkpoint has all weights in float32, also if only an adapter was trained, which is there
 once more. A step checkpoint has the trained weights and two moments of AdamW (12 bytes per weight).
-While a new one is written, as many as `KEPT` older ones exist. Not here: memory
+While a new one is written, as many as `KEPT_STEPS` older ones exist. Not here: memory
 (`training.planning.memory`).
 """
 
 from training.planning.activations import FLOAT32, Head
 from training.planning.memory import ADAM, count_trained, count_weights
 from training.settings.plan.architecture import ArchitectureSettings
-from training.settings.training import TrainingSettings
+from training.settings.training import KEPT_STEPS, TrainingSettings
 
-KEPT = 2
-"""Step checkpoints beside the one that is written (`training.runs.step_checkpoints.KEPT`)."""
 TOKEN_BYTES = 4
 """Bytes of a token in a table: an English token has four characters."""
 ROW_BYTES = 64
@@ -35,7 +33,7 @@ def measure_step_checkpoints(
     if settings.checkpoint_steps is None:
         return 0
     per_weight = FLOAT32 + ADAM[settings.optimizer]
-    return (KEPT + 1) * per_weight * count_trained(model, settings, head)
+    return (KEPT_STEPS + 1) * per_weight * count_trained(model, settings, head)
 
 
 def measure_rows(rows: float, tokens: float) -> int:

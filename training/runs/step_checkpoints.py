@@ -34,8 +34,6 @@ from training.settings.training import TrainingSettings
 
 COMPLETE = "complete.json"
 """The file that is written last: run id, sizes of the other files, generator state of the epoch."""
-KEPT = 2
-"""Number of step checkpoints on disk: the newest may still be incomplete."""
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ from training.runs.run_record import (
     TrainingRun,
     write_run,
 )
-from training.runs.step_checkpoints import KEPT, train_resumably
+from training.runs.step_checkpoints import train_resumably
 from training.runs.trackers import build_tracking_arguments
-from training.settings.training import TrainingSettings
+from training.settings.training import KEPT_STEPS, TrainingSettings
 from transforms.errors import InputError
 
 # TRL reports every new trainer to the hub. Runs here send no data to anyone.
@@ -100,7 +100,7 @@ def build_trl_arguments(
         "logging_first_step": True,
         "logging_nan_inf_filter": False,  # a diverging loss must be logged
         "save_strategy": "no",  # `StepCheckpoints` requests them
-        "save_total_limit": KEPT,
+        "save_total_limit": KEPT_STEPS,
         **build_tracking_arguments(),
         "disable_tqdm": not sys.stderr.isatty(),
     }

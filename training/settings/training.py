@@ -19,6 +19,9 @@ INDECISIVE_SETTINGS = {
 }
 """Settings that change only speed, place and how much a crash can lose; they change no result."""
 
+KEPT_STEPS = 2
+"""Step checkpoints on disk, besides one that is being written: the newest may be incomplete."""
+
 RECORDED_IF_SET = ("lora", "load_in_4bit", "optimizer", "attn_implementation", "torch_compile")
 """Settings that are recorded only if they differ from their defaults."""
 
