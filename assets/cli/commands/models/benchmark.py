@@ -2,13 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
+
+if TYPE_CHECKING:
+    from training.benchmarks.benchmark import Benchmark
+    from training.recipe import Recipe
+    from training.settings.benchmarks import AnyBenchmark
 
 EXAMPLES = """
 Examples:
@@ -19,6 +24,13 @@ prefloop benchmark 2fac4e gsm8k --recipe recipes/study.yaml --set limit=20
 prefloop benchmark 2fac4e gsm8k --file test=gsm8k_test.jsonl.gz
 prefloop sql "from benchmark_results where subset = 'all'"
 """
+
+
+SHOWN = (
+    *("benchmark", "model", "metric", "value", "standard_error"),
+    *("low", "high", "items", "unscored_items", "note"),
+)
+"""Columns of `benchmark_results` that are printed."""
 
 
 def benchmark(
@@ -57,14 +69,10 @@ def benchmark(
     """
     from assets.cli.console import print_table, quiet_teardown
     from assets.evaluation.benchmark_runs import measure
-    from training.benchmarks.benchmark import open_benchmark
     from training.recipe_file import load_recipe
     from training.settings.benchmarks import read_benchmark
-    from training.settings.model import ONE_PROCESS
-    from training.settings.sampling import SamplingSettings
     from transforms.benchmarks.policies import find_measured_policy
     from transforms.benchmarks.results import ALL
-    from transforms.identity import derive_seed
     from transforms.settings.commits import DEFAULT_COMMITS
     from transforms.settings.overrides import merge, parse_overrides
 
@@ -87,30 +95,35 @@ def benchmark(
             base = known[name].model_dump() if name in known else {"benchmark": name}
             chosen = merge(base, parse_overrides(settings or []))
             chosen["data"] = {**chosen.get("data", {}), **files}
-            opened = open_benchmark(
-                read_benchmark(name, chosen),
-                study.loop.sampling if study else SamplingSettings(),
-                study.resolve_judge() if study else None,
-                seed=derive_seed(study.seed if study else 0, "evaluation"),
-                dtype=study.model.dtype if study else dtype,
-                devices=study.devices if study else ONE_PROCESS,
-            )
+            opened = _open(read_benchmark(name, chosen), study, dtype)
             commits = study.commits if study else DEFAULT_COMMITS
             rows = measure(lake, measured, policy, name, opened, typer.echo, commits)
-            print_table(
-                rows.filter(subset=ALL).select(
-                    "benchmark",
-                    "model",
-                    "metric",
-                    "value",
-                    "standard_error",
-                    "low",
-                    "high",
-                    "items",
-                    "unscored_items",
-                    "note",
-                )
-            )
+            print_table(rows.filter(subset=ALL).select(SHOWN))
+
+
+def _open(settings: "AnyBenchmark", study: "Recipe | None", dtype: str) -> "Benchmark":
+    """Open a benchmark with the engine and the judge of a recipe, or with the defaults.
+
+    Args:
+        settings: settings of the benchmark.
+        study: the recipe.
+        dtype: compute type without a recipe.
+    """
+    from training.benchmarks.benchmark import open_benchmark
+    from training.settings.sampling import SamplingSettings
+    from transforms.identity import derive_seed
+
+    if study is None:
+        seed = derive_seed(0, "evaluation")
+        return open_benchmark(settings, SamplingSettings(), None, seed=seed, dtype=dtype)
+    return open_benchmark(
+        settings,
+        study.loop.sampling,
+        study.resolve_judge(),
+        seed=derive_seed(study.seed, "evaluation"),
+        dtype=study.model.dtype,
+        devices=study.devices,
+    )
 
 
 def _parse_files(words: Sequence[str], names: Sequence[str]) -> dict[str, Any]:
