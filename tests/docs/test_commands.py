@@ -1,4 +1,4 @@
-"""Commands of the README and of the guides: all can be parsed, and those marked runnable run."""
+"""Commands of the documentation: all can be parsed, and those marked runnable run."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(?P<mark><!-- runnable -->\n)?```sh\n(?P<text>.*?)```", re.S)
 
 
@@ -22,7 +22,7 @@ def list_commands(page: Path, *, runnable: bool = False) -> Iterator[list[str]]:
         if runnable and not block["mark"]:
             continue
         text = block["text"].replace("\\\n", " ")
-        for line in re.findall(r"^ *prefloop (?:[^\"\n]|\"[^\"]*\")*", text, re.M):
+        for line in re.findall(r"^ *prefloop (?:[^\"'\n]|\"[^\"]*\"|'[^']*')*", text, re.M):
             words = shlex.split(line, comments=True)[1:]
             shell = [at for at, word in enumerate(words) if word in (">", "|", "&&", "2>")]
             yield words[: min(shell, default=len(words))]
