@@ -220,14 +220,16 @@ class Loads:
 
     def measure_logps(self, responses: float, n: int) -> Load:
         """Build the load of a policy and pi_0 that read evaluated responses, n per prompt."""
-        dtype = self.recipe.evaluation.logps_dtype
-        type_bytes = memory.BFLOAT16 if dtype == "bfloat16" else memory.FLOAT32
+        halved = self.recipe.evaluation.logps_dtype == "bfloat16"
+        type_bytes = memory.BFLOAT16 if halved else memory.FLOAT32
+        remedies = ["raise devices.gpus_per_replica", "lower evaluation.logps_batch_tokens"]
+        if not halved:
+            remedies.append("set evaluation.logps_dtype: bfloat16")
         return self._read(
             "log-probabilities", "language", responses, self.recipe.loop.sampling,
             self.recipe.evaluation.logps_batch_tokens, rows_per_prompt=n,
             weights=2 * type_bytes * memory.count_weights(self.model, "language"),
-            remedy="raise devices.gpus_per_replica, lower evaluation.logps_batch_tokens, or set"
-            " evaluation.logps_dtype: bfloat16",
+            remedy=", or ".join(remedies),
         )  # fmt: skip
 
     def _read(

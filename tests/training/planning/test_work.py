@@ -49,6 +49,14 @@ def test_sizes_follow_from_the_recipe(tiny_recipe, plan):
     assert evaluated == (20 * 3 * 2 * 16,) * 2
 
 
+def test_only_a_setting_that_is_not_yet_made_is_advised(make_tiny, plan):
+    for dtype, advised in (("float32", True), ("bfloat16", False)):
+        made = plan(make_tiny(f"evaluation.logps_dtype={dtype}"))
+        loads = find(made, "evaluation", "iterative").loads
+        (load,) = (load for load in loads if load.stage == "log-probabilities")
+        assert ("logps_dtype" in load.remedy) is advised
+
+
 def test_a_bfloat16_copy_adds_half_of_a_policy_and_nothing_of_a_reward_model(make_tiny, plan):
     plain, copied = plan(make_tiny()), plan(make_tiny("devices.bfloat16_copy=true"))
     for asset, experiment, share in (
