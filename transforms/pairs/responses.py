@@ -268,7 +268,7 @@ def read_with_rewards(lake: Lake, **rows: str | int) -> pl.DataFrame:
     scores = lake.read("scores", **rows)
     rewards = scores.select("prompt_id", "response_index", "reward")
     return read_with_prompts(lake, **rows).join(
-        rewards, on=["prompt_id", "response_index"], validate="1:1"
+        rewards, on=["prompt_id", "response_index"], validate="1:1", maintain_order="left"
     )
 
 

@@ -11,6 +11,7 @@ from transforms.pairs.responses import (
     find_missing_prompts,
     find_unscored,
     make_sampling_id,
+    read_with_rewards,
 )
 from transforms.pairs.sampler_places import Draw, number_samplers
 
@@ -66,6 +67,11 @@ def test_all_are_missing_at_first_and_none_in_the_end(lake):
     assert keys(missing) == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
     score(lake, missing)
     assert find_unscored(lake, "rm", "r", **SLICE).is_empty()
+
+
+def test_responses_are_read_by_key_in_whatever_order_their_scores_were_committed(lake):
+    score(lake, responses().reverse())
+    assert keys(read_with_rewards(lake, **SLICE)) == [("p", 0), ("p", 1), ("q", 0), ("q", 1)]
 
 
 def test_what_a_killed_run_committed_is_not_scored_again(lake):

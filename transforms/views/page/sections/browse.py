@@ -134,7 +134,7 @@ def _read_answers(source: Source) -> tuple[str, pl.DataFrame]:
         key = ["experiment", "model", "prompt_id", "response_index"]
         scores = source.table("evaluation_scores", split="evaluation", decoding="greedy")
         further = scores.filter(ranker=judged).select(*key, pl.col("reward").alias(judged))
-        responses = responses.join(further, on=key, how="left")
+        responses = responses.join(further, on=key, how="left", maintain_order="left")
     return judged, responses
 
 
