@@ -20,7 +20,7 @@ FORMS = (
     "ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION (a policy of the loop), a baseline of the "
     "reports such as one_shot, latest or EXPERIMENT/latest (its last policy)"
 )
-"""Names of a model, for messages and the help of commands."""
+"""Names of a model, for messages."""
 
 LATEST = "latest"
 """Name of the policy of the loop that was recorded last."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from assets.cli.commands.models.options import ModelName
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -34,13 +35,7 @@ SHOWN = (
 
 
 def benchmark(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION "
-            "or latest."
-        ),
-    ],
+    checkpoint: ModelName,
     names: Annotated[
         list[str] | None, typer.Argument(help="Names of benchmarks; by default all of the recipe.")
     ] = None,

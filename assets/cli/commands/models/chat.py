@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from assets.cli.commands.models.options import MaxTokens, Seed, Temperature, TopP
+from assets.cli.commands.models.options import NAMES, MaxTokens, Seed, Temperature, TopP
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -27,7 +27,7 @@ def chat(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Policy: checkpoint_id (6 digits or more), ASSET or EXPERIMENT/ASSET.",
+            help=f"Policy: {NAMES}.",
             show_default="the selected policy",
         ),
     ] = None,

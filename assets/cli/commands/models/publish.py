@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from assets.cli.commands.models.options import ModelName
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import name_lake, open_lake
 
@@ -19,13 +20,7 @@ HF_TOKEN=… prefloop publish iterative/2 my_policy --to my-name/my-policy
 
 
 def publish(
-    model: Annotated[
-        str,
-        typer.Argument(
-            help="checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION "
-            "or latest."
-        ),
-    ],
+    model: ModelName,
     folder: Annotated[
         Path | None,
         typer.Argument(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from assets.cli.commands.models.options import ModelName
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -27,13 +28,7 @@ prefloop sql "select asset, experiment, checkpoint_id from checkpoints"
 
 
 def reproduce(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            help="checkpoint_id (6 digits or more), ASSET, EXPERIMENT/ASSET, EXPERIMENT/ITERATION "
-            "or latest."
-        ),
-    ],
+    checkpoint: ModelName,
     home: LakeHome = QUICKSTART_HOME,
     keep: Annotated[
         Path | None,

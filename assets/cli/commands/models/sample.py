@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assets.cli.commands.models.options import MaxTokens, Seed, Temperature, TopP
+from assets.cli.commands.models.options import NAMES, MaxTokens, Seed, Temperature, TopP
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
@@ -28,8 +28,8 @@ def sample(
         list[str],
         typer.Argument(
             metavar="[MODEL [MODEL]] PROMPT",
-            help="One or two policies (checkpoint_id, ASSET or EXPERIMENT/ASSET; by default pi_0 "
-            "and the selected policy), then the prompt.",
+            help=f"One or two policies, then the prompt. A policy: {NAMES}. By default, pi_0 and "
+            "the selected policy.",
         ),
     ],
     temperature: Temperature = 1.0,
