@@ -208,7 +208,7 @@ def test_a_seed_repeats_and_a_restart_samples_only_what_is_missing(policy, promp
     (tmp_path / "responses/chunk-000000.parquet").unlink()
     rows = pl.read_parquet(tmp_path / "responses/*.parquet").sort("prompt_id", "response_index")
     assert rows.equals(pl.concat(chunks).sort("prompt_id", "response_index"))
-    with pytest.raises(InputError, match="rows of another run"):
+    with pytest.raises(InputError, match="belongs to another run"):
         main(**command, seed=6)
 
 

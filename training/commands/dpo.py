@@ -11,6 +11,7 @@ from training.runs.command_line.options import (
     SeedOption,
     SettingsOption,
     read_settings,
+    require_rows,
 )
 from training.runs.command_line.run import print_report
 
@@ -42,9 +43,9 @@ def main(
     from training.settings.objectives import DPOSettings
 
     settings = read_settings(DPOSettings, settings_file)
-    rows: Rows | Path = read_rows(pairs)
-    if reference is not None:
-        rows = add_reference_logps(
-            pl.read_parquet(pairs), start, reference, settings, dtype=dtype, seed=seed
-        ).pairs
+    if reference is None:
+        rows: Rows | Path = read_rows(pairs)
+    else:
+        given = pl.read_parquet(require_rows(pairs, "prompt_id", "prompt", "chosen", "rejected"))
+        rows = add_reference_logps(given, start, reference, settings, dtype=dtype, seed=seed).pairs
     train_dpo(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)

@@ -14,6 +14,7 @@ from training.runs.command_line.options import (
     EngineSeedOption,
     SettingsOption,
     read_settings,
+    require_rows,
 )
 from training.settings.model import ONE_PROCESS
 
@@ -43,12 +44,13 @@ def main(
     from training.settings.sampling import SamplingSettings
 
     settings = read_settings(SamplingSettings, settings_file)
+    rows = pl.read_parquet(require_rows(prompts, "prompt_id", "prompt"))
     folder = ChunkFolder(output)
     folder.claim(
         {"policy": policy.resolve(), "seed": seed, "dtype": dtype, **settings.model_dump()}
     )
     run = generate(
-        folder.select_missing(pl.read_parquet(prompts), ["prompt_id"]),
+        folder.select_missing(rows, ["prompt_id"]),
         policy,
         settings,
         seed=seed,

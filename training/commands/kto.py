@@ -11,6 +11,7 @@ from training.runs.command_line.options import (
     SeedOption,
     SettingsOption,
     read_settings,
+    require_rows,
 )
 from training.runs.command_line.run import print_report
 
@@ -46,9 +47,11 @@ def main(
     from transforms.pairs.unpaired import SIDES, add_mismatched
 
     settings = read_settings(KTOSettings, settings_file)
-    rows: Rows | Path = read_rows(responses)
-    if reference is not None:
-        mixed = add_mismatched(pl.read_parquet(responses), settings.micro_batch_size, seed)
+    if reference is None:
+        rows: Rows | Path = read_rows(responses)
+    else:
+        file = require_rows(responses, "prompt_id", "prompt", "completion", "label")
+        mixed = add_mismatched(pl.read_parquet(file), settings.micro_batch_size, seed)
         rows = add_reference_logps(
             mixed, start, reference, settings, dtype=dtype, sides=SIDES, seed=seed
         ).pairs

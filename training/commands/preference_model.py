@@ -28,7 +28,8 @@ def main(
     from training.runs.examples import read_rows
     from training.settings.stages import PreferenceModelSettings
 
-    rows, settings = read_rows(pairs), read_settings(PreferenceModelSettings, settings_file)
+    settings = read_settings(PreferenceModelSettings, settings_file)
+    rows = read_rows(pairs, "pair_id", "prompt", "chosen", "rejected")
     train_preference_model(
         rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report
     )

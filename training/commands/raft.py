@@ -28,5 +28,6 @@ def main(
     from training.runs.examples import read_rows
     from training.settings.objectives import RAFTSettings
 
-    rows, settings = read_rows(responses), read_settings(RAFTSettings, settings_file)
+    settings = read_settings(RAFTSettings, settings_file)
+    rows = read_rows(responses, "prompt_id", "prompt", "completion")
     train_raft(rows, start, output, settings, seed=seed, dtype=dtype, report=print_report)

@@ -13,6 +13,7 @@ from training.runs.command_line.options import (
     DtypeOption,
     SettingsOption,
     read_settings,
+    require_rows,
 )
 from training.settings.model import ONE_PROCESS
 
@@ -42,12 +43,14 @@ def main(
     from training.settings.scoring import RankingSettings
 
     settings = read_settings(RankingSettings, settings_file)
+    columns = ("prompt_id", "response_index", "prompt", "response")
+    rows = pl.read_parquet(require_rows(responses, *columns))
     folder = ChunkFolder(output)
     folder.claim(
         {"preference_model": preference_model.resolve(), "dtype": dtype, **settings.model_dump()}
     )
     run = rank(
-        folder.select_missing(pl.read_parquet(responses), ["prompt_id"]),
+        folder.select_missing(rows, ["prompt_id"]),
         preference_model,
         settings,
         dtype=dtype,

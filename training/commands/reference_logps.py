@@ -10,6 +10,7 @@ from training.runs.command_line.options import (
     DtypeOption,
     SettingsOption,
     read_settings,
+    require_rows,
 )
 from training.settings.model import ONE_PROCESS
 
@@ -33,7 +34,7 @@ def main(
 
     settings = read_settings(DPOSettings, settings_file)
     done = add_reference_logps(
-        pl.read_parquet(pairs),
+        pl.read_parquet(require_rows(pairs, "prompt_id", "prompt", "chosen", "rejected")),
         start,
         reference,
         settings,

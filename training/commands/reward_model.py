@@ -28,5 +28,6 @@ def main(
     from training.runs.examples import read_rows
     from training.settings.stages import RewardModelSettings
 
-    rows, settings = read_rows(pairs), read_settings(RewardModelSettings, settings_file)
+    settings = read_settings(RewardModelSettings, settings_file)
+    rows = read_rows(pairs, "pair_id", "prompt", "chosen", "rejected")
     train_reward_model(rows, policy, output, settings, seed=seed, dtype=dtype, report=print_report)

@@ -34,7 +34,7 @@ def main(
     from training.settings.objectives import RLOORun
 
     train_rloo(
-        read_rows(prompts),
+        read_rows(prompts, "prompt_id", "prompt"),
         start,
         output,
         read_settings(RLOORun, settings_file),

@@ -13,6 +13,7 @@ from training.runs.command_line.options import (
     DtypeOption,
     SettingsOption,
     read_settings,
+    require_rows,
 )
 from training.settings.model import ONE_PROCESS
 
@@ -42,10 +43,12 @@ def main(
     from training.settings.scoring import ScoringSettings
 
     settings = read_settings(ScoringSettings, settings_file)
+    columns = ("prompt_id", "response_index", "prompt", "response")
+    rows = pl.read_parquet(require_rows(responses, *columns))
     folder = ChunkFolder(output)
     folder.claim({"reward_model": reward_model.resolve(), "dtype": dtype, **settings.model_dump()})
     run = score(
-        folder.select_missing(pl.read_parquet(responses), ["prompt_id", "response_index"]),
+        folder.select_missing(rows, ["prompt_id", "response_index"]),
         reward_model,
         settings,
         dtype=dtype,

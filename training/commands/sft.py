@@ -28,5 +28,6 @@ def main(
     from training.settings.stages import SFTSettings
     from training.sft import train_sft
 
-    rows, settings = read_rows(demonstrations), read_settings(SFTSettings, settings_file)
+    settings = read_settings(SFTSettings, settings_file)
+    rows = read_rows(demonstrations, "row_key", "messages")
     train_sft(rows, model, output, settings, seed=seed, dtype=dtype, report=print_report)

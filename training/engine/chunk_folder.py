@@ -32,14 +32,14 @@ class ChunkFolder:
         """Create the folder and record the run that writes to it, so that runs are never mixed.
 
         Raises:
-            InputError: the folder contains rows of another model, seed or settings.
+            InputError: the folder belongs to another model, seed or settings.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         record = self.folder / "run.json"
         text = json.dumps(run, default=str)
         if record.is_file() and record.read_text() != text:
             raise InputError(
-                f"{self.folder} contains rows of another run",
+                f"{self.folder} belongs to another run",
                 expected=record.read_text(),
                 found=text,
                 remedy="give an empty --output folder, or repeat the command that wrote this one",

@@ -21,6 +21,7 @@ from datasets import Dataset
 from torch import distributed
 
 from training.models.token_counts import split_equal_tokens, split_too_long
+from training.runs.command_line.options import require_rows
 from transforms.errors import InputError
 
 Rows = pl.DataFrame | Iterable[pl.DataFrame]
@@ -150,11 +151,21 @@ def open_examples(
         yield read_examples(folder)
 
 
-def read_rows(file: Path) -> Iterator[pl.DataFrame] | Path:
-    """Read a Parquet file slice by slice; the folder of written examples is returned as it is."""
+def read_rows(file: Path, *columns: str) -> Iterator[pl.DataFrame] | Path:
+    """Read a Parquet file slice by slice; the folder of written examples is returned as it is.
+
+    Args:
+        file: the file or the folder.
+        columns: the columns that the stage reads from a file.
+
+    Raises:
+        InputError: as in `command_line.options.require_rows`.
+    """
     if file.is_dir():
         return file
-    return pl.scan_parquet(file).collect_batches(chunk_size=SLICE_ROWS, maintain_order=True)
+    return pl.scan_parquet(require_rows(file, *columns)).collect_batches(
+        chunk_size=SLICE_ROWS, maintain_order=True
+    )
 
 
 def cut(rows: Rows) -> Iterator[pl.DataFrame]:

@@ -42,5 +42,5 @@ def test_a_folder_selects_what_is_missing_from_it(tmp_path):
     ]
     assert folder.select_missing(rows("d", "a", "b", "e"), ["id"])["id"].to_list() == ["d", "e"]
     folder.claim({"model": tmp_path, "seed": 1})
-    with pytest.raises(InputError, match="rows of another run"):
+    with pytest.raises(InputError, match="belongs to another run"):
         folder.claim({"model": tmp_path, "seed": 2})

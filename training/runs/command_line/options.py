@@ -1,4 +1,7 @@
-"""Options of several commands, and reading those that are a mapping. Imports no torch."""
+"""Options of several commands, and reading those that are a mapping or a file of rows.
+
+Imports no torch.
+"""
 
 import json
 from pathlib import Path
@@ -46,6 +49,37 @@ DevicesOption = Annotated[
         parser=read_devices, help="Replicas and GPUs as in a recipe, such as '{replicas: 8}'."
     ),
 ]
+
+
+def require_rows(file: Path, *columns: str) -> Path:
+    """Check that the rows of a stage can be read, and return their file.
+
+    Args:
+        file: a Parquet file, or a folder of such files.
+        columns: the columns that the stage reads.
+
+    Raises:
+        InputError: no such file, not Parquet, or a column is missing.
+    """
+    import polars as pl  # imported here, since `--help` does not need it
+
+    try:
+        found = pl.scan_parquet(file).collect_schema().names()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(
+            f"rows in {file} cannot be read",
+            expected="a Parquet file",
+            found=str(error).partition("\n")[0],
+            remedy="correct the path, or write the rows as Parquet",
+        ) from None
+    if missing := [name for name in columns if name not in found]:
+        raise InputError(
+            f"columns are missing in {file}",
+            expected=", ".join(columns),
+            found=f"{', '.join(found)}; missing: {', '.join(missing)}",
+            remedy="rename the columns, or add the missing ones",
+        )
+    return file
 
 
 def read_settings(kind: type[S], file: Path | None) -> S:

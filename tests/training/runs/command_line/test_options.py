@@ -1,7 +1,8 @@
+import polars as pl
 import pytest
 import typer
 
-from training.runs.command_line.options import read_devices, read_settings
+from training.runs.command_line.options import read_devices, read_settings, require_rows
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.objectives import DPOSettings
 from transforms.errors import InputError
@@ -34,6 +35,20 @@ def test_a_settings_file_that_cannot_be_used_is_refused(text, message, tmp_path)
         file.write_text(text)
     with pytest.raises(InputError, match=f"(?s)settings.json is refused.*{message}"):
         read_settings(DPOSettings, file)
+
+
+def test_rows_that_a_stage_cannot_read_are_refused(tmp_path):
+    file = tmp_path / "rows.parquet"
+    with pytest.raises(InputError, match=r"(?s)rows in .*cannot be read.*No such file"):
+        require_rows(file)
+    file.write_text("no Parquet")
+    with pytest.raises(InputError, match=r"(?s)cannot be read.*expected: a Parquet file"):
+        require_rows(file)
+    pl.DataFrame({"a": [1], "b": [2]}).write_parquet(file)
+    with pytest.raises(InputError, match=r"(?s)expected: a, c.*found:    a, b; missing: c"):
+        require_rows(file, "a", "c")
+    assert require_rows(file, "a", "b") == file
+    assert require_rows(tmp_path, "a") == tmp_path  # replicas read a folder of files
 
 
 def test_settings_of_a_file_and_the_defaults(tmp_path):
