@@ -24,14 +24,21 @@ def read_devices(text: str | DeviceSettings) -> DeviceSettings:
     """Read the option `--devices`, a mapping in YAML; typer also passes its default.
 
     Raises:
-        typer.BadParameter: a key is unknown or a value is impossible.
+        typer.BadParameter: it is no mapping, a key is unknown, or a value is impossible.
     """
     if isinstance(text, DeviceSettings):
         return text
     try:
-        return DeviceSettings.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError) as error:
+        keys = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise typer.BadParameter(str(error)) from None
+    if not isinstance(keys, dict):
+        raise typer.BadParameter(f"expected a mapping such as '{{replicas: 8}}', found {text}")
+    try:
+        return DeviceSettings.model_validate(keys)
+    except ValidationError as error:
+        refused = convert_validation_error(error, f"{text} is refused", model=DeviceSettings)
+        raise typer.BadParameter(str(refused)) from None
 
 
 OutputOption = Annotated[Path, typer.Option(help="Folder of the finished checkpoint.")]

@@ -14,8 +14,13 @@ def test_the_option_devices_has_the_keys_and_rules_of_the_recipe():
     assert read_devices(given.model_dump_json()) == given
     assert read_devices("{replicas: 3}") == given
     assert read_devices(ONE_PROCESS) == ONE_PROCESS  # typer passes the default, too
-    for text in ("{replica: 2}", "{replicas: 0}", "{replicas: "):
-        with pytest.raises(typer.BadParameter):
+    for text, message in {
+        "{replica: 2}": "write replicas for replica",
+        "{replicas: 0}": "found:    replicas = 0",
+        "[2]": "expected a mapping",
+        "{replicas: ": "while parsing a flow",
+    }.items():
+        with pytest.raises(typer.BadParameter, match=message):
             read_devices(text)
 
 
