@@ -4,6 +4,7 @@ Not here: the settings (the other files of this package).
 """
 
 import difflib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, get_args, get_origin
 
@@ -89,6 +90,17 @@ def _describe_problems(
                 f"{key}: one of {', '.join(allowed)}" if allowed else f"no key {key}",
                 f"unknown key {key}{written}",
                 f"write {close[0]} for {location[-1]}" if close else f"remove {key}",
+            )
+        elif problem["type"] == "union_tag_invalid":
+            # pydantic gives the names in quotes: the key, and the allowed values with commas
+            tag = str(problem["ctx"]["discriminator"]).strip("'")
+            allowed = re.findall(r"'([^']*)'", str(problem["ctx"]["expected_tags"]))
+            given, kind = str(problem["ctx"]["tag"]), ".".join(filter(None, (key, tag)))
+            close = difflib.get_close_matches(given, allowed, n=1)
+            yield Clauses(
+                f"{kind}: one of {', '.join(allowed)}",
+                f"{kind} = {given!r}{written}",
+                f"write {close[0]} for {given}" if close else f"correct {kind}",
             )
         else:
             message = problem["msg"].removeprefix("Value error, ")

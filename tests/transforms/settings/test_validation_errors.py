@@ -51,6 +51,10 @@ def refused(model, keys, **arguments) -> str:
         ({"guest": {"trick": 1}}, ["unknown key guest.trick", "one of kind, tricks"]),
         ({"pets": {"tom": {"kind": "cat", "live": 1}}}, ["live", "one of kind, lives"]),
         ({"pets": {"tom": {"kind": "cat", "lives": 0}}}, ["lives = 0", "greater than or equal"]),
+        (
+            {"pets": {"rex": {"kind": "dogs"}}},
+            ["expected: pets.rex.kind: one of cat, dog", "pets.rex.kind = 'dogs'", "write dog for"],
+        ),
         ({"cats": [{}, {}]}, ["too few rooms: 1", "expected: a room each", "to do:    build"]),
     ],
 )
@@ -69,3 +73,4 @@ def test_all_problems_are_listed_with_the_place_that_each_was_written_in() -> No
 
 def test_a_union_is_a_model_too() -> None:
     assert "one of kind, tricks" in refused(Pet, {"kind": "dog", "trick": 1})
+    assert "expected: kind: one of cat, dog" in refused(Pet, {"kind": "bird"})
