@@ -102,17 +102,23 @@ def _describe_problems(
                 f"{kind} = {given!r}{written}",
                 f"write {close[0]} for {given}" if close else f"correct {kind}",
             )
+        elif problem["type"] == "missing":
+            yield Clauses(f"the key {key}", f"no key {key}{written}", f"add {key}")
+        elif not key:  # a rule about several keys, or something else than a mapping
+            message = problem["msg"].removeprefix("Value error, ")
+            whole = problem["type"] != "value_error"
+            yield Clauses(
+                message if whole else "settings that fit each other",
+                f"{problem['input']!r}" if whole else f"{message}{written}",
+                "write a mapping of settings" if whole else "correct one of these settings",
+            )
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            group = isinstance(problem["input"], dict) or not location
-            value = f"the keys below {key or 'it'}" if group else f"{key} = {problem['input']!r}"
+            group = isinstance(problem["input"], dict)
+            value = f"the keys below {key}" if group else f"{key} = {problem['input']!r}"
             if is_name:
                 value = f"the name {problem['input']!r}"
-            yield Clauses(
-                f"{key}: {message}" if key else message,
-                value + written,
-                f"correct {key}" if key else "correct the settings named above",
-            )
+            yield Clauses(f"{key}: {message}", value + written, f"correct {key}")
 
 
 def _list_allowed_keys(model: Any, location: Location) -> set[str]:
