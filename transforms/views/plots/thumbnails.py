@@ -19,8 +19,8 @@ LIMIT = 1000
 POINTS = 20
 """Points of a line; a longer one is shown by the means of as many equal parts."""
 
-WIDTH, HEIGHT, TITLE_HEIGHT = 200, 70, 18
-"""Pixels of one panel, and of the title above its line."""
+WIDTH, HEIGHT, TITLE_HEIGHT = 300, 56, 16
+"""Pixels of one panel, and of the title above its line. The page's column is about 340 wide."""
 
 
 def draw_training(metrics: pl.DataFrame) -> str:
@@ -60,16 +60,17 @@ def draw_rewards(rewards: pl.Series) -> str:
 
 
 def _to_markdown(panels: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Put titled lines side by side into an SVG, and this into the address of an image."""
+    """Put titled lines one below the other into an SVG, and this into the address of an image."""
     if not panels:
         return ""
     parts = []
     for place, (title, line) in enumerate(panels):
-        left = place * (WIDTH + 10)
-        parts.append(f"<text x='{left}' y='12'>{title}</text><polyline points='")
-        parts.append(_place(_thin(line), left) + "' fill='none' stroke='#48d'/>")
-    size = f"width='{len(panels) * (WIDTH + 10)}' height='{HEIGHT}'"
-    head = f"<svg xmlns='http://www.w3.org/2000/svg' {size} font-size='12' fill='#888'>"
+        top = place * HEIGHT
+        parts.append(f"<text y='{top + 11}'>{title}</text><polyline points='")
+        parts.append(_place(_thin(line), top) + "' fill='none' stroke='#48d'/>")
+    size = f"width='{WIDTH}' height='{len(panels) * HEIGHT}'"
+    style = "font-family='sans-serif' font-size='12' fill='#888'"
+    head = f"<svg xmlns='http://www.w3.org/2000/svg' {size} {style}>"
     address = quote("".join([head, *parts, "</svg>"]), safe="<>=/:',.-+")
     return f"![](data:image/svg+xml,{address})"
 
@@ -81,11 +82,11 @@ def _thin(line: Sequence[float]) -> list[float]:
     return [sum(line[start:end]) / (end - start) for start, end in pairwise(ends)]
 
 
-def _place(line: Sequence[float], left: int) -> str:
+def _place(line: Sequence[float], top: int) -> str:
     """Return the points of a polyline, whole pixels; y grows downwards."""
     low, span = min(line), max(line) - min(line) or 1.0
-    wide, tall = WIDTH / max(1, len(line) - 1), HEIGHT - TITLE_HEIGHT - 2
+    wide, tall, bottom = WIDTH / max(1, len(line) - 1), HEIGHT - TITLE_HEIGHT - 8, top + HEIGHT - 8
     return ",".join(
-        f"{left + number * wide:.0f},{HEIGHT - 1 - (value - low) / span * tall:.0f}"
+        f"{number * wide:.0f},{bottom - (value - low) / span * tall:.0f}"
         for number, value in enumerate(line)
     )

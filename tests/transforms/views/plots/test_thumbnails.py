@@ -39,26 +39,26 @@ def read(markdown: str) -> tuple[list[str], list[list[tuple[float, float]]]]:
 def test_a_training_has_its_first_and_last_values_and_its_lines():
     titles, lines = read(draw_training(training(loss=[0.7, 0.6, 0.2], accuracy=[0.5, 0.5, 0.9])))
     assert titles == ["loss 0.7 to 0.2", "accuracy 0.5 to 0.9"]
-    assert lines == [[(0, 19), (100, 29), (200, 69)], [(210, 69), (310, 69), (410, 19)]]
+    assert lines == [[(0, 16), (150, 22), (300, 48)], [(0, 104), (150, 104), (300, 72)]]
 
 
 def test_a_long_line_is_the_means_of_equal_parts():
     _, (line,) = read(draw_training(training(loss=[0.0] * 50 + [1.0] * 50)))
-    assert [y for _, y in line] == [69] * (POINTS // 2) + [19] * (POINTS // 2)
+    assert [y for _, y in line] == [48] * (POINTS // 2) + [16] * (POINTS // 2)
 
 
 def test_rewards_are_counted_in_equal_bins():
     titles, (line,) = read(draw_rewards(pl.Series([0.0] * 3 + [10.0] + [19.9])))
     assert titles == ["0 to 19.9"]
-    assert [place for place, (_, y) in enumerate(line) if y < 69] == [0, 10, POINTS - 1]
-    assert line[0][1] == 19  # most of the rewards
+    assert [place for place, (_, y) in enumerate(line) if y < 48] == [0, 10, POINTS - 1]
+    assert line[0][1] == 16  # most of the rewards
 
 
 @pytest.mark.parametrize("rewards", [[1.5], [2.0, 2.0]])
 def test_equal_rewards_are_one_bin(rewards):
     _, (line,) = read(draw_rewards(pl.Series(rewards)))
-    assert line[0][1] == 19
-    assert {y for _, y in line[1:]} == {69}
+    assert line[0][1] == 16
+    assert {y for _, y in line[1:]} == {48}
 
 
 def test_nothing_is_drawn_of_nothing():
