@@ -263,7 +263,7 @@ def _prepare(
 ) -> duckdb.DuckDBPyConnection:
     """Add empty tables, functions and staging views (of the names), then lock the connection."""
     connection.execute("set threads = 1")
-    connection.execute("set enable_progress_bar = false")  # standard output is for the rows
+    _hide_progress(connection)
     for table in sorted(set(TABLES) - set(tables)):
         if names is None or table in names:
             connection.register(table, pl.DataFrame(schema=schema_of(table)).to_arrow())
@@ -296,6 +296,16 @@ def _prepare(
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
     return connection
+
+
+def _hide_progress(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn DuckDB's progress bar off: standard output is for the rows.
+
+    In a notebook without ipywidgets DuckDB has turned it off, and refuses a statement about it.
+    """
+    ((shown,),) = connection.execute("select current_setting('enable_progress_bar')").fetchall()
+    if shown:
+        connection.execute("set enable_progress_bar = false")
 
 
 def _list_column_types() -> dict[str, str]:
