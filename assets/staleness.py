@@ -117,8 +117,10 @@ def _reason(
             f"{key} {_shown(before, key)} -> {_shown(after, key)}" for key in changed[:3]
         )
     read = json.loads(row["inputs"])
-    changed = sorted(key for key in read if inputs.get(key) != read[key])
-    return f"{changed[0]} changed" if changed else None
+    changed = sorted(key for key in read | inputs if inputs.get(key) != read.get(key))
+    return (
+        f"{changed[0]} {'changed' if changed[0] in read else 'is a new input'}" if changed else None
+    )
 
 
 def _shown(settings: Mapping[str, Any], key: str) -> str | None:

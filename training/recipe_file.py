@@ -29,8 +29,8 @@ NAMED = tuple(
 )
 """Keys of a recipe that contain things by name."""
 
-HUB_OR_FOLDER = ("path", "tokenizer")
-"""Keys of models. A value that begins with ./ or ../ is a folder; another one may be a hub id."""
+HUB_OR_FOLDER = ("path", "tokenizer", "embedding_model")
+"""Keys of models. A value that begins with ./ or ../ or ~/ is a folder; another may be a hub id."""
 
 
 class Layer(NamedTuple):
@@ -152,20 +152,24 @@ def _resolve_paths(keys: Any, folder: Path) -> Any:
         if key == "files" and isinstance(value, list):
             # a link keeps its name, which says what format the file has
             resolved[key] = [
-                os.path.abspath(folder / file) if isinstance(file, str) else file  # noqa: PTH100
-                for file in value
+                _join(folder, file) if isinstance(file, str) else file for file in value
             ]
-        elif key == "accelerate_config" and isinstance(value, str):
-            resolved[key] = str((folder / value).resolve())
-        elif key == "gguf" and isinstance(value, str) and not value.startswith(PACKAGE):
-            resolved[key] = str(folder.resolve() / value)
-        elif key in HUB_OR_FOLDER and isinstance(value, str) and value.startswith(("./", "../")):
-            resolved[key] = str((folder / value).resolve())
-        elif key == "function" and isinstance(value, str) and ".py:" in value:
-            resolved[key] = str(folder.resolve() / value)
-        else:
+        elif not isinstance(value, str):
             resolved[key] = _resolve_paths(value, folder)
+        elif key == "accelerate_config" or (
+            (key == "gguf" and not value.startswith(PACKAGE))
+            or (key in HUB_OR_FOLDER and value.startswith(("./", "../", "~/")))
+            or (key == "function" and ".py:" in value)
+        ):
+            resolved[key] = _join(folder.resolve(), value)
+        else:
+            resolved[key] = value
     return resolved
+
+
+def _join(folder: Path, path: str) -> str:
+    """Return the absolute path of a file that is relative to a folder, or to ~, the home."""
+    return os.path.abspath(folder / Path(path).expanduser())  # noqa: PTH100
 
 
 def _merge_layer(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

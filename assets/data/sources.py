@@ -1,7 +1,5 @@
 """Raw tables, one asset per source of the recipe, and the texts of the evaluation sets."""
 
-from typing import Any
-
 import dagster as dg
 
 from assets.data.losses import loss_warnings
@@ -12,8 +10,8 @@ from assets.study import Study
 from transforms.lake.schemas import TABLES
 from transforms.lake.schemas.preferences import raw_table
 from transforms.prompts.evaluation_texts import read_evaluation_sets
-from transforms.settings.sources import OriginSettings
-from transforms.sources.files.folders import join_names, list_parts, record_states
+from transforms.sources.files.content import describe_origin
+from transforms.sources.files.folders import join_names, list_parts
 from transforms.sources.intake.ingest import ingest
 from transforms.sources.intake.sources import Source
 from transforms.sources.sample.raw_rows import ingest_sample_task
@@ -32,7 +30,7 @@ def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
     task = recipe.sample_task if recipe.sources[source.name].sample_task else None
     settings = {
         "entry": source.entry_name,
-        "origin": dump_origin(source.origin),
+        "origin": describe_origin(source.origin),
         "task": task and task.model_dump(),
         **source.dump_references(),
     }
@@ -53,6 +51,8 @@ def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
     def raw(step: Step) -> Made:
         version = ingest_sample_task(step.lake, source, task) if task else ingest(step.lake, source)
         metadata = lake_metadata(step.lake, step.asset)
+        if source.origin.files:
+            metadata["read_from"] = ", ".join(source.origin.files)
         if source.origin.files and (left_out := list_parts(source.origin.files).left_out):
             metadata["files_left_out"] = ", ".join(left_out)
             step.log.warning(f"{step.asset}: left out, no data: {join_names(left_out)}")
@@ -69,7 +69,7 @@ def _build_evaluation_texts(study: Study) -> dg.AssetsDefinition:
         "evaluation_texts",
         group="raw",
         table=TABLES["evaluation_texts"],
-        settings=lambda _: {name: dump_origin(origin) for name, origin in origins.items()},
+        settings=lambda _: {name: describe_origin(origin) for name, origin in origins.items()},
         kinds=("deltalake",),
     )
     def evaluation_texts(step: Step) -> Made:
@@ -83,8 +83,3 @@ def _build_evaluation_texts(study: Study) -> dg.AssetsDefinition:
         )
 
     return evaluation_texts
-
-
-def dump_origin(origin: OriginSettings) -> dict[str, Any]:
-    """Return the settings of an origin with the state of its files (`record_states`)."""
-    return {**origin.model_dump(), "file_bytes_and_mtime_ns": record_states(origin.files)}

@@ -10,7 +10,7 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import lake_metadata, picture, table_metadata
 from assets.study import Study
-from training.models.checkpoint import describe_files
+from training.models.checkpoint import identify_model
 from transforms.lake.schemas import TABLES, schema_of
 from transforms.settings.prompts import PromptMapSettings
 
@@ -60,8 +60,8 @@ def _build_prompt_map(study: Study, settings: PromptMapSettings) -> dg.AssetsDef
         table=TABLES["prompt_map"],
         deps=("prompts", "prompt_splits"),
         settings=lambda _: {
-            "prompt_map": settings.model_dump(),
-            **describe_files(settings.embedding_model),
+            "prompt_map": settings.model_dump()
+            | {"embedding_model": identify_model(settings.embedding_model)},
         },
         accelerator=settings.embedding_model is not None,
         kinds=("deltalake", "scikitlearn"),

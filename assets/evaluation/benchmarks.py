@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.data.sources import dump_origin
 from assets.declare import declare
 from assets.evaluation.benchmark_runs import lock_results, measure, open_study_benchmark
 from assets.loop.judges import judge_settings
@@ -28,6 +27,7 @@ from transforms.lake.records import checkpoints
 from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
+from transforms.sources.files.content import describe_origin
 from transforms.views.query import select_experiment
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
@@ -144,7 +144,7 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
     return {
         **settings.dump_decisive(),
         **({"judge": judge_settings(study.judge)} if judged else {}),
-        "data": {part: dump_origin(origin) for part, origin in settings.data.items()},
+        "data": {part: describe_origin(origin) for part, origin in settings.data.items()},
         "models": study.recipe.list_measured(settings),
         **study.model_settings,
     }

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.data.sources import dump_origin
 from assets.declare import declare
 from assets.loop.ranking.ranker import Ranker
 from assets.loop.ranking.registry import find_ranker
@@ -22,6 +21,7 @@ from transforms.benchmarks.reward_bench.pairs import read_bench_set
 from transforms.benchmarks.reward_bench.results import measure_bench_set
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import LABELLED_PAIRS
+from transforms.sources.files.content import describe_origin
 from transforms.sources.intake.ledger import write_dropped_examples
 
 TABLE = "reward_bench_results"
@@ -76,7 +76,7 @@ def _build_results(study: Study, ranker: Ranker) -> dg.AssetsDefinition:
 
 def _sets(study: Study) -> dict[str, Any]:
     origins = study.recipe.reward_bench.items()
-    return {"reward_bench": {name: dump_origin(origin) for name, origin in origins}}
+    return {"reward_bench": {name: describe_origin(origin) for name, origin in origins}}
 
 
 def _measure(step: Step, ranker: Ranker) -> Made:

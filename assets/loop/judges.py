@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.materialize import Step
 from assets.study import Study
-from training.models.checkpoint import describe_files
+from training.models.checkpoint import identify_model
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
 from transforms.lake.chunks import Chunks
@@ -38,7 +38,7 @@ def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
             "devices",
         }
     )
-    return {**dumped, **describe_files(judge.path)}
+    return dumped | {"path": identify_model(judge.path)}
 
 
 def judge_id(study: Study) -> str:

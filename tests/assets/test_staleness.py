@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,18 @@ def stale(finished: Lake, make_tiny: Callable[..., Recipe]) -> Callable[..., dic
     return after
 
 
+def test_a_new_input_makes_an_asset_stale(tiny_recipe: Recipe, tmp_path) -> None:
+    lake = record_all(tiny_recipe, tmp_path)
+    row = materializations.read_latest(lake)["selected_policy", "iterative"]
+    inputs = json.loads(row["inputs"])
+    new = min(inputs)
+    del inputs[new]
+    record = {key: row[key] for key in ("asset", "experiment", "output_id", "settings")}
+    materializations.record(lake, **record, inputs=json.dumps(inputs), run_id="test", elapsed_s=0.0)
+    stale = stale_assets(build_definitions(tiny_recipe, lake.root), lake, "iterative")
+    assert stale["selected_policy"] == f"{new} is a new input"
+
+
 @pytest.mark.parametrize("file", ["chat_template.jinja", "model.safetensors"])
 def test_an_edited_file_of_a_local_model_makes_pi_0_stale(make_tiny, tmp_path, file) -> None:
     model = tmp_path / "model"
@@ -69,6 +82,29 @@ def test_an_edited_file_of_a_local_model_makes_pi_0_stale(make_tiny, tmp_path, f
     stale = stale_assets(build_definitions(recipe, lake.root), lake, "iterative")
     assert file in stale["initial_model"]
     assert stale["sft_policy"] == "initial_model is stale"
+
+
+def test_data_and_a_model_that_are_copied_elsewhere_make_nothing_stale(make_tiny, tmp_path) -> None:
+    def make_recipe(place: Path) -> Recipe:
+        files = f"files: [{place / 'rows.jsonl'}]"
+        return make_tiny(
+            "model.tiny=null",
+            f"model.path={place / 'model'}",
+            f"sources.more={{entry: prompt_text, {files}}}",
+        )
+
+    first = tmp_path / "first"
+    (first / "model").mkdir(parents=True)
+    for name in ("model/config.json", "model/model.safetensors", "rows.jsonl"):
+        (first / name).write_text("{}")
+    recipe = make_recipe(first)
+    lake = record_all(recipe, tmp_path / "lake")
+    shutil.copytree(first, tmp_path / "second", copy_function=shutil.copy)
+    moved = make_recipe(tmp_path / "second")
+    assert stale_assets(build_definitions(moved, lake.root), lake, "iterative") == {}
+    (tmp_path / "second" / "rows.jsonl").write_text("{ }")
+    stale = stale_assets(build_definitions(moved, lake.root), lake, "iterative")
+    assert "origin.files.rows.jsonl.content" in stale["raw_more"]
 
 
 def test_an_edited_judge_makes_its_verdicts_stale(tmp_path) -> None:

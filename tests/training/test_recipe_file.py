@@ -59,6 +59,8 @@ def test_the_nearest_recipe_of_a_chain_wins_and_the_command_line_over_all(write)
         ("{gguf: package:weights/a.gguf}", "gguf", "package:weights/a.gguf"),
         ("{path: ./model}", "path", "{folder}/model"),
         ("{path: org/model}", "path", "org/model"),
+        ("{path: ~/model}", "path", "{home}/model"),
+        ("{path: null, gguf: ~/model.gguf}", "gguf", "{home}/model.gguf"),
         ("{path: org/model, tokenizer: ../chat}", "tokenizer", "{above}/chat"),
     ],
 )
@@ -67,7 +69,8 @@ def test_models_are_relative_to_the_file_that_names_them(write, tmp_path, model,
     path = write(top=f"base: {QUICKSTART}\nname: top\nmodel: {model}\n")
     path.write_text(path.read_text().replace("model: {", "model: {tiny: null, "))
     found = getattr(load_recipe(path).model, key)
-    assert found == resolved.format(folder=tmp_path, above=tmp_path.parent)
+    places = {"folder": tmp_path, "above": tmp_path.parent, "home": Path.home()}
+    assert found == resolved.format(**places)
 
 
 def test_lists_of_a_base_are_replaced(write) -> None:

@@ -40,7 +40,7 @@ from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.benchmarks.results import summarise
 from transforms.identity import digest_settings
 from transforms.public_sets.registry import HARNESSES, METRICS
-from transforms.sources.files.reading import fingerprint_origin
+from transforms.sources.files.content import fingerprint_origin
 from transforms.sources.files.set_files import locate_parts
 
 NO_ANSWER = "[invalid]"

@@ -23,7 +23,7 @@ from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.judged.verdict_table import Verdicts
 from transforms.errors import InputError
-from transforms.sources.files.reading import fingerprint_origin
+from transforms.sources.files.content import fingerprint_origin
 from transforms.sources.files.set_files import locate_parts
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from transforms.errors import InputError
+from transforms.file_hash import hash_file
 
 BLOCK_BYTES = 1 << 22
 """Bytes per read when weights are hashed."""
@@ -55,21 +56,21 @@ def hash_checkpoint(folder: Path) -> str:
     return hashed.hexdigest()[:32]
 
 
-def describe_files(*models: str | None) -> dict[str, Any]:
-    """Describe the files of local models, as a recorded setting: an edited file changes it.
+def identify_model(model: str | None) -> str | dict[str, Any] | None:
+    """Return what identifies a model in recorded settings.
 
-    Weights are described by size and time of modification, because a hundred gigabytes cannot be
-    read whenever a graph is built. Every other file is described by a hash of its content.
-
-    Args:
-        models: folders; hub ids and None are left out.
+    A copy in another place is the same model, and an edited file makes another.
 
     Returns:
-        `model_files`: descriptions by folder and file; empty if no model is a folder.
+        For a folder, its name as `folder`, and in `files` the hash of each file that is read, by
+        name. A hub id, and None, as they are.
     """
-    folders = {model: Path(model) for model in models if model and Path(model).is_dir()}
-    files = {model: _describe_files(folder) for model, folder in folders.items()}
-    return {"model_files": files} if files else {}
+    folder = Path(model).expanduser() if model else None
+    if folder is None or not folder.is_dir():
+        return model
+    files = {file for pattern in (WEIGHTS, *READ_FILES) for file in folder.glob(pattern)}
+    hashes = {file.relative_to(folder).as_posix(): hash_file(file) for file in sorted(files)}
+    return {"folder": folder.name, "files": hashes}
 
 
 def require_model(folder: Path | str, *, chat_template: bool = True) -> None:
@@ -181,17 +182,6 @@ def _list_weights(folder: Path) -> list[Path]:
             remedy="train or download the model first",
         )
     return files
-
-
-def _describe_files(folder: Path) -> dict[str, str]:
-    described = {}
-    for file in sorted(file for pattern in READ_FILES for file in folder.glob(pattern)):
-        content = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        described[str(file.relative_to(folder))] = content
-    for file in sorted(folder.glob(WEIGHTS)):
-        stat = file.stat()
-        described[file.name] = f"{stat.st_size} bytes of {stat.st_mtime_ns} ns"
-    return described
 
 
 def _read_base(folder: Path) -> str:

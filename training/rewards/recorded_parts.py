@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from training.models.checkpoint import describe_files
+from training.models.checkpoint import identify_model
 from training.settings.rewards.reward import RewardSettings
 from training.settings.rewards.weighted_reward import WeightedReward
 from transforms.errors import InputError
@@ -25,7 +25,9 @@ def describe_part(reward: RewardSettings) -> dict[str, Any]:
     described = reward.model_dump(include=set(KEYS), exclude_none=True)
     if reward.function:
         described["file_sha256"] = reward.read_function().digest
-    return {**described, **describe_files(reward.path)}
+    if reward.path:
+        described["model"] = identify_model(reward.path)
+    return described
 
 
 def read_parts(

@@ -10,7 +10,7 @@ import polars as pl
 from assets.loop.ranking.ranker import Commit, Ranker
 from assets.loop.ranking.trained_ranker import TrainedRanker
 from assets.materialize import Step
-from training.models.checkpoint import describe_files, hash_checkpoint
+from training.models.checkpoint import hash_checkpoint, identify_model
 from training.rewards.recorded_parts import describe_part
 from training.settings.loop import LoopSettings
 from training.settings.rewards.reward import RewardSettings
@@ -85,9 +85,8 @@ class GivenModelRanker(Ranker):
     def pair_settings(self) -> Mapping[str, Any]:
         """Return the model, its revision and files, and its dtype."""
         return {
-            "path": self.settings.path,
+            "path": identify_model(self.settings.path),
             "revision": self.settings.revision,
-            **describe_files(self.settings.path),
             "dtype": self.study.recipe.model.dtype,
         }
 

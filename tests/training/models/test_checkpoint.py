@@ -8,8 +8,8 @@ from transformers import AutoModelForCausalLM
 
 from training.models.checkpoint import (
     build_folder,
-    describe_files,
     hash_checkpoint,
+    identify_model,
     require_model,
     save_settings,
 )
@@ -94,25 +94,24 @@ def test_a_divided_model_without_its_index_is_refused(divided):
 
 
 @pytest.mark.parametrize("file", ["chat_template.jinja", "config.json", "model.safetensors"])
-def test_an_edited_file_of_a_local_model_changes_its_description(copy, file):
-    before = describe_files(str(copy), "org/model", None)
-    assert set(before["model_files"]) == {str(copy)}
-    assert describe_files(str(copy)) == before
+def test_an_edited_file_of_a_local_model_changes_its_identity(copy, file):
+    before = identify_model(str(copy))["files"]
     with (copy / file).open("ab") as stream:
         stream.write(b" ")
-    after = describe_files(str(copy))["model_files"][str(copy)]
-    assert {
-        name for name, text in before["model_files"][str(copy)].items() if after[name] != text
-    } == {file}
-    assert describe_files("org/model", None) == {}
+    after = identify_model(str(copy))["files"]
+    assert {name for name in before if after[name] != before[name]} == {file}
 
 
-def test_a_touched_template_is_the_same_and_touched_weights_are_others(copy):
-    before = describe_files(str(copy))
-    os.utime(copy / "chat_template.jinja", ns=(1, 1))
-    assert describe_files(str(copy)) == before
-    os.utime(copy / "model.safetensors", ns=(1, 1))
-    assert describe_files(str(copy)) != before
+def test_a_copy_of_a_model_elsewhere_is_the_same(copy, tmp_path):
+    before = identify_model(str(copy))
+    shutil.copytree(copy, tmp_path / "elsewhere" / copy.name)
+    assert identify_model(str(tmp_path / "elsewhere" / copy.name)) == before
+    assert before["folder"] == copy.name
+
+
+@pytest.mark.parametrize("model", ["org/model", None])
+def test_a_hub_id_identifies_its_model(model):
+    assert identify_model(model) == model
 
 
 def test_a_model_that_renders_no_conversations_needs_no_template(copy):

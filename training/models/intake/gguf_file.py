@@ -5,13 +5,12 @@ A GGUF file contains a whole model: config, quantised weights, tokenizer and cha
 (`training.models.initial_model`). Imports no torch.
 """
 
-import hashlib
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from training.settings.model import PACKAGE
 from transforms.errors import InputError
+from transforms.file_hash import hash_file
 
 MAGIC = b"GGUF"
 """First bytes of every GGUF file."""
@@ -77,17 +76,10 @@ def require_gguf(gguf: str) -> Path:
 def describe_gguf(gguf: str) -> str:
     """Describe a GGUF file by the hash of its content: the same file elsewhere is the same model.
 
-    The whole file is read, once per process. An absent file is described as absent, so that a study
+    An absent file is described as absent, so that a study
     can be looked at where its first model is not.
     """
     file = locate_gguf(gguf)
     if file is None or not file.is_file():
         return "absent"
-    stat = file.stat()
-    return f"sha256:{_hash(file, stat.st_size, stat.st_mtime_ns)}"
-
-
-@lru_cache(maxsize=16)
-def _hash(file: Path, _size: int, _changed: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return f"sha256:{hash_file(file)}"

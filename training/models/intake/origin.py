@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from training.models.checkpoint import describe_files
+from training.models.checkpoint import identify_model
 from training.models.intake.gguf_file import describe_gguf, require_gguf
 from training.models.intake.hub import fetch_hub_model
 from training.settings.model import ModelSettings
@@ -67,10 +67,11 @@ def find_tokenizer(settings: ModelSettings) -> Origin | None:
 def describe_model(settings: ModelSettings) -> dict[str, Any]:
     """Describe the initial model as a recorded setting: another model or an edited file changes it.
 
-    A GGUF file counts by its content, not by its place.
+    Files count by their content, not by their place.
     """
     described = settings.model_dump()
+    described |= {key: identify_model(described[key]) for key in ("path", "tokenizer")}
     gguf = described.pop("gguf")
     if gguf is not None:
         described["gguf"] = describe_gguf(gguf)
-    return {"model": described, **describe_files(settings.path, settings.tokenizer)}
+    return {"model": described}

@@ -1,25 +1,16 @@
 """Models on this machine: folders of the models that an object store has.
 
 Trainers, vLLM and transformers read folders. A model is fetched once per machine: the processes on
-it share the folder `<cache>/<checkpoint id>`. It may be removed whenever no run is active.
+it share the folder `<cache>/<checkpoint id>`.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from filelock import FileLock
 
-CACHE = "PREFLOOP_CACHE"
-"""Environment variable: the cache's folder; by default ~/.cache/prefloop."""
-
-
-def find_cache_folder() -> Path:
-    """Return the folder of the cache; it is created."""
-    folder = Path(os.environ.get(CACHE, "~/.cache/prefloop")).expanduser().resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+from transforms.cache import find_cache_folder
 
 
 def keep_model(name: str, sizes: Mapping[str, int], fill: Callable[[str, Path], None]) -> Path:

@@ -22,10 +22,11 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import from_url
 
+from transforms.cache import find_cache_folder
 from transforms.errors import InputError
 from transforms.lake.store import conditional_puts
 from transforms.lake.store.folder import link
-from transforms.lake.store.model_cache import find_cache_folder, keep_model
+from transforms.lake.store.model_cache import keep_model
 from transforms.lake.store.store import StoredFile, StoredFolder
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
@@ -92,29 +92,6 @@ def open_delta(path: Path) -> DeltaTable:
         return DeltaTable(path)
     except (DeltaError, OSError, ValueError) as error:
         raise read_error(path, f"a Delta table whose log cannot be read ({error})") from None
-
-
-def record_states(files: tuple[str, ...]) -> list[Any]:
-    """Return what changes when a file of an origin changes, for each of `files`.
-
-    Returns:
-        For a file, its bytes and modification time (ns); for a folder, those of its parts by path;
-        for a Delta table, its version; None if it is missing or cannot be listed.
-    """
-    return [_record_state(Path(file)) for file in files]
-
-
-def _record_state(path: Path) -> Any:
-    try:
-        if is_delta_table(path):
-            return {"delta_version": open_delta(path).version()}
-        if path.is_dir():
-            parts = sorted(_walk(path, [], [], ()))
-            return {part.relative_to(path).as_posix(): _record_state(part) for part in parts}
-        stat = path.stat()
-    except (InputError, OSError):
-        return None
-    return (stat.st_size, stat.st_mtime_ns)
 
 
 def _walk(

@@ -11,7 +11,6 @@ batch has a few megabytes: no source is read into memory whole, except `.json` a
 be cut.
 """
 
-import hashlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +30,7 @@ from transforms.sources.files.arrow_files import (
     read_parquet,
 )
 from transforms.sources.files.blocks import Block, read_blocks, read_whole
-from transforms.sources.files.folders import is_delta_table, list_parts, open_delta
+from transforms.sources.files.folders import is_delta_table, list_parts
 from transforms.sources.files.json_rows import Decoded, Native, convert_rows, decode_lines
 from transforms.sources.files.native_fields import FoundFields, MissingColumnsError
 from transforms.sources.files.opening import (
@@ -96,30 +95,6 @@ def read_batches(
             found=f"no row with it; first row that does not fit: {first_misfit or 'none'}",
             remedy="choose the catalogue entry whose columns the source has",
         )
-
-
-def fingerprint_origin(origin: OriginSettings) -> str:
-    """Return an identifier of the content: hash of the files' names and bytes, or the hub revision.
-
-    The content of a Delta table is its id and version.
-
-    Raises:
-        InputError: a file is missing.
-    """
-    if origin.hub_id:
-        return ":".join(
-            [f"{origin.hub_id}@{origin.revision}", origin.hub_split or "", *origin.hub_dirs]
-        )
-    whole = hashlib.sha256()
-    for name, path in list_parts(origin.files).files.items():
-        if is_delta_table(path):
-            table = open_delta(path)
-            content = f"{table.metadata().id}@{table.version()}"
-        else:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{name}\x1f{content}\x1e".encode())
-    return whole.hexdigest()[:32]
 
 
 def _read_files(

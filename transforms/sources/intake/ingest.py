@@ -14,8 +14,9 @@ import polars as pl
 
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.sources.files.content import fingerprint_origin
 from transforms.sources.files.native_fields import MissingColumnsError
-from transforms.sources.files.reading import ROW_KEY, fingerprint_origin, read_batches
+from transforms.sources.files.reading import ROW_KEY, read_batches
 from transforms.sources.intake.demonstrations import split_demonstrations
 from transforms.sources.intake.duplicates import FirstSeen
 from transforms.sources.intake.fits import explain_columns

@@ -16,13 +16,14 @@ RANDOM_WEIGHTS = "random weights"
 
 
 def find_base_model(settings: Mapping[str, Any]) -> str:
-    """Return path, hub id or GGUF file of the model that a study starts from.
+    """Return the folder's name, hub id or GGUF file of the model that a study starts from.
 
     Args:
         settings: recorded settings of the initial model.
     """
     initial = settings.get("model", {})
-    return str(initial.get("path") or initial.get("gguf") or RANDOM_WEIGHTS)
+    model = initial.get("path") or initial.get("gguf") or RANDOM_WEIGHTS
+    return str(model["folder"] if isinstance(model, Mapping) else model)
 
 
 def describe_model(row: Mapping[str, Any], lineage: Lineage, study: str) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def describe_model(row: Mapping[str, Any], lineage: Lineage, study: str) -> dict
         study: name of the study.
 
     Returns:
-        asset, experiment, iteration, kind and checkpoint_id of the row; study; base_model (path,
+        asset, experiment, iteration, kind and checkpoint_id of the row; study; base_model (folder,
         hub id or GGUF file of the initial model, or `random weights`); steps, which are the model
         and all that it was made from, sources first: asset, output_id, settings and inputs of each.
     """

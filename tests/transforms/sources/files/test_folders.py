@@ -1,7 +1,6 @@
 """Folders as people have them: repositories, saved datasets, Delta tables, editors' copies."""
 
 import json
-import os
 
 import polars as pl
 import pyarrow as pa
@@ -9,8 +8,9 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.folders import list_parts, record_states
-from transforms.sources.files.reading import fingerprint_origin, read_batches
+from transforms.sources.files.content import describe_origin, fingerprint_origin
+from transforms.sources.files.folders import list_parts
+from transforms.sources.files.reading import read_batches
 
 NATIVE = {"n": pl.Int64}
 
@@ -72,11 +72,13 @@ def test_a_delta_table_is_read_at_its_version(tmp_path):
     folder = tmp_path / "sets" / "pairs"
     origin = OriginSettings(files=(str(folder),))
     pl.DataFrame({"n": [1, 2, 3]}).write_delta(folder)
-    first = fingerprint_origin(origin), record_states(origin.files)
+    first, described = fingerprint_origin(origin), describe_origin(origin)["files"]
     pl.DataFrame({"n": [4]}).write_delta(folder, mode="overwrite")
     assert read(folder) == read(tmp_path / "sets") == [4]
-    assert record_states(origin.files) == [{"delta_version": 1}]
-    assert (fingerprint_origin(origin), record_states(origin.files)) != first
+    after = describe_origin(origin)["files"]
+    assert [part["content"].partition("@")[2] for part in after.values()] == ["1"]
+    assert (set(after), after != described) == ({"pairs"}, True)
+    assert fingerprint_origin(origin) != first
     (folder / "_delta_log" / f"{0:020}.json").write_text("{")
     with pytest.raises(InputError, match="Delta table"):
         read(folder)
@@ -136,16 +138,3 @@ def test_a_link_keeps_its_own_name(tmp_path):
     (link.parent / "more").symlink_to(link.parent)  # a loop
     assert read(link) == read(link.parent) == [1]
     assert list_parts((str(link.parent),)).left_out == ["more"]
-
-
-def test_a_part_that_is_added_or_rewritten_changes_the_state(tmp_path):
-    part = write(tmp_path / "deep" / "a.jsonl", 1)
-    files = (str(tmp_path), str(part), str(tmp_path / "missing"))
-    before = record_states(files)
-    assert before[2] is None
-    os.utime(part, ns=(1, 1))
-    rewritten = record_states(files)
-    write(tmp_path / "deep" / "b.jsonl", 2)
-    states = [before, rewritten, record_states(files)]
-    assert len({str(state[0]) for state in states}) == 3
-    assert states[1][1] == (part.stat().st_size, 1)

@@ -8,7 +8,8 @@ import pytest
 
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
-from transforms.sources.files.reading import fingerprint_origin, read_batches
+from transforms.sources.files.content import fingerprint_origin
+from transforms.sources.files.reading import read_batches
 
 NATIVE = {"text": pl.String, "n": pl.Int64}
 ROWS = [{"text": "one\u2028line", "n": 1}, {"text": "two", "n": 2}]
