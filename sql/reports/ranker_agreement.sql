@@ -1,8 +1,8 @@
 -- One row per iteration and two experiments whose rankers scored the same responses (always the
 -- case in iteration 1): how often they pick the same best and the same worst of n, and the mean
--- over prompts of the correlation of their rewards. Ties go to the lower index. Two random rankers
--- pick the same best for one prompt in n (`same_by_chance`). `_se` is the standard error over
--- prompts.
+-- over prompts of the correlation of their rewards. Of equal rewards, the first is the best and the
+-- last the worst, as in `dpo_pairs`. Two random rankers pick the same best for one prompt in n
+-- (`same_by_chance`). `_se` is the standard error over prompts.
 -- There are rows once two experiments with different rankers have scored the same responses.
 with
 
@@ -33,7 +33,7 @@ scored as (
         ),
         worst as (
             partition by scores.experiment, scores.iteration, scores.prompt_id
-            order by scores.reward, scores.response_index
+            order by scores.reward, scores.response_index desc
         )
 ),
 

@@ -67,3 +67,13 @@ def test_other_responses_and_the_same_ranking_are_not_compared():
         scores("a", "rm", rewards) + scores("b", "judge", rewards) + scores("c", "rm", rewards),
     )
     assert found.is_empty()
+
+
+def test_of_equal_rewards_the_first_is_the_best_and_the_last_the_worst():
+    """As in `dpo_pairs`: `a` picks x as best and z as worst."""
+    found = agreement(
+        responses("a") + responses("b"),
+        scores("a", "verifier", {"p": [1.0, 1.0, 1.0]})
+        + scores("b", "judge", {"p": [3.0, 2.0, 1.0]}),
+    )
+    assert found.select("same_best", "same_worst").row(0) == (1.0, 1.0)
