@@ -28,16 +28,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import psutil
 import typer
 from inputs import DATA
+from process_memory import sample_memory
 from real_model import choose_model, describe_model, make_reward_model
 from real_pairs import read_prompts
 
@@ -66,24 +64,9 @@ class Cost(NamedTuple):
     peak_mib: int
 
 
-@contextmanager
-def follow_memory(pid: int) -> Iterator[list[int]]:
-    """Follow the resident memory of a process and its children, bytes, while the body runs."""
-    samples, done, root = [0], threading.Event(), psutil.Process(pid)
-
-    def follow() -> None:
-        while not done.wait(0.5):
-            with suppress(psutil.NoSuchProcess):  # it has ended
-                tree = (root, *root.children(recursive=True))
-                samples.append(sum(one.memory_info().rss for one in tree))
-
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        thread.join()
+def read_resident(process: psutil.Process) -> tuple[int]:
+    """Read the resident memory of a process, bytes."""
+    return (process.memory_info().rss,)
 
 
 def run_program(program: str, folder: Path) -> Cost:
@@ -102,14 +85,14 @@ def run_program(program: str, folder: Path) -> Cost:
     with (
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process,
-        follow_memory(process.pid) as samples,
+        sample_memory(process.pid, read_resident, every_s=0.5) as samples,
     ):
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         elapsed_s = time.perf_counter() - started
     if process.returncode:
         raise RuntimeError(f"{program}: {log.read_text(encoding='utf-8')[-4000:]}")
-    return Cost(elapsed_s, used.ru_utime + used.ru_stime, round(max(samples) / 2**20))
+    return Cost(elapsed_s, used.ru_utime + used.ru_stime, round(max(samples)[0] / 2**20))
 
 
 def run_way(way: str, folder: Path, prompts: list[str], settings: dict[str, Any]) -> dict[str, Any]:

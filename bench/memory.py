@@ -22,14 +22,13 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import psutil
 import typer
+from process_memory import sample_memory
 
 STAGES = ("sft", "reward_model", "dpo")
 BASE_ROWS = 2_000
@@ -56,31 +55,10 @@ def peak_mib() -> int:
     return round(int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024)
 
 
-@contextmanager
-def sample_memory(pid: int) -> Iterator[list[Sample]]:
-    """Sample the memory of a process and its children while the body runs."""
-    samples: list[Sample] = []
-    root, done = psutil.Process(pid), threading.Event()
-
-    def sample() -> None:
-        while not done.wait(0.2):
-            with suppress(psutil.NoSuchProcess):  # it has ended
-                found = [read_sample(one.pid) for one in (root, *root.children(recursive=True))]
-                samples.append(Sample(*map(sum, zip(*found, strict=True))))
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        thread.join()
-
-
-def read_sample(pid: int) -> Sample:
+def read_sample(process: psutil.Process) -> Sample:
     """Read the memory of a process now; zero if it has ended."""
     try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="utf-8")
     except OSError:
         return Sample(0, 0)
     found = dict(re.findall(r"^(\w+):\s+(\d+) kB", text, re.MULTILINE))
@@ -140,12 +118,12 @@ def start_child(task: str, stage: str, rows: int, processes: int, work: Path) ->
     with (
         (work / "log.txt").open("w") as log,
         subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
-        sample_memory(process.pid) as samples,
+        sample_memory(process.pid, read_sample, every_s=0.2) as samples,
     ):
         process.wait()
     if process.returncode:
         raise RuntimeError((work / "log.txt").read_text(encoding="utf-8")[-4000:])
-    peaks = {kind: max(getattr(one, kind) for one in samples) for kind in Sample._fields}
+    peaks = dict(zip(Sample._fields, map(max, zip(*samples, strict=True)), strict=True))
     return json.loads(output.read_text(encoding="utf-8")) | peaks
 
 

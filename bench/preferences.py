@@ -22,7 +22,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ import psutil
 import typer
 from inputs import DATA
 from isal import igzip
+from process_memory import sample_memory
 
 WAYS = Path(__file__).with_name("preference_ways.py")
 MARK = b"<mark>"
@@ -72,9 +72,9 @@ def measure_speed(folder: Path, rows: int, repetitions: int) -> dict[str, Any]:
                 runs[worker.way].append(worker.run(file))
         kept = []
         for worker in (ours, peer):
-            with sample_memory(worker.process.pid) as samples:
+            with sample_memory(worker.process.pid, read_share, every_s=0.05) as samples:
                 kept.append(worker.list_kept(file))
-            peaks[worker.way] = max(samples)
+            (peaks[worker.way],) = max(samples)
     assert kept[0] == kept[1], "the two sides keep different pairs"
     print(f"{rows:,} rows, {len(kept[0]):,} pairs kept by both")
     for name, measured in runs.items():
@@ -120,10 +120,14 @@ def measure_scaling(folder: Path, rows: int, _: int) -> dict[str, Any]:
 def measure_memory(folder: Path, *_: int) -> dict[str, Any]:
     """Measure our peak memory on two million rows."""
     file = write_rows(folder / "many.jsonl.gz", MEMORY_ROWS)
-    with start_warm_worker("ours", folder) as ours, sample_memory(ours.process.pid) as samples:
+    with (
+        start_warm_worker("ours", folder) as ours,
+        sample_memory(ours.process.pid, read_share, every_s=0.05) as samples,
+    ):
         run = ours.run(file)
-    print(f"{MEMORY_ROWS:,} rows: {run['wall_s']:.1f} s, peak {max(samples) / 2**20:.0f} MiB")
-    return {"peak_bytes_2m": max(samples), "wall_s_2m": round(run["wall_s"], 1)}
+    (peak,) = max(samples)
+    print(f"{MEMORY_ROWS:,} rows: {run['wall_s']:.1f} s, peak {peak / 2**20:.0f} MiB")
+    return {"peak_bytes_2m": peak, "wall_s_2m": round(run["wall_s"], 1)}
 
 
 class Worker:
@@ -163,29 +167,9 @@ def start_warm_worker(way: str, folder: Path) -> Iterator[Worker]:
         worker.process.communicate()
 
 
-@contextmanager
-def sample_memory(pid: int) -> Iterator[list[int]]:
-    """Sample the bytes of memory of a process and its children while the body runs."""
-    samples: list[int] = []
-    root, done = psutil.Process(pid), threading.Event()
-
-    def sample() -> None:
-        while not done.wait(0.05):
-            total = 0
-            for process in (root, *root.children(recursive=True)):
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.NoSuchProcess:  # it ended in between
-                    continue
-            samples.append(total)
-
-    thread = threading.Thread(target=sample)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        done.set()
-        thread.join()
+def read_share(process: psutil.Process) -> tuple[int]:
+    """Read the proportional share of a process, bytes."""
+    return (process.memory_full_info().pss,)
 
 
 def write_rows(path: Path, rows: int) -> Path:
