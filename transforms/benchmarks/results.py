@@ -163,7 +163,7 @@ def find_warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]
     )
     cut = shares.filter(pl.col("share") > MOST_CUT).sort("model").collect()
     found = {
-        UNSCORED: [f"{model}: {items} items" for model, items in unscored.iter_rows()],
-        CUT: [f"{model}: {share:.0%} of the texts" for model, share in cut.iter_rows()],
+        UNSCORED: [f"{model}: {items} items have no score" for model, items in unscored.iter_rows()],
+        CUT: [f"{model}: {share:.0%} of the answers end at max_tokens" for model, share in cut.iter_rows()],
     }
     return {check: "; ".join(lines) for check, lines in found.items() if lines}

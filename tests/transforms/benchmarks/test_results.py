@@ -97,8 +97,8 @@ def test_scored_texts_that_ended_leave_no_warning(lake):
 def test_unscored_and_cut_answers_are_warned_of(lake):
     fill(lake, ["stop", "length"], unscored=2)
     assert find_warnings(lake, "e", "humaneval") == {
-        UNSCORED: "m: 2 items",
-        CUT: "m: 50% of the texts",
+        UNSCORED: "m: 2 items have no score",
+        CUT: "m: 50% of the answers end at max_tokens",
     }
 
 
