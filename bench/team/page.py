@@ -1,7 +1,10 @@
 """A run of the page: launched as by a click, queued by the daemon, executed as a Ray job."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any
 
 from dagster_graphql import DagsterGraphQLClient
 
@@ -15,6 +18,19 @@ query ($id: ID!) {
 HISTORY = """
 query { runsOrError(limit: 100) { ... on Runs { results { status } } } }
 """
+
+
+def find_page_problems(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong with the runs of one experiment: one failed, or two were active at once.
+
+    Args:
+        runs: status, startTime and endTime (s) of each.
+    """
+    if failed := [run["status"] for run in runs if run["status"] != "SUCCESS"]:
+        return [f"a run of the page ended with {status}" for status in failed]
+    ordered = sorted(runs, key=itemgetter("startTime"))
+    overlaps = (later["startTime"] < earlier["endTime"] for earlier, later in pairwise(ordered))
+    return ["two runs of one experiment were active at the same time"] if any(overlaps) else []
 
 
 class Page:

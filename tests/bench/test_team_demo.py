@@ -13,6 +13,7 @@ import pytest
 from bench.team.comparison import find_problems
 from bench.team.driver import Attempt
 from bench.team.kills import Moment, draw_moments
+from bench.team.page import find_page_problems
 from bench.team.programs import find_ports, require_programs
 from training.recipe_file import load_recipe
 from transforms.errors import InputError
@@ -47,6 +48,16 @@ def test_rows_and_weights_that_differ_are_problems():
         "reward_model: other weights",
     ]
     assert find_problems(rows[:1], models[:1]) == []
+
+
+def test_runs_of_one_experiment_that_overlap_are_a_problem():
+    first = {"status": "SUCCESS", "startTime": 1.0, "endTime": 5.0}
+    after = {"status": "FAILURE", "startTime": 5.0, "endTime": 9.0}
+    assert find_page_problems([first, first | {"startTime": 6.0}]) == []
+    assert find_page_problems([after, first]) == ["a run of the page ended with FAILURE"]
+    assert find_page_problems([first | {"startTime": 4.9}, first]) == [
+        "two runs of one experiment were active at the same time"
+    ]
 
 
 def test_what_the_driver_prints_is_read(tmp_path):
