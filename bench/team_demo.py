@@ -4,10 +4,10 @@ The small recipe (bench/team/study.yaml) runs first on this machine alone, undis
 are started, all on loopback: Postgres (history, locks), SeaweedFS (lake, checkpoints), a Ray
 cluster of two nodes (sampling, scoring, training), Dagster's page and daemon. `prefloop run` makes
 the same study in the bucket; with `--kills`, it is killed at random moments and started again. Keys
-of all tables and ids of models are compared with the undisturbed run's. Last, two runs of the page are
-launched at once; each makes the first iteration of another experiment, as a job of the Ray cluster,
-and the second must wait until the first has ended. The servers are stopped at the end, also after
-an error or Ctrl-C.
+of all tables and ids of models are compared with the undisturbed run's. Last, two runs of the page
+are launched at once; each makes the first iteration of another experiment, as a job of the Ray
+cluster, and the second must wait until the first has ended. The servers are stopped at the end,
+also after an error or Ctrl-C.
 
 The exit status is 1 if a row is missing, doubled or unexpected. The last line is JSON.
 
@@ -59,7 +59,7 @@ def run_driver(
 
 
 def run_page(services: Services, lake: str, problems: list[str]) -> dict[str, Any]:
-    """Let two runs of the page make the first iteration of another experiment; add what is wrong."""
+    """Let two runs of the page make an iteration of another experiment; add what is wrong."""
     from bench.team.comparison import compare_experiments
     from bench.team.page import Page, find_page_problems
 
