@@ -158,12 +158,19 @@ def find_warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]
     answers = lake.scan(ANSWERS_TABLE, experiment=experiment, benchmark=benchmark)
     texts = answers.drop_nulls("finish_reason")
     shares = texts.group_by("model").agg(share=(pl.col("finish_reason") == "length").mean())
-    unscored = (
-        figures.select("model", "unscored_items").unique().sort("model", "unscored_items").collect()
-    )
-    cut = shares.filter(pl.col("share") > MOST_CUT).sort("model").collect()
+    unscored = figures.select("model", "unscored_items").unique().sort("model", "unscored_items")
+    cut = shares.filter(pl.col("share") > MOST_CUT).sort("model")
     found = {
-        UNSCORED: [f"{model}: {items} items have no score" for model, items in unscored.iter_rows()],
-        CUT: [f"{model}: {share:.0%} of the answers end at max_tokens" for model, share in cut.iter_rows()],
+        UNSCORED: unscored.select(
+            pl.format("{}: {} items have no score", "model", "unscored_items")
+        ),
+        CUT: cut.select(
+            pl.format(
+                "{}: {}% of the answers end at max_tokens",
+                "model",
+                (pl.col("share") * 100).round().cast(pl.Int64),
+            )
+        ),
     }
-    return {check: "; ".join(lines) for check, lines in found.items() if lines}
+    texts = {check: "; ".join(rows.collect().to_series()) for check, rows in found.items()}
+    return {check: text for check, text in texts.items() if text}
