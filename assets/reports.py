@@ -1,4 +1,4 @@
-"""Report assets: one per file of `sql/reports` in the Dagster UI, some with a figure."""
+"""Report assets: those of `sql/reports` that have a page in the Dagster UI, some with a figure."""
 
 from collections.abc import Callable, Sequence
 

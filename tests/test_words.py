@@ -89,6 +89,12 @@ def test_every_link_of_the_docs_leads_to_a_file() -> None:
     ] == []
 
 
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {index.parent / name for name in LINK.findall(index.read_text(encoding="utf-8"))}
+    assert sorted(set((ROOT / "docs").rglob("*.md")) - linked - {index}) == []
+
+
 @pytest.mark.parametrize("pattern", PER.values(), ids=PER.keys())
 def test_rates_are_written_with_per(pattern: re.Pattern[str]) -> None:
     assert [
