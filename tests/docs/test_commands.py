@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(?P<mark><!-- runnable -->\n)?```sh\n(?P<text>.*?)```", re.S)
 
+BENCH = re.compile(r"python3? (?:-m )?(bench[./][^`#\n]*)")
+"""A bench in a page: its module or file, and its options."""
+OPTION = re.compile(r"--([a-z][a-z-]*)")
+
 
 def list_commands(page: Path, *, runnable: bool = False) -> Iterator[list[str]]:
     """The words of every command of prefloop in the blocks of a page."""
@@ -35,6 +39,16 @@ def test_every_command_is_one_of_the_program(page: Path) -> None:
         with group.make_context("prefloop", words) as context:
             name, command, rest = group.resolve_command(context, context._protected_args)
             command.make_context(name, [*rest, *context.args], parent=context)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_bench_has_the_options_that_a_page_names(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for words in BENCH.findall(text):
+        module = words.split()[0].removesuffix(".py").replace(".", "/")
+        code = (ROOT / module).with_suffix(".py").read_text(encoding="utf-8")
+        for option in OPTION.findall(words):
+            assert f'"--{option}"' in code or f"{option.replace('-', '_')}:" in code, words
 
 
 @pytest.mark.slow
