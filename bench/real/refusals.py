@@ -81,6 +81,7 @@ def read_values(file: Path) -> Iterator[Any]:
         return
     content = file.read_bytes()
     text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8")
+    text = text.replace("\r\n", "\n")  # a line end of Windows; no JSON text contains one
     parts = text.split("\n") if "}\n{" in text else [text]
     yield from (json.loads(part) for part in parts if part)
 
