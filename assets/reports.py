@@ -1,23 +1,34 @@
 """Report assets: those of `sql/reports` that have a page in the Dagster UI, some with a figure."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import dagster as dg
 import polars as pl
 
 from assets.declare import declare
 from assets.materialize import Made, Step
-from assets.metadata import picture, table_preview
+from assets.metadata import picture, show, table_preview
 from assets.study import Study
 from transforms.identity import digest
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
 from transforms.views.empty_reports import explain_empty, read_condition
+from transforms.views.plots import thumbnails
 from transforms.views.query import connect, report, run_report, select_experiment
 from transforms.views.statements import find_names, read_description
 
 Plot = Callable[[Lake, pl.DataFrame], bytes]
 """Plots a report from its rows, or from tables of the lake, as PNG bytes."""
+
+
+class Figure(NamedTuple):
+    """The figure of a report."""
+
+    plot: Plot
+    draw: Callable[[pl.DataFrame], str] | None = None
+    """Draws the report's rows small, as markdown that Dagster shows without a click."""
+
 
 Select = Callable[[pl.DataFrame, str], pl.DataFrame]
 """Selects the rows of an experiment."""
@@ -36,7 +47,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
     }
     return [
         *(
-            build_report(study, name, deps, plot=PLOTS[name])
+            build_report(study, name, deps, figure=FIGURES[name])
             for name, deps in of_pairs.items()
             if study.recipe.has_pairs
         ),
@@ -46,14 +57,14 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             "iteration_progress",
             ("evaluation", "selected_policy"),
             partitioned=True,
-            plot=PLOTS["iteration_progress"],
+            figure=FIGURES["iteration_progress"],
         ),
         build_report(
             study,
             "reward_by_kl",
             ("evaluation",),
             partitioned=True,
-            plot=PLOTS["reward_by_kl"],
+            figure=FIGURES["reward_by_kl"],
             select=select_experiment,
         ),
     ]
@@ -65,7 +76,7 @@ def build_report(
     deps: Sequence[str],
     *,
     partitioned: bool = False,
-    plot: Plot | None = None,
+    figure: Figure | None = None,
     select: Select | None = None,
 ) -> dg.AssetsDefinition:
     """Build the asset of one report.
@@ -75,7 +86,7 @@ def build_report(
         name: a file of `sql/reports`.
         deps: assets that it reads.
         partitioned: whether each experiment has its own rows.
-        plot: plots its rows, if there are any.
+        figure: the figure of its rows, if there are any.
         select: selects the rows of an experiment; by default, for a partitioned report, those with
             its name in the column `experiment`.
     """
@@ -97,12 +108,14 @@ def build_report(
             rows = select(rows, step.experiment)
         elif partitioned:
             rows = rows.filter(experiment=step.experiment)
-        metadata = {"dagster/row_count": rows.height, "report": table_preview(rows, MOST_ROWS)}
+        shown = table_preview(rows, MOST_ROWS)
+        small = figure.draw(rows) if figure and figure.draw else ""
+        metadata = {**show(small, "summary"), "dagster/row_count": rows.height, "report": shown}
         if rows.is_empty():
             other = f"{name} has no rows of experiment {step.experiment}. {read_condition(name)}"
             metadata["why_empty"] = reason or other
-        if plot and rows.height:
-            metadata["plot"] = picture(plot(step.lake, rows), name)
+        if figure and rows.height:
+            metadata["plot"] = picture(figure.plot(step.lake, rows), name)
         return Made(f"{name}@{digest(rows.write_csv())}", metadata)
 
     return asset
@@ -132,10 +145,10 @@ def _plot_reward_by_kl(_: Lake, rows: pl.DataFrame) -> bytes:
     return render_reward_by_kl(rows)
 
 
-PLOTS: dict[str, Plot] = {
-    "preference_statistics": _plot_sources,
-    "length_statistics": _plot_lengths,
-    "iteration_progress": _plot_progress,
-    "reward_by_kl": _plot_reward_by_kl,
+FIGURES: dict[str, Figure] = {
+    "preference_statistics": Figure(_plot_sources, thumbnails.draw_kept_pairs),
+    "length_statistics": Figure(_plot_lengths),
+    "iteration_progress": Figure(_plot_progress, thumbnails.draw_progress),
+    "reward_by_kl": Figure(_plot_reward_by_kl, thumbnails.draw_reward_by_kl),
 }
-"""Plots of the reports that have a figure, by name."""
+"""Figures of the reports that have one, by name."""

@@ -16,7 +16,7 @@ from assets.evaluation.benchmark_runs import lock_results, measure, open_study_b
 from assets.loop.judges import judge_settings
 from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
-from assets.reports import build_report
+from assets.reports import Figure, build_report
 from assets.study import Study
 from training.settings.benchmarks import AnyBenchmark, JudgedSettings
 from transforms.benchmarks import results
@@ -169,14 +169,14 @@ def build_reports(
         deps = [name for name in names if name.rpartition("/")[2] in benchmarks[report]]
         if deps:
             partitioned = any(names[name].partitions_def is not None for name in deps)
-            plot = _plot if report == FIGURE else None
+            figure = Figure(_plot) if report == FIGURE else None
             reports.append(
                 build_report(
                     study,
                     report,
                     deps,
                     partitioned=partitioned,
-                    plot=plot,
+                    figure=figure,
                     select=select_experiment,
                 )
             )

@@ -138,11 +138,12 @@ def _plot(
     Raises:
         InputError: there are several lakes, or the report has no figure.
     """
-    from assets.reports import PLOTS
+    from assets.reports import FIGURES
     from transforms.measures.health.statistics import TABLE
     from transforms.views.plots.health import render_health
 
-    plots = PLOTS | {TABLE: lambda _, rows: render_health(rows, bounds)}
+    plots = {name: figure.plot for name, figure in FIGURES.items()}
+    plots[TABLE] = lambda _, rows: render_health(rows, bounds)
     if name not in plots or len(lakes) > 1:
         raise InputError(
             "this report cannot be plotted",

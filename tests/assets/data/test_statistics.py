@@ -1,4 +1,5 @@
 from pathlib import Path
+from urllib.parse import unquote
 
 import dagster as dg
 import polars as pl
@@ -100,6 +101,8 @@ def test_tokens_are_counted_and_shown_beside_the_paper(make_tiny, lake: Lake) ->
     for name in names[1:]:
         assert pages[name]["plot"].value.startswith(f"![{name}](data:image/png;base64,")
         assert pages[name]["report"].value.startswith("| source")
+    summary = unquote(pages["preference_statistics"]["summary"].value)
+    assert "a: 12 of 13 kept" in summary
     assert "93301" in pages["preference_statistics"]["report"].value  # pairs of SHP in Table 1
 
 

@@ -4,13 +4,15 @@ Dagster shows a markdown value at once if it has fewer than 1,000 characters; a 
 has many thousands. Not here: figures with axes (`transforms.views.plots.training`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import quote
 
 import polars as pl
 
+from transforms.formats import cut
+from transforms.lake.asset_names import INITIAL_POLICIES, iteration_number
 from transforms.measures.training_curves import CURVES, name_curves
 
 LIMIT = 1000
@@ -21,6 +23,17 @@ POINTS = 20
 
 WIDTH, HEIGHT, TITLE_HEIGHT = 300, 56, 16
 """Pixels of one panel, and of the title above its line. The page's column is about 340 wide."""
+
+MOST_BARS, NAME_CHARS = 4, 20
+"""Most bars of a drawing, and most characters of a bar's name: more would exceed `LIMIT`."""
+
+
+class Panel(NamedTuple):
+    """A title, and a line below it; places and values are stretched to the panel's size."""
+
+    title: str
+    places: Sequence[float]
+    values: Sequence[float]
 
 
 def draw_training(metrics: pl.DataFrame) -> str:
@@ -34,14 +47,7 @@ def draw_training(metrics: pl.DataFrame) -> str:
         empty string if none was.
     """
     shown = name_curves(metrics).sort("step", maintain_order=True)
-    lines = {title: shown.filter(curve=title)["value"].to_list() for title in CURVES}
-    return _to_markdown(
-        [
-            (f"{title} {line[0]:.3g} to {line[-1]:.3g}", line)
-            for title, line in lines.items()
-            if line
-        ]
-    )
+    return _draw_lines({title: shown.filter(curve=title)["value"].to_list() for title in CURVES})
 
 
 def draw_rewards(rewards: pl.Series) -> str:
@@ -56,18 +62,102 @@ def draw_rewards(rewards: pl.Series) -> str:
     width = (high - low) / POINTS or 1.0
     bins = ((rewards - low) / width).floor().clip(0, POINTS - 1).cast(pl.Int32)
     counts = [int((bins == number).sum()) for number in range(POINTS)]
-    return _to_markdown([(f"{low:.3g} to {high:.3g}", counts)])
+    return _to_markdown([Panel(f"{low:.3g} to {high:.3g}", range(POINTS), counts)])
 
 
-def _to_markdown(panels: Sequence[tuple[str, Sequence[float]]]) -> str:
-    """Put titled lines one below the other into an SVG, and this into the address of an image."""
+def draw_progress(rows: pl.DataFrame) -> str:
+    """Draw gold reward, reward and KL to pi_0, from pi_0 to the last iteration, as markdown.
+
+    Args:
+        rows: the report `iteration_progress` of one experiment; sampled responses are drawn.
+
+    Returns:
+        Markdown with one panel per metric that has values, titled by its first and last value; an
+        empty string if none has.
+    """
+    steps = _select_steps(rows.filter(decoding="sampled"))
+    metrics = {"gold reward": "gold_reward", "reward": "reward", "KL": "kl_to_initial"}
+    return _draw_lines(
+        {title: steps[name].drop_nulls().to_list() for title, name in metrics.items()}
+    )
+
+
+def draw_reward_by_kl(rows: pl.DataFrame) -> str:
+    """Draw gold reward and reward by the square root of the KL to pi_0, as markdown.
+
+    Args:
+        rows: the report `reward_by_kl` of one experiment and of the models that all share.
+
+    Returns:
+        Markdown with one panel per reward that has values, from pi_0 through the iterations; an
+        empty string if none has.
+    """
+    panels = []
+    for title, name in {"gold reward": "gold_reward", "reward": "reward"}.items():
+        line = _select_steps(rows).drop_nulls([name, "sqrt_kl"])
+        if line.height:
+            values, roots = line[name].to_list(), line["sqrt_kl"].to_list()
+            span = f"{title} {values[0]:.3g} to {values[-1]:.3g}"
+            panels.append(Panel(f"{span} at a KL of {roots[-1] ** 2:.3g}", roots, values))
+    return _to_markdown(panels)
+
+
+def draw_kept_pairs(rows: pl.DataFrame) -> str:
+    """Draw one bar per source, divided where the kept pairs end, as markdown.
+
+    Args:
+        rows: the report `preference_statistics`. Only the `MOST_BARS` sources with most pairs are
+            drawn, and the others are counted.
+    """
+    sources = rows.unique("source").drop_nulls("kept_fraction")
+    sources = sources.sort("candidates", "source", descending=[True, False])
+    panels = []
+    for row in sources.head(MOST_BARS).iter_rows(named=True):
+        counts = f"{row['kept_pairs']:,} of {row['candidates']:,} kept"
+        share = row["kept_fraction"]
+        bar = Panel(
+            f"{cut(row['source'], NAME_CHARS)}: {counts}",
+            [0, 1, 1, 0, 0, share, share],
+            [0, 0, 1, 1, 0, 0, 1],
+        )
+        panels.append(bar)
+    if sources.height > MOST_BARS:
+        panels.append(Panel(f"and {sources.height - MOST_BARS} more sources", [], []))
+    return _to_markdown(panels)
+
+
+def _select_steps(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of pi_0 and of the policies of the iterations, in this order."""
+    places = {
+        model: 0 if model in INITIAL_POLICIES else iteration_number(model)
+        for model in set(rows["model"])
+    }
+    place = pl.col("model").replace_strict(places, default=None, return_dtype=pl.Int64)
+    return rows.with_columns(place=place).drop_nulls("place").sort("place").drop("place")
+
+
+def _draw_lines(lines: Mapping[str, Sequence[float]]) -> str:
+    """Draw lines of equal steps, titled by their first and last value; empty ones are left out."""
+    return _to_markdown(
+        [
+            Panel(f"{title} {line[0]:.3g} to {line[-1]:.3g}", range(len(line)), line)
+            for title, line in lines.items()
+            if line
+        ]
+    )
+
+
+def _to_markdown(panels: Sequence[Panel]) -> str:
+    """Put panels one below the other into an SVG, and this into the address of an image."""
     if not panels:
         return ""
     parts = []
-    for place, (title, line) in enumerate(panels):
-        top = place * HEIGHT
-        parts.append(f"<text y='{top + 11}'>{title}</text><polyline points='")
-        parts.append(_place(_thin(line), top) + "' fill='none' stroke='#48d'/>")
+    for number, panel in enumerate(panels):
+        top = number * HEIGHT
+        parts.append(f"<text y='{top + 11}'>{panel.title}</text>")
+        if panel.values:
+            points = _place(_thin(panel.places), _thin(panel.values), top)
+            parts.append(f"<polyline points='{points}' fill='none' stroke='#48d'/>")
     size = f"width='{WIDTH}' height='{len(panels) * HEIGHT}'"
     style = "font-family='sans-serif' font-size='12' fill='#888'"
     head = f"<svg xmlns='http://www.w3.org/2000/svg' {size} {style}>"
@@ -82,11 +172,16 @@ def _thin(line: Sequence[float]) -> list[float]:
     return [sum(line[start:end]) / (end - start) for start, end in pairwise(ends)]
 
 
-def _place(line: Sequence[float], top: int) -> str:
+def _place(places: Sequence[float], values: Sequence[float], top: int) -> str:
     """Return the points of a polyline, whole pixels; y grows downwards."""
-    low, span = min(line), max(line) - min(line) or 1.0
-    wide, tall, bottom = WIDTH / max(1, len(line) - 1), HEIGHT - TITLE_HEIGHT - 8, top + HEIGHT - 8
+    tall, bottom = HEIGHT - TITLE_HEIGHT - 8, top + HEIGHT - 8
     return ",".join(
-        f"{number * wide:.0f},{bottom - (value - low) / span * tall:.0f}"
-        for number, value in enumerate(line)
+        f"{x * WIDTH:.0f},{bottom - y * tall:.0f}"
+        for x, y in zip(_stretch(places), _stretch(values), strict=True)
     )
+
+
+def _stretch(line: Sequence[float]) -> list[float]:
+    """Scale values to the range from 0 to 1; equal ones are 0."""
+    low, span = min(line), max(line) - min(line) or 1.0
+    return [(value - low) / span for value in line]

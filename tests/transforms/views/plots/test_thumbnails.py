@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.lake.schemas import schema_of
-from transforms.views.plots.thumbnails import LIMIT, POINTS, draw_rewards, draw_training
+from transforms.views.plots.thumbnails import (
+    LIMIT,
+    POINTS,
+    draw_kept_pairs,
+    draw_progress,
+    draw_reward_by_kl,
+    draw_rewards,
+    draw_training,
+)
 
 finite = st.floats(-1e9, 1e9)
 
@@ -61,9 +69,57 @@ def test_equal_rewards_are_one_bin(rewards):
     assert {y for _, y in line[1:]} == {48}
 
 
+def policies(**columns: list[float | None]) -> pl.DataFrame:
+    """Three policies and a baseline, as reports have them."""
+    models = ["offline_dpo", "iteration_10", "iteration_2", "sft_policy"]
+    empty = {name: [None] * 4 for name in ("gold_reward", "reward", "kl_to_initial", "sqrt_kl")}
+    return pl.DataFrame(
+        {"decoding": ["sampled"] * 4, "model": models, **empty, **columns},
+        schema_overrides=dict.fromkeys(empty, pl.Float64),
+    )
+
+
+def test_policies_are_drawn_from_the_first_to_the_last_iteration():
+    rows = policies(reward=[9.0, 2.0, 1.0, -2.0], kl_to_initial=[1.5, 3.0, 0.5, 0.0])
+    greedy = rows.with_columns(decoding=pl.lit("greedy"), reward=7.0)
+    titles, lines = read(draw_progress(pl.concat([greedy, rows])))
+    assert titles == ["reward -2 to 2", "KL 0 to 3"]
+    assert lines[0] == [(0, 48), (150, 24), (300, 16)]
+    assert draw_progress(greedy) == ""
+
+
+def test_rewards_are_placed_by_the_root_of_their_kl():
+    rows = policies(gold_reward=[9.0, 1.0, 0.5, 0.0], sqrt_kl=[1.0, 2.0, 0.5, 0.0])
+    titles, (line,) = read(draw_reward_by_kl(rows))
+    assert titles == ["gold reward 0 to 1 at a KL of 4"]
+    assert line == [(0, 48), (75, 32), (300, 16)]
+
+
+def kept(*sources: tuple[str, int, int]) -> pl.DataFrame:
+    rows = pl.DataFrame(sources, schema=["source", "kept_pairs", "candidates"], orient="row")
+    return rows.with_columns(kept_fraction=pl.col("kept_pairs") / pl.col("candidates"))
+
+
+def test_kept_pairs_are_a_part_of_a_bar():
+    rows = kept(("hh", 30, 40), ("hh", 30, 40), ("ultrafeedback", 1000, 1000))  # two tokenizers
+    titles, (_, bar) = read(draw_kept_pairs(rows))
+    assert titles == ["ultrafeedback: 1,000 of 1,000 kept", "hh: 30 of 40 kept"]
+    assert bar[-2:] == [(225, 104), (225, 72)]
+
+
+def test_the_largest_sources_are_drawn_in_place_and_the_others_counted():
+    rows = kept(*((f"helpsteer2_preference_{n}", 8_000_000, 8_000_000 + n) for n in range(24)))
+    titles, lines = read(draw_kept_pairs(rows))
+    assert titles[0] == "helpsteer2_preferen…: 8,000,000 of 8,000,023 kept"
+    assert titles[-1] == "and 20 more sources"
+    assert len(lines) == len(titles) - 1
+    assert len(draw_kept_pairs(rows)) < LIMIT
+
+
 def test_nothing_is_drawn_of_nothing():
     assert draw_training(training(grad_norm=[1.0])) == ""
     assert draw_rewards(pl.Series([], dtype=pl.Float64)) == ""
+    assert draw_progress(policies()) == draw_reward_by_kl(policies()) == ""
 
 
 @given(
@@ -73,3 +129,14 @@ def test_nothing_is_drawn_of_nothing():
 )
 def test_dagster_shows_any_curves_in_place(curves):
     assert len(draw_training(training(**curves))) < LIMIT
+
+
+@given(st.lists(st.tuples(finite, finite, st.floats(0, 1e4)), min_size=20, max_size=40))
+def test_dagster_shows_any_policies_in_place(values):
+    gold, reward, root = map(list, zip(*values, strict=True))
+    models = ["sft_policy", *(f"iteration_{number}" for number in range(1, len(values)))]
+    rows = pl.DataFrame(
+        {"model": models, "gold_reward": gold, "reward": reward, "sqrt_kl": root}
+    ).with_columns(decoding=pl.lit("sampled"), kl_to_initial=pl.col("sqrt_kl") ** 2)
+    assert len(draw_progress(rows)) < LIMIT
+    assert len(draw_reward_by_kl(rows)) < LIMIT
