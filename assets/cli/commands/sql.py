@@ -72,6 +72,14 @@ def sql(
                 run_shell(connection, history_file=_find_history(lake), form=form)
                 return
             texts = queries.split_statements(connection, text)
+            if not texts:
+                raise InputError(
+                    "there is no query",
+                    expected="a statement of SQL",
+                    found="an empty text, or comments only",
+                    remedy='write one, such as prefloop sql "show tables"; without the argument, '
+                    "a shell starts",
+                )
             if (form not in ("table", "lines") or output) and len(texts) != 1:
                 raise InputError(
                     f"{output or form} can contain the rows of one query only",

@@ -46,6 +46,14 @@ def sql(home: Path, *words: str, typed: str | None = None):
     return CliRunner().invoke(app, command, input=typed, catch_exceptions=False)
 
 
+@pytest.mark.parametrize("text", ["", " ; ", "/* nothing yet */"])
+def test_a_text_without_a_statement_is_refused(home, text):
+    for words, typed in ([text], None), ([], text):
+        refused = sql(home, *words, typed=typed)
+        assert refused.exit_code == 2
+        assert "expected: a statement" in refused.stderr
+
+
 def test_rows_are_printed_as_a_table_csv_or_json(home):
     asked = "select prompt_id, prompt, 1::hugeint as n from prompts"
     assert 'say "hi"' in sql(home, asked).stdout
