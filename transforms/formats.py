@@ -12,6 +12,9 @@ ID_CHARS = 12
 SHORTEST_ID = 6
 """Fewest digits of an id that a command accepts."""
 
+GLUED = "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"
+"""The sign between a value and its error, with spaces at which no line is broken."""
+
 ATTACHED = ("_se", "_within_se", "_low", "_high")
 """Endings of attached columns: errors and interval of the column without the ending."""
 
@@ -36,6 +39,11 @@ def format_estimate(
     if low and high:
         text += f" [{low}, {high}]"
     return text
+
+
+def glue_estimates(text: str) -> str:
+    """Join each `value ± error` of a text by no-break spaces, so that a line does not end in it."""
+    return text.replace(" ± ", GLUED)
 
 
 def shorten_id(output_id: str) -> str:

@@ -14,6 +14,7 @@ import typer
 from assets.cli.console import print_table
 from assets.cli.options import QUICKSTART_HOME
 from assets.cli.program import find_program
+from transforms.formats import GLUED, glue_estimates
 from transforms.lake.history import read_table_history
 from transforms.lake.lake import Lake
 from transforms.views import headline
@@ -48,9 +49,15 @@ def print_result(lake: Lake, home: Path, recipe: Path) -> None:
         metric = headline.select_headline(contrasts)["metric"][0]
         typer.echo(f"Difference of {metric} (clear from {headline.CLEAR} standard errors on):")
     for line in [*sentences, *headline.note_better_iterations(results, selected)]:
-        typer.echo(fill(line, WIDTH, initial_indent="  ", subsequent_indent="    "))
+        typer.echo(wrap_sentence(line))
     _plot_progress(lake, results, home / "iteration_progress.png")
     _print_next_commands(lake, home, recipe)
+
+
+def wrap_sentence(text: str) -> str:
+    """Wrap a sentence to `WIDTH`; a value stays on one line with its error."""
+    lines = fill(glue_estimates(text), WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines.replace(GLUED, " ± ")
 
 
 def _plot_progress(lake: Lake, results: pl.DataFrame, picture: Path) -> None:

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from assets.cli import program
-from assets.cli.study_run.result import print_result
+from assets.cli.study_run.result import print_result, wrap_sentence
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 
@@ -60,6 +60,17 @@ def test_the_result_fits_100_columns_and_says_what_is_worse(
     lines = commands.splitlines()[3:]
     assert lines
     assert all(line.startswith(f"{name} ") for line in lines)
+
+
+def test_a_value_is_not_divided_from_its_error():
+    sentence = (
+        "Greedy: iterative/3 is better than sft_policy (+0.48 ± 0.03); worse than offline_dpo "
+        "(-0.02 ± 0.01) and one_shot (-0.07 ± 0.01)."
+    )
+    assert wrap_sentence(sentence).splitlines() == [
+        "  Greedy: iterative/3 is better than sft_policy (+0.48 ± 0.03); worse than offline_dpo",
+        "    (-0.02 ± 0.01) and one_shot (-0.07 ± 0.01).",
+    ]
 
 
 def test_the_figure_is_drawn_again_once_the_results_have_changed(

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import polars as pl
 import polars.selectors as cs
 
-from transforms.formats import format_seconds
+from transforms.formats import format_seconds, glue_estimates
 from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
 from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.lake.schemas.table import ORDER, SHARED
@@ -43,7 +43,7 @@ def show_answer(source: Source) -> Section:
     blocks: list[Block] = [Text(describe_study(source, made))] if made.height else []
     selected = source.table("selected_policies")
     describe = describe_contrasts if selected.height <= MOST_SENTENCES else count_verdicts
-    blocks += [Text(sentence, is_headline=True) for sentence in describe(contrasts)]
+    blocks += [Text(glue_estimates(sentence), is_headline=True) for sentence in describe(contrasts)]
     if outcomes.height:
         blocks.append(
             Figure(
