@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
+from textwrap import fill
 from typing import Any, Literal
 
 import polars as pl
@@ -29,6 +30,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 PIPE_WIDTH = 100
 """Characters of a line of wrapped text in a file or a pipe."""
+
+MESSAGE_INDENT = 12
+"""Spaces before a further line of a part of an error message, below its first word."""
 
 Cells = Mapping[str, list[str]]
 """Texts of every row by column."""
@@ -74,16 +78,43 @@ def print_lines(rows: pl.DataFrame) -> None:
     _print_blocks(Console(), _format_cells(rows))
 
 
-def print_text(text: str, indent: int = 0, *, style: str = "") -> None:
+def print_text(text: str, indent: int = 0, *, style: str = "", cut: bool = False) -> None:
     """Print a text, wrapped to the terminal; control characters but line breaks are escaped.
 
     Args:
         text: lines.
         indent: spaces before each line.
         style: style of Rich.
+        cut: cut lines that are too long, with an ellipsis, instead of wrapping them.
     """
-    shown = Text("\n".join(map(escape_controls, text.split("\n"))), style=style)
+    shown = Text(
+        "\n".join(map(escape_controls, text.split("\n"))),
+        style=style,
+        no_wrap=cut,
+        overflow="ellipsis" if cut else "fold",
+    )
     Console(width=find_width() or PIPE_WIDTH).print(Padding(shown, (0, 0, 0, indent), expand=False))
+
+
+def wrap_message(message: str, width: int) -> str:
+    """Wrap an error message at spaces; the remedy stays one line, because it may be a command.
+
+    Args:
+        message: text of an `InputError`.
+        width: characters of a line.
+    """
+    return "\n".join(
+        line
+        if line.startswith("  to do:")
+        else fill(
+            line,
+            width,
+            subsequent_indent=" " * MESSAGE_INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in message.split("\n")
+    )
 
 
 def escape_controls(text: str) -> str:

@@ -1,5 +1,6 @@
 """Options of several commands, and the exit of a command on bad input."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,5 +65,12 @@ def exit_on_bad_input() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        typer.secho(f"prefloop: {error}", fg=typer.colors.RED, err=True)
+        message = f"prefloop: {error}"
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            from assets.cli.console import wrap_message
+
+            message = wrap_message(message, Console(stderr=True).width)
+        typer.secho(message, fg=typer.colors.RED, err=True)
         raise typer.Exit(2) from None

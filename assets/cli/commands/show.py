@@ -51,7 +51,6 @@ def show(
 def _print_list(found: "Slice") -> None:
     """Print examples of an iteration's prompts, one per line."""
     from assets.cli.console import print_text
-    from transforms.formats import cut
     from transforms.views.prompt_responses import PROMPT_DIGITS, list_examples
 
     pairs = "no pairs yet" if found.pairs.is_empty() else f"{found.pairs.height} pairs"
@@ -65,7 +64,8 @@ def _print_list(found: "Slice") -> None:
             print_text(f"\n{shown}", style="bold")
         result = row["reason"] if row["margin"] is None else f"{row['margin']:.3f}"
         text = " ".join(row["prompt"][-1]["content"].split())
-        print_text(f"{row['prompt_id'][:PROMPT_DIGITS]}  {result or '':>7}  {cut(text, 60)}", 2)
+        line = f"{row['prompt_id'][:PROMPT_DIGITS]}  {result or '':>7}  {text}"
+        print_text(line, 2, cut=True)
     print_text(f"\nOne with all its responses: prefloop show {found.name}/PROMPT", style="dim")
 
 

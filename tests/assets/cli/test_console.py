@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.cli import console
+from transforms.errors import InputError
 
 CELLS = st.one_of(
     st.text("abc é界[]/", max_size=30).map(str.strip),
@@ -100,3 +101,19 @@ def test_no_rows_print_the_columns(capsys):
     assert "source" in printed
     assert "reward_model" in printed
     assert "(0 rows)" in printed
+
+
+def test_an_error_is_wrapped_at_spaces_and_its_remedy_is_one_line():
+    error = InputError(
+        "no model has the name x",
+        expected="the first digits of a checkpoint_id, or ASSET",
+        found="x",
+        remedy='prefloop sql "select asset, experiment from checkpoints"',
+    )
+    assert console.wrap_message(str(error), 40).splitlines() == [
+        "no model has the name x",
+        "  expected: the first digits of a",
+        "            checkpoint_id, or ASSET",
+        "  found:    x",
+        '  to do:    prefloop sql "select asset, experiment from checkpoints"',
+    ]

@@ -86,6 +86,12 @@ def test_an_iteration_is_shown_as_a_list(home):
     assert "abcdef01    3.000  name a colour please" in printed
 
 
+def test_a_long_prompt_is_cut_at_the_end_of_its_line(home, monkeypatch):
+    monkeypatch.setattr("assets.cli.console.find_width", lambda: 36)
+    lines = [line.rstrip() for line in show(home, "e/1").stdout.splitlines()]
+    assert "  abcdef01    3.000  name a colour …" in lines
+
+
 def test_an_unknown_name_is_refused(home):
     refused = show(home, "e/1/ffff")
     assert (refused.exit_code, "ids like it: abcdef0123" in refused.stderr) == (2, True)
