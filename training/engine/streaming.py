@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase, TextStreamer
+from transformers.utils.logging import disable_progress_bar
 
 from training.models.control_tokens import Message
 from training.models.end_of_turn import find_end_of_turn, list_ends
@@ -42,6 +43,7 @@ class StreamedPolicy:
             InputError: the folder is not a whole language model with a chat template, or the
                 template does not end a turn.
         """
+        disable_progress_bar()  # it would stay on the screen, above the conversation
         self.tokenizer = load_tokenizer(folder, pads=False)
         self.stops = sorted({find_end_of_turn(self.tokenizer, folder), *list_ends(self.tokenizer)})
         self.context_tokens = read_context_tokens(folder)

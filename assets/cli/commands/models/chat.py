@@ -1,5 +1,6 @@
 """The command `prefloop chat`: a conversation with a policy of the lake."""
 
+import re
 import readline  # noqa: F401  # `input` then edits lines
 from typing import Annotated
 
@@ -48,11 +49,14 @@ def chat(
         lake = open_lake(home)
         row = find_policy(lake, model) if model else find_compared_policies(lake)[-1]
         folder = fetch(lake, row).path
+        typer.secho(
+            f"{row['experiment']}/{row['asset']} {shorten_id(row['checkpoint_id'])}", bold=True
+        )
         from training.engine.streaming import StreamedPolicy, seed_sampling
 
         policy = StreamedPolicy(folder)
         seed_sampling(seed)
-    typer.echo(f"{row['experiment']}/{row['asset']} {shorten_id(row['checkpoint_id'])}. {HELP}")
+    typer.echo(HELP)
     start = [{"role": "system", "content": system}] if system else []
     messages = [*start]
 
@@ -62,7 +66,7 @@ def chat(
     while (text := _read_turn()) != ".quit":
         if text == ".new":
             messages = [*start]
-        elif text in (".help", ""):
+        elif not text or re.fullmatch(r"\.\w+", text):  # .help, or a mistyped command
             typer.echo(HELP)
         else:
             turn = {"role": "user", "content": text}

@@ -9,6 +9,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from assets.cli.app import app
+from assets.cli.commands.models.chat import HELP
 from assets.cli.side_by_side import Columns
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
@@ -37,9 +38,15 @@ def test_a_conversation_goes_on_until_quit(home):
     typed = "\na\n.new\n" + "a " * 80 + "\n.quit\n"
     done = prefloop(home, "chat", "--max-tokens", "3", "--temperature", "0", typed=typed)
     assert done.exit_code == 0
-    assert done.stdout.startswith("a/iteration_2/policy 4444444e. .new starts")
+    assert done.stdout.startswith("a/iteration_2/policy 4444444e\n.new starts")
+    assert "Loading weights" not in done.stderr
     assert "the conversation is too long" in done.stderr
     assert prefloop(home, "chat", "sft_policy", typed="").stdout.startswith("shared/sft_policy")
+
+
+def test_a_mistyped_command_is_answered_by_the_commands(home):
+    done = prefloop(home, "chat", typed=".exit\n.quit\n")
+    assert done.stdout.splitlines()[1:] == [HELP, f"you> {HELP}", "you> "]
 
 
 def test_a_reward_model_cannot_talk(tmp_path):
