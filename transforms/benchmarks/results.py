@@ -172,5 +172,5 @@ def find_warnings(lake: Lake, experiment: str, benchmark: str) -> dict[str, str]
             )
         ),
     }
-    texts = {check: "; ".join(rows.collect().to_series()) for check, rows in found.items()}
-    return {check: text for check, text in texts.items() if text}
+    warnings = {check: "; ".join(rows.collect().to_series()) for check, rows in found.items()}
+    return {check: text for check, text in warnings.items() if text}
