@@ -65,6 +65,8 @@ class Services:
             "PREFLOOP_POSTGRES": f"postgresql+psycopg2://prefloop:{self._password}"
             f"@127.0.0.1:{self.ports['postgres']}/postgres",
             "PREFLOOP_CACHE": str(folder / "cache"),
+            # a job of Ray runs `dagster`, also if no virtual environment is active
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
             "RAY_ADDRESS": f"127.0.0.1:{self.ports['ray']}",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
