@@ -10,6 +10,7 @@ from assets.declare import declare
 from assets.materialize import Made, Step
 from assets.metadata import picture, show, table_preview
 from assets.study import Study
+from training.settings.loop import LoopSettings
 from transforms.identity import digest
 from transforms.lake.asset_names import iteration_asset
 from transforms.lake.lake import Lake
@@ -51,7 +52,13 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             for name, deps in of_pairs.items()
             if study.recipe.has_pairs
         ),
-        build_report(study, "response_lengths", pairs, partitioned=True),
+        build_report(
+            study,
+            "response_lengths",
+            pairs,
+            partitioned=True,
+            applies_to=lambda loop: loop.has_responses,
+        ),
         build_report(
             study,
             "iteration_progress",
@@ -78,6 +85,7 @@ def build_report(
     partitioned: bool = False,
     figure: Figure | None = None,
     select: Select | None = None,
+    applies_to: Callable[[LoopSettings], bool] | None = None,
 ) -> dg.AssetsDefinition:
     """Build the asset of one report.
 
@@ -89,6 +97,7 @@ def build_report(
         figure: the figure of its rows, if there are any.
         select: selects the rows of an experiment; by default, for a partitioned report, those with
             its name in the column `experiment`.
+        applies_to: returns whether an experiment has the rows, as for `declare`.
     """
 
     @declare(
@@ -97,6 +106,7 @@ def build_report(
         group="reports",
         deps=deps,
         partitioned=partitioned,
+        applies_to=applies_to,
         kinds=("duckdb",),
         description=read_description("reports", name),
     )

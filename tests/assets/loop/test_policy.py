@@ -10,9 +10,10 @@ from typer.testing import CliRunner
 from assets.cli.app import app
 from assets.cli.reproduce import read_training, retrain
 from assets.graph import build_definitions
-from assets.staleness import list_upstream
+from assets.staleness import list_upstream, name_of, read_settings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
+from transforms.lake.schemas.table import SHARED
 from transforms.views.query import check, connect
 from transforms.views.statements import list_checks
 
@@ -160,6 +161,22 @@ def test_every_check_passes(lake: Lake) -> None:
     with connect(lake) as connection:
         failures = {name: check(connection, name) for name in list_checks()}
     assert {name: rows for name, rows in failures.items() if not rows.is_empty()} == {}
+
+
+def test_every_asset_of_an_experiment_reads_only_assets_that_it_has(make_tiny, tmp_path) -> None:
+    """A policy gradient stores no responses, so no report on them can be made."""
+    graph = build_definitions(make_tiny(*OVERRIDES, bring(tmp_path)), "x").resolve_asset_graph()
+    for experiment in EXPERIMENTS:
+        nodes = {name_of(key): graph.get(key) for key in graph.get_all_asset_keys()}
+        has = {
+            name: read_settings(node, experiment if node.partitions_def else SHARED) is not None
+            for name, node in nodes.items()
+        }
+        read = {name: list_upstream(node, experiment) for name, node in nodes.items() if has[name]}
+        assert {name: [one for one in ups if not has[one]] for name, ups in read.items()} == {
+            name: [] for name in read
+        }
+    assert not has["response_lengths"]
 
 
 def test_an_experiment_reads_what_its_objective_needs(make_tiny, tmp_path: Path) -> None:
