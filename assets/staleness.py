@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.compared_settings import list_changes
 from assets.declare import READS
 from assets.metadata import SETTINGS
 from training.models.checkpoint import require_model
@@ -16,7 +17,6 @@ from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.records import checkpoints, materializations
 from transforms.lake.schemas.table import SHARED
-from transforms.settings.overrides import flatten
 
 
 def name_of(key: dg.AssetKey) -> str:
@@ -109,20 +109,12 @@ def _reason(
     """Return why a recorded materialization is stale; None if it is not."""
     if row is None:
         return "never materialized"
-    recorded = json.loads(row["settings"])
-    if recorded != settings:
-        before, after = dict(flatten(recorded)), dict(flatten(settings))
-        changed = sorted(key for key in before | after if _shown(before, key) != _shown(after, key))
+    if changes := list_changes(json.loads(row["settings"]), settings):
         return "settings changed: " + ", ".join(
-            f"{key} {_shown(before, key)} -> {_shown(after, key)}" for key in changed[:3]
+            f"{one.key} {json.dumps(one.before)} -> {json.dumps(one.after)}" for one in changes[:3]
         )
     read = json.loads(row["inputs"])
     changed = sorted(key for key in read | inputs if inputs.get(key) != read.get(key))
     return (
         f"{changed[0]} {'changed' if changed[0] in read else 'is a new input'}" if changed else None
     )
-
-
-def _shown(settings: Mapping[str, Any], key: str) -> str | None:
-    """Return a flat setting as JSON; None if there is no such key."""
-    return json.dumps(settings[key]) if key in settings else None

@@ -221,10 +221,11 @@ def _find_given_model(checkpoint_id: str, given: Mapping[str, Any]) -> Path:
     from training.models.checkpoint import hash_checkpoint
     from training.rewards.given_model import find_folder
 
-    folder = find_folder(given["path"], given.get("revision"))
+    path = given["read_from"]["path"]
+    folder = find_folder(path, given.get("revision"))
     if (found := hash_checkpoint(folder)) != checkpoint_id:
         raise InputError(
-            f"the model {given['path']} has changed",
+            f"the model {path} has changed",
             expected=f"the content {checkpoint_id}",
             found=found,
             remedy="restore its folder from a copy",

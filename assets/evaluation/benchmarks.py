@@ -13,7 +13,7 @@ import polars as pl
 
 from assets.declare import declare
 from assets.evaluation.benchmark_runs import lock_results, measure, open_study_benchmark
-from assets.loop.judges import judge_settings
+from assets.loop.judges import judge_model_settings
 from assets.materialize import Made, Step, Warnings
 from assets.metadata import table_metadata, table_preview
 from assets.reports import Figure, build_report
@@ -143,7 +143,7 @@ def benchmark_settings(study: Study, settings: AnyBenchmark) -> dict[str, Any]:
     judged = isinstance(settings, JudgedSettings)
     return {
         **settings.dump_decisive(),
-        **({"judge": judge_settings(study.judge)} if judged else {}),
+        **({"judge": judge_model_settings(study.judge)} if judged else {}),
         "data": {part: describe_origin(origin) for part, origin in settings.data.items()},
         "models": study.recipe.list_measured(settings),
         **study.model_settings,

@@ -14,6 +14,7 @@ from typing import TypedDict
 import dagster as dg
 import polars as pl
 
+from assets.compared_settings import select_compared
 from assets.declare import declare
 from assets.evaluation.further_rewards import (
     further_settings,
@@ -272,7 +273,7 @@ def _identify_evaluation(step: Step) -> str:
     ranker = find_evaluation_ranker(step.study)
     return digest_settings(
         {
-            "settings": evaluation_settings(step.study),
+            "settings": select_compared(evaluation_settings(step.study)),
             "prompts": [step.inputs["prompts"], step.inputs["prompt_splits"]],
             "models": [reference.checkpoint_id, ranker.ranker_id(step)],
         }

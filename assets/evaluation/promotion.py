@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.compared_settings import select_compared
 from assets.declare import declare
 from assets.evaluation.benchmarks import list_asset_names
 from assets.evaluation.current_policy import (
@@ -126,7 +127,7 @@ def decide_on_selected(step: Step, settings: PromotionSettings) -> dict[str, Any
     )
     decided_by = {
         "policies": policies,
-        "settings": step.settings,
+        "settings": select_compared(step.settings),
         "evaluation_id": evaluation_id,
         "falls": fallen.to_dicts(),
     }

@@ -11,9 +11,11 @@ import polars as pl
 
 from assets.materialize import Step
 from assets.study import Study
+from training.judging.rubrics import read_rubric
 from training.models.checkpoint import identify_model
 from training.settings.judge import JudgeSettings
 from training.settings.scoring import RankingSettings
+from transforms.identity import digest
 from transforms.lake.chunks import Chunks
 from transforms.pairs import judgments
 from transforms.pairs.responses import convert_to_responses
@@ -23,19 +25,34 @@ if TYPE_CHECKING:
 
 
 def judge_settings(judge: JudgeSettings) -> dict[str, Any]:
-    """Return the settings that a judge's verdicts depend on: all but those of the connection.
+    """Return the settings that a judge's verdicts by its rubric depend on.
 
-    They contain the files of a judge in a folder, so that an edited one makes verdicts stale.
+    They contain a hash of the rubric's text, so that an edited one makes verdicts stale.
+
+    Raises:
+        InputError: there is no such rubric.
+    """
+    rubric = {"rubric": judge.rubric, "rubric_hash": digest(read_rubric(judge.rubric))}
+    return judge_model_settings(judge) | rubric
+
+
+def judge_model_settings(judge: JudgeSettings) -> dict[str, Any]:
+    """Return the settings that a judge's answers depend on, besides the text of the requests.
+
+    They are all but those of the connection. They contain the files of a judge in a folder, so that
+    an edited one makes verdicts stale.
     """
     dumped = judge.model_dump(
         exclude={
             "timeout_s",
             "retries",
+            "max_equal_errors",
             "concurrency",
             "chunk_comparisons",
             "api_key_variable",
             "max_unparsed_share",
             "devices",
+            "rubric",
         }
     )
     return dumped | {"path": identify_model(judge.path)}

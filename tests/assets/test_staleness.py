@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from assets.graph import build_definitions
-from assets.loop.judges import judge_settings
+from assets.loop.judges import judge_model_settings, judge_settings
 from assets.staleness import list_upstream, name_of, read_settings, stale_assets
 from training.recipe import Recipe
 from training.settings.judge import JudgeSettings
@@ -18,6 +18,8 @@ from transforms.lake.records import materializations
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import SHARED
 
+ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope="module")
 def finished(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Lake:
@@ -25,20 +27,23 @@ def finished(tiny_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> L
     return record_all(tiny_recipe, tmp_path_factory.mktemp("lake"))
 
 
-def record_all(recipe: Recipe, folder: Path) -> Lake:
+def record_all(recipe: Recipe, folder: Path, experiment: str = "iterative") -> Lake:
     lake = Lake(folder)
     graph = build_definitions(recipe, lake.root).resolve_asset_graph()
     for key in graph.toposorted_asset_keys:
         node = graph.get(key)
-        scope = "iterative" if node.partitions_def else SHARED
+        scope = experiment if node.partitions_def else SHARED
+        settings = read_settings(node, scope)
+        if settings is None:
+            continue  # an asset that the experiment does not have
         materializations.record(
             lake,
             asset=name_of(key),
             experiment=scope,
             output_id=f"{name_of(key)}@0",
-            settings=json.dumps(read_settings(node, scope)),
+            settings=json.dumps(settings),
             inputs=json.dumps(
-                {parent: f"{parent}@0" for parent in list_upstream(node, "iterative")}
+                {parent: f"{parent}@0" for parent in list_upstream(node, experiment)}
             ),
             run_id="test",
             elapsed_s=0.0,
@@ -107,12 +112,68 @@ def test_data_and_a_model_that_are_copied_elsewhere_make_nothing_stale(make_tiny
     assert "origin.files.rows.jsonl.content" in stale["raw_more"]
 
 
+def test_another_name_of_a_models_folder_makes_nothing_stale(make_tiny, tmp_path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    recipe, renamed = (
+        make_tiny("model.tiny=null", f"model.path={tmp_path / name}") for name in ("one", "two")
+    )
+    lake = record_all(recipe, tmp_path / "lake")
+    assert stale_assets(build_definitions(renamed, lake.root), lake, "iterative") == {}
+
+
+def test_rewards_that_are_copied_elsewhere_make_nothing_stale(make_tiny, tmp_path) -> None:
+    """A policy gradient and feedback record the parts of a reward, with their places."""
+
+    def make_recipe(place: Path) -> Recipe:
+        function = f"brief: {{function: '{place / 'rewards.py'}:brief'}}"
+        given = f"given: {{path: {place / 'model'}}}"
+        both = "both: {sum: {given: 1, brief: 0.5}}"
+        return make_tiny(
+            f"rewards={{{function}, {given}, {both}}}",
+            "loop.rloo={max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
+            "experiments={iterative: {objective: rloo, ranker: both},"
+            " other: {ranker: both, feedback: {labels: 5}}}",
+        )
+
+    (tmp_path / "first" / "model").mkdir(parents=True)
+    (tmp_path / "first" / "model" / "config.json").write_text("{}")
+    code = "def brief(responses):\n    return [-len(text) for text in responses]\n"
+    (tmp_path / "first" / "rewards.py").write_text(code)
+    second = tmp_path / "second"
+    shutil.copytree(tmp_path / "first", second)
+    recipe, moved = make_recipe(tmp_path / "first"), make_recipe(second)
+    for experiment in ("iterative", "other"):
+        lake = record_all(recipe, tmp_path / experiment, experiment)
+        definitions = build_definitions(moved, lake.root)
+        assert stale_assets(definitions, lake, experiment) == {}
+    (second / "rewards.py").write_text(f"# shorter is better\n{code}")
+    lake = Lake(tmp_path / "iterative")
+    assert stale_assets(build_definitions(make_recipe(second), lake.root), lake, "iterative") == {}
+    (second / "rewards.py").write_text(code.replace("-len", "-2 * len"))
+    stale = stale_assets(build_definitions(make_recipe(second), lake.root), lake, "iterative")
+    assert "rewards.brief.code" in stale["iteration_1/policy"]
+
+
 def test_an_edited_judge_makes_its_verdicts_stale(tmp_path) -> None:
     (tmp_path / "chat_template.jinja").write_text("one")
     judge = JudgeSettings(path=str(tmp_path))
     before = judge_settings(judge)
     (tmp_path / "chat_template.jinja").write_text("two")
     assert judge_settings(judge) != before
+
+
+def test_an_edited_rubric_makes_its_verdicts_stale(tmp_path, monkeypatch) -> None:
+    text = "Compare.\n$prompt\n$response_a\n$response_b\n"
+    monkeypatch.setattr("training.judging.rubrics.RUBRICS", tmp_path)
+    (tmp_path / "own.txt").write_text(text)
+    judge = JudgeSettings(path=str(tmp_path), rubric="own")
+    before, model = judge_settings(judge), judge_model_settings(judge)
+    (tmp_path / "own.txt").write_text(f"{text}Answer A or B.\n")
+    assert judge_settings(judge) != before
+    monkeypatch.setattr("training.judging.rubrics.RUBRICS", tmp_path / "absent")
+    assert judge_model_settings(judge) | {"path": None} == model | {"path": None}
 
 
 def test_everything_is_stale_in_an_empty_lake(tiny_recipe: Recipe, tmp_path) -> None:
@@ -146,16 +207,28 @@ def test_a_changed_setting_reruns_what_depends_on_it(stale) -> None:
         "loop.scoring.batch_tokens=128",
         "loop.sampling.chunk_prompts=3",
         "devices={replicas: 8, gpus_per_replica: 2}",
+        "evaluation.logps_batch_tokens=128",
+        "sft.gradient_checkpointing=true",
+        "loop.dpo.logging_steps=1",
+        f"reward_model.accelerate_config={ROOT / 'recipes' / 'accelerate' / 'fsdp.yaml'}",
     ],
 )
 def test_speed_settings_rerun_nothing(stale, setting) -> None:
     assert stale(setting) == {}
 
 
-def test_the_gpus_of_a_judge_are_no_part_of_its_verdicts(tmp_path) -> None:
+def test_another_selection_evaluates_nothing_again(stale) -> None:
+    after = stale("evaluation.selection_metric=reward")
+    assert "metric" in after["selected_policy"]
+    assert not {"evaluation", "baseline_evaluation"} & set(after)
+
+
+@pytest.mark.parametrize(
+    "other", [{"devices": {"gpus_per_replica": 4}}, {"max_equal_errors": 3}, {"retries": 9}]
+)
+def test_how_a_judge_is_reached_is_no_part_of_its_verdicts(tmp_path, other) -> None:
     judge = JudgeSettings(path=str(tmp_path))
-    four = JudgeSettings(path=str(tmp_path), devices={"gpus_per_replica": 4})
-    assert judge_settings(four) == judge_settings(judge)
+    assert judge_settings(JudgeSettings(path=str(tmp_path), **other)) == judge_settings(judge)
 
 
 def test_asking_again_for_an_iteration(finished: Lake, tiny_recipe: Recipe) -> None:

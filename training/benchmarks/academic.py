@@ -31,7 +31,7 @@ from training.benchmarks.language_models import (
 from training.benchmarks.programs import extract_program, run_tests, score_outcome
 from training.benchmarks.sandbox import require_isolation
 from training.models.rendering import load_tokenizer, render_text
-from training.settings.benchmarks import AcademicSettings
+from training.settings.benchmarks import AcademicSettings, CodeLimits
 from training.settings.model import ONE_PROCESS, DeviceSettings
 from training.settings.sampling import SamplingSettings
 from transforms.benchmarks.answer_table import ANSWERS, REQUESTS
@@ -197,7 +197,11 @@ class AcademicBenchmark:
         return summarise(answers, clustered=HARNESSES[self.settings.benchmark].clustered)
 
     def _hash_request(self, by_task: list[list[Instance]]) -> str:
-        """Hash everything that an item's answer and score depend on, except the model."""
+        """Hash everything that an item's answer and score depend on, except the model.
+
+        Limits of programs are part of it: stored scores are those of programs with these limits.
+        """
+        limits = self.settings.code
         return digest_settings(
             {
                 "asked": [
@@ -207,6 +211,7 @@ class AcademicBenchmark:
                 "engine": self.settings.engine,
                 "dtype": self.dtype,
                 "harness": HARNESS,
+                **({} if limits == CodeLimits() else {"code": limits.model_dump()}),
             }
         )
 

@@ -75,10 +75,12 @@ def identify_judge(
         model = settings.model
     else:
         from training.judging.local_judge import find_judge_folder
-        from training.models.checkpoint import hash_checkpoint
+        from training.models.checkpoint import hash_checkpoint, hash_model_files
 
-        model = hash_checkpoint(find_judge_folder(settings.path, settings.revision))
-        sampling |= {"dtype": dtype}
+        folder = find_judge_folder(settings.path, settings.revision)
+        model = hash_checkpoint(folder)
+        # the id of a checkpoint does not cover its config, which decides answers, too
+        sampling |= {"dtype": dtype, "files": digest_settings(hash_model_files(folder))}
     identity = {
         "model": model,
         "address": settings.address,

@@ -68,9 +68,13 @@ def identify_model(model: str | None) -> str | dict[str, Any] | None:
     folder = Path(model).expanduser() if model else None
     if folder is None or not folder.is_dir():
         return model
+    return {"folder": folder.name, "files": hash_model_files(folder)}
+
+
+def hash_model_files(folder: Path) -> dict[str, str]:
+    """Hash each file of a model folder that a stage reads; return the hashes by name."""
     files = {file for pattern in (WEIGHTS, *READ_FILES) for file in folder.glob(pattern)}
-    hashes = {file.relative_to(folder).as_posix(): hash_file(file) for file in sorted(files)}
-    return {"folder": folder.name, "files": hashes}
+    return {file.relative_to(folder).as_posix(): hash_file(file) for file in sorted(files)}
 
 
 def require_model(folder: Path | str, *, chat_template: bool = True) -> None:

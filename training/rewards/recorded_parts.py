@@ -12,21 +12,31 @@ from training.settings.rewards.reward import RewardSettings
 from training.settings.rewards.weighted_reward import WeightedReward
 from transforms.errors import InputError
 
-KEYS = ("path", "revision", "function", "verifier")
-"""Keys of a reward that say where it comes from."""
+PLACES = ("path", "function")
+"""Keys of a reward that say where its files are. Their values differ between machines."""
+
+KEYS = ("revision", "verifier")
+"""Other keys of a reward that is no sum."""
 
 
 def describe_part(reward: RewardSettings) -> dict[str, Any]:
     """Describe a reward that is not trained here and is no sum, with the versions of its files.
+
+    Returns:
+        Its settings; `read_from` has the places of its files, by key of the reward, and is no part
+        of their version.
 
     Raises:
         InputError: the file of a function cannot be used.
     """
     described = reward.model_dump(include=set(KEYS), exclude_none=True)
     if reward.function:
-        described["file_sha256"] = reward.read_function().digest
+        source = reward.read_function()
+        described |= {"function": source.name, "code": source.digest}
     if reward.path:
         described["model"] = identify_model(reward.path)
+    if places := reward.model_dump(include=set(PLACES), exclude_none=True):
+        described["read_from"] = places
     return described
 
 
@@ -47,7 +57,8 @@ def read_parts(
         if "asset" in part:
             reward = RewardSettings(path=str(find_model(part["asset"])))
         else:
-            reward = RewardSettings(**{key: part[key] for key in KEYS if key in part})
+            named = {key: part[key] for key in KEYS if key in part}
+            reward = RewardSettings(**named, **part.get("read_from", {}))
             if {**describe_part(reward), "weight": part["weight"]} != part:
                 raise InputError(
                     f"the reward {name} has changed",

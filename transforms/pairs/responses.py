@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from transforms.identity import digest_settings
+from transforms.identity import digest, digest_settings, hash_text
 from transforms.lake.enforcement import add_keys
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
@@ -83,6 +83,13 @@ def read_with_references(lake: Lake, splits: Sequence[str]) -> pl.DataFrame:
     prompts = read_prompts_of_splits(lake, splits)
     references = lake.scan("prompts").select("prompt_id", "reference").collect()
     return prompts.join(references, on="prompt_id", how="left", maintain_order="left")
+
+
+def hash_references(lake: Lake) -> str:
+    """Hash the references of all prompts to 32 hexadecimal digits."""
+    rows = lake.scan("prompts").select("prompt_id", "reference").drop_nulls("reference")
+    digests = rows.select("prompt_id", hash_text(pl.col("reference"))).sort("prompt_id").collect()
+    return digest("".join(map("".join, digests.iter_rows())))
 
 
 def find_missing_prompts(

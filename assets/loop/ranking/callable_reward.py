@@ -44,7 +44,7 @@ class CallableRanker(Ranker):
         return {"ranker": self.name, **self.pair_settings()}
 
     def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
-        """Return the function and the hash of its file, or the verifier."""
+        """Return the function and the hash of its code, or the verifier."""
         return {self.name: {"weight": 1.0, **describe_part(self.settings)}}
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class CallableRanker(Ranker):
 
 
 class FunctionRanker(CallableRanker):
-    """A Python function of the recipe; the content of its file is its version."""
+    """A Python function of the recipe; the code of its file is its version."""
 
     kind: ClassVar[str] = "function"
 
@@ -85,12 +85,12 @@ class FunctionRanker(CallableRanker):
         return "reference" not in self.source.columns
 
     def ranker_id(self, step: Step) -> str:
-        """Return the hash of its file."""
+        """Return the hash of its code."""
         return self.source.digest
 
     def pair_settings(self) -> Mapping[str, Any]:
-        """Return the function's name, and the hash of its file."""
-        return {"function": self.source.name, "file_sha256": self.source.digest}
+        """Return the function's name, and the hash of its code."""
+        return {"function": self.source.name, "code": self.source.digest}
 
     def make_scorer(self) -> "Scorer":
         """Run the function's file."""

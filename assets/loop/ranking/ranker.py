@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 
+from assets.compared_settings import select_compared
 from assets.materialize import Step
 from assets.study import Study
 from training.settings.loop import LoopSettings
 from transforms.identity import digest_settings
+from transforms.pairs.responses import hash_references
 from transforms.pairs.score_components import Identity
 
 if TYPE_CHECKING:
@@ -78,13 +80,19 @@ class Ranker(ABC):
     def columns(self, step: Step) -> dict[str, str]:
         """Return its columns of `scores`.
 
+        A ranker that reads references has another `ranking_id` if one of them has changed, so that
+        stored scores belong to the present ones.
+
         Raises:
             InputError: its model is missing.
         """
+        settings = select_compared(self.response_settings(step.loop))
+        if not self.ranks_pairs:
+            settings["references"] = hash_references(step.lake)
         return {
             "ranker": self.name,
             "ranker_id": self.ranker_id(step),
-            "ranking_id": digest_settings(self.response_settings(step.loop)),
+            "ranking_id": digest_settings(settings),
         }
 
     def list_components(self, step: Step) -> list[Identity]:

@@ -128,7 +128,7 @@ def test_a_policy_gradient_records_the_parts_of_its_reward(lake: Lake) -> None:
     training = read_training(lake, first)
     assert training.settings.rewards["brief"].reward.function.endswith("rewards.py:brief")
     file = lake.root.parent / "rewards.py"
-    file.write_text(f"{CODE}# edited\n", encoding="utf-8")
+    file.write_text(CODE.replace("-len", "-2 * len"), encoding="utf-8")
     with pytest.raises(InputError, match="the reward brief has changed"):
         read_training(lake, first)
     file.write_text(CODE, encoding="utf-8")

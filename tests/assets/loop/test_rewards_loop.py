@@ -139,9 +139,9 @@ def test_an_edited_function_makes_its_scores_stale(
         return {name: reason for name, reason in stale.items() if name.startswith("iteration_1")}
 
     assert list_stale("by_function") == {}
-    (recipe.parent / "rewards.py").write_text(f"{CODE}# edited\n", encoding="utf-8")
+    (recipe.parent / "rewards.py").write_text(f"{CODE}EDITED = 1\n", encoding="utf-8")
     stale = list_stale("by_function")
     assert [*stale] == ["iteration_1/scores", "iteration_1/dpo_pairs", "iteration_1/policy"]
-    assert "file_sha256" in stale["iteration_1/scores"]
-    assert "parts.short.file_sha256" in list_stale("by_sum")["iteration_1/scores"]
+    assert "code" in stale["iteration_1/scores"]
+    assert "parts.short.code" in list_stale("by_sum")["iteration_1/scores"]
     assert list_stale("by_verifier") == {}

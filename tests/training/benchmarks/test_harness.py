@@ -167,7 +167,8 @@ def test_an_identity_changes_with_what_is_asked_and_with_nothing_else(published_
     longer = opened(limit=3)
     assert ids(longer)[:2] == ids(first)  # what was answered stays answered
     assert longer.benchmark_id != first.benchmark_id
-    for changed in ({"shots": 7}, {"max_tokens": 9}, {"engine": "transformers"}):
+    limits = {"code": {"cpu_s": 20}}  # stored scores are those of programs with other limits
+    for changed in ({"shots": 7}, {"max_tokens": 9}, {"engine": "transformers"}, limits):
         other = opened(**changed)
         assert not set(ids(first)) & set(ids(other))
         assert first.benchmark_id != other.benchmark_id

@@ -103,7 +103,7 @@ def test_responses_without_a_verdict_have_no_reward(model):
     assert judgments[0].height == 2
 
 
-def test_a_judge_that_runs_here_is_known_by_its_weights(model, tmp_path):
+def test_a_judge_that_runs_here_is_known_by_its_files(model, tmp_path):
     def row(folder: Path, dtype: str = "float32") -> dict:
         settings = JudgeSettings(path=str(folder))
         return describe_judge(settings, dtype=dtype).row(0, named=True)
@@ -116,6 +116,9 @@ def test_a_judge_that_runs_here_is_known_by_its_weights(model, tmp_path):
     assert row(model)["address"] is None
     assert row(model)["rubric_text"] == read_rubric("helpfulness")
     assert row(model, "bfloat16")["judge_id"] != row(model)["judge_id"]
+    (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
+    assert row(copy)["model"] == row(model)["model"]
+    assert row(copy)["judge_id"] != row(model)["judge_id"]
 
 
 @pytest.mark.parametrize("rubric", list_rubrics())

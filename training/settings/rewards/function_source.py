@@ -5,7 +5,6 @@ Not here: calling the function (`training.rewards.function`), the modules that i
 """
 
 import ast
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,7 +15,9 @@ from training.settings.rewards.local_modules import (
     is_installed,
     read_local_modules,
 )
+from transforms.code_hash import hash_code
 from transforms.errors import InputError
+from transforms.identity import digest_settings
 
 COLUMNS = ("prompts", "responses", "reference", "prompt_id", "response_index")
 """Arguments that a reward function may have, each a list with one entry per response."""
@@ -42,13 +43,12 @@ class FunctionSource:
 
     @property
     def digest(self) -> str:
-        """Return the hash of the file and its local modules: the version of the function."""
-        hashed = hashlib.sha256(self.content)
-        for name, module in self.modules.items():
-            # names and sizes come first, so that bytes cannot move from one file to the next
-            hashed.update(f"\x1f{name}\x1f{len(module.content)}\x1e".encode())
-            hashed.update(module.content)
-        return hashed.hexdigest()[:32]
+        """Return the hash of the code of the file and its local modules: the function's version.
+
+        Comments and layout do not count. Docstrings do: a function may read them.
+        """
+        modules = {name: hash_code(module.content) for name, module in self.modules.items()}
+        return digest_settings({"file": hash_code(self.content), "modules": modules})
 
 
 def read_function(reference: str) -> FunctionSource:

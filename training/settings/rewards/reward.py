@@ -29,8 +29,8 @@ class RewardSettings(Settings):
     function: str | None = None
     """Python function: `package.module:name`, or `file.py:name` with a file relative to the recipe.
     It is called with lists, `function(prompts=..., responses=...)`, and returns one number per
-    response. Its scores are computed again if its file, or a local module that this file imports,
-    changes."""
+    response. Its scores are computed again if the code of its file, or of a local module that this
+    file imports, changes; comments and layout do not count."""
     verifier: Literal["exact_match", "number", "program", "instructions"] | None = None
     """Compares a response with the reference of its prompt (`sources.<name>.reference`).
     `exact_match`: equal texts; `number`: equal last numbers; `program`: the reference is unit

@@ -14,7 +14,7 @@ from transforms.lake.schemas.table import (
 
 RANKER = Column(pl.String, "asset of a model, `judge`, or one of the recipe's `rewards`")
 RANKER_ID = Column(pl.String, "checkpoint of the ranker; else hash of the judge or the reward")
-RANKING_ID = Column(pl.String, "hash of the ranker's settings")
+RANKING_ID = Column(pl.String, "hash of the ranker's settings, and of the references that it reads")
 
 
 def _standard_error(unit: str) -> Column:

@@ -3,16 +3,33 @@
 Not here: the work on one source (`transforms.sources.intake.ingest`).
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from transforms.code_hash import hash_code
 from transforms.identity import digest_settings
 from transforms.lake.lake import Lake
 from transforms.sources.intake.ledger import delete_records, read_accounts, write_account
 from transforms.sources.intake.sources import Source
+
+PACKAGE = Path(__file__).parents[2]
+
+RULE_CODE = (
+    "identity.py",
+    "prompts/splits.py",  # held-out prompts
+    "prompts/instructions/*.py",  # labels by a verifier
+    "sources/files/json_rows.py",
+    "sources/files/tabular.py",
+    "sources/intake/demonstrations.py",
+    "sources/intake/duplicates.py",
+    "sources/intake/ingest.py",
+    "sources/intake/preferences.py",
+    "sources/layouts/*.py",
+    "sources/catalog/*.py",
+)
+"""Modules of `transforms` whose code decides the rows of a slice."""
 
 
 def update_slices(
@@ -64,21 +81,9 @@ def update_slices(
 
 @cache
 def hash_rule_code() -> str:
-    """Hash the code that converts native rows to standard rows.
+    """Hash the code that converts native rows to standard rows, without its comments and docs.
 
     After a change of a rule, slices made with the earlier code are out of date.
     """
-    sources = Path(__file__).parents[1]
-    modules = [
-        sources.parent / "identity.py",
-        sources / "files" / "json_rows.py",
-        sources / "files" / "tabular.py",
-        sources / "intake" / "demonstrations.py",
-        sources / "intake" / "preferences.py",
-        *sorted(sources.glob("layouts/*.py")),
-        *sorted(sources.glob("catalog/*.py")),
-    ]
-    whole = hashlib.sha256()
-    for module in modules:
-        whole.update(module.read_bytes())
-    return whole.hexdigest()[:32]
+    modules = [file for pattern in RULE_CODE for file in sorted(PACKAGE.glob(pattern))]
+    return digest_settings([hash_code(one.read_bytes(), docstrings=False) for one in modules])

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from transforms.code_hash import hash_code
 from transforms.errors import InputError
-from transforms.identity import digest
 
 OPPOSITES = (("hot", "cold"), ("fast", "slow"), ("wet", "dry"), ("young", "old"))
 
@@ -121,8 +121,8 @@ def gold_reward(prompt: str, response: str) -> float:
 
 @cache
 def gold_version() -> str:
-    """Return the identifier of the program: a hash of this file."""
-    return digest(Path(__file__).read_text(encoding="utf-8"))
+    """Return the identifier of the program: a hash of this file's code."""
+    return hash_code(Path(__file__).read_bytes(), docstrings=False)
 
 
 def _measure_correctness(request: Request, words: list[str]) -> float:

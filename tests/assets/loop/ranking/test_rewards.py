@@ -21,6 +21,7 @@ SLICE = {"experiment": "e", "iteration": 1}
 WORDS = "def words(responses):\n    return [float(len(text.split())) for text in responses]\n"
 SIZE = "def size(responses):\n    return [len(text) / 3 for text in responses]\n"
 INVERSE = "def inverse(responses):\n    return [1 / len(text) for text in responses]\n"
+NEAR = "def near(responses, reference):\n    return [float(r == 'two words') for r in reference]\n"
 GUARDED = "def inverse(responses):\n    return [1 / max(len(text), 1) for text in responses]\n"
 
 
@@ -83,6 +84,31 @@ def test_a_function_scores_once_and_again_after_an_edit(step, find, write):
     edited = find("words", words=write("words", WORDS.replace("float", "-float")))
     assert score_missing(step, edited, SLICE)["responses_scored"] == 3
     assert rewards_of(step) == [-2.0, 0.0, -3.0]
+
+
+def test_scores_by_references_are_computed_again_after_a_reference_has_changed(step, find, write):
+    rewards = {
+        "right": {"verifier": "exact_match"},
+        "near": write("near", NEAR),
+        "words": write("words", WORDS),
+        "both": {"sum": {"right": 2.0, "words": 1.0}},
+    }
+    expected = {
+        "right": ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]),
+        "near": ([1.0, 1.0, 1.0], [0.0, 0.0, 0.0]),
+        "words": ([2.0, 0.0, 3.0], None),
+        "both": ([4.0, 0.0, 3.0], [2.0, 0.0, 5.0]),
+    }
+    prompts = step.lake.read("prompts")
+    for name, (before, after) in expected.items():
+        step.lake.overwrite("prompts", prompts)
+        assert score_missing(step, find(name, **rewards), SLICE)["responses_scored"] == 3
+        assert rewards_of(step) == before
+        changed = pl.when(pl.col("prompt_id") == "p").then(pl.lit("three more words"))
+        step.lake.overwrite("prompts", prompts.with_columns(reference=changed))
+        scored = score_missing(step, find(name, **rewards), SLICE)["responses_scored"]
+        assert scored == (0 if after is None else 3), name
+        assert rewards_of(step) == (after or before), name
 
 
 def test_a_sum_keeps_the_parts_of_a_failed_run(step, find, write):
@@ -156,7 +182,7 @@ def test_a_sum_with_other_weights_calls_no_function_in_another_experiment(
     assert rewards.to_list() == [4 + 9 / 9, 0 + 9, pytest.approx(6 + 9 / 16)]
     # another text, and another version of a part
     assert count("edited", "both", words=2.0, inverse=9.0) == 6
-    parts["words"] = write("words", WORDS.replace("    return", counted) + "# edited\n")
+    parts["words"] = write("words", WORDS.replace("    return", counted) + "EDITED = 1\n")
     assert count("other", "both", words=2.0, inverse=9.0) == 3
 
 

@@ -105,6 +105,24 @@ def test_an_option_touches_its_source_and_a_setting_all(lake, source):
     assert refresh(lake, a, b, splits="others") == ["a", "b"]
 
 
+def test_every_pattern_of_the_rules_code_names_a_module():
+    for pattern in standard_tables.RULE_CODE:
+        assert any(standard_tables.PACKAGE.glob(pattern)), pattern
+
+
+@pytest.mark.parametrize(
+    ("text", "changed"),
+    [('"""A docstring."""\n# a comment\nRULE = 1\n', False), ("RULE = 2\n", True)],
+)
+def test_only_the_code_of_a_rule_counts(tmp_path, monkeypatch, text, changed):
+    monkeypatch.setattr(standard_tables, "PACKAGE", tmp_path)
+    monkeypatch.setattr(standard_tables, "RULE_CODE", ("*.py",))
+    (tmp_path / "rule.py").write_text("RULE = 1\n")
+    before = standard_tables.hash_rule_code.__wrapped__()
+    (tmp_path / "rule.py").write_text(text)
+    assert (standard_tables.hash_rule_code.__wrapped__() != before) is changed
+
+
 def test_a_mended_rule_makes_slices_old(lake, source, monkeypatch):
     a = source("a")
     refresh(lake, a)
