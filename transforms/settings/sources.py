@@ -26,7 +26,8 @@ class OriginSettings(Settings):
     catalogue, or all."""
     revision: str | None = None
     """Git commit of the hub dataset; required without `files`, so that a rerun reads the same
-    rows."""
+    rows. Of a branch, the commit at the time of reading is in the row keys; a branch that has moved
+    makes nothing stale."""
     max_rows: int | None = Field(default=None, ge=1)
     """Read only the first rows, up to this number; null reads all."""
 

@@ -10,22 +10,22 @@ from typing import Any
 
 from transforms.errors import InputError
 from transforms.file_hash import hash_file
+from transforms.hub import find_commit
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.folders import is_delta_table, list_parts, open_delta
 
 
 def fingerprint_origin(origin: OriginSettings) -> str:
-    """Return an identifier of the content: hash of the files' names and bytes, or the hub revision.
+    """Return an identifier of the content: hash of the files' names and bytes, or the hub commit.
 
     The content of a Delta table is its id and version.
 
     Raises:
-        InputError: a file is missing, or a folder or a Delta table cannot be read.
+        InputError: a file is missing, or a folder, a Delta table or the hub cannot be read.
     """
     if origin.hub_id:
-        return ":".join(
-            [f"{origin.hub_id}@{origin.revision}", origin.hub_split or "", *origin.hub_dirs]
-        )
+        commit = find_commit(origin.hub_id, origin.revision or "main")
+        return ":".join([f"{origin.hub_id}@{commit}", origin.hub_split or "", *origin.hub_dirs])
     parts = _identify_parts(origin.files)
     whole = "".join(f"{name}\x1f{content}\x1e" for name, content in parts.items())
     return hashlib.sha256(whole.encode()).hexdigest()[:32]
@@ -33,6 +33,9 @@ def fingerprint_origin(origin: OriginSettings) -> str:
 
 def describe_origin(origin: OriginSettings) -> dict[str, Any]:
     """Return the settings of an origin as they are recorded: with the content of its files.
+
+    Of a dataset of the hub, the revision is recorded as it is: a branch that has moved changes
+    nothing, because a plan asks no server.
 
     Returns:
         The settings; `files` has the content of each part and its place in the order of reading, by

@@ -19,7 +19,7 @@ import msgspec
 import polars as pl
 
 from transforms.errors import InputError
-from transforms.hub import TOKEN, explain_hub_error, find_token
+from transforms.hub import TOKEN, explain_hub_error, find_commit, find_token
 from transforms.lake.schemas.table import type_name
 from transforms.settings.sources import OriginSettings
 from transforms.sources.files.arrow_files import (
@@ -44,7 +44,7 @@ from transforms.sources.files.tabular import conform, read_csv
 from transforms.workers import map_in_order
 
 ROW_KEY = "row_key"
-"""Name of the added column: origin and row number, `<file name>:1` or `<hub_id>@<revision>:1`."""
+"""Name of the added column: origin and row number, `<file name>:1` or `<hub_id>@<commit>:1`."""
 
 
 class Batch(NamedTuple):
@@ -170,13 +170,14 @@ def _read_hub(
 ) -> Iterator[Batch]:
     import datasets  # slow to import, and only hub sources need it
 
+    commit = find_commit(str(origin.hub_id), origin.revision or "main")
     for folder in origin.hub_dirs or (None,):
         try:
             found = datasets.load_dataset(
                 origin.hub_id,
                 data_dir=folder,
                 split=origin.hub_split,
-                revision=origin.revision,
+                revision=commit,
                 token=find_token(),
             ).with_format("arrow")
         except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
@@ -187,7 +188,7 @@ def _read_hub(
                 remedy=f"check the id, split, revision, {TOKEN} and network, or set local `files`",
             ) from None
         row = 1
-        where = "/".join(part for part in (f"{origin.hub_id}@{origin.revision}", folder) if part)
+        where = "/".join(part for part in (f"{origin.hub_id}@{commit}", folder) if part)
         for table in found.iter(batch_size=BATCH_ROWS):
             rows = conform(pl.DataFrame(table), native, optional, f"source {name}")
             yield _add_keys(*number_rows(rows, row), where)

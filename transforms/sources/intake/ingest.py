@@ -38,6 +38,7 @@ def ingest(lake: Lake, source: Source) -> int:
             version.
     """
     table, entry = f"raw_{source.name}", source.entry
+    content = fingerprint_origin(source.origin)
     malformed: list[pl.DataFrame] = []
     rows_in = 0
     schema = pl.Schema({ROW_KEY: pl.String, **entry.native})
@@ -52,7 +53,7 @@ def ingest(lake: Lake, source: Source) -> int:
             )
     except MissingColumnsError as error:
         raise explain_columns(error, source.origin) from None
-    write_account(lake, table, source, rows_in, fingerprint_origin(source.origin))
+    write_account(lake, table, source, rows_in, content)
     return lake.version(table)
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.hub import TOKEN, Hub
 from transforms.errors import InputError
 from transforms.settings.sources import OriginSettings
+from transforms.sources.files.content import fingerprint_origin
 from transforms.sources.files.reading import read_batches
 
 NATIVE = {"text": pl.String, "n": pl.Int64}
@@ -42,6 +43,18 @@ def test_rows_of_a_pinned_commit_are_read_once_from_the_hub(datasets_hub: Hub) -
     assert read(pinned) == expected
     assert datasets_hub.downloads == downloads
     assert datasets_hub.tokens == {None}
+
+
+def test_a_branch_is_read_at_its_commit_and_another_commit_has_another_fingerprint(
+    datasets_hub: Hub,
+) -> None:
+    origin = OriginSettings(hub_id="me/rows", hub_split="train", revision="main")
+    for number in range(2):
+        commit = datasets_hub.add("datasets/me/rows", {"train.jsonl": lines(("a", number))})
+        assert read("main") == [(f"me/rows@{commit}:1", "a", number)]
+        assert fingerprint_origin(origin) == f"me/rows@{commit}:train"
+    with pytest.raises(InputError, match="has no revision other"):
+        read("other")
 
 
 def test_each_folder_of_a_dataset_has_its_rows(datasets_hub: Hub) -> None:

@@ -159,15 +159,16 @@ def test_hub_rows_are_keyed_by_revision_and_folder(monkeypatch):
 
     def load_dataset(hub_id, data_dir, split, revision, token):
         assert (hub_id, split) == ("o/d", "train")
-        if revision == "bad":
+        if revision == "b" * 40:
             raise FileNotFoundError("no such revision")
         return datasets.Dataset.from_list(ROWS)
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    good = OriginSettings(hub_id="o/d", hub_split="train", revision="abc", hub_dirs=("x", "y"))
+    commit, bad = "a" * 40, "b" * 40
+    good = OriginSettings(hub_id="o/d", hub_split="train", revision=commit, hub_dirs=("x", "y"))
     rows = pl.concat([batch.rows for batch in read_batches("s", good, NATIVE)])
-    assert rows["row_key"].to_list()[1:3] == ["o/d@abc/x:2", "o/d@abc/y:1"]
+    assert rows["row_key"].to_list()[1:3] == [f"o/d@{commit}/x:2", f"o/d@{commit}/y:1"]
     assert rows["n"].to_list() == [1, 2, 1, 2]
-    assert fingerprint_origin(good) == "o/d@abc:train:x:y"
+    assert fingerprint_origin(good) == f"o/d@{commit}:train:x:y"
     with pytest.raises(InputError, match="no such revision"):
-        list(read_batches("s", good.model_copy(update={"revision": "bad"}), NATIVE))
+        list(read_batches("s", good.model_copy(update={"revision": bad}), NATIVE))
