@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -68,7 +70,21 @@ def ui(
     command = [*(PAGE if POSTGRES in os.environ else DEVELOPMENT), "--port", str(free)]
     command[0] = str(Path(sys.executable).with_name(command[0]))
     threading.Thread(target=open_browser, args=(address, free), daemon=True).start()
-    raise typer.Exit(subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode)
+    raise typer.Exit(run_page(command, environment))
+
+
+def run_page(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run the page until it ends; return its status.
+
+    SIGTERM, with which service managers end one process, reaches the page as Ctrl-C does: it ends
+    what it has started.
+    """
+    with subprocess.Popen(command, env=environment, cwd=ROOT) as page:
+        before = signal.signal(signal.SIGTERM, lambda *_: page.send_signal(signal.SIGINT))
+        try:
+            return page.wait()
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def find_port(wanted: int) -> int:

@@ -1,4 +1,10 @@
+import os
+import signal
 import socket
+import sys
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +36,27 @@ def test_a_browser_opens_when_the_port_answers(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setenv("DISPLAY", ":0")
         ui.open_browser("http://there", port)
     assert opened == ["http://there"]
+
+
+PAGE = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+try:
+    (folder / "started").touch()
+    time.sleep(120)
+except KeyboardInterrupt:
+    (folder / "ended").touch()
+"""
+
+
+def test_the_page_ends_with_the_command(tmp_path: Path) -> None:
+    def end_command() -> None:
+        while not (tmp_path / "started").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    threading.Thread(target=end_command, daemon=True).start()
+    assert ui.run_page([sys.executable, "-c", PAGE, str(tmp_path)], os.environ) == 0
+    assert (tmp_path / "ended").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
