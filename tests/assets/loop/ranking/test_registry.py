@@ -39,7 +39,7 @@ def test_a_sum_reads_the_assets_of_its_parts_and_its_settings_have_theirs(make_t
     assert scores.metadata[READS].value["f"][2:] == []
     before = scores.metadata[SETTINGS].value["f"]
     assert scores.metadata[SETTINGS].value["e"]["parts"]["short"] == before
-    (tmp_path / "rewards.py").write_text(f"{CODE}# edited\n", encoding="utf-8")
+    (tmp_path / "rewards.py").write_text(f"{CODE}EDITED = True\n", encoding="utf-8")
     ranker = find_ranker(Study(recipe), recipe.loop, "short")
     assert ranker.response_settings(recipe.loop) != before
 
