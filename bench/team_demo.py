@@ -70,7 +70,7 @@ def run_page(services: Services, lake: str, problems: list[str]) -> dict[str, An
     elapsed_s = round(time.monotonic() - started, 1)
     if found := find_page_problems(runs):
         problems += found
-    elif differences := compare_experiments(lake, "iterative", "concise"):
+    elif differences := compare_experiments(lake, "iterative", "concise", 1):
         problems.append(f"the runs of the page: {differences} keys that one experiment lacks")
     return {
         "page_s": elapsed_s,

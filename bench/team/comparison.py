@@ -36,13 +36,14 @@ def count_differences(found: Path | str, expected: Path | str) -> pl.DataFrame:
     )
 
 
-def compare_experiments(place: Path | str, first: str, second: str) -> int:
-    """Count keys of sampled rows that only one of two experiments of a lake has."""
-    lake, differences = Lake(place), 0
+def compare_experiments(place: Path | str, first: str, second: str, iteration: int) -> int:
+    """Count keys of an iteration's sampled rows that only one of two experiments of a lake has."""
+    lake, differences, keys = Lake(place), 0, ["prompt_id", "response_index"]
     for table in ("generations", "scores"):
-        rows = lake.read(table).select("experiment", "iteration", "prompt_id", "response_index")
-        one, other = (rows.filter(experiment=name).drop("experiment") for name in (first, second))
-        keys = one.columns
+        one, other = (
+            lake.read(table, experiment=name, iteration=iteration).select(keys)
+            for name in (first, second)
+        )
         differences += one.join(other, on=keys, how="anti").height
         differences += other.join(one, on=keys, how="anti").height + (one.height == 0)
     return differences

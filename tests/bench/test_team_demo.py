@@ -10,13 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from bench.team.comparison import find_problems
+from bench.team.comparison import compare_experiments, find_problems
 from bench.team.driver import Attempt
 from bench.team.kills import Moment, draw_moments
 from bench.team.page import find_page_problems
 from bench.team.programs import find_ports, require_programs
 from training.recipe_file import load_recipe
 from transforms.errors import InputError
+from transforms.lake.lake import Lake
+from transforms.lake.schemas import schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "bench" / "team" / "study.yaml"
@@ -48,6 +50,25 @@ def test_rows_and_weights_that_differ_are_problems():
         "reward_model: other weights",
     ]
     assert find_problems(rows[:1], models[:1]) == []
+
+
+def test_one_iteration_of_two_experiments_is_compared(tmp_path):
+    lake = Lake(tmp_path)
+    keys = [("iterative", 1), ("iterative", 2), ("concise", 1)]
+    for table in ("generations", "scores"):
+        rows = [
+            {
+                "experiment": experiment,
+                "iteration": iteration,
+                "prompt_id": prompt,
+                "response_index": 0,
+            }
+            for experiment, iteration in keys
+            for prompt in "pq"
+        ]
+        lake.append(table, pl.DataFrame(rows, schema=schema_of(table)))
+    assert compare_experiments(tmp_path, "iterative", "concise", 1) == 0
+    assert compare_experiments(tmp_path, "iterative", "concise", 2) == 4
 
 
 def test_runs_of_one_experiment_that_overlap_are_a_problem():
