@@ -199,7 +199,7 @@ def test_stored_responses_paired_by_another_rule_are_trained_on_through_the_reci
     home: Path, lake: Lake, settings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule = "pairs.rule=best_vs_second"
-    again = prefloop("pair", "iterative/1", "--as", "second", "--set", rule, "--home", str(home))
+    again = prefloop("what-if", "iterative/1", "--as", "second", "--set", rule, "--home", str(home))
     assert again.exit_code == 0, again.output
     slice_ = {"experiment": "second", "iteration": 1}
     paired = lake.read("dpo_pairs", **slice_)
@@ -214,5 +214,5 @@ def test_stored_responses_paired_by_another_rule_are_trained_on_through_the_reci
     policies = lake.read("checkpoints", asset="iteration_1/policy")
     assert policies.filter(experiment="second").height == 1
     assert policies["checkpoint_id"].n_unique() == 2
-    refused = prefloop("pair", "iterative", "--as", "second", "--set", rule, "--home", str(home))
+    refused = prefloop("what-if", "iterative", "--as", "second", "--set", rule, "--home", str(home))
     assert refused.exit_code == 2
