@@ -1,11 +1,12 @@
--- One row per pair of experiments and decoding: the selected policy of `experiment` compared with
--- that of `versus` on the evaluation prompts, paired by prompt. chars_ratio is the ratio of the
--- mean lengths. `_se` is the standard error clustered by prompt (of the ratio by linearisation);
--- `_low` and `_high` are the 95% interval by the bootstrap over prompts.
--- There are rows once two experiments have a selected policy.
+-- One row per experiment, decoding and what it is compared with: the selected policy of
+-- `experiment` minus `versus`, a baseline or another experiment's selected policy, on the evaluation
+-- prompts, paired by prompt. chars_ratio is the ratio of the mean lengths. `_se` is the standard
+-- error clustered by prompt (of the ratio by linearisation); `_low` and `_high` are the 95% interval
+-- by the bootstrap over prompts.
+-- There are rows once an experiment has a selected policy.
 with
 
-outcome_prompts as (select * from outcome_prompts where not baseline),
+outcome_prompts as (select * from outcome_prompts),
 
 paired as (
     select
@@ -22,6 +23,7 @@ paired as (
         on those.decoding = these.decoding
         and those.prompt_id = these.prompt_id
         and those.outcome <> these.outcome
+    where not these.baseline
 ),
 
 estimates as (
@@ -58,4 +60,4 @@ select
     reward_interval.high as reward_difference_high,
     prompts
 from estimates
-order by experiment, versus, decoding desc
+order by experiment, baseline_position(versus) nulls last, versus, decoding desc

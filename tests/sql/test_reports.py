@@ -185,6 +185,31 @@ def test_experiment_contrasts_are_paired_by_prompt():
     assert first["gold_difference_high"] == pytest.approx(interval.high)
 
 
+def test_experiment_contrasts_compare_with_baselines_first():
+    rows = [
+        {"experiment": experiment, "iteration": 1, "model": model, "split": "evaluation",
+         "decoding": "greedy", "prompt_id": "p", "gold_reward": gold, "reward": gold,
+         "response_chars": 4}
+        for experiment, model, gold in (
+            ("x", "iteration_1/policy", 3.0),
+            ("a", "iteration_1/policy", 2.0),
+            ("shared", "offline_dpo/policy", 1.0),
+        )
+    ]  # fmt: skip
+    selected = [{"experiment": name, "model": "iteration_1/policy"} for name in ("a", "x")]
+    found = rows_of(
+        "experiment_contrasts",
+        evaluation_responses=table("evaluation_responses", *rows),
+        selected_policies=table("selected_policies", *selected),
+    )
+    assert found.select("experiment", "versus", "gold_difference").rows() == [
+        ("a", "offline_dpo", 1.0),
+        ("a", "x", -1.0),
+        ("x", "offline_dpo", 2.0),
+        ("x", "a", 1.0),
+    ]
+
+
 def test_shared_models_alone_are_shown_as_shared():
     frame = table("evaluation_results", result("shared", 0, "sft_policy", "reward", 1.0))
     found = rows_of("iteration_progress", evaluation_results=frame)

@@ -20,6 +20,9 @@ from transforms.lake.schemas.table import ORDER
 from transforms.measures.clustered import error_of_mean
 
 SEEDS = "seeds"
+CLEAR = 2
+"""Standard errors from zero at which a difference counts as told from zero in a seed."""
+PARTS = ("", "_se", "_within_se", "_above", "_below")
 
 
 def average_over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -33,6 +36,8 @@ def average_over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
         The keys; seeds (number of lakes that have the row); for every number x its mean over seeds,
         x_se (its standard deviation over seeds divided by the square root of their number; null
         with one seed), and x_within_se, the mean of the lakes' own errors, if the report has them.
+        For a difference (`_difference` or `_minus_` in its name) with own errors also x_above and
+        x_below: in how many seeds it is more than two of these errors above and below zero.
         A number is null if one of the row's lakes has none, and its column is dropped if all rows
         are null. A whole number that is equal in all lakes, such as a count of prompts, stays a
         whole number without an error.
@@ -63,13 +68,21 @@ def average_over_seeds(reports: Sequence[pl.DataFrame]) -> pl.DataFrame:
         if f"{name}_se" in errors:
             within = pl.col(f"{name}_se").mean()
             columns.append(pl.when(known).then(within).alias(f"{name}_within_se"))
+            if name.endswith("_difference") or "_minus_" in name:
+                columns += [
+                    pl.when(known).then(clear.sum()).alias(f"{name}_{side}")
+                    for side, clear in (
+                        ("above", value > CLEAR * pl.col(f"{name}_se")),
+                        ("below", value < -CLEAR * pl.col(f"{name}_se")),
+                    )
+                ]
     averaged = rows.group_by(keys, maintain_order=True).agg(columns)
     for name in figures:
         spread = averaged[f"{name}_se"].drop_nulls()
         if rows.schema[name].is_integer() and len(spread) and spread.max() == 0:
             averaged = averaged.drop(f"{name}_se").cast({name: pl.Int64})
     unknown = [name for name in figures if averaged[name].null_count() == averaged.height]
-    parts = [name + suffix for name in unknown for suffix in ("", "_se", "_within_se")]
+    parts = [name + suffix for name in unknown for suffix in PARTS]
     return averaged.drop(parts, strict=False)
 
 

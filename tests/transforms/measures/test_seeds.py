@@ -33,6 +33,17 @@ def test_the_error_of_a_paired_difference_is_not_that_of_its_sides():
     assert found["a_se"].item() > 1
 
 
+def test_seeds_with_a_clear_difference_are_counted():
+    # errors from zero: 4, 2 (not more than two), -3
+    values = [(0.4, 0.1), (0.2, 0.1), (-0.3, 0.1)]
+    found = average_over_seeds(
+        [report({"gold_difference": v, "gold_difference_se": e, "reward": v, "reward_se": e})
+         for v, e in values]
+    )  # fmt: skip
+    assert found.select("gold_difference_above", "gold_difference_below").row(0) == (1, 1)
+    assert "reward_above" not in found.columns
+
+
 def test_iterations_are_rows_and_flags_are_shares():
     rows = [report(*({"iteration": t, "selected": t == last} for t in (1, 2))) for last in (1, 2)]
     assert average_over_seeds(rows).select("iteration", "seeds", "selected").rows() == [

@@ -14,6 +14,12 @@ from transforms.views.page.sections.results import OUTCOME_TITLES
 from transforms.views.plots.figures import render_svg
 from transforms.views.plots.outcomes import plot_outcomes
 
+COUNT_TITLES = {
+    f"{name}_{side}": f"{title}: seeds clearly {side}"
+    for name, title in OUTCOME_TITLES.items()
+    for side in ("above", "below")
+}
+
 
 def show_average(sources: Sequence[Source]) -> Section:
     """Show the outcomes averaged over lakes, if they are seeds of one recipe."""
@@ -37,8 +43,9 @@ def show_average(sources: Sequence[Source]) -> Section:
                 shown,
                 f"The policy that each experiment selected, and the baselines, mean over "
                 f"{len(sources)} lakes; sampled responses to the evaluation prompts. ± is one "
-                "standard error between lakes. Differences are taken within each lake first.",
-                titles=OUTCOME_TITLES,
+                "standard error between lakes. Differences are taken within each lake first; a "
+                "clear one is more than two of the lake's own standard errors from zero.",
+                titles=OUTCOME_TITLES | COUNT_TITLES,
             ),
             Figure(
                 "The same values by lake. A dot is a lake, a diamond the mean, a bar one standard "
