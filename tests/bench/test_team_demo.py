@@ -12,7 +12,7 @@ import pytest
 
 from bench.team.comparison import compare_experiments, find_problems
 from bench.team.driver import Attempt
-from bench.team.kills import Moment, draw_moments
+from bench.team.kills import Moment, draw_moments, run_killed
 from bench.team.page import find_page_problems
 from bench.team.programs import find_ports, require_programs
 from training.recipe_file import load_recipe
@@ -34,6 +34,59 @@ def test_every_equal_part_of_a_run_has_one_moment():
             assert 20 * part - 0.1 <= place <= 20 * part + 20.1
         assert all(0 <= moment.after_s <= seconds[moment.asset] for moment in moments)
     assert draw_moments(seconds, 1, random.Random(1)) == [Moment("b", 3.4)]
+
+
+class Script:
+    """A driver whose attempts start one more asset at every look, and end after the last one."""
+
+    def __init__(self, *assets):
+        self.assets, self.killed = [*assets], []
+
+    def start(self):
+        return Played(self, [*self.assets])
+
+    def run(self):
+        return Played(self, [])
+
+
+class Played:
+    ended_s = 1.0
+
+    def __init__(self, script, left):
+        self.script, self.left, self.started_s = script, left, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def is_running(self):
+        if not self.left:
+            return False
+        self.started_s[self.left.pop(0)] = 0.0
+        return True
+
+    def kill(self):
+        self.script.killed.append([*self.started_s][-1])
+        return 0.5
+
+    def require_success(self):
+        return None
+
+    def read_seconds(self):
+        return {}
+
+    def find_left(self, asset):
+        return ""
+
+
+def test_an_asset_that_is_faster_than_undisturbed_is_killed_at_the_start_of_the_next():
+    script = Script("a", "b", "c", "d")
+    kills, _ = run_killed(script, [Moment("b", 3600.0)], ["a", "b", "c", "d"])
+    assert (
+        script.killed == [kill.asset for kill in kills] == ["d"]
+    )  # seen at c, killed a look later
 
 
 def test_rows_and_weights_that_differ_are_problems():
