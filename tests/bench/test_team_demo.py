@@ -84,9 +84,8 @@ class Played:
 def test_an_asset_that_is_faster_than_undisturbed_is_killed_at_the_start_of_the_next():
     script = Script("a", "b", "c", "d")
     kills, _ = run_killed(script, [Moment("b", 3600.0)], ["a", "b", "c", "d"])
-    assert (
-        script.killed == [kill.asset for kill in kills] == ["d"]
-    )  # seen at c, killed a look later
+    # seen when c started, killed one look later
+    assert script.killed == [kill.asset for kill in kills] == ["d"]
 
 
 def test_rows_and_weights_that_differ_are_problems():
