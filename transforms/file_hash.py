@@ -5,6 +5,7 @@ times of change. Not here: hashes of settings and texts (`transforms.identity`).
 """
 
 import hashlib
+import re
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +14,9 @@ from transforms.cache import find_cache_folder
 
 CACHED_BYTES = 1 << 20
 """Files from this size on have a place in the cache; a smaller one is read in a millisecond."""
+
+HASH = re.compile(r"[0-9a-f]{32}")
+"""A hash as `hash_file` writes it."""
 
 
 def hash_file(path: Path) -> str:
@@ -27,8 +31,11 @@ def hash_file(path: Path) -> str:
     # the second time changes with the content even where a program sets the first one back
     state = f"{path.resolve()}\x1f{stat.st_size}\x1f{stat.st_mtime_ns}\x1f{stat.st_ctime_ns}"
     place = Path("file_hashes", hashlib.sha256(state.encode()).hexdigest())
-    with suppress(OSError):  # not in the cache
-        return (find_cache_folder() / place).read_text(encoding="ascii")
+    # an unreadable place counts as missing; so does a text that is no hash, such as an empty file
+    with suppress(OSError, UnicodeDecodeError):
+        kept = (find_cache_folder() / place).read_text(encoding="ascii")
+        if HASH.fullmatch(kept):
+            return kept
     content = _read_hash(path)
     with suppress(OSError):  # where no cache can be written, the file is read each time
         _keep(find_cache_folder() / place, content)

@@ -62,3 +62,14 @@ def test_a_machine_without_a_cache_reads_each_time(monkeypatch, tmp_path, reads)
     (tmp_path / "file").write_bytes(b"x" * CACHED_BYTES)
     assert hash_file(tmp_path / "file") == hash_file(tmp_path / "file")
     assert reads == ["file", "file"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"0123456789abcdef", b"g" * 32, b"\xff" * 32, b"0" * 33])
+def test_a_damaged_file_of_the_cache_is_replaced(cache, tmp_path, reads, damage):
+    (tmp_path / "file").write_bytes(b"x" * CACHED_BYTES)
+    right = hash_file(tmp_path / "file")
+    (kept,) = (cache / "file_hashes").iterdir()
+    kept.write_bytes(damage)
+    assert [hash_file(tmp_path / "file") for _ in range(2)] == [right] * 2
+    assert kept.read_text() == right
+    assert reads == ["file"] * 2
