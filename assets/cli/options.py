@@ -61,7 +61,10 @@ QUICKSTART_HOME = str(default_home("quickstart"))
 
 @contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """Print an `InputError` as a message, without a traceback, and exit with code 2."""
+    """Print an `InputError` as a message, without a traceback, and exit with code 2.
+
+    After Ctrl-C the code is 130.
+    """
     try:
         yield
     except InputError as error:
@@ -74,3 +77,6 @@ def exit_on_bad_input() -> Iterator[None]:
             message = wrap_message(message, Console(stderr=True).width)
         typer.secho(message, fg=typer.colors.RED, err=True)
         raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("", err=True)  # ends the line on which the terminal shows ^C
+        raise

@@ -14,6 +14,7 @@ import dagster as dg
 import typer
 from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.storage.tags import MAX_RETRIES_TAG
+from dagster._utils.interrupts import capture_interrupts
 from filelock import FileLock
 
 from assets.cli.console import print_table, quiet_teardown
@@ -155,7 +156,9 @@ def _run_experiment(
     CONSOLE.print(f"output of libraries: {log}", highlight=False, soft_wrap=True)
     expected = expect_seconds(read_costs(lake), stale, experiment)
     try:
-        with divert_output(log), show_progress(stale, expected):
+        # Ctrl-C between two steps waits for the next one; raised at any place, it could be lost in
+        # a callback of the garbage collection, whose errors Python ignores
+        with capture_interrupts(), divert_output(log), show_progress(stale, expected):
             definitions.resolve_job_def(JOB).execute_in_process(
                 instance=instance,
                 partition_key=experiment,

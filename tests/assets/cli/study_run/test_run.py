@@ -1,4 +1,6 @@
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -8,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from assets.cli.app import app
 from assets.cli.study_run.run import INTERRUPTED, print_other_runs
+from transforms.lake.lake import Lake
 
 
 def test_an_unfinished_run_is_named_before_this_one_waits(
@@ -52,6 +55,20 @@ def test_ctrl_c_ends_the_run_with_one_message(
     result = run_sample_prompts(tmp_path, *tiny_overrides)
     assert result.exit_code == INTERRUPTED
     assert isinstance(result.exception, SystemExit)
+
+
+def test_ctrl_c_before_the_first_step_ends_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_overrides: tuple[str, ...]
+) -> None:
+    @contextmanager
+    def press_ctrl_c(*_: object) -> Iterator[None]:
+        signal.raise_signal(signal.SIGINT)
+        yield
+
+    monkeypatch.setattr("assets.cli.study_run.run.show_progress", press_ctrl_c)
+    result = run_sample_prompts(tmp_path, *tiny_overrides)
+    assert result.exit_code == INTERRUPTED, result.output
+    assert not Lake(tmp_path / "lake").exists("raw_sample_prompts")
 
 
 def test_a_dry_run_lists_the_assets_and_makes_nothing(
