@@ -184,7 +184,7 @@ def materialize(
             **made.metadata,
             "output_id": made.output_id,
             "inputs": dg.MetadataValue.json(step.inputs),
-            "elapsed_s": elapsed_s,
+            "elapsed_s": round(elapsed_s, 3),
         },
         data_version=dg.DataVersion(made.output_id),
         check_results=results,

@@ -157,7 +157,7 @@ def _plot_reward_by_kl(_: Lake, rows: pl.DataFrame) -> bytes:
 
 FIGURES: dict[str, Figure] = {
     "preference_statistics": Figure(_plot_sources, thumbnails.draw_kept_pairs),
-    "length_statistics": Figure(_plot_lengths),
+    "length_statistics": Figure(_plot_lengths, thumbnails.draw_lengths),
     "iteration_progress": Figure(_plot_progress, thumbnails.draw_progress),
     "reward_by_kl": Figure(_plot_reward_by_kl, thumbnails.draw_reward_by_kl),
 }

@@ -28,6 +28,7 @@ from transforms.lake.records.checkpoints import Checkpoint
 from transforms.lake.schemas import TABLES
 from transforms.public_sets.registry import build_benchmark_columns
 from transforms.sources.files.content import describe_origin
+from transforms.views.plots.thumbnails import draw_benchmarks
 from transforms.views.query import select_experiment
 
 GROUPS = ("baseline_benchmarks", "benchmarks")
@@ -169,7 +170,7 @@ def build_reports(
         deps = [name for name in names if name.rpartition("/")[2] in benchmarks[report]]
         if deps:
             partitioned = any(names[name].partitions_def is not None for name in deps)
-            figure = Figure(_plot) if report == FIGURE else None
+            figure = Figure(_plot, draw_benchmarks) if report == FIGURE else None
             reports.append(
                 build_report(
                     study,

@@ -117,10 +117,10 @@ def _build_scores(study: Study, chain: Chain) -> dg.AssetsDefinition:
         return Made(
             f"scores@{version}",
             {
-                **response_metadata(step.lake, scored, version),
-                "mean_reward": rewards["reward"].mean(),
                 **show(draw_rewards(rewards["reward"]), "distribution"),
+                "mean_reward": rewards["reward"].mean(),
                 "rewards": picture(render_reward_histogram(rewards), "rewards"),
+                **response_metadata(step.lake, scored, version),
                 **metadata,
             },
         )

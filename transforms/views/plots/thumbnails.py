@@ -24,8 +24,9 @@ POINTS = 20
 WIDTH, HEIGHT, TITLE_HEIGHT = 300, 56, 16
 """Pixels of one panel, and of the title above its line. The page's column is about 340 wide."""
 
-MOST_BARS, NAME_CHARS = 4, 20
-"""Most bars of a drawing, and most characters of a bar's name: more would exceed `LIMIT`."""
+MOST_BARS, MOST_BOXES, MOST_BENCHMARKS, NAME_CHARS = 4, 3, 3, 20
+"""Most bars, boxes and lines of a drawing, and most characters of a bar's name: more would exceed
+`LIMIT`."""
 
 
 class Panel(NamedTuple):
@@ -126,6 +127,54 @@ def draw_kept_pairs(rows: pl.DataFrame) -> str:
     return _to_markdown(panels)
 
 
+def draw_lengths(rows: pl.DataFrame) -> str:
+    """Draw one box per source, the lengths of its chosen responses in characters, as markdown.
+
+    A line spans the 5th to the 95th percentile, the box the 25th to the 75th.
+
+    Args:
+        rows: the report `length_statistics`. Only the `MOST_BOXES` sources with most pairs are
+            drawn, and the others are counted.
+    """
+    chars = rows.filter(unit="chars").sort("pairs", "source", descending=[True, False])
+    chosen = chars.filter(part="chosen")
+    rejected = dict(chars.filter(part="rejected").select("source", "median").rows())
+    panels = []
+    for row in chosen.head(MOST_BOXES).iter_rows(named=True):
+        start, left, right, end = (row[name] for name in ("p05", "p25", "p75", "p95"))
+        medians = f"{row['median']:,.0f} chars, rejected {rejected[row['source']]:,.0f}"
+        box = Panel(
+            f"{cut(row['source'], NAME_CHARS)}: chosen {medians}",
+            [start, left, left, right, right, end, right, right, left, left],
+            [1, 1, 0, 0, 1, 1, 1, 2, 2, 1],
+        )
+        panels.append(box)
+    if chosen.height > MOST_BOXES:
+        panels.append(Panel(f"and {chosen.height - MOST_BOXES} more sources", [], []))
+    return _to_markdown(panels)
+
+
+def draw_benchmarks(rows: pl.DataFrame) -> str:
+    """Draw the scores of our models on each benchmark, as markdown.
+
+    Args:
+        rows: the report `benchmark_comparison` of one experiment and of the models that all share,
+            in its order. Only the first `MOST_BENCHMARKS` are drawn, and the others are counted.
+
+    Returns:
+        Markdown with one panel per benchmark, titled by the scores of the first and the last model;
+        an empty string without rows of our models.
+    """
+    ours = rows.filter(origin="ours")
+    names = ours["benchmark"].unique(maintain_order=True).to_list()
+    lines = {
+        name: ours.filter(benchmark=name)["value"].to_list() for name in names[:MOST_BENCHMARKS]
+    }
+    others = len(names) - len(lines)
+    more = [Panel(f"and {others} more", [], [])] if others else []
+    return _to_markdown([*_build_lines(lines), *more])
+
+
 def _select_steps(rows: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of pi_0 and of the policies of the iterations, in this order."""
     places = {
@@ -137,14 +186,16 @@ def _select_steps(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _draw_lines(lines: Mapping[str, Sequence[float]]) -> str:
-    """Draw lines of equal steps, titled by their first and last value; empty ones are left out."""
-    return _to_markdown(
-        [
-            Panel(f"{title} {line[0]:.3g} to {line[-1]:.3g}", range(len(line)), line)
-            for title, line in lines.items()
-            if line
-        ]
-    )
+    return _to_markdown(_build_lines(lines))
+
+
+def _build_lines(lines: Mapping[str, Sequence[float]]) -> list[Panel]:
+    """Build lines of equal steps, titled by their first and last value; empty ones are left out."""
+    return [
+        Panel(f"{title} {line[0]:.3g} to {line[-1]:.3g}", range(len(line)), line)
+        for title, line in lines.items()
+        if line
+    ]
 
 
 def _to_markdown(panels: Sequence[Panel]) -> str:

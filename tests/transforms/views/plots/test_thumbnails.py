@@ -11,7 +11,9 @@ from transforms.lake.schemas import schema_of
 from transforms.views.plots.thumbnails import (
     LIMIT,
     POINTS,
+    draw_benchmarks,
     draw_kept_pairs,
+    draw_lengths,
     draw_progress,
     draw_reward_by_kl,
     draw_rewards,
@@ -114,6 +116,58 @@ def test_the_largest_sources_are_drawn_in_place_and_the_others_counted():
     assert titles[-1] == "and 20 more sources"
     assert len(lines) == len(titles) - 1
     assert len(draw_kept_pairs(rows)) < LIMIT
+
+
+def lengths(source: str, pairs: int, scale: float) -> list[dict[str, object]]:
+    quantiles = {"p05": 10.0, "p25": 20.0, "median": 30.0, "p75": 40.0, "p95": 50.0}
+    row = {name: value * scale for name, value in quantiles.items()}
+    common = {"source": source, "pairs": pairs, "unit": "chars", **row}
+    tokens = {**common, "unit": "tokens", "part": "chosen", "median": 1.0}
+    shorter = {"part": "rejected", "median": row["median"] / 2}
+    return [{**common, "part": "chosen"}, {**common, **shorter}, tokens]
+
+
+def test_lengths_are_boxes_of_the_chosen_responses():
+    rows = pl.DataFrame(lengths("hh", 5, 1) + lengths("ultrafeedback", 9, 100))
+    titles, (_, box) = read(draw_lengths(rows))
+    assert titles == [
+        "ultrafeedback: chosen 3,000 chars, rejected 1,500",
+        "hh: chosen 30 chars, rejected 15",
+    ]
+    assert [x for x, _ in box] == [0, 75, 75, 225, 225, 300, 225, 225, 75, 75]
+    assert {y for _, y in box} == {72, 88, 104}
+
+
+def test_dagster_shows_the_lengths_of_any_sources_in_place():
+    names = [f"helpsteer2_preference_{n}" for n in range(24)]
+    sources = [row for n, name in enumerate(names) for row in lengths(name, 10_000 - n, 1234.5)]
+    titles, lines = read(drawn := draw_lengths(pl.DataFrame(sources)))
+    assert titles[0] == "helpsteer2_preferen…: chosen 37,035 chars, rejected 18,518"
+    assert titles[-1] == "and 21 more sources"
+    assert len(lines) == len(titles) - 1
+    assert len(drawn) < LIMIT
+
+
+def scores(origin: str, benchmark: str, *values: float) -> list[dict[str, object]]:
+    return [{"origin": origin, "benchmark": benchmark, "value": value} for value in values]
+
+
+def test_benchmarks_are_lines_of_our_models():
+    rows = pl.DataFrame(scores("ours", "GSM8K", 20.0, 35.0, 30.0) + scores("paper", "GSM8K", 79.6))
+    titles, (line,) = read(draw_benchmarks(rows))
+    assert titles == ["GSM8K 20 to 30"]
+    assert [y for _, y in line] == [48, 16, 27]
+    assert draw_benchmarks(rows.filter(origin="paper")) == ""
+
+
+def test_dagster_shows_any_benchmarks_in_place():
+    values = [12.345 * (n % 7) for n in range(40)]
+    names = [f"Arena-Hard v0.{n} (×5)" for n in range(9)]
+    rows = pl.DataFrame([row for name in names for row in scores("ours", name, *values)])
+    titles, lines = read(drawn := draw_benchmarks(rows))
+    assert titles[-1] == "and 6 more"
+    assert len(lines) == 3
+    assert len(drawn) < LIMIT
 
 
 def test_nothing_is_drawn_of_nothing():
