@@ -13,6 +13,7 @@ import polars as pl
 
 import prefloop
 
+pl.Config.set_fmt_str_lengths(200)  # texts are shown whole, up to 200 characters
 study = prefloop.open(os.environ.get("PREFLOOP_HOME", "dagster_home/quickstart"))
 study.tables().filter(kind="table").sort("rows", descending=True).head()
 
@@ -62,7 +63,7 @@ for (experiment,), rows in progress.group_by("experiment", maintain_order=True):
         capsize=3,
     )
 axis.set(ylabel="reward on the evaluation prompts")
-axis.legend()
+axis.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
