@@ -6,7 +6,7 @@
     study.sql("select experiment, avg(reward) as reward from scores group by experiment")
     study.table("scores", experiment="iterative")
     study.report("selected_contrasts")
-    study.policy("iterative/iteration_2/policy")
+    study.policy("iterative/2")
 
 Everything is read-only, and frames are polars frames. This package holds no logic of its own; it is
 the only one whose names stay. Not here: running a study (the command `prefloop run`).
@@ -67,8 +67,8 @@ class Study:
         """Return the folder of a model, for `AutoModelForCausalLM.from_pretrained` or vLLM.
 
         Args:
-            name: as in `prefloop export`: a checkpoint_id, `sft_policy`,
-                `iterative/iteration_2/policy`, `iteration_2/policy` or `latest`.
+            name: as in `prefloop export`: a checkpoint_id, `sft_policy`, `iterative/2` or
+                `latest`.
 
         Raises:
             InputError: no model has the name, or several have it, or its folder is missing.

@@ -1,10 +1,9 @@
 """Names of assets in tables: those of an iteration, and the baselines of every experiment."""
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from transforms.errors import InputError
+from transforms.lake.schemas.table import SHARED
 
 ITERATION = "iteration_"
 """First part of an iteration's name, before its number."""
@@ -15,16 +14,9 @@ INITIAL_POLICIES = ("sft_policy", "initial_model")
 OFFLINE = "offline_dpo"
 """The asset of the baseline that is trained on the preference pairs of the sources."""
 
-BASELINES: Mapping[str, str] = MappingProxyType(
-    {
-        "sft_policy": "SFT",
-        "initial_model": "initial model",
-        OFFLINE: "offline DPO",
-        "one_shot/policy": "one-shot DPO",
-    }
-)
-"""Policies that every experiment is compared with, in the order of reports: asset and label. A
-study has pi_0 under one of its two names, and offline DPO if it has preference pairs."""
+BASELINES = (*INITIAL_POLICIES, OFFLINE, "one_shot/policy")
+"""Assets of the policies that every experiment is compared with, in the order of reports. A study
+has pi_0 under one of its two names, and offline DPO if it has preference pairs."""
 
 
 def iteration_name(iteration: int) -> str:
@@ -70,7 +62,19 @@ def reported_name(policy: str) -> str:
     return policy.removesuffix("/policy")
 
 
-REPORTED_BASELINES: Mapping[str, str] = MappingProxyType(
-    {reported_name(asset): label for asset, label in BASELINES.items()}
-)
+def name_model(experiment: str, asset: str) -> str:
+    """Return a model's shortest name, which every command accepts, such as `iterative/2`.
+
+    Args:
+        experiment: its experiment; that of models which all experiments share is left out.
+        asset: its asset, also as reports name it.
+    """
+    iteration = iteration_number(asset)
+    if iteration is not None and shared_noun(asset) in ("", "policy"):
+        return f"{experiment}/{iteration}"
+    name = reported_name(asset)
+    return name if experiment == SHARED else f"{experiment}/{name}"
+
+
+REPORTED_BASELINES = tuple(map(reported_name, BASELINES))
 """The baselines by their names in reports."""

@@ -14,11 +14,9 @@ from transforms.lake.asset_names import (
     BASELINES,
     INITIAL_POLICIES,
     REPORTED_BASELINES,
-    iteration_number,
-    reported_name,
+    name_model,
 )
 from transforms.lake.schemas.evaluation import DECODINGS
-from transforms.lake.schemas.table import SHARED
 
 CLEAR = 2
 """Standard errors from which on a difference is called better or worse."""
@@ -33,8 +31,6 @@ VERDICTS = BETTER, WORSE, UNCLEAR, NOT_JUDGED = (
     "not judged (no standard error) against",
 )
 """Verdicts on a policy against a baseline, in the order of a sentence."""
-
-POLICY = ["experiment", "iteration", "model"]
 
 
 def find_metric(metrics: Iterable[str]) -> str:
@@ -76,12 +72,14 @@ def tabulate_policies(results: pl.DataFrame, selected: pl.DataFrame) -> dict[str
         cells[f"{name}_se"] = error.filter(pl.col("metric") == name, condition).first()
     for short, name in {"chars": "response_chars", "kl": "kl_to_initial"}.items():
         cells[short] = value.filter(pl.col("metric") == name, alone).first()
-    table = rows.group_by("decoding", *POLICY, maintain_order=True).agg(**cells)
+    table = rows.group_by("decoding", "experiment", "iteration", "model", maintain_order=True).agg(
+        **cells
+    )
     places = {name: place for place, name in enumerate(BASELINES)}
     chosen = set(selected.select("experiment", "model").rows())
     names = [
-        _name_policy(*policy) + SELECTED * ((policy[0], policy[2]) in chosen)
-        for policy in table.select(POLICY).rows()
+        name_model(*policy) + SELECTED * (policy in chosen)
+        for policy in table.select("experiment", "model").rows()
     ]
     table = (
         table.with_columns(
@@ -118,8 +116,8 @@ def describe_contrasts(contrasts: pl.DataFrame) -> list[str]:
         of_decoding = rows.filter(decoding=decoding)
         for part in of_decoding.partition_by("experiment", maintain_order=True):
             experiment, model = part.select("experiment", "selected").row(0)
-            name = _name_policy(experiment, iteration_number(model) or 0, model)
-            sentences.append(f"{decoding.capitalize()}: {name} is {_judge(part)}.")
+            policy = name_model(experiment, model)
+            sentences.append(f"{decoding.capitalize()}: {policy} is {_judge(part)}.")
     return sentences
 
 
@@ -182,7 +180,9 @@ def note_better_iterations(results: pl.DataFrame, selected: pl.DataFrame) -> lis
             own = found.filter(model=choice["model"])
             if own.is_empty() or found["value"][0] <= own["value"][0]:
                 continue
-            best, chosen = (_name_policy(*one.select(POLICY).row(0)) for one in (found, own))
+            best, chosen = (
+                name_model(*one.select("experiment", "model").row(0)) for one in (found, own)
+            )
             notes.append(
                 f"{decoding.capitalize()}: {best} has a higher {metric} ({found['value'][0]:.3f}) "
                 f"than {chosen} ({own['value'][0]:.3f}), which the validation prompts selected."
@@ -224,11 +224,3 @@ def _judge_difference(difference: float, error: float | None) -> str:
 
 def _join(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1])] * (len(names) > 1) + [names[-1]])
-
-
-def _name_policy(experiment: str, iteration: int, model: str) -> str:
-    """Return the name of a policy on screen, which every command with an id accepts."""
-    if iteration > 0:
-        return f"{experiment}/{iteration}"
-    name = reported_name(model)
-    return name if experiment == SHARED else f"{experiment}/{name}"

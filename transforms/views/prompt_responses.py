@@ -11,8 +11,8 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.formats import shorten_id
+from transforms.lake.asset_names import name_model
 from transforms.lake.lake import Lake
-from transforms.lake.schemas.table import SHARED
 
 PROMPT_DIGITS = 8
 """Digits of a prompt_id that are shown; fewer select a prompt, too."""
@@ -138,14 +138,13 @@ def list_examples(found: Slice, rows: int) -> pl.DataFrame:
 
 
 def describe_model(lake: Lake, checkpoint_id: str) -> str:
-    """Return the name of a model: its asset, after its experiment, and its short id."""
+    """Return the name of a model and its short id; the id alone if the lake has no such model."""
     rows = lake.read_or_empty("checkpoints", checkpoint_id=checkpoint_id)
     short = shorten_id(checkpoint_id)
     if rows.is_empty():
         return short
     row = rows.row(0, named=True)
-    shared = row["experiment"] == SHARED
-    return f"{'' if shared else row['experiment'] + '/'}{row['asset']} {short}"
+    return f"{name_model(row['experiment'], row['asset'])} {short}"
 
 
 def _find_ranker(scores: pl.DataFrame, pairs: pl.DataFrame) -> str:

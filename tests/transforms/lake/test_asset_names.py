@@ -9,6 +9,7 @@ from transforms.lake.asset_names import (
     iteration_asset,
     iteration_name,
     iteration_number,
+    name_model,
     reported_name,
     shared_noun,
     slice_file_name,
@@ -46,6 +47,21 @@ def test_reports_leave_policy_out():
         "offline_dpo",
         "one_shot",
     ]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "asset", "name"),
+    [
+        ("iterative", "iteration_2/policy", "iterative/2"),
+        ("iterative", "iteration_2", "iterative/2"),
+        ("refreshed", "iteration_2/reward_model", "refreshed/iteration_2/reward_model"),
+        ("shared", "sft_policy", "sft_policy"),
+        ("shared", "one_shot/policy", "one_shot"),
+        ("refreshed", "reward_model_b", "refreshed/reward_model_b"),
+    ],
+)
+def test_a_model_has_its_shortest_name(experiment, asset, name):
+    assert name_model(experiment, asset) == name
 
 
 @pytest.mark.parametrize(

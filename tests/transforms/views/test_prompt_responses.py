@@ -93,5 +93,5 @@ def test_digits_that_select_no_single_prompt_are_refused(lake, digits, found):
 
 
 def test_a_model_is_described_by_its_asset(lake):
-    assert describe_model(lake, "a1b2") == "e/iteration_1/policy a1b2"
+    assert describe_model(lake, "a1b2") == "e/1 a1b2"
     assert describe_model(lake, "ffff") == "ffff"

@@ -10,7 +10,13 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.formats import SHORTEST_ID, shorten_id
-from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, iteration_asset, reported_name
+from transforms.lake.asset_names import (
+    BASELINES,
+    INITIAL_POLICIES,
+    iteration_asset,
+    name_model,
+    reported_name,
+)
 from transforms.lake.lake import Lake
 from transforms.lake.records.checkpoints import TABLE
 from transforms.lake.schemas.table import ORDER
@@ -63,15 +69,17 @@ def find_model(lake: Lake, name: str) -> dict[str, Any]:
     if len(ids) == 1:
         return found.row(-1, named=True)
     shown = [
-        f"{row['experiment']}/{row['asset']} {shorten_id(row['checkpoint_id'])}"
+        f"{name_model(row['experiment'], row['asset'])} {shorten_id(row['checkpoint_id'])}"
         for row in found.tail(SHOWN).iter_rows(named=True)
     ]
-    spellings = list(dict.fromkeys(spelling for spelling, _ in named))
+    near = "" if shown else list_near([name], dict.fromkeys(one for one, _ in named))
     raise InputError(
         f"{len(ids)} models have the name {name}" if shown else f"no model has the name {name}",
         expected=f"the first {SHORTEST_ID} digits or more of a checkpoint_id, or {FORMS}",
-        found=", ".join(shown) or f"names like it: {list_near([name], spellings) or 'none'}",
-        remedy='prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
+        found=", ".join(shown) or name,
+        remedy=f"did you mean {near}?"
+        if near
+        else 'prefloop sql "select asset, experiment, checkpoint_id, kind from checkpoints"',
     )
 
 

@@ -24,17 +24,18 @@ from transforms.views.plots.figures import (
 COLUMNS = 4
 TITLES = {
     "reward_length_correlation": "r of reward and length",
-    "chosen_to_rejected_chars": "chosen over rejected length",
-    "longer_chosen_share": "longer response chosen (share)",
+    "chosen_to_rejected_chars": "chosen to rejected length",
+    "longer_chosen_share": "longer chosen",
     "length_growth": "length over iteration 1's",
-    "repeated_4gram_share": "repeated runs of 4 words (share)",
-    "duplicate_share": "same response to other prompts",
-    "truncated_share": "cut at max_tokens (share)",
-    "refusal_share": "refusals (share)",
+    "repeated_4gram_share": "repeated runs of 4 words",
+    "duplicate_share": "duplicates",
+    "truncated_share": "cut at the limit",
+    "refusal_share": "refusals",
     "ranker_agreement": "agreement with another ranker",
     "member_agreement": "agreement within the ensemble",
     "reward_accuracy_drop": "drop of held-out accuracy",
 }
+"""Names of the watched statistics, also in the tables of the HTML report."""
 
 
 def render_health(rows: pl.DataFrame, bounds: Mapping[str, float | None]) -> bytes:
@@ -89,5 +90,6 @@ def _plot_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float 
     last = cast(int, rows["iteration"].max())
     axis.set_xticks(range(1, last + 1))
     axis.set_xlim(0.6, last + 0.4)
-    axis.set_title(TITLES[watched.metric], fontsize=10)
+    share = " (share)" if watched.metric.endswith("_share") else ""
+    axis.set_title(TITLES[watched.metric] + share, fontsize=10)
     finish(axis, "iteration")

@@ -72,7 +72,7 @@ def _make_panels(outcomes: pl.DataFrame, names: Sequence[str]) -> tuple[Figure, 
         axis.set_title(title, fontsize=9)
         axis.tick_params(labelsize=8)
         finish(axis, "")
-    axes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     return figure, dict(zip(shown, axes, strict=True))
 

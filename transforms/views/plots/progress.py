@@ -11,7 +11,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
+from transforms.lake.asset_names import INITIAL_POLICIES, OFFLINE, reported_name
 from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
@@ -49,8 +49,8 @@ METRICS = (
     REWARD,
     Metric("kl_to_initial", "KL to π₀ (nats)"),
     TOKENS,
-    Metric("win_rate_gold", "win rate against π₀, gold reward", against_initial=True),
-    Metric("win_rate_reward", "win rate against π₀, reward", against_initial=True),
+    Metric("win_rate_gold", "win rate over π₀, gold reward", against_initial=True),
+    Metric("win_rate_reward", "win rate over π₀, reward", against_initial=True),
 )
 """Panels of the HTML page."""
 COLUMNS = 3
@@ -136,11 +136,11 @@ def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
     """
     shared = panel.filter(pl.col("experiment") == SHARED)
     start = shared.filter(pl.col("model").is_in(INITIAL_POLICIES))
-    label = BASELINES[next(iter(start["model"]), INITIAL_POLICIES[0])]
+    initial = next(iter(start["model"]), INITIAL_POLICIES[0])
     for model, style in LINES.items():
         for value in shared.filter(pl.col("model") == model)["value"]:
             axis.axhline(
-                value, label=BASELINES[model], linestyle=style, color="0.45", linewidth=1.2
+                value, label=reported_name(model), linestyle=style, color="0.45", linewidth=1.2
             )
     last = cast(int, panel["iteration"].max())
     for number, experiment in enumerate(experiments or [SHARED]):
@@ -152,16 +152,16 @@ def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
             line["iteration"] + (shift if experiments else 0),
             line["value"],
             yerr=line["standard_error"].fill_null(0),
-            label=experiment if experiments else label,
+            label=experiment if experiments else initial,
             color=COLOURS[number % len(COLOURS)],
             marker="o",
             markersize=4,
             capsize=3,
             linewidth=1.5,
         )
-    axis.set_xticks(range(last + 1), [label, *map(str, range(1, last + 1))])
+    axis.set_xticks(range(last + 1))
     axis.set_xlim(-0.3, last + 0.3)
-    finish(axis, "iteration")
+    finish(axis, f"iteration (0: {initial})")
 
 
 def _find_span(panel: pl.DataFrame) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from transforms.lake.asset_names import INITIAL_POLICIES, REPORTED_BASELINES
+from transforms.lake.asset_names import INITIAL_POLICIES
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
     COLOURS,
@@ -86,8 +86,7 @@ def _plot_baselines(axis: Axes, rows: pl.DataFrame, name: str) -> None:
     for row in rows.partition_by("model", maintain_order=True):
         model = row["model"][0]
         mark = "o" if model in INITIAL_POLICIES else next(marks)
-        label = REPORTED_BASELINES[model]
-        _plot_points(axis, row, name, label=label, color="0.45", fmt=mark, zorder=4)
+        _plot_points(axis, row, name, label=model, color="0.45", fmt=mark, zorder=4)
 
 
 def _plot_points(

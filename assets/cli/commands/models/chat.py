@@ -16,7 +16,7 @@ Examples:
 
 \b
 prefloop chat                                   # with the selected policy
-prefloop chat iterative/iteration_2/policy
+prefloop chat iterative/2
 prefloop chat sft_policy --temperature 0 --system "Answer in one sentence."
 """
 
@@ -42,6 +42,7 @@ def chat(
     """Talk to a policy; replies appear word by word."""
     from assets.cli.console import escape_controls
     from transforms.formats import shorten_id
+    from transforms.lake.asset_names import name_model
     from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_compared_policies, find_policy
 
@@ -49,9 +50,8 @@ def chat(
         lake = open_lake(home)
         row = find_policy(lake, model) if model else find_compared_policies(lake)[-1]
         folder = fetch(lake, row).path
-        typer.secho(
-            f"{row['experiment']}/{row['asset']} {shorten_id(row['checkpoint_id'])}", bold=True
-        )
+        name = name_model(row["experiment"], row["asset"])
+        typer.secho(f"{name} {shorten_id(row['checkpoint_id'])}", bold=True)
         from training.engine.streaming import StreamedPolicy, seed_sampling
 
         policy = StreamedPolicy(folder)

@@ -33,6 +33,7 @@ def export(
 ) -> None:
     """Export a model: weights, tokenizer, chat template, model card, record of its training."""
     from assets.cli.console import quiet_teardown
+    from transforms.lake.asset_names import name_model
     from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_model
     from transforms.views.model_facts import describe_for_card
@@ -45,4 +46,4 @@ def export(
 
         quiet_teardown()
         export_model(fetch(lake, row).path, folder, record, dtype=dtype, gguf=gguf)
-    typer.echo(f"{row['experiment']}/{row['asset']} {row['checkpoint_id']} -> {folder}")
+    typer.echo(f"{name_model(row['experiment'], row['asset'])} {row['checkpoint_id']} -> {folder}")

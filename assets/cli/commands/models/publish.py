@@ -46,6 +46,7 @@ def publish(
 ) -> None:
     """Export a model with a model card of its data, settings, results and lineage; push it."""
     from assets.cli.console import quiet_teardown
+    from transforms.lake.asset_names import name_model
     from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_model
     from transforms.views.model_facts import describe_for_card
@@ -64,6 +65,8 @@ def publish(
         quiet_teardown()
         if not renew_card(place, record, dtype):
             export_model(fetch(lake, row).path, place, record, dtype=dtype, gguf=False)
-        typer.echo(f"{row['experiment']}/{row['asset']} {row['checkpoint_id']} -> {place}")
+        typer.echo(
+            f"{name_model(row['experiment'], row['asset'])} {row['checkpoint_id']} -> {place}"
+        )
         if to:
             typer.echo(push_folder(place, to, token=token, public=public))

@@ -17,8 +17,8 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop sample "name two fruits in brackets"     # pi_0 and the selected policy
-prefloop sample iterative/iteration_2/policy "name two fruits"
+prefloop sample "name two fruits in brackets"     # sft_policy and the selected policy
+prefloop sample iterative/2 "name two fruits"
 prefloop sample sft_policy 2fac4e5480 "name two fruits" --temperature 0
 """
 
@@ -28,8 +28,8 @@ def sample(
         list[str],
         typer.Argument(
             metavar="[MODEL [MODEL]] PROMPT",
-            help=f"One or two policies, then the prompt. A policy: {NAMES}. By default, pi_0 and "
-            "the selected policy.",
+            help=f"One or two policies, then the prompt. A policy: {NAMES}. By default, the "
+            "first one (sft_policy) and the selected one.",
         ),
     ],
     temperature: Temperature = 1.0,
@@ -41,6 +41,7 @@ def sample(
     """Sample a reply of one or two policies to a prompt. Ctrl-C ends a reply."""
     from assets.cli.side_by_side import print_plainly, show_columns
     from transforms.formats import shorten_id
+    from transforms.lake.asset_names import name_model
     from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_compared_policies, find_policy
 
@@ -57,7 +58,8 @@ def sample(
         models = [find_policy(lake, name) for name in names] or find_compared_policies(lake)
         folders = [fetch(lake, model).path for model in models]
         titles = [
-            f"{model['experiment']}/{model['asset']} {shorten_id(model['checkpoint_id'])}"
+            f"{name_model(model['experiment'], model['asset'])}"
+            f" {shorten_id(model['checkpoint_id'])}"
             for model in models
         ]
         from training.engine.streaming import StreamedPolicy, seed_sampling

@@ -57,10 +57,10 @@ def test_a_name_is_an_asset_or_the_beginning_of_an_id(lake, name, found):
     ("name", "message"),
     [
         ("iteration_1/policy", "2 models have the name iteration_1/policy"),
-        ("one/2", "names like it: one/1"),
+        ("one/2", "did you mean one/1"),
         ("three/latest", "no model has the name three/latest"),
         ("aaaaa", "no model has the name aaaaa"),
-        ("sft_polcy", "names like it: sft_policy or shared/sft_policy"),
+        ("sft_polcy", "did you mean sft_policy or shared/sft_policy"),
     ],
 )
 def test_no_or_several_models_are_refused(lake, name, message):

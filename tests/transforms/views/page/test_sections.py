@@ -57,7 +57,7 @@ def test_the_facts_say_what_was_made(source: Source) -> None:
     assert told["Experiments"] == "concise, iterative"
     assert told["Made"] == "2026-01-02 03:00 to 2026-01-02 03:05 UTC"
     assert told["Work"] == "15 s in 6 materializations, 12 MB written"
-    assert told["SFT policy, the reference of DPO"] == "0aaaaaaaaaaa"
+    assert told["sft_policy, the reference of DPO"] == "0aaaaaaaaaaa"
     assert told["Rankers"] == "reward_model rrrrrrrrrrrr"
     assert told["DPO pairs"] == "12 (table dpo_pairs@0)"
     assert settings.folded
@@ -154,11 +154,11 @@ def examples_of(group: Group) -> list[Example]:
 def test_answers_are_of_the_selected_policies_beside_the_first_one(source: Source) -> None:
     groups = groups_of(browse.show_answers(source))
     assert list(groups) == [
-        "concise, iteration 2, beside SFT",
-        "iterative, iteration 2, beside SFT",
+        "concise/2, beside sft_policy",
+        "iterative/2, beside sft_policy",
         "The first prompts by id, models side by side",
     ]
-    cases = groups_of(groups["iterative, iteration 2, beside SFT"])
+    cases = groups_of(groups["iterative/2, beside sft_policy"])
     assert list(cases) == [
         "Best: gold reward rises (3 of 3 prompts)",
         "Worst: gold reward falls (0 of 3 prompts)",
@@ -167,8 +167,8 @@ def test_answers_are_of_the_selected_policies_beside_the_first_one(source: Sourc
     best, *_ = examples_of(cases["Best: gold reward rises (3 of 3 prompts)"])
     assert best.prompt == "user: question p2 <b>"  # the gold reward rises by 0.6 + 0.2 * 2 * 2
     assert [answer[::2] for answer in best.answers] == [
-        ("SFT", "reward 0.200, gold reward 0.400, 4 tokens"),
-        ("iterative, iteration 2", "reward 1.400, gold reward 1.800, 6 tokens"),
+        ("sft_policy", "reward 0.200, gold reward 0.400, 4 tokens"),
+        ("iterative/2", "reward 1.400, gold reward 1.800, 6 tokens"),
     ]
 
 
@@ -177,7 +177,7 @@ def test_the_first_prompts_have_the_answers_of_models_side_by_side(source: Sourc
     examples = examples_of(groups["The first prompts by id, models side by side"])
     assert [one.prompt for one in examples] == [f"user: question p{n} <b>" for n in range(3)]
     assert [label for label, _, _ in examples[0].answers] == [
-        "SFT", "offline DPO", "concise, iteration 2", "iterative, iteration 2",
+        "sft_policy", "offline_dpo", "concise/2", "iterative/2",
     ]  # fmt: skip
     assert examples[0].answers[3][1:] == (
         "answer of iteration_2/policy",

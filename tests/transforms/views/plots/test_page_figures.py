@@ -58,10 +58,11 @@ def test_experiments_of_two_figures_share_their_axes():
     )
     first, second = (plot_progress(rows, [name]) for name in ("e", "f"))
     assert [axis.get_title() for axis in first.axes if axis.get_visible()] == [
-        "reward", "win rate against π₀, reward",
+        "reward", "win rate over π₀, reward",
     ]  # fmt: skip
     assert first.axes[0].get_ylim() == second.axes[0].get_ylim()
     assert first.axes[0].get_ylim()[1] > 5.1
+    assert first.axes[0].get_xlabel() == "iteration (0: sft_policy)"
 
 
 def test_outcomes_of_seeds_are_dots_beside_their_mean():
@@ -72,6 +73,8 @@ def test_outcomes_of_seeds_are_dots_beside_their_mean():
 
     figure = plot_outcomes(rows(2.0), [rows(1.0), rows(3.0)])
     assert [axis.get_title() for axis in figure.axes] == ["reward"]
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert names == ["sft_policy", "concise"]  # as in tables and texts
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [line.get_xdata().tolist() for line in dots] == [[0.0, 1.0], [0.0, 3.0]]
 

@@ -53,7 +53,7 @@ def test_every_experiment_is_a_line_from_the_initial_policy() -> None:
         "reward", "gold reward",
     ]  # fmt: skip
     lines = {one.get_label(): one.lines[0] for one in gold.containers}
-    assert [*lines] == ["SFT", "offline DPO", "one-shot DPO", "guarded", "plain"]
+    assert [*lines] == ["sft_policy", "offline_dpo", "one_shot", "guarded", "plain"]
     assert list(lines["plain"].get_xdata()) == pytest.approx([0.0, math.sqrt(0.6), 2.0])
     assert list(lines["plain"].get_ydata()) == [0.45, 0.7, 0.6]
     assert [text.get_text() for text in gold.texts] == ["1", "2"] * 2

@@ -17,6 +17,7 @@ from transforms.lake.schemas.table import ORDER, SHARED
 from transforms.views.headline import (
     count_verdicts,
     describe_contrasts,
+    find_metric,
     note_better_iterations,
     select_headline,
 )
@@ -55,7 +56,11 @@ def show_answer(source: Source) -> Section:
             )
         )
     results = source.table("evaluation_results")
-    blocks += [Text(note) for note in note_better_iterations(results, selected)]
+    metric = find_metric(results["metric"])
+    blocks += [
+        Text(note.replace(metric, metric.replace("_", " ")))
+        for note in note_better_iterations(results, selected)
+    ]
     settings = compare_settings(made)
     if settings.height > 1 and settings.width > 1:
         blocks.append(
@@ -151,7 +156,7 @@ def _compare(decoding: str, outcomes: pl.DataFrame, contrasts: pl.DataFrame) -> 
                 f"{decoding.capitalize()} responses: the selected policy minus each baseline, mean "
                 f"{metric.replace('_', ' ')}, paired by prompt. The last column is the length of "
                 "its responses minus that of π₀'s. ± is one standard error, clustered by prompt.",
-                titles={name: f"over {label}" for name, label in REPORTED_BASELINES.items()}
+                titles={name: f"minus {name}" for name in REPORTED_BASELINES}
                 | {"longer_chars": "longer than π₀"},
             )
         )

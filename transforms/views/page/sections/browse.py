@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from transforms.formats import cut
-from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE
+from transforms.lake.asset_names import BASELINES, INITIAL_POLICIES, OFFLINE, reported_name
 from transforms.lake.schemas.table import SHARED
 from transforms.views.compared_answers import BEST, GAMED, WORST, pair_answers, select_case
 from transforms.views.headline import find_metric
@@ -148,9 +148,9 @@ def _select_models(source: Source, responses: pl.DataFrame) -> pl.DataFrame:
     """Select the models whose answers are shown: experiment, model, label, order."""
     answered = set(responses.select("experiment", "model").unique().rows())
     selected = source.table("selected_policies").sort("experiment")
-    models = [(SHARED, name, BASELINES[name]) for name in (*INITIAL_POLICIES, OFFLINE)]
+    models = [(SHARED, name, reported_name(name)) for name in (*INITIAL_POLICIES, OFFLINE)]
     models += [
-        (row["experiment"], row["model"], f"{row['experiment']}, iteration {row['iteration']}")
+        (row["experiment"], row["model"], f"{row['experiment']}/{row['iteration']}")
         for row in selected.iter_rows(named=True)
     ]
     models = [one for one in models if one[:2] in answered]

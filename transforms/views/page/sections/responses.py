@@ -11,21 +11,13 @@ from transforms.views.page.cells import make_table
 from transforms.views.page.opened_lake import Source
 from transforms.views.plots.distributions import Slope, plot_histograms, plot_reward_length_maps
 from transforms.views.plots.figures import render_svg
-from transforms.views.plots.health import plot_health
+from transforms.views.plots.health import TITLES, plot_health
 from transforms.views.plots.progress import MOST_LINES
 
 HEALTH_TITLES = {
+    **TITLES,
     "reward_length_slope": "reward per character",
-    "reward_length_correlation": "r of reward and length",
-    "chosen_to_rejected_chars": "chosen to rejected length",
-    "longer_chosen_share": "longer chosen",
-    "length_growth": "length over iteration 1's",
-    "repeated_4gram_share": "repeated runs of 4 words",
-    "duplicate_share": "duplicates",
-    "truncated_share": "cut at the limit",
-    "refusal_share": "refusals",
     "other_ranker": "other ranker",
-    "ranker_agreement": "agreement",
 }
 
 
@@ -85,8 +77,8 @@ def show_length(source: Source) -> Section:
                     "reward_length_correlation": "r of reward and length",
                     "chosen_minus_rejected_chars": "chosen minus rejected",
                     "longer_chosen_share": "longer chosen",
-                    "response_chars": "length",
-                    "response_tokens": "length",
+                    "response_chars": "response length",
+                    "response_tokens": "response length",
                 },
             )
         )
@@ -151,9 +143,10 @@ def show_health(source: Source) -> Section:
                     "iteration",
                     *(name for name in rows.columns if name.removesuffix("_se") in HEALTH_TITLES),
                 ),
-                "The same values. ± is one standard error, clustered by prompt. Refusals decline "
-                "and do not answer (English). Agreement with another ranker is measured on pairs "
-                "of a prompt's responses that both rankers scored.",
+                "The same values. ± is one standard error, clustered by prompt. Duplicates are "
+                "equal to a response to another prompt. Refusals decline and do not answer "
+                "(English). Agreement with another ranker is measured on pairs of a prompt's "
+                "responses that both rankers scored.",
                 titles=HEALTH_TITLES,
                 units={"chosen_to_rejected_chars": "", "length_growth": ""},
             )

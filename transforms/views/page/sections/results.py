@@ -23,9 +23,9 @@ from transforms.views.plots.reward_by_kl import plot_reward_by_kl
 PROGRESS_TITLES = {
     "gold_reward": "gold reward",
     "reward": "reward",
-    "win_rate_gold": "wins over π₀, gold",
-    "win_rate_reward": "wins over π₀, reward",
-    "reward_accuracy": "reward agrees with gold",
+    "win_rate_gold": "win rate over π₀, gold reward",
+    "win_rate_reward": "win rate over π₀, reward",
+    "reward_accuracy": "reward accuracy",
     "truncated_fraction": "cut at the limit",
     "response_tokens": "response length",
     "response_chars": "response length",
@@ -35,10 +35,10 @@ PROGRESS_TITLES = {
 OUTCOME_TITLES = {
     **PROGRESS_TITLES,
     "selected_iteration": "iteration",
-    "gold_minus_offline_dpo": "gold over offline DPO",
-    "reward_minus_offline_dpo": "reward over offline DPO",
-    "gold_minus_iterative": "gold over “iterative”",
-    "reward_minus_iterative": "reward over “iterative”",
+    "gold_minus_offline_dpo": "gold reward minus offline_dpo",
+    "reward_minus_offline_dpo": "reward minus offline_dpo",
+    "gold_minus_iterative": "gold reward minus iterative",
+    "reward_minus_iterative": "reward minus iterative",
 }
 
 
@@ -98,7 +98,8 @@ def show_progress(source: Source) -> Section:
         "progress",
         "Progress over the iterations",
         "The loop optimises the reward. The gold reward, if there is one, is the true quality that "
-        "the reward approximates. KL is the distance of the policy from π₀.",
+        "the reward approximates; reward accuracy is the share of pairs of responses that the "
+        "reward orders like it. KL is the distance of the policy from π₀.",
         blocks,
         absent="No policy has been evaluated.",
     )

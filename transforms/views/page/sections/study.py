@@ -65,7 +65,7 @@ def _list_facts(source: Source, made: pl.DataFrame) -> Iterator[Fact]:
         written = format_bytes(int(costs["bytes"].sum()))
         yield Fact("Work", f"{time} in {costs.height} materializations, {written} written")
     models = source.table("checkpoints").sort(ORDER).unique("asset", keep="last")
-    roles = {"initial_model": "Initial model", "sft_policy": "SFT policy, the reference of DPO"}
+    roles = {"initial_model": "initial_model", "sft_policy": "sft_policy, the reference of DPO"}
     for asset, role in roles.items():
         for row in models.filter(asset=asset).iter_rows(named=True):
             yield Fact(role, shorten_id(row["checkpoint_id"]))

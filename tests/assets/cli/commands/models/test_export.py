@@ -16,7 +16,7 @@ def export(home: Path, *words: str):
 def test_a_policy_is_exported_with_its_lineage(home, tmp_path):
     done = export(home, "a/iteration_2/policy", str(tmp_path / "out"), "--dtype", "bfloat16")
     assert done.exit_code == 0
-    assert done.stdout.startswith("a/iteration_2/policy 4444444e -> ")
+    assert done.stdout.startswith("a/2 4444444e -> ")
     assert str(AutoModelForCausalLM.from_pretrained(tmp_path / "out").dtype) == "torch.bfloat16"
     record = json.loads((tmp_path / "out" / "prefloop.json").read_text())
     facts = ("study", "asset", "experiment", "iteration", "checkpoint_id", "dtype")

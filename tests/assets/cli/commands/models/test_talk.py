@@ -26,8 +26,8 @@ def test_pi_0_and_the_selected_policy_reply_to_a_prompt(home):
     options = ("--max-tokens", "4", "--seed", "1")
     both = prefloop(home, "sample", "a b", *options).stdout
     assert re.findall(r"^(\S+) \d{7}\w$", both, re.M) == [
-        "shared/sft_policy",
-        "a/iteration_2/policy",
+        "sft_policy",
+        "a/2",
     ]
     one = prefloop(home, "sample", "a/iteration_2/policy", "a b", *options).stdout
     assert both.endswith(one)
@@ -38,10 +38,10 @@ def test_a_conversation_goes_on_until_quit(home):
     typed = "\na\n.new\n" + "a " * 80 + "\n.quit\n"
     done = prefloop(home, "chat", "--max-tokens", "3", "--temperature", "0", typed=typed)
     assert done.exit_code == 0
-    assert done.stdout.startswith("a/iteration_2/policy 4444444e\n.new starts")
+    assert done.stdout.startswith("a/2 4444444e\n.new starts")
     assert "Loading weights" not in done.stderr
     assert "the conversation is too long" in done.stderr
-    assert prefloop(home, "chat", "sft_policy", typed="").stdout.startswith("shared/sft_policy")
+    assert prefloop(home, "chat", "sft_policy", typed="").stdout.startswith("sft_policy ")
 
 
 def test_a_mistyped_command_is_answered_by_the_commands(home):
