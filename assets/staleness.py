@@ -88,7 +88,7 @@ def stale_assets(
         elif reason:
             stale[name] = reason
         elif changed:
-            stale[name] = f"{changed[0]} is stale"
+            stale[name] = f"{changed[0]} is out of date"
     return stale
 
 

@@ -116,8 +116,11 @@ def _read_keys(path: Path, above: tuple[Path, ...]) -> tuple[dict[str, Any], dic
             f"{what} cannot be read",
             expected="a YAML file",
             found=str(error.strerror),
-            remedy=(f"did you mean {near}? " if near else "")
-            + (f"use one of {', '.join(recipes)}" if recipes else "check the path"),
+            remedy=f"did you mean {near} in {folder}?"
+            if near
+            else f"use one of {', '.join(recipes)}"
+            if recipes
+            else "check the path",
         ) from None
     except UnicodeError as error:
         raise InputError(

@@ -86,7 +86,7 @@ def test_an_edited_file_of_a_local_model_makes_pi_0_stale(make_tiny, tmp_path, f
     (model / file).write_text("{ }")
     stale = stale_assets(build_definitions(recipe, lake.root), lake, "iterative")
     assert file in stale["initial_model"]
-    assert stale["sft_policy"] == "initial_model is stale"
+    assert stale["sft_policy"] == "initial_model is out of date"
 
 
 def test_data_and_a_model_that_are_copied_elsewhere_make_nothing_stale(make_tiny, tmp_path) -> None:

@@ -91,10 +91,15 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
         ("loop.sampling.max_tokens=128", ["max_tokens 128", "no room for a prompt"]),
         (
             "loop.sampling.max_context_tokens=129",
-            ["at most 128 tokens", "sampling.max_context_tokens 129"],
+            ["at most 128 tokens", "too short: loop.sampling.max_context_tokens 129\n"],
         ),
         ("sft.max_tokens=129", ["at most 128 tokens", "sft.max_tokens 129"]),
         ("experiments.concise.dpo.max_tokens=129", ["experiments.concise.dpo.max_tokens 129"]),
+        ("loop.dpo.max_tokens=129", ["too short: loop.dpo.max_tokens 129\n"]),
+        (
+            "sources.sample_prompts.entry=context_mesages",
+            ["no entry 'context_mesages'; did you mean context_messages?"],
+        ),
         ("evaluation.selection_metric=taste", ["selection_metric", "taste"]),
         ("experiments.iterative.feedback.labels=0", ["labels", "greater than"]),
         ("loop.feedback.reward_model.learning_rat=1", ["learning_rat"]),

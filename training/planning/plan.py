@@ -61,7 +61,11 @@ def make_plan(recipe: Recipe, lake: Lake) -> Plan:
     loads = Loads(recipe, size.architecture, device, Lengths(prompt.value, response.value))
     works = Planner(recipe, loads, lake).plan()
     of_data = [fact for work in works if work.examples for fact in work.examples.facts]
-    facts = [size.weights, *of_data, prompt, response]
+    prompts = Fact(
+        "prompts per iteration", recipe.splits.prompts_per_iteration, "", "recipe",
+        "splits.prompts_per_iteration, if the sources have as many",
+    )  # fmt: skip
+    facts = [size.weights, *of_data, prompts, prompt, response]
     if gpu is not None and device is not None:
         facts += _describe_gpu(gpu, device) + _describe_efficiency(recipe)
     return Plan(size, device, works, (prompt, response), facts, list_unplanned(recipe, works))

@@ -73,7 +73,8 @@ class RecipeExperiments(RecipeRankers):
         require_context(
             context_tokens,
             trained={**({"sft": self.sft} if self.sft else {}), **self.resolve_trained_rankers()},
-            loops={name: self.resolve_loop(name) for name in self.experiments},
+            loop=self.loop,
+            experiments={name: self.resolve_loop(name) for name in self.experiments},
             benchmarks=self.benchmarks,
         )
 

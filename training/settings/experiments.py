@@ -75,7 +75,8 @@ def require_context(
     context_tokens: int,
     *,
     trained: Mapping[str, TrainingSettings],
-    loops: Mapping[str, LoopSettings],
+    loop: LoopSettings,
+    experiments: Mapping[str, LoopSettings],
     benchmarks: Mapping[str, AnyBenchmark],
 ) -> None:
     """Refuse limits that are larger than the context of the initial model.
@@ -86,7 +87,9 @@ def require_context(
     Args:
         context_tokens: context of the initial model, which all policies share.
         trained: settings of the trainings before the loop, by recipe key.
-        loops: settings of the loop, by experiment.
+        loop: settings of the recipe's own loop. A limit that an experiment has from it is listed
+            under its key.
+        experiments: settings of the loop, by experiment.
         benchmarks: settings of the benchmarks, by name.
 
     Raises:
@@ -97,11 +100,11 @@ def require_context(
         for key, one in trained.items()
         if not getattr(one, "packing", False)
     }
-    for name, loop in loops.items():
-        key = f"experiments.{name}"
-        limits[f"{key}.sampling.max_context_tokens"] = loop.sampling.max_context_tokens
-        for objective in loop.objectives:
-            limits[f"{key}.{objective}.max_tokens"] = getattr(loop, objective).max_tokens
+    shared = _list_limits(loop)
+    for name, one in experiments.items():
+        for key, limit in _list_limits(one).items():
+            owner = "loop" if shared.get(key) == limit else f"experiments.{name}"
+            limits[f"{owner}.{key}"] = limit
     for name, benchmark in benchmarks.items():
         key = f"benchmarks.{name}"
         limits[f"{key}.max_context_tokens"] = benchmark.max_context_tokens or 0
@@ -114,6 +117,12 @@ def require_context(
             found=", ".join(too_long),
             remedy="lower these settings, or use a model with more context",
         )
+
+
+def _list_limits(loop: LoopSettings) -> dict[str, int]:
+    """Return the token limits of a loop's sampling and trainings, by key."""
+    trained = {f"{name}.max_tokens": getattr(loop, name).max_tokens for name in loop.objectives}
+    return {"sampling.max_context_tokens": loop.sampling.max_context_tokens, **trained}
 
 
 def require_reward_context(model: str, context_tokens: int, loops: Iterable[LoopSettings]) -> None:

@@ -41,9 +41,10 @@ def diff(
     ] = "table",
 ) -> None:
     """Compare two slices of the loop: changed pairs, shift of scores and lengths, win rates."""
-    from assets.cli.console import print_table
+    from assets.cli.console import print_table, print_text
     from transforms.lake.slices import parse_reference, read_slice
     from transforms.measures import slice_diff
+    from transforms.views.prompt_responses import describe_model
 
     with exit_on_bad_input():
         lake = open_lake(home)
@@ -63,9 +64,14 @@ def diff(
         typer.echo(json.dumps({"slices": sides, **found}))
         return
     for side in sides:
-        facts = [f"{name} {', '.join(side[name])}" for name in ("sampler", "ranker") if side[name]]
-        typer.echo(f"{side['side']:6}  {side['slice']}: {'; '.join(facts)}")
-    typer.echo("\nDPO pairs, by iteration")
+        print_text(f"{side['side']:6}  {side['slice']}")
+        for maker in ("sampler", "ranker"):
+            models = ", ".join(describe_model(lake, one) for one in side[maker])
+            print_text(f"{maker} {models or 'none'}", 8)
+    typer.echo(
+        "\nDPO pairs of the same prompt, by iteration (added, removed: only the second or only the "
+        "first has one)"
+    )
     print_table(tables["pairs"])
     typer.echo("\nShift, second minus first (standard error by prompt)")
     print_table(tables["shifts"].rename({"standard_error": "difference_se"}))

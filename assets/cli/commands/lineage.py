@@ -12,7 +12,7 @@ from rich.tree import Tree
 from assets.cli.options import QUICKSTART_HOME, LakeHome, exit_on_bad_input
 from assets.home import open_lake
 from transforms.errors import InputError
-from transforms.formats import cut, shorten_id
+from transforms.formats import cut
 
 if TYPE_CHECKING:
     from transforms.lake.lake import Lake
@@ -135,29 +135,25 @@ def _send(address: str, lake: "Lake", found: "Lineage", subject: "Subject") -> i
 def _add_branch(
     tree: Tree, one: "Input", lineage: "Lineage", shown: set[tuple[str, str]], settings: bool
 ) -> None:
-    label = f"[cyan]{one.relation}[/cyan] [bold]{escape(one.asset)}[/bold] "
+    label = f"[cyan]{one.relation}[/cyan] [bold]{escape(one.title)}[/bold]"
     output = next(lineage.resolve([one]), None)
     if output is None:
-        tree.add(f"{label}{escape(one.output_id)} [dim](no record of how it was made)[/dim]")
+        tree.add(f"{label} [dim](no record of how it was made)[/dim]")
     elif output.key in shown:
-        tree.add(f"{label}{_shorten_id(output)} [dim](above)[/dim]")
+        tree.add(f"{label} [dim](above)[/dim]")
     else:
         shown.add(output.key)
-        branch = tree.add(f"{label}{_shorten_id(output)}  [dim]{_describe_making(output)}[/dim]")
+        branch = tree.add(f"{label}  [dim]{_describe_making(output)}[/dim]")
         if output.settings and settings:
             branch.add(f"[dim]{escape(_format_settings(output))}[/dim]")
         for above in output.inputs:
             _add_branch(branch, above, lineage, shown, settings)
 
 
-def _shorten_id(output: "Output") -> str:
-    return escape(shorten_id(output.output_id))
-
-
 def _describe_making(output: "Output") -> str:
     elapsed = "" if output.elapsed_s is None else f" in {output.elapsed_s:.1f} s"
     experiments = escape(f"[{', '.join(output.experiments)}]")
-    return f"{experiments} {output.created_at:%Y-%m-%d %H:%M:%S}{elapsed}"
+    return f"{experiments} {output.created_at:%Y-%m-%d %H:%M}{elapsed}"
 
 
 def _format_settings(output: "Output") -> str:

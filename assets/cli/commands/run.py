@@ -44,7 +44,7 @@ def run(
     lake: LakePlace = None,
     overrides: Overrides = None,
 ) -> None:
-    """Materialize missing and stale assets: data, models, iterations, evaluation, reports."""
+    """Materialize missing and out-of-date assets: data, models, iterations, evaluation, reports."""
     from assets.cli.study_run.run import run_study
 
     with exit_on_bad_input():

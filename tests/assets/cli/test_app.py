@@ -4,6 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.cli.app import app
+from assets.cli.options import exit_on_bad_input
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -19,3 +20,9 @@ def test_an_unknown_command_has_the_near_ones() -> None:
     refused = CliRunner().invoke(app, ["lineages"])
     assert refused.exit_code == 2
     assert "Did you mean 'lineage'?" in refused.output
+
+
+def test_ctrl_c_ends_the_line_of_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), exit_on_bad_input():
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "\n"

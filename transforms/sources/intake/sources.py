@@ -63,11 +63,8 @@ def resolve(name: str, settings: SourceSettings) -> Source:
     entry = CATALOGUE.get(entry_name)
     if entry is None:
         close = difflib.get_close_matches(entry_name, CATALOGUE, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(
-            f"sources.{name}: the catalogue has no entry {entry_name!r}{hint} "
-            f"(entries: {', '.join(sorted(CATALOGUE))})"
-        )
+        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(sorted(CATALOGUE))}"
+        raise ValueError(f"sources.{name}: the catalogue has no entry {entry_name!r}; {hint}")
     roles = settings.roles or (next(iter(entry.layouts)),)
     if unknown := [role for role in roles if role not in entry.layouts]:
         raise ValueError(

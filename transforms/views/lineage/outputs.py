@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from transforms.formats import shorten_id
 from transforms.lake.lake import Lake
 from transforms.views.query import connect, query
 
@@ -22,6 +23,12 @@ class Input:
     """`parent`, `reference`, `parent, reference`, `sampler`, `ranker`, `model` or `data`."""
     asset: str
     output_id: str
+
+    @property
+    def title(self) -> str:
+        """Its asset and short id; the id alone if it begins with the name of the asset."""
+        short = shorten_id(self.output_id)
+        return short if short.startswith(f"{self.asset}@") else f"{self.asset} {short}"
 
 
 @dataclass(frozen=True)

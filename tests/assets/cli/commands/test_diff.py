@@ -53,7 +53,7 @@ def shift(home: Path, *words: str) -> dict[int, float]:
 def test_experiments_are_compared_iteration_by_iteration(home):
     assert shift(home, "a", "b") == {1: 3.0}
     printed = diff(home, "a", "b").stdout
-    assert "first   a: sampler pi; ranker r" in printed
+    assert "first   a\n        sampler pi\n        ranker r\n" in printed
     assert "3.000 ± 0.000" in printed
 
 

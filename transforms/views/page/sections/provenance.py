@@ -6,7 +6,7 @@ Not here: reading the lineage (`transforms.views.lineage`), the settings
 
 import polars as pl
 
-from transforms.formats import format_seconds, shorten_id
+from transforms.formats import format_seconds
 from transforms.views.lineage.outputs import Input, Lineage, Output, read_lineage
 from transforms.views.page.blocks import Block, Node, Section, Tree
 from transforms.views.page.cells import make_table
@@ -86,15 +86,14 @@ def show_lineage(source: Source) -> Section:
 
 
 def _build_node(one: Input, lineage: Lineage, shown: set[tuple[str, str]]) -> Node:
-    name = f"{one.asset} {shorten_id(one.output_id)}"
     output = next(lineage.resolve([one]), None)
     if output is None:
-        return Node(one.relation, name, "no record in the lake")
+        return Node(one.relation, one.title, "no record in the lake")
     if output.key in shown:
-        return Node(one.relation, name, "see above")
+        return Node(one.relation, one.title, "see above")
     shown.add(output.key)
     inputs = [_build_node(above, lineage, shown) for above in output.inputs]
-    return Node(one.relation, name, _describe(output), inputs)
+    return Node(one.relation, one.title, _describe(output), inputs)
 
 
 def _describe(output: Output) -> str:
