@@ -7,7 +7,7 @@ import atexit
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from textwrap import fill
 from typing import Any, Literal
@@ -45,8 +45,9 @@ def print_table(
 
     Columns `x_se`, `x_within_se`, `x_low` and `x_high` are printed with their `x` as
     `x ± x_se (x_within_se) [x_low, x_high]`. A frame wider than the terminal is printed in parts,
-    each with the key columns: those before the first number. If these leave no room, each row is a
-    block with one line per column.
+    each with the key columns: those before the first measured number, if they leave room without
+    the counts at their end, else those before the first number. If these leave no room, each row
+    is a block with one line per column.
 
     Args:
         rows: the frame.
@@ -60,7 +61,9 @@ def print_table(
     widths = {name: max(map(cell_len, [name, *texts])) for name, texts in cells.items()}
     line = find_width() if width is None else width
     line = line or _add_widths(widths.values())
-    parts = divide_columns(widths, line, _list_keys(cells, floats), _list_keys(cells, numbers))
+    keys = _list_keys(cells, floats)
+    choices = keys, _drop_last(keys, numbers), _list_keys(cells, numbers)
+    parts = divide_columns(widths, line, *choices)
     console = Console(width=line)
     if not parts:
         _print_blocks(console, cells)
@@ -167,6 +170,12 @@ def _list_keys(cells: Cells, numbers: Collection[str]) -> list[str]:
     """Return the columns before the first of some numbers; the first column if that is all."""
     keys = [*takewhile(lambda name: name not in numbers, cells)]
     return keys if 0 < len(keys) < len(cells) else [*cells][:1]
+
+
+def _drop_last(keys: Sequence[str], numbers: Collection[str]) -> list[str]:
+    """Return some columns without the numbers at their end; the first column if all are numbers."""
+    texts = [place for place, name in enumerate(keys) if name not in numbers]
+    return [*keys[: max(texts, default=0) + 1]]
 
 
 def _build_table(cells: Cells, numbers: Collection[str]) -> Table:

@@ -52,6 +52,17 @@ def test_a_wide_table_is_printed_in_parts_that_each_have_the_key_columns(capsys)
     assert sum(line.count("2.500") for line in lines) == 12
 
 
+def test_counts_after_the_key_columns_are_not_repeated(capsys):
+    keys = {"experiment": ["first", "second"], "iteration": [1, 2], "unit": ["chars", "tokens"]}
+    counts = {f"count_{n}": [384, 384] for n in range(5)}
+    figures = {f"figure_{n}": [1.5, 2.5] for n in range(5)}
+    lines = print_lines(capsys, pl.DataFrame(keys | counts | figures), width=70)
+    headers = [line.split() for line in lines if line.startswith("experiment")]
+    assert len(headers) > 1
+    assert all(names[:3] == [*keys] for names in headers)
+    assert [name for names in headers for name in names[3:]] == [*counts, *figures]
+
+
 def test_a_row_that_is_too_wide_for_a_table_is_a_block_of_lines(capsys):
     frame = pl.DataFrame({"prompt": ["p" * 90], "response": ["two\nlines"], "reward": [0.5]})
     lines = print_lines(capsys, frame, width=80)
