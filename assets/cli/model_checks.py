@@ -44,14 +44,11 @@ def check_local_models(recipe: Recipe) -> None:
         require_gguf(recipe.model.gguf)
     if recipe.model.path and Path(recipe.model.path).is_dir():
         # Imported here, because a recipe without local models is checked without transformers.
-        from transformers.utils.logging import disable_progress_bar
-
         from training.models.checkpoint import require_model
         from training.models.initial_model import read_initial_tokenizer
         from training.models.loading.config import read_context_tokens
         from training.models.loading.weights import require_causal_weights, require_classifier
 
-        disable_progress_bar()  # the names of the weights are compared, and none is loaded
         require_model(recipe.model.path, chat_template=recipe.model.tokenizer is None)
         recipe.require_context(read_context_tokens(recipe.model.path))
         read_initial_tokenizer(recipe.model)

@@ -216,7 +216,7 @@ def load_weights(
     Raises:
         InputError: as in `load_causal_model`.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or arguments.get("device_map") == "meta":  # where nothing is read
         logging.disable_progress_bar()  # one per model, and one per file that is saved later
     reported = logging.get_verbosity()
     logging.set_verbosity_error()  # instead of its report, the error below

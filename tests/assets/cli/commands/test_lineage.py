@@ -42,7 +42,7 @@ def test_a_branch_in_a_pipe_is_one_whole_line_at_any_width(home, monkeypatch):
     wide = lineage(home, "4444444e", "--settings").stdout
     monkeypatch.setenv("COLUMNS", "60")
     assert lineage(home, "4444444e", "--settings").stdout == wide
-    assert max(map(len, wide.splitlines())) > 100
+    assert max(map(len, wide.splitlines())) > 80
 
 
 @pytest.mark.parametrize("name", ["a/2", "iteration_2/policy", "latest", "a/latest"])
