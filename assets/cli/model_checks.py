@@ -1,10 +1,11 @@
-"""Checks of the local models, GPUs and software that a recipe needs, before anything runs.
+"""Checks of the files, local models, GPUs and software that a recipe needs, before anything runs.
 
 Not here: the checks (`training.models.initial_model`, `training.judging.local_judge`,
 `training.runs.software`). The asset `initial_model` repeats those of its model, and checks a model
 from the hub, too.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from training.models.intake.gguf_file import require_gguf
@@ -12,6 +13,22 @@ from training.recipe import Recipe
 from training.runs.software import require_software
 from training.runs.trackers import require_trackers
 from training.settings.experiments import require_reward_context
+from transforms.sources.files.folders import list_parts
+
+
+def check_source_files(recipe: Recipe, assets: Collection[str]) -> None:
+    """Refuse sources whose files are missing.
+
+    Args:
+        recipe: the study.
+        assets: names of the assets to materialize. Files of other sources need not be here.
+
+    Raises:
+        InputError: the message gives the first path that cannot be read, and the names like it.
+    """
+    for source in recipe.resolve_sources():
+        if source.origin.files and f"raw_{source.name}" in assets:
+            list_parts(source.origin.files)
 
 
 def check_devices(recipe: Recipe) -> None:

@@ -18,7 +18,12 @@ from dagster._utils.interrupts import capture_interrupts
 from filelock import FileLock
 
 from assets.cli.console import print_table, quiet_teardown
-from assets.cli.model_checks import check_devices, check_local_models, check_software
+from assets.cli.model_checks import (
+    check_devices,
+    check_local_models,
+    check_software,
+    check_source_files,
+)
 from assets.cli.study_run.check_results import failed_check_error, list_unmet, print_concerns
 from assets.cli.study_run.origin import add_origin
 from assets.cli.study_run.progress import divert_output, print_last_lines, show_progress
@@ -72,8 +77,8 @@ def run_study(
         dry: whether the assets are only listed.
 
     Raises:
-        InputError: the recipe or a local model is refused, a package that the recipe needs is
-            missing, or there is no such experiment, iteration or asset.
+        InputError: the recipe or a local model is refused, a file of a source or a package that
+            the recipe needs is missing, or there is no such experiment, iteration or asset.
     """
     recipe = load_recipe(path, overrides)
     experiments = _require_experiments(recipe, experiments)
@@ -90,6 +95,7 @@ def run_study(
     stale = {
         name: _find_stale(definitions, lake, name, forced, wanted[name]) for name in experiments
     }
+    check_source_files(recipe, set().union(*stale.values()))
     if dry or not any(stale.values()):
         for experiment, assets in stale.items():
             _print_stale(experiment, assets)

@@ -9,9 +9,10 @@ import torch
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.model_checks import check_devices, check_local_models
+from assets.cli.model_checks import check_devices, check_local_models, check_source_files
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
+from training.recipe_file import load_recipe
 from training.settings.model import TinyModelSettings
 from transforms.errors import InputError
 
@@ -144,3 +145,12 @@ def test_a_given_reward_model_that_cannot_read_what_is_sampled_is_refused(make_t
     )
     with pytest.raises(InputError, match="at least 128 tokens, the largest sampling"):
         check_local_models(recipe)
+
+
+def test_a_missing_file_of_a_source_to_read_is_refused_with_the_names_like_it(tmp_path) -> None:
+    (tmp_path / "pairs.parquet").touch()
+    source = f"{{entry: standard_pairs, roles: [preferences], files: [{tmp_path}/pair.parquet]}}"
+    recipe = load_recipe(ROOT / "recipes" / "quickstart.yaml", [f"sources.mine={source}"])
+    check_source_files(recipe, ["raw_sample_prompts", "preference_pairs"])
+    with pytest.raises(InputError, match=r"did you mean pairs\.parquet in "):
+        check_source_files(recipe, ["raw_mine"])

@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError
 
 from transforms.errors import InputError
 from transforms.sources.files.opening import READABLE, find_format, read_error
+from transforms.unknown_names import list_near
 
 NO_DATA_ENDINGS = (
     *(".md", ".rst", ".txt", ".html", ".pdf", ".bib", ".cff", ".log", ".lock"),
@@ -70,11 +71,20 @@ def list_parts(files: tuple[str, ...]) -> Parts:
                 f"source file {path} cannot be read",
                 expected=f"a file or folder of files: {READABLE}",
                 found="a folder without such files" if path.is_dir() else "no such file or folder",
-                remedy="correct `files` in the recipe; a relative path is relative to the recipe",
+                remedy=_suggest(path),
             )
         paths += found
     common = os.path.commonpath([path.parent for path in paths])
     return Parts({path.relative_to(common).as_posix(): path for path in paths}, left_out)
+
+
+def _suggest(path: Path) -> str:
+    """Return what to do about a path that cannot be read: the names like it beside it, if any."""
+    beside = path.parent
+    names = [one.name for one in beside.iterdir()] if beside.is_dir() and not path.exists() else []
+    if near := list_near([path.name], names):
+        return f"did you mean {near} in {beside}?"
+    return "correct `files` in the recipe; a relative path is relative to the recipe"
 
 
 def is_delta_table(path: Path) -> bool:
