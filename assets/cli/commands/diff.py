@@ -66,12 +66,9 @@ def diff(
     for side in sides:
         print_text(f"{side['side']:6}  {side['slice']}")
         for maker in ("sampler", "ranker"):
-            models = ", ".join(describe_model(lake, one) for one in side[maker])
+            models = ", ".join(sorted(describe_model(lake, one) for one in side[maker]))
             print_text(f"{maker} {models or 'none'}", 8)
-    typer.echo(
-        "\nDPO pairs of the same prompt, by iteration (added, removed: only the second or only the "
-        "first has one)"
-    )
+    typer.echo("\nDPO pairs by iteration (added: in the second only; removed: in the first only)")
     print_table(tables["pairs"])
     typer.echo("\nShift, second minus first (standard error by prompt)")
     print_table(tables["shifts"].rename({"standard_error": "difference_se"}))
