@@ -40,7 +40,7 @@ class Study:
 
     @property
     def initial_policy(self) -> str:
-        """Return the asset of pi_0."""
+        """Return the asset of π₀."""
         return self.recipe.initial_policy
 
     @property

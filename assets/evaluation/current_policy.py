@@ -29,7 +29,7 @@ CURRENT = "current"
 
 
 def find_current_policy(step: Step) -> dict[str, Any]:
-    """Return the decision that promoted the current policy; the first decision promotes pi_0."""
+    """Return the decision that promoted the current policy; the first decision promotes π₀."""
     found = promotions.find_current(step.lake)
     if found is not None:
         return found

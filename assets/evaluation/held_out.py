@@ -73,7 +73,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
         kinds=("deltalake", "vllm"),
     )
     def baseline_evaluation(step: Step) -> Made:
-        """The models are the baselines: pi_0, offline DPO if there are pairs, one-shot DPO."""
+        """The models are the baselines: π₀, offline DPO if there are pairs, one-shot DPO."""
         return evaluate_models(step, dict.fromkeys(baselines, 0))
 
     @declare(
@@ -195,7 +195,7 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
 
 
 def _drop_former_baselines(lake: Lake, models: Collection[str]) -> None:
-    """Remove the rows of baselines that the recipe no longer has, such as another pi_0."""
+    """Remove the rows of baselines that the recipe no longer has, such as another π₀."""
     for table in (RESPONSES, RESULTS):
         for model in sorted(set(BASELINES) - set(models)):
             rows = lake.read(table, experiment=SHARED, model=model)

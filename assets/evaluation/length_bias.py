@@ -1,4 +1,4 @@
-"""The length study: the correlation between length and reward of pi_0's responses.
+"""The length study: the correlation between length and reward of π₀'s responses.
 
 Its assets are sampled responses, their scores, and the table of correlations. They exist if the
 recipe keeps prompts for it (`splits.length_study_fraction`). Not here: length bias along the loop
@@ -17,7 +17,7 @@ from transforms.lake.schemas import TABLES
 from transforms.measures.length_bias import correlate
 from transforms.views.query import connect_frames, report
 
-TITLE = "Reward and length of n responses of pi_0 to the prompts of the length study"
+TITLE = "Reward and length of n responses of π₀ to the prompts of the length study"
 
 
 def build(study: Study) -> list[dg.AssetsDefinition]:

@@ -1,6 +1,6 @@
 """Promotion: whether an experiment's selected policy becomes the current one, and why.
 
-A lake has one current policy, whose experiment does not matter; pi_0 is the first. The asset exists
+A lake has one current policy, whose experiment does not matter; π₀ is the first. The asset exists
 if the recipe has `promotion`. Not here: the rule (`transforms.measures.promotion`), rows of the
 current policy (`assets.evaluation.current_policy`).
 """

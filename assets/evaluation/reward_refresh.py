@@ -88,7 +88,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 
 
 def _read_sampled_responses(step: Step) -> pl.DataFrame:
-    """Read the sampled held-out responses of pi_0 and of all policies, with their prompts."""
+    """Read the sampled held-out responses of π₀ and of all policies, with their prompts."""
     policies = {
         step.study.initial_policy: SHARED,
         **dict.fromkeys(step.study.policies, step.experiment),

@@ -32,7 +32,7 @@ def _build_offline(study: Study) -> dg.AssetsDefinition:
         kinds=("pytorch", "trl"),
     )
     def offline_dpo(step: Step) -> Made:
-        """Policy: DPO from pi_0 on the offline preference pairs, whose responses are not its own.
+        """Policy: DPO from π₀ on the offline preference pairs, whose responses are not its own.
 
         The paper's vanilla DPO. It has as many optimiser steps as all iterations together would
         have with one pair per prompt.

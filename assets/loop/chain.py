@@ -30,7 +30,7 @@ class Chain:
     sampled_policy: str
     """Asset of the policy that is sampled."""
     initial_policy: str
-    """Asset of pi_0."""
+    """Asset of π₀."""
     partitioned: bool
     """Whether every experiment has its own chain."""
 

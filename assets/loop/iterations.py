@@ -2,7 +2,7 @@
 
 Iteration t samples from the policy of t - 1, scores, pairs, and trains. Dagster refuses an edge
 between partitions of the same assets, so every iteration has its own assets, and the lineage graph
-shows the whole loop. `one_shot` is one such chain, from pi_0 over the prompts of all iterations.
+shows the whole loop. `one_shot` is one such chain, from π₀ over the prompts of all iterations.
 Paper: Algorithm 1 and section 3.3.
 """
 
@@ -29,7 +29,7 @@ def build_iteration(study: Study, iteration: int) -> list[dg.AssetsDefinition]:
 
 
 def build_one_shot(study: Study) -> list[dg.AssetsDefinition]:
-    """Build the baseline that samples every prompt once, from pi_0."""
+    """Build the baseline that samples every prompt once, from π₀."""
     splits = tuple(iteration_name(t) for t in study.iterations)
     initial = study.initial_policy
     chain = Chain("one_shot", 1, splits, initial, initial, partitioned=False)

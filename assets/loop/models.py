@@ -1,4 +1,4 @@
-"""Models that all experiments share: the initial model, pi_0, reward and preference models."""
+"""Models that all experiments share: the initial model, π₀, reward and preference models."""
 
 import dagster as dg
 
@@ -32,7 +32,7 @@ def _build_initial_model(study: Study) -> dg.AssetsDefinition:
         settings=lambda _: {
             **describe_model(recipe.model),
             "seed": recipe.seed,
-            # recorded with the checkpoint, so that SQL knows which one is pi_0
+            # recorded with the checkpoint, so that SQL knows which one is π₀
             **({} if recipe.sft else {"is_initial_policy": True}),
         },
         kinds=("pytorch",),
@@ -40,7 +40,7 @@ def _build_initial_model(study: Study) -> dg.AssetsDefinition:
     def initial_model_(step: Step) -> Made:
         """Model: initial weights, tokenizer, chat template; given, or random.
 
-        Without supervised fine-tuning it is pi_0, the reference of DPO.
+        Without supervised fine-tuning it is π₀, the reference of DPO.
         """
         from training.models import initial_model
         from training.models.loading.config import read_context_tokens
@@ -67,7 +67,7 @@ def _build_sft(study: Study, settings: SFTSettings) -> dg.AssetsDefinition:
         study,
         study.initial_policy,
         group="initial_policy",
-        # prompts are checked before anything is trained; pi_0 does not read them
+        # prompts are checked before anything is trained; π₀ does not read them
         deps=("initial_model", "demonstrations", "prompt_splits"),
         reads=lambda _: ("initial_model", "demonstrations"),
         settings=lambda _: {"sft": settings.dump_decisive(), **study.model_settings},
@@ -75,7 +75,7 @@ def _build_sft(study: Study, settings: SFTSettings) -> dg.AssetsDefinition:
         kinds=("pytorch", "trl"),
     )
     def sft_policy(step: Step) -> Made:
-        """Policy pi_0: the initial model, fine-tuned on demonstrations; the reference of DPO."""
+        """Policy π₀: the initial model, fine-tuned on demonstrations; the reference of DPO."""
         model = step.model("initial_model")
         rows = rows_by_split.read_demonstrations(step.lake)
         return train(step, "sft", rows, settings, start=model)

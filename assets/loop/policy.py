@@ -44,7 +44,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=f"Policy: trained by the experiment's objective, by default DPO on "
-        f"{chain.asset('dpo_pairs')}, from {chain.sampled_policy} (setting `start`) against pi_0 "
+        f"{chain.asset('dpo_pairs')}, from {chain.sampled_policy} (setting `start`) against π₀ "
         "(setting `reference`).",
     )
     def policy(step: Step) -> Made:

@@ -1,16 +1,16 @@
 -- Passes when all responses are from the newest checkpoints of their samplers. One row per set of
 -- responses of an iteration whose policy is not the newest checkpoint that their sampler uses:
--- `current`, the policy of the iteration before (pi_0 in iteration 1); `previous`, the policy
--- before `current`, if there is one, else pi_0; `initial`, pi_0; `step@s`, the weights after a
--- share s of the training steps of the current policy (pi_0 in iteration 1). The experiments
--- one_shot and length_study sample pi_0.
+-- `current`, the policy of the iteration before (π₀ in iteration 1); `previous`, the policy
+-- before `current`, if there is one, else π₀; `initial`, π₀; `step@s`, the weights after a
+-- share s of the training steps of the current policy (π₀ in iteration 1). The experiments
+-- one_shot and length_study sample π₀.
 with
 
 generations as (select * from generations),
 
 checkpoints as (select * from checkpoints),
 
--- without supervised fine-tuning, the settings of the initial model state that it is pi_0
+-- without supervised fine-tuning, the settings of the initial model state that it is π₀
 initial as (
     select if(
         coalesce(arg_max(settings, commit_version)::json ->> '$.is_initial_policy' = 'true', false),

@@ -1,7 +1,7 @@
 -- One row per decoding and experiment (baselines first, under their own names): the results of the
 -- policy that the validation prompts selected, on the evaluation prompts. A win rate is against
--- pi_0, over all pairs of a response of each policy to the same prompt, a tie one half;
--- kl_to_initial, the KL to pi_0, is in nats, estimated from the samples. `gold_minus_` and
+-- π₀, over all pairs of a response of each policy to the same prompt, a tie one half;
+-- kl_to_initial, the KL to π₀, is in nats, estimated from the samples. `gold_minus_` and
 -- `reward_minus_` are differences paired by prompt, to offline DPO and to the experiment
 -- `iterative` (the paper's algorithm). `_se` is the standard error clustered by prompt.
 -- Over several seeds: prefloop report experiment_outcomes --over-seeds --home a --home b ...

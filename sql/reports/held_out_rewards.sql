@@ -1,7 +1,7 @@
 -- One row per experiment, decoding, model and reward on the evaluation prompts: `reward`, which the
 -- loop optimises if it ranks by it, then the gold reward and those of `evaluation.rewards`. A model
 -- that gains `reward` and no other reward exploits it. Rewards have units of their own: compare
--- models by one reward. The win rate is against pi_0; `_se` is the standard error clustered by
+-- models by one reward. The win rate is against π₀; `_se` is the standard error clustered by
 -- prompt, `_low` and `_high` the 95% interval by the bootstrap over prompts. `prompts`: those that
 -- have this reward. Models that all experiments share have experiment `shared`.
 -- There are rows once policies are evaluated: the assets baseline_evaluation and evaluation.

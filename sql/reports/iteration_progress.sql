@@ -1,8 +1,8 @@
--- One row per experiment, decoding and model on the evaluation prompts: pi_0 (`sft_policy`, or
+-- One row per experiment, decoding and model on the evaluation prompts: π₀ (`sft_policy`, or
 -- `initial_model` without SFT), the baselines, then the policies of the iterations. Models that all
 -- experiments share are repeated in each experiment. `_se` is the standard error clustered by prompt,
 -- `_low` and `_high` the 95% interval by the bootstrap over prompts (null with one prompt); a win
--- rate is against pi_0; kl_to_initial, the KL to pi_0, is in nats, estimated from the samples;
+-- rate is against π₀; kl_to_initial, the KL to π₀, is in nats, estimated from the samples;
 -- `selected` marks the policy that the validation prompts selected.
 -- There are rows once policies are evaluated: the assets baseline_evaluation and evaluation.
 with

@@ -1,5 +1,5 @@
--- One row per model: how far it is from pi_0, and what its sampled responses to the evaluation
--- prompts are worth. kl_to_initial is the KL to pi_0 in nats, sqrt_kl its square root, in which the
+-- One row per model: how far it is from π₀, and what its sampled responses to the evaluation
+-- prompts are worth. kl_to_initial is the KL to π₀ in nats, sqrt_kl its square root, in which the
 -- reward is about linear at first (Bai et al. 2022, arXiv 2204.05862); gold_reward falls where the
 -- reward is over-optimised (Gao et al. 2023, arXiv 2210.10760). Models that all experiments share
 -- have experiment `shared`. `_se` is the standard error clustered by prompt, of sqrt_kl by the delta

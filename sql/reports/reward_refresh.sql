@@ -1,4 +1,4 @@
--- One row per experiment with feedback and per policy, pi_0 first: how often the experiment's
+-- One row per experiment with feedback and per policy, π₀ first: how often the experiment's
 -- reward models order two sampled responses of the policy to an evaluation prompt in the same way
 -- as the gold reward. `iteration` is the iteration that samples this policy and labels pairs of its
 -- responses. `fixed` is the reward model from before the loop, `before` and `after` are the models

@@ -69,7 +69,7 @@ class RecipeKeys(Settings):
     splits: SplitSettings = SplitSettings()
     """Held-out prompts."""
     sft: SFTSettings | None = SFTSettings()
-    """Supervised fine-tuning, which makes pi_0; null: pi_0 is the initial model, and no
+    """Supervised fine-tuning, which makes π₀; null: π₀ is the initial model, and no
     demonstrations are needed."""
     reward_model: RewardModelSettings | None = RewardModelSettings()
     """Reward model; null: none is trained, and `loop.ranker` names another ranker."""

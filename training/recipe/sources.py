@@ -66,7 +66,7 @@ class RecipeSources(RecipeKeys):
 
     @property
     def initial_policy(self) -> str:
-        """The asset that is pi_0."""
+        """The asset that is π₀."""
         return INITIAL_POLICIES[self.sft is None]
 
     @property

@@ -41,8 +41,8 @@ class BenchmarkSettings(Settings):
     limit: int | None = Field(default=None, ge=1)
     """Number of items to measure of each subset, the first ones of its file; null measures all."""
     models: tuple[str, ...] = (*BASELINES, "selected")
-    """Models to measure: pi_0, the baselines, and the policy that validation selected in each
-    experiment; `iterates` for the policies of all iterations. Paper, tables 4 and 5: pi_0, offline
+    """Models to measure: π₀, the baselines, and the policy that validation selected in each
+    experiment; `iterates` for the policies of all iterations. Paper, tables 4 and 5: π₀, offline
     DPO and the final model."""
     enabled: bool = True
     """False removes its assets: `--set benchmarks.<name>.enabled=false` skips a benchmark."""

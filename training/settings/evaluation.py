@@ -25,7 +25,7 @@ class EvaluationSettings(Settings):
     logps_dtype: Literal["float32", "bfloat16"] = "float32"
     """Type of weights and computation of the log-probabilities and the KL, whatever `model.dtype`
     is. In bfloat16, rounding in the two models adds some thousandths of a nat per token to the KL;
-    on a GPU, it takes about a fifteenth of the time and half of the memory. The policy and pi_0 are
+    on a GPU, it takes about a fifteenth of the time and half of the memory. The policy and π₀ are
     in memory together."""
     length_control: bool = False
     """Add the asset of win rates at equal length. It reads the evaluated responses and changes no

@@ -58,7 +58,7 @@ class LoopSettings(ObjectiveSettings):
     pairs: PairSettings = PairSettings()
     """How scored responses become pairs."""
     reference: Literal["initial", "previous"] = "initial"
-    """Reference policy of DPO, KTO and RLOO. Paper: "always pi_0"; the published scripts
+    """Reference policy of DPO, KTO and RLOO. Paper: "always π₀"; the published scripts
     use the policy of the previous iteration."""
     start: Literal["previous", "initial"] = "previous"
     """Weights that the training of an iteration starts from. Paper: the policy of the previous

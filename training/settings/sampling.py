@@ -22,8 +22,8 @@ class SamplerSettings(Settings):
 
     policy: Literal["current", "previous", "initial", "step"] = "current"
     """`current`: the policy of the last iteration, which is also used without samplers; `previous`:
-    the policy of the iteration before it; `initial`: pi_0; `step`: the weights at `share` of the
-    steps of the training that made `current`. Where such a policy does not exist yet, pi_0 is used:
+    the policy of the iteration before it; `initial`: π₀; `step`: the weights at `share` of the
+    steps of the training that made `current`. Where such a policy does not exist yet, π₀ is used:
     in iteration 1 for all four (no step of the fine-tuning is kept), in iteration 2 for `previous`.
     Samplers with the same policy share one engine, and each samples its own responses."""
     share: float | None = Field(default=None, gt=0, lt=1)

@@ -1,4 +1,4 @@
-"""Settings of the models trained before the loop: pi_0, reward model, preference model.
+"""Settings of the models trained before the loop: π₀, reward model, preference model.
 
 Not here: settings that every training has (`training.settings.training`), the objectives of a
 policy (`training.settings.objectives`). Imports no torch.
@@ -10,7 +10,7 @@ from training.settings.training import TrainingSettings
 
 
 class SFTSettings(TrainingSettings):
-    """Supervised fine-tuning of the initial model on `demonstrations`: pi_0."""
+    """Supervised fine-tuning of the initial model on `demonstrations`: π₀."""
 
     learning_rate: float = Field(default=2e-5, gt=0)
     """Paper, section 3.1: 2e-5."""
@@ -26,7 +26,7 @@ class TrainedRankerSettings(TrainingSettings):
 
 
 class RewardModelSettings(TrainedRankerSettings):
-    """Bradley-Terry reward model on `preference_pairs`, from pi_0 with a scalar head."""
+    """Bradley-Terry reward model on `preference_pairs`, from π₀ with a scalar head."""
 
     learning_rate: float = Field(default=2e-6, gt=0)
     """Paper, section 2.2: 2e-6 for LLaMA-3-8B, 1e-5 for Gemma-2B."""

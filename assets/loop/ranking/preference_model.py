@@ -15,7 +15,7 @@ class PreferenceModelRanker(TrainedRanker):
 
     kind: ClassVar[str] = "preference_model"
     training: ClassVar[str] = (
-        "Pairwise preference model: pi_0 trained to name the better response of two, A or B."
+        "Pairwise preference model: π₀ trained to name the better response of two, A or B."
     )
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class RewardModelRanker(TrainedRanker):
 
     kind: ClassVar[str] = "reward_model"
     training: ClassVar[str] = (
-        "Bradley-Terry reward model: pi_0 with a scalar head, trained on preference pairs."
+        "Bradley-Terry reward model: π₀ with a scalar head, trained on preference pairs."
     )
 
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
