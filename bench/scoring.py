@@ -7,6 +7,7 @@ a part of the prompts (`--peer-prompts`); seconds per token of the conversations
 the parts differ in length. It runs twice: with OpenMP's threads waiting (`passive`), as everything
 here does, and spinning (`active`); `ratio` is that to the faster one. The stage is
 `training.scoring.score` with commits to the lake's table `scores`, over all rows, read in frames.
+`vllm` is the same stage with vLLM's pooling runner as its engine, on the threads that vLLM chooses.
 Rewards must agree to 1e-4 in float32. The time to load the model is not measured. `forward` is only
 the stage's forward pass: token ids are computed before, and nothing is committed.
 
@@ -43,6 +44,7 @@ SAMPLES = "n_responses/tulu2_dpo13b_n16_alpacaeval_400.jsonl.gz"
 DIALOGUES = "hh-rlhf/helpful-base_test.jsonl.gz"
 RUNS = {
     "stage": ("stage", "all", "passive"),
+    "vllm": ("vllm", "all", "passive"),
     "peer": ("peer", "part", "passive"),
     "spinning_peer": ("peer", "part", "active"),
     "forward": ("forward", "part", "passive"),
@@ -121,7 +123,7 @@ def main(
     dtype: Annotated[str, typer.Option(help="float32 or bfloat16.")] = "float32",
     runs: Annotated[
         str, typer.Option(help=f"Comma-separated: {', '.join(RUNS)}.")
-    ] = "stage,peer,spinning_peer",
+    ] = "stage,vllm,peer,spinning_peer",
     prompts: Annotated[int, typer.Option(help="Prompts of the stage, 8 responses each.")] = 64,
     peer_prompts: Annotated[int, typer.Option(help="Prompts of the peer, the first ones.")] = 16,
     repetitions: Annotated[int, typer.Option(help="Timed runs of each, alternating.")] = 2,

@@ -1,11 +1,13 @@
-"""The sides of `bench/scoring.py`: the stage, the pipeline, and only the forward pass.
+"""The sides of `bench/scoring.py`: the stage with each engine, the pipeline, only the forward pass.
 
-Each side runs in its own process. Models and tokenizers are loaded before the clocks start.
+Each side runs in its own process. Models and tokenizers are loaded before the clocks start,
+and freed after they stop.
 """
 
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +62,9 @@ class Clocks:
         return Cost(time.perf_counter() - self._wall, time.process_time() - self._cpu, peak_mib())
 
 
-def run_stage(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Rewards, Cost]:
+def run_stage(
+    model: Path, rows: Path, dtype: str, clocks: Clocks, settings: ScoringSettings
+) -> tuple[Rewards, Cost]:
     """Score frame by frame into the table `scores` of a new lake."""
     ids = dict.fromkeys(("ranker_id", "ranking_id", "policy_id", "sampling_id"), "bench")
     keys = {"experiment": "bench", "iteration": 1, "ranker": "reward_model"} | ids
@@ -71,16 +75,15 @@ def run_stage(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Rewa
 
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         lake = Lake(Path(folder) / "lake")
-        score(
-            frames(),
-            model,
-            ScoringSettings(),
-            dtype=dtype,
-            commit=lambda chunk: lake.append("scores", add_keys(chunk, **keys)),
-        )
-        cost = clocks.read()
+        costs: list[Cost] = []
+
+        def commit(chunk: pl.DataFrame) -> None:
+            lake.append("scores", add_keys(chunk, **keys))
+            costs.append(clocks.read())  # the last one counts: freeing the model is not measured
+
+        score(frames(), model, settings, dtype=dtype, commit=commit)
         scores = lake.read("scores").select("prompt_id", "response_index", "reward").rows()
-    return {(prompt, index): reward for prompt, index, reward in scores}, cost
+    return {(prompt, index): reward for prompt, index, reward in scores}, costs[-1]
 
 
 def run_peer(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Rewards, Cost]:
@@ -129,7 +132,12 @@ def run_forward(model: Path, rows: Path, dtype: str, clocks: Clocks) -> tuple[Re
     return dict(zip(keys, found, strict=True)), cost
 
 
-SIDES = {"stage": run_stage, "peer": run_peer, "forward": run_forward}
+SIDES = {
+    "stage": partial(run_stage, settings=ScoringSettings()),
+    "vllm": partial(run_stage, settings=ScoringSettings(engine="vllm")),
+    "peer": run_peer,
+    "forward": run_forward,
+}
 
 
 def run_side(side: str, model: Path, rows: Path, dtype: str, threads: int) -> Measured:

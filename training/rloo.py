@@ -202,7 +202,7 @@ def make_reward(settings: RLOORun, dtype: str) -> Callable[..., list[float | Non
 
     A reward is that of `training.rewards.scorers` minus the length penalty of `settings.pairs`.
     """
-    scorer = load_weighted_scorer(settings.rewards, dtype, settings.scoring.batch_tokens)
+    scorer = load_weighted_scorer(settings.rewards, dtype, settings.scoring)
     # `RLOORun` refuses "calibrated".
     penalty, unit = cast(float, settings.pairs.length_penalty), settings.pairs.length_unit
 

@@ -1,8 +1,9 @@
 """Rewards of responses and of labelled pairs by a Bradley-Terry reward model.
 
-Not here: the forward pass (`training.models.rewards`), reasons why a row has no reward
-(`training.models.unscorable`), accuracy on labelled pairs (`transforms.measures.reward_accuracy`),
-training the model (`training.reward_model`), penalties and pairs (`transforms`).
+Not here: the forward pass (`training.models.rewards`), vLLM (`training.engine.pooling`), reasons
+why a row has no reward (`training.models.unscorable`), accuracy on labelled pairs
+(`transforms.measures.reward_accuracy`), training the model (`training.reward_model`), penalties and
+pairs (`transforms`).
 """
 
 if __name__ == "__main__":  # before the imports below, which take seconds
@@ -12,17 +13,19 @@ if __name__ == "__main__":  # before the imports below, which take seconds
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
-from accelerate.utils import release_memory
 from tqdm import tqdm
 
+from training.engine.pooling import PoolingEngine
 from training.engine.replicas import StageCommand, merge_runs, run_on_replicas
 from training.models.rendering import extract_texts, load_tokenizer, tokenize_conversations
-from training.models.rewards import load_reward_model, read_rewards
+from training.models.rewards import ForwardEngine, RewardEngine, read_rewards
 from training.models.token_counts import split_too_long
 from training.models.unscorable import Refusal, describe_response, raise_refusals
 from training.settings.model import ONE_PROCESS, DeviceSettings
@@ -32,6 +35,9 @@ from transforms.pairs.responses import convert_to_pair_rewards, convert_to_respo
 LOGGER = logging.getLogger(__name__)
 
 COMMAND = StageCommand("training.scoring", rows="responses", key="prompt_id", unit="response")
+
+ENGINES: Mapping[str, type[RewardEngine]] = {"transformers": ForwardEngine, "vllm": PoolingEngine}
+"""What computes rewards, by the setting `engine`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ def score(
     devices: DeviceSettings = ONE_PROCESS,
     description: str = "scores",
 ) -> ScoringRun:
-    """Compute the reward of every response, independent of row order, batches and replicas.
+    """Compute the reward of every response, independent of row order, batches, replicas, engine.
 
     One chunk of rows is in memory at a time. If a row has no reward, the others are still scored
     and committed, then the error is raised. A chunk without any reward ends the run immediately. An
@@ -66,7 +72,7 @@ def score(
         responses: prompt_id, response_index, prompt (messages), response; one row per response. A
             frame, or frames that are read one by one, for example from `Lake.read_frames`.
         reward_model: folder of a causal sequence classifier with one label.
-        settings: batch_tokens (padded, per forward pass), chunk_rows (at most, per commit).
+        settings: engine, batch_tokens (per forward pass), chunk_rows (at most, per commit).
         dtype: dtype of the weights; the head always computes in float32.
         commit: called with prompt_id, response_index, reward (unbounded, in nats: a difference of
             two is a log-odds) for every chunk, in input order; with replicas, in order of
@@ -75,9 +81,9 @@ def score(
         description: text of the progress bar.
 
     Raises:
-        InputError: the model is not a reward model; or a response is null, does not fit into the
-            context with its prompt, or has a reward that is not finite. The message gives the
-            number of such rows and the first one. Or there are too few GPUs.
+        InputError: the model is not a reward model, or the engine cannot load it; or a response is
+            null, does not fit into the context with its prompt, or has a reward that is not finite.
+            The message gives the number of such rows and the first one. Or there are too few GPUs.
         RuntimeError: a replica failed (`training.engine.replicas.run_on_replicas`).
     """
     total = responses.height if isinstance(responses, pl.DataFrame) else None
@@ -98,18 +104,22 @@ def score(
             LOGGER.warning("empty responses: %d of %d", run.empty_responses, run.responses)
         return run
     tokenizer = load_tokenizer(reward_model, pads=False)  # rows are padded by their lengths
-    model = load_reward_model(reward_model, dtype, gpus=devices.gpus_per_replica)
-    ready, rows, tokens = time.perf_counter(), 0, 0
+    rows, tokens = 0, 0
     refused: list[Refusal] = []
     empty: list[str] = []
-    with tqdm(total=total, desc=description, unit="response", disable=None) as bar:
+    load = partial(ENGINES[settings.engine], reward_model, settings, dtype=dtype)
+    with (
+        closing(load(gpus=devices.gpus_per_replica)) as engine,
+        tqdm(total=total, desc=description, unit="response", disable=None) as bar,
+    ):
+        ready = time.perf_counter()
         for chunk in _split_chunks(responses, settings.chunk_rows):
             empty += [
                 describe_response(chunk, row)
                 for row, text in enumerate(chunk["response"])
                 if text == ""
             ]
-            read = read_rewards(model, tokenizer, chunk, settings.batch_tokens, reward_model)
+            read = read_rewards(engine, tokenizer, chunk, reward_model)
             refused += read.refused
             scored = chunk.select(
                 "prompt_id",
@@ -122,9 +132,7 @@ def score(
             if scored.is_empty():
                 break
             commit(scored)
-    elapsed_s = time.perf_counter() - ready
-    del model
-    release_memory()  # an engine that starts next needs nearly the whole GPU
+        elapsed_s = time.perf_counter() - ready
     if empty:
         LOGGER.warning("empty responses: %d of %d, the first %s", len(empty), rows, empty[0])
     raise_refusals(refused, rows, committed=True)

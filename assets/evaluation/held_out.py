@@ -131,9 +131,11 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
 def evaluation_settings(study: Study) -> dict[str, object]:
     """Return the settings that an evaluation depends on, besides its models and prompts."""
     recipe, ranker = study.recipe, find_evaluation_ranker(study)
+    # a model that the study trains is an input
+    is_input = isinstance(ranker, TrainedRanker)
+    settings_of = ranker.engine_settings if is_input else ranker.response_settings
     return {
-        # a model that the study trains is an input
-        **({} if isinstance(ranker, TrainedRanker) else ranker.response_settings(recipe.loop)),
+        **settings_of(recipe.loop),
         "evaluation": recipe.evaluation.model_dump(exclude={"length_control", "rewards"}),
         "max_tokens": recipe.loop.sampling.max_tokens,
         "gold": recipe.gold,

@@ -60,7 +60,11 @@ def _build_results(study: Study, ranker: Ranker) -> dg.AssetsDefinition:
         group="reward",
         table=TABLES[TABLE],
         deps=ranker.assets,
-        settings=lambda _: {**_sets(study), **ranker.pair_settings()},
+        settings=lambda _: {
+            **_sets(study),
+            **ranker.pair_settings(),
+            **ranker.engine_settings(study.recipe.loop),
+        },
         checks=ranker.checks,
         accelerator=True,
         kinds=("deltalake", ranker.engine),

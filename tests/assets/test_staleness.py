@@ -89,6 +89,14 @@ def test_an_edited_file_of_a_local_model_makes_pi_0_stale(make_tiny, tmp_path, f
     assert stale["sft_policy"] == "initial_model is out of date"
 
 
+def test_another_engine_of_the_reward_model_reruns_what_has_its_rewards(stale) -> None:
+    assert stale("loop.scoring.engine=transformers", "loop.scoring.cpu_kv_cache_gib=2") == {}
+    found = stale("loop.scoring.engine=vllm")
+    assert "engine" in found["iteration_1/scores"]
+    assert "engine" in found["baseline_evaluation"]
+    assert not {"reward_model", "sft_policy", "iteration_1/generations"} & {*found}
+
+
 def test_data_and_a_model_that_are_copied_elsewhere_make_nothing_stale(make_tiny, tmp_path) -> None:
     def make_recipe(place: Path) -> Recipe:
         files = f"files: [{place / 'rows.jsonl'}]"

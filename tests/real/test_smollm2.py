@@ -211,7 +211,7 @@ def test_weights_are_equal_to_the_bit_in_the_lake_in_vllm_and_exported(policy, g
     assert all(torch.equal(read[name], one) for name, one in wanted.items())
 
     with Sampler(policy, SAMPLING, seed=0, dtype="float32") as sampler:
-        (served,) = sampler._llm.apply_model(lambda model: {**model.state_dict()})
+        (served,) = sampler._engine.llm.apply_model(lambda model: {**model.state_dict()})
     # on a CPU, vLLM keeps the linear layers in the processor's own order
     readable = {name: one for name, one in served.items() if one.numel() and name in wanted}
     assert {"model.embed_tokens.weight", "model.norm.weight"} < readable.keys()

@@ -87,11 +87,11 @@ def test_the_reward_model_is_loaded_when_the_process_has_its_gpu(run, tmp_path, 
     """PartialState chooses it; before, each process would load its reward model to the first."""
     chosen = []
 
-    def load(*_):
+    def load(*_, **__):
         chosen.append(PartialState._shared_state.get("device"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scorers, "load_reward_model", load)
+    monkeypatch.setattr(scorers, "ForwardEngine", load)
     AcceleratorState._reset_state(reset_partial_state=True)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "rloo")

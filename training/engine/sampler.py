@@ -1,6 +1,7 @@
 """The sampler: one vLLM engine from start to end; responses become rows, committed in chunks.
 
-Not here: starting vLLM and its request queue (`training.engine.vllm_engine`), several engines
+Not here: starting and stopping vLLM (`training.engine.running_engine`), its request queue
+(`training.engine.vllm_engine`), several engines
 (`training.engine.replicas`), writing rows (the caller's `commit`).
 
 Deviations from the published scripts (`gen_hf2.py`):
@@ -18,7 +19,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
-import torch
 from tqdm import tqdm
 
 from training.engine.background_commits import BackgroundCommits
@@ -29,9 +29,7 @@ from training.engine.vllm_engine import (
     start_engine,
 )
 from training.models.end_of_turn import find_end_of_turn
-from training.models.loading.gpus import require_gpus
 from training.models.rendering import load_tokenizer
-from training.runs.processes import guard_children
 from training.settings.sampling import ResolvedSampler, SamplingSettings
 
 RESPONSE_SCHEMA = {
@@ -81,17 +79,12 @@ class Sampler:
                 stop at the end of its turn, its context is shorter than max_context_tokens, or
                 there are too few GPUs.
         """
-        require_gpus(self.gpus)
         self.tokenizer = load_tokenizer(self.policy, pads=False)
         find_end_of_turn(self.tokenizer, self.policy)  # else responses would never end
         require_context(self.policy, self.settings.max_context_tokens)
-        started = time.perf_counter()
-        self._set_num_threads = torch.set_num_threads
-        self._llm = start_engine(
+        self._engine = start_engine(
             self.policy, self.settings, seed=self.seed, dtype=self.dtype, gpus=self.gpus
         )
-        self._guard = guard_children()
-        self.engine_start_s = time.perf_counter() - started
         return self
 
     def __exit__(
@@ -101,16 +94,7 @@ class Sampler:
         trace: TracebackType | None,
     ) -> None:
         """Free the engine, its memory and vLLM's process groups."""
-        from vllm.distributed import cleanup_dist_env_and_memory
-
-        self._llm.llm_engine.engine_core.shutdown()
-        if self._guard:
-            self._guard.kill()
-            self._guard.wait()
-        del self._llm
-        cleanup_dist_env_and_memory()
-        # vLLM's CPU worker replaces this function of torch with one that does nothing.
-        torch.set_num_threads = self._set_num_threads
+        self._engine.stop()
 
     def sample(
         self,
@@ -174,7 +158,7 @@ class Sampler:
             prompts=prompts.height,
             responses=prompts.height * settings.responses_per_prompt,
             response_tokens=tokens,
-            engine_start_s=self.engine_start_s,
+            engine_start_s=self._engine.start_s,
             elapsed_s=time.perf_counter() - started,
         )
 
@@ -183,7 +167,7 @@ class Sampler:
     ) -> Iterator[tuple[int, list[Any]]]:
         """Sample responses to rendered prompts (`training.engine.vllm_engine.run_requests`)."""
         return run_requests(
-            self._llm.llm_engine,
+            self._engine.llm.llm_engine,
             token_ids,
             settings,
             self.settings.max_sequences,
@@ -203,7 +187,7 @@ class Sampler:
         from vllm import TokensPrompt
 
         prompts = [TokensPrompt(prompt_token_ids=list(ids)) for ids in token_ids]
-        return self._llm.generate(prompts, params, use_tqdm=False)
+        return self._engine.llm.generate(prompts, params, use_tqdm=False)
 
 
 def _decode_rows(

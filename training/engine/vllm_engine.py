@@ -1,18 +1,19 @@
-"""vLLM's engine: its prompts, its start, and a request queue that keeps its batch full.
+"""vLLM as a sampler: its prompts, its settings, and a request queue that keeps its batch full.
 
-Not here: stopping the engine, rows of responses (`training.engine.sampler`).
+Not here: the engine from start to end (`training.engine.running_engine`), rows of responses
+(`training.engine.sampler`).
 """
 
-import os
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 import polars as pl
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from training.engine.running_engine import RunningEngine, set_environment
 from training.models.loading.config import has_added_rows, read_context_tokens
 from training.models.rendering import RENDERED_AT_ONCE, tokenize_prompts
 from training.settings.sampling import SamplingSettings
@@ -78,40 +79,22 @@ def render_prompts(
 
 def start_engine(
     policy: Path, settings: SamplingSettings, *, seed: int, dtype: str, gpus: int
-) -> Any:
-    """Start vLLM on `gpus` GPUs. What it reads from the environment is set before its import."""
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
-    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
-    on_gpu = torch.cuda.is_available()
-    if not on_gpu:
-        # A second process would compete for the same cores; one process schedules repeatably.
-        os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-        os.environ["VLLM_CPU_KVCACHE_SPACE"] = str(settings.cpu_kv_cache_gib)
-    else:
-        # A fork would copy locks that other threads (polars, Arrow) have taken at that moment.
-        os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
-    from vllm import LLM
-
+) -> RunningEngine:
+    """Start vLLM on `gpus` GPUs, to sample from a policy."""
+    set_environment()  # before `sorts_vocabulary` imports vLLM
     masks: list[Any] = [KNOWN_TOKENS] if has_added_rows(policy) else []
     if sorts_vocabulary():
         masks.append(NUCLEUS)
-    placement: dict[str, Any] = (
-        {
-            "gpu_memory_utilization": settings.gpu_memory_utilization,
-            "tensor_parallel_size": gpus,
-        }
-        if on_gpu
-        else {"enforce_eager": True, "distributed_executor_backend": "uni"}
-    )
-    return LLM(
-        str(policy),
-        dtype=cast(Literal["float32", "bfloat16"], dtype),
+    return RunningEngine(
+        policy,
+        gpus=gpus,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        cpu_kv_cache_gib=settings.cpu_kv_cache_gib,
+        dtype=dtype,
         max_model_len=settings.max_context_tokens,
         max_num_seqs=settings.max_sequences,
         seed=seed,
         logits_processors=masks or None,
-        **placement,
     )
 
 

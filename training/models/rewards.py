@@ -1,12 +1,14 @@
-"""Rewards of responses: the forward pass of a Bradley-Terry reward model.
+"""Rewards of responses: what computes them, and the forward pass of a Bradley-Terry reward model.
 
 Source: Dong et al. 2024 (arXiv 2405.07863), section 2.2: the reward is the scalar head's output at
 the last token of the whole conversation. A classifier of another kind, such as an encoder, computes
-its own forward pass. Not here: commits (`training.scoring`), the shortened last layer
-(`training.models.last_layer`), reasons why a row has no reward (`training.models.unscorable`).
+its own forward pass. Not here: commits (`training.scoring`), rewards that vLLM computes
+(`training.engine.pooling`), the shortened last layer (`training.models.last_layer`), reasons why a
+row has no reward (`training.models.unscorable`).
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -16,6 +18,7 @@ from typing import NamedTuple, cast
 
 import polars as pl
 import torch
+from accelerate.utils import release_memory
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
@@ -30,7 +33,8 @@ from training.models.loading.weights import load_classifier
 from training.models.one_pass.families import prepare_one_pass, reads_packed_rows
 from training.models.one_pass.packed_rows import batch_groups, pack
 from training.models.rendering import tokenize_conversations
-from training.models.unscorable import Refusal, refuse_rewards, refuse_texts
+from training.models.unscorable import Limit, Refusal, refuse_rewards, refuse_texts
+from training.settings.scoring import ScoringSettings
 
 
 def load_reward_model(folder: Path, dtype: str, *, gpus: int = 1) -> PreTrainedModel:
@@ -61,6 +65,64 @@ def load_reward_model(folder: Path, dtype: str, *, gpus: int = 1) -> PreTrainedM
     return model.eval()
 
 
+class RewardEngine(ABC):
+    """A loaded reward model that computes rewards of token ids."""
+
+    limit: Limit
+    """The longest conversation that it reads."""
+
+    @abstractmethod
+    def __init__(
+        self, folder: Path, settings: ScoringSettings, *, dtype: str, gpus: int = 1
+    ) -> None:
+        """Load the reward model of a folder.
+
+        Args:
+            folder: folder of the reward model.
+            settings: batch_tokens, and what the engine needs besides.
+            dtype: dtype of the weights; the head is float32.
+            gpus: GPUs that share the model.
+
+        Raises:
+            InputError: the weights are not those of a classifier with one label, the engine cannot
+                load it, or there are too few GPUs.
+        """
+
+    @abstractmethod
+    def compute(
+        self, token_ids: Sequence[Sequence[int]], prompts: Sequence[Hashable]
+    ) -> list[float]:
+        """Compute rewards as `compute_rewards` does, which has the same arguments."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the model and its memory; nothing can be computed afterwards."""
+
+
+class ForwardEngine(RewardEngine):
+    """The model's own forward pass, in this process."""
+
+    def __init__(
+        self, folder: Path, settings: ScoringSettings, *, dtype: str, gpus: int = 1
+    ) -> None:
+        """Load the model (`load_reward_model`)."""
+        self._model: PreTrainedModel | None = load_reward_model(folder, dtype, gpus=gpus)
+        self._batch_tokens = settings.batch_tokens
+        self.limit = Limit(get_context_tokens(self._model.config))
+
+    def compute(
+        self, token_ids: Sequence[Sequence[int]], prompts: Sequence[Hashable]
+    ) -> list[float]:
+        """Compute rewards in forward passes of batch_tokens."""
+        model = cast(PreTrainedModel, self._model)
+        return compute_rewards(model, token_ids, self._batch_tokens, prompts)
+
+    def close(self) -> None:
+        """Free the model: an engine that starts next needs nearly the whole GPU."""
+        self._model = None
+        release_memory()
+
+
 class ChunkRewards(NamedTuple):
     """Rewards of a chunk, and the reasons of the rows without one."""
 
@@ -73,34 +135,27 @@ class ChunkRewards(NamedTuple):
 
 
 def read_rewards(
-    model: PreTrainedModel,
+    engine: RewardEngine,
     tokenizer: PreTrainedTokenizerBase,
     chunk: pl.DataFrame,
-    batch_tokens: int,
     reward_model: Path,
 ) -> ChunkRewards:
     """Render prompts with their responses, and compute the rewards.
 
     Args:
-        model: from `load_reward_model`.
+        engine: what computes them.
         tokenizer: tokenizer of the reward model.
         chunk: the columns of `responses` in `training.scoring.score`.
-        batch_tokens: padded tokens per forward pass.
         reward_model: the model's folder, for error messages.
     """
     token_ids = tokenize_conversations(
         tokenizer, chunk["prompt"].to_list(), chunk["response"].fill_null("").to_list()
     )
-    refusals = refuse_texts(chunk, token_ids, get_context_tokens(model.config))
+    refusals = refuse_texts(chunk, token_ids, engine.limit)
     readable = [row for row in range(chunk.height) if row not in refusals]
     rewards = [math.nan] * chunk.height
     prompts = chunk["prompt_id"].to_list()
-    found = compute_rewards(
-        model,
-        [token_ids[row] for row in readable],
-        batch_tokens,
-        [prompts[row] for row in readable],
-    )
+    found = engine.compute([token_ids[row] for row in readable], [prompts[row] for row in readable])
     for row, reward in zip(readable, found, strict=True):
         rewards[row] = reward
     refusals |= refuse_rewards(chunk, rewards, readable, reward_model)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -23,27 +24,37 @@ class Refusal:
     remedy: str
 
 
+class Limit(NamedTuple):
+    """The longest conversation that an engine reads."""
+
+    tokens: int
+    what: str = "the model's context"
+    remedy: str = "sample with a smaller max_context_tokens, or use a model with more context"
+
+
 def describe_response(chunk: pl.DataFrame, row: int) -> str:
     """Write the keys of a response for a message."""
     return f"prompt {chunk['prompt_id'][row]}, response {chunk['response_index'][row]}"
 
 
 def refuse_texts(
-    chunk: pl.DataFrame, token_ids: Sequence[Sequence[int]], context_tokens: int
+    chunk: pl.DataFrame,
+    token_ids: Sequence[Sequence[int]],
+    limit: Limit,
 ) -> dict[int, Refusal]:
-    """Return the reasons of the rows that the model cannot read, by row number."""
+    """Return the reasons of the rows that the engine cannot read, by row number."""
     refusals = {}
     for row, text in enumerate(chunk["response"]):
         if text is None:
             refusals[row] = Refusal(
                 f"{describe_response(chunk, row)} has no text", "a text", "null", "drop the row"
             )
-        elif len(token_ids[row]) > context_tokens:
+        elif len(token_ids[row]) > limit.tokens:
             refusals[row] = Refusal(
-                f"{describe_response(chunk, row)} is longer than the model's context",
-                f"at most {context_tokens} tokens with its prompt",
+                f"{describe_response(chunk, row)} is longer than {limit.what}",
+                f"at most {limit.tokens} tokens with its prompt",
                 f"{len(token_ids[row])} tokens",
-                "sample with a smaller max_context_tokens, or use a model with more context",
+                limit.remedy,
             )
     return refusals
 

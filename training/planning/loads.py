@@ -193,9 +193,22 @@ class Loads:
         self, scoring: ScoringSettings, sampling: SamplingSettings, responses: float, n: int
     ) -> Load:
         """Build the load of a reward model that reads responses, n per prompt."""
-        return self._read(
+        read = self._read(
             "scoring", "reward", responses, sampling, scoring.batch_tokens, rows_per_prompt=n,
             remedy="lower loop.scoring.batch_tokens",
+        )  # fmt: skip
+        if scoring.engine == "transformers" or read.seconds is None:
+            return read
+        return replace(
+            read,
+            seconds=read.seconds + speed.ENGINE_START_S,
+            memory=memory.measure_pooling(
+                self.model, weights=self.type_bytes * self.model.reward_weights,
+                batch_tokens=scoring.batch_tokens, tokens=sampling.max_context_tokens,
+                parts=self.gpus_per_copy,
+            ),
+            limit=scoring.gpu_memory_utilization,
+            remedy="raise devices.gpus_per_replica, or lower loop.scoring.batch_tokens",
         )  # fmt: skip
 
     def compare(self, loop: LoopSettings, prompts: float, comparisons: float) -> Load:

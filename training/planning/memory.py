@@ -129,6 +129,25 @@ def measure_sampling(
     )
 
 
+def measure_pooling(
+    model: ArchitectureSettings, *, weights: float, batch_tokens: int, tokens: int, parts: int
+) -> Memory:
+    """Compute the memory that one GPU of a vLLM engine needs to score one response.
+
+    Args:
+        model: architecture; the cache is bfloat16.
+        weights: bytes of the reward model.
+        batch_tokens: tokens per forward pass.
+        tokens: tokens of prompt and response.
+        parts: GPUs that share the engine's model.
+    """
+    return Memory(
+        weights=weights / parts,
+        activations=measure_pass(model, batch_tokens) / parts,
+        cache=BFLOAT16 * model.cache_elements * tokens / min(parts, model.kv_heads),
+    )
+
+
 def measure_host(
     model: ArchitectureSettings, settings: TrainingSettings, *, head: Head, models: int
 ) -> float:

@@ -3,7 +3,7 @@
 Imports no torch.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -14,13 +14,28 @@ from transforms.settings.frozen import Settings
 class ScoringSettings(Settings):
     """How a reward model, or another reward, scores responses."""
 
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What computes the rewards of a reward model: the model itself (`transformers`), or vLLM's
+    pooling runner, with paged attention, prefix caching and, with several `gpus_per_replica`,
+    tensor parallelism. `vllm` reads causal decoders with a head `score`, and needs memory for the
+    keys and values of one response at least. In both the head is float32; in float32 their rewards
+    agree to rounding, in bfloat16 as well as two batches do. The training of `rloo` always uses
+    `transformers`."""
     batch_tokens: int = Field(default=2048, ge=64)
-    """Tokens per forward pass. A prompt counts once for its responses; other families than those of
-    `training.models.one_pass` have padded rows, grouped by length. 2,048 fits into a CPU core's
-    cache; a GPU needs about ten times as many."""
+    """Tokens per forward pass. A prompt counts once for its responses; with `transformers`, other
+    families than those of `training.models.one_pass` have padded rows, grouped by length. 2,048
+    fits into a CPU core's cache; a GPU needs about ten times as many."""
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1)
+    """Share of a GPU's memory that the engine `vllm` uses; ignored on a CPU."""
+    cpu_kv_cache_gib: int = Field(default=1, ge=1)
+    """Key-value cache of the engine `vllm` on a CPU, GiB; ignored on a GPU."""
     chunk_rows: int = Field(default=4096, ge=1)
     """Rows per chunk, and per call of a reward function; finished chunks are committed together
     (`commits`)."""
+
+    def dump_decisive(self) -> dict[str, Any]:
+        """Dump what rewards depend on, to rounding: the engine, unless it is the default one."""
+        return self.model_dump(include={"engine"}, exclude_defaults=True)
 
 
 class RankingSettings(Settings):

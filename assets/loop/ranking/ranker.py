@@ -63,7 +63,12 @@ class Ranker(ABC):
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards of responses depend on, besides its weights."""
-        return {"ranker": self.name, "dtype": self.study.recipe.model.dtype}
+        dtype = self.study.recipe.model.dtype
+        return {"ranker": self.name, "dtype": dtype, **self.engine_settings(loop)}
+
+    def engine_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return what computes the rewards of its model, if it is not the default engine."""
+        return {}
 
     def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the settings of the rewards whose sum it is, for a training that computes them.

@@ -28,6 +28,10 @@ class RewardModelRanker(TrainedRanker):
         "Bradley-Terry reward model: π₀ with a scalar head, trained on preference pairs."
     )
 
+    def engine_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return the engine."""
+        return loop.scoring.dump_decisive()
+
     def rank(self, step: Step, rows: pl.DataFrame, commit: Commit) -> dict[str, Any]:
         """Score every response."""
         return _score(step, self.checkpoint(step).path, rows, commit)
@@ -60,6 +64,10 @@ class GivenModelRanker(Ranker):
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards depend on: also the model and its files."""
         return {**super().response_settings(loop), **self.pair_settings()}
+
+    def engine_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return the engine."""
+        return loop.scoring.dump_decisive()
 
     def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the model, its revision and files."""

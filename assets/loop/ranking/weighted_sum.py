@@ -59,6 +59,14 @@ class SumRanker(Ranker):
         parts = {name: part.response_settings(loop) for name, part in self.parts.items()}
         return {"ranker": self.name, **self.own_settings, "parts": parts}
 
+    def engine_settings(self, loop: LoopSettings) -> dict[str, Any]:
+        """Return the engine of its reward models, if it has some."""
+        return {
+            name: value
+            for part in self.parts.values()
+            for name, value in part.engine_settings(loop).items()
+        }
+
     def describe_parts(self) -> Mapping[str, Mapping[str, Any]]:
         """Return its parts with their weights."""
         return {

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from training.planning.plan import Plan, make_plan
+from training.planning.speed import ENGINE_START_S
 from training.planning.trainings import Work
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
@@ -130,6 +131,20 @@ def test_a_reward_model_computes_a_prompt_once(make_tiny, plan):
     cut = 2 * 128 / (2 * prompt + responses)
     trained = tokens(find(made, "reward_model", "shared"), "trained")[0]
     assert trained == pytest.approx(600 * (prompt + responses) * cut)
+
+
+def test_vllm_as_the_engine_of_scoring_starts_and_keeps_a_cache(tmp_path):
+    loads = {}
+    for engine in ("transformers", "vllm"):
+        recipe = load_recipe(RECIPES / "llama3_8b.yaml", [f"loop.scoring.engine={engine}"])
+        made = make_plan(recipe, Lake(tmp_path))
+        (loads[engine],) = find(made, "iteration_1/scores", "paper").loads
+    plain, pooled = loads["transformers"], loads["vllm"]
+    assert pooled.seconds == plain.seconds + ENGINE_START_S
+    # 4,096 tokens of prompt and response, 128 KiB each
+    assert (plain.memory.cache, pooled.memory.cache) == (0, 4096 * 128 * 1024)
+    assert pooled.memory.weights == plain.memory.weights
+    assert (plain.limit, pooled.limit) == (1, 0.9)
 
 
 def test_the_reference_of_offline_dpo_reads_the_pairs_that_are_trained_on(tmp_path):

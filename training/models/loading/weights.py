@@ -174,14 +174,17 @@ def load_classifier(
     )
 
 
-def require_classifier_weights(model: Path | str) -> None:
+def require_classifier_weights(model: Path | str) -> PreTrainedModel:
     """Check the weights of a classifier with one label as `require_causal_weights` does.
+
+    Returns:
+        The model, without the values of its weights.
 
     Raises:
         InputError: as in `load_classifier`.
     """
     require_text_model(model, None)
-    load_weights(
+    return load_weights(
         AutoModelForSequenceClassification,
         model,
         "float32",

@@ -44,6 +44,22 @@ def test_a_sum_reads_the_assets_of_its_parts_and_its_settings_have_theirs(make_t
     assert ranker.response_settings(recipe.loop) != before
 
 
+def test_the_default_engine_is_not_in_the_settings_and_another_one_is(make_tiny):
+    """So that stored scores keep their ranking_id: they are those of the default engine."""
+    settings = {}
+    parts = "rewards={exact: {verifier: number}, both: {sum: {reward_model: 1, exact: 1}}}"
+    for engine in ("transformers", "vllm"):
+        recipe = make_tiny(f"loop.scoring.engine={engine}", parts, *OTHER)
+        for name in ("reward_model", "both", "preference_model"):
+            ranker = find_ranker(Study(recipe), recipe.loop, name)
+            settings[engine, name] = ranker.response_settings(recipe.loop)
+    one = {"ranker": "reward_model", "dtype": "float32"}
+    assert settings["transformers", "reward_model"] == one
+    assert settings["vllm", "reward_model"] == one | {"engine": "vllm"}
+    assert settings["vllm", "both"]["parts"]["reward_model"] == one | {"engine": "vllm"}
+    assert settings["vllm", "preference_model"] == settings["transformers", "preference_model"]
+
+
 def test_only_rankers_without_references_rank_labelled_pairs(make_tiny, tmp_path):
     (tmp_path / "rewards.py").write_text(f"{CODE}{ASKS}", encoding="utf-8")
     file = f"{tmp_path}/rewards.py"
