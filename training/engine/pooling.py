@@ -57,7 +57,6 @@ class PoolingEngine(RewardEngine):
                 max_model_len=FITTING,
                 max_num_batched_tokens=settings.batch_tokens,
                 max_num_seqs=min(MOST_SEQUENCES, settings.batch_tokens),
-                skip_tokenizer_init=True,
             )
         except InputError:
             raise

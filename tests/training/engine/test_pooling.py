@@ -67,7 +67,7 @@ def responses() -> pl.DataFrame:
                 [{"role": "user", "content": " ".join((WORDS * 22)[: 2 + 60 * (i // 5)])}]
                 for i in range(30)
             ],
-            "response": [" ".join((WORDS * 12)[i : i + i % 5 * (i % 7) * 6]) for i in range(30)],
+            "response": [" ".join((WORDS * 12)[i : 2 * i + i % 5 * 20]) for i in range(30)],
         }
     )
 
@@ -121,7 +121,7 @@ def test_rewards_are_those_of_the_plain_forward_pass(reward_model, responses):
     expected = rewards_of(responses, reward_model, ScoringSettings())
     set_threads = torch.set_num_threads
     found = rewards_of(responses, reward_model, VLLM)
-    assert largest_difference(found, expected) < 1e-6
+    assert largest_difference(found, expected) < 1e-5
     assert expected["reward"].std() > 0.1
     # the engine is freed: vLLM's process group is gone, and the next engine starts
     assert not torch.distributed.is_initialized()
@@ -129,7 +129,7 @@ def test_rewards_are_those_of_the_plain_forward_pass(reward_model, responses):
     assert not psutil.Process().children(recursive=True)
     shuffled = responses.sample(fraction=1, shuffle=True, seed=1)
     again = rewards_of(shuffled, reward_model, ScoringSettings(engine="vllm"))
-    assert largest_difference(again, expected) < 1e-6
+    assert largest_difference(again, expected) < 1e-5
 
 
 @pytest.mark.slow
@@ -161,8 +161,8 @@ def test_a_model_s_own_head_dtype_labels_and_pad_tokens_change_nothing(reward_mo
         assert engine.limit == Limit(512)
         assert engine.compute([], []) == []
         found = engine.compute(rows, range(4))
-    assert found == pytest.approx(expected, abs=1e-6)
-    assert found[0] == pytest.approx(found[1], abs=1e-6)
+    assert found == pytest.approx(expected, abs=1e-5)
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
 
 
 @pytest.mark.slow
@@ -199,7 +199,7 @@ def test_two_replicas_give_the_rewards_of_one_process(reward_model, responses):
     expected = rewards_of(responses, reward_model, ScoringSettings())
     devices = DeviceSettings(replicas=2)
     found = rewards_of(responses, reward_model, VLLM, devices=devices)
-    assert largest_difference(found, expected) < 1e-6
+    assert largest_difference(found, expected) < 1e-5
 
 
 @pytest.mark.slow
