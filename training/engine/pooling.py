@@ -79,6 +79,8 @@ class PoolingEngine(RewardEngine):
         """Compute rewards. Equal prompts need no names: vLLM finds them by their token ids."""
         from vllm import TokensPrompt
 
+        if not token_ids:  # every row of a chunk is refused: vLLM wants at least one
+            return []
         rows = [
             TokensPrompt(prompt_token_ids=list(strip_right(ids, self._pad_id))) for ids in token_ids
         ]
