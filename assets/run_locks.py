@@ -19,6 +19,7 @@ from dagster._core.executor.in_process import InProcessExecutor
 
 from transforms.lake.lockers.locker import Held, Locker
 from transforms.lake.locks import open_locker
+from transforms.teardown import quiet_teardown
 
 LOCK = "prefloop/lock"
 """Tag of a run: the name of the lock that its process has."""
@@ -36,6 +37,7 @@ class LockedExecutor(InProcessExecutor):
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
     ) -> Iterator[DagsterEvent]:
         """Free the slots of dead runs, then run the steps."""
+        quiet_teardown()
         instance = plan_context.instance
         home = Path(instance.root_directory)
         release_dead_runs(instance, home)

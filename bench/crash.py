@@ -215,7 +215,7 @@ def main(
     """Kill the loop many times, and compare its tables with those of a run without kills."""
     for module in PRELOADED:
         importlib.import_module(module)
-    importlib.import_module("assets.cli.console").quiet_teardown()
+    importlib.import_module("transforms.teardown").quiet_teardown()
     os.environ["COLUMNS"] = "200"  # lines of the log must not be wrapped
     draw, folder = random.Random(seed), work or Path(tempfile.mkdtemp(prefix="crash-"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,11 +13,11 @@ from typing import Any
 import hypothesis
 import pytest
 
-from assets.cli.console import quiet_teardown
 from tests.json_handler import JsonHandler
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
 from training.runs.processes import free_stage_memory
+from transforms.teardown import quiet_teardown
 
 pytest_plugins = ("tests.object_stores", "tests.hub")
 

@@ -3,8 +3,6 @@
 Not here: the messages of a run (`assets.logger`).
 """
 
-import atexit
-import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -231,18 +229,3 @@ def _format_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if value == 0 or abs(value) >= 0.1 else f"{value:.3g}"
     return escape_controls(str(value))
-
-
-def quiet_teardown() -> None:
-    """Suppress the list of types that DuckDB's binding prints when the interpreter ends.
-
-    nanobind checks for leaks after Python has removed its modules, and reports types of a module
-    that another library still refers to. A function that is registered first runs last, after all
-    output of this program.
-    """
-
-    def close_stderr() -> None:
-        sys.stderr.flush()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-
-    atexit.register(close_stderr)

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 from dagster._utils.interrupts import capture_interrupts
 from filelock import FileLock
 
-from assets.cli.console import print_table, quiet_teardown
+from assets.cli.console import print_table
 from assets.cli.model_checks import (
     check_devices,
     check_local_models,
@@ -42,6 +42,7 @@ from transforms.lake.lake import Lake
 from transforms.lake.records import materializations
 from transforms.lake.records.costs import read_costs
 from transforms.lake.records.expected_times import expect_seconds
+from transforms.teardown import quiet_teardown
 from transforms.unknown_names import refuse_unknown
 from transforms.views.query import run_report
 from transforms.views.statements import list_reports

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from training.benchmarks.benchmark import Benchmark
     from training.recipe import Recipe
     from training.settings.benchmarks import AnyBenchmark
+    from transforms.teardown import quiet_teardown
 
 EXAMPLES = """
 Examples:
@@ -62,7 +63,7 @@ def benchmark(
     `benchmark_results`. Their column `model` is the checkpoint's asset, or
     `<asset>@<id>` if the asset has a newer checkpoint.
     """
-    from assets.cli.console import print_table, quiet_teardown
+    from assets.cli.console import print_table
     from assets.evaluation.benchmark_runs import measure
     from training.recipe_file import load_recipe
     from training.settings.benchmarks import read_benchmark

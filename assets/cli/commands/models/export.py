@@ -32,10 +32,10 @@ def export(
     home: LakeHome = QUICKSTART_HOME,
 ) -> None:
     """Export a model: weights, tokenizer, chat template, model card, record of its training."""
-    from assets.cli.console import quiet_teardown
     from transforms.lake.asset_names import name_model
     from transforms.lake.records.checkpoints import fetch
     from transforms.lake.records.named_models import find_model
+    from transforms.teardown import quiet_teardown
     from transforms.views.model_facts import describe_for_card
 
     with exit_on_bad_input():

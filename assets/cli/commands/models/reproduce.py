@@ -42,12 +42,12 @@ def reproduce(
     differ, the exit code is 1 in the same environment, and 3 in another one
     (`not comparable`). OMP_NUM_THREADS sets the number of threads.
     """
-    from assets.cli.console import quiet_teardown
     from assets.cli.reproduce import read_training, retrain
     from training.runs.environment import list_differences
     from training.runs.run_record import read_run
     from transforms.lake.records import checkpoints
     from transforms.lake.schemas.table import ORDER
+    from transforms.teardown import quiet_teardown
     from transforms.views.lineage.outputs import read_lineage
     from transforms.views.lineage.subjects import find_subject
 
