@@ -5,6 +5,7 @@ here: the plain forward pass (`training.models.rewards`), starting and stopping 
 (`training.engine.running_engine`).
 """
 
+import logging
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from training.models.unscorable import Limit
 from training.settings.scoring import ScoringSettings
 from transforms.errors import InputError
 
+LOGGER = logging.getLogger(__name__)
+
+COMPARED = ("llama", "qwen3", "gemma2")
+"""Families whose rewards a test compares with those of the plain forward pass."""
 FITTING = -1
 """vLLM's max_model_len for the model's context, or what fits into the key-value cache."""
 MOST_SEQUENCES = 256
@@ -39,7 +44,7 @@ class PoolingEngine(RewardEngine):
             InputError: as in `RewardEngine`; or the model is no causal decoder with a head `score`,
                 vLLM does not know its family, or the memory is too small for it.
         """
-        config = _require_readable(folder)
+        config = require_readable(folder)
         set_environment()  # before vLLM is imported
         from vllm.config import PoolerConfig
 
@@ -92,7 +97,7 @@ class PoolingEngine(RewardEngine):
         self._engine.stop()
 
 
-def _require_readable(folder: Path) -> PretrainedConfig:
+def require_readable(folder: Path) -> PretrainedConfig:
     """Refuse a reward model that vLLM would not read as transformers does; return its config."""
     model = require_classifier_weights(folder)
     if not reads_last_token(model):
@@ -101,6 +106,15 @@ def _require_readable(folder: Path) -> PretrainedConfig:
             expected="a causal decoder with a head `score`, which reads the last token",
             found=type(model).__name__,
             remedy=OTHER_ENGINE,
+        )
+    family = model.config.model_type
+    if family not in COMPARED:
+        LOGGER.warning(
+            "vLLM's rewards were not compared with a plain forward pass for the family %s, only for"
+            " %s; compare them on your model, or %s",
+            family,
+            ", ".join(COMPARED),
+            OTHER_ENGINE,
         )
     return model.config
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertConfig
 
-from training.engine.pooling import PoolingEngine, find_limit
+from training.engine.pooling import COMPARED, PoolingEngine, find_limit, require_readable
 from training.models.initial_model import make_tiny_model
 from training.models.rendering import load_tokenizer
 from training.models.rewards import ForwardEngine, load_reward_model
@@ -115,6 +115,20 @@ def test_several_labels_are_refused_before_vllm_starts(reward_model, tmp_path):
         PoolingEngine(two, VLLM, dtype="float32")
 
 
+@pytest.mark.parametrize(("family", "warned"), [("llama", False), ("mistral", True)])
+def test_a_family_that_no_test_compares_is_named(family, warned, reward_model, tmp_path, caplog):
+    tokenizer = load_tokenizer(reward_model, pads=False)
+    config = AutoConfig.for_model(
+        family, vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64, num_labels=1,
+        pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    require_readable(tmp_path)
+    assert ("for the family mistral, only for llama, qwen3, gemma2" in caplog.text) == warned
+
+
 @pytest.mark.slow
 def test_rewards_are_those_of_the_plain_forward_pass(reward_model, responses):
     assert (responses["response"] == "").any()
@@ -203,7 +217,7 @@ def test_two_replicas_give_the_rewards_of_one_process(reward_model, responses):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["qwen3", "gemma2"])
+@pytest.mark.parametrize("family", sorted({*COMPARED} - {"llama"}))  # the others are llama
 def test_other_families_give_the_same_rewards(family, reward_model, responses, tmp_path):
     """qwen3 normalises queries; gemma2 caps its logits, and every other layer reads a window."""
     tokenizer = load_tokenizer(reward_model, pads=False)
