@@ -113,14 +113,13 @@ def test_every_report_has_rows(lake: Lake) -> None:
     # with all tables open, as with those alone that the report reads
     assert all(run_report(lake, name).equals(found) for name, found in rows.items())
     empty = [name for name, found in rows.items() if found.is_empty()]
-    # One experiment has no other to be compared with; no benchmarks, no feedback, no sum.
+    # One ranker; no benchmarks, no feedback, no promotion, no sum.
     assert empty == [
         "ablations",
         "academic_benchmarks",
         "benchmark_comparison",
         "chat_benchmarks",
         "current_policy",
-        "experiment_contrasts",
         "judged_benchmarks",
         "labelled_pairs",
         "length_control",

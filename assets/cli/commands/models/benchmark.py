@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from training.benchmarks.benchmark import Benchmark
     from training.recipe import Recipe
     from training.settings.benchmarks import AnyBenchmark
-    from transforms.teardown import quiet_teardown
 
 EXAMPLES = """
 Examples:
@@ -71,6 +70,7 @@ def benchmark(
     from transforms.benchmarks.results import ALL
     from transforms.settings.commits import DEFAULT_COMMITS
     from transforms.settings.overrides import merge, parse_overrides
+    from transforms.teardown import quiet_teardown
 
     with exit_on_bad_input():
         quiet_teardown()
