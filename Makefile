@@ -26,7 +26,7 @@ $(READY): $(LOCK) pyproject.toml
 install: $(READY) ## make the virtual environment .venv
 
 quickstart: $(READY) ## run the whole loop on the sample task, for two experiments (two CPU cores, about ten minutes)
-	$(BIN)/prefloop run recipes/quickstart.yaml --experiment iterative --experiment concise
+	$(BIN)/prefloop run recipes/quickstart.yaml
 
 # Without the needs that the package declares, which are those of another use.
 real: $(READY) ## real weights, prompts and pairs: SmolLM2-135M-Instruct (two CPU cores, 75 to 90 minutes)

@@ -65,12 +65,12 @@ def run_page(services: Services, lake: str, problems: list[str]) -> dict[str, An
 
     page = Page(services.ports["page"])
     started = time.monotonic()
-    launched = [page.launch("iteration_1", "concise") for _ in range(2)]
+    launched = [page.launch("iteration_1", "raft_concise") for _ in range(2)]
     runs = [page.wait(run, PAGE_S) for run in launched]
     elapsed_s = round(time.monotonic() - started, 1)
     if found := find_page_problems(runs):
         problems += found
-    elif differences := compare_experiments(lake, "iterative", "concise", 1):
+    elif differences := compare_experiments(lake, "iterative", "raft_concise", 1):
         problems.append(f"the runs of the page: {differences} keys that one experiment lacks")
     return {
         "page_s": elapsed_s,

@@ -194,7 +194,7 @@ def test_a_finished_loop_has_nothing_to_do(stale) -> None:
 
 
 def test_a_second_experiment_shares_what_is_shared(stale) -> None:
-    names = set(stale(experiment="concise"))
+    names = set(stale(experiment="raft_concise"))
     assert "sft_policy" not in names
     assert "one_shot/policy" not in names
     assert {"iteration_1/generations", "iteration_2/policy", "evaluation"} <= names

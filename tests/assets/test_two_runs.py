@@ -28,7 +28,7 @@ def start(home: Path, overrides: tuple[str, ...], experiment: str, log: Path) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiments", [("iterative", "concise"), ("iterative", "iterative")])
+@pytest.mark.parametrize("experiments", [("iterative", "raft_concise"), ("iterative", "iterative")])
 def test_no_commit_is_lost(experiments, tiny_overrides, tmp_path) -> None:
     home = tmp_path / "study"
     logs = [tmp_path / "first.log", tmp_path / "second.log"]

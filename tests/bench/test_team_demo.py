@@ -164,7 +164,7 @@ def test_the_recipe_runs_on_two_nodes():
     assert recipe.devices.cluster == recipe.sft.cluster == recipe.loop.dpo.cluster == "ray"
     assert recipe.reward_model.cluster == "ray"
     assert recipe.devices.replicas == recipe.sft.processes == 2
-    assert list(recipe.experiments) == ["iterative", "concise"]
+    assert list(recipe.experiments) == ["iterative", "raft_concise"]
 
 
 @pytest.mark.slow

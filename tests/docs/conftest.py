@@ -13,7 +13,7 @@ def home(tiny_overrides: tuple[str, ...], tmp_path_factory: pytest.TempPathFacto
     """A finished quickstart at a size for tests, with its two experiments."""
     home = tmp_path_factory.mktemp("study")
     settings = [word for override in tiny_overrides for word in ("--set", override)]
-    experiments = ["--experiment", "iterative", "--experiment", "concise"]
+    experiments = ["--experiment", "iterative", "--experiment", "raft_concise"]
     words = ["run", str(ROOT / "recipes/quickstart.yaml"), *experiments, "--home", str(home)]
     ran = CliRunner().invoke(app, [*words, *settings], catch_exceptions=False)
     assert ran.exit_code == 0, ran.output

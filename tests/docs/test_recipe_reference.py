@@ -59,7 +59,7 @@ def test_a_shipped_recipe_names_the_schema_and_fits_it(validator, recipe) -> Non
 @pytest.mark.parametrize(
     ("text", "sound"),
     [
-        ("{base: quickstart.yaml, experiments: {concise: null, x: {dpo: {beta: 0.2}}}}", True),
+        ("{base: quickstart.yaml, experiments: {raft_concise: null, x: {dpo: {beta: 0.2}}}}", True),
         ("{benchmarks: {gsm8k: {limit: 5}}}", True),
         ("{lop: {}}", False),
         ("{loop: {dpo: {betta: 1}}}", False),

@@ -29,7 +29,7 @@ def test_a_judge_has_the_gpus_of_the_recipe_or_its_own() -> None:
 
 
 def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
-    recipe = load_recipe(QUICKSTART)
+    recipe = load_recipe(QUICKSTART, ["experiments.moving_reference={reference: previous}"])
     assert recipe.resolve_loop("iterative") == recipe.loop
     moving = recipe.resolve_loop("moving_reference")
     assert moving.reference == "previous"
@@ -77,24 +77,24 @@ def test_an_experiment_overrides_the_loop_and_nothing_else() -> None:
             ["adaptive n allows only one sampler"],
         ),
         (
-            "experiments.concise={pairs: {length_penalty: calibrated}, sampling: {adaptive:"
+            "experiments.raft_concise={pairs: {length_penalty: calibrated}, sampling: {adaptive:"
             " {round: 2, enough_margin: 1}}}",
             ["sampling.adaptive", "length_penalty"],
         ),
         (
-            "experiments.concise={ranker: judge, sampling: {adaptive: {round: 2, enough_margin:"
-            " 1}}}",
+            "experiments.raft_concise={ranker: judge, sampling: {adaptive: {round: 2,"
+            " enough_margin: 1}}}",
             ["sampling.adaptive", "no other ranker"],
         ),
         ("loop.sampling.temperature=0", ["loop.sampling", "greedy", "n = 8", "equal texts"]),
-        ("experiments.concise.sampling.temperature=0", ["concise", "greedy"]),
+        ("experiments.raft_concise.sampling.temperature=0", ["raft_concise", "greedy"]),
         ("loop.sampling.max_tokens=128", ["max_tokens 128", "no room for a prompt"]),
         (
             "loop.sampling.max_context_tokens=129",
             ["at most 128 tokens", "too short: loop.sampling.max_context_tokens 129\n"],
         ),
         ("sft.max_tokens=129", ["at most 128 tokens", "sft.max_tokens 129"]),
-        ("experiments.concise.dpo.max_tokens=129", ["experiments.concise.dpo.max_tokens 129"]),
+        ("experiments.iterative.dpo.max_tokens=129", ["experiments.iterative.dpo.max_tokens 129"]),
         ("loop.dpo.max_tokens=129", ["too short: loop.dpo.max_tokens 129\n"]),
         (
             "sources.sample_prompts.entry=context_mesages",

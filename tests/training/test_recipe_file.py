@@ -28,14 +28,14 @@ def test_a_recipe_holds_what_differs_from_its_base(write) -> None:
             study=f"""
 base: {QUICKSTART}
 name: study
-loop: {{dpo: {{beta: 0.3}}}}
-experiments: {{moving_reference: null, ipo: {{dpo: {{loss: ipo}}}}}}
+loop: {{dpo: {{beta: 0.2}}}}
+experiments: {{raft_concise: null, ipo: {{dpo: {{loss: ipo}}}}}}
 """
         )
     )
     base = load_recipe(QUICKSTART)
-    assert list(recipe.experiments) == ["iterative", "concise", "ipo"]
-    assert recipe.loop.dpo == base.loop.dpo.model_copy(update={"beta": 0.3})
+    assert list(recipe.experiments) == ["iterative", "ipo"]
+    assert recipe.loop.dpo == base.loop.dpo.model_copy(update={"beta": 0.2})
     assert recipe.loop.sampling == base.loop.sampling
     assert recipe.sources == base.sources
 
@@ -45,10 +45,10 @@ def test_the_nearest_recipe_of_a_chain_wins_and_the_command_line_over_all(write)
         top="base: middle.yaml\nname: top\nsft: {epochs: 3}\n",
         middle=f"base: {QUICKSTART}\nname: middle\nseed: 7\nsft: {{epochs: 2, batch_size: 64}}\n",
     )
-    recipe = load_recipe(path, ["sft.logging_steps=9", "experiments.concise=null"])
+    recipe = load_recipe(path, ["sft.logging_steps=9", "experiments.raft_concise=null"])
     assert (recipe.name, recipe.seed) == ("top", 7)
     assert (recipe.sft.epochs, recipe.sft.batch_size, recipe.sft.logging_steps) == (3, 64, 9)
-    assert "concise" not in recipe.experiments
+    assert "raft_concise" not in recipe.experiments
 
 
 @pytest.mark.parametrize(

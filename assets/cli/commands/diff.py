@@ -17,10 +17,10 @@ EXAMPLES = """
 Examples:
 
 \b
-prefloop diff iterative concise             # two experiments
+prefloop diff iterative raft_concise        # two experiments
 prefloop diff iterative/1 iterative/2       # two iterations
 prefloop diff iterative/2@2026-11-21T10:30 iterative/2     # an old version
-prefloop diff iterative concise --format json
+prefloop diff iterative raft_concise --format json
 """
 
 Slice = Annotated[

@@ -11,7 +11,7 @@ Examples:
 
 \b
 prefloop run recipes/quickstart.yaml
-prefloop run recipes/quickstart.yaml --experiment concise
+prefloop run recipes/quickstart.yaml --experiment raft_concise
 prefloop run recipes/quickstart.yaml --dry-run
 prefloop run recipes/quickstart.yaml --from-iteration 2
 prefloop run recipes/quickstart.yaml --set loop.dpo.beta=0.05

@@ -176,14 +176,14 @@ def test_an_experiment_without_a_difference_reuses_responses(
     """It adds an experiment, as the next does. An engine or a reward model would fail it."""
     monkeypatch.setattr("training.generation.generate", None)
     monkeypatch.setattr("training.scoring.score", None)
-    words = [*settings, "--experiment", "concise", "--until", "iteration_1/dpo_pairs"]
+    words = [*settings, "--experiment", "raft_concise", "--until", "iteration_1/dpo_pairs"]
     ran = prefloop("run", *words, "--home", str(home))
     assert ran.exit_code == 0, ran.output
     key = ["prompt_id", "response_index"]
     for table in ("generations", "scores"):
         mine, theirs = (
             lake.read(table, experiment=experiment, iteration=1).sort(key).drop("experiment")
-            for experiment in ("concise", "iterative")
+            for experiment in ("raft_concise", "iterative")
         )
         assert mine.height > 0
         assert mine.equals(theirs)

@@ -39,7 +39,7 @@ EXPERIMENTS = {
         "sampling": {"adaptive": {"round": 2, "enough_margin": 0.5}},
     },
 }
-OTHERS = dict.fromkeys(("iterative", "concise", "moving_reference"))
+OTHERS = dict.fromkeys(("iterative", "raft_concise"))
 
 
 @pytest.fixture(scope="module")

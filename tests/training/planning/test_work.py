@@ -37,7 +37,7 @@ def tokens(work: Work, kind: str) -> tuple[float, float]:
 def test_sizes_follow_from_the_recipe(tiny_recipe, plan):
     made = plan(tiny_recipe)
     # 16 prompts, 4 responses of at most 16 tokens; DPO: 2 epochs of pairs of at most 128 tokens
-    generations = find(made, "iteration_2/generations", "concise")
+    generations = find(made, "iteration_2/generations", "raft_concise")
     assert (generations.rows, tokens(generations, "sampled")) == (64, (1024, 1024))
     policy = find(made, "iteration_1/policy", "iterative")
     assert (policy.rows, tokens(policy, "trained")[1]) == (32, 32 * 2 * 128)
@@ -85,7 +85,9 @@ def test_a_refresh_sees_all_labels_so_far_and_as_many_old_pairs(make_tiny, plan)
 
 
 def test_what_experiments_share_is_counted_once(make_tiny, plan):
-    made = plan(make_tiny("experiments.cold.sampling.temperature=0.5"))
+    others = ("concise.pairs.length_penalty=0.01", "moving_reference.reference=previous")
+    cold = "cold.sampling.temperature=0.5"
+    made = plan(make_tiny(*(f"experiments.{each}" for each in (*others, cold))))
     first = {
         one: find(made, "iteration_1/generations", one).rows
         for one in ("iterative", "concise", "moving_reference", "cold")

@@ -9,7 +9,7 @@ from training.recipe_file import load_recipe
 from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
 
-ALONE = "iterative: null, concise: null, moving_reference: null"
+ALONE = "iterative: null, raft_concise: null"
 CODE = "def score(responses):\n    return [len(text) for text in responses]\n"
 
 
