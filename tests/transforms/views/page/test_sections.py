@@ -36,8 +36,8 @@ def test_the_first_section_says_what_was_tried_and_what_came_of_it(source: Sourc
     tried, *sentences = [block for block in section.blocks if isinstance(block, Text)]
     assert tried.text == (
         "2 experiments (concise, iterative) with 2 iterations, from random weights; 25 s of "
-        "computing. Each iteration samples responses to each of 3 prompts, pairs them by their "
-        "rewards (reward_model) and trains the policy on the pairs."
+        "computing. Each iteration samples responses to each of 3 prompts, orders them by their "
+        "rewards (reward_model) and trains the next policy on them."
     )
     headlines = [one.text.partition(" is ")[0] for one in sentences if one.is_headline]
     assert headlines == [

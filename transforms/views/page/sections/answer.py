@@ -127,9 +127,9 @@ def describe_study(source: Source, made: pl.DataFrame) -> str:
     return (
         f"{tried} with {_span(iterations)} iterations, from {start}; {seconds} of "
         f"computing. Each iteration samples {f'{n} ' if n else ''}responses to each of "
-        f"{prompts} prompts, pairs them by their rewards"
+        f"{prompts} prompts, orders them by their rewards"
         + (f" ({', '.join(rankers['ranker'])})" if rankers.height else "")
-        + " and trains the policy on the pairs."
+        + " and trains the next policy on them."
     )
 
 
