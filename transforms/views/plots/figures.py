@@ -28,6 +28,9 @@ def _list_colours(name: str) -> list[Colour]:
 COLOURS = _list_colours("tab10")
 """Colours of a few lines."""
 
+DASHES = ("-", "--", ":")
+"""How the first ten lines of a panel are drawn, the next ten, and the ten after these."""
+
 PAGE_WIDTH = 11.6
 """Width in inches of a figure that fills the page's column."""
 
@@ -46,6 +49,16 @@ MANY_COLOURS = (
     *_list_colours("tab20b"),
 )
 """Colours of up to forty sources or topics, strong colours first; further ones repeat them."""
+
+
+def style_line(number: int) -> dict[str, Any]:
+    """Return colour and dashes of a line, as keyword arguments: thirty lines differ.
+
+    Args:
+        number: place of the line in the legend, from 0.
+    """
+    turn, place = divmod(number, len(COLOURS))
+    return {"color": COLOURS[place], "linestyle": DASHES[turn % len(DASHES)]}
 
 
 def finish(axis: Axes, x_label: str) -> None:

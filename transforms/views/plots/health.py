@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 
 from transforms.measures.health.watched import WATCHED, Watched
 from transforms.views.plots.figures import (
-    COLOURS,
     PAGE_WIDTH,
     add_shared_legend,
     finish,
     make_panels,
     refuse_empty,
     render_png,
+    style_line,
 )
 
 COLUMNS = 4
@@ -79,7 +79,7 @@ def _plot_metric(axis: Axes, rows: pl.DataFrame, watched: Watched, bound: float 
             line[watched.metric],
             yerr=line[f"{watched.metric}_se"].fill_null(0),
             label=experiment,
-            color=COLOURS[number % len(COLOURS)],
+            **style_line(number),
             marker="o",
             markersize=4,
             capsize=3,

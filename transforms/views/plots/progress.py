@@ -15,7 +15,6 @@ from transforms.lake.asset_names import INITIAL_POLICIES, OFFLINE, reported_name
 from transforms.lake.schemas.evaluation import DECODINGS
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
-    COLOURS,
     DIALOG_WIDTH,
     PAGE_WIDTH,
     add_shared_legend,
@@ -23,6 +22,7 @@ from transforms.views.plots.figures import (
     make_panels,
     refuse_empty,
     render_png,
+    style_line,
 )
 
 LINES = {OFFLINE: "--", "one_shot/policy": ":"}
@@ -153,7 +153,7 @@ def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) ->
             line["value"],
             yerr=line["standard_error"].fill_null(0),
             label=experiment if experiments else initial,
-            color=COLOURS[number % len(COLOURS)],
+            **style_line(number),
             marker="o",
             markersize=4,
             capsize=3,

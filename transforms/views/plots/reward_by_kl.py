@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from transforms.lake.asset_names import INITIAL_POLICIES
 from transforms.lake.schemas.table import SHARED
 from transforms.views.plots.figures import (
-    COLOURS,
     PAGE_WIDTH,
     Colour,
     add_shared_legend,
@@ -21,6 +20,7 @@ from transforms.views.plots.figures import (
     make_panels,
     refuse_empty,
     render_png,
+    style_line,
 )
 
 PANELS = {"reward": "reward", "gold_reward": "gold reward"}
@@ -61,9 +61,8 @@ def plot_reward_by_kl(rows: pl.DataFrame, experiments: Sequence[str]) -> Figure:
         for number, experiment in enumerate(experiments):
             start = rows.filter(pl.col("model").is_in(INITIAL_POLICIES), experiment=SHARED)
             line = pl.concat([start, rows.filter(experiment=experiment).sort("iteration")])
-            _plot_points(
-                axis, line, name, label=experiment, color=COLOURS[number % len(COLOURS)], fmt="o-"
-            )
+            style = style_line(number)
+            _plot_points(axis, line, name, label=experiment, marker="o", **style)
             for row in line.filter(pl.col("iteration") > 0).iter_rows(named=True):
                 axis.annotate(
                     str(row["iteration"]),
@@ -71,7 +70,7 @@ def plot_reward_by_kl(rows: pl.DataFrame, experiments: Sequence[str]) -> Figure:
                     xytext=(4, 4),
                     textcoords="offset points",
                     fontsize=8,
-                    color=COLOURS[number % len(COLOURS)],
+                    color=style["color"],
                 )
         axis.set_title(PANELS[name], fontsize=10)
         axis.set_ylabel("reward units")
@@ -86,7 +85,7 @@ def _plot_baselines(axis: Axes, rows: pl.DataFrame, name: str) -> None:
     for row in rows.partition_by("model", maintain_order=True):
         model = row["model"][0]
         mark = "o" if model in INITIAL_POLICIES else next(marks)
-        _plot_points(axis, row, name, label=model, color="0.45", fmt=mark, zorder=4)
+        _plot_points(axis, row, name, label=model, color="0.45", marker=mark, zorder=4)
 
 
 def _plot_points(
@@ -96,7 +95,8 @@ def _plot_points(
     *,
     label: str,
     color: Colour | str,
-    fmt: str,
+    marker: str,
+    linestyle: str = "none",
     zorder: int = 3,
 ) -> None:
     axis.errorbar(
@@ -106,7 +106,8 @@ def _plot_points(
         yerr=rows[f"{name}_se"].fill_null(0),
         label=label,
         color=color,
-        fmt=fmt,
+        marker=marker,
+        linestyle=linestyle,
         markersize=4,
         capsize=2,
         linewidth=1.5,

@@ -46,6 +46,14 @@ def test_the_report_has_the_root_of_the_kl_with_its_error() -> None:
     assert (start["sqrt_kl"], start["sqrt_kl_se"]) == (0.0, None)
 
 
+def test_no_two_of_thirty_experiments_look_alike() -> None:
+    names = [f"e{number:02}" for number in range(30)]
+    models = MODELS | {(name, 1, "iteration_1/policy"): (0.5, 0.9, 0.75) for name in names}
+    gold = plot_reward_by_kl(select(models=models), names).axes[1]
+    lines = [one.lines[0] for one in gold.containers if one.get_label() in names]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 30
+
+
 def test_every_experiment_is_a_line_from_the_initial_policy() -> None:
     figure = plot_reward_by_kl(select(), ["guarded", "plain"])
     reward, gold = figure.axes
