@@ -19,6 +19,10 @@ DROPPED_SHARE = 0.5
 Public sets in their own entry lose less, except sets of scored samples, whose many ties and
 unscored pairs are worth a look as well."""
 
+LEFT_OUT_SHARE = 0.1
+"""Share of a training's examples from which leaving them out is a warning: its result is then that
+of other data than the recipe names."""
+
 SHOWN_CHARS = 80
 """Characters of a row, and of the evidence against it, that are shown."""
 
@@ -50,6 +54,24 @@ def find_long_prompts(lake: Lake) -> str | None:
     if not long.height or long.height < DROPPED_SHARE * prompts:
         return None
     return f"{long.height:,} of {prompts:,} prompts are dropped: {describe_loss(lake, long)}"
+
+
+def find_left_out(dropped: pl.DataFrame, kept: int) -> str | None:
+    """Return a sentence if a training leaves out `LEFT_OUT_SHARE` of its examples, else None.
+
+    Args:
+        dropped: row_key, reason, evidence.
+        kept: number of the other examples.
+    """
+    examples = kept + dropped.height
+    if not dropped.height or dropped.height < LEFT_OUT_SHARE * examples:
+        return None
+    reasons = dropped["reason"].value_counts().sort("count", "reason", descending=[True, False])
+    counted = ", ".join(f"{count:,} {reason}" for reason, count in reasons.iter_rows())
+    return (
+        f"{dropped.height:,} of {examples:,} examples are left out ({counted}): dropped_rows has "
+        "them, and a larger max_tokens keeps those that are too long"
+    )
 
 
 def require_kept(

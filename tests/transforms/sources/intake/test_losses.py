@@ -13,7 +13,7 @@ from transforms.prompts.splits import hold_out_demonstrations, hold_out_pairs
 from transforms.settings.prompts import PromptSettings, SplitSettings
 from transforms.settings.sources import MixtureSource, SourceSettings
 from transforms.sources.intake.ingest import ingest, standardise_demonstrations, standardise_pairs
-from transforms.sources.intake.losses import find_losses
+from transforms.sources.intake.losses import find_left_out, find_losses
 from transforms.sources.intake.mixtures import write_mixtures
 from transforms.sources.intake.sources import resolve
 from transforms.sources.intake.standard_tables import update_slices
@@ -138,3 +138,16 @@ def test_a_mixture_whose_pairs_all_contradict_each_other_is_an_error(lake, tmp_p
     parts = {"a": MixtureSource(), "b": MixtureSource()}
     with pytest.raises(InputError, match=r"(?s)mixture m has no pairs.*2 contradicted. Example"):
         write_mixtures(lake, {"m": parts})
+
+
+@pytest.mark.parametrize(("lost", "kept", "warns"), [(67, 13, True), (1, 9, True), (1, 10, False)])
+def test_a_training_that_leaves_out_a_tenth_is_a_warning(lost, kept, warns):
+    reasons = ["too_long"] * (lost - 1) + ["equal_tokens"]
+    dropped = pl.DataFrame({"row_key": "k", "reason": reasons, "evidence": ""})
+    assert (find_left_out(dropped, kept) is not None) is warns
+
+
+def test_the_warning_counts_reasons():
+    dropped = pl.DataFrame({"row_key": "k", "reason": ["a", "b", "b"], "evidence": ""})
+    assert find_left_out(dropped, 1).startswith("3 of 4 examples are left out (2 b, 1 a): dropped_")
+    assert find_left_out(dropped.clear(), 0) is None
