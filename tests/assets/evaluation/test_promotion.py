@@ -69,7 +69,7 @@ def lake(home: Path) -> Lake:
     ]  # fmt: skip
     for table in ("prompts", "prompt_splits"):
         lake.overwrite(table, pl.DataFrame(prompts, schema=schema_of(table)))
-    for experiment in ("iterative", "concise"):
+    for experiment in ("iterative", "raft_concise"):
         for asset in ("evaluation", "selected_policy"):
             materializations.record(lake, asset=asset, experiment=experiment, output_id="o")
     outputs = {
@@ -116,9 +116,9 @@ def test_a_better_policy_takes_pi_0s_place_once(make_tiny, lake: Lake) -> None:
 
 def test_a_worse_policy_is_blocked_and_the_reason_kept(make_tiny, lake: Lake) -> None:
     current = decide(make_tiny(OWN, "promotion={}"), lake)
-    add_policy(lake, "concise", 0.2)
+    add_policy(lake, "raft_concise", 0.2)
     for _ in range(2):  # a second time, the decision stands
-        blocked = decide(make_tiny(OWN, "promotion={}"), lake, "concise")
+        blocked = decide(make_tiny(OWN, "promotion={}"), lake, "raft_concise")
         assert promotions.read_decisions(lake).height == 3
     assert blocked["current_id"] == current["policy_id"]
     assert not blocked["promoted"]
@@ -127,7 +127,7 @@ def test_a_worse_policy_is_blocked_and_the_reason_kept(make_tiny, lake: Lake) ->
     assert (current["number"], blocked["number"]) == (1, 2)
     assert blocked["level"] == pytest.approx(1 - (1 - current["level"]) / 4)
     # other settings are another decision
-    decide(make_tiny(OWN, "promotion.metric=win_rate_gold"), lake, "concise")
+    decide(make_tiny(OWN, "promotion.metric=win_rate_gold"), lake, "raft_concise")
     assert promotions.read_decisions(lake).height == 4
 
 
