@@ -101,6 +101,7 @@ def add_shared_legend(figure: Figure, axes: Iterable[Axes], *, columns: int) -> 
         loc="outside lower center",
         ncols=min(columns, max(1, len(handles))),
         frameon=False,
+        handlelength=3,  # shows the dashes on both sides of a mark
     )
 
 
