@@ -46,7 +46,7 @@ def declare(
     partitioned: bool = False,
     applies_to: Callable[[LoopSettings], bool] | None = None,
     checks: Sequence[str] = (),
-    warnings: Warnings | None = None,
+    warnings: Sequence[Warnings] = (),
     scope: Callable[[Step], Mapping[str, object]] = lambda step: {},
     accelerator: bool = False,
     kinds: Sequence[str] = (),
@@ -88,7 +88,7 @@ def declare(
     own = study.recipe.loop
     has_own = partitioned and (applies_to is None or applies_to(own))
     read = {experiment: tuple(reads(loop) if reads else deps) for experiment, loop in loops.items()}
-    warned = warnings or Warnings()
+    warned = Warnings.join(warnings)
 
     def decorate(body: Callable[[Step], Made]) -> dg.AssetsDefinition:
         texts = [table.grain if table else None, description or inspect.getdoc(body)]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
 import duckdb
@@ -108,6 +108,14 @@ class Warnings:
     """Descriptions of the checks, by name."""
     find: Callable[[Step], Mapping[str, str]] = lambda step: {}
     """Returns the texts of the warnings, by check; called after the body."""
+
+    @classmethod
+    def join(cls, parts: "Sequence[Warnings]") -> Self:
+        """Return the checks of all parts."""
+        return cls(
+            dict(check for part in parts for check in part.checks.items()),
+            lambda step: dict(found for part in parts for found in part.find(step).items()),
+        )
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def _build_demonstrations(study: Study) -> dg.AssetsDefinition:
         deps=_list_raw_tables(recipe, "demonstrations"),
         settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "demonstrations"),
         checks=("kept_and_dropped_add_up", "every_raw_row_found"),
-        warnings=loss_warnings(),
+        warnings=[loss_warnings()],
         scope=_select_table,
         kinds=("deltalake",),
     )
@@ -98,7 +98,7 @@ def _build_preference_pairs(study: Study) -> dg.AssetsDefinition:
         deps=_list_raw_tables(recipe, "preferences"),
         settings=lambda _: _dump_held_out(recipe) | _dump_sources(recipe, "preferences"),
         checks=("chosen_differs_from_rejected", "kept_and_dropped_add_up", "every_raw_row_found"),
-        warnings=loss_warnings(),
+        warnings=[loss_warnings()],
         scope=_select_table,
         kinds=("deltalake",),
     )
@@ -174,7 +174,7 @@ def _build_prompts(study: Study) -> dg.AssetsDefinition:
             {"prompts": recipe.prompts.model_dump()} | _dump_sources(recipe, "prompts")
         ),
         checks=("kept_and_dropped_add_up",),
-        warnings=loss_warnings(),
+        warnings=[loss_warnings()],
         scope=_select_table,
         kinds=("deltalake",),
     )
@@ -223,7 +223,7 @@ def _build_prompt_splits(study: Study) -> dg.AssetsDefinition:
             "no_held_out_prompt_in_training",
             "no_contaminated_prompt",
         ),
-        warnings=length_warnings(),
+        warnings=[length_warnings()],
         scope=lambda step: {"experiment": SHARED},
         kinds=("deltalake",),
     )

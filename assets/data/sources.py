@@ -42,7 +42,7 @@ def _build_raw_table(study: Study, source: Source) -> dg.AssetsDefinition:
         table=raw_table(source.entry.native),
         settings=lambda _: settings,
         checks=("kept_and_dropped_add_up",),
-        warnings=loss_warnings(),
+        warnings=[loss_warnings()],
         scope=lambda step: {"table": step.asset},
         kinds=("deltalake", "sample_task" if task else source.entry_name),
         description=f"Source {source.name}, entry {source.entry_name}, used as "

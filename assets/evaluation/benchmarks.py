@@ -97,9 +97,12 @@ def _asset(
         settings=lambda _: benchmark_settings(study, settings),
         partitioned=partitioned,
         checks=(*CHECKS, *(JUDGED_CHECKS if isinstance(settings, JudgedSettings) else ())),
-        warnings=Warnings(
-            results.WARNINGS, lambda step: results.find_warnings(step.lake, step.experiment, name)
-        ),
+        warnings=[
+            Warnings(
+                results.WARNINGS,
+                lambda step: results.find_warnings(step.lake, step.experiment, name),
+            )
+        ],
         scope=lambda step: {"experiment": step.experiment, "benchmark": name},
         accelerator=True,
         kinds=("deltalake", settings.engine),

@@ -91,7 +91,7 @@ def build(study: Study) -> list[dg.AssetsDefinition]:
             *further,
         ),
         settings=lambda _: {**evaluation_settings(study), **further_settings(study)},
-        warnings=distance_warnings(),
+        warnings=[distance_warnings()],
         partitioned=True,
         accelerator=True,
         kinds=("deltalake", "vllm"),

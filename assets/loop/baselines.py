@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.declare import declare
 from assets.loop import iterations
+from assets.loop.left_out import example_warnings
 from assets.loop.train import train
 from assets.materialize import Made, Step
 from assets.study import Study
@@ -28,6 +29,7 @@ def _build_offline(study: Study) -> dg.AssetsDefinition:
             "mixture": study.recipe.offline_mixture,
             **study.model_settings,
         },
+        warnings=[example_warnings()],
         accelerator=True,
         kinds=("pytorch", "trl"),
     )

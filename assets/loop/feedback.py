@@ -15,6 +15,7 @@ import polars as pl
 
 from assets.declare import Decorator, declare
 from assets.loop.chain import Chain
+from assets.loop.left_out import example_warnings
 from assets.loop.oracles import find_oracle, oracle_settings, require_feedback, write_labels
 from assets.loop.ranking.ranker import Ranker
 from assets.loop.ranking.registry import find_ranker, find_refreshed_ranker
@@ -106,6 +107,9 @@ def _build_model(study: Study, chain: Chain) -> dg.AssetsDefinition:
 
     read = [*labels, *(OLD_PAIRS if study.recipe.has_pairs else ())]
 
+    # without pairs of the sources there are no validation pairs
+    accuracy = [accuracy_warnings(chain.asset("reward_model"))] if study.recipe.has_pairs else []
+
     @_declare_feedback(study, chain)(
         chain.asset("reward_model"),
         deps=(*_list_assets(study, chain, _find_last_model), *read),
@@ -117,8 +121,7 @@ def _build_model(study: Study, chain: Chain) -> dg.AssetsDefinition:
             "replay": require_feedback(loop).replay,
             **study.model_settings,
         },
-        # without pairs of the sources there are no validation pairs
-        warnings=accuracy_warnings(chain.asset("reward_model")) if study.recipe.has_pairs else None,
+        warnings=[example_warnings(), *accuracy],
         accelerator=True,
         kinds=("pytorch", "trl"),
         description="Bradley-Terry reward model: the last one, trained further on all labels of "

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.declare import declare
+from assets.loop.left_out import example_warnings
 from assets.loop.ranking.registry import find_trained_ranker
 from assets.loop.ranking.trained_ranker import accuracy_warnings
 from assets.loop.train import save_model, train
@@ -71,6 +72,7 @@ def _build_sft(study: Study, settings: SFTSettings) -> dg.AssetsDefinition:
         deps=("initial_model", "demonstrations", "prompt_splits"),
         reads=lambda _: ("initial_model", "demonstrations"),
         settings=lambda _: {"sft": settings.dump_decisive(), **study.model_settings},
+        warnings=[example_warnings()],
         accelerator=True,
         kinds=("pytorch", "trl"),
     )
@@ -94,7 +96,7 @@ def _build_ranker(study: Study, name: str) -> dg.AssetsDefinition:
         group="reward",
         deps=(study.initial_policy, "preference_pairs", "mixture_pairs"),
         settings=lambda _: {ranker.kind: settings.dump_decisive(), **study.model_settings},
-        warnings=accuracy_warnings(name),
+        warnings=[example_warnings(), accuracy_warnings(name)],
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=f"{ranker.training} "

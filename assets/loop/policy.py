@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets.declare import declare
 from assets.loop.chain import Chain
+from assets.loop.left_out import example_warnings
 from assets.loop.ranking.registry import find_ranker
 from assets.loop.samplers import list_kept_shares
 from assets.loop.train import train
@@ -41,6 +42,7 @@ def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
         reads=inputs,
         settings=lambda loop: collect_settings(study, chain, chain.resolve(loop)),
         partitioned=chain.partitioned,
+        warnings=[example_warnings()],
         accelerator=True,
         kinds=("pytorch", "trl"),
         description=f"Policy: trained by the experiment's objective, by default DPO on "

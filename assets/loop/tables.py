@@ -162,7 +162,7 @@ def _build_pairs(study: Study, chain: Chain) -> dg.AssetsDefinition:
         deps=(chain.asset("generations"), chain.asset("scores"), "prompts"),
         settings=lambda loop: {"pairs": loop.pairs.model_dump()},
         checks=PAIR_CHECKS,
-        warnings=health_warnings(chain),
+        warnings=[health_warnings(chain)],
         kinds=("deltalake", "polars"),
         description="With the rule best_vs_worst, a prompt has one pair if its highest and lowest "
         "penalised reward (eq. 8) differ. Prompts without a pair are in `dropped_pairs`.",

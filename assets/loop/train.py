@@ -22,7 +22,6 @@ from transforms.lake.records.reference_logps import ReferenceLogps
 from transforms.measures.training_curves import describe_end, select_last_values
 from transforms.pairs.objectives import OBJECTIVES
 from transforms.sources.intake.ledger import write_dropped_examples
-from transforms.sources.intake.losses import find_left_out
 
 if TYPE_CHECKING:
     from training.runs.examples import Rows
@@ -94,9 +93,6 @@ def train(
     step.lake.overwrite("training_metrics", metrics, **slice_)
     dropped = run.dropped if unusable is None else pl.concat([unusable, run.dropped])
     write_dropped_examples(step.lake, dropped, **slice_)
-    packed = getattr(settings, "packing", False)  # then examples are blocks, and not comparable
-    if not packed and (concern := find_left_out(dropped, run.examples)):
-        step.log.warning(f"{step.asset} [{step.experiment}] warning: {concern}")
     save = partial(
         save_model,
         step,

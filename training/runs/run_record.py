@@ -32,8 +32,10 @@ class TrainingRun:
     """One row per metric of a logged optimiser step: step, epoch, metric, value."""
     dropped: pl.DataFrame
     """One row per example that was not trained on: row_key, reason, evidence."""
+    fitting: int
+    """Examples that fit, before they are packed."""
     examples: int
-    """Examples trained on."""
+    """Examples trained on: those that fit; with packing, blocks of them."""
     steps: int
     """Optimiser steps."""
     elapsed_s: float
@@ -111,6 +113,7 @@ def read_run(folder: Path) -> TrainingRun:
 def write_run(run: TrainingRun, folder: Path) -> None:
     """Write run.json; the callback has already written the metrics."""
     facts = {
+        "fitting": run.fitting,
         "examples": run.examples,
         "steps": run.steps,
         "elapsed_s": run.elapsed_s,

@@ -160,6 +160,7 @@ def train(
         run = TrainingRun(
             metrics=pl.DataFrame(callback.rows, schema=METRICS),
             dropped=examples.dropped,
+            fitting=len(examples.dataset),
             examples=len(cast(datasets.Dataset, trainer.train_dataset)),
             steps=trainer.state.global_step,
             elapsed_s=time.perf_counter() - started,

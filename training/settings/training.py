@@ -65,8 +65,9 @@ class TrainingSettings(Settings):
     training of one step has no warm-up. Paper: "a warm-up ratio of 0.03"."""
     weight_decay: float = Field(default=0.0, ge=0)
     """AdamW's decoupled weight decay."""
-    max_tokens: int = Field(default=128, ge=8)
-    """Maximum tokens of an example; longer rows are dropped and counted."""
+    max_tokens: int = Field(default=4096, ge=8)
+    """Maximum tokens of an example, at most the model's context; longer rows are dropped and
+    counted. The default is that of `sampling.max_context_tokens`, so nothing sampled is dropped."""
     gradient_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third slower."""
     logging_steps: int = Field(default=5, ge=1)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from assets.loop import train as body
+from assets.loop.left_out import example_warnings
 from assets.materialize import Step
 from training.runs import launch
 from training.runs.run_record import METRICS, TrainingRun, write_run
@@ -32,6 +33,7 @@ class Trainings:
 
     def __init__(self) -> None:
         self.number = 0
+        self.dropped = NONE_DROPPED
 
     def __call__(self, stage, frame, output: Path, *_, **__) -> TrainingRun:
         self.number += 1
@@ -43,7 +45,7 @@ class Trainings:
                 (folder / name).write_text("{}")
         rows = [{"step": 1, "epoch": 1.0, "metric": "loss", "value": 0.5}]
         (output / "metrics.jsonl").write_text(json.dumps(rows[0]) + "\n")
-        run = TrainingRun(pl.DataFrame(rows, METRICS), NONE_DROPPED, 1, 1, 2.0, {"threads": 2})
+        run = TrainingRun(pl.DataFrame(rows, METRICS), self.dropped, 9, 1, 1, 2.0, {"threads": 2})
         write_run(run, output)
         return run
 
@@ -55,16 +57,18 @@ def trainings(monkeypatch) -> Trainings:
     return trainings
 
 
-def train(lake: Lake, **settings) -> str:
+def make_step(lake: Lake, **settings) -> Step:
     recipe = SimpleNamespace(model=SimpleNamespace(dtype="float32"), name="tiny", report_to=())
     study = SimpleNamespace(recipe=recipe, seed=lambda asset: 0)
     log = logging.getLogger("test")
     view = PinnedLake(lake.root, {})
-    step = Step(study, view, "sft_policy", "shared", None, log, {}, {"sft": {}, **settings})
+    return Step(study, view, "sft_policy", "shared", None, log, {}, {"sft": {}, **settings})
+
+
+def train(lake: Lake, **settings) -> str:
     start = Checkpoint("initial", lake.root)
-    return body.train(
-        step, "sft", pl.DataFrame({"row_key": ["a"]}), SETTINGS, start=start
-    ).output_id
+    rows = pl.DataFrame({"row_key": ["a"]})
+    return body.train(make_step(lake, **settings), "sft", rows, SETTINGS, start=start).output_id
 
 
 class Failing:
@@ -144,3 +148,15 @@ def test_other_settings_or_a_damaged_folder_are_trained_again(tmp_path, monkeypa
     monkeypatch.setattr(checkpoints, "record", save)
     train(lake, mixture="other")
     assert trainings.number == 3
+
+
+@pytest.mark.parametrize(("dropped", "warns"), [(0, False), (1, True)])
+def test_a_tenth_of_the_examples_left_out_is_a_warning(tmp_path, trainings, dropped, warns):
+    row = {"row_key": "a", "reason": "too_long", "evidence": "200"}
+    trainings.dropped = pl.DataFrame([row] * dropped, schema=NONE_DROPPED.schema)
+    lake = Lake(tmp_path)
+    train(lake)
+    check = example_warnings()
+    found = check.find(make_step(lake))
+    assert set(found) == ({*check.checks} if warns else set())
+    assert not warns or found["most_examples_kept"].startswith("1 of 10 examples are left out")

@@ -41,9 +41,19 @@ def write_dropped_examples(
         asset: the asset that left them out; the ledger's `table` is `asset [experiment]`.
         experiment: experiment of the asset.
     """
-    table = f"{asset} [{experiment}]"
+    table = _name_examples(asset, experiment)
     rows = dropped.with_columns(table=pl.lit(table), source=pl.lit(asset))
     return write_ledger(lake, table, rows)
+
+
+def read_dropped_examples(lake: Lake, *, asset: str, experiment: str) -> pl.DataFrame:
+    """Return the `dropped_rows` that `write_dropped_examples` has written for an asset."""
+    return lake.read("dropped_rows", table=_name_examples(asset, experiment))
+
+
+def _name_examples(asset: str, experiment: str) -> str:
+    """Return the ledger's name of an asset's examples, which are in no table."""
+    return f"{asset} [{experiment}]"
 
 
 def write_account(lake: Lake, table: str, source: Source, rows_in: int, intake_id: str = "") -> int:
