@@ -4,7 +4,7 @@ One TRL DPOTrainer run, as a function and as `python -m training.dpo`. The defau
 (Rafailov et al. 2023, eq. 7; others: `training.settings.pair_losses`), with log-probabilities in
 nats, summed over the response and its end of turn:
 
-    -log sigmoid(beta [log pi/ref(chosen | prompt) - log pi/ref(rejected | prompt)])
+    -log sigmoid(beta [log π/ref(chosen | prompt) - log π/ref(rejected | prompt)])
 
 A pair is one row `[prompt | chosen | rejected]`, and logits are computed at response tokens only
 (`training.models.one_pass`). The pairs contain their token ids and the reference's

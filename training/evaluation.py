@@ -1,7 +1,7 @@
 """Evaluation of one policy on held-out prompts: responses, their rewards and log-probabilities.
 
 They are the rows of the table `evaluation_responses`. Responses are sampled at temperature 1, so
-that the mean of their `kl_to_initial` estimates KL(pi || pi_0) (paper, eq. 2), which is never
+that the mean of their `kl_to_initial` estimates KL(π || π₀) (paper, eq. 2), which is never
 negative (`training.models.logps`). Not here: statistics (`transforms.measures.evaluation`).
 """
 
@@ -66,7 +66,7 @@ def evaluate(
 
     Args:
         policy: folder of the policy.
-        reference: folder of pi_0.
+        reference: folder of π₀.
         score_responses: computes the rewards.
         prompts: prompt_id, prompt, reference, split; one row per prompt.
         loop: token limits of responses, batch sizes.

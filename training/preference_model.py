@@ -1,4 +1,4 @@
-"""The pairwise preference model (paper, section 2.2): pi_0, trained to answer A or B.
+"""The pairwise preference model (paper, section 2.2): π₀, trained to answer A or B.
 
 One TRL SFTTrainer run, as a function and as `python -m training.preference_model`. The loss of a
 pair is -log p(label), where p is over all tokens and the label is one token. Not here: the text of

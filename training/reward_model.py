@@ -1,4 +1,4 @@
-"""The Bradley-Terry reward model (paper, section 2.2): a scalar head on pi_0, at the last token.
+"""The Bradley-Terry reward model (paper, section 2.2): a scalar head on π₀, at the last token.
 
 One TRL RewardTrainer run, as a function and as `python -m training.reward_model`. The loss of a
 pair is -log sigmoid(r(prompt, chosen) - r(prompt, rejected)). The prompt of a pair is computed once

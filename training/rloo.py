@@ -1,10 +1,10 @@
 """Policy gradient on rewards of single responses with a KL penalty (RLOO, Ahmadian et al. 2024).
 
 One TRL RLOOTrainer run, as a function and as `python -m training.rloo`. For n responses y_1 ... y_n
-of the policy to a prompt x, let R_i = r(x, y_i) - lambda |y_i| - beta log pi/ref(y_i | x), with
+of the policy to a prompt x, let R_i = r(x, y_i) - lambda |y_i| - beta log π/ref(y_i | x), with
 log-probabilities in nats, summed over the response. The gradient is
 
-    1/n sum over i of [R_i - mean of R_j, j != i] grad log pi(y_i | x)
+    1/n sum over i of [R_i - mean of R_j, j != i] grad log π(y_i | x)
 
 (arXiv 2402.14740, section 2). TRL has two such trainers. RLOO is RLHF as in the papers; GRPO
 divides by the standard deviation within a group, and has another estimate of the KL, in the loss

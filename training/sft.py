@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of the initial model on demonstrations: pi_0 (paper, section 3.1).
+"""Supervised fine-tuning of the initial model on demonstrations: π₀ (paper, section 3.1).
 
 One TRL SFTTrainer run, as a function and as `python -m training.sft`. Not here: the selection of
 demonstrations.

@@ -27,11 +27,11 @@ class Comparison(NamedTuple):
     """Sums over the tokens of a row, in nats."""
 
     logp: float
-    """log pi."""
+    """log π."""
     reference_logp: float
-    """log pi_0."""
+    """log π₀."""
     kl: float
-    """KL(pi || pi_0) of the next token, over the whole vocabulary."""
+    """KL(π || π₀) of the next token, over the whole vocabulary."""
 
 
 def sum_logps(
@@ -56,7 +56,7 @@ def compare_policies(
     """Yield each row number and sums over the tokens rows[row][starts[row]:] under two models.
 
     If the rows are sampled from the policy, the mean of `kl` is an unbiased estimate of the KL of
-    whole responses (chain rule), as is the mean of log pi - log pi_0. It is the expectation of the
+    whole responses (chain rule), as is the mean of log π - log π₀. It is the expectation of the
     latter given each prefix, so it varies less and is never negative (Amini et al. 2025, arXiv
     2504.10637). Both models read equal batches: equal weights give exactly 0.
 

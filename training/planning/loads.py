@@ -232,7 +232,7 @@ class Loads:
         )  # fmt: skip
 
     def measure_logps(self, responses: float, n: int) -> Load:
-        """Build the load of a policy and pi_0 that read evaluated responses, n per prompt."""
+        """Build the load of a policy and π₀ that read evaluated responses, n per prompt."""
         halved = self.recipe.evaluation.logps_dtype == "bfloat16"
         type_bytes = memory.BFLOAT16 if halved else memory.FLOAT32
         remedies = ["raise devices.gpus_per_replica", "lower evaluation.logps_batch_tokens"]

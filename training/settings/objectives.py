@@ -42,7 +42,7 @@ class DPOSettings(PairLossSettings):
 class KTOSettings(ReferenceSettings):
     """Kahneman-Tversky optimisation of unpaired responses (Ethayarajh et al. 2024, eq. 8).
 
-    l = log pi/ref(response) is the log-ratio; z is the mean l of mismatched responses, at least 0;
+    l = log π/ref(response) is the log-ratio; z is the mean l of mismatched responses, at least 0;
     s is the sigmoid. The loss is `desirable_weight` (1 - s(b (l - z))) for a desirable response and
     `undesirable_weight` (1 - s(b (z - l))) for an undesirable one.
     """
@@ -80,7 +80,7 @@ class RAFTSettings(TrainingSettings):
 class RLOOSettings(TrainingSettings):
     """A policy gradient with a KL penalty (REINFORCE leave-one-out, Ahmadian et al. 2024).
 
-    The classic third stage of RLHF: r(response) - b log pi/ref(response) is maximised on fresh
+    The classic third stage of RLHF: r(response) - b log π/ref(response) is maximised on fresh
     samples (arXiv 2402.14740). The advantage of each of the n responses of a prompt is its value
     minus the mean of the other n - 1. Prompts, n, temperature, token limits, length penalty and
     rewards are those of the loop. No pairs are made, and no table of responses is written.

@@ -3,7 +3,7 @@
 Not here: training (`training.dpo`). Imports no torch.
 
 The losses of a pair, with TRL 1.16's names; only `cdpo` is our name. h = c - r,
-c = log pi/ref(chosen), r = log pi/ref(rejected), b = `beta`, e = `label_smoothing`, s = sigmoid:
+c = log π/ref(chosen), r = log π/ref(rejected), b = `beta`, e = `label_smoothing`, s = sigmoid:
 
     sigmoid       -log s(b h)                           Rafailov et al. 2023, arXiv 2305.18290
     cdpo          -(1 - e) log s(b h) - e log s(-b h)   Mitchell 2023, a note on noisy preferences
@@ -32,7 +32,7 @@ tokens, including the end of turn. TRL divides by it in IPO, as agreed with the 
 has only sums over whole responses.
 
 TRL's `sft` is a term beside a loss of a pair, not a loss of its own: `sft_weight` times the mean of
--log pi over the tokens of the chosen responses. It needs no reference, and the one forward pass per
+-log π over the tokens of the chosen responses. It needs no reference, and the one forward pass per
 pair gives the log-probability of every token. With `sigmoid` it is the loss of Pang et al. 2024
 (Iterative Reasoning Preference Optimization, arXiv 2404.19733, eq. 1). Deviation: their mean is
 over the tokens of one response and then over pairs; TRL's is over all tokens of a micro-batch, in

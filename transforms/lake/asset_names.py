@@ -9,14 +9,14 @@ ITERATION = "iteration_"
 """First part of an iteration's name, before its number."""
 
 INITIAL_POLICIES = ("sft_policy", "initial_model")
-"""The asset that is pi_0: the fine-tuned policy, or without fine-tuning the initial model."""
+"""The asset that is π₀: the fine-tuned policy, or without fine-tuning the initial model."""
 
 OFFLINE = "offline_dpo"
 """The asset of the baseline that is trained on the preference pairs of the sources."""
 
 BASELINES = (*INITIAL_POLICIES, OFFLINE, "one_shot/policy")
 """Assets of the policies that every experiment is compared with, in the order of reports. A study
-has pi_0 under one of its two names, and offline DPO if it has preference pairs."""
+has π₀ under one of its two names, and offline DPO if it has preference pairs."""
 
 
 def iteration_name(iteration: int) -> str:

@@ -43,7 +43,7 @@ def summarise(responses: pl.DataFrame, further: Sequence[str] = ()) -> pl.DataFr
     """Summarise one model's responses: one row per split, decoding and metric.
 
     Metrics: reward, gold_reward, response_tokens, response_chars, truncated_fraction; where the
-    decoding is `sampled`, also kl_to_initial (nats; an estimate of KL(pi || pi_0) without bias that
+    decoding is `sampled`, also kl_to_initial (nats; an estimate of KL(π || π₀) without bias that
     is never negative) and reward_accuracy (of a prompt's pairs of responses with different gold
     rewards, the share that the reward orders in the same way; a tie of the reward is one half). A
     metric without any value has no row.

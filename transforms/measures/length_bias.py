@@ -4,7 +4,7 @@ Lives here: statistics of n scored responses per prompt. Not here: the penalty t
 (`transforms.pairs.length_penalty`), the plot (`transforms.views.plots.length_bias`), the mean of r
 and how often the longer response wins (`sql/reports/length_bias.sql`).
 
-Source: paper, section 2.3 and Figure 5: responses of pi_0, r of reward and length for each prompt.
+Source: paper, section 2.3 and Figure 5: responses of π₀, r of reward and length for each prompt.
 The paper gives no unit of length, and 8 or 16 responses per prompt. Here both units are measured,
 and the recipe sets n. A prompt whose r is undefined has a `status` with the reason and is ignored
 in means.

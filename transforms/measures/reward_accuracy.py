@@ -143,7 +143,7 @@ def measure_refreshed_accuracy(
 
     Args:
         responses: sampled rows of `evaluation_responses` of several policies, with the reward of
-            this reward model; iteration 0 is pi_0.
+            this reward model; iteration 0 is π₀.
         experiment: experiment that trained the reward model.
         reward_model: asset of the reward model.
         reward_model_id: checkpoint id of the reward model.

@@ -90,7 +90,7 @@ def require_different_seeds(lakes: Sequence[Lake]) -> None:
     """Check that the lakes have different seeds.
 
     Raises:
-        InputError: two lakes have the same seed, one has no pi_0, or there is only one lake.
+        InputError: two lakes have the same seed, one has no π₀, or there is only one lake.
     """
     seeds = [find_seed(lake.read("checkpoints")) for lake in lakes]
     if not are_different(seeds):
@@ -99,7 +99,7 @@ def require_different_seeds(lakes: Sequence[Lake]) -> None:
             "these lakes do not have different seeds",
             expected="at least two lakes, each of another seed",
             found="; ".join(
-                f"{lake.root}: {'no pi_0' if seed is None else f'seed {seed}'}"
+                f"{lake.root}: {'no π₀' if seed is None else f'seed {seed}'}"
                 for lake, seed in found
             ),
             remedy="run the recipe with --set seed=1 --set sample_task.seed=1 in another --home",
@@ -107,7 +107,7 @@ def require_different_seeds(lakes: Sequence[Lake]) -> None:
 
 
 def find_seed(checkpoints: pl.DataFrame) -> int | None:
-    """Return the seed of a study, as recorded with its last pi_0; None without pi_0.
+    """Return the seed of a study, as recorded with its last π₀; None without π₀.
 
     Args:
         checkpoints: the lake's table.

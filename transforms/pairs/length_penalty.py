@@ -33,8 +33,8 @@ def resolve_length_penalty(responses: pl.DataFrame, settings: PairSettings) -> f
     """Return lambda of eq. 8 in reward units per unit of length: set as a number, or calibrated.
 
     A calibrated lambda is estimated on the responses that are paired, not on those of a length
-    study of pi_0. In an online loop every iteration samples from another policy, and the slope of
-    reward on length changes with it. With the lambda of pi_0, the pairs of a later iteration would
+    study of π₀. In an online loop every iteration samples from another policy, and the slope of
+    reward on length changes with it. With the lambda of π₀, the pairs of a later iteration would
     favour long or short responses again, and the drift would add up. The slope also changes with
     the reward model, which an experiment may choose. The disadvantage is that lambda differs
     between iterations, so penalised rewards can be compared only within one iteration. The rewards

@@ -57,8 +57,8 @@ def tabulate_policies(results: pl.DataFrame, selected: pl.DataFrame) -> dict[str
 
     Returns:
         By decoding, one row per policy: model (a baseline, or experiment/iteration, with a star if
-        it is selected), the headline metric, the reward, the win rate over pi_0 by the headline
-        metric, each with its standard error `_se`; chars, the mean length; kl to pi_0, in nats. A
+        it is selected), the headline metric, the reward, the win rate over π₀ by the headline
+        metric, each with its standard error `_se`; chars, the mean length; kl to π₀, in nats. A
         column without values is left out.
     """
     rows = results.filter(split="evaluation")

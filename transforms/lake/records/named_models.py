@@ -101,13 +101,13 @@ def find_policy(lake: Lake, name: str) -> dict[str, Any]:
 
 
 def find_compared_policies(lake: Lake) -> list[dict[str, Any]]:
-    """Find pi_0 and the selected policy; of several experiments, the best by its metric.
+    """Find π₀ and the selected policy; of several experiments, the best by its metric.
 
     Returns:
-        Rows of `checkpoints`; only pi_0, if no policy is selected yet.
+        Rows of `checkpoints`; only π₀, if no policy is selected yet.
 
     Raises:
-        InputError: the lake has no pi_0.
+        InputError: the lake has no π₀.
     """
     assets = lake.read(TABLE)["asset"]
     initial = next((one for one in INITIAL_POLICIES if one in assets), INITIAL_POLICIES[0])

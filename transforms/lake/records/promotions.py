@@ -1,6 +1,6 @@
 """The table `promotions`: every decision on which policy is the current one.
 
-The first row makes pi_0 the current policy. Not here: the rule that decides
+The first row makes π₀ the current policy. Not here: the rule that decides
 (`transforms.measures.promotion`).
 """
 

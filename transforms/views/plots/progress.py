@@ -35,7 +35,7 @@ class Metric(NamedTuple):
     name: str
     title: str
     against_initial: bool = False
-    """Whether it compares with pi_0; no other metric compares two models."""
+    """Whether it compares with π₀; no other metric compares two models."""
 
 
 REWARD = Metric("reward", "reward")
@@ -60,7 +60,7 @@ MOST_LINES = 6
 
 
 def render_progress(results: pl.DataFrame) -> bytes:
-    """Plot reward, gold reward and length from pi_0 to the last iteration, as PNG.
+    """Plot reward, gold reward and length from π₀ to the last iteration, as PNG.
 
     One row of panels per decoding, one colour per experiment, baselines as horizontal lines; only
     the evaluation split. Metrics without values are left out.
@@ -92,7 +92,7 @@ def render_progress(results: pl.DataFrame) -> bytes:
 
 
 def plot_progress(results: pl.DataFrame, experiments: Sequence[str]) -> Figure:
-    """Plot every metric from pi_0 to the last iteration, one line per experiment.
+    """Plot every metric from π₀ to the last iteration, one line per experiment.
 
     Args:
         results: `evaluation_results`; the axes span all experiments, plotted or not.
@@ -127,7 +127,7 @@ def _select_metric(shown: pl.DataFrame, metric: Metric) -> pl.DataFrame:
 
 
 def _plot_metric(axis: Axes, panel: pl.DataFrame, experiments: Sequence[str]) -> None:
-    """Plot one metric from pi_0 to the last iteration, one line per experiment.
+    """Plot one metric from π₀ to the last iteration, one line per experiment.
 
     Args:
         axis: the panel.

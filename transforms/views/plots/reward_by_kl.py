@@ -1,4 +1,4 @@
-"""Figure of over-optimisation: reward and gold reward by the distance from pi_0.
+"""Figure of over-optimisation: reward and gold reward by the distance from π₀.
 
 Gao et al. 2023 (arXiv 2210.10760) and Bai et al. 2022 (arXiv 2204.05862) plot rewards by the square
 root of the KL divergence. Not here: the values (`sql/reports/reward_by_kl.sql`).
@@ -25,7 +25,7 @@ from transforms.views.plots.figures import (
 
 PANELS = {"reward": "reward", "gold_reward": "gold reward"}
 MARKS = ("s", "^", "D")
-"""Marks of the baselines other than pi_0, in their order."""
+"""Marks of the baselines other than π₀, in their order."""
 
 
 def render_reward_by_kl(rows: pl.DataFrame) -> bytes:
@@ -39,7 +39,7 @@ def render_reward_by_kl(rows: pl.DataFrame) -> bytes:
 
 
 def plot_reward_by_kl(rows: pl.DataFrame, experiments: Sequence[str]) -> Figure:
-    """Plot each reward by the square root of the KL: a line from pi_0 through the iterations.
+    """Plot each reward by the square root of the KL: a line from π₀ through the iterations.
 
     A point has the number of its iteration. The baselines are grey marks. A reward without values
     has no panel.

@@ -67,7 +67,7 @@ def draw_rewards(rewards: pl.Series) -> str:
 
 
 def draw_progress(rows: pl.DataFrame) -> str:
-    """Draw gold reward, reward and KL to pi_0, from pi_0 to the last iteration, as markdown.
+    """Draw gold reward, reward and KL to π₀, from π₀ to the last iteration, as markdown.
 
     Args:
         rows: the report `iteration_progress` of one experiment; sampled responses are drawn.
@@ -84,13 +84,13 @@ def draw_progress(rows: pl.DataFrame) -> str:
 
 
 def draw_reward_by_kl(rows: pl.DataFrame) -> str:
-    """Draw gold reward and reward by the square root of the KL to pi_0, as markdown.
+    """Draw gold reward and reward by the square root of the KL to π₀, as markdown.
 
     Args:
         rows: the report `reward_by_kl` of one experiment and of the models that all share.
 
     Returns:
-        Markdown with one panel per reward that has values, from pi_0 through the iterations; an
+        Markdown with one panel per reward that has values, from π₀ through the iterations; an
         empty string if none has.
     """
     panels = []
@@ -176,7 +176,7 @@ def draw_benchmarks(rows: pl.DataFrame) -> str:
 
 
 def _select_steps(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of pi_0 and of the policies of the iterations, in this order."""
+    """Return the rows of π₀ and of the policies of the iterations, in this order."""
     places = {
         model: 0 if model in INITIAL_POLICIES else iteration_number(model)
         for model in set(rows["model"])

@@ -176,7 +176,7 @@ def _compare(decoding: str, outcomes: pl.DataFrame, contrasts: pl.DataFrame) -> 
 def subtract_baselines(contrasts: pl.DataFrame, metric: str) -> pl.DataFrame:
     """Pivot differences to one row per experiment, with one column per baseline of the lake.
 
-    The column `longer_chars` is the difference of the lengths to pi_0.
+    The column `longer_chars` is the difference of the lengths to π₀.
 
     Args:
         contrasts: rows of the report `selected_contrasts` of one decoding.
