@@ -152,7 +152,7 @@ def list_removed(recipe_file: Path, settings: Sequence[str], arms: Sequence[str]
     removed = [f"experiments.{name}=null" for name in known if arms and name not in arms]
     recipe = load_recipe(recipe_file, (*settings, *removed))
     rankers = recipe.resolve_rankers()
-    loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
+    loops = recipe.list_loops()
     used = {*recipe.evaluation.rewards}
     for loop in loops:
         used |= {loop.ranker, find_kind(loop.ranker).name, *list_parts(rankers, loop.ranker)}

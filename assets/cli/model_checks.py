@@ -12,7 +12,6 @@ from training.models.intake.gguf_file import require_gguf
 from training.recipe import Recipe
 from training.runs.software import require_software
 from training.runs.trackers import require_trackers
-from training.settings.experiments import require_reward_context
 from transforms.sources.files.folders import list_parts
 
 
@@ -76,23 +75,29 @@ def check_local_models(recipe: Recipe) -> None:
         from training.judging.local_judge import check_judge_folder
 
         check_judge_folder(Path(recipe.judge.path), recipe.judge)
-    loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
-    refreshed = {recipe.find_refreshed(loop) for loop in loops if loop.feedback}
     for name, reward in recipe.rewards.items():
         if reward.path and Path(reward.path).is_dir():
-            from training.models.loading.config import read_context_tokens
-            from training.models.loading.weights import (
-                require_classifier_weights,
-                require_trainable_classifier,
-            )
-            from training.models.rendering import load_tokenizer
+            from training.rewards.given_model import check_folder
 
-            load_tokenizer(Path(reward.path), pads=False)
-            require_classifier_weights(reward.path)
-            if name in refreshed:
-                require_trainable_classifier(reward.path)
-            context = read_context_tokens(reward.path)
-            require_reward_context(reward.path, context, loops)
+            refreshed = name in recipe.list_refreshed()
+            check_folder(Path(reward.path), recipe.list_loops(), refreshed=refreshed)
+
+
+def check_named_models(recipe: Recipe) -> None:
+    """Refuse a judge or a reward model that is no folder here and has no revision of the hub.
+
+    Raises:
+        InputError: the first one.
+    """
+    if recipe.judge and recipe.judge.path and not recipe.judge.revision:
+        from training.judging.local_judge import find_judge_folder
+
+        find_judge_folder(recipe.judge.path, None)
+    for reward in recipe.rewards.values():
+        if reward.path and not reward.revision:
+            from training.rewards.given_model import find_folder
+
+            find_folder(reward.path, None)
 
 
 def check_software(recipe: Recipe) -> None:
@@ -102,7 +107,7 @@ def check_software(recipe: Recipe) -> None:
         InputError: the first one that is missing.
     """
     require_trackers(recipe.report_to)
-    loops = [recipe.loop, *map(recipe.resolve_loop, recipe.experiments)]
+    loops = recipe.list_loops()
     for settings in (
         *([recipe.sft] if recipe.sft else []),
         *recipe.resolve_trained_rankers().values(),

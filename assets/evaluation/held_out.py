@@ -153,7 +153,7 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
     prompts = rows_by_split.select_held_out_prompts(
         step.lake.read("prompts"), step.lake.read("prompt_splits")
     )
-    find_evaluation_ranker(step.study).require_prompts(step, HELD_OUT)
+    find_evaluation_ranker(step.study).prepare(step, HELD_OUT)
     evaluation_id = _identify_evaluation(step)
     results = []
     for number, (model, iteration) in enumerate(models.items()):

@@ -110,7 +110,7 @@ def train_policy(step: Step, chain: Chain) -> Made:
         splits=(*(iteration_name(t) for t in iterations[:-1]), *chain.splits),
     )
     if isinstance(settings, RLOORun):
-        find_ranker(step.study, loop, loop.ranker).require_prompts(step, tuple(part.splits))
+        find_ranker(step.study, loop, loop.ranker).prepare(step, tuple(part.splits))
         parts = read_parts(step.settings["rewards"], lambda asset: step.model(asset).path)
         settings = settings.model_copy(update={"rewards": parts})
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)

@@ -45,7 +45,7 @@ def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[
 
 def sample(step: Step, chain: Chain) -> dict[str, Any]:
     """Sample the missing responses of a chain; return metadata for the asset's page."""
-    select_ranker(step.study, chain, step.loop).require_prompts(step, chain.splits)
+    select_ranker(step.study, chain, step.loop).prepare(step, chain.splits)
     adaptive = step.loop.sampling.adaptive
     if adaptive is None:
         return sample_at_once(step, chain)

@@ -253,3 +253,31 @@ def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
     promoted = ("promotion={metric: reward}", "splits.promotion_fraction=0.1")
     with pytest.raises(InputError, match="optimises"):
         load(*brought, *promoted)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (["loop.sampling.max_tokens=100", "loop.dpo.max_tokens=99"], "set dpo.max_tokens to 128"),
+        (
+            ["experiments.other={objective: raft, raft: {max_tokens: 39}}"],
+            "experiment other: raft.max_tokens 39 is below sampling.max_tokens 40",
+        ),
+        (
+            ["experiments.other={objective: rloo, rloo: {max_tokens: 40}}"],
+            "rloo.max_tokens 40 leaves no room",
+        ),
+        (
+            ["judge={path: j, max_tokens: 20, max_context_tokens: 100}", "loop.ranker=judge"],
+            "judge.max_context_tokens 100 well above 100",
+        ),
+    ],
+)
+def test_limits_that_leave_no_room_for_what_is_sampled_are_refused(settings, words) -> None:
+    with pytest.raises(InputError, match=words):
+        load_recipe(QUICKSTART, settings)
+
+
+def test_limits_that_fit_exactly_are_allowed() -> None:
+    fits = "judge={path: j, max_tokens: 20, max_context_tokens: 101}"
+    load_recipe(QUICKSTART, [fits, "loop.ranker=judge", "loop.dpo.max_tokens=40"])

@@ -5,7 +5,13 @@ from typing import Self
 from pydantic import model_validator
 
 from training.recipe.rankers import RecipeRankers, override_settings
-from training.settings.experiments import require_allowed, require_consistent, require_context
+from training.settings.experiments import (
+    require_allowed,
+    require_consistent,
+    require_context,
+    require_judge_room,
+    require_room,
+)
 from training.settings.loop import LoopSettings, PromptRoom
 from training.settings.rewards.checks import list_parts
 
@@ -38,13 +44,22 @@ class RecipeExperiments(RecipeRankers):
                         " source has the role preferences: set feedback.replay: 0"
                     )
             self._require_references(name, loop)
+            self._require_room(name, loop)
         self._require_references("shared", self.loop)
+        self._require_room("shared", self.loop)
         if self.evaluation_reward not in self.resolve_rankers():
             raise ValueError(
                 f"the evaluation needs rewards of single responses, and loop.ranker"
                 f" {self.loop.ranker} gives none: set reward_model, or another loop.ranker"
             )
         return self
+
+    def _require_room(self, experiment: str, loop: LoopSettings) -> None:
+        """Refuse a loop whose trainings or whose judge cannot read what it samples."""
+        require_room(experiment, loop)
+        asks = "judge" in (loop.ranker, loop.feedback and loop.feedback.oracle)
+        if self.judge is not None and asks:
+            require_judge_room(experiment, loop, self.judge)
 
     def _require_references(self, experiment: str, loop: LoopSettings) -> None:
         """Refuse a loop that ranks by a verifier if prompts of a source have no reference."""
@@ -80,7 +95,15 @@ class RecipeExperiments(RecipeRankers):
 
     def find_prompt_room(self) -> PromptRoom:
         """Return what a prompt must leave room for in the recipe's loop and all experiments."""
-        return PromptRoom.find([self.loop, *map(self.resolve_loop, self.experiments)])
+        return PromptRoom.find(self.list_loops())
+
+    def list_loops(self) -> list[LoopSettings]:
+        """Return the loop settings of the recipe itself and of each experiment."""
+        return [self.loop, *map(self.resolve_loop, self.experiments)]
+
+    def list_refreshed(self) -> set[str]:
+        """Return the reward models that the feedback of some loop trains further."""
+        return {self.find_refreshed(loop) for loop in self.list_loops() if loop.feedback}
 
     def resolve_loop(self, experiment: str) -> LoopSettings:
         """Return the loop settings of an experiment.

@@ -3,10 +3,19 @@
 Not here: its rewards (`training.scoring`).
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from training.models.checkpoint import require_model
 from training.models.intake.hub import fetch_hub_model
+from training.models.loading.config import read_context_tokens
+from training.models.loading.weights import (
+    require_classifier_weights,
+    require_trainable_classifier,
+)
+from training.models.rendering import load_tokenizer
+from training.settings.experiments import require_reward_context
+from training.settings.loop import LoopSettings
 from transforms.errors import InputError
 
 
@@ -22,6 +31,25 @@ def find_folder(path: str, revision: str | None) -> Path:
         folder = _download(path, revision)
     require_model(folder)
     return folder
+
+
+def check_folder(folder: Path, loops: Iterable[LoopSettings], *, refreshed: bool) -> None:
+    """Check the folder of a reward model; no weights are loaded.
+
+    Args:
+        folder: the folder.
+        loops: settings of all loops, whose longest responses it must read.
+        refreshed: whether it is trained further on fresh labels.
+
+    Raises:
+        InputError: it has no usable tokenizer, is no classifier with one label, cannot be trained
+            further, or has too short a context.
+    """
+    load_tokenizer(folder, pads=False)
+    require_classifier_weights(folder)
+    if refreshed:
+        require_trainable_classifier(folder)
+    require_reward_context(str(folder), read_context_tokens(folder), loops)
 
 
 def _download(hub_id: str, revision: str | None) -> Path:

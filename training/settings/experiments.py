@@ -8,6 +8,7 @@ from typing import Any
 
 from training.settings.benchmarks import AnyBenchmark
 from training.settings.feedback import FeedbackSettings
+from training.settings.judge import JudgeSettings
 from training.settings.loop import LoopSettings
 from training.settings.rankers import find_kind
 from training.settings.training import TrainingSettings
@@ -69,6 +70,41 @@ def require_consistent(
         )
     if loop.feedback is not None:
         _require_oracle(experiment, loop.feedback, oracles)
+
+
+def require_room(experiment: str, loop: LoopSettings) -> None:
+    """Refuse a training that would leave out the longest responses that its loop samples.
+
+    Raises:
+        ValueError: the message gives both limits.
+    """
+    longest = loop.sampling.max_tokens
+    for name in loop.objectives:
+        limit = getattr(loop, name).max_tokens
+        if limit < longest:
+            raise ValueError(
+                f"experiment {experiment}: {name}.max_tokens {limit} is below sampling.max_tokens"
+                f" {longest}, so the longest responses would be in no training: set"
+                f" {name}.max_tokens to {loop.sampling.max_context_tokens}, as"
+                " sampling.max_context_tokens, or lower sampling.max_tokens"
+            )
+
+
+def require_judge_room(experiment: str, loop: LoopSettings, judge: JudgeSettings) -> None:
+    """Refuse a judge in this process whose context two of the longest responses fill.
+
+    Raises:
+        ValueError: the message gives the limits.
+    """
+    longest = loop.sampling.max_tokens
+    needed = 2 * longest + judge.max_tokens
+    if judge.path is not None and needed >= judge.max_context_tokens:
+        raise ValueError(
+            f"experiment {experiment}: a request to the judge may have two responses of"
+            f" sampling.max_tokens {longest}, and an answer of judge.max_tokens {judge.max_tokens}:"
+            f" set judge.max_context_tokens {judge.max_context_tokens} well above {needed}, or"
+            " lower one of them"
+        )
 
 
 def require_context(

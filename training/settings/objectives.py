@@ -131,6 +131,11 @@ class RLOORun(RLOOSettings):
                 f"rloo.batch_size {self.batch_size} counts responses: it must be a multiple of"
                 f" sampling.n {n}, and n must be at least 2"
             )
+        if self.max_tokens <= self.sampling.max_tokens:
+            raise ValueError(
+                f"rloo.max_tokens {self.max_tokens} leaves no room for a prompt and a response of"
+                f" sampling.max_tokens {self.sampling.max_tokens}"
+            )
         if self.sampling.samplers or self.sampling.adaptive or self.sampling.temperature == 0:
             raise ValueError(
                 "rloo samples n responses from the current policy: it allows no samplers and no"

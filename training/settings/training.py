@@ -132,6 +132,12 @@ class TrainingSettings(Settings):
                 "lora and 8-bit optimizers need all weights on every GPU: remove accelerate_config"
                 " (processes may be above 1)"
             )
+        if self.lora and "learning_rate" not in self.model_fields_set:
+            raise ValueError(
+                f"lora without a learning_rate: the default, {self.learning_rate:g}, is for a"
+                " training of all weights, and an adapter needs about ten times as much: set"
+                f" learning_rate, for example {10 * self.learning_rate:g}"
+            )
         if self.lora and self.lora.dropout and not self.has_dropout:
             raise ValueError("lora.dropout has no effect here: this stage trains without dropout")
         return self

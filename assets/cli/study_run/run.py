@@ -21,6 +21,7 @@ from assets.cli.console import print_table
 from assets.cli.model_checks import (
     check_devices,
     check_local_models,
+    check_named_models,
     check_software,
     check_source_files,
 )
@@ -85,6 +86,7 @@ def run_study(
     experiments = _require_experiments(recipe, experiments)
     forced = _list_forced(recipe, from_iteration)
     check_local_models(recipe)
+    check_named_models(recipe)
     check_software(recipe)
     check_devices(recipe)
     quiet_teardown()

@@ -123,7 +123,7 @@ class VerifierRanker(CallableRanker):
 
         return make_scorer(self.settings.verifier or "")
 
-    def require_prompts(self, step: Step, splits: tuple[str, ...]) -> None:
+    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
         """Refuse prompts whose reference the verifier cannot use."""
         from training.rewards.verifier import require_references
 

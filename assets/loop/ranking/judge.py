@@ -24,6 +24,14 @@ class JudgeRanker(Ranker):
     unranked_pairs: ClassVar[str] = "Pairs without a verdict"
     settings: JudgeSettings
 
+    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+        """Download a judge of the hub; refuse one in this process that cannot read a request."""
+        from training.judging.local_judge import check_judge_folder, find_judge_folder
+
+        if self.settings.path:
+            folder = find_judge_folder(self.settings.path, self.settings.revision)
+            check_judge_folder(folder, self.settings)
+
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards depend on: also the judge and its method."""
         return {

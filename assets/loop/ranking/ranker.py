@@ -108,13 +108,16 @@ class Ranker(ABC):
         """
         return []
 
-    def require_prompts(  # noqa: B027
+    def prepare(  # noqa: B027
         self, step: Step, splits: tuple[str, ...]
     ) -> None:
-        """Refuse prompts whose responses it could not rank; called before they are sampled.
+        """Refuse a model that cannot rank, and prompts whose responses it could not rank.
+
+        It is called before responses are sampled, which takes hours. A model of the hub is
+        downloaded.
 
         Raises:
-            InputError: the message gives the first such prompt.
+            InputError: the first fault of the model, or the first such prompt.
         """
 
     @abstractmethod

@@ -61,6 +61,14 @@ class GivenModelRanker(Ranker):
 
         return find_folder(self.settings.path or "", self.settings.revision)
 
+    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+        """Download a model of the hub; refuse one that cannot score what is sampled."""
+        from training.rewards.given_model import check_folder
+
+        recipe = step.study.recipe
+        refreshed = self.name in recipe.list_refreshed()
+        check_folder(self.folder, recipe.list_loops(), refreshed=refreshed)
+
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards depend on: also the model and its files."""
         return {**super().response_settings(loop), **self.pair_settings()}

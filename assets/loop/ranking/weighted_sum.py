@@ -49,10 +49,10 @@ class SumRanker(Ranker):
         """Return whether every part can score labelled pairs."""
         return all(part.ranks_pairs for part in self.parts.values())
 
-    def require_prompts(self, step: Step, splits: tuple[str, ...]) -> None:
-        """Refuse prompts that a part cannot score."""
+    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+        """Refuse models and prompts that a part cannot score with."""
         for part in self.parts.values():
-            part.require_prompts(step, splits)
+            part.prepare(step, splits)
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return its own settings, and those of its parts."""

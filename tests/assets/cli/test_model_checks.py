@@ -9,7 +9,12 @@ import torch
 from typer.testing import CliRunner
 
 from assets.cli.app import app
-from assets.cli.model_checks import check_devices, check_local_models, check_source_files
+from assets.cli.model_checks import (
+    check_devices,
+    check_local_models,
+    check_named_models,
+    check_source_files,
+)
 from training.models.initial_model import make_tiny_model
 from training.recipe import Recipe
 from training.recipe_file import load_recipe
@@ -145,6 +150,21 @@ def test_a_given_reward_model_that_cannot_read_what_is_sampled_is_refused(make_t
     )
     with pytest.raises(InputError, match="at least 128 tokens, the largest sampling"):
         check_local_models(recipe)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("rewards={given: {path: no/model}}", "the reward model no/model cannot be read"),
+        ("judge={path: no/judge}", "the judge no/judge cannot be read"),
+    ],
+)
+def test_a_model_that_is_no_folder_and_has_no_revision_is_refused(
+    make_tiny, setting, words
+) -> None:
+    with pytest.raises(InputError, match=words):
+        check_named_models(make_tiny(setting))
+    check_named_models(make_tiny(setting.replace("}", ", revision: abc}", 1)))
 
 
 def test_a_missing_file_of_a_source_to_read_is_refused_with_the_names_like_it(tmp_path) -> None:

@@ -114,7 +114,7 @@ def test_frozen_weights_compute_what_float32_computes_under_autocast(tiny_policy
     """So the reference's stored log-probabilities are also those of an untrained adapter."""
     load, logits = partial(load_causal_model, tiny_policy), []
     for lora in (None, LORA):
-        model = load_model(load, SFTSettings(lora=lora), "bfloat16")
+        model = load_model(load, SFTSettings(lora=lora, learning_rate=1e-4), "bfloat16")
         with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
             logits.append(model(torch.arange(19)[None]).logits)
     assert model.model.layers[0].self_attn.q_proj.weight.dtype == torch.bfloat16

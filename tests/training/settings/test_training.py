@@ -21,7 +21,7 @@ SET = {
 def test_a_default_is_not_recorded_and_a_choice_is(kind):
     """So a lake whose trainings were recorded without these settings is not stale."""
     assert not {*RECORDED_IF_SET} & {*kind().dump_decisive()}
-    chosen = kind(**SET)
+    chosen = kind(**SET, learning_rate=1e-5)
     recorded = chosen.dump_decisive()
     assert {name: recorded[name] for name in SET} == SET | {
         "lora": {"rank": 8, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear"}
@@ -36,6 +36,7 @@ def test_a_default_is_not_recorded_and_a_choice_is(kind):
         ({"load_in_4bit": True}, "set lora"),
         ({"lora": {}, "accelerate_config": "fsdp.yaml"}, "remove accelerate_config"),
         ({"optimizer": "adamw_8bit", "accelerate_config": "fsdp.yaml"}, "remove accelerate_config"),
+        ({"lora": {}}, "set learning_rate, for example 0.0002"),
         ({"lora": {"rank": 0}}, "greater than or equal to 1"),
         ({"lora": {"target_modules": "everything"}}, "all-linear"),
         ({"optimizer": "sgd"}, "adamw"),
@@ -49,10 +50,10 @@ def test_what_does_not_fit_together_is_refused(settings, words):
 def test_dropout_is_refused_where_it_would_have_no_effect():
     lora = LoRASettings(dropout=0.1)
     for kind in (SFTSettings, RewardModelSettings, RAFTSettings):
-        kind(lora=lora)
+        kind(lora=lora, learning_rate=1e-4)
     for kind in (DPOSettings, KTOSettings, RLOORun):
         with pytest.raises(ValidationError, match="no effect"):
-            kind(lora=lora)
+            kind(lora=lora, learning_rate=1e-4)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

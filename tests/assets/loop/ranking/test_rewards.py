@@ -250,12 +250,21 @@ def test_references_are_checked_before_anything_is_sampled(step, find, write):
     }
     for name in ("right", "both"):
         ranker = find(name, **rewards)
-        ranker.require_prompts(step, ("iteration_1",))
+        ranker.prepare(step, ("iteration_1",))
         with pytest.raises(InputError, match="cannot use the reference of prompt q"):
-            ranker.require_prompts(step, ("iteration_1", "validation"))
-    find("words", **rewards).require_prompts(step, ("validation",))
+            ranker.prepare(step, ("iteration_1", "validation"))
+    find("words", **rewards).prepare(step, ("validation",))
     score_missing(step, find("right", **rewards), SLICE)
     assert rewards_of(step) == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", ["given", "judge"])
+def test_a_model_is_looked_for_before_anything_is_sampled(step, make_tiny, name):
+    recipe = make_tiny("rewards={given: {path: no/model}}", "judge={path: no/model}")
+    step.study = SimpleNamespace(recipe=recipe)
+    ranker = find_ranker(step.study, LoopSettings(), name)
+    with pytest.raises(InputError, match="no/model cannot be read"):
+        ranker.prepare(step, ("iteration_1",))
 
 
 def test_functions_and_sums_score_labelled_pairs(step, find, write):
