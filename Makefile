@@ -25,7 +25,7 @@ $(READY): $(LOCK) pyproject.toml
 
 install: $(READY) ## make the virtual environment .venv
 
-quickstart: $(READY) ## run the whole loop on the sample task, for two experiments (two CPU cores, about ten minutes)
+quickstart: $(READY) ## run the whole loop on the sample task, for two experiments (two CPU cores, 10 to 15 minutes)
 	$(BIN)/prefloop run recipes/quickstart.yaml
 
 # Without the needs that the package declares, which are those of another use.
