@@ -19,6 +19,7 @@ from training.planning.gpus import Gpu
 from training.planning.memory import Memory
 from training.recipe import Recipe
 from training.settings.loop import LoopSettings
+from training.settings.objectives import RLOOSettings
 from training.settings.plan.architecture import ArchitectureSettings
 from training.settings.sampling import SamplingSettings
 from training.settings.scoring import ScoringSettings
@@ -122,7 +123,7 @@ class Loads:
         """Build the load of a training; arguments as in `memory.measure_training`.
 
         `models` is the number of models in a process's host memory, `others` the memory of models
-        that stay on the GPU beside the trained one.
+        that stay on the GPU beside the trained one, and of the responses that it samples.
         """
         sharded = is_sharded(settings)
         needed = memory.measure_training(
@@ -130,7 +131,9 @@ class Loads:
             sharded=sharded, dtype=self.dtype,
         )  # fmt: skip
         if others is not None:
-            needed = replace(needed, weights=needed.weights + others.weights)
+            # responses are sampled before the first forward pass with gradients
+            cache = max(0.0, others.cache - needed.activations)
+            needed = replace(needed, weights=needed.weights + others.weights, cache=cache)
         return Load(
             "trained", stage, tokens, most_tokens, settings.processes,
             seconds=self._time(
@@ -141,16 +144,23 @@ class Loads:
             ),
             memory=needed if self.gpu else None,
             host=memory.measure_host(self.model, settings, head=head, models=models),
-            remedy=_advise_training(settings, sharded),
+            remedy=_advise_training(settings, sharded, cache=needed.cache > 0),
         )  # fmt: skip
 
     def hold_others(self, settings: TrainingSettings, reward_models: int) -> Memory:
-        """Return the memory of a policy gradient's reference and reward models."""
+        """Return the memory of a policy gradient's reference, reward models and samples.
+
+        transformers samples all responses of a step at once (TRL: `steps_per_generation` is
+        `gradient_accumulation_steps`). The memory of vLLM is not counted.
+        """
         parts = settings.processes if is_sharded(settings) else 1
         # with an adapter, the reference is the policy without it
         reference = 0 if settings.lora else memory.FLOAT32 * self.model.weights / parts
         rewards = reward_models * self.type_bytes * self.model.reward_weights
-        return Memory(weights=reference + rewards, reserved=0)
+        by_vllm = isinstance(settings, RLOOSettings) and settings.generator == "vllm"
+        tokens = 0 if by_vllm else settings.batch_size / settings.processes * settings.max_tokens
+        cache = self.type_bytes * self.model.cache_elements * tokens
+        return Memory(weights=reference + rewards, cache=cache, reserved=0)
 
     def sample(
         self, sampling: SamplingSettings, *, prompts: float, responses: float, engines: int = 1,
@@ -298,9 +308,9 @@ def is_sharded(settings: TrainingSettings) -> bool:
     return file is not None and _read_distribution(file) == "FSDP"
 
 
-def _advise_training(settings: TrainingSettings, sharded: bool) -> str:
+def _advise_training(settings: TrainingSettings, sharded: bool, *, cache: bool) -> str:
     """Return the settings that lower the memory of a training, cheapest first."""
-    advice = []
+    advice = ["lower batch_size, whose responses are sampled at once"] if cache else []
     if settings.micro_batch_size > 1:
         advice.append("lower micro_batch_size")
     if not settings.gradient_checkpointing:

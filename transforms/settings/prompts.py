@@ -51,7 +51,9 @@ class SplitSettings(Settings):
     """Fractions and sizes of the splits. A hash of the prompt decides, so splits are stable."""
 
     evaluation_fraction: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of prompts for the final evaluation; they are in no training table."""
+    """Share of prompts for the final evaluation; they are in no training table, although at most
+    `evaluation_prompts` of them are used. With 100,000 prompts or more, 0.01 is enough, here and
+    for the two shares below."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of prompts for the selection of the best iteration (Algorithm 1, last line); they are
     in no training table."""

@@ -200,6 +200,20 @@ def test_a_policy_gradient_samples_while_it_trains(make_tiny, plan):
     assert trained.weights > dpo.weights  # reference and reward model beside the policy
 
 
+@pytest.mark.parametrize(("generator", "sequences"), [("transformers", 256), ("vllm", 0)])
+def test_a_policy_gradient_holds_the_cache_of_all_responses_of_a_step(
+    make_tiny, plan, generator, sequences
+):
+    rloo = f"{{batch_size: 256, micro_batch_size: 1, max_tokens: 128, generator: {generator}}}"
+    made = plan(
+        make_tiny(f"experiments.gradient={{objective: rloo, rloo: {rloo}}}", "plan.gpu=a10")
+    )
+    policy = find(made, "iteration_1/policy", "gradient")
+    (trained,) = (load.memory for load in policy.loads if load.kind == "trained")
+    elements = made.size.architecture.cache_elements if sequences else 0
+    assert trained.cache == max(0, 4 * elements * sequences * 128 - trained.activations)
+
+
 def test_rows_of_a_source_come_from_recipe_lake_or_publication(tmp_path):
     recipe = load_recipe(RECIPES / "llama3_8b.yaml", ["plan.rows.hh_rlhf=1000"])
     lake = Lake(tmp_path)
