@@ -28,7 +28,7 @@ def find_repeats(steps: int, batch_size: int, pairs: int) -> str | None:
     if passes <= MOST_PASSES:
         return None
     return (
-        f"it reads each of its {pairs:,} pairs {passes:.0f} times, because it has as many optimiser"
+        f"it reads each of its {pairs:,} pairs {passes:.1f} times, because it has as many optimiser"
         " steps as the loop: a lower result may be that of too many passes; add pairs, or compare"
         " with fewer prompts per iteration"
     )
