@@ -11,6 +11,7 @@ al. 2023 (arXiv 2306.05685), section 3.4.
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,12 +24,21 @@ from training.engine.background_commits import BackgroundCommits
 from training.judging.remote_judge import open_remote_judge
 from training.judging.rubrics import Answer, Judge, build_request, parse_verdict, read_rubric
 from training.settings.judge import JudgeSettings
+from transforms.errors import InputError
 from transforms.identity import digest_settings
 from transforms.lake.schemas import schema_of
 from transforms.pairs.judgments import ORDERS
 
 PORTION = 4096
 """Number of comparisons whose requests are in memory at the same time."""
+
+FIRST_REQUESTS = 256
+"""Number of requests after which a run stops if too few of them have a verdict."""
+USABLE_SHARE = 0.5
+"""Smallest share of the first requests that must have a verdict, unless `max_unparsed_share` allows
+less."""
+SHOWN_CHARS = 80
+"""Characters of an answer that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +167,12 @@ def judge_with(
     commit: Callable[[pl.DataFrame], None],
     bar: tqdm | None = None,
 ) -> JudgeRun:
-    """Judge with an open judge; a comparison is committed after both its orders are answered."""
-    started, unparseable, unanswered = time.perf_counter(), 0, 0
+    """Judge with an open judge; a comparison is committed after both its orders are answered.
+
+    Raises:
+        InputError: most of the first requests have no verdict, so the others would have none.
+    """
+    started, verdicts = time.perf_counter(), Counter[str | None]()
     constants = identity.select("judge_id", "rubric").row(0, named=True)
     ready: dict[int, list[dict[str, Any]]] = {}
 
@@ -173,17 +187,36 @@ def judge_with(
             try:
                 for number, both in _pair_answers(opened, identity.item(0, "rubric_text"), portion):
                     ready[number] = both
-                    unparseable += sum(row["verdict"] == "unparseable" for row in both)
-                    unanswered += sum(row["verdict"] is None for row in both)
                     if bar is not None:
                         bar.update()
+                    verdicts.update(row["verdict"] for row in both)
+                    if verdicts.total() == FIRST_REQUESTS:
+                        _require_verdicts(opened.settings, verdicts, both)
                     if len(ready) == opened.settings.chunk_comparisons:
                         put_chunk()
             finally:
                 if ready:  # answers before an error are kept
                     put_chunk()
     elapsed_s = time.perf_counter() - started
-    return JudgeRun(comparisons.height, unparseable, unanswered, elapsed_s)
+    return JudgeRun(comparisons.height, verdicts["unparseable"], verdicts[None], elapsed_s)
+
+
+def _require_verdicts(
+    settings: JudgeSettings, verdicts: Counter[str | None], last: list[dict[str, Any]]
+) -> None:
+    """Refuse a judge by the verdicts of its first requests; the error shows the last answer."""
+    allowed = max(1 - USABLE_SHARE, settings.max_unparsed_share)
+    without = verdicts["unparseable"] + verdicts[None]
+    if without <= allowed * verdicts.total():
+        return
+    shown = last[-1]["error"] or last[-1]["raw_text"] or ""
+    raise InputError(
+        f"the judge {settings.path or settings.model} gives too few verdicts",
+        expected=f"a verdict in {1 - allowed:.0%} of the first {verdicts.total()} requests",
+        found=f"none in {without} of them; the last answer ends with {shown[-SHOWN_CHARS:]!r}",
+        remedy="raise judge.max_tokens for a judge that thinks first, choose another rubric, or"
+        " raise judge.max_unparsed_share; the table judgments has the answers",
+    )
 
 
 def _pair_answers(

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from training.judging import judge as judge_module
 from training.judging import remote_judge
 from training.judging.judge import describe_judge, judge
 from training.judging.judge_ranker import judge_responses
@@ -275,6 +276,22 @@ def test_what_was_answered_before_a_refusal_is_kept(server):
     with pytest.raises(InputError, match="HTTP 401"):
         judge(rows, settings_of(server, concurrency=1), dtype="float32", commit=chunks.append)
     assert pl.concat(chunks)["comparison_id"].to_list() == ["c000"] * 2 + ["c001"] * 2
+
+
+@pytest.mark.parametrize(("share", "stops"), [(0.05, True), (0.75, False)])
+def test_a_judge_that_gives_hardly_any_verdict_stops_the_run_early(
+    server, monkeypatch, share, stops
+):
+    monkeypatch.setattr(judge_module, "FIRST_REQUESTS", 8)
+    rows = comparisons(("a", "bb"), *[("nonsense", "x")] * 9)
+    settings = settings_of(server, concurrency=1, max_unparsed_share=share)
+    chunks: list[pl.DataFrame] = []
+    if stops:
+        with pytest.raises(InputError, match=r"(?s)50% of the first 8.*none in 6.*very much"):
+            judge(rows, settings, dtype="float32", commit=chunks.append)
+    else:
+        judge(rows, settings, dtype="float32", commit=chunks.append)
+    assert pl.concat(chunks).height == (8 if stops else 20)
 
 
 def test_a_judge_is_identified_by_what_its_answers_depend_on(server):
