@@ -9,7 +9,7 @@ from training.settings.stages import SFTSettings
 from training.settings.training import LoRASettings
 from transforms.errors import InputError
 
-ADAPTER = {"lora": LoRASettings()}
+ADAPTER = {"lora": LoRASettings(), "learning_rate": 1e-4}
 
 
 @pytest.fixture(autouse=True)
