@@ -5,13 +5,14 @@ Not here: the checks (`training.models.initial_model`, `training.judging.local_j
 from the hub, too.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from training.models.intake.gguf_file import require_gguf
 from training.recipe import Recipe
 from training.runs.software import require_software
 from training.runs.trackers import require_trackers
+from training.settings.rewards.checks import list_parts as list_ranker_parts
 from transforms.sources.files.folders import list_parts
 
 
@@ -79,21 +80,34 @@ def check_local_models(recipe: Recipe) -> None:
         if reward.path and Path(reward.path).is_dir():
             from training.rewards.given_model import check_folder
 
-            refreshed = name in recipe.list_refreshed()
-            check_folder(Path(reward.path), recipe.list_loops(), refreshed=refreshed)
+            loops, refreshes = recipe.list_scored_loops(name), recipe.list_refreshes(name)
+            check_folder(Path(reward.path), loops, refreshes)
 
 
-def check_named_models(recipe: Recipe) -> None:
-    """Refuse a judge or a reward model that is no folder here and has no revision of the hub.
+def check_named_models(recipe: Recipe, assets: Mapping[str, Collection[str]]) -> None:
+    """Refuse a ranker that is no folder here and has no revision of the hub.
+
+    Args:
+        recipe: the study.
+        assets: names of the assets to materialize, by experiment. The models that only others read
+            need not be here.
 
     Raises:
         InputError: the first one.
     """
-    if recipe.judge and recipe.judge.path and not recipe.judge.revision:
+    rankers = recipe.resolve_rankers()
+    used: set[str] = set()
+    for experiment, names in assets.items():
+        if any(name.endswith(("/generations", "/scores")) for name in names):
+            for loop in (recipe.loop, recipe.resolve_loop(experiment)):
+                used |= {*list_ranker_parts(rankers, loop.ranker)}
+    judge = recipe.judge
+    if judge and judge.path and not judge.revision and "judge" in used:
         from training.judging.local_judge import find_judge_folder
 
-        find_judge_folder(recipe.judge.path, None)
-    for reward in recipe.rewards.values():
+        find_judge_folder(judge.path, None)
+    for name in used & set(recipe.rewards):
+        reward = recipe.rewards[name]
         if reward.path and not reward.revision:
             from training.rewards.given_model import find_folder
 

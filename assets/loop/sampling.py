@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from assets.loop.chain import Chain
-from assets.loop.ranking.registry import select_ranker
+from assets.loop.ranking.registry import find_ranker, select_ranker
 from assets.loop.samplers import Engine, group_samplers
 from assets.loop.scores import describe_reuse, score_missing
 from assets.materialize import Step
@@ -46,6 +46,8 @@ def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[
 def sample(step: Step, chain: Chain) -> dict[str, Any]:
     """Sample the missing responses of a chain; return metadata for the asset's page."""
     select_ranker(step.study, chain, step.loop).prepare(step, chain.splits)
+    if step.loop.feedback is not None:  # then that one is the refreshed model, made from this one
+        find_ranker(step.study, step.loop, step.loop.ranker).prepare(step, chain.splits)
     adaptive = step.loop.sampling.adaptive
     if adaptive is None:
         return sample_at_once(step, chain)

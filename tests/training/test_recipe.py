@@ -258,6 +258,14 @@ def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        (["experiments.a={objective: kto, kto: {lora: {}}}"], "for example 5e-06"),
+        (["loop.objective=raft", "loop.dpo.max_tokens=129"], "loop.dpo.max_tokens 129"),
+        (
+            [
+                "experiments.a.feedback={labels: 8, oracle: gold, reward_model: {max_tokens: 129}}",
+            ],
+            "reward_model.feedback.reward_model.max_tokens 129",
+        ),
         (["loop.sampling.max_tokens=100", "loop.dpo.max_tokens=99"], "set dpo.max_tokens to 128"),
         (
             ["experiments.other={objective: raft, raft: {max_tokens: 39}}"],
@@ -273,7 +281,7 @@ def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
         ),
     ],
 )
-def test_limits_that_leave_no_room_for_what_is_sampled_are_refused(settings, words) -> None:
+def test_limits_that_do_not_fit_what_is_sampled_or_the_model_are_refused(settings, words) -> None:
     with pytest.raises(InputError, match=words):
         load_recipe(QUICKSTART, settings)
 

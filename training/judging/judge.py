@@ -21,24 +21,16 @@ import polars as pl
 from tqdm import tqdm
 
 from training.engine.background_commits import BackgroundCommits
+from training.judging.first_answers import FirstAnswers
 from training.judging.remote_judge import open_remote_judge
 from training.judging.rubrics import Answer, Judge, build_request, parse_verdict, read_rubric
 from training.settings.judge import JudgeSettings
-from transforms.errors import InputError
 from transforms.identity import digest_settings
 from transforms.lake.schemas import schema_of
 from transforms.pairs.judgments import ORDERS
 
 PORTION = 4096
 """Number of comparisons whose requests are in memory at the same time."""
-
-FIRST_REQUESTS = 256
-"""Number of requests after which a run stops if too few of them have a verdict."""
-USABLE_SHARE = 0.5
-"""Smallest share of the first requests that must have a verdict, unless `max_unparsed_share` allows
-less."""
-SHOWN_CHARS = 80
-"""Characters of an answer that an error shows."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +128,7 @@ def judge(
         open_judge(settings, dtype=dtype) as opened,
         tqdm(total=comparisons.height, desc=description, unit="comparison", disable=None) as bar,
     ):
-        return judge_with(opened, identity, comparisons, commit, bar)
+        return judge_with(opened, identity, comparisons, commit, FirstAnswers(settings), bar)
 
 
 def open_judge(
@@ -165,12 +157,13 @@ def judge_with(
     identity: pl.DataFrame,
     comparisons: pl.DataFrame,
     commit: Callable[[pl.DataFrame], None],
+    first: FirstAnswers,
     bar: tqdm | None = None,
 ) -> JudgeRun:
     """Judge with an open judge; a comparison is committed after both its orders are answered.
 
     Raises:
-        InputError: most of the first requests have no verdict, so the others would have none.
+        InputError: hardly any of the run's first answers contains a verdict.
     """
     started, verdicts = time.perf_counter(), Counter[str | None]()
     constants = identity.select("judge_id", "rubric").row(0, named=True)
@@ -190,8 +183,7 @@ def judge_with(
                     if bar is not None:
                         bar.update()
                     verdicts.update(row["verdict"] for row in both)
-                    if verdicts.total() == FIRST_REQUESTS:
-                        _require_verdicts(opened.settings, verdicts, both)
+                    first.add(both)
                     if len(ready) == opened.settings.chunk_comparisons:
                         put_chunk()
             finally:
@@ -199,24 +191,6 @@ def judge_with(
                     put_chunk()
     elapsed_s = time.perf_counter() - started
     return JudgeRun(comparisons.height, verdicts["unparseable"], verdicts[None], elapsed_s)
-
-
-def _require_verdicts(
-    settings: JudgeSettings, verdicts: Counter[str | None], last: list[dict[str, Any]]
-) -> None:
-    """Refuse a judge by the verdicts of its first requests; the error shows the last answer."""
-    allowed = max(1 - USABLE_SHARE, settings.max_unparsed_share)
-    without = verdicts["unparseable"] + verdicts[None]
-    if without <= allowed * verdicts.total():
-        return
-    shown = last[-1]["error"] or last[-1]["raw_text"] or ""
-    raise InputError(
-        f"the judge {settings.path or settings.model} gives too few verdicts",
-        expected=f"a verdict in {1 - allowed:.0%} of the first {verdicts.total()} requests",
-        found=f"none in {without} of them; the last answer ends with {shown[-SHOWN_CHARS:]!r}",
-        remedy="raise judge.max_tokens for a judge that thinks first, choose another rubric, or"
-        " raise judge.max_unparsed_share; the table judgments has the answers",
-    )
 
 
 def _pair_answers(

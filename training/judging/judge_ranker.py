@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 from tqdm import tqdm
 
+from training.judging.first_answers import FirstAnswers
 from training.judging.judge import JudgeRun, describe_judge, judge_with, open_judge
 from training.judging.rubrics import Judge
 from training.settings.judge import JudgeSettings
@@ -77,6 +78,7 @@ def judge_responses(
     identity, started = describe_judge(settings, dtype=dtype), time.perf_counter()
     prompts = responses.select(pl.col("prompt_id").unique(maintain_order=True))
     asked = unparseable = unanswered = undecided = unranked = 0
+    first = FirstAnswers(settings)
     with (
         ExitStack() as engine,
         tqdm(total=prompts.height, desc=description, unit="prompt", disable=None) as bar,
@@ -95,7 +97,7 @@ def judge_responses(
 
             if missing.height:
                 opened = opened or engine.enter_context(open_judge(settings, dtype=dtype))
-                run = judge_with(opened, identity, missing, keep)
+                run = judge_with(opened, identity, missing, keep, first)
                 asked += run.comparisons
                 unparseable += run.unparseable
                 unanswered += run.unanswered

@@ -106,6 +106,8 @@ class Planner:
         loop = loop.at_iteration(t)
         objective = OBJECTIVES[loop.objective]
         settings, n = loop.resolve_training(), loop.sampling.responses_per_prompt
+        longest = min(settings.max_tokens, loop.sampling.max_context_tokens)
+        settings = settings.model_copy(update={"max_tokens": longest})
         per_prompt = objective.rows_per_prompt(n, _count_pairs_per_prompt(loop), settings)
         own = prompts * per_prompt
         examples = own * (t if loop.data == "accumulated" and t else 1)

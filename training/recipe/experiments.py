@@ -14,6 +14,7 @@ from training.settings.experiments import (
 )
 from training.settings.loop import LoopSettings, PromptRoom
 from training.settings.rewards.checks import list_parts
+from training.settings.stages import RewardModelSettings
 
 
 class RecipeExperiments(RecipeRankers):
@@ -87,7 +88,16 @@ class RecipeExperiments(RecipeRankers):
         """
         require_context(
             context_tokens,
-            trained={**({"sft": self.sft} if self.sft else {}), **self.resolve_trained_rankers()},
+            trained={
+                **({"sft": self.sft} if self.sft else {}),
+                **self.resolve_trained_rankers(),
+                **({"loop.dpo": self.loop.dpo} if self.has_pairs else {}),
+                **{
+                    f"{name}.feedback.reward_model": settings
+                    for name in self.resolve_trained_rankers()
+                    for settings in self.list_refreshes(name)
+                },
+            },
             loop=self.loop,
             experiments={name: self.resolve_loop(name) for name in self.experiments},
             benchmarks=self.benchmarks,
@@ -101,9 +111,17 @@ class RecipeExperiments(RecipeRankers):
         """Return the loop settings of the recipe itself and of each experiment."""
         return [self.loop, *map(self.resolve_loop, self.experiments)]
 
-    def list_refreshed(self) -> set[str]:
-        """Return the reward models that the feedback of some loop trains further."""
-        return {self.find_refreshed(loop) for loop in self.list_loops() if loop.feedback}
+    def list_scored_loops(self, reward: str) -> list[LoopSettings]:
+        """Return the loops whose responses a reward of the recipe scores, alone or as a part."""
+        rankers = self.resolve_rankers()
+        evaluated = {*self.evaluation.rewards, *list_parts(rankers, self.evaluation_reward)}
+        loops = [loop for loop in self.list_loops() if reward in list_parts(rankers, loop.ranker)]
+        return [*loops, *([self.loop] if reward in evaluated else [])]
+
+    def list_refreshes(self, model: str) -> list[RewardModelSettings]:
+        """Return the settings of the trainings in which feedback trains a reward model further."""
+        loops = [loop for loop in self.list_loops() if loop.feedback]
+        return [self.resolve_refresh(one) for one in loops if self.find_refreshed(one) == model]
 
     def resolve_loop(self, experiment: str) -> LoopSettings:
         """Return the loop settings of an experiment.

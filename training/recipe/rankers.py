@@ -31,7 +31,9 @@ def override_settings(settings: Group, override: Mapping[str, Any], key: str) ->
         InputError: the override is not valid; the error lists all problems.
     """
     try:
-        return type(settings).model_validate(merge(settings.model_dump(), override))
+        return type(settings).model_validate(
+            merge(settings.model_dump(exclude_unset=True), override)
+        )
     except ValidationError as error:
         raise convert_validation_error(
             error, f"{key} is refused", model=type(settings), prefix=key

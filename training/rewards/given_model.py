@@ -3,7 +3,7 @@
 Not here: its rewards (`training.scoring`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from training.models.checkpoint import require_model
@@ -16,6 +16,7 @@ from training.models.loading.weights import (
 from training.models.rendering import load_tokenizer
 from training.settings.experiments import require_reward_context
 from training.settings.loop import LoopSettings
+from training.settings.stages import RewardModelSettings
 from transforms.errors import InputError
 
 
@@ -33,13 +34,15 @@ def find_folder(path: str, revision: str | None) -> Path:
     return folder
 
 
-def check_folder(folder: Path, loops: Iterable[LoopSettings], *, refreshed: bool) -> None:
+def check_folder(
+    folder: Path, loops: Sequence[LoopSettings], refreshes: Sequence[RewardModelSettings]
+) -> None:
     """Check the folder of a reward model; no weights are loaded.
 
     Args:
         folder: the folder.
-        loops: settings of all loops, whose longest responses it must read.
-        refreshed: whether it is trained further on fresh labels.
+        loops: settings of the loops whose responses it must read.
+        refreshes: settings of the trainings on fresh labels that start from it.
 
     Raises:
         InputError: it has no usable tokenizer, is no classifier with one label, cannot be trained
@@ -47,9 +50,9 @@ def check_folder(folder: Path, loops: Iterable[LoopSettings], *, refreshed: bool
     """
     load_tokenizer(folder, pads=False)
     require_classifier_weights(folder)
-    if refreshed:
+    if refreshes:
         require_trainable_classifier(folder)
-    require_reward_context(str(folder), read_context_tokens(folder), loops)
+    require_reward_context(str(folder), read_context_tokens(folder), loops, refreshes)
 
 
 def _download(hub_id: str, revision: str | None) -> Path:

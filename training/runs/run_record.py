@@ -103,6 +103,7 @@ class MetricsCallback(TrainerCallback):
 def read_run(folder: Path) -> TrainingRun:
     """Read the record of a run from its checkpoint folder."""
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    facts.setdefault("fitting", facts["examples"])  # not in records before 2026-11-30
     return TrainingRun(
         metrics=pl.read_ndjson(folder / "metrics.jsonl", schema=METRICS),
         dropped=pl.DataFrame(facts.pop("dropped"), schema=DROPPED),

@@ -137,6 +137,7 @@ def require_context(
         if not getattr(one, "packing", False)
     }
     shared = _list_limits(loop)
+    limits |= {f"loop.{key}": limit for key, limit in shared.items()}  # one-shot DPO has them
     for name, one in experiments.items():
         for key, limit in _list_limits(one).items():
             owner = "loop" if shared.get(key) == limit else f"experiments.{name}"
@@ -161,25 +162,37 @@ def _list_limits(loop: LoopSettings) -> dict[str, int]:
     return {"sampling.max_context_tokens": loop.sampling.max_context_tokens, **trained}
 
 
-def require_reward_context(model: str, context_tokens: int, loops: Iterable[LoopSettings]) -> None:
-    """Refuse a given reward model that cannot read what is sampled.
+def require_reward_context(
+    model: str,
+    context_tokens: int,
+    loops: Iterable[LoopSettings],
+    refreshes: Iterable[TrainingSettings] = (),
+) -> None:
+    """Refuse a given reward model that cannot read what is sampled, or be trained on it.
 
     Args:
         model: its folder.
         context_tokens: its context.
-        loops: settings of all loops.
+        loops: settings of the loops whose responses it scores.
+        refreshes: settings of the trainings that start from it.
 
     Raises:
-        InputError: its context is shorter than the largest `sampling.max_context_tokens`.
+        InputError: its context is shorter than the largest `sampling.max_context_tokens`, or than
+            `feedback.reward_model.max_tokens`.
     """
-    longest = max(loop.sampling.max_context_tokens for loop in loops)
-    if context_tokens < longest:
-        raise InputError(
-            f"the context of the reward model {model} is too short",
-            expected=f"at least {longest} tokens, the largest sampling.max_context_tokens",
-            found=f"{context_tokens} tokens",
-            remedy="lower sampling.max_context_tokens, or use another reward model",
-        )
+    limits = {
+        "sampling.max_context_tokens": [loop.sampling.max_context_tokens for loop in loops],
+        "feedback.reward_model.max_tokens": [one.max_tokens for one in refreshes],
+    }
+    for key, values in limits.items():
+        longest = max(values, default=0)
+        if context_tokens < longest:
+            raise InputError(
+                f"the context of the reward model {model} is too short",
+                expected=f"at least {longest} tokens, the largest {key}",
+                found=f"{context_tokens} tokens",
+                remedy=f"lower {key}, or use another reward model",
+            )
 
 
 def _require_oracle(experiment: str, feedback: FeedbackSettings, oracles: Sequence[str]) -> None:

@@ -57,8 +57,9 @@ class JudgeSettings(Settings):
     chunk_comparisons: int = Field(default=64, ge=1)
     """Comparisons per chunk; finished chunks are committed together (`commits`)."""
     max_unparsed_share: float = Field(default=0.05, ge=0, le=1)
-    """Largest share of requests that give no verdict; above it, the asset's check fails. A run in
-    which more than half of the first 256 requests have none, and more than this, stops there."""
+    """Largest share of requests that give no verdict; above it, the asset's check fails. A run that
+    ranks or labels stops after 1,024 answers if nine tenths of them have none, and more than
+    this."""
 
     @model_validator(mode="after")
     def _require_one_judge(self) -> Self:

@@ -86,7 +86,6 @@ def run_study(
     experiments = _require_experiments(recipe, experiments)
     forced = _list_forced(recipe, from_iteration)
     check_local_models(recipe)
-    check_named_models(recipe)
     check_software(recipe)
     check_devices(recipe)
     quiet_teardown()
@@ -99,6 +98,7 @@ def run_study(
         name: _find_stale(definitions, lake, name, forced, wanted[name]) for name in experiments
     }
     check_source_files(recipe, set().union(*stale.values()))
+    check_named_models(recipe, stale)
     if dry or not any(stale.values()):
         for experiment, assets in stale.items():
             _print_stale(experiment, assets)

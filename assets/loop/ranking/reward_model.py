@@ -65,9 +65,8 @@ class GivenModelRanker(Ranker):
         """Download a model of the hub; refuse one that cannot score what is sampled."""
         from training.rewards.given_model import check_folder
 
-        recipe = step.study.recipe
-        refreshed = self.name in recipe.list_refreshed()
-        check_folder(self.folder, recipe.list_loops(), refreshed=refreshed)
+        recipe, name = step.study.recipe, self.name
+        check_folder(self.folder, recipe.list_scored_loops(name), recipe.list_refreshes(name))
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return the settings that rewards depend on: also the model and its files."""

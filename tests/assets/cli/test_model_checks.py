@@ -143,28 +143,40 @@ def test_a_given_reward_model_that_cannot_read_what_is_sampled_is_refused(make_t
     from training.models.loading.weights import load_classifier
 
     load_classifier(model, "float32", new_head=True).save_pretrained(model)
-    recipe = make_tiny(f"rewards={{given: {{path: {model}}}}}")
+    given = f"rewards={{given: {{path: {model}}}}}"
+    recipe = make_tiny(given, "loop.ranker=given")
     check_local_models(recipe)
+    feedback = "feedback: {labels: 8, oracle: gold, replay: 0, reward_model: {max_tokens: 129}}"
+    trained = make_tiny(given, f"experiments={{one: {{ranker: given, {feedback}}}}}")
+    with pytest.raises(
+        InputError, match=r"at least 129 tokens, the largest feedback\.reward_model"
+    ):
+        check_local_models(trained)
     replace(
         model / "config.json", '"max_position_embeddings": 128', '"max_position_embeddings": 96'
     )
     with pytest.raises(InputError, match="at least 128 tokens, the largest sampling"):
         check_local_models(recipe)
+    check_local_models(make_tiny(given))  # nothing ranks by it
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "ranker", "words"),
     [
-        ("rewards={given: {path: no/model}}", "the reward model no/model cannot be read"),
-        ("judge={path: no/judge}", "the judge no/judge cannot be read"),
+        ("rewards={given: {path: no/model}}", "given", "the reward model no/model cannot be read"),
+        ("judge={path: no/judge}", "judge", "the judge no/judge cannot be read"),
     ],
 )
-def test_a_model_that_is_no_folder_and_has_no_revision_is_refused(
-    make_tiny, setting, words
+def test_a_ranker_that_is_no_folder_and_has_no_revision_is_refused(
+    make_tiny, setting, ranker, words
 ) -> None:
+    ranked = f"experiments={{one: {{ranker: {ranker}}}, other: {{}}}}"
+    recipe, scored = make_tiny(setting, ranked), {"iteration_1/scores"}
     with pytest.raises(InputError, match=words):
-        check_named_models(make_tiny(setting))
-    check_named_models(make_tiny(setting.replace("}", ", revision: abc}", 1)))
+        check_named_models(recipe, {"one": scored})
+    check_named_models(recipe, {"other": scored, "one": {"preference_pairs"}})
+    pinned = setting.replace("}", ", revision: abc}", 1)
+    check_named_models(make_tiny(pinned, ranked), {"one": scored})
 
 
 def test_a_missing_file_of_a_source_to_read_is_refused_with_the_names_like_it(tmp_path) -> None:

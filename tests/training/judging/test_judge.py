@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -14,8 +15,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from training.judging import judge as judge_module
-from training.judging import remote_judge
+from training.judging import first_answers, remote_judge
+from training.judging.first_answers import FirstAnswers
 from training.judging.judge import describe_judge, judge
 from training.judging.judge_ranker import judge_responses
 from training.settings.judge import JudgeSettings
@@ -278,20 +279,30 @@ def test_what_was_answered_before_a_refusal_is_kept(server):
     assert pl.concat(chunks)["comparison_id"].to_list() == ["c000"] * 2 + ["c001"] * 2
 
 
-@pytest.mark.parametrize(("share", "stops"), [(0.05, True), (0.75, False)])
-def test_a_judge_that_gives_hardly_any_verdict_stops_the_run_early(
-    server, monkeypatch, share, stops
-):
-    monkeypatch.setattr(judge_module, "FIRST_REQUESTS", 8)
-    rows = comparisons(("a", "bb"), *[("nonsense", "x")] * 9)
-    settings = settings_of(server, concurrency=1, max_unparsed_share=share)
+def test_a_judge_that_gives_hardly_any_verdict_stops_the_run_early(server, monkeypatch):
+    monkeypatch.setattr(first_answers, "ANSWERS", 6)
+    rows = comparisons(("hangs up", "x"), *[("nonsense", "x")] * 9)
+    settings = settings_of(server, concurrency=1, retries=0)
     chunks: list[pl.DataFrame] = []
-    if stops:
-        with pytest.raises(InputError, match=r"(?s)50% of the first 8.*none in 6.*very much"):
-            judge(rows, settings, dtype="float32", commit=chunks.append)
-    else:
+    with pytest.raises(InputError, match=r"(?s)10% of the first 6.*none in 6.*very much"):
         judge(rows, settings, dtype="float32", commit=chunks.append)
-    assert pl.concat(chunks).height == (8 if stops else 20)
+    assert pl.concat(chunks).height == 8
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "share", "stops"),
+    [(0, 0.05, True), (1, 0.05, False), (0, 1.0, False)],
+)
+def test_a_tenth_of_verdicts_or_an_allowed_share_goes_on(verdicts, share, stops, monkeypatch):
+    monkeypatch.setattr(first_answers, "ANSWERS", 10)
+    first = FirstAnswers(JudgeSettings(path="j", max_unparsed_share=share))
+    failed = {"error": "too long", "verdict": None, "raw_text": None}
+    bad = {"error": None, "verdict": "unparseable", "raw_text": "no"}
+    rows = [failed] * 50 + [bad | {"verdict": "A"}] * verdicts + [bad] * (9 - verdicts)
+    first.add(rows)
+    with pytest.raises(InputError) if stops else nullcontext():
+        first.add([bad])
+    first.add([bad] * 50)
 
 
 def test_a_judge_is_identified_by_what_its_answers_depend_on(server):
