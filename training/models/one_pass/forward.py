@@ -137,8 +137,9 @@ def pack_classifier(model: PreTrainedModel, *, sides: int) -> None:
 
 
 def _require_unset(others: dict[str, Any]) -> None:
-    """Refuse further arguments of a forward pass; an adapter passes them on with None."""
-    unknown = [name for name, value in others.items() if value is not None]
+    """Refuse further arguments of a forward pass; an adapter passes on None, or what is done."""
+    done = {"return_dict": True}
+    unknown = [name for name, value in others.items() if value not in (None, done.get(name))]
     if unknown:
         raise TypeError(f"a forward pass over packed rows has no arguments {', '.join(unknown)}")
 

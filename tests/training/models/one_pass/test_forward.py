@@ -103,6 +103,24 @@ def test_rewards_and_gradients_are_those_of_padded_rows(family):
     assert relative(differentiate(packed, found), differentiate(plain, expected)) < 1e-5
 
 
+def test_an_adapter_of_a_reward_model_passes_its_arguments_on():
+    plain = make("llama", AutoModelForSequenceClassification, num_labels=1)
+    packed = copy.deepcopy(plain)
+    assert prepare_one_pass(packed)
+    pack_classifier(packed, sides=2)
+    batch, found = collate(), []
+    del batch["labels"]
+    for model in (plain, packed):
+        torch.manual_seed(0)
+        adapter = LoraConfig(
+            target_modules="all-linear", init_lora_weights=False, task_type=TaskType.SEQ_CLS
+        )
+        found.append(get_peft_model(model, adapter)(**batch).logits[:, 0])
+    assert relative(found[1], found[0]) < 1e-5
+    with pytest.raises(TypeError, match="output_attentions"):
+        packed(**batch, output_attentions=True)
+
+
 def test_untested_models_run_as_before_and_say_so(monkeypatch):
     said = []
     # not caplog: libraries that other tests load change the levels of loggers
