@@ -263,6 +263,7 @@ def test_pi_0_and_the_baselines_are_those_whose_data_the_recipe_has(tmp_path):
         (
             [
                 "experiments.a.feedback={labels: 8, oracle: gold, reward_model: {max_tokens: 129}}",
+                "experiments.b.feedback={labels: 8, oracle: gold}",
             ],
             "reward_model.feedback.reward_model.max_tokens 129",
         ),

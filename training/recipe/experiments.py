@@ -92,10 +92,12 @@ class RecipeExperiments(RecipeRankers):
                 **({"sft": self.sft} if self.sft else {}),
                 **self.resolve_trained_rankers(),
                 **({"loop.dpo": self.loop.dpo} if self.has_pairs else {}),
-                **{
+                **{  # of several, the one that reads most
                     f"{name}.feedback.reward_model": settings
                     for name in self.resolve_trained_rankers()
-                    for settings in self.list_refreshes(name)
+                    for settings in sorted(
+                        self.list_refreshes(name), key=lambda one: one.max_tokens
+                    )
                 },
             },
             loop=self.loop,

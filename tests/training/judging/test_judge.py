@@ -7,7 +7,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,7 +15,6 @@ import pytest
 from pydantic import ValidationError
 
 from training.judging import first_answers, remote_judge
-from training.judging.first_answers import FirstAnswers
 from training.judging.judge import describe_judge, judge
 from training.judging.judge_ranker import judge_responses
 from training.settings.judge import JudgeSettings
@@ -287,22 +285,6 @@ def test_a_judge_that_gives_hardly_any_verdict_stops_the_run_early(server, monke
     with pytest.raises(InputError, match=r"(?s)10% of the first 6.*none in 6.*very much"):
         judge(rows, settings, dtype="float32", commit=chunks.append)
     assert pl.concat(chunks).height == 8
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "share", "stops"),
-    [(0, 0.05, True), (1, 0.05, False), (0, 1.0, False)],
-)
-def test_a_tenth_of_verdicts_or_an_allowed_share_goes_on(verdicts, share, stops, monkeypatch):
-    monkeypatch.setattr(first_answers, "ANSWERS", 10)
-    first = FirstAnswers(JudgeSettings(path="j", max_unparsed_share=share))
-    failed = {"error": "too long", "verdict": None, "raw_text": None}
-    bad = {"error": None, "verdict": "unparseable", "raw_text": "no"}
-    rows = [failed] * 50 + [bad | {"verdict": "A"}] * verdicts + [bad] * (9 - verdicts)
-    first.add(rows)
-    with pytest.raises(InputError) if stops else nullcontext():
-        first.add([bad])
-    first.add([bad] * 50)
 
 
 def test_a_judge_is_identified_by_what_its_answers_depend_on(server):
