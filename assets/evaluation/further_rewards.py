@@ -17,6 +17,7 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import schema_of
 from transforms.measures.evaluation import add_rewards
+from transforms.pairs.responses import read_with_references
 
 TABLE = "evaluation_scores"
 
@@ -39,6 +40,32 @@ def further_settings(study: Study) -> dict[str, Any]:
         return {}
     loop = study.recipe.loop
     return {"rewards": {ranker.name: ranker.response_settings(loop) for ranker in rankers}}
+
+
+def prepare_rewards(step: Step, splits: tuple[str, ...]) -> None:
+    """Refuse further rewards that cannot measure a response, before responses are sampled.
+
+    A model of the hub is downloaded. A reward that needs references is only asked for prompts that
+    have one.
+
+    Args:
+        step: the asset's step.
+        splits: splits of the prompts.
+
+    Raises:
+        InputError: the first fault of a model, or no prompt has a reference that a reward needs.
+    """
+    for ranker in list_rankers(step.study):
+        if ranker.ranks_pairs:
+            ranker.prepare(step, splits)
+        elif read_with_references(step.lake, splits)["reference"].drop_nulls().is_empty():
+            raise InputError(
+                f"the further reward {ranker.name} cannot measure any response",
+                expected="held-out prompts with a reference",
+                found="none",
+                remedy="set `reference` or `instructions` of a source of prompts, or hold out more"
+                " prompts (`splits`)",
+            )
 
 
 def score_responses(step: Step, responses: pl.DataFrame) -> pl.DataFrame:
@@ -84,14 +111,6 @@ def _score(step: Step, ranker: Ranker, responses: pl.DataFrame) -> pl.DataFrame:
     rows = responses.join(prompts, on="prompt_id", maintain_order="left")
     if not ranker.ranks_pairs:  # it needs a reference
         rows = rows.drop_nulls("reference")
-    if rows.is_empty():
-        raise InputError(
-            f"the further reward {ranker.name} cannot measure {model}",
-            expected="held-out prompts with a reference",
-            found="none",
-            remedy="set `reference` or `instructions` of a source of prompts, or hold out more"
-            " prompts (`splits`)",
-        )
     if stored.height == rows.height:
         step.lake.keep(TABLE, **slice_)
         return stored

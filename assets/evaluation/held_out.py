@@ -19,6 +19,7 @@ from assets.declare import declare
 from assets.evaluation.further_rewards import (
     further_settings,
     list_models,
+    prepare_rewards,
     read_scored,
     score_responses,
 )
@@ -154,6 +155,7 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
         step.lake.read("prompts"), step.lake.read("prompt_splits")
     )
     find_evaluation_ranker(step.study).prepare(step, HELD_OUT)
+    prepare_rewards(step, HELD_OUT)
     evaluation_id = _identify_evaluation(step)
     results = []
     for number, (model, iteration) in enumerate(models.items()):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from assets.evaluation.further_rewards import read_scored, score_responses
+from assets.evaluation.further_rewards import prepare_rewards, read_scored, score_responses
 from assets.graph import build_definitions
 from training.settings.loop import LoopSettings
 from training.settings.rewards.reward import RewardSettings
@@ -29,12 +29,15 @@ def make_step(tmp_path):
         for key, reference in (("p", "yes"), ("q", None))
     ]
     lake.overwrite("prompts", pl.DataFrame(prompts, schema=schema_of("prompts")))
+    splits = {"prompt_id": ["p", "q"], "split": ["validation", "evaluation"]}
+    lake.overwrite("prompt_splits", pl.DataFrame(splits, schema=schema_of("prompt_splits")))
 
     def make(code=CODE, rewards=("words", "right")):
         (tmp_path / "words.py").write_text(code, encoding="utf-8")
         settings = {
             "words": RewardSettings(function=f"{tmp_path}/words.py:words"),
             "right": RewardSettings(verifier="exact_match"),
+            "given": RewardSettings(path="no/model"),
         }
         recipe = SimpleNamespace(
             resolve_rankers=lambda: settings,
@@ -110,10 +113,17 @@ def test_stored_scores_are_kept_until_the_reward_changes(make_step):
     assert score_responses(edited, MINE)["words"].to_list() == [-1.0, -1.0, -2.0]
 
 
-def test_a_verifier_without_any_reference_is_an_error(make_step):
-    without = MINE.filter(prompt_id="q")
-    with pytest.raises(InputError, match="right cannot measure policy"):
-        score_responses(make_step(), without)
+def test_a_verifier_without_any_reference_is_refused_before_the_sampling(make_step):
+    step = make_step()
+    prepare_rewards(step, ("validation", "evaluation"))
+    with pytest.raises(InputError, match="right cannot measure any response"):
+        prepare_rewards(step, ("evaluation",))
+
+
+def test_a_further_reward_model_is_looked_for_before_the_sampling(make_step):
+    step = make_step(rewards=("given",))
+    with pytest.raises(InputError, match="no/model cannot be read"):
+        prepare_rewards(step, ("evaluation",))
 
 
 def test_a_further_reward_model_is_trained_and_changes_no_other_asset(make_tiny, tmp_path):
