@@ -1,125 +1,21 @@
 """A judge behind an address: real HTTP on loopback, answers by script."""
 
-import json
 import logging
 import re
 import threading
-import time
-from collections import defaultdict
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from tests.training.judging.judge_server import KEY, settings_of
 from training.judging import first_answers, remote_judge
 from training.judging.judge import describe_judge, judge
-from training.judging.judge_ranker import judge_responses
 from training.settings.judge import JudgeSettings
-from training.settings.scoring import RankingSettings
 from transforms.errors import InputError
-from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
 from transforms.lake.schemas.table import MESSAGES
-from transforms.pairs.judgments import read_answered, read_verdicts
-
-KEY = "sk-secret-0123456789"
-SHOWN = re.compile(r"<response_a>\n(.*?)\n</response_a>.*<response_b>\n(.*?)\n</response_b>", re.S)
-
-
-class Server(ThreadingHTTPServer):
-    """Prefers the longer response; a response that names an action has it carried out instead."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.lock, self.ended = threading.Lock(), threading.Event()
-        self.requests: list[dict[str, Any]] = []
-        self.arrivals: dict[str, list[float]] = defaultdict(list)
-        self.meet: threading.Barrier | None = None
-        self.inside = self.most_inside = 0
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/v1"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        a, b = SHOWN.search(body["messages"][0]["content"]).groups()
-        with self.server.lock:
-            self.server.requests.append({"path": self.path, "headers": self.headers, "body": body})
-            self.server.arrivals[a + "|" + b].append(time.monotonic())
-            attempt = len(self.server.arrivals[a + "|" + b])
-            self.server.inside += 1
-            self.server.most_inside = max(self.server.most_inside, self.server.inside)
-        if self.server.meet is not None:
-            self.server.meet.wait(timeout=30)
-            time.sleep(0.1)  # a request too many would come in now
-        with self.server.lock:
-            self.server.inside -= 1  # before the answer, which lets the next request in
-        self._act(a, b, attempt)
-
-    def _act(self, a: str, b: str, attempt: int) -> None:
-        said = a + b
-        if "never" in said or ("hangs once" in said and attempt == 1):
-            self.server.ended.wait()
-        elif "fails twice" in said and attempt <= 2:
-            self._send(500, b"overloaded")
-        elif "hangs up" in said:
-            self.close_connection = True
-        elif "refused for good" in said:
-            self._send(400, f"too long for {self.headers['Authorization']}".encode())
-        elif "wrong key" in said:
-            self._send(401, f"no such key: {self.headers['Authorization']}".encode())
-        elif "not json" in said:
-            self._send(200, b"<html>")
-        elif "no choices" in said:
-            self._send(200, b'{"choices": []}')
-        elif "no text" in said:
-            self._complete(None, "stop")
-        elif "nonsense" in said:
-            self._complete("I like both very much.", "stop")
-        elif "cut short" in said:
-            self._complete("On the one hand [[A]], on", "length")
-        else:
-            mark = "C" if len(a) == len(b) else "A" if len(a) > len(b) else "B"
-            self._complete(f"I compared them.\n[[{mark}]]", "stop")
-
-    def _complete(self, text: str | None, finish_reason: str) -> None:
-        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
-        self._send(200, json.dumps({"choices": [choice]}).encode())
-
-    def _send(self, status: int, content: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(remote_judge, "FIRST_PAUSE_S", 0.05)
-    monkeypatch.setenv("JUDGE_KEY", KEY)
-    with Server() as started:
-        thread = threading.Thread(target=started.serve_forever, args=(0.01,))
-        thread.start()
-        yield started
-        started.ended.set()
-        started.shutdown()
-        thread.join()
-
-
-def settings_of(server: Server, **changes: Any) -> JudgeSettings:
-    named = {"address": server.address, "model": "m", "api_key_variable": "JUDGE_KEY"}
-    return JudgeSettings(**named | {"timeout_s": 20.0, "retries": 2, "max_tokens": 64} | changes)
 
 
 def comparisons(*texts: tuple[str, str]) -> pl.DataFrame:
@@ -322,83 +218,3 @@ def test_settings_without_room_for_a_request_are_refused():
 def test_no_comparisons_ask_nobody(server):
     run = judge(comparisons(), settings_of(server), dtype="float32", commit=pytest.fail)
     assert (run.comparisons, server.requests) == (0, [])
-
-
-def responses(**texts: list[str]) -> pl.DataFrame:
-    rows = [
-        (prompt, index, [{"role": "user", "content": f"Say {prompt}."}], text)
-        for prompt, said in texts.items()
-        for index, text in enumerate(said)
-    ]
-    schema = {"prompt_id": pl.String, "response_index": pl.Int32, "prompt": MESSAGES}
-    return pl.DataFrame(rows, schema=schema | {"response": pl.String}, orient="row")
-
-
-def rank(rows, settings, lake, **ranking):
-    rewards: list[pl.DataFrame] = []
-    judge_id = describe_judge(settings, dtype="float32").item(0, "judge_id")
-    run = judge_responses(
-        rows,
-        settings,
-        RankingSettings(**{"chunk_prompts": 2} | ranking),
-        dtype="float32",
-        judged=read_answered(lake, judge_id),
-        commit_judgments=lambda judgments: lake.append("judgments", judgments),
-        commit=rewards.append,
-    )
-    return rewards, run
-
-
-def test_responses_are_ranked_in_chunks_and_a_restart_asks_nothing(server, tmp_path):
-    rows = responses(
-        p=["aaa", "a", "aa", "a"],
-        q=["bbbb", "nonsense"],
-        r=["long answer", "nonsense", "short"],
-        s=["alone"],
-    )
-    lake = Lake(tmp_path)
-    chunks, run = rank(rows, settings_of(server), lake)
-    assert [chunk["prompt_id"].unique(maintain_order=True).to_list() for chunk in chunks] == [
-        ["p", "q"],
-        ["r", "s"],
-    ]
-    rewards = pl.concat(chunks)
-    assert rewards.schema == {
-        "prompt_id": pl.String,
-        "response_index": pl.Int32,
-        "reward": pl.Float64,
-    }
-    assert rewards.select("prompt_id", "response_index").equals(
-        rows.select("prompt_id", "response_index")
-    )
-    shares = [1.0, 0.5 / 3, 2 / 3, 0.5 / 3, None, None, 1.0, None, 0.0, None]
-    assert rewards["reward"].to_list() == pytest.approx(shares, nan_ok=True)
-    # p: 3 comparisons of distinct texts; q: 1; r: 3, of which 2 meet nonsense
-    assert (run.responses, run.judged.comparisons, run.judged.unparseable) == (10, 7, 6)
-    assert (run.undecided, run.unranked) == (3, 4)
-    asked = len(server.requests)
-    assert (asked, lake.height("judgments")) == (14, 14)
-    again, rerun = rank(rows, settings_of(server), lake)
-    assert pl.concat(again).equals(rewards)
-    assert (rerun.judged.comparisons, rerun.undecided) == (0, 3)
-    assert (len(server.requests), lake.height("judgments")) == (asked, 14)
-    # of new prompts only the new comparisons are asked for
-    rank(responses(p=["aaa", "a"], t=["x", "yy"]), settings_of(server), lake)
-    assert len(server.requests) == asked + 2
-
-
-def test_silence_is_asked_for_again_by_the_next_run(server, tmp_path):
-    lake, rows = Lake(tmp_path), responses(p=["hangs once", "x"])
-    settings = settings_of(server, timeout_s=2.0, retries=0)
-    (chunk,), run = rank(rows, settings, lake)
-    assert chunk["reward"].to_list() == [None, None]
-    assert (run.judged.unanswered, run.unranked) == (2, 2)
-    (chunk,), run = rank(rows, settings, lake)
-    assert chunk["reward"].to_list() == [1.0, 0.0]
-    assert run.unranked == 0
-    assert read_verdicts(lake)["verdict"].to_list() == ["A", "B"]
-
-
-def test_a_tournament_is_refused(server, tmp_path):
-    with pytest.raises(InputError, match=r"expected: ranking\.method round_robin"):
-        rank(responses(p=["a", "b"]), settings_of(server), Lake(tmp_path), method="tournament")
