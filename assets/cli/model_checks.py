@@ -12,6 +12,8 @@ from training.models.intake.gguf_file import require_gguf
 from training.recipe import Recipe
 from training.runs.software import require_software
 from training.runs.trackers import require_trackers
+from training.settings.benchmarks import JudgedSettings
+from training.settings.promotion import JUDGE_METRIC
 from training.settings.rewards.checks import list_parts as list_ranker_parts
 from transforms.sources.files.folders import list_parts
 
@@ -85,7 +87,7 @@ def check_local_models(recipe: Recipe) -> None:
 
 
 def check_named_models(recipe: Recipe, assets: Mapping[str, Collection[str]]) -> None:
-    """Refuse a ranker that is no folder here and has no revision of the hub.
+    """Refuse a reward model or a judge that is no folder here and has no revision of the hub.
 
     Args:
         recipe: the study.
@@ -95,12 +97,7 @@ def check_named_models(recipe: Recipe, assets: Mapping[str, Collection[str]]) ->
     Raises:
         InputError: the first one.
     """
-    rankers = recipe.resolve_rankers()
-    used: set[str] = set()
-    for experiment, names in assets.items():
-        if any(name.endswith(("/generations", "/scores")) for name in names):
-            for loop in (recipe.loop, recipe.resolve_loop(experiment)):
-                used |= {*list_ranker_parts(rankers, loop.ranker)}
+    used = {one for name, names in assets.items() for one in _list_read(recipe, name, names)}
     judge = recipe.judge
     if judge and judge.path and not judge.revision and "judge" in used:
         from training.judging.local_judge import find_judge_folder
@@ -112,6 +109,27 @@ def check_named_models(recipe: Recipe, assets: Mapping[str, Collection[str]]) ->
             from training.rewards.given_model import find_folder
 
             find_folder(reward.path, None)
+
+
+def _list_read(recipe: Recipe, experiment: str, assets: Collection[str]) -> set[str]:
+    """Return the names of the rankers, and of the judge, that assets of an experiment read."""
+    promotion, loop = recipe.resolve_promotion(), recipe.resolve_loop(experiment)
+    judged = {name for name, one in recipe.benchmarks.items() if isinstance(one, JudgedSettings)}
+    rankers: set[str] = set()
+    for asset in assets:
+        noun = asset.rpartition("/")[2]
+        if noun in ("generations", "scores"):
+            rankers |= {recipe.loop.ranker, loop.ranker}  # of one_shot, of the experiment
+        elif noun in ("baseline_evaluation", "evaluation"):
+            rankers |= {recipe.evaluation_reward, *recipe.evaluation.rewards}
+        elif (
+            (noun == "promotion" and promotion and promotion.metric == JUDGE_METRIC)
+            or (noun == "preference_labels" and loop.feedback and loop.feedback.oracle == "judge")
+            or (asset != noun and noun in judged)
+        ):
+            rankers.add("judge")
+    settings = recipe.resolve_rankers()
+    return {part for ranker in rankers for part in list_ranker_parts(settings, ranker)}
 
 
 def check_software(recipe: Recipe) -> None:

@@ -73,8 +73,9 @@ def _describe_problems(
 ) -> Iterator[Clauses]:
     above = tuple(filter(None, prefix.split(".")))
     for problem in error.errors():
-        location = tuple(part for part in problem["loc"] if part != "[key]")
-        is_name = location != problem["loc"]
+        tagged = tuple(part for part in problem["loc"] if part != "[key]")
+        is_name = tagged != problem["loc"]
+        location = _drop_tags(model, tagged)
         key = ".".join(map(str, (*above, *location)))
         written = f" ({where})" if (where := place((*above, *location))) else ""
         cause = problem.get("ctx", {}).get("error")
@@ -84,7 +85,7 @@ def _describe_problems(
             found = f"{cause.what}: {cause.parts['found']}"
             yield Clauses(cause.parts["expected"], found, cause.parts["remedy"])
         elif problem["type"] == "extra_forbidden":
-            allowed = sorted(_list_allowed_keys(model, location))
+            allowed = sorted(_list_allowed_keys(model, tagged))
             close = difflib.get_close_matches(str(location[-1]), allowed, n=1)
             yield Clauses(
                 f"{key}: one of {', '.join(allowed)}" if allowed else f"no key {key}",
@@ -119,6 +120,23 @@ def _describe_problems(
             if is_name:
                 value = f"the name {problem['input']!r}"
             yield Clauses(f"{key}: {message}", value + written, f"correct {key}")
+
+
+def _drop_tags(model: Any, location: Location) -> Location:
+    """Return a location of pydantic without the tags that select a class, which are no keys."""
+    models, kept = [model], []
+    for part in location:
+        if not any(_is_tagged(one) for one in models):
+            kept.append(part)
+        models = [inner for outer in models for inner in _list_inner_types(outer, part)]
+    return tuple(kept)
+
+
+def _is_tagged(annotation: Any) -> bool:
+    """Return whether a type is a union in which a tag selects the class."""
+    return any(
+        getattr(one, "discriminator", None) for one in getattr(annotation, "__metadata__", ())
+    )
 
 
 def _list_allowed_keys(model: Any, location: Location) -> set[str]:

@@ -179,6 +179,29 @@ def test_a_ranker_that_is_no_folder_and_has_no_revision_is_refused(
     check_named_models(make_tiny(pinned, ranked), {"one": scored})
 
 
+BENCH = "{questions: {files: [q]}, judge_prompts: {files: [p]}, references: {files: [r]}}"
+FEEDBACK = "experiments={one: {feedback: {labels: 5, choice: random, oracle: judge}}}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "asset"),
+    [
+        (("evaluation.rewards=[given]",), "evaluation"),
+        (("evaluation.rewards=[given]",), "baseline_evaluation"),
+        (("promotion={metric: win_rate_judge, split: validation}",), "promotion"),
+        ((f"benchmarks={{mt_bench: {{max_tokens: 16, data: {BENCH}}}}}",), "benchmarks/mt_bench"),
+        ((FEEDBACK,), "iteration_1/preference_labels"),
+    ],
+)
+def test_models_that_only_measure_or_label_are_refused_too(make_tiny, settings, asset) -> None:
+    models = ("rewards={given: {path: no/model}}", "judge={path: no/model}")
+    experiments = () if FEEDBACK in settings else ("experiments={one: {}}",)
+    recipe = make_tiny(*models, *experiments, *settings)
+    check_named_models(recipe, {"one": {"iteration_1/policy", "reward_bench"}})
+    with pytest.raises(InputError, match="no/model cannot be read"):
+        check_named_models(recipe, {"one": {asset}})
+
+
 def test_a_missing_file_of_a_source_to_read_is_refused_with_the_names_like_it(tmp_path) -> None:
     (tmp_path / "pairs.parquet").touch()
     source = f"{{entry: standard_pairs, roles: [preferences], files: [{tmp_path}/pair.parquet]}}"
