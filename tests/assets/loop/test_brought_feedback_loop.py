@@ -45,7 +45,8 @@ def home(given: Path, tiny_overrides, tmp_path_factory: pytest.TempPathFactory) 
         f" both: {{sum: {both}}}}}",
         f"experiments={{e: {{ranker: both, feedback: {{labels: {LABELS}, replay: 0.5,"
         # without warm-up: the few labels are one step, whose learning rate would be 0
-        " reward_model: {learning_rate: 1.0e-3, warmup_ratio: 0, logging_steps: 1}}}}",
+        " reward_model: {learning_rate: 1.0e-3, warmup_ratio: 0, logging_steps: 1,"
+        " max_tokens: 128}}}}",
     )
     options = [word for one in overrides for word in ("--set", one)]
     options += ["--home", str(home), "--until", "iteration_2/scores"]

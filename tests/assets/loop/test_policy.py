@@ -36,8 +36,9 @@ OVERRIDES = (
     "loop.kto={learning_rate: 1.0e-3, max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
     "loop.rloo={learning_rate: 1.0e-3, max_tokens: 128, batch_size: 16, micro_batch_size: 16}",
 )
-FIRST_LOSS = {"ipo": 25.0, "cdpo": 0.6931, "kto": 0.5, "rloo": 0.0, "brought": 0.0}
-"""At zero margin and beta 0.1; of a policy gradient, at the weights that sampled."""
+FIRST_LOSS = {"ipo": 25 / 9, "cdpo": 0.6931, "kto": 0.5, "rloo": 0.0, "brought": 0.0}
+"""At zero margin and the quickstart's beta of 0.3; for a policy gradient, at the
+weights that sampled."""
 
 
 def bring(folder: Path) -> str:
