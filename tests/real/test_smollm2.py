@@ -18,6 +18,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
+from tests.training.export.model_record import RECORD
 from training.engine.sampler import Sampler
 from training.engine.vllm_engine import render_prompts
 from training.export.model_folder import export_model
@@ -191,16 +192,7 @@ def test_rewards_are_those_of_transformers(policy, tokenizer, tmp_path):
 
 def test_weights_are_equal_to_the_bit_in_the_lake_in_vllm_and_exported(policy, given, tmp_path):
     wanted = load_file(given / "model.safetensors")
-    record = {
-        "kind": "causal_lm",
-        "base_model": FILE,
-        "study": "real",
-        "asset": "initial_model",
-        "experiment": "shared",
-        "iteration": 0,
-        "checkpoint_id": "0",
-    }
-    export_model(policy, tmp_path / "out", record, dtype=None, gguf=True)
+    export_model(policy, tmp_path / "out", RECORD, dtype=None, gguf=True)
     exported = load_file(tmp_path / "out" / "model.safetensors")
     assert exported.keys() == wanted.keys()
     assert all(torch.equal(exported[name], one) for name, one in wanted.items())

@@ -12,27 +12,12 @@ from transformers import (
     AutoTokenizer,
 )
 
+from tests.training.export.model_record import RECORD
 from training.export.model_folder import export_model
 from training.models.checkpoint import hash_checkpoint
 from training.models.loading.config import ADDED_ROWS
 from training.models.rendering import render_end
 from transforms.errors import InputError
-
-RECORD = {
-    "study": "quickstart",
-    "base_model": "org/base",
-    "asset": "iteration_2/policy",
-    "experiment": "iterative",
-    "iteration": 2,
-    "kind": "causal_lm",
-    "checkpoint_id": "2fac4e5480",
-    "steps": [],
-    "results": [],
-    "benchmarks": [],
-    "labelled_pairs": [],
-    "trainings": [],
-    "rows": {},
-}
 
 
 def export(model, folder, *, dtype=None, gguf=False, **record):
