@@ -18,8 +18,9 @@ help: ## show the targets
 $(READY): $(LOCK) pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "prefloop needs Python 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-deps -r $(LOCK) \
-		|| $(BIN)/pip install --quiet --no-deps --extra-index-url $(TORCH_INDEX) -r $(LOCK)
+	torch=$$(grep '^torch==' $(LOCK)) && { $(BIN)/pip install --quiet --no-deps $$torch \
+		|| $(BIN)/pip install --quiet --no-deps --index-url $(TORCH_INDEX) $$torch; }
+	$(BIN)/pip install --quiet --no-deps -r $(LOCK)
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	touch $(READY)
 
