@@ -17,7 +17,6 @@ from transforms.errors import InputError
 from transforms.lake.enforcement import add_keys
 from transforms.lake.schemas import schema_of
 from transforms.measures.evaluation import add_rewards
-from transforms.pairs.responses import read_with_references
 
 TABLE = "evaluation_scores"
 
@@ -42,7 +41,7 @@ def further_settings(study: Study) -> dict[str, Any]:
     return {"rewards": {ranker.name: ranker.response_settings(loop) for ranker in rankers}}
 
 
-def prepare_rewards(step: Step, splits: tuple[str, ...]) -> None:
+def prepare_rewards(step: Step, prompts: pl.DataFrame) -> None:
     """Refuse further rewards that cannot measure a response, before responses are sampled.
 
     A model of the hub is downloaded. A reward that needs references is only asked for prompts that
@@ -50,15 +49,14 @@ def prepare_rewards(step: Step, splits: tuple[str, ...]) -> None:
 
     Args:
         step: the asset's step.
-        splits: splits of the prompts.
+        prompts: prompt_id, reference of the held-out prompts.
 
     Raises:
         InputError: the first fault of a model, or no prompt has a reference that a reward needs.
     """
     for ranker in list_rankers(step.study):
-        if ranker.ranks_pairs:
-            ranker.prepare(step, splits)
-        elif read_with_references(step.lake, splits)["reference"].drop_nulls().is_empty():
+        asked = select_asked(ranker, prompts)
+        if asked.is_empty():
             raise InputError(
                 f"the further reward {ranker.name} cannot measure any response",
                 expected="held-out prompts with a reference",
@@ -66,6 +64,7 @@ def prepare_rewards(step: Step, splits: tuple[str, ...]) -> None:
                 remedy="set `reference` or `instructions` of a source of prompts, or hold out more"
                 " prompts (`splits`)",
             )
+        ranker.prepare(step, asked)
 
 
 def score_responses(step: Step, responses: pl.DataFrame) -> pl.DataFrame:
@@ -93,6 +92,11 @@ def read_scored(step: Step, responses: pl.DataFrame) -> pl.DataFrame:
     return responses
 
 
+def select_asked(ranker: Ranker, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that a ranker is asked for: all, or those with a reference that it needs."""
+    return rows if ranker.ranks_pairs else rows.drop_nulls("reference")
+
+
 def _read(step: Step, ranker: Ranker, responses: pl.DataFrame) -> pl.DataFrame:
     """Read a ranker's stored scores of a model's responses."""
     columns = ("experiment", "model", "policy_id", "evaluation_id")
@@ -108,9 +112,7 @@ def _score(step: Step, ranker: Ranker, responses: pl.DataFrame) -> pl.DataFrame:
     columns = ranker.columns(step)
     stored = _read(step, ranker, responses).filter(ranking_id=columns["ranking_id"])
     prompts = step.lake.read("prompts").select("prompt_id", "prompt", "reference")
-    rows = responses.join(prompts, on="prompt_id", maintain_order="left")
-    if not ranker.ranks_pairs:  # it needs a reference
-        rows = rows.drop_nulls("reference")
+    rows = select_asked(ranker, responses.join(prompts, on="prompt_id", maintain_order="left"))
     if stored.height == rows.height:
         step.lake.keep(TABLE, **slice_)
         return stored

@@ -41,7 +41,6 @@ from transforms.lake.schemas.table import SHARED
 from transforms.measures import evaluation
 from transforms.measures.tracked_figures import list_points, select_last_figures
 from transforms.prompts import rows_by_split
-from transforms.prompts.splits import HELD_OUT
 from transforms.sources.sample.gold import gold_reward
 
 RESPONSES = "evaluation_responses"
@@ -154,8 +153,8 @@ def evaluate_models(step: Step, models: Mapping[str, int]) -> Made:
     prompts = rows_by_split.select_held_out_prompts(
         step.lake.read("prompts"), step.lake.read("prompt_splits")
     )
-    find_evaluation_ranker(step.study).prepare(step, HELD_OUT)
-    prepare_rewards(step, HELD_OUT)
+    find_evaluation_ranker(step.study).prepare(step, prompts)
+    prepare_rewards(step, prompts)
     evaluation_id = _identify_evaluation(step)
     results = []
     for number, (model, iteration) in enumerate(models.items()):

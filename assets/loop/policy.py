@@ -24,6 +24,7 @@ from training.settings.training import TrainingSettings
 from transforms.lake.asset_names import iteration_name
 from transforms.lake.schemas.table import SHARED
 from transforms.pairs.objectives import OBJECTIVES, TrainedPart
+from transforms.pairs.responses import read_with_references
 
 
 def build_policy(study: Study, chain: Chain) -> dg.AssetsDefinition:
@@ -110,7 +111,8 @@ def train_policy(step: Step, chain: Chain) -> Made:
         splits=(*(iteration_name(t) for t in iterations[:-1]), *chain.splits),
     )
     if isinstance(settings, RLOORun):
-        find_ranker(step.study, loop, loop.ranker).prepare(step, tuple(part.splits))
+        prompts = read_with_references(step.lake, part.splits)
+        find_ranker(step.study, loop, loop.ranker).prepare(step, prompts)
         parts = read_parts(step.settings["rewards"], lambda asset: step.model(asset).path)
         settings = settings.model_copy(update={"rewards": parts})
     rows, unusable = OBJECTIVES[loop.objective].read_rows(step.lake, part)

@@ -45,9 +45,10 @@ def generation_settings(study: Study, chain: Chain, loop: LoopSettings) -> dict[
 
 def sample(step: Step, chain: Chain) -> dict[str, Any]:
     """Sample the missing responses of a chain; return metadata for the asset's page."""
-    select_ranker(step.study, chain, step.loop).prepare(step, chain.splits)
+    prompts = responses.read_with_references(step.lake, chain.splits)
+    select_ranker(step.study, chain, step.loop).prepare(step, prompts)
     if step.loop.feedback is not None:  # then that one is the refreshed model, made from this one
-        find_ranker(step.study, step.loop, step.loop.ranker).prepare(step, chain.splits)
+        find_ranker(step.study, step.loop, step.loop.ranker).prepare(step, prompts)
     adaptive = step.loop.sampling.adaptive
     if adaptive is None:
         return sample_at_once(step, chain)

@@ -14,11 +14,7 @@ from training.settings.loop import LoopSettings
 from training.settings.rewards.function_source import FunctionSource
 from training.settings.rewards.reward import RewardSettings
 from transforms.identity import digest_settings
-from transforms.pairs.responses import (
-    convert_to_pair_rewards,
-    convert_to_responses,
-    read_with_references,
-)
+from transforms.pairs.responses import convert_to_pair_rewards, convert_to_responses
 
 if TYPE_CHECKING:
     from training.rewards.score_rows import Scorer
@@ -123,10 +119,9 @@ class VerifierRanker(CallableRanker):
 
         return make_scorer(self.settings.verifier or "")
 
-    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+    def prepare(self, step: Step, prompts: pl.DataFrame) -> None:
         """Refuse prompts whose reference the verifier cannot use."""
         from training.rewards.verifier import require_references
 
-        rows = read_with_references(step.lake, splits)
-        labels = [f"prompt {prompt}" for prompt in rows["prompt_id"]]
-        require_references(self.settings.verifier or "", rows, labels)
+        labels = [f"prompt {prompt}" for prompt in prompts["prompt_id"]]
+        require_references(self.settings.verifier or "", prompts, labels)

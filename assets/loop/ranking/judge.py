@@ -24,7 +24,7 @@ class JudgeRanker(Ranker):
     unranked_pairs: ClassVar[str] = "Pairs without a verdict"
     settings: JudgeSettings
 
-    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+    def prepare(self, step: Step, prompts: pl.DataFrame) -> None:
         """Download a judge of the hub; refuse one in this process that cannot read a request."""
         from training.judging.local_judge import check_judge_folder, find_judge_folder
 

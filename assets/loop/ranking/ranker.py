@@ -109,12 +109,16 @@ class Ranker(ABC):
         return []
 
     def prepare(  # noqa: B027
-        self, step: Step, splits: tuple[str, ...]
+        self, step: Step, prompts: pl.DataFrame
     ) -> None:
         """Refuse a model that cannot rank, and prompts whose responses it could not rank.
 
         It is called before responses are sampled, which takes hours. A model of the hub is
         downloaded.
+
+        Args:
+            step: the asset's step.
+            prompts: prompt_id, reference of the prompts whose responses it will rank.
 
         Raises:
             InputError: the first fault of the model, or the first such prompt.

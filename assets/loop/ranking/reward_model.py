@@ -61,7 +61,7 @@ class GivenModelRanker(Ranker):
 
         return find_folder(self.settings.path or "", self.settings.revision)
 
-    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+    def prepare(self, step: Step, prompts: pl.DataFrame) -> None:
         """Download a model of the hub; refuse one that cannot score what is sampled."""
         from training.rewards.given_model import check_folder
 

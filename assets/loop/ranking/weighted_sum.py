@@ -49,10 +49,10 @@ class SumRanker(Ranker):
         """Return whether every part can score labelled pairs."""
         return all(part.ranks_pairs for part in self.parts.values())
 
-    def prepare(self, step: Step, splits: tuple[str, ...]) -> None:
+    def prepare(self, step: Step, prompts: pl.DataFrame) -> None:
         """Refuse models and prompts that a part cannot score with."""
         for part in self.parts.values():
-            part.prepare(step, splits)
+            part.prepare(step, prompts)
 
     def response_settings(self, loop: LoopSettings) -> dict[str, Any]:
         """Return its own settings, and those of its parts."""

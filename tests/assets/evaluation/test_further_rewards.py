@@ -38,6 +38,7 @@ def make_step(tmp_path):
             "words": RewardSettings(function=f"{tmp_path}/words.py:words"),
             "right": RewardSettings(verifier="exact_match"),
             "given": RewardSettings(path="no/model"),
+            "both": RewardSettings(sum={"given": 1, "right": 1}),
         }
         recipe = SimpleNamespace(
             resolve_rankers=lambda: settings,
@@ -115,15 +116,21 @@ def test_stored_scores_are_kept_until_the_reward_changes(make_step):
 
 def test_a_verifier_without_any_reference_is_refused_before_the_sampling(make_step):
     step = make_step()
-    prepare_rewards(step, ("validation", "evaluation"))
+    prepare_rewards(step, step.lake.read("prompts"))
     with pytest.raises(InputError, match="right cannot measure any response"):
-        prepare_rewards(step, ("evaluation",))
+        prepare_rewards(step, step.lake.read("prompts", prompt_id="q"))
 
 
 def test_a_further_reward_model_is_looked_for_before_the_sampling(make_step):
     step = make_step(rewards=("given",))
     with pytest.raises(InputError, match="no/model cannot be read"):
-        prepare_rewards(step, ("evaluation",))
+        prepare_rewards(step, step.lake.read("prompts", prompt_id="q"))
+
+
+def test_a_model_in_a_sum_with_a_verifier_is_looked_for_before_the_sampling(make_step):
+    step = make_step(rewards=("both",))
+    with pytest.raises(InputError, match="no/model cannot be read"):
+        prepare_rewards(step, step.lake.read("prompts"))
 
 
 def test_a_further_reward_model_is_trained_and_changes_no_other_asset(make_tiny, tmp_path):

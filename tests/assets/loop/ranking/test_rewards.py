@@ -15,6 +15,7 @@ from training.settings.rewards.reward import RewardSettings
 from transforms.errors import InputError
 from transforms.lake.lake import Lake
 from transforms.lake.schemas import schema_of
+from transforms.pairs.responses import read_with_references
 from transforms.settings.commits import CommitSettings
 
 SLICE = {"experiment": "e", "iteration": 1}
@@ -248,12 +249,13 @@ def test_references_are_checked_before_anything_is_sampled(step, find, write):
         "words": write("words", WORDS),
         "both": {"sum": {"words": 1, "right": 1}},
     }
+    prompts = read_with_references(step.lake, ("iteration_1", "validation"))
     for name in ("right", "both"):
         ranker = find(name, **rewards)
-        ranker.prepare(step, ("iteration_1",))
+        ranker.prepare(step, read_with_references(step.lake, ("iteration_1",)))
         with pytest.raises(InputError, match="cannot use the reference of prompt q"):
-            ranker.prepare(step, ("iteration_1", "validation"))
-    find("words", **rewards).prepare(step, ("validation",))
+            ranker.prepare(step, prompts)
+    find("words", **rewards).prepare(step, prompts)
     score_missing(step, find("right", **rewards), SLICE)
     assert rewards_of(step) == [1.0, 0.0, 0.0]
 
@@ -264,7 +266,7 @@ def test_a_model_is_looked_for_before_anything_is_sampled(step, make_tiny, name)
     step.study = SimpleNamespace(recipe=recipe)
     ranker = find_ranker(step.study, LoopSettings(), name)
     with pytest.raises(InputError, match="no/model cannot be read"):
-        ranker.prepare(step, ("iteration_1",))
+        ranker.prepare(step, pl.DataFrame())
 
 
 def test_functions_and_sums_score_labelled_pairs(step, find, write):
