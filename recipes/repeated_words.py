@@ -1,0 +1,7 @@
+"""A rule as a part of a reward: how often a response repeats a word, for `claim.yaml`."""
+
+
+def count(responses: list[str]) -> list[int]:
+    """Count the words of each response beyond its different ones; marks such as `-` are no words."""
+    words = [[word for word in response.split() if word.isalpha()] for response in responses]
+    return [len(found) - len(set(found)) for found in words]
