@@ -2,6 +2,6 @@
 
 
 def count(responses: list[str]) -> list[int]:
-    """Count the words of each response beyond its different ones; marks such as `-` are no words."""
+    """Count how many words of each response repeat an earlier one; marks such as `-` are none."""
     words = [[word for word in response.split() if word.isalpha()] for response in responses]
     return [len(found) - len(set(found)) for found in words]
