@@ -195,7 +195,7 @@ def _judge(contrasts: pl.DataFrame) -> str:
     parts: dict[str, list[str]] = {}
     for row in _sort_by_baseline(contrasts):
         difference, error = row["difference"], row["difference_se"]
-        shown = f"{difference:+.2f}" + ("" if error is None else f" ± {error:.2f}")
+        shown = f"{difference:+.3f}" + ("" if error is None else f" ± {error:.3f}")
         verdict = _judge_difference(difference, error)
         parts.setdefault(verdict, []).append(f"{row['versus']} ({shown})")
     return _join_verdicts(parts)

@@ -91,10 +91,10 @@ def test_losing_comparisons_are_said_like_winning_ones() -> None:
         )
     )
     assert found == [
-        "Sampled: loop/2 is better than sft_policy (+0.57 ± 0.02) and offline_dpo (+0.17 ± 0.02); "
-        "not clearly different from one_shot (+0.08 ± 0.05).",
-        "Greedy: loop/2 is better than sft_policy (+0.42 ± 0.02); worse than offline_dpo "
-        "(-0.08 ± 0.01) and one_shot (-0.06 ± 0.02).",
+        "Sampled: loop/2 is better than sft_policy (+0.570 ± 0.020) and offline_dpo "
+        "(+0.170 ± 0.020); not clearly different from one_shot (+0.080 ± 0.050).",
+        "Greedy: loop/2 is better than sft_policy (+0.420 ± 0.020); worse than offline_dpo "
+        "(-0.080 ± 0.010) and one_shot (-0.060 ± 0.020).",
     ]
 
 
@@ -113,7 +113,7 @@ def test_verdicts_of_many_policies_are_counted() -> None:
 
 def test_a_difference_without_an_error_is_not_judged() -> None:
     (found,) = describe_contrasts(pl.DataFrame([contrast("sampled", "sft_policy", 3.0, None)]))
-    assert found == "Sampled: loop/2 is not judged (no standard error) against sft_policy (+3.00)."
+    assert found == "Sampled: loop/2 is not judged (no standard error) against sft_policy (+3.000)."
 
 
 def test_a_further_reward_is_compared_if_there_is_no_gold_reward() -> None:
@@ -122,7 +122,7 @@ def test_a_further_reward_is_compared_if_there_is_no_gold_reward() -> None:
         contrast("sampled", "sft_policy", -1.0, 0.1, metric="helpful"),
     ]
     (found,) = describe_contrasts(pl.DataFrame(rows))
-    assert found == "Sampled: loop/2 is worse than sft_policy (-1.00 ± 0.10)."
+    assert found == "Sampled: loop/2 is worse than sft_policy (-1.000 ± 0.100)."
 
 
 def test_a_selected_policy_that_is_not_the_best_has_a_note() -> None:

@@ -54,7 +54,7 @@ def test_the_result_fits_100_columns_and_says_what_is_worse(
     result, _, commands = printed.partition("\ntables: ")
     assert max(map(len, result.splitlines())) <= 100
     assert "moving_reference/3 *   -12.642 ± 0.136   -12.642 ± 0.136   0.500 ± 0.136" in result
-    verdict = "moving_reference/3 is worse than offline_dpo (-0.50 ± 0.14)."
+    verdict = "moving_reference/3 is worse than offline_dpo (-0.500 ± 0.136)."
     assert f"  Sampled: {verdict}\n  Greedy: {verdict}" in result
     name = "prefloop" if found else ".venv/bin/prefloop"
     lines = commands.splitlines()[3:]
