@@ -63,7 +63,8 @@ def test_all_experiments_learn_from_as_many_labels() -> None:
         (["refreshed"], ["fewer"]),
         (["guarded"], ["b", "c", "d"]),
         (["averaged", "larger_beta"], ["b", "c", "d"]),
-        ([], ["b", "c", "d", "fewer"]),
+        (["raft_ruled"], []),
+        ([], ["b", "c", "d", "fewer", "fewest"]),
     ],
 )
 def test_only_the_reward_models_of_the_chosen_arms_are_trained(arms, trained) -> None:
